@@ -1,0 +1,34 @@
+"""evalkit: evaluation and provenance for autoregressive image generators."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evalkit.images import open_images
+    from evalkit.protocols import load_protocol
+    from evalkit.tokenizers.cards import list_models
+    from evalkit.tokenizers.registry import load_tokenizer
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "load_tokenizer": "evalkit.tokenizers.registry",
+    "list_models": "evalkit.tokenizers.cards",
+    "open_images": "evalkit.images",
+    "load_protocol": "evalkit.protocols",
+    "evaluate_tokenizer": "evalkit.probes.reconstruction",
+    "read_run": "evalkit.runs",
+}
+__all__ = ["__version__", "list_models", "load_protocol", "load_tokenizer", "open_images"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'evalkit' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

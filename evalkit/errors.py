@@ -1,0 +1,25 @@
+"""What evalkit says when something that the user can mend is wrong: one sentence, no traceback."""
+
+from __future__ import annotations
+
+
+class EvalkitError(Exception):
+    """A user's mistake or a missing prerequisite; the command line prints it and exits with 2.
+
+    The message says what was given, what was expected and what to type next.
+    """
+
+
+class BadImage(EvalkitError):
+    """One picture that cannot be used; its sample is listed with this reason and the run goes on."""
+
+
+class WeightsError(EvalkitError):
+    """A weight file that is missing, broken, refused, or made for another model."""
+
+
+class MissingDependency(EvalkitError):
+    """An optional package is needed; the message holds the pip line that brings it."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs packages that are not installed; type: pip install 'evalkit-ar[{extra}]'")

@@ -1,0 +1,1 @@
+"""Pure maths of the metrics: features to statistics to values; no networks."""

@@ -1,0 +1,36 @@
+"""What every metric gives: a value with an interval, a direction, a unit and a range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Better = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A measured number: `value` with the `level` interval [`low`, `high`] from `n` samples by `method`.
+
+    `low` and `high` are None where no interval can be stated (one sample, say); `method` then says why.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    method: str
+    level: float = 0.95
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """What a reader must know of a metric: its name, which direction is better, its unit and its range."""
+
+    name: str
+    title: str
+    better: Better
+    unit: str
+    low: float | None
+    high: float | None
+    source: str

@@ -1,0 +1,188 @@
+"""The contract of every visual tokenizer: pictures on [0, 1] in, codes, pictures on [0, 1] out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from evalkit.errors import EvalkitError
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What a tokenizer makes of a batch of pictures; exactly one of `indices`, `bits`, `latent` is given.
+
+    `indices`: int64 [B, N] in the model's own order; codecs with a variable number of codes pad with -1.
+    `bits`: int8 [B, N, bits] of 0 and 1, where an index does not fit.
+    `latent`: float32 [B, C, h, w] (or the model's own shape) for continuous tokenizers.
+    `scale_lengths`: codes a scale, coarse to fine, of multi-scale models. `grid`: (h, w) of the last code map where
+    it is not square.
+    """
+
+    indices: Tensor | None = None
+    bits: Tensor | None = None
+    latent: Tensor | None = None
+    scale_lengths: tuple[int, ...] = ()
+    grid: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("indices", "bits", "latent") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise EvalkitError(f"Codes holds exactly one of indices, bits and latent; {given or 'none'} given")
+
+    @property
+    def values(self) -> Tensor:
+        """The one tensor that is given."""
+        found = next(v for v in (self.indices, self.bits, self.latent) if v is not None)
+        return found
+
+    def __len__(self) -> int:
+        return int(self.values.shape[0])
+
+    def map_grid(self) -> tuple[int, int]:
+        """(h, w) of the last code map: `grid`, or the square that holds the codes of the last scale."""
+        if self.grid is not None:
+            return self.grid
+        n = self.scale_lengths[-1] if self.scale_lengths else int(self.values.shape[1])
+        side = round(n**0.5)
+        if side * side != n:
+            raise EvalkitError(f"{n} codes do not fill a square; give codes(..., grid=(rows, columns))")
+        return side, side
+
+
+class Tokenizer(ABC):
+    """A visual tokenizer; `encode` and `decode` take and give float32 [B, 3, H, W] on the [0, 1] scale."""
+
+    name: str
+    vocab_size: int | None = None  # None: continuous, or bits that no index holds
+    native_size: int = 256  # side of the square it was made for
+    multiple: int = 1  # sides must be multiples of this
+    fixed_size: bool = False  # only native_size works (learned positions)
+    deterministic: bool = True  # decode(codes) is a function of the codes alone
+    weights_sha256: str | None = None
+
+    @abstractmethod
+    def encode(self, images: Tensor) -> Codes:
+        """Codes of float32 [B, 3, H, W] pictures in [0, 1]."""
+
+    @abstractmethod
+    def decode(self, codes: Codes, *, seed: int = 0, noise: Tensor | None = None) -> Tensor:
+        """Pictures [B, 3, H, W] on the [0, 1] scale, not clamped; `seed` and `noise` matter to stochastic decoders only.
+
+        Picture b of a batch is decoded with seed `seed` whatever its place in the batch; `noise` is the initial
+        state as the official sampler draws it.
+        """
+
+    @abstractmethod
+    def tokens_per_image(self, height: int, width: int) -> int:
+        """Number of codes of a height x width picture (the mean, for codecs with a variable number)."""
+
+    def codes(
+        self,
+        *,
+        indices: Tensor | None = None,
+        bits: Tensor | None = None,
+        latent: Tensor | None = None,
+        grid: tuple[int, int] | None = None,
+    ) -> Codes:
+        """Codes from given values in the model's own order."""
+        return Codes(
+            indices=None if indices is None else indices.long(),
+            bits=None if bits is None else bits.to(torch.int8),
+            latent=None if latent is None else latent.float(),
+            grid=grid,
+        )
+
+    def bits_per_code(self) -> float | None:
+        """Bits that one code carries at a uniform rate: log2 of the vocabulary, or None for continuous codes."""
+        return None if not self.vocab_size else float(torch.log2(torch.tensor(float(self.vocab_size))))
+
+    def image_bits(self, codes: Codes) -> list[float | None]:
+        """Bits spent on each picture of the batch (None where the codes are continuous)."""
+        if codes.bits is not None:
+            return [float(codes.bits[0].numel())] * len(codes)
+        rate = self.bits_per_code()
+        if codes.indices is None or rate is None:
+            return [None] * len(codes)
+        return [float((row >= 0).sum()) * rate for row in codes.indices]
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise unless the tokenizer takes height x width pictures."""
+        if self.fixed_size and (height, width) != (self.native_size, self.native_size):
+            raise EvalkitError(
+                f"{self.name} takes {self.native_size}x{self.native_size} pictures only (learned positions); "
+                f"{height}x{width} given. Leave out --size, or resize first"
+            )
+        if height % self.multiple or width % self.multiple:
+            raise EvalkitError(f"{self.name} takes sides that are multiples of {self.multiple}; {height}x{width} given")
+
+
+class NetworkTokenizer(Tokenizer):
+    """A tokenizer that is a torch network with an official checkpoint.
+
+    A family subclasses it and gives `build`, `_encode` and `_decode`; range conversion, devices, dtypes, size checks
+    and the loading of the official wrapping are done here. `config` is the family's frozen dataclass.
+    """
+
+    value_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)  # what the network was trained on
+    wrapping: ClassVar[tuple[str, ...]] = ()  # top-level keys an official loader tries, in its order
+    prefixes: ClassVar[tuple[str, ...]] = ()  # stripped from every key that has them
+    unused: ClassVar[tuple[str, ...]] = ()  # regular expressions of checkpoint keys that inference does not need
+
+    def __init__(self, name: str, config: Any, network: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
+        self.name = name
+        self.config = config
+        self.device = device
+        self.dtype = dtype
+        self.network = network.eval().requires_grad_(False).to(device=device)
+        self.setup()
+
+    @classmethod
+    @abstractmethod
+    def build(cls, config: Any) -> nn.Module:
+        """The network whose parameter names are the official checkpoint's keys; no weights are needed to build it."""
+
+    @classmethod
+    def official_state(cls, checkpoint: dict[str, Any], network: nn.Module) -> dict[str, Tensor]:
+        """The state dict that the official loader would choose; override where the rule is a special one (EMA)."""
+        from evalkit.weights.layout import unwrap
+
+        return unwrap(checkpoint, cls.wrapping, cls.prefixes)
+
+    def setup(self) -> None:  # noqa: B027 - an optional hook
+        """Set the attributes that follow from `config` (vocab_size, native_size, …)."""
+
+    @abstractmethod
+    def _encode(self, x: Tensor) -> Codes:
+        """Codes of pictures in the network's own value range."""
+
+    @abstractmethod
+    def _decode(self, codes: Codes, seed: int, noise: Tensor | None) -> Tensor:
+        """Pictures in the network's own value range."""
+
+    @torch.inference_mode()
+    def encode(self, images: Tensor) -> Codes:
+        """Codes of float32 [B, 3, H, W] pictures in [0, 1]."""
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise EvalkitError(f"encode takes [B, 3, H, W] pictures; a tensor of shape {tuple(images.shape)} was given")
+        self.check_size(int(images.shape[2]), int(images.shape[3]))
+        low, high = self.value_range
+        x = images.to(self.device, torch.float32) * (high - low) + low
+        with self._autocast():
+            return self._encode(x)
+
+    @torch.inference_mode()
+    def decode(self, codes: Codes, *, seed: int = 0, noise: Tensor | None = None) -> Tensor:
+        """Pictures [B, 3, H, W] on the [0, 1] scale, not clamped unless the official decode clamps inside."""
+        low, high = self.value_range
+        with self._autocast():
+            y = self._decode(codes, seed, noise)
+        return (y.float() - low) / (high - low)
+
+    def _autocast(self) -> torch.autocast:
+        low_precision = self.dtype in (torch.bfloat16, torch.float16)
+        return torch.autocast(self.device.type, dtype=self.dtype if low_precision else None, enabled=low_precision)

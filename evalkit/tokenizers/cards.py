@@ -1,0 +1,83 @@
+"""Model cards: what is known of each tokenizer, read from data files without importing torch."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import cache
+from importlib.resources import files as package_files
+from typing import Any, Literal
+
+Kind = Literal["tokenizer", "generator"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A number that a paper or a repository states, with where it was read and how sure that is.
+
+    `certainty`: `read` (in the source itself) or `second-hand`; anything less sure is not printed as a fact.
+    """
+
+    metric: str
+    value: float
+    setting: str
+    source: str
+    certainty: str = "read"
+    protocol: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """One model: where it comes from, its licence, its size, and what is published of it."""
+
+    name: str
+    kind: Kind
+    family: str
+    title: str
+    code: str = ""
+    paper: str = ""
+    licence: str = ""
+    weights: str | None = None
+    parameters_m: float | None = None  # millions
+    native_size: int = 256
+    tokens: int | None = None  # at 256 x 256, or at native_size where that is fixed
+    codebook: str = ""
+    value_range: str = "[-1, 1]"
+    stochastic: bool = False
+    encode_only: bool = False
+    note: str = ""
+    aliases: tuple[str, ...] = ()
+    published: tuple[Published, ...] = ()
+
+
+@cache
+def tokenizer_cards() -> dict[str, ModelCard]:
+    """Every tokenizer's card by name, from `evalkit/tokenizers/cards/*.toml`.
+
+    A file holds `[family]` (shared fields) and one `[models.NAME]` table a model.
+    """
+    cards: dict[str, ModelCard] = {}
+    folder = package_files("evalkit.tokenizers") / "cards"
+    for part in sorted(folder.iterdir(), key=lambda p: p.name):
+        if part.name.endswith(".toml"):
+            data = tomllib.loads(part.read_text(encoding="utf-8"))
+            for name, row in data["models"].items():
+                cards[name] = _card(name, part.name.removesuffix(".toml"), {**data.get("family", {}), **row})
+    return cards
+
+
+def list_models(kind: Kind | None = None, pattern: str = "*") -> list[ModelCard]:
+    """Cards of the models whose name matches the shell `pattern`, by name.
+
+    >>> [card.name for card in list_models("tokenizer", "jpeg-l*")]
+    ['jpeg-lm']
+    """
+    cards = tokenizer_cards().values() if kind in (None, "tokenizer") else ()
+    return sorted((card for card in cards if fnmatch(card.name, pattern)), key=lambda card: card.name)
+
+
+def _card(name: str, family: str, row: dict[str, Any]) -> ModelCard:
+    published = tuple(Published(**each) for each in row.pop("published", ()))
+    aliases = tuple(row.pop("aliases", ()))
+    return ModelCard(name=name, kind="tokenizer", family=family, published=published, aliases=aliases, **row)

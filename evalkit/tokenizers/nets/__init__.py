@@ -1,0 +1,1 @@
+"""Blocks that several tokenizer families really share; attribute names are the official checkpoints' keys."""

@@ -1,0 +1,118 @@
+"""Names of tokenizers, and `load_tokenizer`, which turns a name and a weight file into a working model."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from evalkit.errors import EvalkitError
+from evalkit.registry import Registry
+from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
+
+C = TypeVar("C", bound=type[Tokenizer])
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered tokenizer: its class, its configuration, and the key of its weight file in the weights manifest."""
+
+    name: str
+    cls: type[Tokenizer]
+    config: Any
+    weights: str | None
+
+
+def _import_families() -> None:
+    import evalkit.tokenizers as package
+
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+
+
+TOKENIZERS: Registry[Entry] = Registry("tokenizer", _import_families, "evalkit.tokenizers")
+
+
+def register(
+    name: str, *, weights: str | None = None, config: Any = None, aliases: tuple[str, ...] = ()
+) -> Callable[[C], C]:
+    """Class decorator: `name` loads this class with `config`, from the weight file `weights` of the manifest.
+
+    Apply it once for each checkpoint of a family. A tokenizer without weights (`weights=None`) is constructed as
+    `cls(name, config)`.
+    """
+
+    def add(cls: C) -> C:
+        TOKENIZERS.add(name, Entry(name, cls, config, weights), aliases)
+        return cls
+
+    return add
+
+
+def load_tokenizer(
+    name: str,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    dtype: str = "float32",
+) -> Tokenizer:
+    """The tokenizer called `name`, ready to encode and decode.
+
+    `weights`: a file in the official layout (a folder for diffusers models), or a folder to look in; by default
+    `EVALKIT_WEIGHTS`, the hub cache and the hub are searched. `device`: auto, cpu, cuda, cuda:1, mps.
+    `dtype`: float32, bfloat16 or float16 (autocast; the nearest-code search stays in float32).
+
+    Raises `EvalkitError` for an unknown name and `WeightsError` where the file is missing, broken or another model's.
+
+    >>> load_tokenizer("jpeg-lm").name
+    'jpeg-lm'
+    """
+    entry = TOKENIZERS.get(name)
+    if entry.weights is None or not issubclass(entry.cls, NetworkTokenizer):
+        if weights is not None and entry.weights is None:
+            raise EvalkitError(f"{entry.name} has no weights; leave out weights={str(weights)!r}")
+        return entry.cls(entry.name, entry.config)  # type: ignore[call-arg]
+    return _load_network(entry, entry.cls, weights, pick_device(device), pick_dtype(dtype))
+
+
+def _load_network(
+    entry: Entry, cls: type[NetworkTokenizer], weights: str | Path | None, device: torch.device, dtype: torch.dtype
+) -> Tokenizer:
+    from evalkit.weights.find import find_weights
+    from evalkit.weights.layout import fit, without_init
+    from evalkit.weights.reading import file_sha256, read_checkpoint
+
+    path = find_weights(entry.weights or "", weights)
+    checkpoint = read_checkpoint(path)
+    with without_init():
+        network = cls.build(entry.config)
+    fit(network, cls.official_state(checkpoint, network), path, entry.name, unused=cls.unused)
+    model = cls(entry.name, entry.config, network, device, dtype)
+    model.weights_sha256 = file_sha256(path)
+    return model
+
+
+def pick_device(device: str) -> torch.device:
+    """`auto` is cuda, then mps, then cpu; anything else is taken at its word, and must be there."""
+    if device == "auto":
+        has_mps = torch.backends.mps.is_available()
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        raise EvalkitError(f"device {device!r} is not known; give auto, cpu, cuda, cuda:0 or mps") from None
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise EvalkitError(f"device {device!r} was asked for, but torch sees no GPU here; give --device cpu")
+    return chosen
+
+
+def pick_dtype(dtype: str) -> torch.dtype:
+    """float32, bfloat16 or float16 by name."""
+    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if dtype not in known:
+        raise EvalkitError(f"dtype {dtype!r} is not known; give one of {', '.join(known)}")
+    return known[dtype]

@@ -1,0 +1,1 @@
+"""Weight files: the manifest, the search path, safe reading, and fitting to a network by official names."""
