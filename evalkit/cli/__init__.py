@@ -1,1 +1,89 @@
+"""The command line: one file a verb, imported only when the verb is typed."""
 
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+import evalkit
+from evalkit.errors import EvalkitError
+
+VERBS = {
+    "tokenizer": ("evalkit.cli.tokenizer", "How much does a visual tokenizer destroy?"),
+    "ls": ("evalkit.cli.ls", "List tokenizers, protocols, metrics or tasks."),
+    "protocol": ("evalkit.cli.protocol", "Show how a number is measured, and how two protocols differ."),
+    "report": ("evalkit.cli.report", "Write one HTML page over finished runs."),
+    "weights": ("evalkit.cli.weights", "List, fetch and check weight files."),
+    "doctor": ("evalkit.cli.doctor", "Say what works on this machine and what is missing."),
+    "completion": ("evalkit.cli.completion", "Print the shell completion script."),
+}
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used, so that help stays fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs in the order of a newcomer's need."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb's command, imported now; a stand-in while only its one-line help is needed."""
+        if cmd_name not in VERBS:
+            return None
+        module, short = VERBS[cmd_name]
+        if ctx.invoked_subcommand is None and not ctx.protected_args and not ctx.args and _only_help(ctx):
+            return click.Command(cmd_name, short_help=short)
+        command = getattr(importlib.import_module(module), cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Propose the nearest verbs for an unknown one."""
+        import difflib
+
+        if args and not args[0].startswith("-") and args[0] not in VERBS:
+            near = difflib.get_close_matches(args[0], VERBS, n=2, cutoff=0.5)
+            hint = f"; did you mean {' or '.join(near)}?" if near else f"; there are {', '.join(VERBS)}"
+            raise click.UsageError(f"there is no verb {args[0]!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _only_help(ctx: click.Context) -> bool:
+    return ctx.info_name != "" and bool(getattr(ctx, "_help_listing", False))
+
+
+@click.group(cls=LazyGroup, context_settings=SETTINGS, invoke_without_command=False)
+@click.version_option(evalkit.__version__, "-V", "--version", prog_name="evalkit")
+def group() -> None:
+    """Evaluate autoregressive image generators and prove where images come from.
+
+    \b
+    evalkit tokenizer --model jpeg-lm --model webp-q75      embedded tokenizers on the embedded pictures
+    evalkit tokenizer --model llamagen-vq16 --data PHOTOS   a neural one on a folder of yours
+    evalkit ls tokenizers                                   what there is
+    evalkit doctor                                          what works here
+    """
+
+
+def main() -> None:
+    """Run the command line: exit 0 done, 1 some samples failed, 2 wrong usage or missing prerequisite, 130 interrupted."""
+    try:
+        code = group.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        _say("interrupted; type the same command again to resume")
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except EvalkitError as error:
+        _say(str(error))
+        sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str) -> None:
+    click.echo(click.style("evalkit: ", fg="red") + message, err=True)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evalkit.errors import EvalkitError
+from evalkit.jsonio import canonical_json, pretty_json
 
 Status = Literal["ok", "unavailable"]
 
@@ -178,16 +179,6 @@ def results_json(results: Sequence[Result]) -> bytes:
             if isinstance(row[key], float) and not np.isfinite(row[key]):
                 row[key] = "inf" if row[key] > 0 else "-inf" if row[key] < 0 else None
     return pretty_json(rows)
-
-
-def canonical_json(value: Any) -> bytes:
-    """Sorted keys, no spaces: equal values give equal bytes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
-
-
-def pretty_json(value: Any) -> bytes:
-    """Indented JSON with sorted keys, for people and machines."""
-    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
 def write_bytes(path: Path, data: bytes) -> None:

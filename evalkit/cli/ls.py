@@ -1,0 +1,82 @@
+"""`evalkit ls`: what there is."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["tokenizers", "protocols", "metrics"]), default="tokenizers")
+@click.argument("pattern", default="*")
+@click.option("--json", "as_json", is_flag=True, help="Everything that is known, as JSON.")
+def ls(kind: str, pattern: str, as_json: bool) -> None:
+    """List tokenizers, protocols or metrics whose name matches PATTERN.
+
+    \b
+    evalkit ls tokenizers
+    evalkit ls tokenizers 'titok*'
+    evalkit ls protocols
+    """
+    if kind == "tokenizers":
+        _tokenizers(pattern, as_json)
+    elif kind == "protocols":
+        _protocols(as_json)
+    else:
+        _metrics(as_json)
+
+
+def _tokenizers(pattern: str, as_json: bool) -> None:
+    from evalkit.tokenizers.cards import list_models
+
+    cards = list_models("tokenizer", pattern)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(card) for card in cards], indent=1, ensure_ascii=False))
+        return
+    headings = ("name", "codes", "codebook", "size", "params (M)", "weights", "licence")
+    rows = [
+        (
+            card.name + (f" ({', '.join(card.aliases)})" if card.aliases else ""),
+            str(card.tokens or "varies"),
+            card.codebook or "—",
+            str(card.native_size),
+            f"{card.parameters_m:g}" if card.parameters_m else "—",
+            card.weights or ("none needed" if card.family == "codec" else "—"),
+            card.licence or "—",
+        )
+        for card in cards
+    ]
+    _print(headings, rows)
+
+
+def _protocols(as_json: bool) -> None:
+    from evalkit.protocols import load_protocol, protocol_ids
+
+    found = [load_protocol(each) for each in protocol_ids()]
+    if as_json:
+        click.echo(json.dumps([each.as_dict() for each in found], indent=1, ensure_ascii=False))
+        return
+    _print(("id", "what it is", "quirks", "source"), [(p.id, p.title, str(len(p.quirks)), p.source) for p in found])
+
+
+def _metrics(as_json: bool) -> None:
+    from evalkit.metrics.catalog import METRICS
+
+    if as_json:
+        click.echo(json.dumps({k: dataclasses.asdict(v) for k, v in METRICS.items()}, indent=1, ensure_ascii=False))
+        return
+    rows = [(m.name, m.title, m.better, m.unit or "—", m.source) for m in METRICS.values()]
+    _print(("metric", "what it is", "better", "unit", "source"), rows)
+
+
+def _print(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    table = Table(header_style="bold")
+    for number, heading in enumerate(headings):
+        table.add_column(heading, no_wrap=number == 0, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

@@ -1,0 +1,78 @@
+"""Flags that the verbs share, collected into one RunOptions."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+
+class BatchSize(click.ParamType):
+    """A whole number from 1, or `auto`."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Literal["auto"]:
+        """The number, or "auto"."""
+        if value == "auto" or isinstance(value, int):
+            return value
+        if not str(value).isdigit() or int(value) < 1:
+            self.fail(f"{value!r} is not a whole number from 1, nor auto", param, ctx)
+        return int(value)
+
+
+_FLAGS = (
+    click.option("--out", type=click.Path(path_type=Path), help="Run directory [default: runs/<task>-<model>-<hash>]."),
+    click.option("--limit", type=click.IntRange(min=1), help="Only the first N samples."),
+    click.option("--batch-size", type=BatchSize(), default="auto", show_default=True, help="Samples a forward pass."),
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:0, mps."),
+    click.option(
+        "--dtype",
+        type=click.Choice(["float32", "bfloat16", "float16"]),
+        default="float32",
+        show_default=True,
+        help="Precision of the networks under test.",
+    ),
+    click.option("--seed", type=int, default=0, show_default=True, help="For stochastic decoders and the bootstrap."),
+    click.option(
+        "--keep",
+        type=click.Choice(["none", "worst", "all"]),
+        default="worst",
+        show_default=True,
+        help="Which pictures stay with the run.",
+    ),
+    click.option("--weights", multiple=True, metavar="FILE|NAME=FILE", help="Weight file in the official layout."),
+    click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Decoding threads."),
+    click.option("--engine", type=click.Choice(["inline", "ray"]), default="inline", show_default=True, help="Who maps the shards."),
+    click.option("--json", "as_json", is_flag=True, help="Print results as JSON, and nothing else, on stdout."),
+)
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the shared flags; the command receives `options: RunOptions` and `as_json: bool` instead of them."""
+
+    @functools.wraps(command)
+    def collected(**given: Any) -> Any:
+        from evalkit.cli.progress import BarProgress
+        from evalkit.runs.job import Progress, RunOptions
+
+        names = ("out", "limit", "batch_size", "device", "dtype", "seed", "keep", "weights", "threads", "engine")
+        picked = {name: given.pop(name) for name in names}
+        as_json = given.pop("as_json")
+        progress = Progress() if as_json else BarProgress()
+        options = RunOptions(**picked, command=("evalkit", *_public(sys.argv[1:])), progress=progress)
+        return command(**given, options=options, as_json=as_json)
+
+    for flag in reversed(_FLAGS):
+        collected = flag(collected)
+    return collected
+
+
+def _public(arguments: list[str]) -> list[str]:
+    """The command as typed, with the home directory shortened."""
+    home = str(Path.home())
+    return [each.replace(home, "~") for each in arguments]

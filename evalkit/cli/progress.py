@@ -1,0 +1,68 @@
+"""A progress bar with rate, time left and what bounds the run."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from evalkit.runs.job import Progress as RunProgress
+from evalkit.runs.timers import Timers
+
+
+class BarProgress(RunProgress):
+    """Draws on standard error, so that standard output stays clean; says little where no terminal is."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+        self.bar: Progress | None = None
+        self.task: TaskID | None = None
+        self.done = 0
+        self.began = 0.0
+
+    def start(self, title: str, total: int) -> None:
+        """A bar for `total` samples."""
+        self.done, self.began = 0, time.perf_counter()
+        self.bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("[dim]{task.fields[bound]}"),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self.task = self.bar.add_task(title, total=total, rate="", bound="")
+        self.bar.start()
+
+    def advance(self, samples: int, *, resumed: bool = False, timers: Timers | None = None) -> None:
+        """Move the bar; samples of an earlier run count for the bar but not for the rate."""
+        if self.bar is None or self.task is None:
+            return
+        if resumed:
+            if samples:
+                self.note(f"resuming: {samples} samples are done already")
+            self.bar.update(self.task, advance=samples)
+            return
+        self.done += samples
+        seconds = time.perf_counter() - self.began
+        bound = timers.bound_by() if timers else None
+        self.bar.update(
+            self.task,
+            advance=samples,
+            rate=f"{self.done / seconds:.1f} images/s" if seconds > 0 else "",
+            bound=f"bound by {bound}" if bound else "",
+        )
+
+    def note(self, message: str) -> None:
+        """One line above the bar."""
+        self.console.print(message, style="dim", highlight=False, markup=False)
+
+    def finish(self) -> None:
+        """Remove the bar."""
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None

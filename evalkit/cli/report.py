@@ -1,0 +1,26 @@
+"""`evalkit report`: one HTML page over finished runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True)
+@click.option("--force", is_flag=True, help="Replace the page if it is there.")
+def report(runs: tuple[Path, ...], out: Path, force: bool) -> None:
+    """Write one HTML page over finished RUNS.
+
+    \b
+    evalkit report runs/tokenizer-jpeg-lm-* runs/tokenizer-webp-q75-* --out comparison.html
+    """
+    from evalkit.errors import EvalkitError
+    from evalkit.runs import read_run
+    from evalkit.runs.report import write_report
+
+    if out.exists() and not force:
+        raise EvalkitError(f"{out} exists; give another --out, or --force to replace it")
+    click.echo(f"report: {write_report([read_run(path) for path in runs], out)}")

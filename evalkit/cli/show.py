@@ -1,0 +1,134 @@
+"""Runs as tables on the terminal, or as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import pyarrow.compute as pc
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from evalkit.protocols import differences, load_protocol
+from evalkit.runs.store import Run
+
+MOST_FAILED = 20
+
+
+def show_json(runs: Sequence[Run]) -> None:
+    """One JSON object with every run's results, its folder and its failed samples."""
+    rows = [
+        {
+            "run": run.path.as_posix(),
+            "model": run.record["model"]["name"],
+            "results": run.results,
+            "failed": [{"id": each["id"], "reason": each["error"]} for each in failed_samples([run])],
+        }
+        for run in runs
+    ]
+    click.echo(json.dumps({"runs": rows}, indent=1, ensure_ascii=False))
+
+
+def show_runs(runs: Sequence[Run], page: Path | None) -> None:
+    """One comparison table, what could not be computed and why, failed samples, protocol differences, and where the report is."""
+    console = Console()
+    console.print(comparison(runs))
+    reasons: dict[str, str] = {}
+    for run in runs:
+        for row in run.results:
+            if row["status"] == "unavailable":
+                reasons.setdefault(str(row["reason"]), f"{row['metric']}")
+    for reason, metric in reasons.items():
+        console.print(Text(f"{metric} is unavailable: {reason}", style="yellow"))
+    failed = failed_samples(runs)
+    if failed:
+        console.print(Text(f"\n{len(failed)} samples failed:", style="red"))
+        for row in failed[:MOST_FAILED]:
+            console.print(Text(f"  {_visible(row['id'])}: {_visible(row['error'])}"))
+        if len(failed) > MOST_FAILED:
+            console.print(Text(f"  … and {len(failed) - MOST_FAILED} more, in samples.parquet (column error)"))
+    _show_differences(console, runs)
+    if page is not None:
+        console.print(Text(f"\nreport: {page}", style="bold"))
+
+
+def comparison(runs: Sequence[Run]) -> Table:
+    """Rows are (task, data, metric, protocol); one column a model with value and 95 % interval."""
+    table = Table(title="95 % intervals in brackets", title_style="dim", title_justify="left", header_style="bold")
+    several = len({row["protocol"] for run in runs for row in run.results}) > 1
+    for heading in ("data", "metric", *(["protocol"] if several else [])):
+        table.add_column(heading)
+    for run in runs:
+        table.add_column(run.record["model"]["name"], justify="right")
+    cells: dict[tuple[str, ...], dict[int, dict[str, Any]]] = {}
+    for column, run in enumerate(runs):
+        for row in run.results:
+            key = (row["task"], row["dataset"], row["metric"], row["protocol"])
+            cells.setdefault(key, {})[column] = row
+    before = ""
+    for key, by_run in cells.items():
+        task, dataset, metric, protocol = key
+        if all(row["status"] == "unavailable" for row in by_run.values()):
+            continue
+        if before and before != task + dataset:
+            table.add_section()
+        first = next(iter(by_run.values()))
+        arrow = "↑" if first["better"] == "higher" else "↓"
+        unit = f" {first['unit']}" if first["unit"] else ""
+        label = f"{dataset}" if before != task + dataset else ""
+        before = task + dataset
+        table.add_row(
+            label,
+            f"{metric}{unit} {arrow}",
+            *([protocol] if several else []),
+            *(_cell(by_run.get(column)) for column in range(len(runs))),
+        )
+    return table
+
+
+def failed_samples(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """id and error of every sample that failed, once each, in order."""
+    found: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        bad = run.samples.filter(pc.is_valid(run.samples["error"])).select(["id", "error"])
+        for row in bad.to_pylist():
+            found.setdefault(row["id"], row)
+    return list(found.values())
+
+
+def _cell(row: dict[str, Any] | None) -> str:
+    if row is None or row["value"] is None:
+        return "—"
+    if isinstance(row["value"], str):
+        return str(row["value"])
+    if not isinstance(row["low"], float) or not isinstance(row["high"], float):
+        return _number(row["value"])
+    return f"{_number(row['value'])} [dim]\\[{_number(row['low'])}, {_number(row['high'])}][/dim]"
+
+
+def _number(value: float) -> str:
+    size = abs(value)
+    return f"{value:.2f}" if size >= 10 else f"{value:.3f}" if size >= 1 else f"{value:.4f}"
+
+
+def _show_differences(console: Console, runs: Sequence[Run]) -> None:
+    ids = list(dict.fromkeys(row["protocol"] for run in runs for row in run.results))
+    for other in ids[1:]:
+        a, b = load_protocol(ids[0]), load_protocol(other)
+        table = Table(title=f"{a.id} and {b.id} differ in", title_justify="left", header_style="bold")
+        for heading in ("rule", a.id, b.id):
+            table.add_column(heading, overflow="fold")
+        for row in differences(a, b):
+            if not row[0].startswith(("input.sizes.", "input.ranges.")):
+                table.add_row(*row)
+        console.print(table)
+        for quirk in b.quirks:
+            console.print(Text(f"· {quirk.name} (moves {', '.join(quirk.moves)}): {quirk.text}"), style="dim")
+
+
+def _visible(text: str) -> str:
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in str(text))

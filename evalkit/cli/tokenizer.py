@@ -1,0 +1,55 @@
+"""`evalkit tokenizer`: evaluate visual tokenizers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from evalkit.cli.options import run_options
+from evalkit.runs.job import RunOptions
+
+
+@click.command()
+@click.option("--model", "-m", "models", multiple=True, required=True, help="Tokenizer; give it again to compare.")
+@click.option("--data", "-d", default="sample", show_default=True, help="Folder, glob, zip, npz, hf:repo/config/split or sample.")
+@click.option("--protocol", "-p", "protocols", multiple=True, default=("evalkit-1",), show_default=True, help="Measurement definition; again to compare.")
+@click.option("--tasks", default="reconstruction,detail,text,distribution,codes", show_default=True, help="What to measure, separated by commas.")
+@click.option("--size", type=click.IntRange(min=8), help="Side of the square input [default: the model's own].")
+@run_options
+def tokenizer(
+    models: tuple[str, ...],
+    data: str,
+    protocols: tuple[str, ...],
+    tasks: str,
+    size: int | None,
+    options: RunOptions,
+    as_json: bool,
+) -> None:
+    """How much does a visual tokenizer destroy?
+
+    \b
+    evalkit tokenizer --model jpeg-lm                                   on the embedded pictures
+    evalkit tokenizer -m llamagen-vq16 --weights vq_ds16_c2i.pt -d PHOTOS
+    evalkit tokenizer -m jpeg-q50 -m webp-q50 --limit 100 -d hf:huaweilin/VTBench/task1-imagenet/val
+    evalkit tokenizer -m jpeg-lm -p evalkit-1 -p vtbench-2025           how much do the protocols differ?
+
+    Typed again, a finished run is shown and an interrupted one goes on. Exit code 1: some samples failed (they are
+    listed), 2: wrong usage or missing weights.
+    """
+    from evalkit.cli.show import failed_samples, show_json, show_runs
+    from evalkit.probes.reconstruction import evaluate_tokenizer
+    from evalkit.runs.report import write_report
+
+    chosen = [each.strip() for each in tasks.split(",") if each.strip()]
+    runs = evaluate_tokenizer(models, data, protocols=protocols, tasks=chosen, size=size, options=options)
+    page: Path | None = runs[0].path / "report.html"
+    if len(runs) > 1:
+        page = write_report(runs, runs[0].path.parent / "comparison.html")
+    if as_json:
+        show_json(runs)
+    else:
+        show_runs(runs, page)
+    if failed_samples(runs):
+        sys.exit(1)

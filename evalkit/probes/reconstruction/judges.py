@@ -1,0 +1,162 @@
+"""Everything that scores a pair of pictures; what has no weights here is listed with the reason, never replaced."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from evalkit.encoders import FeatureExtractor, Lpips, Ocr, load_extractor, load_lpips, load_ocr
+from evalkit.errors import MissingDependency, WeightsError
+from evalkit.images.geometry import resize_exact
+from evalkit.images.sample import Pixels
+from evalkit.metrics.psnr import mse, psnr
+from evalkit.metrics.ssim import ms_ssim, reconstruction_scores, ssim
+from evalkit.metrics.text import compare
+from evalkit.protocols import Protocol
+from evalkit.runs.timers import Timers
+
+if TYPE_CHECKING:
+    from evalkit.probes.reconstruction.worker import Pair
+
+OCR_CACHE = 50_000  # texts of originals, kept for the next model
+
+
+class Judges:
+    """LPIPS networks, feature extractors and OCR that the protocols ask for, loaded once for all models."""
+
+    def __init__(self, protocols: Sequence[Protocol], tasks: frozenset[str], device: str) -> None:
+        self.tasks = tasks
+        self.unavailable: dict[str, str] = {}
+        self.weights: dict[str, str | None] = {}
+        self.lpips: dict[str, Lpips] = {}
+        self.extractors: dict[str, FeatureExtractor] = {}
+        self.ocr: Ocr | None = None
+        self._texts: OrderedDict[bytes, str] = OrderedDict()
+        for net in dict.fromkeys(net for protocol in protocols for net in protocol.lpips.nets):
+            if tasks & {"reconstruction", "detail", "text"}:
+                self._try(f"lpips_{net}", lambda net=net: self._add_lpips(net, device))  # type: ignore[misc]
+        for name in dict.fromkeys(name for protocol in protocols for name in protocol.distribution.extractors):
+            if "distribution" in tasks:
+                self._try(name, lambda name=name: self._add_extractor(name, device))  # type: ignore[misc]
+        if "text" in tasks and any(protocol.text.references for protocol in protocols):
+            self._try("text", self._add_ocr)
+
+    def _try(self, what: str, load: Any) -> None:
+        try:
+            load()
+        except (WeightsError, MissingDependency) as error:
+            self.unavailable[what] = str(error)
+
+    def _add_lpips(self, net: str, device: str) -> None:
+        self.lpips[net] = load_lpips(net, device=device)
+        self.weights[f"lpips_{net}"] = self.lpips[net].weights_sha256
+
+    def _add_extractor(self, name: str, device: str) -> None:
+        self.extractors[name] = load_extractor(name, device=device)
+        self.weights[name] = self.extractors[name].weights_sha256
+
+    def _add_ocr(self) -> None:
+        self.ocr = load_ocr()
+        self.weights[f"ocr {self.ocr.name} {self.ocr.version}"] = None
+
+    def score(self, protocol: Protocol, pairs: Sequence[Pair], timers: Timers) -> None:
+        """Fill the rows of `pairs` with every per-sample score of `protocol`."""
+        with timers("pixel metrics"):
+            for pair in pairs:
+                pair.row.update(pixel_scores(protocol, pair.original, pair.reconstruction))
+        signed = protocol.lpips.input_range == "[-1, 1]"
+        for net, lpips in ((net, self.lpips[net]) for net in protocol.lpips.nets if net in self.lpips):
+            with timers("lpips"):
+                x, y = (_stack(pairs, which).float().div_(255) for which in ("original", "reconstruction"))
+                for pair, value in zip(pairs, lpips.distance(x, y, normalise=signed).tolist(), strict=True):
+                    pair.row[f"lpips_{net}"] = value
+        if self.ocr is not None and protocol.text.references:
+            with timers("ocr"):
+                for pair in pairs:
+                    if pair.row["task"] == "text" or pair.row["task"] is None:
+                        self._read(protocol, pair)
+
+    def score_groups(self, protocol: Protocol, pairs: Sequence[Pair], timers: Timers) -> None:
+        """SSIM where the protocol takes its data range from groups of neighbours."""
+        rule = protocol.ssim
+        with timers("pixel metrics"):
+            for start in range(0, len(pairs), rule.batch):
+                group = pairs[start : start + rule.batch]
+                spans = [np.ptp(getattr(p, which)) for p in group for which in ("original", "reconstruction")]
+                span = float(max(spans)) / 255 or 1.0
+                for pair in group:
+                    pair.row["ssim"] = ssim(
+                        pair.original, pair.reconstruction, data_range=span, window=rule.window, border=rule.border
+                    )
+
+    def features(
+        self, protocol: Protocol, pairs: Sequence[Pair], timers: Timers
+    ) -> Iterator[tuple[str, np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+        """(extractor, features of the originals, features of the reconstructions), float32 [n, d]."""
+        own = protocol.distribution.resize == "extractor"
+        for name in protocol.distribution.extractors:
+            if name in self.extractors:
+                extractor = self.extractors[name]
+                with timers("features"):
+                    both = [
+                        extractor.features(_stack(pairs, which), resize=None if own else protocol.distribution.resize)
+                        for which in ("original", "reconstruction")
+                    ]
+                yield name, both[0].cpu().numpy(), both[1].cpu().numpy()
+
+    def _read(self, protocol: Protocol, pair: Pair) -> None:
+        rule = protocol.text
+        row = pair.row
+        row["text_truth"] = pair.sample.meta.get("text")
+        row["text_original"] = self._text_of(pair.original, protocol, remember=True)
+        row["text_reconstruction"] = self._text_of(pair.reconstruction, protocol, remember=False)
+        for reference in rule.references:
+            wanted = row[f"text_{reference}"]
+            if wanted is None:
+                continue
+            scores = compare(wanted, row["text_reconstruction"])
+            row[f"cer_{reference}"] = scores.cer
+            row[f"wer_{reference}"] = scores.wer if rule.wer == "words" else scores.characters_per_word
+            row[f"ned_{reference}"] = scores.ned
+            row[f"word_recall_{reference}"] = scores.word_recall
+
+    def _text_of(self, image: Pixels, protocol: Protocol, *, remember: bool) -> str:
+        if self.ocr is None:
+            return ""
+        rule = protocol.text
+        key = hashlib.sha256(image.tobytes() + f"{rule.ocr_size} {rule.ocr_filter}".encode()).digest()
+        if key in self._texts:
+            return self._texts[key]
+        if rule.ocr_size:
+            image = resize_exact(image, (rule.ocr_size, rule.ocr_size), rule.ocr_filter)
+        text = self.ocr.read(image).text
+        if remember:
+            self._texts[key] = text
+            if len(self._texts) > OCR_CACHE:
+                self._texts.popitem(last=False)
+        return text
+
+
+def pixel_scores(protocol: Protocol, original: Pixels, reconstruction: Pixels) -> dict[str, float]:
+    """MSE, PSNR, SSIM and MS-SSIM of one pair, and the range of the original, all on the [0, 1] scale."""
+    rule = protocol.ssim
+    span = {"target_low": float(original.min()) / 255, "target_high": float(original.max()) / 255}
+    if rule.window == "gauss11" and rule.border == "crop" and rule.data_range == "1":
+        scores = reconstruction_scores(original, reconstruction)
+        return {**span, "mse": scores.mse, "psnr": scores.psnr, "ssim": scores.ssim, "ms_ssim": scores.ms_ssim}
+    error = mse(original, reconstruction)
+    found = {**span, "mse": error, "psnr": psnr(error), "ms_ssim": ms_ssim(original, reconstruction)}
+    if rule.data_range != "batch":
+        found["ssim"] = ssim(
+            original, reconstruction, data_range=float(rule.data_range), window=rule.window, border=rule.border
+        )
+    return found
+
+
+def _stack(pairs: Sequence[Pair], which: str) -> torch.Tensor:
+    return torch.from_numpy(np.stack([getattr(pair, which) for pair in pairs])).permute(0, 3, 1, 2).contiguous()
