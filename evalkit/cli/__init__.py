@@ -30,14 +30,16 @@ class LazyGroup(click.Group):
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The verb's command, imported now; a stand-in while only its one-line help is needed."""
+        """The verb's command, imported now."""
         if cmd_name not in VERBS:
             return None
-        module, short = VERBS[cmd_name]
-        if ctx.invoked_subcommand is None and not ctx.protected_args and not ctx.args and _only_help(ctx):
-            return click.Command(cmd_name, short_help=short)
-        command = getattr(importlib.import_module(module), cmd_name)
+        command = getattr(importlib.import_module(VERBS[cmd_name][0]), cmd_name)
         return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs with one line each, without importing any."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, short) for verb, (_, short) in VERBS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -50,10 +52,6 @@ class LazyGroup(click.Group):
             hint = f"; did you mean {' or '.join(near)}?" if near else f"; there are {', '.join(VERBS)}"
             raise click.UsageError(f"there is no verb {args[0]!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
-
-
-def _only_help(ctx: click.Context) -> bool:
-    return ctx.info_name != "" and bool(getattr(ctx, "_help_listing", False))
 
 
 @click.group(cls=LazyGroup, context_settings=SETTINGS, invoke_without_command=False)

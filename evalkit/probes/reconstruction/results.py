@@ -1,0 +1,176 @@
+"""From rows and features to results: one number with an interval for each task, data set, metric and protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from evalkit.metrics.base import Estimate
+from evalkit.metrics.catalog import METRICS
+from evalkit.metrics.codes import code_use
+from evalkit.metrics.frechet import FrechetDistance
+from evalkit.metrics.psnr import pooled_psnr
+from evalkit.probes.reconstruction.texts import text_results
+from evalkit.protocols import Protocol
+from evalkit.runs.store import Result, RunStore
+from evalkit.stats.bootstrap import bootstrap_mean, transform_bounds
+
+if TYPE_CHECKING:
+    from evalkit.probes.reconstruction.job import TokenizerJob
+
+DISTANCES = {"inception-v3-fid": "fid", "efflite0": "fd_efflite0"}
+IMAGE_TASKS = ("reconstruction", "detail", "text")
+
+
+def fold_results(store: RunStore, keys: Sequence[str], samples: pa.Table, job: TokenizerJob) -> list[Result]:
+    """All results of the run, in the order of protocols, data sets and metrics."""
+    results: list[Result] = []
+    for feed in job.feeds:
+        protocol = feed.protocol
+        mine = samples.filter(pc.equal(samples["protocol"], protocol.id))
+        good = mine.filter(pc.is_null(mine["error"]))
+        for task, dataset, part in _parts(good, job):
+            results += _pixel_results(task, dataset, part, protocol, job)
+            if part["text_reconstruction"].null_count < part.num_rows or (
+                task == "text" and "text" in job.judges.unavailable
+            ):
+                results += text_results(dataset, part, protocol, job.judges.unavailable.get("text"), job.options.seed)
+        if "distribution" in job.judges.tasks:
+            results += _distribution_results(store, keys, protocol, job, good.num_rows)
+        if "codes" in job.judges.tasks:
+            results += _code_results(store, keys, protocol, job, good)
+    return results
+
+
+def _parts(good: pa.Table, job: TokenizerJob) -> Iterator[tuple[str, str, pa.Table]]:
+    """(task, data set name, rows) for each subset of the set that a chosen task speaks of."""
+    pairs = good.group_by(["task", "subset"], use_threads=False).aggregate([]).to_pylist()
+    for pair in pairs:
+        task = pair["task"] or ("reconstruction" if "reconstruction" in job.judges.tasks else "text")
+        if task not in job.judges.tasks:
+            continue
+        keep = pc.and_(_same(good["task"], pair["task"]), _same(good["subset"], pair["subset"]))
+        name = job.images.name
+        subset = pair["subset"]
+        dataset = f"{name}/{subset}" if subset and not name.endswith(f"/{subset}") else name
+        yield task, dataset, good.filter(keep)
+
+
+def _same(column: pa.ChunkedArray, value: str | None) -> Any:
+    return pc.is_null(column) if value is None else pc.fill_null(pc.equal(column, value), False)
+
+
+def _pixel_results(
+    task: str, dataset: str, part: pa.Table, protocol: Protocol, job: TokenizerJob
+) -> Iterator[Result]:
+    seed = job.options.seed
+
+    def mean(metric: str) -> Estimate:
+        return bootstrap_mean(_floats(part, metric), seed=seed)
+
+    def result(metric: str, estimate: Estimate) -> Result:
+        return measured(task, dataset, metric, estimate, protocol)
+
+    if protocol.psnr.aggregate == "mean":
+        yield result("psnr", mean("psnr"))
+    else:
+        yield result("psnr", _pooled(part, protocol, mean("mse")))
+    yield result("ssim", mean("ssim"))
+    yield result("ms_ssim", mean("ms_ssim"))
+    for net in protocol.lpips.nets:
+        metric = f"lpips_{net}"
+        reason = job.judges.unavailable.get(metric)
+        yield unavailable(task, dataset, metric, protocol, reason) if reason else result(metric, mean(metric))
+    if part["bpp"].null_count < part.num_rows:
+        yield result("bpp", mean("bpp"))
+
+
+def _pooled(part: pa.Table, protocol: Protocol, error: Estimate) -> Estimate:
+    """PSNR of the mean squared error; the interval is that of the error, carried through the logarithm."""
+    peak = 1.0
+    if protocol.psnr.data_range == "targets" and part.num_rows:
+        peak = max(_floats(part, "target_high").max(), 0.0) - min(_floats(part, "target_low").min(), 0.0)
+    return transform_bounds(error, lambda mean_error: pooled_psnr(mean_error, peak), "10 log10(peak² / mean error)")
+
+
+def _distribution_results(
+    store: RunStore, keys: Sequence[str], protocol: Protocol, job: TokenizerJob, n: int
+) -> Iterator[Result]:
+    dataset = job.images.name
+    for name in protocol.distribution.extractors:
+        metric = DISTANCES[name]
+        reason = job.judges.unavailable.get(name)
+        if reason is None and n < 2:
+            reason = f"a Fréchet distance needs at least 2 pictures; {n} could be scored"
+        if reason is not None:
+            yield unavailable("distribution", dataset, metric, protocol, reason)
+            continue
+        distance = FrechetDistance()
+        stem = f"{protocol.id}|{name}"
+        for key in keys:
+            arrays = store.arrays(key)
+            if f"{stem}|original" in arrays:
+                distance.update(arrays[f"{stem}|original"], arrays[f"{stem}|reconstruction"])
+        folder = store.path / "statistics"
+        folder.mkdir(exist_ok=True)
+        distance.save(folder / f"{protocol.id}-{metric}.npz")
+        yield measured("distribution", dataset, metric, distance.compute(), protocol)
+
+
+def _code_results(
+    store: RunStore, keys: Sequence[str], protocol: Protocol, job: TokenizerJob, good: pa.Table
+) -> Iterator[Result]:
+    counts: Any = None
+    for key in keys:
+        tally = store.arrays(key).get(f"{protocol.id}|codes")
+        counts = tally if counts is None else counts if tally is None else counts + tally
+    if counts is None or not counts.sum():
+        return
+    folder = store.path / "statistics"
+    folder.mkdir(exist_ok=True)
+    np.savez_compressed(folder / f"{protocol.id}-codes.npz", counts=counts)
+    for metric, estimate in code_use(counts, good.num_rows).items():
+        yield measured("codes", job.images.name, metric, estimate, protocol)
+
+
+def measured(task: str, dataset: str, metric: str, estimate: Estimate, protocol: Protocol) -> Result:
+    """A result row of an estimate; an undefined value is unavailable with the reason that its method names."""
+    info = METRICS[metric]
+    value = None if np.isnan(estimate.value) else float(estimate.value)
+    return Result(
+        task=task,
+        dataset=dataset,
+        metric=metric,
+        value=value,
+        low=_bound(estimate.low),
+        high=_bound(estimate.high),
+        ci_method=estimate.method,
+        n=estimate.n,
+        unit=info.unit,
+        better=info.better,
+        protocol=protocol.id,
+        status="ok" if value is not None else "unavailable",
+        reason=None if value is not None else estimate.method,
+    )
+
+
+def unavailable(task: str, dataset: str, metric: str, protocol: Protocol, reason: str) -> Result:
+    """A result row that says why there is no number."""
+    info = METRICS[metric]
+    return Result(
+        task, dataset, metric, None, None, None, "", 0, info.unit, info.better, protocol.id, "unavailable", reason
+    )
+
+
+def _bound(value: float | None) -> float | None:
+    return None if value is None or np.isnan(value) else float(value)
+
+
+def _floats(part: pa.Table, column: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.asarray(part[column].to_numpy(zero_copy_only=False), np.float64)
+
+

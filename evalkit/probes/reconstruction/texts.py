@@ -1,0 +1,47 @@
+"""Text preservation as results: against the true text where it is known, and against the OCR of the original."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from evalkit.metrics.text import TextScores, compare
+from evalkit.probes.reconstruction.results import measured, unavailable
+from evalkit.protocols import Protocol
+from evalkit.runs.store import Result
+from evalkit.stats.bootstrap import bootstrap_mean, bootstrap_ratio
+
+
+def text_results(dataset: str, part: pa.Table, protocol: Protocol, reason: str | None, seed: int) -> Iterator[Result]:
+    """Corpus rates (summed edits over summed lengths) and mean normalised distance, for each reference of the protocol."""
+    for reference in protocol.text.references:
+        if reason is not None:
+            yield unavailable("text", dataset, f"cer_{reference}", protocol, reason)
+            continue
+        scores = [
+            compare(wanted, found)
+            for wanted, found in zip(
+                part[f"text_{reference}"].to_pylist(), part["text_reconstruction"].to_pylist(), strict=True
+            )
+            if wanted is not None and found is not None
+        ]
+        if scores:
+            yield from _rates(scores, reference, dataset, protocol, seed)
+
+
+def _rates(scores: list[TextScores], reference: str, dataset: str, protocol: Protocol, seed: int) -> Iterator[Result]:
+    def column(name: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return np.array([getattr(each, name) for each in scores], np.float64)
+
+    edits = "word_edits" if protocol.text.wer == "words" else "rejoined_edits"
+    rates = {
+        "cer": bootstrap_ratio(column("char_edits"), column("chars"), seed=seed),
+        "wer": bootstrap_ratio(column(edits), column("words"), seed=seed),
+        "word_recall": bootstrap_ratio(column("words_found"), column("words"), seed=seed),
+        "ned": bootstrap_mean(column("ned"), seed=seed),
+    }
+    for rate, estimate in rates.items():
+        yield measured("text", dataset, f"{rate}_{reference}", estimate, protocol)
