@@ -1,4 +1,4 @@
-"""The pre-norm transformer block with CLIP's parameter names (openai/CLIP clip/model.py), as TiTok and BSQ-ViT use it."""
+"""The pre-norm transformer block with CLIP's parameter names (openai/CLIP clip/model.py); TiTok and BSQ-ViT use it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class PackedAttention(nn.Module):
-    """Multi-head self-attention whose query, key and value projections are one matrix (nn.MultiheadAttention's names)."""
+    """Multi-head self-attention; query, key and value projections are one matrix (nn.MultiheadAttention's names)."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
