@@ -17,7 +17,7 @@ from evalkit.metrics.psnr import pooled_psnr
 from evalkit.probes.reconstruction.texts import text_results
 from evalkit.protocols import Protocol
 from evalkit.runs.store import Result, RunStore
-from evalkit.stats.bootstrap import bootstrap_mean, transform_bounds
+from evalkit.stats.bootstrap import bootstrap_mean, transform
 
 if TYPE_CHECKING:
     from evalkit.probes.reconstruction.job import TokenizerJob
@@ -94,7 +94,7 @@ def _pooled(part: pa.Table, protocol: Protocol, error: Estimate) -> Estimate:
     peak = 1.0
     if protocol.psnr.data_range == "targets" and part.num_rows:
         peak = max(_floats(part, "target_high").max(), 0.0) - min(_floats(part, "target_low").min(), 0.0)
-    return transform_bounds(error, lambda mean_error: pooled_psnr(mean_error, peak), "10 log10(peak² / mean error)")
+    return transform(error, lambda mean_error: pooled_psnr(mean_error, peak), "10 log10(peak² / mean error)")
 
 
 def _distribution_results(

@@ -1,0 +1,46 @@
+"""Every metric's name, direction, unit, range and source."""
+
+from __future__ import annotations
+
+from evalkit.metrics.base import Better, MetricInfo
+
+
+def _info(
+    name: str, title: str, better: Better, unit: str, low: float | None, high: float | None, source: str
+) -> MetricInfo:
+    return MetricInfo(name, title, better, unit, low, high, source)
+
+
+_SSIM = "Wang et al. 2004, doi:10.1109/TIP.2003.819861"
+_LPIPS = "Zhang et al. 2018, arXiv:1801.03924"
+_FRECHET = "Heusel et al. 2017, arXiv:1706.08500"
+_TEXT = {
+    "cer": ("character error rate, summed edits over summed length", "lower", 0.0, None),
+    "wer": ("word error rate, summed edits over summed words", "lower", 0.0, None),
+    "ned": ("normalised edit distance, mean of edits over the longer length", "lower", 0.0, 1.0),
+    "word_recall": ("share of the reference's words that are read", "higher", 0.0, 1.0),
+}
+_REFERENCES = {"truth": "against the true text", "original": "against the OCR of the original"}
+
+_ALL = [
+    _info("psnr", "peak signal-to-noise ratio", "higher", "dB", 0.0, None, "10 log10(peak² / mean squared error)"),
+    _info("mse", "mean squared error on [0, 1]", "lower", "", 0.0, 1.0, "definition"),
+    _info("ssim", "structural similarity", "higher", "", -1.0, 1.0, _SSIM),
+    _info("ms_ssim", "multi-scale structural similarity", "higher", "", 0.0, 1.0, "Wang et al. 2003"),
+    *(
+        _info(f"lpips_{net}", f"learned perceptual distance ({net})", "lower", "", 0.0, None, _LPIPS)
+        for net in ("alex", "vgg", "squeeze")
+    ),
+    _info("fid", "Fréchet Inception distance", "lower", "", 0.0, None, _FRECHET),
+    _info("fd_efflite0", "Fréchet distance of EfficientNet-lite0 features (not an FID)", "lower", "", 0.0, None, _FRECHET),
+    *(
+        _info(f"{rate}_{reference}", f"{title}, {words}", better, "", low, high, "Levenshtein 1966")  # type: ignore[arg-type]
+        for rate, (title, better, low, high) in _TEXT.items()
+        for reference, words in _REFERENCES.items()
+    ),
+    _info("bpp", "bits spent on a pixel of the input", "lower", "bit/px", 0.0, None, "definition"),
+    _info("codes_used", "share of the codebook that occurs", "higher", "", 0.0, 1.0, "definition"),
+    _info("code_perplexity", "exp of the entropy of the code frequencies", "higher", "codes", 1.0, None, "definition"),
+]
+
+METRICS: dict[str, MetricInfo] = {info.name: info for info in _ALL}

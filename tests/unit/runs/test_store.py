@@ -1,0 +1,95 @@
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from evalkit.errors import EvalkitError
+from evalkit.runs.store import Result, RunStore, ShardOutput, read_run, results_json
+
+
+def output(*ids: str) -> ShardOutput:
+    return ShardOutput(pa.table({"id": list(ids)}), {"x": np.arange(3)}, {"a.png": b"png"})
+
+
+def test_a_shard_appears_whole_and_is_read_back(tmp_path):
+    store = RunStore(tmp_path / "run")
+    store.begin({"a": 1})
+    assert not store.has("000000")
+    store.put("000000", output("p", "q"))
+    assert store.has("000000")
+    assert store.rows("000000")["id"].to_pylist() == ["p", "q"]
+    assert store.arrays("000000")["x"].tolist() == [0, 1, 2]
+    assert [path.name for path in store.shard_files(["000000"])] == ["a.png"]
+
+
+def test_the_second_writer_of_a_shard_does_no_harm(tmp_path):
+    store = RunStore(tmp_path / "run")
+    store.begin({})
+    store.put("000000", output("p"))
+    store.put("000000", output("p"))
+    assert sorted(path.name for path in store.shards.iterdir()) == ["000000"]
+
+
+def test_half_written_shards_are_swept_at_the_next_start(tmp_path):
+    store = RunStore(tmp_path / "run")
+    store.begin({"a": 1})
+    (store.shards / ".writing-000003-dead").mkdir()
+    store.begin({"a": 1})
+    assert list(store.shards.iterdir()) == []
+
+
+def test_samples_are_folded_in_plan_order_whatever_the_order_of_arrival(tmp_path):
+    store = RunStore(tmp_path / "run")
+    store.begin({})
+    store.put("000001", output("c"))
+    store.put("000000", output("a", "b"))
+    assert store.write_samples(["000000", "000001"])["id"].to_pylist() == ["a", "b", "c"]
+
+
+def test_another_plan_in_the_folder_is_refused(tmp_path):
+    RunStore(tmp_path / "run").begin({"a": 1})
+    with pytest.raises(EvalkitError, match="another run"):
+        RunStore(tmp_path / "run").begin({"a": 2})
+
+
+def test_a_folder_with_other_things_is_not_written_into(tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(b"x")
+    with pytest.raises(EvalkitError, match="not empty"):
+        RunStore(tmp_path).begin({})
+
+
+def test_an_empty_set_is_an_error(tmp_path):
+    store = RunStore(tmp_path / "run")
+    store.begin({})
+    with pytest.raises(EvalkitError, match="empty"):
+        store.write_samples([])
+
+
+def test_sealing_marks_the_run_and_drops_the_shards(tmp_path):
+    store = RunStore(tmp_path / "run")
+    store.begin({})
+    store.put("000000", output("a"))
+    store.write_samples(["000000"])
+    (store.path / "results.json").write_bytes(results_json([]))
+    with pytest.raises(EvalkitError, match="unfinished"):
+        read_run(store.path)
+    store.seal({"task": "t"})
+    assert store.sealed
+    assert not store.shards.exists()
+    assert read_run(store.path).record == {"task": "t"}
+
+
+def test_reading_where_no_run_is_says_so(tmp_path):
+    with pytest.raises(EvalkitError, match="no run"):
+        read_run(tmp_path)
+
+
+def test_infinite_values_are_words_in_json():
+    rows = [
+        Result("t", "d", "psnr", float("inf"), float("-inf"), None, "m", 1, "dB", "higher", "p"),
+        Result("t", "d", "psnr", 1.5, 1.0, 2.0, "m", 1, "dB", "higher", "p"),
+    ]
+    first, second = json.loads(results_json(rows))
+    assert (first["value"], first["low"], first["high"]) == ("inf", "-inf", None)
+    assert second["value"] == 1.5
