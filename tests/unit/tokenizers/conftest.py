@@ -30,7 +30,7 @@ def tiny(tmp_path, monkeypatch):
         monkeypatch.setitem(TOKENIZERS._items, "tiny", Entry("tiny", cls, config, weights))
         torch.manual_seed(seed)
         content = wrap(_scatter(cls.build(config), seed))
-        path = tmp_path / f"official{suffix}"
+        path = tmp_path / f"official-{len(list(tmp_path.iterdir()))}{suffix}"  # never over a file that is mapped
         if suffix == ".safetensors":
             from safetensors.torch import save_file
 

@@ -1,0 +1,120 @@
+"""ELM's binary autoencoders: official names and prefix, big-endian codes, Bernoulli bits by seed, batch invariance."""
+
+import pytest
+import torch
+
+from evalkit.errors import WeightsError
+from evalkit.tokenizers.cards import tokenizer_cards
+from evalkit.tokenizers.elm import ElmBAE, ElmConfig, ElmResBlock, FlatStack, generator
+from evalkit.tokenizers.registry import TOKENIZERS
+from evalkit.weights.find import weights_manifest
+
+TINY = ElmConfig(bits=6, mult=(1, 2), ch=32, blocks=1, z=32)
+
+
+def official(state):
+    beside = {"disc.main.0.weight": torch.zeros(3), "perceptual.lin0.model.1.weight": torch.zeros(3)}
+    unused = {
+        "ae.generator.logsigma.0.weight": torch.zeros(3),
+        "ae.encoder.blocks.1.conv_out.weight": torch.zeros(32, 32, 1, 1),
+        "ae.encoder.blocks.1.conv_out.bias": torch.zeros(32),
+    }
+    return {**{f"ae.{key}": value for key, value in state.items()}, **beside, **unused}
+
+
+@pytest.fixture
+def model(tiny):
+    return tiny(ElmBAE, TINY, weights="elm-bae-16", wrap=official, suffix=".th")
+
+
+def pictures(n=3, h=8, w=12):
+    return torch.rand(n, 3, h, w, generator=torch.Generator().manual_seed(1))
+
+
+def test_encode_and_decode_do_not_depend_on_the_batch(model):
+    codes = model.encode(pictures())
+    alone = [model.encode(pictures()[i : i + 1]) for i in range(3)]
+    assert codes.indices.shape == (3, 24)
+    assert codes.indices.unique().numel() > 1
+    assert torch.equal(codes.indices, torch.cat([each.indices for each in alone]))
+    whole = model.decode(codes)
+    assert whole.shape == (3, 3, 8, 12)
+    torch.testing.assert_close(whole, torch.cat([model.decode(each) for each in alone]), atol=1e-5, rtol=1e-5)
+    assert torch.equal(whole, model.decode(codes))
+    assert (model.vocab_size, model.multiple, model.tokens_per_image(8, 12)) == (64, 2, 24)
+
+
+def test_the_first_channel_is_the_most_significant_bit(model):
+    bits = torch.tensor([1, 0, 0, 0, 1, 1]).view(1, 6, 1, 1).bool()
+    assert model._pack(bits).indices.tolist() == [[35]]
+
+
+def test_bits_decode_as_their_indices_do(model):
+    codes = model.encode(pictures())
+    bits = (codes.indices[:, :, None] >> torch.arange(5, -1, -1)) & 1
+    by_bits = model.decode(model.codes(bits=bits, grid=codes.grid))
+    torch.testing.assert_close(by_bits, model.decode(codes), atol=1e-5, rtol=1e-5)
+
+
+def test_sampled_bits_depend_on_the_seed_alone(model):
+    one, same, other = (model.encode_sampled(pictures(), seed=s).indices for s in (3, 3, 4))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert torch.equal(one[2:], model.encode_sampled(pictures()[2:], seed=3).indices)
+
+
+def test_sampled_bits_follow_their_probabilities(model):
+    flat = torch.full((1, 3, 64, 64), 0.4)
+    with torch.inference_mode():
+        expected = model._chances(flat).mean((0, 2, 3))
+    drawn = torch.stack([model.encode_sampled(flat, seed=s).indices for s in range(20)]).flatten()
+    share = ((drawn[:, None] >> torch.arange(5, -1, -1)) & 1).float().mean(0)
+    assert (share - expected).abs().max() < 0.02  # five standard errors of 20480 draws
+
+
+def test_files_without_the_prefix_load_too(tiny, model):
+    bare = tiny(ElmBAE, TINY, weights="elm-bae-16", suffix=".th")
+    assert torch.equal(bare.network.quantize.embed.weight, model.network.quantize.embed.weight)
+
+
+def test_a_shortcut_that_is_used_must_be_in_the_file(tiny):
+    def drop(state):
+        return {key: value for key, value in official(state).items() if key != "ae.encoder.blocks.3.conv_out.weight"}
+
+    with pytest.raises(WeightsError, match=r"encoder\.blocks\.3\.conv_out\.weight"):
+        tiny(ElmBAE, TINY, weights="elm-bae-16", wrap=drop)
+
+
+def test_layers_stand_in_the_official_order():
+    kinds = [type(layer).__name__ for layer in generator(TINY).blocks]
+    assert kinds == [
+        *("GroupNorm", "Conv2d", "ElmResBlock", "AttnBlock", "ElmResBlock"),
+        *("ElmResBlock", "AttnBlock", "Upsample", "ElmResBlock", "GroupNorm", "Conv2d"),
+    ]
+
+
+def test_networks_have_the_size_of_the_official_files():
+    """The released files are 332 MB: this network, unused shortcuts, `logsigma`, discriminator and LPIPS in float32."""
+    entry = TOKENIZERS.get("elm-bae-16")
+    with torch.device("meta"):
+        network = entry.cls.build(entry.config)
+    own = sum(p.numel() for p in network.parameters())
+    plain = [m.conv1.in_channels for m in network.modules() if isinstance(m, ElmResBlock) and m.conv_out is None]
+    shortcuts = sum(width * width + width for width in plain)
+    logsigma = 128 * 128 * 9 + 128 + 128 * 3 + 3
+    discriminator, lpips = 2_765_633, 14_716_160
+    assert 4 * (own + shortcuts + logsigma + discriminator + lpips) / 1e6 == pytest.approx(332, abs=0.5)
+    assert isinstance(network.encoder, FlatStack)
+
+
+def test_every_checkpoint_has_a_card_and_a_weight_file():
+    names = [name for name in TOKENIZERS if name.startswith("elm-bae-")]
+    assert sorted(names) == ["elm-bae-16", "elm-bae-16-deter", "elm-bae-20", "elm-bae-24"]
+    for name in names:
+        card, entry = tokenizer_cards()[name], TOKENIZERS.get(name)
+        assert card.weights == entry.weights
+        assert weights_manifest()[card.weights].files == ("binaryae_ema.th",)
+        with torch.device("meta"):
+            count = sum(p.numel() for p in entry.cls.build(entry.config).parameters())
+        assert card.parameters_m == pytest.approx(count / 1e6, abs=0.006)
+        assert ("draws" in card.note) == entry.config.sampled
