@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.catalog import METRICS
 from evalkit.metrics.codes import code_use
-from evalkit.metrics.frechet import FrechetDistance
+from evalkit.metrics.frechet import Pairs, paired_frechet, pairs_shape
+from evalkit.metrics.moments import fold, save_moments
 from evalkit.metrics.psnr import pooled_psnr
 from evalkit.probes.reconstruction.texts import text_results
 from evalkit.protocols import Protocol
@@ -109,16 +110,31 @@ def _distribution_results(
         if reason is not None:
             yield unavailable("distribution", dataset, metric, protocol, reason)
             continue
-        distance = FrechetDistance()
-        stem = f"{protocol.id}|{name}"
+        pairs = _pairs(store, keys, f"{protocol.id}|{name}")
+        _keep_statistics(store, f"{protocol.id}-{metric}.npz", pairs)
+        yield measured("distribution", dataset, metric, paired_frechet(pairs), protocol)
+
+
+def _pairs(store: RunStore, keys: Sequence[str], stem: str) -> Pairs:
+    def read() -> Iterator[tuple[Any, Any]]:
         for key in keys:
             arrays = store.arrays(key)
             if f"{stem}|original" in arrays:
-                distance.update(arrays[f"{stem}|original"], arrays[f"{stem}|reconstruction"])
-        folder = store.path / "statistics"
-        folder.mkdir(exist_ok=True)
-        distance.save(folder / f"{protocol.id}-{metric}.npz")
-        yield measured("distribution", dataset, metric, distance.compute(), protocol)
+                yield arrays[f"{stem}|original"], arrays[f"{stem}|reconstruction"]
+
+    return read
+
+
+def _keep_statistics(store: RunStore, name: str, pairs: Pairs) -> None:
+    """What recomputes the distance: moments, or the features themselves where they are smaller."""
+    folder = store.path / "statistics"
+    folder.mkdir(exist_ok=True)
+    n, d = pairs_shape(pairs)
+    if n < d:
+        x, y = (np.concatenate(parts) for parts in zip(*pairs(), strict=True))
+        np.savez_compressed(folder / name, original=x, reconstruction=y)
+    else:
+        save_moments(folder / name, original=fold(x for x, _ in pairs()), reconstruction=fold(y for _, y in pairs()))
 
 
 def _code_results(

@@ -1,0 +1,107 @@
+"""Mean and scatter of features, in float64, mergeable: what a Fréchet distance keeps of a set of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.errors import EvalkitError
+
+Array = npt.NDArray[np.float64]
+BLOCK = 2048  # rows folded by one matrix product
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Count, mean [d], and centred second moment [d, d] (`scatter`: the sum of outer products) of n features."""
+
+    n: int
+    mean: Array
+    scatter: Array
+
+    @property
+    def dim(self) -> int:
+        """Number of features."""
+        return len(self.mean)
+
+    def covariance(self) -> Array:
+        """Sample covariance [d, d] (n - 1 in the denominator); needs two samples."""
+        if self.n < 2:
+            raise EvalkitError(f"a covariance needs at least 2 samples; {self.n} given")
+        return self.scatter / (self.n - 1)
+
+
+def features_to_statistics(features: npt.NDArray[Any]) -> Moments:
+    """Moments of features [n, d] (any float type; everything is summed in float64)."""
+    if features.ndim != 2 or len(features) == 0:
+        raise EvalkitError(f"features come as [n, d] with n from 1; shape {features.shape} was given")
+    x = np.asarray(features, np.float64)
+    mean = x.mean(0)
+    centred = x - mean
+    return Moments(len(x), mean, centred.T @ centred)
+
+
+def merge(a: Moments, b: Moments) -> Moments:
+    """Moments of the union (Chan, Golub and LeVeque 1979); associative and commutative up to rounding."""
+    if a.dim != b.dim:
+        raise EvalkitError(f"features of {a.dim} and of {b.dim} dimensions cannot be merged; use one extractor")
+    n = a.n + b.n
+    delta = b.mean - a.mean
+    mean = a.mean + delta * (b.n / n)
+    return Moments(n, mean, a.scatter + b.scatter + np.outer(delta, delta * (a.n * b.n / n)))
+
+
+def fold(chunks: Iterable[npt.NDArray[Any]]) -> Moments:
+    """Moments of features that come in chunks [n_i, d], folded in blocks of fixed size so that chunking never matters."""
+    total: Moments | None = None
+    for block in blocks(chunks):
+        part = features_to_statistics(block)
+        total = part if total is None else merge(total, part)
+    if total is None:
+        raise EvalkitError("there are no features to take statistics of")
+    return total
+
+
+def blocks(chunks: Iterable[npt.NDArray[Any]], rows: int = BLOCK) -> Iterable[npt.NDArray[Any]]:
+    """The rows of all chunks again, `rows` at a time."""
+    held: list[npt.NDArray[Any]] = []
+    count = 0
+    for chunk in chunks:
+        while len(chunk):
+            take = chunk[: rows - count]
+            held.append(take)
+            count += len(take)
+            chunk = chunk[len(take) :]
+            if count == rows:
+                yield np.concatenate(held)
+                held, count = [], 0
+    if held:
+        yield np.concatenate(held)
+
+
+def save_moments(path: Path, **named: Moments) -> None:
+    """Write moments to an npz file; the symmetric scatter is kept as its upper triangle."""
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for name, m in named.items():
+        arrays[f"{name}.n"] = np.array(m.n)
+        arrays[f"{name}.mean"] = m.mean
+        arrays[f"{name}.scatter"] = m.scatter[np.triu_indices(m.dim)]
+    with path.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)
+
+
+def load_moments(path: Path) -> dict[str, Moments]:
+    """Read what `save_moments` wrote."""
+    found: dict[str, Moments] = {}
+    with np.load(path, allow_pickle=False) as z:
+        for name in sorted({key.rpartition(".")[0] for key in z.files}):
+            mean = z[f"{name}.mean"]
+            scatter = np.zeros((len(mean), len(mean)))
+            scatter[np.triu_indices(len(mean))] = z[f"{name}.scatter"]
+            found[name] = Moments(int(z[f"{name}.n"]), mean, scatter + np.triu(scatter, 1).T)
+    return found
