@@ -1,0 +1,122 @@
+"""GigaTok: official names and wrapping, the order of queries, and the laws of every tokenizer."""
+
+import pytest
+import torch
+
+from evalkit.errors import EvalkitError, WeightsError
+from evalkit.tokenizers.cards import tokenizer_cards
+from evalkit.tokenizers.gigatok import GigaTok, GigaTokConfig, QFormerSize
+from evalkit.tokenizers.nets.qformer import QFormerLayer, coarse_to_fine_queries
+from evalkit.tokenizers.registry import TOKENIZERS
+from evalkit.weights.find import weights_manifest
+
+TINY = GigaTokConfig(
+    QFormerSize(16, 2, 2), QFormerSize(24, 1, 3), codes=64, tokens=16, size=8, mult=(1, 2), ch=32, blocks=1, z=32
+)
+
+
+def pictures(n=3, size=8):
+    return torch.rand(n, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+def load(tiny, wrap=lambda state: {"model": state}, **more):
+    return tiny(GigaTok, TINY, weights="VQ_SS256_e100.pt", wrap=wrap, **more)
+
+
+def test_encode_and_decode_do_not_depend_on_the_batch(tiny):
+    model = load(tiny)
+    codes = model.encode(pictures())
+    alone = [model.encode(pictures()[i : i + 1]) for i in range(3)]
+    assert codes.indices.shape == (3, model.tokens_per_image(8, 8))
+    assert torch.equal(codes.indices, torch.cat([each.indices for each in alone]))
+    assert len(codes.indices.unique()) > 4
+    parts = torch.cat([model.decode(each) for each in alone])
+    torch.testing.assert_close(model.decode(codes), parts, atol=1e-5, rtol=1e-5)
+
+
+def test_decode_is_a_function_of_the_codes_in_their_order(tiny):
+    model = load(tiny)
+    codes = model.codes(indices=torch.arange(16)[None])
+    picture = model.decode(codes)
+    assert picture.shape == (1, 3, 8, 8)
+    assert torch.isfinite(picture).all()
+    assert torch.equal(picture, model.decode(codes, seed=5))
+    assert not torch.allclose(picture, model.decode(model.codes(indices=codes.indices.flip(1))), atol=1e-3)
+
+
+def test_ema_weights_win_over_plain_ones(tiny):
+    plain = load(tiny)
+    both = load(tiny, wrap=lambda state: {"model": {k: v + 1 for k, v in state.items()}, "ema": state})
+    only_state_dict = load(tiny, wrap=lambda state: {"state_dict": state, "epoch": 3})
+    codes = plain.encode(pictures())
+    for other in (both, only_state_dict):
+        assert torch.equal(codes.indices, other.encode(pictures()).indices)
+        assert torch.equal(plain.decode(codes), other.decode(codes))
+
+
+def test_training_only_keys_are_tolerated_and_foreign_ones_are_not(tiny):
+    extra = {"s1to2decoder.distill_mlp.0.weight": torch.zeros(4, 4), "quantize.codebook_used": torch.zeros(65536)}
+    model = load(tiny, wrap=lambda state: {"ema": {**state, **extra}})
+    assert model.vocab_size == 64
+    with pytest.raises(WeightsError, match=r"1 are not known to it \(encoder\.quant"):
+        load(tiny, wrap=lambda state: {"ema": {**state, "encoder.quant": torch.zeros(1)}})
+    with pytest.raises(WeightsError, match=r"global_proj\.bias"):
+        load(tiny, wrap=lambda state: {"ema": {k: v for k, v in state.items() if k != "s2to1encoder.global_proj.bias"}})
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "digest"),
+    [
+        ("gigatok-ss", 531, "dba3140e19188afb"),
+        ("gigatok-sb", 639, "5e2701b1d1fdf727"),
+        ("gigatok-bl", 963, "23a183464c0dfac3"),
+        ("gigatok-bl-dino", 963, "23a183464c0dfac3"),
+        ("gigatok-xlxxl", 1827, "ce781b6490b0cb35"),
+    ],
+)
+def test_names_and_shapes_are_the_official_ones(key_digest, name, keys, digest):
+    assert key_digest(GigaTok, TOKENIZERS.get(name).config) == (keys, digest)
+
+
+def test_gigatok_alone_means_the_b_l_checkpoint():
+    assert TOKENIZERS.canonical("gigatok") == "gigatok-bl"
+    assert "gigatok" in tokenizer_cards()["gigatok-bl"].aliases
+
+
+def test_every_checkpoint_has_a_card_and_says_where_its_weights_lie():
+    for name in ("gigatok-ss", "gigatok-sb", "gigatok-bl", "gigatok-bl-dino", "gigatok-xlxxl"):
+        entry = TOKENIZERS.get(name)
+        assert tokenizer_cards()[name].weights == entry.weights
+        assert "Google Drive" in weights_manifest()[entry.weights].where
+
+
+def test_queries_are_block_means_from_coarse_to_fine():
+    grid = torch.arange(16.0).view(1, 1, 4, 4)
+    queries = coarse_to_fine_queries(grid, 16)[0, :, 0]
+    mean = grid.mean()
+    assert queries[:2].tolist() == [mean, mean]
+    assert queries[2:4].tolist() == [grid[..., :2].mean(), grid[..., 2:].mean()]
+    quarters = [grid[..., i : i + 2, j : j + 2].mean() for i in (0, 2) for j in (0, 2)]
+    assert queries[4:8].tolist() == quarters
+    assert queries[8:].tolist() == [grid[..., i : i + 2, j].mean() for i in (0, 2) for j in range(4)]
+
+
+def test_a_layer_equals_torchs_attention():
+    torch.manual_seed(0)
+    layer = QFormerLayer(16, 2).eval()
+    x, memory, here, there = (torch.randn(2, n, 16) for n in (3, 5, 3, 5))
+    reference = {}
+    for name in ("self_attn", "multihead_attn"):
+        reference[name] = torch.nn.MultiheadAttention(16, 2, batch_first=True)
+        reference[name].load_state_dict(getattr(layer, name).state_dict())
+    with torch.no_grad():
+        y = layer.norm1(x)
+        h = x + reference["self_attn"](y + here, y + here, y)[0]
+        h = h + reference["multihead_attn"](layer.norm2(h) + here, memory + there, memory)[0]
+        h = h + layer.linear2(torch.nn.functional.gelu(layer.linear1(layer.norm3(h))))
+        torch.testing.assert_close(layer(x, memory, here, there), h, atol=1e-6, rtol=1e-5)
+
+
+def test_other_sides_are_refused(tiny):
+    with pytest.raises(EvalkitError, match="8x8 pictures only"):
+        load(tiny).encode(pictures(1, 16))
