@@ -1,0 +1,23 @@
+"""TensorFlow 1's bilinear resize (align_corners=False, no half-pixel centres), which the original FID network is fed by."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def tf1_bilinear(images: Tensor, height: int, width: int) -> Tensor:
+    """float [B, C, height, width]: output pixel i lies at input position i * (input side / output side)."""
+    x = images.float() if not images.is_floating_point() else images
+    rows, row_weight = _positions(x.shape[2], height, x)
+    columns, column_weight = _positions(x.shape[3], width, x)
+    upper, lower = x[:, :, rows[0]], x[:, :, rows[1]]
+    x = upper + (lower - upper) * row_weight[:, None]
+    left, right = x[:, :, :, columns[0]], x[:, :, :, columns[1]]
+    return left + (right - left) * column_weight
+
+
+def _positions(size: int, out: int, like: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    at = torch.arange(out, device=like.device, dtype=like.dtype) * (size / out)
+    first = at.floor().long().clamp_(0, size - 1)
+    return (first, (first + 1).clamp_(max=size - 1)), at - first
