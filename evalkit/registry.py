@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
@@ -21,6 +22,7 @@ class Registry(Generic[T]):
         self._group = entry_point_group
         self._items: dict[str, T] = {}
         self._aliases: dict[str, str] = {}
+        self._patterns: list[tuple[re.Pattern[str], Callable[..., T]]] = []
 
     def add(self, name: str, item: T, aliases: tuple[str, ...] = ()) -> None:
         """Register `item` under `name`; a name can be taken once."""
@@ -30,11 +32,18 @@ class Registry(Generic[T]):
         self._items[name] = item
         self._aliases.update(dict.fromkeys(aliases, name))
 
+    def add_pattern(self, pattern: str, make: Callable[..., T]) -> None:
+        """Names that match the whole regular expression `pattern` give `make(name, *groups)`."""
+        self._patterns.append((re.compile(pattern), make))
+
     def get(self, name: str) -> T:
         """The item called `name` (or its alias); an unknown name is an error that proposes the nearest ones."""
         self._load()
         found = self._items.get(self._aliases.get(name, name))
         if found is None:
+            for pattern, make in self._patterns:
+                if match := pattern.fullmatch(name):
+                    return make(name, *match.groups())
             known = [*self._items, *self._aliases]
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(self._items))}."

@@ -76,9 +76,13 @@ class DistributionRule:
 
 @dataclass(frozen=True)
 class TextRule:
-    """Side at which text is read (0: the scored size), what WER means, and what the text is compared with."""
+    """Side at which text is read, what WER means, and what the text is compared with.
+
+    `ocr_fit` exactly: every picture is brought to `ocr_size`; at least: smaller ones are enlarged to it.
+    """
 
     ocr_size: int
+    ocr_fit: Literal["exactly", "at least"]
     ocr_filter: str
     wer: Literal["words", "characters per word"]
     references: tuple[Literal["truth", "original"], ...]

@@ -78,8 +78,8 @@ class Tokenizer(ABC):
         """
 
     @abstractmethod
-    def tokens_per_image(self, height: int, width: int) -> int:
-        """Number of codes of a height x width picture (the mean, for codecs with a variable number)."""
+    def tokens_per_image(self, height: int, width: int) -> int | None:
+        """Number of codes of a height x width picture; None where it depends on the picture (codecs)."""
 
     def codes(
         self,

@@ -1,4 +1,4 @@
-"""Where weight files are looked for: the given path, EVALKIT_WEIGHTS, a package, the hub cache, the hub; in this order."""
+"""Where weight files are looked for: the given path, EVALKIT_WEIGHTS, a package, the caches, the source; in this order."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from importlib.resources import files as package_files
 from pathlib import Path
 
 from evalkit.errors import EvalkitError, WeightsError
+from evalkit.weights.download import from_url
 
 
 @dataclass(frozen=True)
 class WeightFile:
     """One entry of the weights manifest.
 
-    `source`: `hf:owner/repo[/subfolder]`, `package:import_name`, or `manual:…` for a place that only a person can open
-    (a drive, a form). `files`: what must be there; one file, or several that make a folder.
+    `source`: `hf:owner/repo[/subfolder]`, `url:https://…`, `package:import_name`, or `manual:…` for a place that only a
+    person can open (a drive, a form). `files`: what must be there; one file, or several that make a folder.
     """
 
     key: str
@@ -68,6 +69,8 @@ def find_weights(key: str, given: str | Path | None = None, *, download: bool = 
     if kind == "package" and (path := _in_package(rest, entry)):
         return path
     if kind == "hf" and (path := _from_hub(rest, entry, download=download)):
+        return path
+    if kind == "url" and (path := from_url(rest, entry.sha256, download=download and not _offline())):
         return path
     raise WeightsError(missing_message(entry))
 

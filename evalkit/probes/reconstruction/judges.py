@@ -129,10 +129,10 @@ class Judges:
         if self.ocr is None:
             return ""
         rule = protocol.text
-        key = hashlib.sha256(image.tobytes() + f"{rule.ocr_size} {rule.ocr_filter}".encode()).digest()
+        key = hashlib.sha256(image.tobytes() + f"{rule.ocr_size} {rule.ocr_fit} {rule.ocr_filter}".encode()).digest()
         if key in self._texts:
             return self._texts[key]
-        if rule.ocr_size:
+        if rule.ocr_fit == "exactly" or image.shape[0] < rule.ocr_size:
             image = resize_exact(image, (rule.ocr_size, rule.ocr_size), rule.ocr_filter)
         text = self.ocr.read(image).text
         if remember:

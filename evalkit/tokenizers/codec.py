@@ -1,0 +1,141 @@
+"""Image codecs as tokenizers: JPEG-LM's canonical bytes (arXiv:2408.08459; xhan77/jpeg-lm), plain JPEG and WebP."""
+
+from __future__ import annotations
+
+import functools
+import io
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from evalkit.errors import EvalkitError
+from evalkit.images.sample import Pixels
+from evalkit.tokenizers.base import Codes, Tokenizer
+from evalkit.tokenizers.registry import TOKENIZERS, Entry, register
+
+PADDING = -1
+BRAILLE = 0x2800  # a byte b is written as chr(10240 + b), so that a text tokenizer can merge bytes
+
+
+@dataclass(frozen=True)
+class CodecConfig:
+    """Format and quality; `canonical` is JPEG-LM's form: scan only, a restart marker after every 16 x 16 block."""
+
+    format: Literal["JPEG", "WEBP"]
+    quality: int
+    canonical: bool = False
+
+
+@register("jpeg-lm", config=CodecConfig("JPEG", 25, canonical=True))
+class Codec(Tokenizer):
+    """The bytes of a compressed file as codes (vocabulary 256), padded with -1 to the longest of the batch.
+
+    `jpeg-lm` leaves the tables out of the codes, since they are the same for every picture.
+    """
+
+    vocab_size = 256
+
+    def __init__(self, name: str, config: CodecConfig) -> None:
+        self.name, self.config = name, config
+        if config.canonical:
+            self.multiple = 16
+
+    def tokens_per_image(self, height: int, width: int) -> None:
+        """A codec's number of codes depends on the picture."""
+
+    def encode(self, images: Tensor) -> Codes:
+        """Codes int64 [B, longest] of pictures [B, 3, H, W] in [0, 1], rounded to 8 bits first."""
+        self.check_size(int(images.shape[2]), int(images.shape[3]))
+        grey = images.float().clamp(0, 1).mul(255).add(0.5).floor().to(torch.uint8)
+        streams = [self._compress(each) for each in grey.permute(0, 2, 3, 1).cpu().numpy()]
+        indices = torch.full((len(streams), max(map(len, streams))), PADDING)
+        for row, stream in enumerate(streams):
+            indices[row, : len(stream)] = torch.from_numpy(np.frombuffer(stream, np.uint8).astype(np.int64))
+        return Codes(indices=indices)
+
+    def decode(self, codes: Codes, *, seed: int = 0, noise: Tensor | None = None) -> Tensor:
+        """Pictures [B, 3, H, W]; bytes that are no picture raise `EvalkitError` with the row's number."""
+        pictures = []
+        for number, row in enumerate(codes.values.cpu().numpy()):
+            stream = row[row != PADDING].astype(np.uint8).tobytes()
+            try:
+                pictures.append(self._decompress(stream))
+            except (OSError, SyntaxError, ValueError) as error:
+                raise EvalkitError(f"the codes of picture {number} are no {self.config.format} picture ({error})") from None
+        if len({each.shape for each in pictures}) > 1:
+            raise EvalkitError("the pictures of this batch differ in size; decode them one by one")
+        batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+        return batch.float() / 255
+
+    def _compress(self, image: Pixels) -> bytes:
+        buffer = io.BytesIO()
+        picture = Image.fromarray(image)
+        if self.config.canonical:
+            _save_canonical(picture, buffer, self.config.quality, streamtype=2)
+        else:
+            picture.save(buffer, format=self.config.format, quality=self.config.quality)
+        return buffer.getvalue()
+
+    def _decompress(self, stream: bytes) -> Pixels:
+        if self.config.canonical:
+            stream = with_tables(stream, self.config.quality)
+        with Image.open(io.BytesIO(stream), formats=[self.config.format]) as picture:
+            return np.array(picture.convert("RGB"), dtype=np.uint8)
+
+
+def _save_canonical(picture: Image.Image, buffer: io.BytesIO, quality: int, *, streamtype: int) -> None:
+    picture.save(
+        buffer, format="JPEG", quality=quality, subsampling="4:2:0", restart_marker_blocks=1, streamtype=streamtype
+    )
+
+
+@functools.cache
+def jpeg_tables(quality: int) -> bytes:
+    """The tables-only file of JPEG-LM's settings, the same for every picture."""
+    buffer = io.BytesIO()
+    _save_canonical(Image.new("RGB", (256, 256)), buffer, quality, streamtype=1)
+    return buffer.getvalue()
+
+
+def with_tables(scan: bytes, quality: int = 25) -> bytes:
+    """A whole JPEG file from the scan that JPEG-LM models: start marker, tables, rest."""
+    return scan[:2] + jpeg_tables(quality)[2:-2] + scan[2:]
+
+
+def to_text(stream: bytes) -> str:
+    """Bytes as the characters that JPEG-LM's text tokenizer reads (Braille block).
+
+    >>> from_text(to_text(b"\\xff\\xd8")) == b"\\xff\\xd8"
+    True
+    """
+    return "".join(chr(BRAILLE + byte) for byte in stream)
+
+
+def from_text(text: str) -> bytes:
+    """The bytes of JPEG-LM text; other characters are dropped, as after generation."""
+    return bytes(ord(c) - BRAILLE for c in text if BRAILLE <= ord(c) < BRAILLE + 256)
+
+
+def cut_at_restart(stream: bytes, cycles: int) -> bytes:
+    """The prefix of a scan up to and with its `cycles`-th FFD7 marker: JPEG-LM's prompts, 8 blocks a cycle."""
+    at = -2
+    for _ in range(cycles):
+        at = stream.find(b"\xff\xd7", at + 2)
+        if at < 0:
+            return stream
+    return stream[: at + 2]
+
+
+def _quality(kind: Literal["JPEG", "WEBP"], name: str, number: str) -> Entry:
+    quality = int(number)
+    if not 1 <= quality <= 100:
+        raise EvalkitError(f"{name}: quality goes from 1 to 100; type, for example, {name.partition('-')[0]}-q75")
+    return Entry(name, Codec, CodecConfig(kind, quality), None)
+
+
+TOKENIZERS.add_pattern(r"jpeg-q(\d{1,3})", lambda name, number: _quality("JPEG", name, number))
+TOKENIZERS.add_pattern(r"webp-q(\d{1,3})", lambda name, number: _quality("WEBP", name, number))

@@ -1,0 +1,56 @@
+"""Fetching a file from its address into the cache, whole or not at all, with its checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from evalkit.errors import WeightsError
+
+TIMEOUT = 20.0  # seconds without a byte
+_PIECE = 2**20
+
+
+def cache_folder() -> Path:
+    """EVALKIT_CACHE, or ~/.cache/evalkit."""
+    return Path(os.environ.get("EVALKIT_CACHE") or Path.home() / ".cache" / "evalkit").expanduser()
+
+
+def from_url(url: str, sha256: str | None = None, *, download: bool = True) -> Path | None:
+    """The cached file of `url`, fetched now if it is not there; None where it cannot be had.
+
+    The sha256 is checked where it is known, or where the file name states its first digits (torchvision's
+    `name-7be5be79.pth`). Raises `WeightsError` when the content is another.
+    """
+    name = url.rpartition("/")[2]
+    target = cache_folder() / "weights" / name
+    if target.is_file():
+        return target
+    if not download:
+        return None
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".fetching-{name}-{os.getpid()}")
+    digest = hashlib.sha256()
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as reply, temporary.open("wb") as out:
+            while piece := reply.read(_PIECE):
+                digest.update(piece)
+                out.write(piece)
+    except (urllib.error.URLError, OSError, TimeoutError):
+        temporary.unlink(missing_ok=True)
+        return None
+    wanted = sha256 or _stated_prefix(name)
+    if wanted and not digest.hexdigest().startswith(wanted):
+        temporary.unlink(missing_ok=True)
+        raise WeightsError(f"{url} gave another file than expected (sha256 {digest.hexdigest()[:16]}, {wanted} expected)")
+    temporary.replace(target)
+    return target
+
+
+def _stated_prefix(name: str) -> str | None:
+    found = re.search(r"-([0-9a-f]{8})\.[a-z]+$", name)
+    return found.group(1) if found else None
