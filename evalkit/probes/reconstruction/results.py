@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evalkit.metrics.base import Estimate
-from evalkit.metrics.catalog import METRICS
 from evalkit.metrics.codes import code_use
 from evalkit.metrics.frechet import Pairs, paired_frechet, pairs_shape
 from evalkit.metrics.moments import fold, save_moments
 from evalkit.metrics.psnr import pooled_psnr
+from evalkit.probes.reconstruction.numbers import measured, unavailable
 from evalkit.probes.reconstruction.texts import text_results
 from evalkit.protocols import Protocol
 from evalkit.runs.store import Result, RunStore
@@ -151,39 +151,6 @@ def _code_results(
     np.savez_compressed(folder / f"{protocol.id}-codes.npz", counts=counts)
     for metric, estimate in code_use(counts, good.num_rows).items():
         yield measured("codes", job.images.name, metric, estimate, protocol)
-
-
-def measured(task: str, dataset: str, metric: str, estimate: Estimate, protocol: Protocol) -> Result:
-    """A result row of an estimate; an undefined value is unavailable with the reason that its method names."""
-    info = METRICS[metric]
-    value = None if np.isnan(estimate.value) else float(estimate.value)
-    return Result(
-        task=task,
-        dataset=dataset,
-        metric=metric,
-        value=value,
-        low=_bound(estimate.low),
-        high=_bound(estimate.high),
-        ci_method=estimate.method,
-        n=estimate.n,
-        unit=info.unit,
-        better=info.better,
-        protocol=protocol.id,
-        status="ok" if value is not None else "unavailable",
-        reason=None if value is not None else estimate.method,
-    )
-
-
-def unavailable(task: str, dataset: str, metric: str, protocol: Protocol, reason: str) -> Result:
-    """A result row that says why there is no number."""
-    info = METRICS[metric]
-    return Result(
-        task, dataset, metric, None, None, None, "", 0, info.unit, info.better, protocol.id, "unavailable", reason
-    )
-
-
-def _bound(value: float | None) -> float | None:
-    return None if value is None or np.isnan(value) else float(value)
 
 
 def _floats(part: pa.Table, column: str) -> np.ndarray[Any, np.dtype[np.float64]]:

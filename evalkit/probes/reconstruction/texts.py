@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from evalkit.metrics.text import TextScores, compare
-from evalkit.probes.reconstruction.results import measured, unavailable
+from evalkit.probes.reconstruction.numbers import measured, unavailable
 from evalkit.protocols import Protocol
 from evalkit.runs.store import Result
 from evalkit.stats.bootstrap import bootstrap_mean, bootstrap_ratio
