@@ -1,4 +1,4 @@
-"""Hita-V and Hita-U: holistic slots beside a map of codes (arXiv 2507.02358; CVMI-Lab/Hita tokenizer_image/vq_model.py)."""
+"""Hita-V and Hita-U: holistic slots beside a map of codes (arXiv 2507.02358; CVMI-Lab/Hita vq_model.py)."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ class Hita(NetworkTokenizer):
         self.native_size = self.config.size
         self.multiple = self.config.stride
 
-    def load_backbone(self, path: str | Path | None = None) -> None:
-        """Load DINOv2 ViT-L/14 with registers from its official file (by default searched in EVALKIT_WEIGHTS).
+    def load_backbone(self, path: str | Path | None = None) -> DinoV2:
+        """Load DINOv2 ViT-L/14 with registers from its official file (by default searched as all weights are).
 
         Raises `WeightsError` that says where to get the file where it is not found.
         """
@@ -103,23 +103,22 @@ class Hita(NetworkTokenizer):
             backbone = DinoV2(self.config.backbone)
         fit(backbone, checkpoint, found, f"the backbone of {self.name}", unused=(r"^mask_token$",))
         self.backbone = backbone.eval().requires_grad_(False).to(self.device)
+        return self.backbone
 
     def tokens_per_image(self, height: int, width: int) -> int:
         """The slots, and one code for each stride x stride block."""
         return self.config.slots + (height // self.multiple) * (width // self.multiple)
 
     def _encode(self, x: Tensor) -> Codes:
-        if self.backbone is None:
-            self.load_backbone()
-        if self.backbone is None:  # load_backbone either sets it or raises
-            raise WeightsError(f"{self.name} has no backbone; call load_backbone(PATH)")
-        features = self.backbone(normalised(x, self.config.backbone.size))
+        backbone = self.backbone or self.load_backbone()
+        features = backbone(normalised(x, self.config.backbone.size))
         grid = (x.shape[2] // self.multiple, x.shape[3] // self.multiple)
         return Codes(indices=self.network.indices(x, features), grid=grid)
 
     def _decode(self, codes: Codes, seed: int, noise: Tensor | None) -> Tensor:
         values, slots = codes.values, self.config.slots
-        grid = codes.grid or (round(max(values.shape[1] - slots, 0) ** 0.5),) * 2
+        side = round(max(values.shape[1] - slots, 0) ** 0.5)
+        grid = codes.grid or (side, side)
         if grid[0] * grid[1] != values.shape[1] - slots or not grid[0]:
             raise EvalkitError(
                 f"{self.name} takes {slots} slot codes and then the patch codes of a {grid[0]}x{grid[1]} map; "

@@ -1,4 +1,4 @@
-"""DINOv2's vision transformer with registers, under the official names (facebookresearch/dinov2 vision_transformer.py)."""
+"""DINOv2's vision transformer with registers, under the official names (facebookresearch/dinov2)."""
 
 from __future__ import annotations
 

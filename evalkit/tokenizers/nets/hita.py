@@ -10,19 +10,17 @@ from torch import Tensor, nn
 
 from evalkit.tokenizers.llamagen import LlamaGenConfig
 from evalkit.tokenizers.nets.dinov2 import DinoSize
-from evalkit.tokenizers.nets.vit import attend_heads
+from evalkit.tokenizers.nets.hita_layers import Layers, LayerSize
 
 
 @dataclass(frozen=True)
 class HitaConfig:
-    """Sizes; `shift`: how many slots early the window of decoded positions starts; `convolutions.z`: the width."""
+    """Sizes; `shift`: how many slots early the window of decoded positions starts; `convolutions.z` is the width too."""
 
     convolutions: LlamaGenConfig = field(default_factory=lambda: LlamaGenConfig(z=512))
     slots: int = 128
     slot_dim: int = 12
-    layers: int = 3
-    heads: int = 8
-    hidden: int = 1368
+    transformer: LayerSize = field(default_factory=LayerSize)
     shift: int = 4
     size: int = 336
     backbone: DinoSize = field(default_factory=DinoSize)
@@ -30,7 +28,7 @@ class HitaConfig:
     @property
     def width(self) -> int:
         """Channels of the transformers and of the map."""
-        return self.convolutions.z
+        return self.transformer.width
 
     @property
     def stride(self) -> int:
@@ -41,93 +39,6 @@ class HitaConfig:
     def grid(self) -> int:
         """Patch codes on each side of a picture of the native size."""
         return self.size // self.stride
-
-
-class FullAttention(nn.Module):
-    """Every position sees every other."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.to_q = nn.Linear(width, width, bias=False)
-        self.to_k = nn.Linear(width, width, bias=False)
-        self.to_v = nn.Linear(width, width, bias=False)
-        self.to_out = nn.Sequential(nn.Linear(width, width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, L, W] -> [B, L, W]."""
-        q, k, v = (split_heads(proj(x), self.heads) for proj in (self.to_q, self.to_k, self.to_v))
-        out: Tensor = self.to_out(attend_heads(q, k, v))
-        return out
-
-
-class CausalAttention(nn.Module):
-    """A position sees itself and earlier ones."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.q_proj = nn.Linear(width, width)
-        self.k_proj = nn.Linear(width, width)
-        self.v_proj = nn.Linear(width, width)
-        self.out_proj = nn.Linear(width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, L, W] -> [B, L, W]."""
-        q, k, v = (split_heads(proj(x), self.heads) for proj in (self.q_proj, self.k_proj, self.v_proj))
-        joined = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
-        out: Tensor = self.out_proj(joined)
-        return out
-
-
-def split_heads(x: Tensor, heads: int) -> Tensor:
-    """[B, L, W] -> [B, heads, L, W/heads]."""
-    return x.view(x.shape[0], x.shape[1], heads, -1).transpose(1, 2)
-
-
-class GatedMlp(nn.Module):
-    """SwiGLU: silu of one half times the other, then a linear map."""
-
-    def __init__(self, width: int, hidden: int) -> None:
-        super().__init__()
-        self.w12 = nn.Linear(width, 2 * hidden)
-        self.w3 = nn.Linear(hidden, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[..., W] -> [..., W]."""
-        gate, value = self.w12(x).chunk(2, dim=-1)
-        out: Tensor = self.w3(F.silu(gate) * value)
-        return out
-
-
-class Layer(nn.Module):
-    """Attention and MLP, each after a norm and added to the input."""
-
-    def __init__(self, config: HitaConfig, causal: bool) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(config.width)
-        self.attn1 = (CausalAttention if causal else FullAttention)(config.width, config.heads)
-        self.norm2 = nn.LayerNorm(config.width)
-        self.ffnet = GatedMlp(config.width, config.hidden)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, L, W] -> [B, L, W]."""
-        x = x + self.attn1(self.norm1(x))
-        out: Tensor = x + self.ffnet(self.norm2(x))
-        return out
-
-
-class Layers(nn.Module):
-    """A stack of layers under the official name."""
-
-    def __init__(self, config: HitaConfig, causal: bool) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(*(Layer(config, causal) for _ in range(config.layers)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, L, W] -> [B, L, W]."""
-        out: Tensor = self.layers(x)
-        return out
 
 
 class Projection(nn.Module):
@@ -170,8 +81,8 @@ class HitaEncoder(nn.Module):
         self.pos_embed = nn.Parameter(scale * torch.randn(1, config.grid**2, config.width))
         self.proj = Projection(config.backbone.width, config.width)
         self.norm_pre1 = nn.LayerNorm(config.width)
-        self.transformer1 = Layers(config, causal=False)
-        self.transformer2 = Layers(config, causal=True)
+        self.transformer1 = Layers(config.transformer, causal=False)
+        self.transformer2 = Layers(config.transformer, causal=True)
         self.norm_pre2 = nn.LayerNorm(config.width)
 
     def forward(self, z: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -196,7 +107,7 @@ class HitaDecoder(nn.Module):
         self.shift = config.shift
         self.position_embedding = nn.Parameter(scale * torch.randn(1, config.grid**2, config.width))
         self.slot_position_embedding = nn.Parameter(scale * torch.randn(1, config.slots, config.width))
-        self.transformer = Layers(config, causal=True)
+        self.transformer = Layers(config.transformer, causal=True)
         self.norm = nn.LayerNorm(config.width)
 
     def forward(self, z: Tensor, slots: Tensor) -> Tensor:
@@ -205,4 +116,5 @@ class HitaDecoder(nn.Module):
         patches = z.flatten(2).transpose(1, 2) + grid_positions(self.position_embedding, h, w)
         x = self.transformer(self.norm(torch.cat([slots + self.slot_position_embedding, patches], dim=1)))
         start = slots.shape[1] - self.shift
-        return x[:, start : start + h * w].transpose(1, 2).reshape(z.shape)
+        out: Tensor = x[:, start : start + h * w].transpose(1, 2).reshape(z.shape)
+        return out
