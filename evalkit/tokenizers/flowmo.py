@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -29,7 +30,8 @@ class FlowSampler:
 
     def times(self) -> Tensor:
         """Float32 [steps + 1] from 1 down to 0."""
-        return torch.arange(self.steps, -1, -1).pow(self.power) / self.steps**self.power
+        left: Tensor = torch.arange(self.steps, -1, -1).pow(self.power)
+        return left / math.pow(self.steps, self.power)
 
     def guided(self, t: float) -> bool:
         """Whether the step that starts at `t` is guided."""
