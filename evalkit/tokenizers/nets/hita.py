@@ -15,7 +15,7 @@ from evalkit.tokenizers.nets.hita_layers import Layers, LayerSize
 
 @dataclass(frozen=True)
 class HitaConfig:
-    """Sizes; `shift`: how many slots early the window of decoded positions starts; `convolutions.z` is the width too."""
+    """Sizes; `shift`: how many slots early the window of decoded positions starts; `convolutions.z`: also the width."""
 
     convolutions: LlamaGenConfig = field(default_factory=lambda: LlamaGenConfig(z=512))
     slots: int = 128
