@@ -15,6 +15,7 @@ from evalkit.device import pick_device, pick_dtype
 from evalkit.errors import EvalkitError
 from evalkit.registry import Registry
 from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
+from evalkit.tokenizers.cards import tokenizer_cards
 
 C = TypeVar("C", bound=type[Tokenizer])
 
@@ -72,6 +73,12 @@ def load_tokenizer(
     >>> load_tokenizer("jpeg-lm").name
     'jpeg-lm'
     """
+    card = tokenizer_cards().get(name)
+    if card is not None and card.encode_only:
+        raise EvalkitError(
+            f"{name} makes codes but has no decoder of its own, so no picture can be compared: {card.note} "
+            "Give a tokenizer that decodes; list them with: evalkit ls tokenizers"
+        )
     entry = TOKENIZERS.get(name)
     if entry.weights is None or not issubclass(entry.cls, NetworkTokenizer):
         if weights is not None and entry.weights is None:
