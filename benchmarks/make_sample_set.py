@@ -51,12 +51,54 @@ class Poster:
 
 
 EASY = [
-    Poster("jazz", ("JAZZ NIGHT", "FRIDAY 9 PM", "BLUE DOOR CLUB"), "DejaVu Sans:bold", 46, (250, 235, 200), ((20, 24, 80), (90, 20, 90))),
-    Poster("market", ("Farm Market", "open daily", "7 to 11"), "DejaVu Serif:bold", 62, (30, 60, 20), ((240, 240, 200), (200, 225, 160))),
-    Poster("sale", ("SALE", "50% OFF", "today only"), "DejaVu Sans:bold", 72, (255, 255, 255), ((200, 30, 30), (120, 10, 30))),
-    Poster("museum", ("Museum of Tides", "new wing", "opens in May"), "Noto Serif", 56, (20, 40, 70), ((210, 230, 240), (250, 250, 250))),
-    Poster("trail", ("NORTH TRAIL", "12 km", "KEEP LEFT"), "Noto Sans:bold", 66, (255, 220, 60), ((30, 80, 40), (10, 40, 30))),
-    Poster("library", ("Quiet please", "Reading room", "Floor 3"), "Noto Sans", 64, (60, 30, 20), ((250, 240, 225), (235, 215, 190))),
+    Poster(
+        "jazz",
+        ("JAZZ NIGHT", "FRIDAY 9 PM", "BLUE DOOR CLUB"),
+        "DejaVu Sans:bold",
+        46,
+        (250, 235, 200),
+        ((20, 24, 80), (90, 20, 90)),
+    ),
+    Poster(
+        "market",
+        ("Farm Market", "open daily", "7 to 11"),
+        "DejaVu Serif:bold",
+        62,
+        (30, 60, 20),
+        ((240, 240, 200), (200, 225, 160)),
+    ),
+    Poster(
+        "sale",
+        ("SALE", "50% OFF", "today only"),
+        "DejaVu Sans:bold",
+        72,
+        (255, 255, 255),
+        ((200, 30, 30), (120, 10, 30)),
+    ),
+    Poster(
+        "museum",
+        ("Museum of Tides", "new wing", "opens in May"),
+        "Noto Serif",
+        56,
+        (20, 40, 70),
+        ((210, 230, 240), (250, 250, 250)),
+    ),
+    Poster(
+        "trail",
+        ("NORTH TRAIL", "12 km", "KEEP LEFT"),
+        "Noto Sans:bold",
+        66,
+        (255, 220, 60),
+        ((30, 80, 40), (10, 40, 30)),
+    ),
+    Poster(
+        "library",
+        ("Quiet please", "Reading room", "Floor 3"),
+        "Noto Sans",
+        64,
+        (60, 30, 20),
+        ((250, 240, 225), (235, 215, 190)),
+    ),
 ]
 HARD = {
     "abstract-tokens": (
@@ -101,7 +143,9 @@ def font(family: str, size: int) -> ImageFont.FreeTypeFont:
     """The font file that fontconfig names for a family; its index where a collection holds several."""
     name, _, style = family.partition(":")
     query = f"{name}:style={style.title() or 'Regular'}"
-    found = subprocess.run(["fc-match", "-f", "%{file}|%{index}|%{family}", query], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        ["fc-match", "-f", "%{file}|%{index}|%{family}", query], capture_output=True, text=True, check=True
+    )
     file, index, got = found.stdout.split("|")
     if name.split()[0] not in got:
         raise SystemExit(f"no font of the family {name!r} is installed (fontconfig gave {got!r})")
@@ -116,7 +160,9 @@ def gradient(size: int, top: tuple[int, int, int], bottom: tuple[int, int, int])
     return Image.fromarray(np.clip(ground + noise, 0, 255).astype(np.uint8))
 
 
-def poster(lines: tuple[str, ...], face: ImageFont.FreeTypeFont, ink: tuple[int, int, int], ground: Image.Image) -> Image.Image:
+def poster(
+    lines: tuple[str, ...], face: ImageFont.FreeTypeFont, ink: tuple[int, int, int], ground: Image.Image
+) -> Image.Image:
     """The lines, centred."""
     draw = ImageDraw.Draw(ground)
     step = int(face.size * 1.75)
@@ -169,19 +215,29 @@ def main() -> None:
         made = poster(each.lines, font(each.family, each.size), each.ink, gradient(512, *each.ground))
         rows.append(save(out, made, f"text-easy-{each.name}.png", "text-easy", "\n".join(each.lines), "Latin", "en"))
     for name, (title, text) in HARD.items():
-        rows.append(save(out, page(title, text), f"text-hard-{name}.png", "text-hard", f"{title}\n{text}", "Latin", "en"))
+        rows.append(
+            save(out, page(title, text), f"text-hard-{name}.png", "text-hard", f"{title}\n{text}", "Latin", "en")
+        )
     for name, language, script, family, lines in SCRIPTS:
         ground = gradient(512, (245, 245, 240), (225, 230, 235))
         made = poster(lines, font(family, 54), (25, 30, 45), ground)
         rows.append(save(out, made, f"text-scripts-{name}.png", "text-scripts", "\n".join(lines), script, language))
     lines_out = "".join(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
     (out / "metadata.jsonl").write_text(lines_out, encoding="utf-8")
-    sources += ["", "All other pictures are rendered by `benchmarks/make_sample_set.py` from texts written for evalkit (CC0-1.0),"]
-    sources += ["with the fonts DejaVu (Bitstream Vera licence) and Noto (OFL-1.1). Photographs were scaled and re-encoded.", ""]
+    sources += [
+        "",
+        "All other pictures are rendered by `benchmarks/make_sample_set.py` from texts written for evalkit (CC0-1.0),",
+    ]
+    sources += [
+        "with the fonts DejaVu (Bitstream Vera licence) and Noto (OFL-1.1). Photographs were scaled and re-encoded.",
+        "",
+    ]
     (out / "SOURCES.md").write_text("\n".join(sources), encoding="utf-8")
 
 
-def save(out: Path, picture: Image.Image, name: str, subset: str, text: str, script: str, language: str) -> dict[str, str]:
+def save(
+    out: Path, picture: Image.Image, name: str, subset: str, text: str, script: str, language: str
+) -> dict[str, str]:
     """Write a rendered text (few colours, so PNG stays small) and give its metadata row."""
     picture.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(out / name, optimize=True)
     return {"file_name": name, "subset": subset, "task": "text", "text": text, "script": script, "language": language}

@@ -47,7 +47,9 @@ class Registry(Generic[T]):
             known = [*self._items, *self._aliases]
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(self._items))}."
-            raise EvalkitError(f"there is no {self.kind} called {name!r}; {hint} List them with: evalkit ls {self.kind}s")
+            raise EvalkitError(
+                f"there is no {self.kind} called {name!r}; {hint} List them with: evalkit ls {self.kind}s"
+            )
         return found
 
     def canonical(self, name: str) -> str:

@@ -47,7 +47,13 @@ _FLAGS = (
     ),
     click.option("--weights", multiple=True, metavar="FILE|NAME=FILE", help="Weight file in the official layout."),
     click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Decoding threads."),
-    click.option("--engine", type=click.Choice(["inline", "ray"]), default="inline", show_default=True, help="Who maps the shards."),
+    click.option(
+        "--engine",
+        type=click.Choice(["inline", "ray"]),
+        default="inline",
+        show_default=True,
+        help="Who maps the shards.",
+    ),
     click.option("--json", "as_json", is_flag=True, help="Print results as JSON, and nothing else, on stdout."),
 )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import pyarrow.compute as pc
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +18,9 @@ from evalkit.protocols import differences, load_protocol
 from evalkit.runs.store import Run
 
 MOST_FAILED = 20
+DETAILS = frozenset(
+    f"{rate}_{reference}" for rate in ("wer", "ned", "word_recall") for reference in ("truth", "original")
+) | {"ms_ssim"}
 
 
 def show_json(runs: Sequence[Run]) -> None:
@@ -33,10 +37,10 @@ def show_json(runs: Sequence[Run]) -> None:
     click.echo(json.dumps({"runs": rows}, indent=1, ensure_ascii=False))
 
 
-def show_runs(runs: Sequence[Run], page: Path | None) -> None:
+def show_runs(runs: Sequence[Run], page: Path | None, *, full: bool = False) -> None:
     """One comparison table, what could not be computed and why, failed samples, protocol differences, and where the report is."""
     console = Console()
-    console.print(comparison(runs))
+    console.print(comparison(runs, full=full))
     reasons: dict[str, str] = {}
     for run in runs:
         for row in run.results:
@@ -56,17 +60,23 @@ def show_runs(runs: Sequence[Run], page: Path | None) -> None:
         console.print(Text(f"\nreport: {page}", style="bold"))
 
 
-def comparison(runs: Sequence[Run]) -> Table:
-    """Rows are (task, data, metric, protocol); one column a model with value and 95 % interval."""
-    table = Table(title="95 % intervals in brackets", title_style="dim", title_justify="left", header_style="bold")
+def comparison(runs: Sequence[Run], *, full: bool = False) -> Table:
+    """Rows are (task, data, metric, protocol); one column a model with value and 95 % interval.
+
+    Metrics that say much the same as another wait for `full`; the report and results.json always hold all.
+    """
+    title = "values, and their 95 % intervals below" + ("" if full else "; more metrics in the report, or with --full")
+    table = Table(title=title, title_style="dim", title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
     several = len({row["protocol"] for run in runs for row in run.results}) > 1
     for heading in ("data", "metric", *(["protocol"] if several else [])):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=heading != "data", overflow="fold")
     for run in runs:
-        table.add_column(run.record["model"]["name"], justify="right")
+        table.add_column(run.record["model"]["name"], justify="right", no_wrap=True)
     cells: dict[tuple[str, ...], dict[int, dict[str, Any]]] = {}
     for column, run in enumerate(runs):
         for row in run.results:
+            if not full and row["metric"] in DETAILS:
+                continue
             key = (row["task"], row["dataset"], row["metric"], row["protocol"])
             cells.setdefault(key, {})[column] = row
     before = ""
@@ -107,12 +117,12 @@ def _cell(row: dict[str, Any] | None) -> str:
         return str(row["value"])
     if not isinstance(row["low"], float) or not isinstance(row["high"], float):
         return _number(row["value"])
-    return f"{_number(row['value'])} [dim]\\[{_number(row['low'])}, {_number(row['high'])}][/dim]"
+    return f"{_number(row['value'])}\n[dim]{_number(row['low'])} to {_number(row['high'])}[/dim]"
 
 
 def _number(value: float) -> str:
     size = abs(value)
-    return f"{value:.2f}" if size >= 10 else f"{value:.3f}" if size >= 1 else f"{value:.4f}"
+    return f"{value:.1f}" if size >= 10 else f"{value:.2f}" if size >= 1 else f"{value:.3f}"
 
 
 def _show_differences(console: Console, runs: Sequence[Run]) -> None:

@@ -13,10 +13,26 @@ from evalkit.runs.job import RunOptions
 
 @click.command()
 @click.option("--model", "-m", "models", multiple=True, required=True, help="Tokenizer; give it again to compare.")
-@click.option("--data", "-d", default="sample", show_default=True, help="Folder, glob, zip, npz, hf:repo/config/split or sample.")
-@click.option("--protocol", "-p", "protocols", multiple=True, default=("evalkit-1",), show_default=True, help="Measurement definition; again to compare.")
-@click.option("--tasks", default="reconstruction,detail,text,distribution,codes", show_default=True, help="What to measure, separated by commas.")
+@click.option(
+    "--data", "-d", default="sample", show_default=True, help="Folder, glob, zip, npz, hf:repo/config/split or sample."
+)
+@click.option(
+    "--protocol",
+    "-p",
+    "protocols",
+    multiple=True,
+    default=("evalkit-1",),
+    show_default=True,
+    help="Measurement definition; again to compare.",
+)
+@click.option(
+    "--tasks",
+    default="reconstruction,detail,text,distribution,codes",
+    show_default=True,
+    help="What to measure, separated by commas.",
+)
 @click.option("--size", type=click.IntRange(min=8), help="Side of the square input [default: the model's own].")
+@click.option("--full", is_flag=True, help="Print every metric, not only the main ones.")
 @run_options
 def tokenizer(
     models: tuple[str, ...],
@@ -24,6 +40,7 @@ def tokenizer(
     protocols: tuple[str, ...],
     tasks: str,
     size: int | None,
+    full: bool,
     options: RunOptions,
     as_json: bool,
 ) -> None:
@@ -50,6 +67,6 @@ def tokenizer(
     if as_json:
         show_json(runs)
     else:
-        show_runs(runs, page)
+        show_runs(runs, page, full=full)
     if failed_samples(runs):
         sys.exit(1)

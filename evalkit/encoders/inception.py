@@ -128,7 +128,9 @@ class MixedE(nn.Module):
         self.by_maximum = by_maximum
         self.branch1x1 = Conv(cin, 320, 1)
         self.branch3x3_1 = Conv(cin, 384, 1)
-        self.branch3x3_2a, self.branch3x3_2b = (Conv(384, 384, k, padding=p) for k, p in (((1, 3), (0, 1)), ((3, 1), (1, 0))))
+        self.branch3x3_2a, self.branch3x3_2b = (
+            Conv(384, 384, k, padding=p) for k, p in (((1, 3), (0, 1)), ((3, 1), (1, 0)))
+        )
         self.branch3x3dbl_1, self.branch3x3dbl_2 = Conv(cin, 448, 1), Conv(448, 384, 3, padding=1)
         self.branch3x3dbl_3a = Conv(384, 384, (1, 3), padding=(0, 1))
         self.branch3x3dbl_3b = Conv(384, 384, (3, 1), padding=(1, 0))

@@ -113,7 +113,9 @@ class Lpips:
         `normalise` maps them to the [-1, 1] that the network was trained on; False feeds them as they are (VTBench).
         """
         if x.shape != y.shape or x.ndim != 4 or x.shape[1] != 3:
-            raise EvalkitError(f"LPIPS takes two [B, 3, H, W] batches of one shape; {tuple(x.shape)}, {tuple(y.shape)} given")
+            raise EvalkitError(
+                f"LPIPS takes two [B, 3, H, W] batches of one shape; {tuple(x.shape)}, {tuple(y.shape)} given"
+            )
         if min(x.shape[2:]) < SMALLEST[self.net]:
             raise EvalkitError(f"LPIPS ({self.net}) needs sides from {SMALLEST[self.net]}; {tuple(x.shape[2:])} given")
         pair = torch.cat([x, y]).to(self.device, torch.float32)

@@ -19,7 +19,11 @@ from evalkit.errors import EvalkitError, MissingDependency
 from evalkit.images.sample import Pixels
 from evalkit.registry import Registry
 
-MODELS = {"Det": "PP-OCRv6_det_small.onnx", "Rec": "PP-OCRv6_rec_small.onnx", "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx"}
+MODELS = {
+    "Det": "PP-OCRv6_det_small.onnx",
+    "Rec": "PP-OCRv6_rec_small.onnx",
+    "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",
+}
 THREADS = min(4, os.cpu_count() or 1)
 
 

@@ -25,7 +25,9 @@ class ZipSet(ImageSet):
         try:
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError) as error:
-            raise EvalkitError(f"{path} is not a readable zip archive ({error}); expected one that holds images") from None
+            raise EvalkitError(
+                f"{path} is not a readable zip archive ({error}); expected one that holds images"
+            ) from None
         self.spec, self.name = str(path), path.stem
         self._lock = threading.Lock()
         infos = [i for i in self._zip.infolist() if not i.is_dir() and is_image_name(i.filename)]

@@ -32,7 +32,9 @@ def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
             with Image.open(io.BytesIO(data)) as picture:
                 width, height = picture.size
                 if width * height > max_pixels:
-                    raise BadImage(f"{width}x{height} pixels are more than the {max_pixels} allowed (decompression bomb?)")
+                    raise BadImage(
+                        f"{width}x{height} pixels are more than the {max_pixels} allowed (decompression bomb?)"
+                    )
                 picture.seek(0)
                 picture.load()
                 return _to_rgb(picture)
@@ -52,7 +54,9 @@ def _to_rgb(picture: ImageFile.ImageFile | Image.Image) -> Pixels:
         upright = _to_eight_bits(upright)
     if upright.mode == "P":
         upright = upright.convert("RGBA" if "transparency" in upright.info else "RGB")
-    if upright.mode in ("LA", "La", "PA", "RGBa") or (upright.mode in ("1", "L", "RGB") and "transparency" in upright.info):
+    if upright.mode in ("LA", "La", "PA", "RGBa") or (
+        upright.mode in ("1", "L", "RGB") and "transparency" in upright.info
+    ):
         upright = upright.convert("RGBA")
     alpha = upright.getchannel("A") if upright.mode == "RGBA" else None
     if alpha is not None:

@@ -32,7 +32,9 @@ _ALL = [
         for net in ("alex", "vgg", "squeeze")
     ),
     _info("fid", "Fréchet Inception distance", "lower", "", 0.0, None, _FRECHET),
-    _info("fd_efflite0", "Fréchet distance of EfficientNet-lite0 features (not an FID)", "lower", "", 0.0, None, _FRECHET),
+    _info(
+        "fd_efflite0", "Fréchet distance of EfficientNet-lite0 features (not an FID)", "lower", "", 0.0, None, _FRECHET
+    ),
     *(
         _info(f"{rate}_{reference}", f"{title}, {words}", better, "", low, high, "Levenshtein 1966")  # type: ignore[arg-type]
         for rate, (title, better, low, high) in _TEXT.items()

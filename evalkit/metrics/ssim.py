@@ -42,9 +42,7 @@ class ReconstructionScores:
     ms_ssim: float
 
 
-def ssim(
-    x: Image, y: Image, *, data_range: float = 1.0, window: Window = "gauss11", border: Border = "crop"
-) -> float:
+def ssim(x: Image, y: Image, *, data_range: float = 1.0, window: Window = "gauss11", border: Border = "crop") -> float:
     """Mean SSIM over positions and channels of two [H, W, C] pictures (uint8, or floats on [0, 1]); in [-1, 1].
 
     `gauss11`: sigma 1.5, population covariance. `uniform7`: sample covariance (scikit-image's default).

@@ -19,9 +19,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pillow", "opencv-python-h
 def now() -> str:
     """The time in UTC, to the second; SOURCE_DATE_EPOCH is honoured."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    moment = (
-        datetime.datetime.fromtimestamp(int(epoch), datetime.UTC) if epoch else datetime.datetime.now(datetime.UTC)
-    )
+    moment = datetime.datetime.fromtimestamp(int(epoch), datetime.UTC) if epoch else datetime.datetime.now(datetime.UTC)
     return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 

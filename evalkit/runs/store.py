@@ -159,8 +159,12 @@ def read_run(path: str | Path) -> Run:
     """The sealed run in the folder `path`; raises `EvalkitError` where there is none or it is not finished."""
     folder = Path(path)
     if not (folder / "record.json").exists():
-        state = "an unfinished run: type its command again to resume it" if (folder / "plan.json").exists() else "no run"
-        raise EvalkitError(f"{folder} holds {state}; expected a folder with record.json, as `evalkit tokenizer` leaves it")
+        state = (
+            "an unfinished run: type its command again to resume it" if (folder / "plan.json").exists() else "no run"
+        )
+        raise EvalkitError(
+            f"{folder} holds {state}; expected a folder with record.json, as `evalkit tokenizer` leaves it"
+        )
     index = folder / "images" / "index.json"
     return Run(
         path=folder,

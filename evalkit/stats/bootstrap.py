@@ -48,7 +48,12 @@ def bootstrap_mean(
     keep = ~np.isnan(array)
     ones = np.ones(int(keep.sum()))
     return bootstrap_ratio(
-        array[keep], ones, clusters=None if groups is None else groups[keep], level=level, resamples=resamples, seed=seed
+        array[keep],
+        ones,
+        clusters=None if groups is None else groups[keep],
+        level=level,
+        resamples=resamples,
+        seed=seed,
     )
 
 
@@ -72,7 +77,9 @@ def bootstrap_ratio(
     value = float(top.sum() / bottom.sum())
     if not np.isfinite(value):
         count = int(np.isinf(top).sum())
-        return Estimate(value, None, None, n, f"no interval: {count} of {n} values are infinite (identical pairs)", level)
+        return Estimate(
+            value, None, None, n, f"no interval: {count} of {n} values are infinite (identical pairs)", level
+        )
     unit = "samples" if groups is None else "clusters"
     if groups is not None:
         top, bottom = _by_cluster(top, bottom, groups)
@@ -94,7 +101,11 @@ def transform(estimate: Estimate, function: Callable[[float], float], what: str)
     known = sorted(b for b in bounds if b is not None)
     low, high = known if len(known) == 2 else (None, None)
     return replace(
-        estimate, value=function(estimate.value), low=low, high=high, method=f"{estimate.method}, carried through {what}"
+        estimate,
+        value=function(estimate.value),
+        low=low,
+        high=high,
+        method=f"{estimate.method}, carried through {what}",
     )
 
 

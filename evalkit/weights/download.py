@@ -46,7 +46,9 @@ def from_url(url: str, sha256: str | None = None, *, download: bool = True) -> P
     wanted = sha256 or _stated_prefix(name)
     if wanted and not digest.hexdigest().startswith(wanted):
         temporary.unlink(missing_ok=True)
-        raise WeightsError(f"{url} gave another file than expected (sha256 {digest.hexdigest()[:16]}, {wanted} expected)")
+        raise WeightsError(
+            f"{url} gave another file than expected (sha256 {digest.hexdigest()[:16]}, {wanted} expected)"
+        )
     temporary.replace(target)
     return target
 

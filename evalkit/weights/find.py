@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import socket
 import tomllib
+import urllib.parse
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files as package_files
@@ -121,7 +123,7 @@ def _from_hub(source: str, entry: WeightFile, *, download: bool) -> Path | None:
     for name in entry.files:
         inside = f"{sub[0]}/{name}" if sub else name
         cached = try_to_load_from_cache(f"{owner}/{repo}", inside)
-        if not isinstance(cached, str) and download and not _offline():
+        if not isinstance(cached, str) and download and not _offline() and _reachable():
             try:
                 cached = hf_hub_download(f"{owner}/{repo}", inside)
             except Exception:  # every failure of the hub (network, gate, absent) has the same remedy
@@ -130,6 +132,19 @@ def _from_hub(source: str, entry: WeightFile, *, download: bool) -> Path | None:
             return None
         paths.append(Path(cached))
     return paths[0] if len(paths) == 1 else paths[0].parent
+
+
+@cache
+def _reachable() -> bool:
+    """Whether the hub's host answers at all: without this the hub's client retries for half a minute."""
+    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")):
+        return True
+    address = urllib.parse.urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+    try:
+        socket.create_connection((address.hostname or "", address.port or 443), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def _offline() -> bool:

@@ -55,9 +55,7 @@ def dotless_ema(state: Mapping[str, Tensor], network: nn.Module, prefix: str = "
     return {**plain, **{own[key]: value for key, value in short.items() if key in own}}
 
 
-def fit(
-    network: nn.Module, state: Mapping[str, Tensor], path: Path, name: str, *, unused: Iterable[str] = ()
-) -> None:
+def fit(network: nn.Module, state: Mapping[str, Tensor], path: Path, name: str, *, unused: Iterable[str] = ()) -> None:
     """Load `state` into `network` by name, every parameter exactly once; otherwise say what does not fit.
 
     `unused`: regular expressions of keys in the file that the network does not need. Raises `WeightsError`.

@@ -14,7 +14,14 @@ import torch
 from evalkit.errors import WeightsError
 
 _CLASS_NAME = re.compile(r"^_?[A-Z]\w*$")
-_HARMLESS = {"argparse.Namespace", "pathlib.PosixPath", "pathlib.WindowsPath", "pathlib.Path", "typing.Any", "enum.Enum"}
+_HARMLESS = {
+    "argparse.Namespace",
+    "pathlib.PosixPath",
+    "pathlib.WindowsPath",
+    "pathlib.Path",
+    "typing.Any",
+    "enum.Enum",
+}
 
 
 class _Stub:
@@ -80,7 +87,9 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
     try:
         return dict(load_file(path))
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(f"{path.name} is not a whole safetensors file: {_first_line(error)}. Fetch it again") from None
+        raise WeightsError(
+            f"{path.name} is not a whole safetensors file: {_first_line(error)}. Fetch it again"
+        ) from None
 
 
 def _is_zip(path: Path) -> bool:
@@ -98,7 +107,11 @@ def _may_stub(name: str) -> bool:
         return True
     module, _, last = name.rpartition(".")
     root = module.partition(".")[0]
-    return bool(_CLASS_NAME.match(last)) and root not in sys.stdlib_module_names and root not in ("builtins", "__builtin__")
+    return (
+        bool(_CLASS_NAME.match(last))
+        and root not in sys.stdlib_module_names
+        and root not in ("builtins", "__builtin__")
+    )
 
 
 def _first_line(error: BaseException) -> str:

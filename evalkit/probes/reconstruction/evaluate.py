@@ -84,4 +84,3 @@ def _weights_by_name(given: Sequence[str], names: Sequence[str]) -> dict[str, st
         else:
             raise EvalkitError(f"--weights {each} with several models: say which, as --weights {names[0]}={each}")
     return found
-

@@ -50,6 +50,7 @@ def fold_results(store: RunStore, keys: Sequence[str], samples: pa.Table, job: T
 def _parts(good: pa.Table, job: TokenizerJob) -> Iterator[tuple[str, str, pa.Table]]:
     """(task, data set name, rows) for each subset of the set that a chosen task speaks of."""
     pairs = good.group_by(["task", "subset"], use_threads=False).aggregate([]).to_pylist()
+    pairs.sort(key=lambda pair: IMAGE_TASKS.index(pair["task"]) if pair["task"] in IMAGE_TASKS else 0)
     for pair in pairs:
         task = pair["task"] or ("reconstruction" if "reconstruction" in job.judges.tasks else "text")
         if task not in job.judges.tasks:
@@ -65,9 +66,7 @@ def _same(column: pa.ChunkedArray, value: str | None) -> Any:
     return pc.is_null(column) if value is None else pc.fill_null(pc.equal(column, value), False)
 
 
-def _pixel_results(
-    task: str, dataset: str, part: pa.Table, protocol: Protocol, job: TokenizerJob
-) -> Iterator[Result]:
+def _pixel_results(task: str, dataset: str, part: pa.Table, protocol: Protocol, job: TokenizerJob) -> Iterator[Result]:
     seed = job.options.seed
 
     def mean(metric: str) -> Estimate:
@@ -155,5 +154,3 @@ def _code_results(
 
 def _floats(part: pa.Table, column: str) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.asarray(part[column].to_numpy(zero_copy_only=False), np.float64)
-
-

@@ -17,13 +17,23 @@ from evalkit.runs.report.text_diff import differences, visible
 from evalkit.runs.store import Run, write_bytes
 
 WORST, TEXTS, FAILED = 12, 8, 50
-SHAPES = {"psnr": "PSNR, dB", "ssim": "SSIM", "ms_ssim": "MS-SSIM", "lpips_alex": "LPIPS (alex)", "lpips_vgg": "LPIPS (VGG)", "cer_truth": "CER against the true text", "cer_original": "CER against the OCR of the original"}
+SHAPES = {
+    "psnr": "PSNR, dB",
+    "ssim": "SSIM",
+    "ms_ssim": "MS-SSIM",
+    "lpips_alex": "LPIPS (alex)",
+    "lpips_vgg": "LPIPS (VGG)",
+    "cer_truth": "CER against the true text",
+    "cer_original": "CER against the OCR of the original",
+}
 
 
 def write_report(runs: Sequence[Run], path: Path) -> Path:
     """Write the page over `runs` to `path` and give the path back; the same runs give the same bytes."""
     folder = package_files("evalkit.runs.report")
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
     environment.filters.update(number=number_text, visible=visible, sign=lambda b: "↑" if b == "higher" else "↓")
     template = environment.from_string((folder / "template.html.jinja").read_text(encoding="utf-8"))
     names = [run.record["model"]["name"] for run in runs]
@@ -62,7 +72,9 @@ def _summary(runs: Sequence[Run]) -> list[dict[str, Any]]:
 
 def _clear_best(row: dict[str, Any]) -> int | None:
     """The column that is better than every other beyond its interval, where there is one."""
-    cells = [(i, c) for i, c in enumerate(row["cells"]) if c and isinstance(c["low"], float) and isinstance(c["high"], float)]
+    cells = [
+        (i, c) for i, c in enumerate(row["cells"]) if c and isinstance(c["low"], float) and isinstance(c["high"], float)
+    ]
     if len(cells) < 2 or len(cells) < sum(c is not None for c in row["cells"]):
         return None
     up = row["better"] == "higher"

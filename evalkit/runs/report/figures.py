@@ -35,7 +35,9 @@ def histogram(title: str, series: Sequence[tuple[str, npt.NDArray[np.float64]]],
     high = max(float(v.max()) for _, v in finite)
     if high - low < 1e-12:
         low, high = low - 0.5, high + 0.5
-    counted = [(name, np.histogram(v, bins=bins, range=(low, high))[0] / len(v), float(np.median(v))) for name, v in finite]
+    counted = [
+        (name, np.histogram(v, bins=bins, range=(low, high))[0] / len(v), float(np.median(v))) for name, v in finite
+    ]
     top = max(float(share.max()) for _, share, _ in counted)
     parts = []
     for number, (name, share, median) in enumerate(counted):
@@ -72,16 +74,20 @@ def plane(x_title: str, y_title: str, points: Sequence[Point]) -> str:
     parts: list[str] = []
     for tick in _ticks(x0, x1):
         parts.append(f'<line class="grid" x1="{px(tick):.1f}" x2="{px(tick):.1f}" y1="16" y2="{height - bottom}"/>')
-        parts.append(f'<text x="{px(tick):.1f}" y="{height - bottom + 16}" text-anchor="middle">{number_text(tick)}</text>')
+        parts.append(f'<text x="{px(tick):.1f}" y="{height - bottom + 16}" text-anchor="middle">{tick:g}</text>')
     for tick in _ticks(y0, y1):
         parts.append(f'<line class="grid" x1="{left}" x2="{width - 130}" y1="{py(tick):.1f}" y2="{py(tick):.1f}"/>')
-        parts.append(f'<text x="{left - 6}" y="{py(tick) + 4:.1f}" text-anchor="end">{number_text(tick)}</text>')
+        parts.append(f'<text x="{left - 6}" y="{py(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>')
     for number, p in enumerate(usable):
         colour = f"s{number % 8}"
         if p.x_bounds:
-            parts.append(f'<line class="line {colour}" x1="{px(p.x_bounds[0]):.1f}" x2="{px(p.x_bounds[1]):.1f}" y1="{py(p.y):.1f}" y2="{py(p.y):.1f}"/>')
+            parts.append(
+                f'<line class="line {colour}" x1="{px(p.x_bounds[0]):.1f}" x2="{px(p.x_bounds[1]):.1f}" y1="{py(p.y):.1f}" y2="{py(p.y):.1f}"/>'
+            )
         if p.y_bounds:
-            parts.append(f'<line class="line {colour}" x1="{px(p.x):.1f}" x2="{px(p.x):.1f}" y1="{py(p.y_bounds[0]):.1f}" y2="{py(p.y_bounds[1]):.1f}"/>')
+            parts.append(
+                f'<line class="line {colour}" x1="{px(p.x):.1f}" x2="{px(p.x):.1f}" y1="{py(p.y_bounds[0]):.1f}" y2="{py(p.y_bounds[1]):.1f}"/>'
+            )
         parts.append(f'<circle class="dot {colour}" cx="{px(p.x):.1f}" cy="{py(p.y):.1f}" r="5"/>')
         parts.append(f'<text class="label" x="{px(p.x) + 9:.1f}" y="{py(p.y) - 7:.1f}">{escape(p.label)}</text>')
     parts.append(f'<text x="{(left + width - 130) / 2}" y="{height - 6}" text-anchor="middle">{escape(x_title)}</text>')
@@ -97,7 +103,15 @@ def number_text(value: Any) -> str:
     if isinstance(value, str):
         return {"inf": "∞", "-inf": "−∞"}.get(value, value)
     size = abs(value)
-    text = f"{value:,.0f}" if size >= 1000 else f"{value:.2f}" if size >= 10 else f"{value:.3f}" if size >= 1 else f"{value:.4f}"
+    text = (
+        f"{value:,.0f}"
+        if size >= 1000
+        else f"{value:.2f}"
+        if size >= 10
+        else f"{value:.3f}"
+        if size >= 1
+        else f"{value:.4f}"
+    )
     return text.replace("-", "−")
 
 

@@ -21,10 +21,12 @@ class Piece:
 def differences(reference: str, hypothesis: str) -> list[Piece]:
     """Pieces by words (by characters where a text has no blanks) that turn the reference into the hypothesis.
 
+    White space is folded first, as the rates do: a line break in another place is no error.
+
     >>> [(p.kind, p.text) for p in differences("open daily", "open dally")]
     [('same', 'open '), ('missing', 'daily'), ('added', 'dally')]
     """
-    a, b = _parts(visible(reference)[:MOST]), _parts(visible(hypothesis)[:MOST])
+    a, b = (_parts(visible(" ".join(text.split()))[:MOST]) for text in (reference, hypothesis))
     pieces: list[Piece] = []
     for tag, a0, a1, b0, b1 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
         if tag == "equal":
@@ -39,12 +41,20 @@ def differences(reference: str, hypothesis: str) -> list[Piece]:
 
 def visible(text: str) -> str:
     """Control and direction characters as \\xNN or \\uNNNN, so that they can be seen and do nothing; newlines stay."""
-    return "".join(c if c == "\n" or not _acts(c) else f"\\u{ord(c):04x}" if ord(c) > 255 else f"\\x{ord(c):02x}" for c in text)
+    return "".join(
+        c if c == "\n" or not _acts(c) else f"\\u{ord(c):04x}" if ord(c) > 255 else f"\\x{ord(c):02x}" for c in text
+    )
 
 
 def _acts(c: str) -> bool:
     code = ord(c)
-    return code < 32 or 127 <= code < 160 or 0x200B <= code <= 0x200F or 0x2028 <= code <= 0x202E or 0x2066 <= code <= 0x2069
+    return (
+        code < 32
+        or 127 <= code < 160
+        or 0x200B <= code <= 0x200F
+        or 0x2028 <= code <= 0x202E
+        or 0x2066 <= code <= 0x2069
+    )
 
 
 def _parts(text: str) -> list[str]:
