@@ -68,36 +68,40 @@ def comparison(runs: Sequence[Run], *, full: bool = False) -> Table:
     title = "values, and their 95 % intervals below" + ("" if full else "; more metrics in the report, or with --full")
     table = Table(title=title, title_style="dim", title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
     several = len({row["protocol"] for run in runs for row in run.results}) > 1
-    for heading in ("data", "metric", *(["protocol"] if several else [])):
-        table.add_column(heading, no_wrap=heading != "data", overflow="fold")
+    for heading in ("metric", *(["protocol"] if several else [])):
+        table.add_column(heading, no_wrap=True)
     for run in runs:
         table.add_column(run.record["model"]["name"], justify="right", no_wrap=True)
-    cells: dict[tuple[str, ...], dict[int, dict[str, Any]]] = {}
-    for column, run in enumerate(runs):
-        for row in run.results:
-            if not full and row["metric"] in DETAILS:
-                continue
-            key = (row["task"], row["dataset"], row["metric"], row["protocol"])
-            cells.setdefault(key, {})[column] = row
     before = ""
-    for key, by_run in cells.items():
-        task, dataset, metric, protocol = key
-        if all(row["status"] == "unavailable" for row in by_run.values()):
-            continue
-        if before and before != task + dataset:
-            table.add_section()
+    for (_, dataset, metric, protocol), by_run in _cells(runs, full).items():
+        part = _visible(dataset)
+        if part != before:
+            if before:
+                table.add_section()
+            table.add_row(Text(part, style="bold"))
+            before = part
         first = next(iter(by_run.values()))
         arrow = "↑" if first["better"] == "higher" else "↓"
         unit = f" {first['unit']}" if first["unit"] else ""
-        label = f"{dataset}" if before != task + dataset else ""
-        before = task + dataset
         table.add_row(
-            label,
             f"{metric}{unit} {arrow}",
             *([protocol] if several else []),
             *(_cell(by_run.get(column)) for column in range(len(runs))),
         )
     return table
+
+
+def _cells(runs: Sequence[Run], full: bool) -> dict[tuple[str, ...], dict[int, dict[str, Any]]]:
+    """Result rows by (task, data set, metric, protocol) and column, those of one data set together."""
+    cells: dict[tuple[str, ...], dict[int, dict[str, Any]]] = {}
+    for column, run in enumerate(runs):
+        for row in run.results:
+            if row["status"] == "ok" and (full or row["metric"] not in DETAILS):
+                key = (row["task"], row["dataset"], row["metric"], row["protocol"])
+                cells.setdefault(key, {})[column] = row
+    parts = list(dict.fromkeys(key[:2] for key in cells))
+    metrics = list(dict.fromkeys(key[2] for key in cells))
+    return dict(sorted(cells.items(), key=lambda item: (parts.index(item[0][:2]), metrics.index(item[0][2]))))
 
 
 def failed_samples(runs: Sequence[Run]) -> list[dict[str, Any]]:

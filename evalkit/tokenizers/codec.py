@@ -65,7 +65,9 @@ class Codec(Tokenizer):
             try:
                 pictures.append(self._decompress(stream))
             except (OSError, SyntaxError, ValueError) as error:
-                raise EvalkitError(f"the codes of picture {number} are no {self.config.format} picture ({error})") from None
+                raise EvalkitError(
+                    f"the codes of picture {number} are no {self.config.format} picture ({error})"
+                ) from None
         if len({each.shape for each in pictures}) > 1:
             raise EvalkitError("the pictures of this batch differ in size; decode them one by one")
         batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)

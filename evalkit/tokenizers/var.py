@@ -87,7 +87,9 @@ class Var(NetworkTokenizer):
     def _decode(self, codes: Codes, seed: int, noise: Tensor | None) -> Tensor:
         total = sum(self.scale_lengths)
         if codes.indices is None or codes.indices.shape[1] != total:
-            raise EvalkitError(f"{self.name} decodes {total} codes a picture (all scales); {tuple(codes.values.shape)} given")
+            raise EvalkitError(
+                f"{self.name} decodes {total} codes a picture (all scales); {tuple(codes.values.shape)} given"
+            )
         parts = list(codes.indices.to(self.device).split(list(self.scale_lengths), dim=1))
         f = self.network.quantize.decode(parts, self.config.scales)
         out: Tensor = self.network.decoder(self.network.post_quant_conv(f))

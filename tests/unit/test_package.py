@@ -18,7 +18,9 @@ def test_unknown_attribute_is_an_attribute_error():
         evalkit.nothing  # noqa: B018
 
 
-@pytest.mark.parametrize("code", ["import evalkit", "from evalkit.cli import group; group(['--help'], standalone_mode=False)"])
+@pytest.mark.parametrize(
+    "code", ["import evalkit", "from evalkit.cli import group; group(['--help'], standalone_mode=False)"]
+)
 def test_import_and_help_do_not_load_torch(code):
     script = f"{code}\nimport sys; sys.exit('torch' in sys.modules or 'datasets' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode == 0

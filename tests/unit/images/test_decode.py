@@ -1,0 +1,117 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from evalkit.errors import BadImage
+from evalkit.images.decode import decode_image
+
+RNG = np.random.default_rng(0)
+RGB = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
+
+
+def saved(picture: Image.Image, format: str = "PNG", **options) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format=format, **options)
+    return buffer.getvalue()
+
+
+def test_rgb_comes_back_as_it_was():
+    assert np.array_equal(decode_image(saved(Image.fromarray(RGB))), RGB)
+
+
+def test_exif_orientation_is_applied():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotate 90 degrees clockwise to show
+    data = saved(Image.fromarray(RGB), "PNG", exif=exif)
+    assert np.array_equal(decode_image(data), np.rot90(RGB, -1))
+
+
+def test_palette_and_palette_with_transparency():
+    picture = Image.fromarray(RGB).quantize(16)
+    assert np.array_equal(decode_image(saved(picture)), np.asarray(picture.convert("RGB")))
+    picture.info["transparency"] = 0
+    shown = decode_image(saved(picture, transparency=0))
+    assert (shown[np.asarray(picture) == 0] == 255).all()
+
+
+def test_sixteen_bits_are_scaled_not_clipped():
+    grey = np.linspace(0, 65535, 600).reshape(20, 30).astype(np.uint16)
+    shown = decode_image(saved(Image.fromarray(grey)))
+    assert shown.shape == (20, 30, 3)
+    assert np.abs(shown[..., 0].astype(float) - grey / 257).max() <= 0.51
+
+
+def test_float_tiff_on_the_unit_scale():
+    values = np.linspace(0, 1, 600, dtype=np.float32).reshape(20, 30)
+    shown = decode_image(saved(Image.fromarray(values), "TIFF"))
+    assert np.abs(shown[..., 0] - values * 255).max() <= 0.51
+
+
+def test_constant_and_nan_float_pictures_do_not_fail():
+    values = np.full((4, 4), np.nan, np.float32)
+    assert decode_image(saved(Image.fromarray(values), "TIFF")).shape == (4, 4, 3)
+
+
+def test_alpha_is_laid_on_white():
+    pixels = np.dstack([RGB, np.zeros((20, 30), np.uint8)])
+    assert (decode_image(saved(Image.fromarray(pixels))) == 255).all()
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "1"])
+def test_grey_modes_become_three_equal_channels(mode):
+    shown = decode_image(saved(Image.fromarray(RGB).convert(mode)))
+    assert shown.shape == (20, 30, 3)
+    assert np.array_equal(shown[..., 0], shown[..., 1])
+
+
+def test_cmyk_jpeg_is_converted():
+    red = Image.new("CMYK", (16, 16), (0, 255, 255, 0))
+    shown = decode_image(saved(red, "JPEG", quality=95))
+    assert shown[..., 0].mean() > 200
+    assert shown[..., 1:].mean() < 60
+
+
+def test_an_animation_gives_its_first_frame():
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    shown = decode_image(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    assert shown[0, 0].tolist() == [255, 0, 0]
+
+
+def test_an_srgb_profile_changes_nothing_and_a_broken_one_is_ignored():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert np.array_equal(decode_image(saved(Image.fromarray(RGB), icc_profile=profile)), RGB)
+    assert np.array_equal(decode_image(saved(Image.fromarray(RGB), icc_profile=b"rubbish")), RGB)
+
+
+def test_another_profile_is_taken_to_srgb():
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
+    data = saved(Image.fromarray(RGB), icc_profile=profile)
+    assert decode_image(data).shape == RGB.shape
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "empty"),
+        (b"not an image at all", "not an image"),
+        (saved(Image.fromarray(RGB))[:200], "damaged or truncated"),
+        (saved(Image.fromarray(RGB), "JPEG")[:300], "damaged or truncated"),
+    ],
+)
+def test_bad_files_say_why(data, said):
+    with pytest.raises(BadImage, match=said):
+        decode_image(data)
+
+
+def test_a_decompression_bomb_is_refused_before_it_is_unpacked():
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"0")) + chunk(b"IEND", b"")
+    with pytest.raises(BadImage, match="decompression bomb"):
+        decode_image(bomb)
