@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _compat_pickle
 import hashlib
 import pickle
 import re
@@ -103,15 +104,14 @@ def _unsafe_global(message: str) -> str | None:
 
 
 def _may_stub(name: str) -> bool:
-    if name in _HARMLESS:
-        return True
+    """Whether `name` looks like a class of a research project; Python 2's names are translated as pickle does."""
     module, _, last = name.rpartition(".")
+    module, last = _compat_pickle.NAME_MAPPING.get((module, last), (module, last))
+    module = _compat_pickle.IMPORT_MAPPING.get(module, module)
+    if f"{module}.{last}" in _HARMLESS:
+        return True
     root = module.partition(".")[0]
-    return (
-        bool(_CLASS_NAME.match(last))
-        and root not in sys.stdlib_module_names
-        and root not in ("builtins", "__builtin__")
-    )
+    return bool(_CLASS_NAME.match(last)) and root not in sys.stdlib_module_names
 
 
 def _first_line(error: BaseException) -> str:
