@@ -74,7 +74,9 @@ class Var(NetworkTokenizer):
     @torch.inference_mode()
     def encode_choosing(self, images: Tensor, choose: Choose) -> Codes:
         """Codes that `choose` picks scale by scale inside the residual loop, for pictures [B, 3, H, W] in [0, 1]."""
-        return self._quantise(images.to(self.device, torch.float32) * 2 - 1, choose)
+        self.check_size(int(images.shape[2]), int(images.shape[3]))
+        with self._autocast():
+            return self._quantise(images.to(self.device, torch.float32) * 2 - 1, choose)
 
     def _encode(self, x: Tensor) -> Codes:
         return self._quantise(x, None)
@@ -90,7 +92,7 @@ class Var(NetworkTokenizer):
             raise EvalkitError(
                 f"{self.name} decodes {total} codes a picture (all scales); {tuple(codes.values.shape)} given"
             )
-        parts = list(codes.indices.to(self.device).split(list(self.scale_lengths), dim=1))
+        parts = list(torch.split(codes.indices.to(self.device), list(self.scale_lengths), dim=1))
         f = self.network.quantize.decode(parts, self.config.scales)
         out: Tensor = self.network.decoder(self.network.post_quant_conv(f))
         return out.clamp(-1, 1)

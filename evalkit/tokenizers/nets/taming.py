@@ -1,6 +1,6 @@
 """Encoder and decoder of taming-transformers (CompVis/taming-transformers, modules/diffusionmodules/model.py).
 
-VAR, IBQ, Chameleon and MAR use them with other sizes; levels are numbered from the finest, in both directions.
+VAR, IBQ, Chameleon, MAR and Infinity use them with other sizes; in both, levels are numbered from the finest.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from evalkit.tokenizers.nets.conv import AttnBlock, Downsample, ResBlock, Upsamp
 @dataclass(frozen=True)
 class TamingConfig:
     """`mult`: widths by level in units of `ch`. `attention`: the levels that have it. `moments`: the encoder gives mean
-    and log-variance. `fused`: queries, keys and values come from one convolution (VAR).
+    and log-variance. `fused`: queries, keys and values come from one convolution (VAR). `middle`: there is attention
+    between the two blocks at the bottom (not in Infinity).
     """
 
     ch: int = 128
@@ -26,6 +27,7 @@ class TamingConfig:
     attention: frozenset[int] = frozenset()
     moments: bool = False
     fused: bool = False
+    middle: bool = True
 
     @property
     def stride(self) -> int:
@@ -44,7 +46,8 @@ class FusedAttnBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, C, H, W]."""
-        return x + self.proj_out(attend(*self.qkv(self.norm(x)).chunk(3, dim=1)))
+        out: Tensor = x + self.proj_out(attend(*self.qkv(self.norm(x)).chunk(3, dim=1)))
+        return out
 
 
 class Stage(nn.Module):
@@ -69,12 +72,13 @@ class Stage(nn.Module):
 
 
 class Middle(nn.Module):
-    """Residual, attention, residual."""
+    """Residual, attention where the configuration has it, residual."""
 
     def __init__(self, config: TamingConfig, width: int) -> None:
         super().__init__()
+        attention = FusedAttnBlock if config.fused else AttnBlock
         self.block_1 = ResBlock(width, width)
-        self.attn_1 = FusedAttnBlock(width) if config.fused else AttnBlock(width)
+        self.attn_1 = attention(width) if config.middle else nn.Identity()
         self.block_2 = ResBlock(width, width)
 
     def forward(self, x: Tensor) -> Tensor:

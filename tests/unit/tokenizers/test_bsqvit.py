@@ -1,0 +1,139 @@
+"""BSQ-ViT: EMA first, big-endian indices, patches that come back in place, batch invariance."""
+
+import pytest
+import torch
+
+from evalkit.errors import EvalkitError, WeightsError
+from evalkit.tokenizers.base import Codes
+from evalkit.tokenizers.bsqvit import BsqVit, BsqVitConfig
+from evalkit.tokenizers.cards import tokenizer_cards
+from evalkit.tokenizers.registry import TOKENIZERS
+from evalkit.weights.find import weights_manifest
+
+TINY = BsqVitConfig(5, size=16, patch=4, width=32, layers=2, heads=4, hidden=64)
+
+
+def pictures(n=3):
+    return torch.rand(n, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+
+
+def official(state):
+    wrong = {f"module.{key}": torch.full_like(value, 7.0) for key, value in state.items()}
+    return {"ema_state_dict": {f"module.module.{key}": value for key, value in state.items()}, "state_dict": wrong}
+
+
+@pytest.fixture
+def model(tiny):
+    return tiny(BsqVit, TINY, weights="bsqvit-b18", wrap=official, suffix=".pt")
+
+
+def test_encode_and_decode_do_not_depend_on_the_batch(model):
+    codes = model.encode(pictures())
+    alone = [model.encode(pictures()[i : i + 1]) for i in range(3)]
+    assert codes.indices.shape == (3, 16)
+    assert torch.equal(codes.indices, torch.cat([each.indices for each in alone]))
+    assert codes.indices.unique().numel() > 4
+    whole = model.decode(codes)
+    assert whole.shape == (3, 3, 16, 16)
+    torch.testing.assert_close(whole, torch.cat([model.decode(each) for each in alone]), atol=1e-5, rtol=1e-5)
+    assert torch.equal(whole, model.decode(codes))
+    assert (model.vocab_size, model.bits_per_code(), model.tokens_per_image(16, 16)) == (32, 5.0, 16)
+
+
+def test_channel_0_is_the_highest_digit_and_zero_is_a_zero_bit(model):
+    z = torch.tensor([0.5, -1.0, 0.1, 0.0, 2.0])
+    model.network.encoder.forward = lambda x: torch.zeros(1, 16, 32)
+    model.network.quant_embed.bias = torch.nn.Parameter(z, requires_grad=False)
+    assert model.encode(pictures(1)).indices.unique().tolist() == [0b10101]
+
+
+def test_indices_of_36_bits_are_exact(tiny):
+    wide = tiny(BsqVit, BsqVitConfig(36, size=8, patch=4, width=32, layers=1, heads=4, hidden=64), weights="bsqvit-b36")
+    x = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    codes = wide.encode(x)
+    positive = wide.network.quant_embed(wide.network.encoder(x * 2 - 1)) > 0
+    spelled = [[int("".join(str(int(bit)) for bit in row), 2) for row in picture] for picture in positive]
+    assert codes.indices.tolist() == spelled
+    assert codes.indices.max() > 2**32
+    bits = positive.to(torch.int8)
+    torch.testing.assert_close(wide.decode(wide.codes(bits=bits)), wide.decode(codes), atol=1e-6, rtol=1e-6)
+
+
+def test_codes_are_corners_of_the_unit_sphere(model):
+    seen = []
+    handle = model.network.post_quant_embed.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    model.decode(model.encode(pictures()))
+    handle.remove()
+    torch.testing.assert_close(seen[0].norm(dim=-1), torch.ones(3, 16))
+
+
+def test_a_patch_is_read_and_written_in_the_same_place_and_order(model):
+    encoder, decoder = model.network.encoder, model.network.decoder
+    read, x = [], pictures(1)
+    encoder.through = lambda tokens: tokens
+    encoder.conv1 = torch.nn.Identity()
+    read = encoder(x)
+    assert torch.equal(read[0, 6], x[0, :, 4:8, 8:12].flatten())  # row 1, column 2 of the 4 x 4 patches
+    decoder.through = lambda tokens: tokens
+    decoder.ffn = decoder.conv_out = torch.nn.Identity()
+    assert torch.equal(decoder(read), x)
+
+
+def test_ema_weights_come_first_then_the_plain_ones_then_the_bare_file(tiny, model):
+    plain = tiny(BsqVit, TINY, weights="bsqvit-b18", wrap=lambda s: {"state_dict": official(s)["state_dict"]})
+    assert torch.equal(plain.network.quant_embed.weight, torch.full((5, 32), 7.0))
+    no_ema = tiny(BsqVit, TINY, weights="bsqvit-b18", wrap=lambda s: {**official(s), "ema_state_dict": None})
+    assert torch.equal(no_ema.network.quant_embed.weight, plain.network.quant_embed.weight)
+    bare = tiny(BsqVit, TINY, weights="bsqvit-b18")
+    assert torch.equal(model.decode(model.encode(pictures())), bare.decode(bare.encode(pictures())))
+
+
+@pytest.mark.parametrize("groups", [1, 9])
+def test_bit_tables_in_the_file_are_not_needed_and_not_refused(tiny, groups):
+    def with_tables(state):
+        return {**state, "quantize.basis": torch.zeros(5).long(), "quantize.group_basis": torch.zeros(groups).long()}
+
+    tiny(BsqVit, TINY, weights="bsqvit-b18", wrap=with_tables)
+
+
+def test_another_number_of_bits_is_refused_with_both_shapes(tiny):
+    with pytest.raises(WeightsError, match=r"quant_embed\.bias is \(7,\), \(5,\) expected"):
+        tiny(BsqVit, TINY, weights="bsqvit-b18", wrap=lambda state: {**state, "quant_embed.bias": torch.zeros(7)})
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [
+        Codes(indices=torch.zeros(1, 15, dtype=torch.long)),
+        Codes(bits=torch.zeros(1, 16, 6, dtype=torch.int8)),
+        Codes(latent=torch.zeros(1, 16)),
+    ],
+)
+def test_codes_of_another_shape_are_refused(model, codes):
+    with pytest.raises(EvalkitError, match=r"indices \[B, 16\] or bits \[B, 16, 5\]"):
+        model.decode(codes)
+
+
+def test_pictures_of_another_size_are_refused(model):
+    with pytest.raises(EvalkitError, match="16x16"):
+        model.encode(torch.rand(1, 3, 16, 32))
+
+
+@pytest.mark.parametrize(("name", "digest"), [("bsqvit-b18", "c8af67cb0f8d54ff"), ("bsqvit-b36", "5e67ac2a33d2d398")])
+def test_full_size_keys_are_the_official_ones(key_digest, name, digest):
+    entry = TOKENIZERS.get(name)
+    assert key_digest(entry.cls, entry.config) == (307, digest)  # the official class without its two tables
+
+
+def test_every_checkpoint_has_a_card_and_a_weight_file():
+    names = [name for name in TOKENIZERS if name.startswith("bsqvit-")]
+    assert sorted(names) == ["bsqvit-b18", "bsqvit-b18g2", "bsqvit-b36"]
+    for name in names:
+        card, entry = tokenizer_cards()[name], TOKENIZERS.get(name)
+        assert card.weights == entry.weights
+        assert weights_manifest()[card.weights].files == (f"{name}.pt",)
+        assert card.tokens == entry.config.grid**2
+        assert card.codebook.startswith(f"2^{entry.config.bits},")
+        with torch.device("meta"):
+            count = sum(p.numel() for p in entry.cls.build(entry.config).parameters())
+        assert card.parameters_m == pytest.approx(count / 1e6, abs=0.006)

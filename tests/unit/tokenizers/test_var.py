@@ -1,0 +1,139 @@
+"""VAR: official names, the residual loop over the scales and its hook, shared convolutions, pictures clamped inside."""
+
+import pytest
+import torch
+
+from evalkit.errors import EvalkitError
+from evalkit.tokenizers.base import Codes
+from evalkit.tokenizers.cards import tokenizer_cards
+from evalkit.tokenizers.nets.residual import PhiBank
+from evalkit.tokenizers.nets.taming import TamingConfig
+from evalkit.tokenizers.registry import TOKENIZERS
+from evalkit.tokenizers.var import Var, VarConfig
+from evalkit.weights.find import weights_manifest
+
+NET = TamingConfig(ch=32, mult=(1, 1, 2), blocks=1, z=8, attention=frozenset({2}), fused=True)
+TINY = VarConfig(scales=(1, 2, 3, 4), net=NET, codes=16)
+FILE = "vae_ch160v4096z32.pth"
+
+
+def pictures(n=3):
+    return torch.rand(n, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def model(tiny):
+    return tiny(Var, TINY, weights=FILE, suffix=".pth")
+
+
+def test_encode_and_decode_do_not_depend_on_the_batch(model):
+    codes = model.encode(pictures())
+    alone = [model.encode(pictures()[i : i + 1]) for i in range(3)]
+    assert codes.indices.shape == (3, 30)
+    assert codes.scale_lengths == (1, 4, 9, 16)
+    assert codes.map_grid() == (4, 4)
+    assert torch.equal(codes.indices, torch.cat([each.indices for each in alone]))
+    assert codes.indices.unique().numel() > 1
+    whole = model.decode(codes)
+    assert whole.shape == (3, 3, 16, 16)
+    torch.testing.assert_close(whole, torch.cat([model.decode(each) for each in alone]), atol=1e-5, rtol=1e-5)
+    assert torch.equal(whole, model.decode(codes))
+    assert (model.vocab_size, model.native_size, model.tokens_per_image(16, 16)) == (16, 16, 30)
+
+
+def test_finer_scales_code_what_the_coarser_ones_left_over(model):
+    x, quantize = pictures() * 2 - 1, model.network.quantize
+    f = model.network.quant_conv(model.network.encoder(x))
+    parts = quantize.encode(f, TINY.scales)
+    coarse = quantize.decode([*parts[:-1], torch.zeros_like(parts[-1])], TINY.scales) - quantize.grow(
+        torch.zeros_like(parts[-1]), 3, TINY.scales, (4, 4)
+    )
+    assert torch.equal(parts[-1], quantize.indices(f - coarse))
+    assert not torch.equal(parts[-1], quantize.indices(f))
+
+
+def test_choosing_the_nearest_codes_is_encoding(model):
+    asked = []
+
+    def nearest(scale, features):
+        asked.append((scale, tuple(features.shape)))
+        return model.network.quantize.indices(features)
+
+    chosen = model.encode_choosing(pictures(), nearest)
+    assert torch.equal(chosen.indices, model.encode(pictures()).indices)
+    assert asked == [(i, (3, 8, side, side)) for i, side in enumerate(TINY.scales)]
+
+
+def test_a_choice_at_a_coarse_scale_reaches_the_finer_ones(model):
+    def odd_first(scale, features):
+        return model.network.quantize.indices(features) ^ (scale == 0)
+
+    plain, marked = model.encode(pictures()).indices, model.encode_choosing(pictures(), odd_first).indices
+    assert torch.equal(marked[:, :1], plain[:, :1] ^ 1)
+    assert not torch.equal(marked[:, 1:], plain[:, 1:])
+
+
+def test_ten_scales_share_four_convolutions_by_the_nearest_tick():
+    bank = PhiBank(2, 4, 0.5)
+    picked = [list(bank.qresi_ls).index(bank.at(k, 10)) for k in range(10)]
+    assert picked == [0, 0, 1, 1, 1, 2, 2, 3, 3, 3]
+
+
+def test_pictures_are_clamped_as_the_official_decode_does(tiny):
+    def louder(state):
+        return {**state, "decoder.conv_out.bias": torch.tensor([5.0, -5.0, 0.0])}
+
+    picture = tiny(Var, TINY, weights=FILE, wrap=louder).decode(Codes(indices=torch.zeros(1, 30, dtype=torch.long)))
+    assert torch.equal(picture[:, 0], torch.ones(1, 16, 16))
+    assert torch.equal(picture[:, 1], torch.zeros(1, 16, 16))
+    assert 0 < picture[:, 2].mean() < 1
+
+
+def test_the_training_statistic_in_the_file_is_not_needed_and_not_refused(tiny, model):
+    full = tiny(Var, TINY, weights=FILE, wrap=lambda s: {**s, "quantize.ema_vocab_hit_SV": torch.zeros(10, 16)})
+    assert torch.equal(model.encode(pictures()).indices, full.encode(pictures()).indices)
+
+
+def test_the_code_search_stays_in_float32_under_autocast(tiny, model):
+    low = tiny(Var, TINY, weights=FILE, dtype="bfloat16")
+    seen = []
+    low.encode_choosing(pictures(), lambda k, f: seen.append(f.dtype) or low.network.quantize.indices(f))
+    assert set(seen) == {torch.float32}
+    f = torch.randn(2, 8, 4, 4, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        under = low.network.quantize.encode(f, TINY.scales)
+    assert all(map(torch.equal, under, model.network.quantize.encode(f, TINY.scales)))
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [Codes(indices=torch.zeros(1, 16, dtype=torch.long)), Codes(bits=torch.zeros(1, 30, 4, dtype=torch.int8))],
+)
+def test_codes_of_one_scale_alone_are_refused(model, codes):
+    with pytest.raises(EvalkitError, match="30 codes a picture"):
+        model.decode(codes)
+
+
+def test_pictures_of_another_size_are_refused(model):
+    for call in (model.encode, lambda x: model.encode_choosing(x, lambda k, f: f)):
+        with pytest.raises(EvalkitError, match="16x16"):
+            call(torch.rand(1, 3, 32, 32))
+
+
+def test_full_size_keys_are_the_official_ones(key_digest):
+    for name, total in (("var", 680), ("var-512", 2240), ("var-256", 680)):
+        entry = TOKENIZERS.get(name)
+        assert key_digest(entry.cls, entry.config) == (323, "bb2dbc1960532681")  # without the training statistic
+        assert sum(side * side for side in entry.config.scales) == total
+
+
+def test_both_schedules_have_a_card_and_the_same_weight_file():
+    for name in ("var", "var-512"):
+        card, entry = tokenizer_cards()[name], TOKENIZERS.get(name)
+        assert card.weights == entry.weights == FILE
+        assert weights_manifest()[FILE].source == "hf:FoundationVision/var"
+        assert card.tokens == sum(side * side for side in entry.config.scales)
+        assert card.native_size == 16 * entry.config.scales[-1]
+        with torch.device("meta"):
+            count = sum(p.numel() for p in entry.cls.build(entry.config).parameters())
+        assert card.parameters_m == pytest.approx(count / 1e6, abs=0.006)
