@@ -1,0 +1,213 @@
+"""D-AR: official names and EMA, causal codes, the sampler, and results that depend on the seed alone."""
+
+import sys
+import types
+
+import pytest
+import torch
+
+from evalkit.errors import EvalkitError, WeightsError
+from evalkit.tokenizers.base import Codes
+from evalkit.tokenizers.cards import tokenizer_cards
+from evalkit.tokenizers.dar import Dar, DarConfig
+from evalkit.tokenizers.nets.dar import DarSize, TimeEmbedding
+from evalkit.tokenizers.registry import TOKENIZERS
+from evalkit.weights.find import weights_manifest
+
+TINY = DarConfig(
+    size=DarSize(width=32, head=16), layers=2, patch=4, side=16, tokens=8, codes=64, depth=2, pixel_patch=4, steps=4
+)
+FILE = "D-AR-tokenizer_v1.pt"
+
+
+def official(state):
+    wrong = {key: torch.full_like(value, 7.0) for key, value in state.items()}
+    return {"model": wrong, "ema": state, "steps": 3}
+
+
+@pytest.fixture
+def model(tiny):
+    return tiny(Dar, TINY, weights=FILE, wrap=official, suffix=".pt")
+
+
+def pictures(n=3):
+    return torch.rand(n, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+
+
+def test_encode_and_decode_do_not_depend_on_the_batch(model):
+    codes = model.encode(pictures())
+    alone = [model.encode(pictures()[i : i + 1]) for i in range(3)]
+    assert codes.indices.shape == (3, 8)
+    assert codes.indices.unique().numel() > 4
+    assert torch.equal(codes.indices, torch.cat([each.indices for each in alone]))
+    whole = model.decode(codes, seed=3)
+    assert whole.shape == (3, 3, 16, 16)
+    one_by_one = torch.cat([model.decode(each, seed=3) for each in alone])
+    torch.testing.assert_close(whole, one_by_one, atol=1e-5, rtol=1e-5)
+    assert (model.vocab_size, model.tokens_per_image(16, 16), model.native_size) == (64, 8, 16)
+
+
+def test_pictures_depend_on_the_seed_and_on_nothing_else(model):
+    codes = model.encode(pictures())
+    first = model.decode(codes, seed=3)
+    torch.manual_seed(99)
+    assert torch.equal(first, model.decode(codes, seed=3))
+    assert not torch.allclose(first, model.decode(codes, seed=4))
+    assert not model.deterministic
+
+
+def test_the_noise_of_a_seed_gives_the_picture_of_that_seed(model):
+    codes = model.encode(pictures())
+    noise = torch.cat([model.initial_noise(seed) for seed in (5, 6, 7)])
+    whole = model.decode(codes, noise=noise)
+    for i, seed in enumerate((5, 6, 7)):
+        alone = model.decode(model.codes(indices=codes.indices[i : i + 1]), seed=seed)
+        torch.testing.assert_close(whole[i : i + 1], alone, atol=1e-5, rtol=1e-5)
+    assert torch.equal(model.decode(codes, noise=noise[:1]), model.decode(codes, seed=5))
+
+
+def test_a_query_sees_every_patch_and_no_later_query(model):
+    before = model.prequant(pictures(1))
+    with torch.no_grad():
+        model.network.query_embedding.weight[5] += 1.0
+    after = model.prequant(pictures(1))
+    assert torch.allclose(before[:, :5], after[:, :5], atol=1e-6)
+    assert not torch.allclose(before[:, 5:], after[:, 5:], atol=1e-3)
+    changed = pictures(1)
+    changed[:, :, 12:, 12:] = 0.0
+    assert not torch.allclose(model.prequant(changed)[:, 0], after[:, 0], atol=1e-4)
+
+
+def test_a_code_is_told_to_its_own_step_and_to_later_ones_only(model):
+    indices = model.encode(pictures(1)).indices
+    changed = indices.clone()
+    changed[:, 4] = (changed[:, 4] + 1) % 64
+    told = []
+    for codes in (indices, changed):
+        seen = []
+        handle = model.network.diff_decoder.net.register_forward_pre_hook(
+            lambda m, args, seen=seen: seen.append(args[2])
+        )
+        model.decode(model.codes(indices=codes))
+        handle.remove()
+        told.append(seen)
+    same = [torch.allclose(a, b, atol=1e-6) for a, b in zip(*told, strict=True)]
+    assert [tuple(each.shape) for each in told[0]] == [(1, 2, 32)] * 4
+    assert same == [True, True, False, False]
+
+
+def test_the_sampler_is_a_second_order_adams_bashforth_on_the_shifted_times(model):
+    """The velocity 2t is integrated from 0 to 1: the first step is Euler's."""
+    times, asked = TINY.times(), []
+    assert times.tolist() == pytest.approx([0.0, 1 / 7, 1 / 3, 3 / 5, 1.0])
+
+    def speed(state, t, condition):
+        asked.append(float(t[0]))
+        return torch.ones_like(state) * 2 * t[0]
+
+    model.network.diff_decoder.net.forward = speed
+    noise = model.initial_noise(0)
+    picture = model.decode(model.encode(pictures(1)), noise=noise)
+    expected, before = 0.0, None
+    for t, after in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
+        expected += (after - t) * (2 * t if before is None else 1.5 * 2 * t - 0.5 * before)
+        before = 2 * t
+    torch.testing.assert_close((picture * 2 - 1) * 0.6, noise + expected)
+    assert asked == pytest.approx(times[:-1].tolist())
+
+
+def test_the_velocity_depends_on_state_time_and_condition(model):
+    net = model.network.diff_decoder.net
+    state, condition = model.initial_noise(0), torch.randn(1, 2, 32, generator=torch.Generator().manual_seed(2))
+    v = net(state, torch.tensor([0.5]), condition)
+    assert v.shape == (1, 3, 16, 16)
+    for other in (
+        net(state, torch.tensor([0.6]), condition),
+        net(-state, torch.tensor([0.5]), condition),
+        net(state, torch.tensor([0.5]), -condition),
+        net(state.transpose(2, 3), torch.tensor([0.5]), condition).transpose(2, 3),
+    ):
+        assert not torch.allclose(v, other, atol=1e-4)
+
+
+def test_times_are_embedded_as_cosines_then_sines():
+    embedding = TimeEmbedding(4)
+    embedding.mlp = torch.nn.Identity()
+    t = torch.tensor([0.002])
+    expected = torch.tensor([[2.0, 0.02]])
+    torch.testing.assert_close(embedding(t), torch.cat((expected.cos(), expected.sin()), dim=1))
+
+
+def test_the_ema_weights_are_chosen_then_the_plain_ones_then_the_bare_file(tiny, model):
+    bare = tiny(Dar, TINY, weights=FILE, suffix=".pt")
+    assert torch.equal(model.network.patchify.weight, bare.network.patchify.weight)
+    plain = tiny(Dar, TINY, weights=FILE, wrap=lambda state: {"model": official(state)["model"]})
+    assert torch.equal(plain.network.patchify.weight, torch.full_like(bare.network.patchify.weight, 7.0))
+
+
+def test_a_configuration_object_and_training_heads_in_the_file_are_passed_over(tiny, model, monkeypatch):
+    module = types.ModuleType("config_util")
+    module.Config = type("Config", (), {"__module__": "config_util"})
+    monkeypatch.setitem(sys.modules, "config_util", module)
+
+    def wrap(state):
+        heads = {"quantize.codebook_used": torch.zeros(9), "diff_decoder.net.repa_out.0.weight": torch.zeros(2, 2)}
+        settings = module.Config()
+        settings.steps = 8
+        return {"ema": {**state, **heads}, "config": settings}
+
+    loaded = tiny(Dar, TINY, weights=FILE, wrap=wrap, suffix=".pt")
+    assert torch.equal(model.encode(pictures()).indices, loaded.encode(pictures()).indices)
+
+
+@pytest.mark.parametrize("extra", ["encoder.codebook", "diff_decoder.net.blocks.2.mlp.fc1.bias"])
+def test_unknown_keys_are_refused(tiny, extra):
+    with pytest.raises(WeightsError, match="not known"):
+        tiny(Dar, TINY, weights=FILE, wrap=lambda state: {"ema": {**state, extra: torch.zeros(2)}})
+
+
+def test_bfloat16_gives_almost_the_same_features_and_a_float32_picture(tiny, model):
+    low = tiny(Dar, TINY, weights=FILE, wrap=official, dtype="bfloat16")
+    exact, rough = model.prequant(pictures()), low.prequant(pictures())
+    assert rough.dtype == torch.float32
+    assert (exact - rough).abs().max() < 0.1 * exact.abs().max()
+    codes = model.encode(pictures())
+    picture = low.decode(codes)
+    assert picture.dtype == torch.float32
+    assert (picture - model.decode(codes)).abs().max() < 0.1 * picture.abs().max()
+
+
+@pytest.mark.parametrize(
+    "codes", [Codes(indices=torch.zeros(1, 7, dtype=torch.long)), Codes(bits=torch.zeros(1, 8, 6, dtype=torch.int8))]
+)
+def test_codes_of_another_shape_are_refused(model, codes):
+    with pytest.raises(EvalkitError, match=r"indices \[B, 8\]"):
+        model.decode(codes)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 16, 16), (3, 3, 8, 16), (3, 16, 16)])
+def test_noise_of_another_shape_is_refused(model, shape):
+    with pytest.raises(EvalkitError, match="starts from noise"):
+        model.decode(model.encode(pictures()), noise=torch.zeros(shape))
+
+
+def test_pictures_of_another_size_are_refused(model):
+    for call in (model.encode, model.prequant):
+        with pytest.raises(EvalkitError, match="16x16"):
+            call(torch.rand(1, 3, 16, 20))
+
+
+def test_full_size_keys_are_the_official_ones(key_digest):
+    entry = TOKENIZERS.get("d-ar-v1")
+    assert key_digest(entry.cls, entry.config) == (823, "17f77dbfe79040c6")  # without the training heads
+
+
+def test_the_checkpoint_has_a_card_and_a_weight_file():
+    card, entry = tokenizer_cards()["d-ar"], TOKENIZERS.get("d-ar")
+    assert card.weights == entry.weights == FILE
+    assert weights_manifest()[FILE].source == "hf:showlab/D-AR"
+    assert card.stochastic
+    assert card.tokens == entry.config.tokens
+    with torch.device("meta"):
+        count = sum(p.numel() for p in entry.cls.build(entry.config).parameters())
+    assert card.parameters_m == pytest.approx(count / 1e6, abs=0.006)
