@@ -1,4 +1,4 @@
-"""Small pictures of numbers as inline SVG: no library, no network, colours from the page's style sheet."""
+"""Distributions, intervals and times as inline SVG: no library, no network, colours from the page's style sheet."""
 
 from __future__ import annotations
 
@@ -6,134 +6,161 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 360, 170, 14, 26, 10
+from evalkit.runs.report.columns import Values
+from evalkit.runs.report.text_diff import shortened
+from evalkit.runs.report.words import number_text
+
+WIDTH, PAD, AXIS = 360, 10, 24  # user units; a phone shows about one a pixel
+NAME = 112  # room for names left of intervals and bars
+BINS = (8, 32)  # least, most
 
 
 @dataclass(frozen=True)
-class Point:
-    """A run on a plane of two measured values, each with its interval."""
+class Interval:
+    """A named value with its interval; `best` where it is clear of all others."""
 
-    label: str
-    x: float
-    y: float
-    x_bounds: tuple[float, float] | None = None
-    y_bounds: tuple[float, float] | None = None
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    best: bool = False
 
 
-def histogram(title: str, series: Sequence[tuple[str, npt.NDArray[np.float64]]], bins: int = 24) -> str:
-    """Distributions of one metric, an outline a run, with the median of each as a tick."""
-    finite = [(name, values[np.isfinite(values)]) for name, values in series]
-    finite = [(name, values) for name, values in finite if len(values)]
-    if not finite:
+def ridges(title: str, rows: Sequence[tuple[str, Values]], low: float | None, high: float | None) -> str:
+    """Histograms of one metric on one axis, a row for each name, with the median and the middle 90 % of each.
+
+    `low` and `high` bound the metric itself, so that the axis never shows values that it cannot have.
+    """
+    rows = [(name, values) for name, values in rows if len(values)]
+    if not rows:
         return ""
-    low = min(float(v.min()) for _, v in finite)
-    high = max(float(v.max()) for _, v in finite)
-    if high - low < 1e-12:
-        low, high = low - 0.5, high + 0.5
-    counted = [
-        (name, np.histogram(v, bins=bins, range=(low, high))[0] / len(v), float(np.median(v))) for name, v in finite
+    least, most = min(float(v.min()) for _, v in rows), max(float(v.max()) for _, v in rows)
+    x0, x1 = _room(least, most, low, high)
+    bins = min(max(round(2 * max(len(v) for _, v in rows) ** 0.5), BINS[0]), BINS[1])
+    tall = 96 if len(rows) == 1 else 34 if len(rows) <= 8 else 24
+    head = 18 if len(rows) > 1 or rows[0][0] else 4
+    parts, said = [], []
+    for number, (name, values) in enumerate(rows):
+        base = (number + 1) * (tall + head)
+        share = np.histogram(values, bins=bins, range=(x0, x1))[0] / len(values)
+        xs = np.repeat(np.linspace(PAD, WIDTH - PAD, bins + 1), 2)[1:-1]
+        ys = base - np.repeat(share / share.max(), 2) * (tall - 4)
+        outline = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(xs, ys, strict=True))
+        q5, q50, q95 = (float(q) for q in np.quantile(values, (0.05, 0.5, 0.95)))
+        at = [_scale(q, x0, x1, PAD, WIDTH - PAD) for q in (q5, q50, q95)]
+        words = f"median {number_text(q50)}, 90 % between {number_text(q5)} and {number_text(q95)}, n {len(values):,}"
+        said.append(f"{name}: {words}" if name else words)
+        parts.append(f"<g><title>{escape(said[-1])}</title>")
+        if name:
+            parts.append(f'<text class="name" x="{PAD}" y="{base - tall - 4}">{escape(shortened(name, 34))}</text>')
+        parts.append(f'<text x="{WIDTH - PAD}" y="{base - tall - 4 if name else 12}" text-anchor="end">')
+        parts.append(f"median {number_text(q50)}</text>")
+        parts.append(f'<polygon class="area" points="{PAD},{base} {outline} {WIDTH - PAD},{base}"/>')
+        parts.append(_line("axis", PAD, WIDTH - PAD, base, base))
+        parts.append(_line("span", at[0], at[2], base, base))
+        parts.append(f"{_line('median', at[1], at[1], base - tall + 4, base + 3)}</g>")
+    height = len(rows) * (tall + head) + AXIS
+    return svg(f"Distribution of {title}. {'; '.join(said)}", [*parts, *_axis(x0, x1, PAD, height)], WIDTH, height)
+
+
+def intervals(title: str, rows: Sequence[Interval], low: float | None, high: float | None) -> str:
+    """Values with their 95 % intervals on one axis, a row for each run; `low` and `high` bound the metric itself."""
+    rows = [row for row in rows if math.isfinite(row.value)]
+    if not rows:
+        return ""
+    ends = [v for r in rows for v in (r.value, r.low, r.high) if v is not None and math.isfinite(v)]
+    x0, x1 = _room(min(ends), max(ends), low, high)
+    tall = 26 if len(rows) <= 8 else 20
+    height = len(rows) * tall + AXIS + 6
+    parts = [
+        _line("grid", at, at, 2, height - AXIS + 2)
+        for at in (_scale(tick, x0, x1, NAME, WIDTH - PAD) for tick in ticks(x0, x1, 4))
     ]
-    top = max(float(share.max()) for _, share, _ in counted)
-    parts = []
-    for number, (name, share, median) in enumerate(counted):
-        xs = np.repeat(np.linspace(LEFT, WIDTH - LEFT, bins + 1), 2)[1:-1]
-        ys = HEIGHT - BOTTOM - np.repeat(share / top, 2) * (HEIGHT - BOTTOM - TOP)
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(xs, ys, strict=True))
-        base = HEIGHT - BOTTOM
-        area = f"{LEFT},{base} {path} {WIDTH - LEFT},{base}"
-        at = LEFT + (median - low) / (high - low) * (WIDTH - 2 * LEFT)
-        parts.append(f'<polygon class="area s{number % 8}" points="{area}"/>')
-        parts.append(f'<polyline class="line s{number % 8}" points="{path}"><title>{escape(name)}</title></polyline>')
-        parts.append(f'<line class="line s{number % 8}" x1="{at:.1f}" x2="{at:.1f}" y1="{base}" y2="{base + 6}"/>')
-    said = "; ".join(f"{name}: median {number_text(median)}" for name, _, median in counted)
-    return _svg(f"{title}: {said}", parts + _axis(low, high))
+    said = []
+    for number, row in enumerate(rows):
+        y = number * tall + tall / 2 + 2
+        words = f"{row.name} {number_text(row.value)}"
+        kind = "best" if row.best else "plain"
+        if row.low is not None and row.high is not None:
+            words += f", 95 % interval {number_text(row.low)} to {number_text(row.high)}"
+        said.append(words + (", clear of all others" if row.best else ""))
+        parts.append(f'<g class="{kind}"><title>{escape(said[-1])}</title>')
+        parts.append(f'<text class="name" x="{NAME - 8}" y="{y + 4}" text-anchor="end">')
+        parts.append(f"{escape(shortened(row.name, 17))}</text>")
+        if row.low is not None and row.high is not None:
+            left, right = (_scale(min(max(v, x0), x1), x0, x1, NAME, WIDTH - PAD) for v in (row.low, row.high))
+            parts.append(_line("span", left, right, y, y))
+        parts.append(
+            f'<circle class="dot" cx="{_scale(row.value, x0, x1, NAME, WIDTH - PAD):.1f}" cy="{y}" r="4"/></g>'
+        )
+    return svg(f"{title}. {'; '.join(said)}", [*parts, *_axis(x0, x1, NAME, height)], WIDTH, height)
 
 
-def plane(x_title: str, y_title: str, points: Sequence[Point]) -> str:
-    """Runs on a plane, such as rate against quality, with interval bars."""
-    usable = [p for p in points if math.isfinite(p.x) and math.isfinite(p.y)]
-    if len(usable) < 2:
+def bars(title: str, rows: Sequence[tuple[str, float]]) -> str:
+    """Seconds by stage as bars from zero, longest first."""
+    rows = sorted((r for r in rows if r[1] > 0), key=lambda r: (-r[1], r[0]))
+    if not rows:
         return ""
-    xs = [v for p in usable for v in (p.x, *(p.x_bounds or ()))]
-    ys = [v for p in usable for v in (p.y, *(p.y_bounds or ()))]
-    x0, x1 = _padded(min(xs), max(xs))
-    y0, y1 = _padded(min(ys), max(ys))
-    width, height, left, bottom = 720, 320, 52, 40
-
-    def px(x: float) -> float:
-        return left + (x - x0) / (x1 - x0) * (width - left - 130)
-
-    def py(y: float) -> float:
-        return height - bottom - (y - y0) / (y1 - y0) * (height - bottom - 16)
-
-    parts: list[str] = []
-    for tick in _ticks(x0, x1):
-        parts.append(f'<line class="grid" x1="{px(tick):.1f}" x2="{px(tick):.1f}" y1="16" y2="{height - bottom}"/>')
-        parts.append(f'<text x="{px(tick):.1f}" y="{height - bottom + 16}" text-anchor="middle">{tick:g}</text>')
-    for tick in _ticks(y0, y1):
-        parts.append(f'<line class="grid" x1="{left}" x2="{width - 130}" y1="{py(tick):.1f}" y2="{py(tick):.1f}"/>')
-        parts.append(f'<text x="{left - 6}" y="{py(tick) + 4:.1f}" text-anchor="end">{tick:g}</text>')
-    for number, p in enumerate(usable):
-        colour = f"s{number % 8}"
-        if p.x_bounds:
-            parts.append(
-                f'<line class="line {colour}" x1="{px(p.x_bounds[0]):.1f}" x2="{px(p.x_bounds[1]):.1f}" y1="{py(p.y):.1f}" y2="{py(p.y):.1f}"/>'
-            )
-        if p.y_bounds:
-            parts.append(
-                f'<line class="line {colour}" x1="{px(p.x):.1f}" x2="{px(p.x):.1f}" y1="{py(p.y_bounds[0]):.1f}" y2="{py(p.y_bounds[1]):.1f}"/>'
-            )
-        parts.append(f'<circle class="dot {colour}" cx="{px(p.x):.1f}" cy="{py(p.y):.1f}" r="5"/>')
-        parts.append(f'<text class="label" x="{px(p.x) + 9:.1f}" y="{py(p.y) - 7:.1f}">{escape(p.label)}</text>')
-    parts.append(f'<text x="{(left + width - 130) / 2}" y="{height - 6}" text-anchor="middle">{escape(x_title)}</text>')
-    parts.append(f'<text x="{left}" y="11">{escape(y_title)}</text>')
-    said = "; ".join(f"{p.label}: {number_text(p.x)}, {number_text(p.y)}" for p in usable)
-    return _svg(f"{y_title} against {x_title}. {said}", parts, width, height, "plane")
+    parts, tall = [], 20
+    for number, (name, seconds) in enumerate(rows):
+        y = number * tall + 4
+        end = _scale(seconds, 0, rows[0][1], NAME, WIDTH - 58)
+        parts.append(f'<text class="name" x="{NAME - 8}" y="{y + 11}" text-anchor="end">')
+        parts.append(f"{escape(shortened(name, 17))}</text>")
+        parts.append(f'<rect class="bar" x="{NAME}" y="{y + 2}" width="{max(end - NAME, 1):.1f}" height="11" rx="2"/>')
+        parts.append(f'<text x="{end + 6:.1f}" y="{y + 11}">{number_text(seconds)} s</text>')
+    said = "; ".join(f"{name} {number_text(seconds)} s" for name, seconds in rows)
+    return svg(f"{title}. {said}", parts, WIDTH, len(rows) * tall + 6)
 
 
-def number_text(value: Any) -> str:
-    """A number with about four significant digits; words and None as they are."""
-    if value is None:
-        return "—"
-    if isinstance(value, str):
-        return {"inf": "∞", "-inf": "−∞"}.get(value, value)
-    size = abs(value)
-    text = (
-        f"{value:,.0f}"
-        if size >= 1000
-        else f"{value:.2f}"
-        if size >= 10
-        else f"{value:.3f}"
-        if size >= 1
-        else f"{value:.4f}"
-    )
-    return text.replace("-", "−")
+def ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Round numbers in [low, high], about as many as asked.
 
-
-def _axis(low: float, high: float) -> list[str]:
-    base = HEIGHT - BOTTOM
-    line = f'<line class="axis" x1="{LEFT}" x2="{WIDTH - LEFT}" y1="{base}" y2="{base}"/>'
-    ends = ((LEFT, "start", low), (WIDTH / 2, "middle", (low + high) / 2), (WIDTH - LEFT, "end", high))
-    return [line, *(f'<text x="{x}" y="{HEIGHT - 6}" text-anchor="{a}">{number_text(v)}</text>' for x, a, v in ends)]
-
-
-def _svg(said: str, parts: Sequence[str], width: int = WIDTH, height: int = HEIGHT, kind: str = "histogram") -> str:
-    body = "".join(parts)
-    return f'<svg class="{kind}" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(said)}">{body}</svg>'
-
-
-def _padded(low: float, high: float) -> tuple[float, float]:
-    pad = (high - low) * 0.08 or 0.5
-    return low - pad, high + pad
-
-
-def _ticks(low: float, high: float, about: int = 5) -> list[float]:
+    >>> ticks(0.0, 1.0, 4)
+    [0.0, 0.5, 1.0]
+    """
     raw = (high - low) / about
-    step = 10 ** math.floor(math.log10(raw))
-    step *= next(m for m in (1, 2, 5, 10) if m * step >= raw)
-    return [round(i * step, 10) for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = power * next(m for m in (1, 2, 5, 10, 20) if m * power >= raw * (1 - 1e-9))
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
+
+
+def svg(said: str, parts: Sequence[str], width: float, height: float) -> str:
+    """The parts as one picture with a spoken description."""
+    body = "".join(parts)
+    return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(said)}">{body}</svg>'
+
+
+def _axis(x0: float, x1: float, left: float, height: float) -> list[str]:
+    marks = []
+    for tick in ticks(x0, x1, 4):
+        at = _scale(tick, x0, x1, left, WIDTH - PAD)
+        anchor = "start" if at < left + 8 else "end" if at > WIDTH - PAD - 8 else "middle"
+        marks.append(f'<text x="{at:.1f}" y="{height - 6:g}" text-anchor="{anchor}">{tick_text(tick)}</text>')
+    return marks
+
+
+def tick_text(value: float) -> str:
+    """A round number without trailing zeros."""
+    return f"{value:g}".replace("-", "−")
+
+
+def _room(least: float, most: float, low: float | None, high: float | None) -> tuple[float, float]:
+    """An axis a little wider than the values, within the metric's own bounds where the values are."""
+    spread = most - least
+    pad = spread * 0.04 if spread > 1e-9 * max(abs(least), abs(most), 1e-3) else max(abs(most) * 0.05, 0.05)
+    x0 = least - pad if low is None or least < low else max(least - pad, low)
+    x1 = most + pad if high is None or most > high else min(most + pad, high)
+    return x0, x1
+
+
+def _scale(value: float, x0: float, x1: float, left: float, right: float) -> float:
+    return left + (value - x0) / (x1 - x0) * (right - left)
+
+
+def _line(kind: str, x0: float, x1: float, y0: float, y1: float) -> str:
+    return f'<line class="{kind}" x1="{x0:.1f}" x2="{x1:.1f}" y1="{y0:.1f}" y2="{y1:.1f}"/>'

@@ -1,13 +1,16 @@
-"""Two texts with their differences marked, as pieces that a template escapes."""
+"""Two texts with their differences marked, as pieces that a template escapes; and text made safe to look at."""
 
 from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
 MOST = 1200  # characters shown of a text
+JOINERS = "\u200c\u200d"  # they shape letters and emoji, and hide nothing
+MARKS = "\u061c\u200e\u200f"  # direction marks whose bidi class is that of a letter
 
 
 @dataclass(frozen=True)
@@ -21,41 +24,61 @@ class Piece:
 def differences(reference: str, hypothesis: str) -> list[Piece]:
     """Pieces by words (by characters where a text has no blanks) that turn the reference into the hypothesis.
 
-    White space is folded first, as the rates do: a line break in another place is no error.
+    White space is folded first, as the rates do: a line break in another place is no error. Longer texts are cut at
+    1,200 characters and end in an ellipsis.
 
     >>> [(p.kind, p.text) for p in differences("open daily", "open dally")]
     [('same', 'open '), ('missing', 'daily'), ('added', 'dally')]
     """
-    a, b = (_parts(visible(" ".join(text.split()))[:MOST]) for text in (reference, hypothesis))
+    texts = [" ".join(text.split()) for text in (reference, hypothesis)]
+    blanks = any(" " in text for text in texts)
+    a, b = (re.findall(r"\S+|\s+", cut(text)) if blanks else list(cut(text)) for text in texts)
     pieces: list[Piece] = []
     for tag, a0, a1, b0, b1 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
         if tag == "equal":
-            pieces.append(Piece("same", "".join(a[a0:a1])))
+            pieces.append(Piece("same", visible("".join(a[a0:a1]))))
             continue
         if a1 > a0:
-            pieces.append(Piece("missing", "".join(a[a0:a1])))
+            pieces.append(Piece("missing", visible("".join(a[a0:a1]))))
         if b1 > b0:
-            pieces.append(Piece("added", "".join(b[b0:b1])))
+            pieces.append(Piece("added", visible("".join(b[b0:b1]))))
     return pieces
 
 
-def visible(text: str) -> str:
-    """Control and direction characters as \\xNN or \\uNNNN, so that they can be seen and do nothing; newlines stay."""
-    return "".join(
-        c if c == "\n" or not _acts(c) else f"\\u{ord(c):04x}" if ord(c) > 255 else f"\\x{ord(c):02x}" for c in text
-    )
+def cut(text: str, most: int = MOST) -> str:
+    """The text, or its first `most` characters and an ellipsis."""
+    return text if len(text) <= most else text[:most] + "…"
+
+
+def shortened(text: str, most: int) -> str:
+    """A name that fits a figure: visible characters, the middle left out where it is long.
+
+    >>> shortened("open-magvit2-128-16384", 15)
+    'open-ma…8-16384'
+    """
+    text = visible(text)
+    half = (most - 1) // 2
+    return text if len(text) <= most else text[: most - 1 - half] + "…" + text[-half:]
+
+
+def visible(text: object, most: int = MOST) -> str:
+    r"""Characters that act instead of showing (controls, direction, surrogates) as \xNN or \uNNNN, so that they are seen.
+
+    >>> visible("a\x1b[31m\u202eb")
+    'a\\x1b[31m\\u202eb'
+    """
+    return "".join(_code(c) if _acts(c) else c for c in cut(str(text), most))
+
+
+def _code(c: str) -> str:
+    point = ord(c)
+    return f"\\x{point:02x}" if point < 256 else f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
 
 
 def _acts(c: str) -> bool:
-    code = ord(c)
-    return (
-        code < 32
-        or 127 <= code < 160
-        or 0x200B <= code <= 0x200F
-        or 0x2028 <= code <= 0x202E
-        or 0x2066 <= code <= 0x2069
-    )
-
-
-def _parts(text: str) -> list[str]:
-    return re.findall(r"\S+|\s+", text) if re.search(r"\s", text.strip()) else list(text)
+    if c in JOINERS:
+        return False
+    kind = unicodedata.category(c)
+    if kind == "Cf":  # number signs of Arabic are of this category too, but are drawn
+        return c in MARKS or unicodedata.bidirectional(c) not in ("AN", "AL", "L", "R")
+    return kind in ("Cc", "Cs", "Zl", "Zp")

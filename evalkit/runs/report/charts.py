@@ -1,0 +1,130 @@
+"""From runs to the figures of the page: which metric goes into which picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from evalkit.metrics.catalog import METRICS
+from evalkit.runs.report.columns import values, values_by_part
+from evalkit.runs.report.figures import Interval, bars, intervals, ridges
+from evalkit.runs.report.plane import Point, numbered, plane
+from evalkit.runs.report.provenance import stages
+from evalkit.runs.report.summary import Row, headlines, run_names, same_pictures
+from evalkit.runs.report.words import as_float, metric_label
+from evalkit.runs.store import Run
+
+DISTRIBUTIONS = (
+    "psnr",
+    "ssim",
+    "ms_ssim",
+    "lpips_alex",
+    "lpips_vgg",
+    "lpips_squeeze",
+    "cer_truth",
+    "cer_original",
+    "bpp",
+)
+QUALITIES = ("psnr", "lpips_alex", "lpips_vgg", "ssim")  # drawn against rate, at most two
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure with its caption; `names` are those that its numbers stand for."""
+
+    caption: str
+    about: str
+    figure: Markup
+    names: tuple[str, ...] = ()
+
+
+def plane_charts(runs: Sequence[Run], rows: Sequence[Row]) -> list[Chart]:
+    """Quality against rate, where at least two runs on the same pictures have both."""
+    if len(runs) < 2 or not same_pictures(runs):
+        return []
+    charts: list[Chart] = []
+    for metric in QUALITIES:
+        pair = _rated(rows, metric)
+        if pair is None or len(charts) == 2:
+            continue
+        rate, quality = pair
+        points = [
+            Point(name, x, y, _bounds(rate, i), _bounds(quality, i))
+            for i, name in enumerate(run_names(runs))
+            if (x := _value(rate, i)) is not None and (y := _value(quality, i)) is not None
+        ]
+        title = f"{quality.label}{', ' + quality.unit if quality.unit else ''}"
+        figure = plane("rate, bits per pixel", title, points)
+        if figure:
+            known = tuple(p.name for p in points) if numbered(points) else ()
+            better = "up and left is better" if quality.better == "higher" else "down and left is better"
+            charts.append(Chart(f"{title} against rate", f"{quality.key[2]}; {better}", Markup(figure), known))
+    return charts
+
+
+def interval_charts(runs: Sequence[Run], rows: Sequence[Row]) -> list[Chart]:
+    """The main metrics of several runs side by side."""
+    if len(runs) < 2:
+        return []
+    charts = []
+    for row in headlines(rows):
+        shown = []
+        for i, name in enumerate(run_names(runs)):
+            value, bounds = _value(row, i), _bounds(row, i)
+            if value is not None:
+                shown.append(Interval(name, value, *(bounds or (None, None)), best=row.best == i))
+        figure = intervals(row.label, shown, *_limits(row.key[3]))
+        if figure:
+            unit = f", {row.unit}" if row.unit else ""
+            about = f"{row.key[2]}; {row.better} is better"
+            charts.append(Chart(f"{row.label}{unit}", about, Markup(figure)))
+    return charts
+
+
+def distribution_charts(runs: Sequence[Run]) -> list[Chart]:
+    """How each metric spreads over pictures: by part of the data for one run, by run for several."""
+    charts = []
+    for metric in DISTRIBUTIONS:
+        if len(runs) == 1:
+            rows = values_by_part(runs[0], metric)
+        else:
+            rows = [(name, values(run, metric)) for name, run in zip(run_names(runs), runs, strict=True)]
+        known = METRICS[metric]
+        figure = ridges(metric_label(metric), rows, *_limits(metric))
+        if figure:
+            unit = f", {known.unit}" if known.unit else ""
+            charts.append(Chart(f"{metric_label(metric)}{unit}", f"{known.better} is better", Markup(figure)))
+    return charts
+
+
+def stage_chart(run: Run) -> Markup:
+    """Where the time went."""
+    return Markup(bars("Seconds by stage", stages(run)))
+
+
+def _rated(rows: Sequence[Row], metric: str) -> tuple[Row, Row] | None:
+    """The first rows of rate and of `metric` that speak of the same pictures."""
+    by_key = {row.key: row for row in rows}
+    for quality in rows:
+        rate = by_key.get((*quality.key[:3], "bpp"))
+        if quality.key[3] == metric and rate is not None:
+            return rate, quality
+    return None
+
+
+def _limits(metric: str) -> tuple[float | None, float | None]:
+    known = METRICS.get(metric)
+    return (known.low, known.high) if known else (None, None)
+
+
+def _value(row: Row, column: int) -> float | None:
+    cell = row.cells[column]
+    return None if cell is None or cell["status"] != "ok" else as_float(cell["value"])
+
+
+def _bounds(row: Row, column: int) -> tuple[float, float] | None:
+    cell = row.cells[column] or {}
+    low, high = as_float(cell.get("low")), as_float(cell.get("high"))
+    return None if low is None or high is None else (low, high)
