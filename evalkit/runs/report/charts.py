@@ -74,7 +74,8 @@ def interval_charts(runs: Sequence[Run], rows: Sequence[Row]) -> list[Chart]:
         for i, name in enumerate(run_names(runs)):
             value, bounds = _value(row, i), _bounds(row, i)
             if value is not None:
-                shown.append(Interval(name, value, *(bounds or (None, None)), best=row.best == i))
+                low, high = bounds or (None, None)
+                shown.append(Interval(name, value, low, high, row.best == i))
         figure = intervals(row.label, shown, *_limits(row.key[3]))
         if figure:
             unit = f", {row.unit}" if row.unit else ""

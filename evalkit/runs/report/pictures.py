@@ -78,7 +78,7 @@ def amplified_difference(a: Pixels, b: Pixels) -> Pixels:
     12
     """
     apart = np.abs(a.astype(np.int16) - b.astype(np.int16)) * AMPLIFY
-    return np.minimum(apart, 255).astype(np.uint8)
+    return np.asarray(np.minimum(apart, 255), np.uint8)
 
 
 def shown(pixels: Pixels, side: int) -> Shown:

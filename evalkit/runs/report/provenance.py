@@ -33,7 +33,7 @@ class Difference:
 
 
 def facts(run: Run) -> list[Fact]:
-    """Command, model, weights, data, protocols, judges, seed and environment; what a record does not say is left out."""
+    """Command, model, weights, data, protocols, judges, seed, environment; what a record does not say is left out."""
     return [fact for fact in _facts(run.record) if fact.value]
 
 

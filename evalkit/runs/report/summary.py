@@ -131,7 +131,7 @@ def clear_best(cells: Sequence[dict[str, Any] | None], better: str) -> int | Non
 
 
 def missing(runs: Sequence[Run]) -> list[Missing]:
-    """Every reason for which a number is unavailable, numbered, with the metrics (and models, where not all) it concerns."""
+    """Every reason why a number is unavailable, with the metrics (and the models, where not all) that it concerns."""
     names = run_names(runs)
     found: dict[str, dict[str, list[str]]] = {}
     for name, run in zip(names, runs, strict=True):
@@ -148,7 +148,7 @@ def missing(runs: Sequence[Run]) -> list[Missing]:
 
 
 def headlines(rows: Sequence[Row]) -> list[Row]:
-    """The handful of rows that a reader wants first: one of each group of HEADLINES, on the largest part of its task."""
+    """The few rows that a reader wants first: one of each group of HEADLINES, on the largest part of its task."""
     chosen = []
     for group in HEADLINES:
         measured = [row for metric in group for row in rows if row.key[3] == metric and row.measured]

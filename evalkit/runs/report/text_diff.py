@@ -62,7 +62,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def visible(text: object, most: int = MOST) -> str:
-    r"""Characters that act instead of showing (controls, direction, surrogates) as \xNN or \uNNNN, so that they are seen.
+    r"""Characters that act instead of showing (controls, direction, surrogates) as \xNN or \uNNNN, to be seen.
 
     >>> visible("a\x1b[31m\u202eb")
     'a\\x1b[31m\\u202eb'

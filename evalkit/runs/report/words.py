@@ -8,20 +8,10 @@ from typing import Any
 
 from evalkit.metrics.catalog import METRICS
 
-MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]  # not strftime: the page must not change with the locale
+MONTHS = (  # not strftime: the page must not change with the locale
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 LABELS = {
     "psnr": "PSNR",
     "mse": "MSE",
