@@ -96,6 +96,9 @@ class RunStore:
             )
         if not plan_file.exists() and self.path.exists() and any(self.path.iterdir()):
             raise EvalkitError(f"{self.path} is not empty and is not a run directory; give a fresh --out")
+        if self.sealed:  # a kill between sealing and sweeping leaves the shards behind
+            shutil.rmtree(self.shards, ignore_errors=True)
+            return
         self.shards.mkdir(parents=True, exist_ok=True)
         for left in self.shards.glob(".writing-*"):
             shutil.rmtree(left, ignore_errors=True)

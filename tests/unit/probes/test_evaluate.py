@@ -54,7 +54,7 @@ def test_a_folder_gives_results_rows_report_and_record(photos, tmp_path):
     assert run.record["timings"]["bound_by"]
     assert set(run.record["files"]) >= {"samples.parquet", "results.json"}
     assert [p["kind"] for p in run.pictures] == ["worst"] * 5
-    mean = duckdb.sql(f"select avg(psnr) from '{run.path}/samples.parquet'").fetchone()[0]
+    mean = duckdb.sql(f"select avg(psnr) from '{run.path}/samples.parquet'").fetchall()[0][0]
     assert mean == pytest.approx(found["reconstruction", "psnr"]["value"])
 
 

@@ -93,3 +93,12 @@ def test_infinite_values_are_words_in_json():
     first, second = json.loads(results_json(rows))
     assert (first["value"], first["low"], first["high"]) == ("inf", "-inf", None)
     assert second["value"] == 1.5
+
+
+def test_a_sealed_run_is_swept_when_it_is_opened_again(tmp_path):
+    store = RunStore(tmp_path / "run")
+    store.begin({})
+    store.seal({})
+    store.shards.mkdir()
+    store.begin({})
+    assert not store.shards.exists()
