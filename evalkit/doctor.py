@@ -14,7 +14,7 @@ from typing import Literal
 from evalkit.errors import EvalkitError
 
 Level = Literal["ok", "note", "problem"]
-EXTRAS = {"hf": ("transformers", "diffusers"), "ray": ("ray",), "sign": ("cryptography", "c2pa")}
+EXTRAS = {"hf": ("transformers", "diffusers"), "sign": ("cryptography", "c2pa")}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 
 import click
 from rich.console import Console
@@ -73,7 +74,7 @@ def _metrics(as_json: bool) -> None:
     _print(("metric", "what it is", "better", "unit", "source"), rows)
 
 
-def _print(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _print(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     table = Table(header_style="bold")
     for number, heading in enumerate(headings):
         table.add_column(heading, no_wrap=number == 0, overflow="fold")

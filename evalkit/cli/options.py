@@ -11,15 +11,17 @@ from typing import Any, Literal
 import click
 
 
-class BatchSize(click.ParamType):
+class BatchSize(click.ParamType[Any]):
     """A whole number from 1, or `auto`."""
 
     name = "N|auto"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Literal["auto"]:
         """The number, or "auto"."""
-        if value == "auto" or isinstance(value, int):
+        if isinstance(value, int):
             return value
+        if value == "auto":
+            return "auto"
         if not str(value).isdigit() or int(value) < 1:
             self.fail(f"{value!r} is not a whole number from 1, nor auto", param, ctx)
         return int(value)
@@ -47,13 +49,6 @@ _FLAGS = (
     ),
     click.option("--weights", multiple=True, metavar="FILE|NAME=FILE", help="Weight file in the official layout."),
     click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Decoding threads."),
-    click.option(
-        "--engine",
-        type=click.Choice(["inline", "ray"]),
-        default="inline",
-        show_default=True,
-        help="Who maps the shards.",
-    ),
     click.option("--json", "as_json", is_flag=True, help="Print results as JSON, and nothing else, on stdout."),
 )
 
@@ -66,7 +61,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         from evalkit.cli.progress import BarProgress
         from evalkit.runs.job import Progress, RunOptions
 
-        names = ("out", "limit", "batch_size", "device", "dtype", "seed", "keep", "weights", "threads", "engine")
+        names = ("out", "limit", "batch_size", "device", "dtype", "seed", "keep", "weights", "threads")
         picked = {name: given.pop(name) for name in names}
         as_json = given.pop("as_json")
         progress = Progress() if as_json else BarProgress()

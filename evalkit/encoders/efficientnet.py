@@ -64,7 +64,8 @@ class Block(nn.Module):
         h = F.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
         h = F.relu6(self._bn1(_same(h, self._depthwise_conv)))
         h = self._bn2(self._project_conv(h))
-        return h + x if self.adds else h
+        out: Tensor = h + x if self.adds else h
+        return out
 
 
 class EfficientNetLite0(nn.Module):

@@ -6,7 +6,7 @@ import io
 import warnings
 
 import numpy as np
-from PIL import Image, ImageCms, ImageFile, ImageOps
+from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
 from evalkit.errors import BadImage
 from evalkit.images.sample import Pixels
@@ -40,7 +40,7 @@ def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
                 return _to_rgb(picture)
     except BadImage:
         raise
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise BadImage("not an image that Pillow can read (unknown or damaged header)") from None
     except Exception as error:  # decoders raise many kinds for damaged data; each costs only its own picture
         reason = (str(error).splitlines() or [""])[0][:120] or type(error).__name__

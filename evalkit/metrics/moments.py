@@ -86,7 +86,7 @@ def blocks(chunks: Iterable[npt.NDArray[Any]], rows: int = BLOCK) -> Iterable[np
 
 def save_moments(path: Path, **named: Moments) -> None:
     """Write moments to an npz file; the symmetric scatter is kept as its upper triangle."""
-    arrays: dict[str, npt.NDArray[Any]] = {}
+    arrays: dict[str, Any] = {}
     for name, m in named.items():
         arrays[f"{name}.n"] = np.array(m.n)
         arrays[f"{name}.mean"] = m.mean

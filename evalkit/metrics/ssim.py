@@ -126,7 +126,7 @@ def _ms_ssim(a: Array, b: Array, data_range: float, first: tuple[Array, Array] |
         terms.append(_mean(luminance * contrast, None) if last else _mean(contrast, "gauss11"))
         if not last:
             a, b = _halve(a), _halve(b)
-    return math.prod(max(term, 0.0) ** beta for term, beta in zip(terms, BETAS, strict=True))
+    return float(math.prod(max(term, 0.0) ** beta for term, beta in zip(terms, BETAS, strict=True)))
 
 
 def _gaussian() -> npt.NDArray[np.float64]:

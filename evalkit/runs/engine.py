@@ -1,11 +1,9 @@
-"""Engines map a job's shards to workers: `inline` in this process, `ray` with one actor a device."""
+"""The engine maps a job's shards to a worker in this process; what is done already is not done again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from evalkit.errors import MissingDependency
 from evalkit.runs.job import Job, Progress, RunOptions, Shard
 from evalkit.runs.store import Run, RunStore, read_run
 
@@ -28,7 +26,7 @@ def run_job(job: Job, store: RunStore, options: RunOptions) -> Run:
     progress.start(job.title, sum(shard.size for shard in shards))
     progress.advance(sum(s.size for s in shards) - sum(s.size for s in left), resumed=True)
     try:
-        ENGINES[options.engine](job, left, store, options, progress)
+        _inline(job, left, store, options, progress)
         run = job.reduce(store)
         job.present(run)
         return run
@@ -42,32 +40,3 @@ def _inline(job: Job, left: Sequence[Shard], store: RunStore, options: RunOption
     worker = job.worker(options.device)
     for shard in left:
         store.put(shard.key, worker.process(shard, lambda n: progress.advance(n, timers=job.timers)))
-
-
-def _ray(job: Job, left: Sequence[Shard], store: RunStore, options: RunOptions, progress: Progress) -> None:
-    try:
-        import ray
-    except ImportError:
-        raise MissingDependency("--engine ray", "ray") from None
-    ray.init(ignore_reinit_error=True, log_to_driver=False)
-    gpus = int(ray.cluster_resources().get("GPU", 0))
-    actors = gpus or max(1, int(ray.cluster_resources().get("CPU", 1)))
-
-    @ray.remote(num_gpus=1 if gpus else 0, max_restarts=-1, max_task_retries=-1)  # type: ignore[untyped-decorator]
-    class Actor:
-        def __init__(self) -> None:
-            self.worker = job.worker("cuda" if gpus else options.device)
-
-        def do(self, shard: Shard) -> int:
-            store.put(shard.key, self.worker.process(shard, lambda n: None))
-            return shard.size
-
-    pool = ray.util.ActorPool([Actor.remote() for _ in range(min(actors, max(1, len(left))))])
-    for size in pool.map_unordered(lambda actor, shard: actor.do.remote(shard), list(left)):
-        progress.advance(size)
-
-
-ENGINES: dict[str, Callable[[Job, Sequence[Shard], RunStore, RunOptions, Progress], Any]] = {
-    "inline": _inline,
-    "ray": _ray,
-}

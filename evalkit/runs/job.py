@@ -58,7 +58,6 @@ class RunOptions:
     seed: int = 0
     keep: Literal["none", "worst", "all"] = "worst"
     threads: int = 2
-    engine: Literal["inline", "ray"] = "inline"
     weights: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     progress: Progress = field(default_factory=Progress, compare=False)

@@ -113,7 +113,8 @@ class RunStore:
         temporary = self.shards / f".writing-{key}-{uuid.uuid4().hex[:8]}"
         temporary.mkdir(parents=True)
         pq.write_table(output.rows, temporary / "rows.parquet")
-        np.savez(temporary / "arrays.npz", **{k: np.asarray(v) for k, v in output.arrays.items()})
+        arrays: dict[str, Any] = {k: np.asarray(v) for k, v in output.arrays.items()}
+        np.savez(temporary / "arrays.npz", **arrays)
         for name, data in output.files.items():
             (temporary / "files").mkdir(exist_ok=True)
             (temporary / "files" / name).write_bytes(data)

@@ -133,7 +133,7 @@ def _normal(value: float, top: Array, bottom: Array, n: int, level: float, unit:
 
 def _by_cluster(top: Array, bottom: Array, groups: npt.NDArray[Any]) -> tuple[Array, Array]:
     _, which = np.unique(groups, return_inverse=True)
-    return np.bincount(which, top), np.bincount(which, bottom)
+    return np.bincount(which, top).astype(np.float64), np.bincount(which, bottom).astype(np.float64)
 
 
 def _check(values: npt.NDArray[Any], other: npt.NDArray[Any] | None) -> None:

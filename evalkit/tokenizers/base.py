@@ -153,7 +153,7 @@ class NetworkTokenizer(Tokenizer):
 
         return unwrap(checkpoint, cls.wrapping, cls.prefixes)
 
-    def setup(self) -> None:  # noqa: B027 - an optional hook
+    def setup(self) -> None:
         """Set the attributes that follow from `config` (vocab_size, native_size, …)."""
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Where weight files are looked for: the given path, EVALKIT_WEIGHTS, a package, the caches, the source; in this order."""
+"""Where weight files are looked for, in order: given path, EVALKIT_WEIGHTS, package, caches, source."""
 
 from __future__ import annotations
 
@@ -99,10 +99,10 @@ def _in_given(entry: WeightFile, path: Path) -> Path:
 def _in_folder(entry: WeightFile, folder: Path) -> Path | None:
     if len(entry.files) == 1:
         name = entry.files[0]
-        tries = (folder / entry.key / name, folder / entry.key, folder / name, folder / Path(name).name)
-        return next((p for p in tries if p.is_file()), None)
-    tries = (folder / entry.key, folder)
-    return next((p for p in tries if all((p / name).is_file() for name in entry.files)), None)
+        files = (folder / entry.key / name, folder / entry.key, folder / name, folder / Path(name).name)
+        return next((p for p in files if p.is_file()), None)
+    folders = (folder / entry.key, folder)
+    return next((p for p in folders if all((p / name).is_file() for name in entry.files)), None)
 
 
 def _in_package(module: str, entry: WeightFile) -> Path | None:

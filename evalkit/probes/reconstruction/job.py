@@ -53,7 +53,7 @@ class TokenizerJob(Job):
             "data": {"name": self.images.name, "n": self.n, "digest": self._digest},
             "protocols": [{**f.protocol.as_dict(), "side": f.size} for f in self.feeds],
             "tasks": sorted(self.judges.tasks),
-            "judges": {**self.judges.weights, **{k: "unavailable" for k in self.judges.unavailable}},
+            "judges": {**self.judges.weights, **dict.fromkeys(self.judges.unavailable, "unavailable")},
             "seed": self.options.seed,
             "dtype": self.options.dtype,
             "batch_size": self.batch_size,

@@ -39,10 +39,10 @@ class Judges:
         self._texts: OrderedDict[bytes, str] = OrderedDict()
         for net in dict.fromkeys(net for protocol in protocols for net in protocol.lpips.nets):
             if tasks & {"reconstruction", "detail", "text"}:
-                self._try(f"lpips_{net}", lambda net=net: self._add_lpips(net, device))  # type: ignore[misc]
+                self._try(f"lpips_{net}", lambda net=net: self._add_lpips(net, device))
         for name in dict.fromkeys(name for protocol in protocols for name in protocol.distribution.extractors):
             if "distribution" in tasks:
-                self._try(name, lambda name=name: self._add_extractor(name, device))  # type: ignore[misc]
+                self._try(name, lambda name=name: self._add_extractor(name, device))
         if "text" in tasks and any(protocol.text.references for protocol in protocols):
             self._try("text", self._add_ocr)
 

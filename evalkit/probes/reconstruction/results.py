@@ -13,7 +13,7 @@ from evalkit.metrics.base import Estimate
 from evalkit.metrics.codes import code_use
 from evalkit.metrics.frechet import Pairs, paired_frechet, pairs_shape
 from evalkit.metrics.moments import fold, save_moments
-from evalkit.metrics.psnr import pooled_psnr
+from evalkit.metrics.psnr import psnr, target_range
 from evalkit.probes.reconstruction.numbers import measured, unavailable
 from evalkit.probes.reconstruction.texts import text_results
 from evalkit.protocols import Protocol
@@ -93,8 +93,8 @@ def _pooled(part: pa.Table, protocol: Protocol, error: Estimate) -> Estimate:
     """PSNR of the mean squared error; the interval is that of the error, carried through the logarithm."""
     peak = 1.0
     if protocol.psnr.data_range == "targets" and part.num_rows:
-        peak = max(_floats(part, "target_high").max(), 0.0) - min(_floats(part, "target_low").min(), 0.0)
-    return transform(error, lambda mean_error: pooled_psnr(mean_error, peak), "10 log10(peak² / mean error)")
+        peak = target_range(_floats(part, "target_low"), _floats(part, "target_high"))
+    return transform(error, lambda mean_error: psnr(mean_error, peak), "10 log10(peak² / mean error)")
 
 
 def _distribution_results(

@@ -27,7 +27,8 @@ class ResBlock(nn.Module):
         """[B, cin, H, W] -> [B, cout, H, W]."""
         h = self.conv1(F.silu(self.norm1(x)))
         h = self.conv2(F.silu(self.norm2(h)))
-        return h + (x if self.nin_shortcut is None else self.nin_shortcut(x))
+        out: Tensor = h + (x if self.nin_shortcut is None else self.nin_shortcut(x))
+        return out
 
 
 class AttnBlock(nn.Module):
@@ -44,13 +45,14 @@ class AttnBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, C, H, W]."""
         h = self.norm(x)
-        return x + self.proj_out(attend(self.q(h), self.k(h), self.v(h)))
+        out: Tensor = x + self.proj_out(attend(self.q(h), self.k(h), self.v(h)))
+        return out
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Single-head attention between the positions of [B, C, H, W] maps, scale C^-0.5."""
-    flat = [t.flatten(2).transpose(1, 2) for t in (q, k, v)]
-    out = F.scaled_dot_product_attention(*flat)
+    q_flat, k_flat, v_flat = (t.flatten(2).transpose(1, 2) for t in (q, k, v))
+    out = F.scaled_dot_product_attention(q_flat, k_flat, v_flat)
     return out.transpose(1, 2).reshape(q.shape)
 
 
@@ -89,7 +91,7 @@ class DepthToSpaceUpsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, C, 2H, 2W]."""
-        y = self.conv1(x)
+        y: Tensor = self.conv1(x)
         b, c, h, w = y.shape
         y = y.view(b, 2, 2, c // 4, h, w).permute(0, 3, 4, 1, 5, 2)
         return y.reshape(b, c // 4, h * 2, w * 2)
@@ -109,4 +111,5 @@ class AdaptiveGroupNorm(nn.Module):
         flat = style.flatten(2)
         gamma = self.gamma(torch.sqrt(flat.var(-1) + 1e-6))
         beta = self.beta(flat.mean(-1))
-        return self.gn(x) * gamma[..., None, None] + beta[..., None, None]
+        out: Tensor = self.gn(x) * gamma[..., None, None] + beta[..., None, None]
+        return out

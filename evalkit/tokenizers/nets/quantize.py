@@ -19,7 +19,7 @@ def nearest_code(z: Tensor, codebook: Tensor, *, by_dot: bool = False) -> Tensor
         z, codebook = z.float(), codebook.float()
         bias = torch.zeros_like(codebook[:, 0]) if by_dot else codebook.square().sum(1).mul_(-0.5)
         step = max(1, MATRIX_BYTES // (4 * codebook.shape[0]))
-        pieces = [torch.addmm(bias, piece, codebook.t()).argmax(1) for piece in z.split(step)]
+        pieces = [torch.addmm(bias, piece, codebook.t()).argmax(1) for piece in torch.split(z, step)]
     return torch.cat(pieces) if pieces else z.new_zeros(0, dtype=torch.long)
 
 

@@ -120,7 +120,9 @@ def test_tokenizer_prints_a_comparison_and_json_and_the_report(tmp_path):
     assert "psnr dB ↑" in shown.output
     assert "pooled PSNR" in shown.output
     assert (tmp_path / "runs" / "comparison.html").exists()
-    (first, second) = json.loads(run("tokenizer", *models, *common, "-p", "evalkit-1", "-p", "vtbench-2025", "--json").output)["runs"]
+    (first, second) = json.loads(
+        run("tokenizer", *models, *common, "-p", "evalkit-1", "-p", "vtbench-2025", "--json").output
+    )["runs"]
     assert (first["model"], second["model"]) == ("jpeg-q75", "webp-q75")
     page = tmp_path / "page.html"
     assert run("report", first["run"], "--out", str(page)).exit_code == 0
@@ -143,7 +145,9 @@ def test_failed_samples_are_listed_with_exit_code_1(tmp_path):
     from PIL import Image
 
     Image.new("RGB", (32, 32), "red").save(folder / "good.png")
-    shown = run("tokenizer", "-m", "jpeg-lm", "-d", str(folder), "--tasks", "reconstruction", "--out", str(tmp_path / "r"))
+    shown = run(
+        "tokenizer", "-m", "jpeg-lm", "-d", str(folder), "--tasks", "reconstruction", "--out", str(tmp_path / "r")
+    )
     assert shown.exit_code == 1
     assert "1 samples failed" in shown.output
     assert "bad.png: not an image" in shown.output

@@ -41,7 +41,7 @@ def test_lpips_is_that_of_its_authors_package(tmp_path, net, name):
     torch.save({**state, "classifier.1.weight": torch.zeros(2)}, tmp_path / "trunk.pth")
     ours = load_lpips(net, tmp_path / "trunk.pth", device="cpu")
     peer = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
-    own = {key: value for key, value in peer.net.state_dict().items()}
+    own = dict(peer.net.state_dict())
     for key in own:  # the package names the layer net.slice<k>.<i>.…, torchvision features.<i>.…
         own[key] = state["features." + key.split(".", 1)[1]]
     peer.net.load_state_dict(own)

@@ -6,8 +6,8 @@ from PIL import Image
 from torchvision import transforms
 
 from evalkit.errors import EvalkitError
-from evalkit.images.encode import png_bytes
 from evalkit.images.decode import decode_image
+from evalkit.images.encode import png_bytes
 from evalkit.images.geometry import METHODS, crop_to_multiple, fit_square, resize_exact
 
 

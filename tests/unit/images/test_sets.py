@@ -135,7 +135,9 @@ def test_an_npz_gives_its_rows(tmp_path, save):
     assert images.fingerprint(0) == images.fingerprint(2)
 
 
-@pytest.mark.parametrize("arrays", [{"arr_0": np.zeros((2, 4, 4, 3))}, {"other": np.zeros(3)}, {"arr_0": np.zeros((4, 4, 3), np.uint8)}])
+@pytest.mark.parametrize(
+    "arrays", [{"arr_0": np.zeros((2, 4, 4, 3))}, {"other": np.zeros(3)}, {"arr_0": np.zeros((4, 4, 3), np.uint8)}]
+)
 def test_an_npz_of_another_shape_says_what_was_expected(tmp_path, arrays):
     np.savez(tmp_path / "set.npz", **arrays)
     with pytest.raises(EvalkitError, match="uint8"):

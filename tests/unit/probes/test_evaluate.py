@@ -81,7 +81,11 @@ def test_batch_size_never_changes_a_result(photos, tmp_path, batch_size):
 
 def test_two_protocols_share_a_pass_and_differ_as_they_say(photos, tmp_path):
     (run,) = evaluate_tokenizer(
-        "jpeg-q50", photos, protocols=["evalkit-1", "vtbench-2025", "llamagen-2024"], tasks=FAST, options=RunOptions(out=tmp_path / "r")
+        "jpeg-q50",
+        photos,
+        protocols=["evalkit-1", "vtbench-2025", "llamagen-2024"],
+        tasks=FAST,
+        options=RunOptions(out=tmp_path / "r"),
     )
     default, vtbench, llamagen = (by_metric(run, id) for id in ("evalkit-1", "vtbench-2025", "llamagen-2024"))
     assert vtbench["reconstruction", "psnr"]["value"] < default["reconstruction", "psnr"]["value"] + 1
@@ -92,7 +96,9 @@ def test_two_protocols_share_a_pass_and_differ_as_they_say(photos, tmp_path):
 
 
 def test_distribution_uses_the_embedded_features_and_keeps_their_statistics(photos, tmp_path):
-    (run,) = evaluate_tokenizer("jpeg-q10", photos, tasks=["distribution"], options=RunOptions(out=tmp_path / "r", keep="none"))
+    (run,) = evaluate_tokenizer(
+        "jpeg-q10", photos, tasks=["distribution"], options=RunOptions(out=tmp_path / "r", keep="none")
+    )
     found = by_metric(run)
     assert found["distribution", "fid"]["status"] == "unavailable"
     row = found["distribution", "fd_efflite0"]
@@ -104,7 +110,9 @@ def test_distribution_uses_the_embedded_features_and_keeps_their_statistics(phot
 
 
 def test_text_is_scored_against_truth_and_against_the_original(tmp_path):
-    (run,) = evaluate_tokenizer("jpeg-q75", "sample/text-easy", tasks=["text"], options=RunOptions(out=tmp_path / "r", limit=2, keep="none"))
+    (run,) = evaluate_tokenizer(
+        "jpeg-q75", "sample/text-easy", tasks=["text"], options=RunOptions(out=tmp_path / "r", limit=2, keep="none")
+    )
     found = by_metric(run)
     assert found["text", "cer_truth"]["value"] == 0
     assert found["text", "cer_original"]["value"] == 0
@@ -113,7 +121,9 @@ def test_text_is_scored_against_truth_and_against_the_original(tmp_path):
 
 
 def test_a_folder_without_truth_is_read_when_text_is_asked_for(photos, tmp_path):
-    (run,) = evaluate_tokenizer("jpeg-q75", photos, tasks=["text"], options=RunOptions(out=tmp_path / "r", limit=1, keep="none"))
+    (run,) = evaluate_tokenizer(
+        "jpeg-q75", photos, tasks=["text"], options=RunOptions(out=tmp_path / "r", limit=1, keep="none")
+    )
     assert {r["task"] for r in run.results} == {"text"}
     assert not any(r["metric"].endswith("truth") for r in run.results)
 
@@ -183,7 +193,9 @@ def test_several_models_lie_side_by_side_and_the_default_folder_is_named_by_the_
     options = RunOptions(limit=1, keep="none")
     runs = evaluate_tokenizer(["jpeg-q75", "webp-q75"], photos, tasks=["codes"], options=options)
     assert [run.path.name[:19] for run in runs] == ["tokenizer-jpeg-q75-", "tokenizer-webp-q75-"]
-    several = evaluate_tokenizer(["jpeg-q75", "webp-q75"], photos, tasks=["codes"], options=RunOptions(limit=1, keep="none", out=tmp_path / "x"))
+    several = evaluate_tokenizer(
+        ["jpeg-q75", "webp-q75"], photos, tasks=["codes"], options=RunOptions(limit=1, keep="none", out=tmp_path / "x")
+    )
     assert [run.path.name for run in several] == ["jpeg-q75", "webp-q75"]
     assert json.loads((several[0].path / "record.json").read_text())["plan"]["keep"] == "none"
 

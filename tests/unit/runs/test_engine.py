@@ -2,14 +2,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from evalkit.errors import MissingDependency
 from evalkit.runs.engine import run_job
 from evalkit.runs.job import Job, Progress, RunOptions, Worker, split
 from evalkit.runs.store import Run, RunStore, ShardOutput, read_run, results_json
 from evalkit.runs.timers import Timers
 
 
-class Boom(Exception):
+class BoomError(Exception):
     pass
 
 
@@ -19,7 +18,7 @@ class Counting(Worker):
 
     def process(self, shard, tick):
         if shard.key == self.fail_at:
-            raise Boom
+            raise BoomError
         self.done.append(shard.key)
         tick(shard.size)
         return ShardOutput(pa.table({"n": np.arange(shard.start, shard.stop)}), {})
@@ -70,7 +69,7 @@ def test_all_shards_are_done_once_and_in_order(tmp_path):
 
 
 def test_an_interrupted_run_keeps_its_finished_shards(tmp_path):
-    with pytest.raises(Boom):
+    with pytest.raises(BoomError):
         run_job(Numbers(fail_at="000001"), RunStore(tmp_path / "run"), RunOptions())
     job, watching = Numbers(), Watching()
     run = run_job(job, RunStore(tmp_path / "run"), RunOptions(progress=watching))
@@ -87,12 +86,6 @@ def test_a_sealed_run_is_read_back_and_its_page_made_again_if_lost(tmp_path):
     assert job.made.done == []
     assert "complete already" in watching.events[0]
     assert (run.path / "page").exists()
-
-
-def test_ray_without_ray_says_how_to_get_it(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "ray", None)
-    with pytest.raises(MissingDependency, match=r"evalkit-ar\[ray\]"):
-        run_job(Numbers(), RunStore(tmp_path / "run"), RunOptions(engine="ray"))
 
 
 def test_timers_name_the_longest_stage():

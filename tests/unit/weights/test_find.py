@@ -52,7 +52,9 @@ def test_missing_weights_are_one_sentence_with_file_source_and_flag():
     with pytest.raises(WeightsError) as caught:
         find_weights(KEY)
     said = str(caught.value)
-    assert all(part in said for part in (KEY, "huggingface.co/FoundationVision/LlamaGen", "--weights", "EVALKIT_WEIGHTS"))
+    assert all(
+        part in said for part in (KEY, "huggingface.co/FoundationVision/LlamaGen", "--weights", "EVALKIT_WEIGHTS")
+    )
     assert "\n" not in said
 
 

@@ -31,7 +31,11 @@ def test_prefixes_are_stripped_once_each():
 
 def test_moving_averages_without_dots_replace_the_plain_weights():
     plain = state(0.0)
-    averages = {"model_ema." + k.replace(".", ""): torch.full_like(v, 2.0) for k, v in plain.items() if k in dict(network().named_parameters())}
+    averages = {
+        "model_ema." + k.replace(".", ""): torch.full_like(v, 2.0)
+        for k, v in plain.items()
+        if k in dict(network().named_parameters())
+    }
     chosen = dotless_ema({**plain, **averages, "model_ema.decay": torch.tensor(0.9)}, network())
     assert (chosen["0.weight"] == 2).all()
     assert (chosen["1.running_mean"] == 0).all()
@@ -59,7 +63,12 @@ def test_everything_that_does_not_fit_is_named_in_one_sentence():
     with pytest.raises(WeightsError) as caught:
         fit(network(), given, PATH, "model")
     said = str(caught.value)
-    for part in ("1 parameters are missing (0.bias)", "other.weight", "0.weight is (5, 5), (3, 2) expected", "--weights"):
+    for part in (
+        "1 parameters are missing (0.bias)",
+        "other.weight",
+        "0.weight is (5, 5), (3, 2) expected",
+        "--weights",
+    ):
         assert part in said
     assert "\n" not in said
 
