@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -145,6 +146,18 @@ class NetworkTokenizer(Tokenizer):
     @abstractmethod
     def build(cls, config: Any) -> nn.Module:
         """The network whose parameter names are the official checkpoint's keys; no weights are needed to build it."""
+
+    @classmethod
+    def load_network(cls, name: str, config: Any, path: Path) -> nn.Module:
+        """The network with the weights of the official file (or folder) `path`; raises `WeightsError`."""
+        from evalkit.weights.layout import fit, without_init
+        from evalkit.weights.reading import read_checkpoint
+
+        checkpoint = read_checkpoint(path)
+        with without_init():
+            network = cls.build(config)
+        fit(network, cls.official_state(checkpoint, network), path, name, unused=cls.unused)
+        return network
 
     @classmethod
     def official_state(cls, checkpoint: dict[str, Any], network: nn.Module) -> dict[str, Tensor]:

@@ -98,9 +98,10 @@ class Infinity(NetworkTokenizer):
         }
 
     def setup(self) -> None:
-        """Strides and schedules follow from the configuration."""
+        """Strides, schedules and the side, which is that of the largest square, follow from the configuration."""
         self.multiple = self.config.net.stride
         self.schedules = {scales[-1]: scales for scales in self.config.schedules}
+        self.native_size = self._squares()[-1]
 
     def bits_per_code(self) -> float:
         """The number of bits."""
@@ -110,11 +111,13 @@ class Infinity(NetworkTokenizer):
         """Raise unless the official schedule lists height x width pictures."""
         super().check_size(height, width)
         if (height // self.multiple, width // self.multiple) not in self.schedules:
-            squares = sorted(rows * self.multiple for rows, columns in self.schedules if rows == columns)
             raise EvalkitError(
                 f"{self.name} has no scale schedule for {height}x{width} pictures; squares of "
-                f"{', '.join(map(str, squares))} px and the sizes of the official ratio table have one. Give --size"
+                f"{', '.join(map(str, self._squares()))} px and the sizes of the official ratio table have one. Give --size"
             )
+
+    def _squares(self) -> list[int]:
+        return sorted(rows * self.multiple for rows, columns in self.schedules if rows == columns)
 
     def tokens_per_image(self, height: int, width: int) -> int:
         """Codes of all scales together."""

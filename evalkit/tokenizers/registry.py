@@ -91,14 +91,10 @@ def _load_network(
     entry: Entry, cls: type[NetworkTokenizer], weights: str | Path | None, device: torch.device, dtype: torch.dtype
 ) -> Tokenizer:
     from evalkit.weights.find import find_weights
-    from evalkit.weights.layout import fit, without_init
-    from evalkit.weights.reading import file_sha256, read_checkpoint
+    from evalkit.weights.reading import file_sha256
 
     path = find_weights(entry.weights or "", weights)
-    checkpoint = read_checkpoint(path)
-    with without_init():
-        network = cls.build(entry.config)
-    fit(network, cls.official_state(checkpoint, network), path, entry.name, unused=cls.unused)
+    network = cls.load_network(entry.name, entry.config, path)
     model = cls(entry.name, entry.config, network, device, dtype)
     model.weights_sha256 = file_sha256(path)
     return model

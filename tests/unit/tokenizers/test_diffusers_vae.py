@@ -1,0 +1,74 @@
+import json
+import sys
+
+import pytest
+import torch
+
+from evalkit.errors import EvalkitError, MissingDependency, WeightsError
+from evalkit.tokenizers.diffusers_vae import DiffusersVae, VaeConfig
+from evalkit.tokenizers.registry import load_tokenizer
+
+diffusers = pytest.importorskip("diffusers")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("vae") / "sd-vae"
+    torch.manual_seed(0)
+    widths = (8, 8, 8, 8)
+    kinds = {"down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}
+    diffusers.AutoencoderKL(block_out_channels=widths, norm_num_groups=4, latent_channels=4, **kinds).save_pretrained(path)
+    return path
+
+
+def test_codes_and_pictures_are_the_librarys(folder):
+    model = load_tokenizer("sd-vae-ft-mse", folder, device="cpu")
+    peer = diffusers.AutoencoderKL.from_pretrained(folder)
+    x = torch.rand(2, 3, 32, 48)
+    with torch.no_grad():
+        wanted = peer.encode(x * 2 - 1).latent_dist.mode()
+        shown = (peer.decode(wanted).sample + 1) / 2
+    codes = model.encode(x)
+    assert torch.allclose(codes.latent, wanted, atol=1e-5)
+    assert torch.allclose(model.decode(codes), shown, atol=1e-5)
+    assert codes.latent[0, 0].numel() == model.tokens_per_image(32, 48) == 24
+    assert len(model.weights_sha256) == 64
+    assert model.image_bits(codes) == [None, None]
+
+
+def test_a_pictures_latent_does_not_depend_on_its_batch(folder):
+    model = load_tokenizer("sd-vae-ft-ema", folder, device="cpu")
+    x = torch.rand(3, 3, 16, 16)
+    assert torch.allclose(model.encode(x).latent[1:2], model.encode(x[1:2]).latent, atol=1e-5)
+
+
+def test_sdxl_refuses_the_precision_that_overflows(folder):
+    with pytest.raises(EvalkitError, match="NaN in float16; give --dtype bfloat16"):
+        load_tokenizer("sdxl-vae", folder, device="cpu", dtype="float16")
+
+
+def test_wrong_folders_are_one_sentence(folder, tmp_path):
+    with pytest.raises(WeightsError, match="4 latent channels, flux-vae has 16"):
+        load_tokenizer("flux-vae", folder)
+    with pytest.raises(WeightsError, match="does not hold it"):
+        load_tokenizer("sd3-vae", tmp_path)
+    for config, said in (({"_class_name": "VQModel"}, "holds a VQModel"), ("{", "no readable config.json")):
+        text = config if isinstance(config, str) else json.dumps(config)
+        (tmp_path / "config.json").write_text(text)
+        (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(b"cut")
+        with pytest.raises(WeightsError, match=said):
+            load_tokenizer("sd-vae-ft-mse", tmp_path)
+    (tmp_path / "config.json").write_text((folder / "config.json").read_text())
+    with pytest.raises(WeightsError, match="cannot be loaded as sd-vae-ft-mse"):
+        load_tokenizer("sd-vae-ft-mse", tmp_path)
+
+
+def test_without_the_library_the_pip_line_is_said(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    with pytest.raises(MissingDependency, match=r"evalkit-ar\[hf\]"):
+        load_tokenizer("sd-vae-ft-mse", folder)
+
+
+def test_it_is_built_from_its_folder_only():
+    with pytest.raises(EvalkitError, match="built from its folder"):
+        DiffusersVae.build(VaeConfig())
