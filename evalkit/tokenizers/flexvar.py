@@ -13,6 +13,7 @@ from evalkit.tokenizers.llamagen import LlamaGen, LlamaGenConfig
 from evalkit.tokenizers.registry import register
 
 SCALES = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16)
+ALL = sum(side * side for side in SCALES)
 CONFIG = LlamaGenConfig(codes=8912, code_dim=32)  # 8912, not 8192, in the official training script
 
 
@@ -44,7 +45,7 @@ class FlexVar(LlamaGen):
 
     def _decode(self, codes: Codes, seed: int, noise: Tensor | None) -> Tensor:
         indices = codes.values
-        if codes.grid is None and not codes.scale_lengths and indices.shape[1] == self.tokens_per_image(256, 256):
+        if codes.grid is None and not codes.scale_lengths and indices.shape[1] == ALL:
             codes = Codes(indices=indices, grid=(16, 16))
         rows, columns = codes.map_grid()
         last = indices[:, -rows * columns :]
