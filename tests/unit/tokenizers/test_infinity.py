@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.tokenizers.base import Codes
@@ -55,7 +56,25 @@ def test_encode_and_decode_do_not_depend_on_the_batch(model, h, w, lengths):
     assert torch.equal(whole, model.decode(codes))
     assert model.tokens_per_image(h, w) == sum(lengths)
     assert model.image_bits(codes) == [6.0 * sum(lengths)] * 3
-    assert model.bits_per_code() == 6.0
+    assert (model.bits_per_code(), model.native_size) == (6.0, 8)
+
+
+@pytest.mark.parametrize(("side", "scales", "count"), [(256, 7, 521), (512, 10, 2521), (1024, 13, 10521)])
+def test_the_schedule_follows_the_side_of_the_picture(tiny, side, scales, count):
+    net = TamingConfig(ch=32, mult=(1, 1, 1, 1, 1), blocks=1, z=6, middle=False)
+    model = tiny(Infinity, InfinityConfig(6, net), weights=FILE)
+    model.network.encoder.forward = lambda x: F.avg_pool2d(x, 16)[:, [0, 1, 2, 0, 1, 2]]
+    model.network.decoder.forward = lambda h: F.interpolate(h[:, :3] * 6**0.5, scale_factor=16)
+    x = pictures(1, 2, 2).repeat_interleave(side // 2, 2).repeat_interleave(side // 2, 3)
+    codes = model.encode(x)
+    assert codes.bits.shape == (1, count, 6)
+    assert len(codes.scale_lengths) == scales
+    assert codes.grid == (side // 16, side // 16)
+    assert model.tokens_per_image(side, side) == count
+    again = model.decode(model.codes(bits=codes.bits))
+    assert again.shape == x.shape
+    assert torch.equal(again, model.decode(codes))
+    assert model.native_size == 1024
 
 
 def test_bits_are_signs_of_what_the_coarser_scales_left_over():
@@ -198,6 +217,7 @@ def test_every_checkpoint_has_a_card_and_a_weight_file():
         card, entry = tokenizer_cards()[name], TOKENIZERS.get(name)
         assert card.weights == entry.weights == f"infinity_vae_{name.removeprefix('infinity-')}.pth"
         assert card.weights in weights_manifest()
+        assert card.native_size == max(rows for rows, columns in SCHEDULES if rows == columns) * entry.config.net.stride
         assert entry.config.bits == entry.config.net.z == int(re.search(r"\d+", name)[0])
         assert card.codebook.startswith(f"2^{entry.config.bits},")
         assert len(card.published) == 4
