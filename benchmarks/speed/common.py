@@ -17,7 +17,7 @@ RESULTS = Path(__file__).parent / "results"
 def in_turn(work: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
     """CPU-warm wall seconds of each candidate, one after the other in every round, so that noise hits all alike."""
     seconds: dict[str, list[float]] = {name: [] for name in work}
-    for name, call in work.items():
+    for call in work.values():
         call()
     for _ in range(repeats):
         for name, call in work.items():

@@ -34,7 +34,11 @@ def make(folder: Path, count: int) -> None:
 
 def peak(folder: Path, out: Path) -> tuple[float, float]:
     """Peak resident MB and wall seconds of one evaluation."""
-    code = "import resource; from evalkit.cli import main\ntry: main()\nfinally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    code = (
+        "import resource; from evalkit.cli import main\n"
+        "try: main()\n"
+        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
     command = [sys.executable, "-c", code, "tokenizer", "-m", "jpeg-lm", "--data", str(folder), "--out", str(out)]
     started = time.perf_counter()
     done = subprocess.run(
@@ -54,13 +58,9 @@ def main() -> None:
         for count in (200, large):
             make(root / str(count), count)
             megabytes, seconds = peak(root / str(count), root / f"out-{count}")
+            rate = round(count / seconds, 1)
             rows.append(
-                {
-                    "pictures": count,
-                    "peak_mb": round(megabytes),
-                    "seconds": round(seconds, 1),
-                    "per_second": round(count / seconds, 1),
-                }
+                {"pictures": count, "peak_mb": round(megabytes), "seconds": round(seconds, 1), "per_second": rate}
             )
     rows[-1]["above_smallest_mb"] = rows[-1]["peak_mb"] - rows[0]["peak_mb"]
     rows[0]["above_smallest_mb"] = 0

@@ -57,7 +57,7 @@ def main() -> None:
     for a, b in zip(many, others, strict=True):
         reconstruction_scores(a, b)
     took = time.perf_counter() - started
-    one = {key: None for key in rows[0]}
+    one = dict.fromkeys(rows[0])
     rows.append(
         {**one, "work": f"PSNR, SSIM and MS-SSIM of {n} pairs", "candidate": "evalkit", "median_ms": round(took * 1e3)}
     )

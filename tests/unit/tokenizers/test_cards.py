@@ -39,7 +39,7 @@ def test_models_are_listed_by_pattern():
 
 
 def test_unknown_names_propose_near_ones():
-    with pytest.raises(EvalkitError, match="did you mean .*gigatok"):
+    with pytest.raises(EvalkitError, match=r"did you mean .*gigatok"):
         load_tokenizer("gigatoc")
 
 
