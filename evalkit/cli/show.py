@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from evalkit.cli.published import published_table
 from evalkit.protocols import differences, load_protocol
 from evalkit.runs.store import Run
 
@@ -37,7 +38,7 @@ def show_json(runs: Sequence[Run]) -> None:
     click.echo(json.dumps({"runs": rows}, indent=1, ensure_ascii=False))
 
 
-def show_runs(runs: Sequence[Run], page: Path | None, *, full: bool = False) -> None:
+def show_runs(runs: Sequence[Run], page: Path | None, *, full: bool = False, published: bool = False) -> None:
     """One comparison table, what could not be computed and why, failed samples, protocol differences, and where the report is."""
     console = Console()
     console.print(comparison(runs, full=full))
@@ -56,6 +57,9 @@ def show_runs(runs: Sequence[Run], page: Path | None, *, full: bool = False) -> 
         if len(failed) > MOST_FAILED:
             console.print(Text(f"  … and {len(failed) - MOST_FAILED} more, in samples.parquet (column error)"))
     _show_differences(console, runs)
+    if published:
+        table = published_table(runs)
+        console.print(table or Text("nothing is published of these models that evalkit could read in a source"))
     if page is not None:
         console.print(Text(f"\nreport: {page}", style="bold"))
 

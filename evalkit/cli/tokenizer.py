@@ -29,9 +29,10 @@ from evalkit.runs.job import RunOptions
     "--tasks",
     default="reconstruction,detail,text,distribution,codes",
     show_default=True,
-    help="What to measure, separated by commas.",
+    help="What to measure, separated by commas; also: survival (do codes return when encoded again?).",
 )
 @click.option("--size", type=click.IntRange(min=8), help="Side of the square input [default: the model's own].")
+@click.option("--compare-published", is_flag=True, help="Print published numbers beside the measured ones.")
 @click.option("--full", is_flag=True, help="Print every metric, not only the main ones.")
 @run_options
 def tokenizer(
@@ -40,6 +41,7 @@ def tokenizer(
     protocols: tuple[str, ...],
     tasks: str,
     size: int | None,
+    compare_published: bool,
     full: bool,
     options: RunOptions,
     as_json: bool,
@@ -67,6 +69,6 @@ def tokenizer(
     if as_json:
         show_json(runs)
     else:
-        show_runs(runs, page, full=full)
+        show_runs(runs, page, full=full, published=compare_published)
     if failed_samples(runs):
         sys.exit(1)

@@ -19,7 +19,8 @@ from evalkit.runs.job import RunOptions
 from evalkit.runs.store import Run, RunStore
 from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer
 
-TASKS = ("reconstruction", "detail", "text", "distribution", "codes")
+TASKS = ("reconstruction", "detail", "text", "distribution", "codes", "survival")
+DEFAULT_TASKS = TASKS[:-1]  # survival encodes three times
 
 
 def evaluate_tokenizer(
@@ -27,13 +28,13 @@ def evaluate_tokenizer(
     data: str | Path | ImageSet = "sample",
     *,
     protocols: Sequence[str] = ("evalkit-1",),
-    tasks: Sequence[str] = TASKS,
+    tasks: Sequence[str] = DEFAULT_TASKS,
     size: int | None = None,
     options: RunOptions | None = None,
 ) -> list[Run]:
     """Evaluate each tokenizer of `models` on `data` under every protocol, in one pass a model; one sealed run each.
 
-    `data`: what `open_images` takes. `tasks`: some of reconstruction, detail, text, distribution, codes.
+    `data`: what `open_images` takes. `tasks`: some of reconstruction, detail, text, distribution, codes, survival.
     `size`: side of the square input where the model allows others than its own. Runs that are complete are read
     back, interrupted ones are resumed. Raises `EvalkitError` before any work where a name, a file or an option is wrong.
 

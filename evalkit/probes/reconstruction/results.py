@@ -15,6 +15,7 @@ from evalkit.metrics.frechet import Pairs, paired_frechet, pairs_shape
 from evalkit.metrics.moments import fold, save_moments
 from evalkit.metrics.psnr import psnr, target_range
 from evalkit.probes.reconstruction.numbers import measured, unavailable
+from evalkit.probes.reconstruction.survival import COLUMNS
 from evalkit.probes.reconstruction.texts import text_results
 from evalkit.protocols import Protocol
 from evalkit.runs.store import Result, RunStore
@@ -42,6 +43,8 @@ def fold_results(store: RunStore, keys: Sequence[str], samples: pa.Table, job: T
                 results += text_results(dataset, part, protocol, job.judges.unavailable.get("text"), job.options.seed)
         if "distribution" in job.judges.tasks:
             results += _distribution_results(store, keys, protocol, job, good.num_rows)
+        if "survival" in job.judges.tasks:
+            results += _survival_results(protocol, job, good)
         if "codes" in job.judges.tasks:
             results += _code_results(store, keys, protocol, job, good)
     return results
@@ -134,6 +137,16 @@ def _keep_statistics(store: RunStore, name: str, pairs: Pairs) -> None:
         np.savez_compressed(folder / name, original=x, reconstruction=y)
     else:
         save_moments(folder / name, original=fold(x for x, _ in pairs()), reconstruction=fold(y for _, y in pairs()))
+
+
+def _survival_results(protocol: Protocol, job: TokenizerJob, good: pa.Table) -> Iterator[Result]:
+    for metric in COLUMNS:
+        if good[metric].null_count < good.num_rows:
+            estimate = bootstrap_mean(_floats(good, metric), seed=job.options.seed)
+            yield measured("survival", job.images.name, metric, estimate, protocol)
+        else:
+            reason = "continuous codes have no identity that could survive"
+            yield unavailable("survival", job.images.name, metric, protocol, reason)
 
 
 def _code_results(

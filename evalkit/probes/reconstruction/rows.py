@@ -21,6 +21,8 @@ SCHEMA = pa.schema(
         ("width", pa.int32()),
         ("codes", pa.int32()),
         ("bpp", pa.float64()),
+        ("survival_8bit", pa.float64()),
+        ("survival_jpeg75", pa.float64()),
         ("mse", pa.float64()),
         ("target_low", pa.float64()),
         ("target_high", pa.float64()),

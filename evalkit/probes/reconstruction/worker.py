@@ -23,13 +23,14 @@ from evalkit.probes.reconstruction.pixels import (
     to_batch,
 )
 from evalkit.probes.reconstruction.rows import table
+from evalkit.probes.reconstruction.survival import survival
 from evalkit.runs.job import Shard, Worker
 from evalkit.runs.store import ShardOutput
 from evalkit.runs.timers import Timers
 from evalkit.tokenizers.base import Codes, Tokenizer
 
 COUNTED_VOCABULARY = 2**20  # codebook use is counted up to this size
-Outputs = list[tuple[Tensor | str, int, float | None]]
+Outputs = list[tuple[Tensor | str, int, float | None, dict[str, float | None]]]
 
 
 @dataclass
@@ -114,19 +115,19 @@ class ReconstructionWorker(Worker):
                     fed = [model_input(sample.image, feed) for sample in samples]
                 passes[feed.key] = (fed, self._forward(fed, feed, counts))
             fed, outputs = passes[feed.key]
-            for sample, image, (output, codes, bits) in zip(samples, fed, outputs, strict=True):
+            for sample, image, (output, codes, bits, survived) in zip(samples, fed, outputs, strict=True):
                 if isinstance(output, str):
                     done[sample.id, feed.protocol.id] = output
                     continue
                 with self.timers("prepare"):
                     original = scored_original(image, feed)
                     (reconstruction,) = scored_reconstructions(output[None], feed)
-                row = _row(sample, feed, codes, bits)
+                row = {**_row(sample, feed, codes, bits), **survived}
                 done[sample.id, feed.protocol.id] = Pair(sample, original, reconstruction, row)
         return done
 
     def _forward(self, images: list[Pixels], feed: Feed, counts: dict[str, np.ndarray[Any, Any]]) -> Outputs:
-        """(decoded picture or the reason why not, codes, bits) of each; a bad picture never costs the others."""
+        """(picture or the reason why not, codes, bits, survival) of each; a bad picture never costs the others."""
         if not images:
             return []
         try:
@@ -145,10 +146,14 @@ class ReconstructionWorker(Worker):
             return self._in_pieces(images, feed, counts, self.batch_size)
         except EvalkitError as error:
             if len(images) == 1:
-                return [(str(error), 0, None)]
+                return [(str(error), 0, None, {})]
             return self._in_pieces(images, feed, counts, 1)
         self._count(codes, feed, counts)
-        return list(zip(decoded, _lengths(codes), self.model.image_bits(codes), strict=True))
+        survived: list[dict[str, float | None]] = [{} for _ in images]
+        if "survival" in self.judges.tasks:
+            with self.timers("survival"):
+                survived = survival(self.model, codes, decoded)
+        return list(zip(decoded, _lengths(codes), self.model.image_bits(codes), survived, strict=True))
 
     def _in_pieces(
         self, images: list[Pixels], feed: Feed, counts: dict[str, np.ndarray[Any, Any]], size: int
