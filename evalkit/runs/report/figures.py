@@ -10,7 +10,7 @@ from html import escape
 import numpy as np
 
 from evalkit.runs.report.columns import Values
-from evalkit.runs.report.text_diff import shortened
+from evalkit.runs.report.text_diff import shortened, visible
 from evalkit.runs.report.words import number_text
 
 WIDTH, PAD, AXIS = 360, 10, 24  # user units; a phone shows about one a pixel
@@ -53,9 +53,9 @@ def ridges(title: str, rows: Sequence[tuple[str, Values]], low: float | None, hi
         at = [_scale(q, x0, x1, PAD, WIDTH - PAD) for q in (q5, q50, q95)]
         words = f"median {number_text(q50)}, 90 % between {number_text(q5)} and {number_text(q95)}, n {len(values):,}"
         said.append(f"{name}: {words}" if name else words)
-        parts.append(f"<g><title>{escape(said[-1])}</title>")
+        parts.append(f"<g><title>{written(said[-1])}</title>")
         if name:
-            parts.append(f'<text class="name" x="{PAD}" y="{base - tall - 4}">{escape(shortened(name, 34))}</text>')
+            parts.append(f'<text class="name" x="{PAD}" y="{base - tall - 4}">{written(shortened(name, 34))}</text>')
         parts.append(f'<text x="{WIDTH - PAD}" y="{base - tall - 4 if name else 12}" text-anchor="end">')
         parts.append(f"median {number_text(q50)}</text>")
         parts.append(f'<polygon class="area" points="{PAD},{base} {outline} {WIDTH - PAD},{base}"/>')
@@ -87,9 +87,9 @@ def intervals(title: str, rows: Sequence[Interval], low: float | None, high: flo
         if row.low is not None and row.high is not None:
             words += f", 95 % interval {number_text(row.low)} to {number_text(row.high)}"
         said.append(words + (", clear of all others" if row.best else ""))
-        parts.append(f'<g class="{kind}"><title>{escape(said[-1])}</title>')
+        parts.append(f'<g class="{kind}"><title>{written(said[-1])}</title>')
         parts.append(f'<text class="name" x="{NAME - 8}" y="{y + 4}" text-anchor="end">')
-        parts.append(f"{escape(shortened(row.name, 17))}</text>")
+        parts.append(f"{written(shortened(row.name, 17))}</text>")
         if row.low is not None and row.high is not None:
             left, right = (_scale(min(max(v, x0), x1), x0, x1, NAME, WIDTH - PAD) for v in (row.low, row.high))
             parts.append(_line("span", left, right, y, y))
@@ -109,7 +109,7 @@ def bars(title: str, rows: Sequence[tuple[str, float]]) -> str:
         y = number * tall + 4
         end = _scale(seconds, 0, rows[0][1], NAME, WIDTH - 58)
         parts.append(f'<text class="name" x="{NAME - 8}" y="{y + 11}" text-anchor="end">')
-        parts.append(f"{escape(shortened(name, 17))}</text>")
+        parts.append(f"{written(shortened(name, 17))}</text>")
         parts.append(f'<rect class="bar" x="{NAME}" y="{y + 2}" width="{max(end - NAME, 1):.1f}" height="11" rx="2"/>')
         parts.append(f'<text x="{end + 6:.1f}" y="{y + 11}">{number_text(seconds)} s</text>')
     said = "; ".join(f"{name} {number_text(seconds)} s" for name, seconds in rows)
@@ -132,7 +132,12 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 def svg(said: str, parts: Sequence[str], width: float, height: float) -> str:
     """The parts as one picture with a spoken description."""
     body = "".join(parts)
-    return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(said)}">{body}</svg>'
+    return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{written(said)}">{body}</svg>'
+
+
+def written(text: str) -> str:
+    """Text as a figure may hold it: characters that act are shown, markup is escaped."""
+    return escape(visible(text, 20_000))
 
 
 def _axis(x0: float, x1: float, left: float, height: float) -> list[str]:

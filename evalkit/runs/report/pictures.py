@@ -86,7 +86,7 @@ def shown(pixels: Pixels, side: int) -> Shown:
     picture = Image.fromarray(pixels)
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    picture.save(buffer, format="WEBP", quality=QUALITY, method=4)
+    picture.save(buffer, format="WEBP", quality=QUALITY, method=2)
     data = base64.b64encode(buffer.getvalue()).decode()
     return Shown("data:image/webp;base64," + data, picture.width, picture.height)
 

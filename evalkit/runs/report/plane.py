@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 
-from evalkit.runs.report.figures import svg, tick_text, ticks
+from evalkit.runs.report.figures import svg, tick_text, ticks, written
 from evalkit.runs.report.text_diff import shortened
 from evalkit.runs.report.words import number_text
 
@@ -72,7 +71,7 @@ def plane(x_title: str, y_title: str, points: Sequence[Point]) -> str:
     for number, p in enumerate(points):
         x, y = px(p.x), py(p.y)
         words = f"{p.name}: {x_title} {number_text(p.x)}, {y_title} {number_text(p.y)}"
-        parts.append(f'<g class="plain"><title>{escape(words)}</title>')
+        parts.append(f'<g class="plain"><title>{written(words)}</title>')
         for bounds, line in ((p.x_bounds, (px, True)), (p.y_bounds, (py, False))):
             if bounds is not None:
                 a, b = (line[0](v) for v in bounds)
@@ -82,8 +81,11 @@ def plane(x_title: str, y_title: str, points: Sequence[Point]) -> str:
         label = shortened(p.name, 26) if len(points) <= NAMED else str(number + 1)
         box = _place(x, y, len(label) * LETTER, taken)
         taken.append(box)
-        parts.append(f'<text class="name" x="{box.x0:.1f}" y="{box.y1 - 3:.1f}">{escape(label)}</text></g>')
-    parts.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{escape(x_title)}</text>')
+        if min(abs(box.y0 - y), abs(box.y1 - y)) > LINE:  # too far off to be read as this dot's
+            near = box.x0 if box.x0 > x else box.x1
+            parts.append(f'<line class="leader" x1="{x:.1f}" x2="{near:.1f}" y1="{y:.1f}" y2="{box.y0 + 7:.1f}"/>')
+        parts.append(f'<text class="name" x="{box.x0:.1f}" y="{box.y1 - 3:.1f}">{written(label)}</text></g>')
+    parts.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 6}" text-anchor="end">{written(x_title)}</text>')
     said = "; ".join(f"{p.name}: {number_text(p.x)}, {number_text(p.y)}" for p in points)
     return svg(f"{y_title} against {x_title}. {said}", parts, WIDTH, HEIGHT)
 
@@ -96,7 +98,7 @@ def numbered(points: Sequence[Point]) -> bool:
 def _place(x: float, y: float, wide: float, taken: Sequence[Box]) -> Box:
     """Room for a name beside its dot: the first place, nearest first, that overlaps nothing and lies inside."""
     places = []
-    for step in (0.75, 0.0, 1.5, 2.25, 3.0):
+    for step in (0.75, 0.0, *(0.75 * i for i in range(2, 13))):
         for down in (-step * LINE, step * LINE):
             places += [(x + 7, y - LINE / 2 + down), (x - 7 - wide, y - LINE / 2 + down)]
     boxes = [Box(left, top, left + wide, top + LINE) for left, top in places]

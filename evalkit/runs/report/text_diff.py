@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Literal
+
+from rapidfuzz.distance import Levenshtein
 
 MOST = 1200  # characters shown of a text
 JOINERS = "\u200c\u200d"  # they shape letters and emoji, and hide nothing
@@ -34,14 +35,15 @@ def differences(reference: str, hypothesis: str) -> list[Piece]:
     blanks = any(" " in text for text in texts)
     a, b = (re.findall(r"\S+|\s+", cut(text)) if blanks else list(cut(text)) for text in texts)
     pieces: list[Piece] = []
-    for tag, a0, a1, b0, b1 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
-        if tag == "equal":
-            pieces.append(Piece("same", visible("".join(a[a0:a1]))))
+    for step in Levenshtein.opcodes(a, b):  # as the rates count, and fast on repetitive texts
+        old, new = a[step.src_start : step.src_end], b[step.dest_start : step.dest_end]
+        if step.tag == "equal":
+            pieces.append(Piece("same", visible("".join(old))))
             continue
-        if a1 > a0:
-            pieces.append(Piece("missing", visible("".join(a[a0:a1]))))
-        if b1 > b0:
-            pieces.append(Piece("added", visible("".join(b[b0:b1]))))
+        if old:
+            pieces.append(Piece("missing", visible("".join(old))))
+        if new:
+            pieces.append(Piece("added", visible("".join(new))))
     return pieces
 
 
