@@ -31,6 +31,7 @@ class WeightFile:
     note: str = ""
     sha256: str | None = None
     gated: bool = False
+    metric: bool = False  # of a metric, not of a model under test: --weights does not reach it
 
     @property
     def where(self) -> str:
@@ -81,9 +82,10 @@ def missing_message(entry: WeightFile) -> str:
     """One sentence: what is missing, where it lies, how to pass it."""
     what = entry.files[0] if len(entry.files) == 1 else f"the folder of {', '.join(entry.files)}"
     gate = " (you must accept its licence there first)" if entry.gated else ""
+    flag = "" if entry.metric else "pass --weights PATH, or "
     return (
-        f"the weights {what} are not here and could not be fetched: get them from {entry.where}{gate} and pass "
-        f"--weights PATH, or put them into a folder named in the environment variable EVALKIT_WEIGHTS"
+        f"the weights {what} are not here and could not be fetched: get them from {entry.where}{gate} and {flag}"
+        "put them into a folder named in the environment variable EVALKIT_WEIGHTS"
     )
 
 
@@ -102,7 +104,12 @@ def _in_folder(entry: WeightFile, folder: Path) -> Path | None:
         files = (folder / entry.key / name, folder / entry.key, folder / name, folder / Path(name).name)
         return next((p for p in files if p.is_file()), None)
     folders = (folder / entry.key, folder)
-    return next((p for p in folders if all((p / name).is_file() for name in entry.files)), None)
+    return next((p for p in folders if all(_is_there(p / name) for name in entry.files)), None)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether the file is there; a conversion to safetensors stands in for a pickled `.bin`."""
+    return path.is_file() or (path.suffix == ".bin" and path.with_suffix(".safetensors").is_file())
 
 
 def _in_package(module: str, entry: WeightFile) -> Path | None:
