@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,9 +11,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from evalkit.errors import EvalkitError, MissingDependency, WeightsError
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.errors import EvalkitError
+from evalkit.tokenizers.base import Codes
+from evalkit.tokenizers.library import LibraryTokenizer, check_setting
 from evalkit.tokenizers.registry import register
+
+# attention as diffusers before 0.16 named it; files of that time carry these names and 1x1 convolutions
+OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 
 
 @dataclass(frozen=True)
@@ -25,56 +30,26 @@ class VaeConfig:
     half: bool = True
 
 
-def read_folder(path: Path, wanted: str) -> dict[str, Any]:
-    """config.json of a diffusers or transformers model folder, checked to be of the class `wanted`."""
-    try:
-        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-        found = config.get("_class_name") or (config.get("architectures") or ["an unnamed class"])[0]
-    except (OSError, ValueError, AttributeError) as error:
-        raise WeightsError(f"{path.name} has no readable config.json ({error}); give the model's whole folder") from None
-    if found != wanted:
-        raise WeightsError(f"{path.name} holds a {found}, {wanted} expected; give the folder of the right model")
-    return dict(config)
-
-
 @register("flux-vae", weights="flux-vae", config=VaeConfig(channels=16, native=1024))
 @register("sd3-vae", weights="sd3-vae", config=VaeConfig(channels=16, native=1024))
 @register("sdxl-vae", weights="sdxl-vae", config=VaeConfig(native=1024, half=False))
 @register("sd-vae-ft-ema", weights="sd-vae-ft-ema", config=VaeConfig())
 @register("sd-vae-ft-mse", weights="sd-vae-ft-mse", config=VaeConfig())
-class DiffusersVae(NetworkTokenizer):
+class DiffusersVae(LibraryTokenizer):
     """Latents are the posterior's mode, unscaled: [B, channels, H/8, W/8]; any sides that are multiples of 8."""
 
     library_class: ClassVar[str] = "AutoencoderKL"
     config: VaeConfig
-    network: Any
 
     @classmethod
-    def build(cls, config: VaeConfig) -> nn.Module:
-        """Its architecture is the folder's config.json, so it cannot be built without one."""
-        raise EvalkitError(f"{cls.library_class} is built from its folder; use load_tokenizer(name, weights=FOLDER)")
+    def check_settings(cls, name: str, config: VaeConfig, stated: Mapping[str, Any], path: Path) -> None:
+        """Raise `WeightsError` where the number of latent channels is another model's."""
+        check_setting(name, path, stated, "latent_channels", "latent channels", config.channels)
 
     @classmethod
-    def load_network(cls, name: str, config: VaeConfig, path: Path) -> nn.Module:
-        """The diffusers model of the folder `path`, from its safetensors file only."""
-        try:
-            import diffusers
-        except ImportError:
-            raise MissingDependency(name, "hf") from None
-        stated = read_folder(path, cls.library_class)
-        if stated.get("latent_channels") != config.channels:
-            raise WeightsError(
-                f"{path.name} has {stated.get('latent_channels')} latent channels, {name} has {config.channels}; "
-                f"give the folder that `evalkit weights list {name}` names"
-            )
-        try:
-            network: nn.Module = getattr(diffusers, cls.library_class).from_pretrained(
-                path, local_files_only=True, use_safetensors=True
-            )
-        except Exception as error:  # the library raises many kinds for a damaged or foreign file
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-            raise WeightsError(f"{path.name} cannot be loaded as {name}: {reason}") from None
-        return network.float()
+    def official_state(cls, checkpoint: dict[str, Any], network: nn.Module) -> dict[str, Tensor]:
+        """Attention parameters under their present names and shapes."""
+        return modern_attention(checkpoint, network)
 
     def setup(self) -> None:
         """Size follows from the configuration; a precision that gives NaN is refused."""
@@ -82,13 +57,21 @@ class DiffusersVae(NetworkTokenizer):
         if self.dtype == torch.float16 and not self.config.half:
             raise EvalkitError(f"{self.name} gives NaN in float16; give --dtype bfloat16 or float32")
 
-    def tokens_per_image(self, height: int, width: int) -> int:
-        """One latent vector for each stride x stride block."""
-        return (height // self.multiple) * (width // self.multiple)
-
     def _encode(self, x: Tensor) -> Codes:
         return Codes(latent=self.network.encode(x).latent_dist.mode().float())
 
     def _decode(self, codes: Codes, seed: int, noise: Tensor | None) -> Tensor:
         out: Tensor = self.network.decode(codes.values.to(self.device)).sample
         return out
+
+
+def modern_attention(checkpoint: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """Attention of files from before diffusers 0.16 under its present names, 1x1 convolutions as matrices."""
+    wanted = network.state_dict()
+    state = {}
+    for key, value in checkpoint.items():
+        new = re.sub(r"\.(query|key|value|proj_attn)\.(?=\w+$)", lambda m: f".{OLD_ATTENTION[m[1]]}.", key)
+        if new in wanted and value.ndim == 4 and wanted[new].ndim == 2 and value.shape[2:] == (1, 1):
+            value = value[:, :, 0, 0]
+        state[new] = value
+    return state

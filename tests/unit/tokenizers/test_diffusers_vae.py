@@ -17,7 +17,9 @@ def folder(tmp_path_factory):
     torch.manual_seed(0)
     widths = (8, 8, 8, 8)
     kinds = {"down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}
-    diffusers.AutoencoderKL(block_out_channels=widths, norm_num_groups=4, latent_channels=4, **kinds).save_pretrained(path)
+    diffusers.AutoencoderKL(block_out_channels=widths, norm_num_groups=4, latent_channels=4, **kinds).save_pretrained(
+        path
+    )
     return path
 
 
@@ -59,8 +61,46 @@ def test_wrong_folders_are_one_sentence(folder, tmp_path):
         with pytest.raises(WeightsError, match=said):
             load_tokenizer("sd-vae-ft-mse", tmp_path)
     (tmp_path / "config.json").write_text((folder / "config.json").read_text())
+    with pytest.raises(WeightsError, match="is not a whole safetensors file"):
+        load_tokenizer("sd-vae-ft-mse", tmp_path)
+
+
+def test_a_parameter_that_the_file_lacks_is_named_and_not_drawn_at_random(folder, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    state = load_file(folder / "diffusion_pytorch_model.safetensors")
+    del state["encoder.conv_in.weight"]
+    save_file(state, tmp_path / "diffusion_pytorch_model.safetensors")
+    (tmp_path / "config.json").write_text((folder / "config.json").read_text())
+    with pytest.raises(WeightsError, match=r"1 parameters are missing \(encoder\.conv_in\.weight\)"):
+        load_tokenizer("sd-vae-ft-mse", tmp_path, device="cpu")
+
+
+def test_settings_that_make_no_network_are_one_sentence(folder, tmp_path):
+    stated = json.loads((folder / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**stated, "down_block_types": ["NoSuchBlock"]}))
+    (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(b"unread")
     with pytest.raises(WeightsError, match="cannot be loaded as sd-vae-ft-mse"):
         load_tokenizer("sd-vae-ft-mse", tmp_path)
+
+
+def test_attention_under_the_names_of_old_files_is_the_same_network(folder, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    old = {}
+    names = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    for key, value in load_file(folder / "diffusion_pytorch_model.safetensors").items():
+        for new, former in names.items():
+            if f".{new}." in key:
+                key = key.replace(f".{new}.", f".{former}.")
+                value = value[:, :, None, None].contiguous() if value.ndim == 2 else value
+        old[key] = value
+    assert any(".proj_attn." in key for key in old)
+    save_file(old, tmp_path / "diffusion_pytorch_model.safetensors")
+    (tmp_path / "config.json").write_text((folder / "config.json").read_text())
+    x = torch.rand(1, 3, 16, 16)
+    before, after = (load_tokenizer("sd-vae-ft-mse", each, device="cpu") for each in (folder, tmp_path))
+    assert torch.equal(before.encode(x).latent, after.encode(x).latent)
 
 
 def test_without_the_library_the_pip_line_is_said(folder, monkeypatch):

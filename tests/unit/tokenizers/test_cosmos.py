@@ -1,0 +1,79 @@
+"""Cosmos: programs in the official files' form (indices, features, loss), made here by torch.jit."""
+
+import pytest
+import torch
+from torch import nn
+
+from evalkit.errors import EvalkitError, WeightsError
+from evalkit.tokenizers.cosmos import Cosmos, CosmosConfig
+from evalkit.tokenizers.registry import load_tokenizer
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*")
+
+
+class Encode(nn.Module):
+    def __init__(self, stride: int):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 6, stride, stride)
+
+    def forward(self, x):
+        z = self.conv(x)
+        return z.argmax(1).to(torch.int32), z, z.mean()
+
+
+class Decode(nn.Module):
+    def __init__(self, stride: int):
+        super().__init__()
+        self.table = nn.Embedding(6, 5)
+        self.conv = nn.ConvTranspose2d(5, 3, stride, stride)
+
+    def forward(self, indices):
+        return self.conv(self.table(indices).permute(0, 3, 1, 2))
+
+
+def write(folder, stride, precision):
+    torch.manual_seed(0)
+    encoder, decoder = Encode(stride).to(precision), Decode(stride).to(precision)
+    torch.jit.script(encoder).save(str(folder / "encoder.jit"))
+    torch.jit.script(decoder).save(str(folder / "decoder.jit"))
+    return encoder, decoder
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("stride", [8, 16])
+def test_codes_and_pictures_are_the_programs(tmp_path, stride, precision):
+    encoder, decoder = write(tmp_path, stride, precision)
+    model = load_tokenizer(f"cosmos-di{stride}", tmp_path, device="cpu", dtype="bfloat16")
+    x = torch.rand(2, 3, 32, 48)
+    codes = model.encode(x)
+    wanted = encoder((x * 2 - 1).to(precision))[0]
+    assert torch.equal(codes.indices, wanted.flatten(1).long())
+    assert codes.indices.shape[1] == model.tokens_per_image(32, 48)
+    shown = model.decode(codes)
+    assert shown.dtype == torch.float32
+    torch.testing.assert_close(shown, (decoder(wanted).float() + 1) / 2)
+    assert model.vocab_size == 64000
+    assert len(model.weights_sha256) == 64
+
+
+def test_the_other_strides_folder_is_refused(tmp_path):
+    write(tmp_path, 8, torch.float32)
+    model = load_tokenizer("cosmos-di16", tmp_path, device="cpu")
+    with pytest.raises(WeightsError, match=r"gives \(4, 4\) codes for \(32, 32\) pixels, cosmos-di16 has \(2, 2\)"):
+        model.encode(torch.rand(1, 3, 32, 32))
+
+
+def test_files_that_are_no_programs_are_one_sentence(tmp_path):
+    write(tmp_path, 8, torch.float32)
+    (tmp_path / "decoder.jit").write_bytes(b"cut")
+    with pytest.raises(WeightsError, match=r"decoder\.jit is no whole TorchScript file"):
+        load_tokenizer("cosmos-di8", tmp_path)
+    torch.save({"weight": torch.zeros(2)}, tmp_path / "decoder.jit")
+    with pytest.raises(WeightsError, match=r"decoder\.jit is no whole TorchScript file"):
+        load_tokenizer("cosmos-di8", tmp_path)
+
+
+def test_it_is_built_from_its_folder_only():
+    with pytest.raises(EvalkitError, match="built from their folder"):
+        Cosmos.build(CosmosConfig(8))
