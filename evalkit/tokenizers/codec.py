@@ -61,10 +61,10 @@ class Codec(Tokenizer):
         """Pictures [B, 3, H, W]; bytes that are no picture raise `EvalkitError` with the row's number."""
         pictures = []
         for number, row in enumerate(codes.values.cpu().numpy()):
-            stream = row[row != PADDING].astype(np.uint8).tobytes()
+            values = row[row != PADDING]
             try:
-                pictures.append(self._decompress(stream))
-            except (OSError, SyntaxError, ValueError) as error:
+                pictures.append(self._decompress(bytes(values.tolist())))  # a code outside 0..255 is a ValueError
+            except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
                 raise EvalkitError(
                     f"the codes of picture {number} are no {self.config.format} picture ({error})"
                 ) from None
