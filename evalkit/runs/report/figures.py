@@ -89,7 +89,7 @@ def intervals(title: str, rows: Sequence[Interval], low: float | None, high: flo
         said.append(words + (", clear of all others" if row.best else ""))
         parts.append(f'<g class="{kind}"><title>{written(said[-1])}</title>')
         parts.append(f'<text class="name" x="{NAME - 8}" y="{y + 4}" text-anchor="end">')
-        parts.append(f"{written(shortened(row.name, 17))}</text>")
+        parts.append(f"{written(shortened(row.name, 15))}</text>")
         if row.low is not None and row.high is not None:
             left, right = (_scale(min(max(v, x0), x1), x0, x1, NAME, WIDTH - PAD) for v in (row.low, row.high))
             parts.append(_line("span", left, right, y, y))
@@ -109,7 +109,7 @@ def bars(title: str, rows: Sequence[tuple[str, float]]) -> str:
         y = number * tall + 4
         end = _scale(seconds, 0, rows[0][1], NAME, WIDTH - 58)
         parts.append(f'<text class="name" x="{NAME - 8}" y="{y + 11}" text-anchor="end">')
-        parts.append(f"{written(shortened(name, 17))}</text>")
+        parts.append(f"{written(shortened(name, 15))}</text>")
         parts.append(f'<rect class="bar" x="{NAME}" y="{y + 2}" width="{max(end - NAME, 1):.1f}" height="11" rx="2"/>')
         parts.append(f'<text x="{end + 6:.1f}" y="{y + 11}">{number_text(seconds)} s</text>')
     said = "; ".join(f"{name} {number_text(seconds)} s" for name, seconds in rows)
