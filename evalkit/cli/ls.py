@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 
 import click
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -38,20 +39,23 @@ def _tokenizers(pattern: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(card) for card in cards], indent=1, ensure_ascii=False))
         return
-    headings = ("name", "codes", "codebook", "size", "params (M)", "weights", "licence")
+    headings = ("name", "side", "codes", "codebook", "M", "licence")
     rows = [
         (
-            card.name + (f" ({', '.join(card.aliases)})" if card.aliases else ""),
-            str(card.tokens or "varies"),
-            card.codebook or "—",
+            card.name + (f" = {', '.join(card.aliases)}" if card.aliases else ""),
             str(card.native_size),
-            f"{card.parameters_m:g}" if card.parameters_m else "—",
-            card.weights or ("none needed" if card.family == "codec" else "—"),
+            "encode only" if card.encode_only else str(card.tokens or "varies"),
+            card.codebook or "—",
+            f"{card.parameters_m:.0f}" if card.parameters_m else "—",
             card.licence or "—",
         )
         for card in cards
     ]
     _print(headings, rows)
+    click.echo(
+        "side: native picture side; codes at 256 px or at the native side; M: million parameters. "
+        "Weight files: evalkit weights list NAME"
+    )
 
 
 def _protocols(as_json: bool) -> None:
@@ -75,9 +79,9 @@ def _metrics(as_json: bool) -> None:
 
 
 def _print(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    table = Table(header_style="bold")
-    for number, heading in enumerate(headings):
-        table.add_column(heading, no_wrap=number == 0, overflow="fold")
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*row)
     Console().print(table)
