@@ -31,10 +31,8 @@ def compare_published(runs: Sequence[Run]) -> Iterator[Comparison]:
         for number in card.published if card else ():
             found = [r for r in run.results if r["metric"] == number.metric and r["value"] is not None]
             same = [r for r in found if r["protocol"] == number.protocol]
-            chosen = (same or found or [None])[0]
-            yield Comparison(
-                name, number, chosen["value"] if chosen else None, _verdict(number, run, bool(found), bool(same))
-            )
+            value = next((row["value"] for row in same or found), None)
+            yield Comparison(name, number, value, _verdict(number, run, bool(found), bool(same)))
 
 
 def published_table(runs: Sequence[Run]) -> Table | None:

@@ -2,73 +2,69 @@
 
 from __future__ import annotations
 
-import _compat_pickle
 import hashlib
 import pickle
 import re
-import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from evalkit.errors import WeightsError
+from evalkit.weights.stubs import Kind, WouldRun, named_globals, refused, stand_ins
 
-_CLASS_NAME = re.compile(r"^_?[A-Z]\w*$")
-_HARMLESS = {
-    "argparse.Namespace",
-    "pathlib.PosixPath",
-    "pathlib.WindowsPath",
-    "pathlib.Path",
-    "typing.Any",
-    "enum.Enum",
+_NOT_WEIGHTS = {
+    b"version https://git-lfs": "is a Git LFS pointer, not the file it points to; fetch it with: git lfs pull",
+    b"<!doctype": "is a web page, not weights; fetch it again from its official source",
+    b"<html": "is a web page, not weights; fetch it again from its official source",
 }
-
-
-class _Stub:
-    """Stands where a checkpoint holds an object of a foreign class (a config, say); it keeps state and does nothing."""
-
-    def __init__(self, *args: object) -> None:
-        self.args = args
-
-    def __setstate__(self, state: object) -> None:
-        self.state = state
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """The content of a `.safetensors`, `.pt`, `.pth`, `.ckpt`, `.bin` or `.th` file as a dict, on the CPU.
 
-    Pickles are read by torch's weights-only reader. Objects of foreign classes become inert stubs; a file that wants
-    to call a function, or a class of Python's own library that can act, is refused. Raises `WeightsError`.
+    Pickles are read by torch's weights-only reader. Objects of foreign classes become inert stubs (mappings and lists
+    keep what they hold); a file that wants to call a function, or a class of Python's own library that can act, is
+    refused. Raises `WeightsError`.
     """
+    _check_kind(path)
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
-    stubs: dict[str, Any] = {}
-    for _ in range(64):
-        try:
-            with torch.serialization.safe_globals([(stub, name) for name, stub in stubs.items()]):
-                loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
-            break
-        except pickle.UnpicklingError as error:
-            name = _unsafe_global(str(error))
-            if name is None or name in stubs:
-                raise WeightsError(f"{path.name} cannot be read as a checkpoint: {_first_line(error)}") from None
-            if not _may_stub(name):
-                raise WeightsError(
-                    f"{path.name} was refused: reading it would run {name}, which no weight file needs. "
-                    "Get the file from its official source"
-                ) from None
-            stubs[name] = type(name.rpartition(".")[2], (_Stub,), {})
-        except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-            raise WeightsError(
-                f"{path.name} is not a whole checkpoint (truncated or of another kind): {_first_line(error)}. "
-                "Fetch it again"
-            ) from None
-    else:
-        raise WeightsError(f"{path.name} holds objects of more than 64 foreign classes; it is not a weight file")
+    try:
+        names = named_globals(path)
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise _broken(path, error) from None
+    if acting := refused(names):
+        raise _refused(path, acting[0])
+    loaded = _load(path, names)
     if not isinstance(loaded, dict):
         raise WeightsError(f"{path.name} holds a {type(loaded).__name__}, not named parameters")
     return loaded
+
+
+def _load(path: Path, names: set[str]) -> Any:
+    kinds: dict[str, Kind] = {}
+    while True:
+        try:
+            with torch.serialization.safe_globals(stand_ins(names, kinds)):
+                return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        except WouldRun as error:
+            raise _refused(path, str(error)) from None
+        except pickle.UnpicklingError as error:
+            said = _reason(error)
+            filled = _filled(said, names - kinds.keys())
+            if filled is None:
+                raise WeightsError(f"{path.name} cannot be read as a checkpoint: {said}. Fetch it again") from None
+            kinds[filled] = "list" if "append" in said or "extend" in said else "mapping"
+        except Exception as error:  # a broken or forged pickle can fail in any way at all
+            raise _broken(path, error) from None
+
+
+def _filled(said: str, names: set[str]) -> str | None:
+    """The foreign class whose object the reader was told to fill, in its own words: "… but got <class 'a.B'>"."""
+    match = re.search(r"but got <class '([\w.]+)'>", said)
+    return match.group(1) if match and match.group(1) in names else None
 
 
 def file_sha256(path: Path) -> str:
@@ -88,32 +84,42 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
     try:
         return dict(load_file(path))
     except (SafetensorError, OSError, ValueError) as error:
-        raise WeightsError(
-            f"{path.name} is not a whole safetensors file: {_first_line(error)}. Fetch it again"
-        ) from None
+        raise WeightsError(f"{path.name} is not a whole safetensors file: {_reason(error)}. Fetch it again") from None
 
 
-def _is_zip(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return stream.read(2) == b"PK"
+def _check_kind(path: Path) -> None:
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(32).lstrip().lower()
+    except OSError as error:
+        raise WeightsError(f"{path.name} cannot be opened: {error.strerror or error}") from None
+    for mark, said in _NOT_WEIGHTS.items():
+        if start.startswith(mark):
+            raise WeightsError(f"{path.name} {said}")
+    if path.suffix != ".safetensors" and start.startswith(b"pk") and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(member.rpartition("/")[2] == "constants.pkl" for member in archive.namelist()):
+                raise WeightsError(
+                    f"{path.name} is a TorchScript program, which evalkit does not run; give its state dict"
+                )
 
 
-def _unsafe_global(message: str) -> str | None:
-    match = re.search(r"GLOBAL ([\w.]+)|Unsupported (?:global|class|type)[^\n]*?([\w]+(?:\.[\w]+)+)", message)
-    return next((group for group in match.groups() if group), None) if match else None
+def _refused(path: Path, name: str) -> WeightsError:
+    return WeightsError(
+        f"{path.name} was refused: reading it would run {name}, which no weight file needs. "
+        "Get the file from its official source"
+    )
 
 
-def _may_stub(name: str) -> bool:
-    """Whether `name` looks like a class of a research project; Python 2's names are translated as pickle does."""
-    module, _, last = name.rpartition(".")
-    module, last = _compat_pickle.NAME_MAPPING.get((module, last), (module, last))
-    module = _compat_pickle.IMPORT_MAPPING.get(module, module)
-    if f"{module}.{last}" in _HARMLESS:
-        return True
-    root = module.partition(".")[0]
-    return bool(_CLASS_NAME.match(last)) and root not in sys.stdlib_module_names
+def _broken(path: Path, error: BaseException) -> WeightsError:
+    return WeightsError(
+        f"{path.name} is not a whole checkpoint (truncated or of another kind): {_reason(error)}. Fetch it again"
+    )
 
 
-def _first_line(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
+    """The first line of what was said, without torch's advice to read the file unsafely."""
     text = str(error).strip()
-    return text.splitlines()[0][:200] if text else type(error).__name__
+    if match := re.search(r"WeightsUnpickler error:\s*([^\n]*)", text):
+        text = match.group(1)
+    return text.splitlines()[0][:200].rstrip(".") if text else type(error).__name__
