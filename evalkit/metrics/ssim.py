@@ -6,8 +6,7 @@ torchmetrics' Gaussian with reflected borders. A protocol names the one it takes
 With a = x + y and b = x - y, a window's means give 2 m_x m_y = (m_a² - m_b²) / 2 and m_x² + m_y² = (m_a² + m_b²) / 2,
 and its variances give 2 c_xy = (v_a - v_b) / 2 and v_x + v_y = (v_a + v_b) / 2. Four filters suffice, b vanishes for
 equal pictures (SSIM is then exactly 1), and rounding of v_a cancels in the ratio, so that float32 holds 1e-6 for 8-bit
-pictures; floating-point pictures are taken through in float64. Average pooling of a and b is that of x and y, so
-MS-SSIM goes on with them.
+pictures; floating-point pictures are taken through in float64.
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ Window = Literal["gauss11", "uniform7"]
 Border = Literal["crop", "reflect"]
 
 K1, K2 = 0.01, 0.03
+_STRIP = 64 * 256 * 3  # values of a strip; about seven arrays of this size are in hand at once
 BETAS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 SMALLEST_MS_SSIM = 161  # five scales of an 11-tap window: torchmetrics' own bound
 
@@ -51,39 +51,59 @@ def ssim(x: Image, y: Image, *, data_range: float = 1.0, window: Window = "gauss
     same_shape(x, y)
     if window == "uniform7":  # its sample covariance needs more than float32 to agree to 1e-6
         x, y = as_unit(x), as_unit(y)
-    a, b, unit = _sum_and_difference(x, y)
     _check_side(x, len(_KERNELS[window]))
-    luminance, contrast = _terms(a, b, data_range * unit, window)
-    return _mean(luminance * contrast, window if border == "crop" else None)
+    x, y, unit = _comparable(x, y)
+    return _means(x, y, data_range * unit, window, inner=border == "crop")[0]
 
 
 def ms_ssim(x: Image, y: Image, *, data_range: float = 1.0) -> float:
     """Multi-scale SSIM in torchmetrics' form: five scales, negative terms set to 0; nan below 161 pixels a side."""
-    a, b, unit = _sum_and_difference(x, y)
-    return _ms_ssim(a, b, data_range * unit, None)
+    same_shape(x, y)
+    x, y, unit = _comparable(x, y)
+    return _ms_ssim(x, y, data_range * unit, None)
 
 
 def reconstruction_scores(x: Image, y: Image) -> ReconstructionScores:
     """All four scores of an original and its reconstruction in one pass (SSIM: gauss11, border left out, range 1)."""
-    a, b, unit = _sum_and_difference(x, y)
     _check_side(x, 11)
     error = mse(x, y)
-    first = _terms(a, b, unit, "gauss11")
-    structure = _mean(first[0] * first[1], "gauss11")
-    return ReconstructionScores(error, psnr(error), structure, _ms_ssim(a, b, unit, first))
+    x, y, unit = _comparable(x, y)
+    first = _means(x, y, unit, "gauss11", inner=True)
+    return ReconstructionScores(error, psnr(error), first[0], _ms_ssim(x, y, unit, first[1]))
 
 
-def _sum_and_difference(x: Image, y: Image) -> tuple[Array, Array, float]:
-    """x + y and x - y, and what 1.0 on the [0, 1] scale is in them."""
-    same_shape(x, y)
-    if x.dtype == y.dtype == np.uint8:
-        return (
-            np.asarray(cv2.add(x, y, dtype=cv2.CV_32F)).reshape(x.shape),
-            np.asarray(cv2.subtract(x, y, dtype=cv2.CV_32F)).reshape(x.shape),
-            255.0,
-        )
-    u, v = as_unit(x), as_unit(y)
-    return u + v, u - v, 1.0
+def _comparable(x: Image, y: Image) -> tuple[Image, Image, float]:
+    """Both pictures as 8-bit values, or in float64 on [0, 1]; and what 1.0 on the [0, 1] scale is in them."""
+    return (x, y, 255.0) if x.dtype == y.dtype == np.uint8 else (as_unit(x), as_unit(y), 1.0)
+
+
+def _means(x: Image, y: Image, data_range: float, window: Window, *, inner: bool) -> tuple[float, float]:
+    """Means of SSIM and of its contrast-structure term over positions and channels of two [H, W, C] pictures.
+
+    Rows are taken in strips with a halo of half a window, so that all that is in hand fits the cache. `inner` leaves
+    out positions whose window leaves the picture.
+    """
+    height, width, channels = x.shape
+    margin = len(_KERNELS[window]) // 2
+    first, last = (margin, height - margin) if inner else (0, height)
+    columns = slice(margin, width - margin) if inner else slice(None)
+    rows = max(margin, _STRIP // (width * channels))
+    structure = contrast = 0.0
+    for top in range(first, last, rows):
+        bottom = min(top + rows, last)
+        start = max(top - margin, 0)
+        u, v = (_floats(each[start : bottom + margin]) for each in (x, y))
+        luminance, variation = _terms(u + v, u - v, data_range, window)
+        kept = (slice(top - start, bottom - start), columns)
+        contrast += sum(cv2.sumElems(variation[kept]))
+        luminance *= variation
+        structure += sum(cv2.sumElems(luminance[kept]))
+    count = (last - first) * (width - 2 * margin * inner) * channels
+    return structure / count, contrast / count
+
+
+def _floats(x: Image) -> Array:
+    return x.astype(np.float32) if x.dtype == np.uint8 else x
 
 
 def _terms(a: Array, b: Array, data_range: float, window: Window) -> tuple[Array, Array]:
@@ -92,40 +112,43 @@ def _terms(a: Array, b: Array, data_range: float, window: Window) -> tuple[Array
     shift = data_range if a.dtype == np.float32 else 0.0  # centres 8-bit sums, so that their squares stay exact
     centred = a - a.dtype.type(shift) if shift else a
     mean_a, mean_b = _smooth(centred, window), _smooth(b, window)
-    var_a, var_b = _smooth(centred * centred, window), _smooth(b * b, window)
-    var_a -= mean_a * mean_a
-    var_b -= mean_b * mean_b
+    scratch = np.multiply(centred, centred, out=centred if shift else None)
+    var_a = _smooth(scratch, window)
+    var_b = _smooth(np.multiply(b, b, out=scratch), window)
+    var_a -= np.multiply(mean_a, mean_a, out=scratch)
+    mean_b *= mean_b
+    var_b -= mean_b
     if window == "uniform7":
         var_a *= 49 / 48
         var_b *= 49 / 48
-    np.maximum(var_a, 0, out=var_a)
-    np.maximum(var_b, 0, out=var_b)
     mean_a += shift
     mean_a *= mean_a
-    mean_b *= mean_b
-    return _ratio(mean_a, mean_b, c1), _ratio(var_a, var_b, c2)
+    return _ratio(mean_a, mean_b, c1, scratch), _ratio(var_a, var_b, c2, mean_b)
 
 
-def _ratio(u: Array, v: Array, c: float) -> Array:
-    """(u - v + c) / (u + v + c), in the place of `u`."""
-    top = u - v
-    top += c
-    u += v
+def _ratio(u: Array, v: Array, c: float, out: Array) -> Array:
+    """(u - v + c) / (u + v + c) in the place of `out`; `u` is used up."""
     u += c
-    top /= u
-    return top
+    np.subtract(u, v, out=out)
+    u += v
+    out /= u
+    return out
 
 
-def _ms_ssim(a: Array, b: Array, data_range: float, first: tuple[Array, Array] | None) -> float:
-    if min(a.shape[:2]) < SMALLEST_MS_SSIM:
+def _ms_ssim(x: Image, y: Image, data_range: float, first: float | None) -> float:
+    """`first`: the contrast term of the first scale where it is known."""
+    if min(x.shape[:2]) < SMALLEST_MS_SSIM:
         return math.nan
     terms: list[float] = []
     for scale in range(len(BETAS)):
-        luminance, contrast = first if first and scale == 0 else _terms(a, b, data_range, "gauss11")
+        if scale:
+            x, y = _halve(x), _halve(y)
         last = scale == len(BETAS) - 1
-        terms.append(_mean(luminance * contrast, None) if last else _mean(contrast, "gauss11"))
-        if not last:
-            a, b = _halve(a), _halve(b)
+        if scale == 0 and first is not None:
+            terms.append(first)
+        else:
+            structure, contrast = _means(x, y, data_range, "gauss11", inner=not last)
+            terms.append(structure if last else contrast)
     return float(math.prod(max(term, 0.0) ** beta for term, beta in zip(terms, BETAS, strict=True)))
 
 
@@ -143,15 +166,9 @@ def _smooth(x: Array, window: Window) -> Array:
     return np.asarray(cv2.sepFilter2D(x, -1, kernel, kernel, borderType=cv2.BORDER_REFLECT_101)).reshape(x.shape)
 
 
-def _mean(values: Array, window: Window | None) -> float:
-    margin = len(_KERNELS[window]) // 2 if window else 0
-    inner = values[margin:-margin, margin:-margin] if margin else values
-    return float(inner.mean(dtype=np.float64))
-
-
-def _halve(x: Array) -> Array:
+def _halve(x: Image) -> Array:
     h, w = x.shape[0] // 2, x.shape[1] // 2
-    half = cv2.resize(x[: 2 * h, : 2 * w], (w, h), interpolation=cv2.INTER_AREA)
+    half = cv2.resize(_floats(x)[: 2 * h, : 2 * w], (w, h), interpolation=cv2.INTER_AREA)
     return np.asarray(half).reshape(h, w, x.shape[2])
 
 
