@@ -48,14 +48,14 @@ Load = Callable[[str | Path | None, torch.device], FeatureExtractor]
 
 
 def _import_extractors() -> None:
-    from evalkit.encoders import efficientnet, inception  # noqa: F401
+    from evalkit.encoders import clip, dinov2, efficientnet, inception  # noqa: F401
 
 
 EXTRACTORS: Registry[Load] = Registry("extractor", _import_extractors)
 
 
 def load_extractor(name: str, weights: str | Path | None = None, device: str = "auto") -> FeatureExtractor:
-    """The feature extractor called `name` (`inception-v3-fid`, `efflite0`).
+    """The feature extractor called `name` (`inception-v3-fid`, `efflite0`, `dinov2-vitl14`, `clip-vitl14`, …).
 
     Raises `WeightsError` where its weight file cannot be had.
     """

@@ -8,10 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from evalkit.encoders.vit_dinov2 import DinoV2
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.tokenizers.base import Codes, NetworkTokenizer
 from evalkit.tokenizers.llamagen import Decoder, Encoder
-from evalkit.tokenizers.nets.dinov2 import DinoV2, normalised
+from evalkit.tokenizers.nets.dinov2 import normalised
 from evalkit.tokenizers.nets.hita import HitaConfig, HitaDecoder, HitaEncoder
 from evalkit.tokenizers.nets.quantize import Codebook
 from evalkit.tokenizers.registry import register

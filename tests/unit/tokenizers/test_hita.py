@@ -4,11 +4,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from evalkit.encoders.vit_dinov2 import DinoSize, DinoV2
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.tokenizers.cards import tokenizer_cards
 from evalkit.tokenizers.hita import BACKBONE, Hita
 from evalkit.tokenizers.llamagen import LlamaGenConfig
-from evalkit.tokenizers.nets.dinov2 import DinoSize, DinoV2, normalised
+from evalkit.tokenizers.nets.dinov2 import normalised
 from evalkit.tokenizers.nets.hita import HitaConfig, grid_positions
 from evalkit.tokenizers.nets.hita_layers import LayerSize
 from evalkit.tokenizers.registry import TOKENIZERS
