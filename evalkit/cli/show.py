@@ -16,6 +16,7 @@ from rich.text import Text
 
 from evalkit.cli.published import published_table
 from evalkit.protocols import differences, load_protocol
+from evalkit.runs.report.summary import is_of_a_part
 from evalkit.runs.store import Run
 
 MOST_FAILED = 20
@@ -100,7 +101,7 @@ def _cells(runs: Sequence[Run], full: bool) -> dict[tuple[str, ...], dict[int, d
     cells: dict[tuple[str, ...], dict[int, dict[str, Any]]] = {}
     for column, run in enumerate(runs):
         for row in run.results:
-            if row["status"] == "ok" and (full or row["metric"] not in DETAILS):
+            if row["status"] == "ok" and (full or not (row["metric"] in DETAILS or is_of_a_part(row))):
                 key = (row["task"], row["dataset"], row["metric"], row["protocol"])
                 cells.setdefault(key, {})[column] = row
     parts = list(dict.fromkeys(key[:2] for key in cells))

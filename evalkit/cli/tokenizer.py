@@ -29,9 +29,10 @@ from evalkit.runs.job import RunOptions
     "--tasks",
     default="reconstruction,detail,text,distribution,codes",
     show_default=True,
-    help="What to measure, separated by commas; also: survival (do codes return when encoded again?).",
+    help="What to measure, separated by commas; also: survival (do codes return when encoded again?), shift.",
 )
 @click.option("--size", type=click.IntRange(min=8), help="Side of the square input [default: the model's own].")
+@click.option("--native-resolution", is_flag=True, help="Each picture at its own size, padded or in tiles.")
 @click.option("--compare-published", is_flag=True, help="Print published numbers beside the measured ones.")
 @click.option("--full", is_flag=True, help="Print every metric, not only the main ones.")
 @run_options
@@ -41,6 +42,7 @@ def tokenizer(
     protocols: tuple[str, ...],
     tasks: str,
     size: int | None,
+    native_resolution: bool,
     compare_published: bool,
     full: bool,
     options: RunOptions,
@@ -62,7 +64,9 @@ def tokenizer(
     from evalkit.runs.report import write_report
 
     chosen = [each.strip() for each in tasks.split(",") if each.strip()]
-    runs = evaluate_tokenizer(models, data, protocols=protocols, tasks=chosen, size=size, options=options)
+    runs = evaluate_tokenizer(
+        models, data, protocols=protocols, tasks=chosen, size=size, native_resolution=native_resolution, options=options
+    )
     page: Path | None = runs[0].path / "report.html"
     if len(runs) > 1:
         page = write_report(runs, runs[0].path.parent / "comparison.html")

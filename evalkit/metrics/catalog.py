@@ -41,8 +41,19 @@ _ALL = [
         for reference, words in _REFERENCES.items()
     ),
     _info("bpp", "bits spent on a pixel of the input", "lower", "bit/px", 0.0, None, "definition"),
+    _info(
+        "survival_exact",
+        "share of codes that return from the decoder's own numbers",
+        "higher",
+        "",
+        0.0,
+        1.0,
+        "definition",
+    ),
     _info("survival_8bit", "share of codes that return after 8-bit rounding", "higher", "", 0.0, 1.0, "definition"),
     _info("survival_jpeg75", "share of codes that return after JPEG 75", "higher", "", 0.0, 1.0, "definition"),
+    _info("shift_psnr", "agreement of reconstructions after a shift by 4 px", "higher", "dB", 0.0, None, "definition"),
+    _info("shift_codes", "share of codes that move along by one cell", "higher", "", 0.0, 1.0, "definition"),
     _info("codes_used", "share of the codebook that occurs", "higher", "", 0.0, 1.0, "definition"),
     _info("code_perplexity", "exp of the entropy of the code frequencies", "higher", "codes", 1.0, None, "definition"),
 ]

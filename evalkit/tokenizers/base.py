@@ -60,6 +60,7 @@ class Tokenizer(ABC):
 
     name: str
     vocab_size: int | None = None  # None: continuous, or bits that no index holds
+    bits_of_index: int | None = None  # an index packs this many bits that each mean something by themselves
     native_size: int = 256  # side of the square it was made for
     multiple: int = 1  # sides must be multiples of this
     fixed_size: bool = False  # only native_size works (learned positions)

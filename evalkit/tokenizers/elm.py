@@ -153,7 +153,7 @@ class ElmBAE(NetworkTokenizer):
 
     def setup(self) -> None:
         """Vocabulary and stride follow from the configuration."""
-        self.vocab_size = 2**self.config.bits
+        self.vocab_size, self.bits_of_index = 2**self.config.bits, self.config.bits
         self.multiple = 2 ** (len(self.config.mult) - 1)
 
     def tokens_per_image(self, height: int, width: int) -> int:

@@ -86,7 +86,7 @@ class FlowMo(NetworkTokenizer):
 
     def setup(self) -> None:
         """Vocabulary and side follow from the configuration."""
-        self.vocab_size = 2**self.config.bits
+        self.vocab_size, self.bits_of_index = 2**self.config.bits, self.config.bits
         self.native_size = self.config.size
         self.multiple = self.config.patch
 

@@ -74,6 +74,7 @@ class MaskBit(NetworkTokenizer):
     def setup(self) -> None:
         """Vocabulary and stride follow from the configuration."""
         self.vocab_size = self.config.codes or 2**self.config.net.z
+        self.bits_of_index = None if self.config.codes else self.config.net.z
         self.multiple = self.config.net.stride
 
     def tokens_per_image(self, height: int, width: int) -> int:

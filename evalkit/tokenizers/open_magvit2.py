@@ -140,7 +140,7 @@ class OpenMagvit(NetworkTokenizer):
 
     def setup(self) -> None:
         """Vocabulary and stride follow from the configuration."""
-        self.vocab_size = 2**self.config.bits
+        self.vocab_size, self.bits_of_index = 2**self.config.bits, self.config.bits
         self.native_size = self.config.size
         self.multiple = 2 ** (len(self.config.mult) - 1)
 

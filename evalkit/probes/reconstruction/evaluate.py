@@ -19,8 +19,8 @@ from evalkit.runs.job import RunOptions
 from evalkit.runs.store import Run, RunStore
 from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer
 
-TASKS = ("reconstruction", "detail", "text", "distribution", "codes", "survival")
-DEFAULT_TASKS = TASKS[:-1]  # survival encodes three times
+DEFAULT_TASKS = ("reconstruction", "detail", "text", "distribution", "codes")
+TASKS = (*DEFAULT_TASKS, "survival", "shift")  # the last two run the model several times more
 
 
 def evaluate_tokenizer(
@@ -30,12 +30,14 @@ def evaluate_tokenizer(
     protocols: Sequence[str] = ("evalkit-1",),
     tasks: Sequence[str] = DEFAULT_TASKS,
     size: int | None = None,
+    native_resolution: bool = False,
     options: RunOptions | None = None,
 ) -> list[Run]:
     """Evaluate each tokenizer of `models` on `data` under every protocol, in one pass a model; one sealed run each.
 
-    `data`: what `open_images` takes. `tasks`: some of reconstruction, detail, text, distribution, codes, survival.
-    `size`: side of the square input where the model allows others than its own. Runs that are complete are read
+    `data`: what `open_images` takes. `tasks`: some of reconstruction, detail, text, distribution, codes, survival, shift.
+    `size`: side of the square input where the model allows others than its own. `native_resolution`: each picture at
+    its own size instead, padded or in tiles (`native`). Runs that are complete are read
     back, interrupted ones are resumed. Raises `EvalkitError` before any work where a name, a file or an option is wrong.
 
     >>> import tempfile, pathlib
@@ -60,7 +62,7 @@ def evaluate_tokenizer(
     runs: list[Run] = []
     for name in dict.fromkeys(names):
         model = load_tokenizer(name, weights.get(name), options.device, options.dtype)
-        feeds = [feed_of(protocol, model, size) for protocol in chosen]
+        feeds = [feed_of(protocol, model, size, whole=native_resolution) for protocol in chosen]
         judges = judges or Judges(chosen, frozenset(tasks), options.device)
         job = TokenizerJob(model, images, feeds, judges, options)
         runs.append(run_job(job, RunStore(_folder(job, options, several=len(set(names)) > 1)), options))

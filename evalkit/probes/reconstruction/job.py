@@ -51,7 +51,7 @@ class TokenizerJob(Job):
             "model": self.model.name,
             "weights": self.model.weights_sha256,
             "data": {"name": self.images.name, "n": self.n, "digest": self._digest},
-            "protocols": [{**f.protocol.as_dict(), "side": f.size} for f in self.feeds],
+            "protocols": [feed.as_dict() for feed in self.feeds],
             "tasks": sorted(self.judges.tasks),
             "judges": {**self.judges.weights, **dict.fromkeys(self.judges.unavailable, "unavailable")},
             "seed": self.options.seed,
@@ -109,10 +109,7 @@ class TokenizerJob(Job):
                 "unreadable": errors["error"].length() - errors["error"].null_count,
                 "duplicates": len(hashes) - len(set(hashes)),
             },
-            "protocols": [
-                {**f.protocol.as_dict(), "side": f.size, "misfed": f.misfed, "sha256": f.protocol.sha256}
-                for f in self.feeds
-            ],
+            "protocols": [{**f.as_dict(), "misfed": f.misfed, "sha256": f.protocol.sha256} for f in self.feeds],
             "judges": {"weights": self.judges.weights, "unavailable": self.judges.unavailable},
             "seed": self.options.seed,
             "plan": self.plan(),

@@ -72,9 +72,10 @@ class Judges:
         signed = protocol.lpips.input_range == "[-1, 1]"
         for net, lpips in ((net, self.lpips[net]) for net in protocol.lpips.nets if net in self.lpips):
             with timers("lpips"):
-                x, y = (_stack(pairs, which).float().div_(255) for which in ("original", "reconstruction"))
-                for pair, value in zip(pairs, lpips.distance(x, y, normalise=signed).tolist(), strict=True):
-                    pair.row[f"lpips_{net}"] = value
+                for alike in _by_shape(pairs):
+                    x, y = (_stack(alike, which).float().div_(255) for which in ("original", "reconstruction"))
+                    for pair, value in zip(alike, lpips.distance(x, y, normalise=signed).tolist(), strict=True):
+                        pair.row[f"lpips_{net}"] = value
         if self.ocr is not None and protocol.text.references:
             with timers("ocr"):
                 for pair in pairs:
@@ -102,12 +103,14 @@ class Judges:
         for name in protocol.distribution.extractors:
             if name in self.extractors:
                 extractor = self.extractors[name]
-                with timers("features"):
-                    both = [
-                        extractor.features(_stack(pairs, which), resize=None if own else protocol.distribution.resize)
-                        for which in ("original", "reconstruction")
-                    ]
-                yield name, both[0].cpu().numpy(), both[1].cpu().numpy()
+                for alike in _by_shape(pairs):
+                    with timers("features"):
+                        resize = None if own else protocol.distribution.resize
+                        both = [
+                            extractor.features(_stack(alike, which), resize=resize)
+                            for which in ("original", "reconstruction")
+                        ]
+                    yield name, both[0].cpu().numpy(), both[1].cpu().numpy()
 
     def _read(self, protocol: Protocol, pair: Pair) -> None:
         rule = protocol.text
@@ -132,8 +135,12 @@ class Judges:
         key = hashlib.sha256(image.tobytes() + f"{rule.ocr_size} {rule.ocr_fit} {rule.ocr_filter}".encode()).digest()
         if key in self._texts:
             return self._texts[key]
-        if rule.ocr_fit == "exactly" or image.shape[0] < rule.ocr_size:
+        height, width = image.shape[:2]
+        if rule.ocr_fit == "exactly":
             image = resize_exact(image, (rule.ocr_size, rule.ocr_size), rule.ocr_filter)
+        elif min(height, width) < rule.ocr_size:
+            grow = rule.ocr_size / min(height, width)
+            image = resize_exact(image, (round(height * grow), round(width * grow)), rule.ocr_filter)
         text = self.ocr.read(image).text
         if remember:
             self._texts[key] = text
@@ -156,6 +163,14 @@ def pixel_scores(protocol: Protocol, original: Pixels, reconstruction: Pixels) -
             original, reconstruction, data_range=float(rule.data_range), window=rule.window, border=rule.border
         )
     return found
+
+
+def _by_shape(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    """Pairs of one size together, in order of appearance."""
+    groups: dict[tuple[int, ...], list[Pair]] = {}
+    for pair in pairs:
+        groups.setdefault(pair.original.shape, []).append(pair)
+    return list(groups.values())
 
 
 def _stack(pairs: Sequence[Pair], which: str) -> torch.Tensor:

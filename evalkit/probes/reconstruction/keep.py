@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from evalkit.images.encode import png_bytes
 from evalkit.images.sample import Sample
 from evalkit.jsonio import pretty_json
-from evalkit.probes.reconstruction.pixels import Feed, model_input, scored_original, scored_reconstructions, to_batch
+from evalkit.probes.reconstruction.forward import Forward
+from evalkit.probes.reconstruction.pixels import Feed, model_input, scored_original, scored_reconstructions
 from evalkit.runs.store import RunStore, write_bytes
 
 if TYPE_CHECKING:
@@ -71,8 +72,11 @@ def _again(job: TokenizerJob, feed: Feed, position: int) -> tuple[bytes, bytes] 
     if not isinstance(sample, Sample):  # the file has changed since it was scored
         return None
     fed = model_input(sample.image, feed)
-    decoded = job.model.decode(job.model.encode(to_batch([fed], feed)), seed=job.options.seed)
-    return png_bytes(scored_original(fed, feed)), png_bytes(scored_reconstructions(decoded, feed)[0])
+    again = Forward(job.model, frozenset(), batch_size=job.batch_size, seed=job.options.seed, timers=job.timers)
+    (output,) = again([fed], feed)
+    if output.picture is None:
+        return None
+    return png_bytes(scored_original(fed, feed)), png_bytes(scored_reconstructions(output.picture[None], feed)[0])
 
 
 def _entry(row: dict[str, Any], kind: str, rank: int, stem: str) -> dict[str, Any]:

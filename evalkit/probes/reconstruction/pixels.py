@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from evalkit.errors import EvalkitError
 from evalkit.images.geometry import fit_square, resize_exact
 from evalkit.images.sample import Pixels
+from evalkit.probes.reconstruction.native import policy_text
 from evalkit.protocols import Protocol
 from evalkit.tokenizers.base import Tokenizer
 
@@ -23,15 +25,23 @@ class Feed:
     size: int
     misfed: bool  # the network is given [0, 1] although it was made for [-1, 1]
     signed: bool  # the network's own range is [-1, 1]
+    whole: str | None = None  # each picture at its own size: how, in words
 
     @property
     def key(self) -> tuple[str, int, bool]:
         """Two protocols with equal keys share one forward pass."""
-        return (self.protocol.input.method, self.size, self.misfed)
+        return (self.whole or self.protocol.input.method, self.size, self.misfed)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The protocol and how the model is fed under it, as plan and record keep it."""
+        return {**self.protocol.as_dict(), "side": self.whole or self.size}
 
 
-def feed_of(protocol: Protocol, model: Tokenizer, size: int | None = None) -> Feed:
-    """The feed of `model` under `protocol`; `size` overrides the side where the model allows it."""
+def feed_of(protocol: Protocol, model: Tokenizer, size: int | None = None, *, whole: bool = False) -> Feed:
+    """The feed of `model` under `protocol`; `size` overrides the side where the model allows it.
+
+    `whole`: each picture at its own size instead (see `native`); raises where the protocol scores at a fixed one.
+    """
     rule = protocol.input
     native = model.native_size if rule.size == "native" else rule.size
     side = size or rule.sizes.get(model.name, native)
@@ -40,7 +50,11 @@ def feed_of(protocol: Protocol, model: Tokenizer, size: int | None = None) -> Fe
     model.check_size(side, side)
     low = getattr(model, "value_range", (0.0, 1.0))[0]
     signed = low < 0
-    return Feed(protocol, side, misfed=signed and rule.ranges.get(model.name) == "[0, 1]", signed=signed)
+    misfed = signed and rule.ranges.get(model.name) == "[0, 1]"
+    if whole and (protocol.score.size != "input" or size is not None):
+        given = "--size" if size is not None else f"--protocol {protocol.id}, which scores all pictures at one size"
+        raise EvalkitError(f"--native-resolution keeps each picture's own size; leave out {given}")
+    return Feed(protocol, side, misfed, signed, policy_text(model) if whole else None)
 
 
 def to_batch(images: list[Pixels], feed: Feed) -> Tensor:
@@ -50,8 +64,8 @@ def to_batch(images: list[Pixels], feed: Feed) -> Tensor:
 
 
 def model_input(image: Pixels, feed: Feed) -> Pixels:
-    """The square uint8 picture that the model is fed."""
-    return fit_square(image, feed.size, feed.protocol.input.method)
+    """The uint8 picture that the model is fed: a square, or the whole picture."""
+    return image if feed.whole else fit_square(image, feed.size, feed.protocol.input.method)
 
 
 _GREY = np.arange(256, dtype=np.float64)

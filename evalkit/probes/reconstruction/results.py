@@ -15,7 +15,8 @@ from evalkit.metrics.frechet import Pairs, paired_frechet, pairs_shape
 from evalkit.metrics.moments import fold, save_moments
 from evalkit.metrics.psnr import psnr, target_range
 from evalkit.probes.reconstruction.numbers import measured, unavailable
-from evalkit.probes.reconstruction.survival import COLUMNS
+from evalkit.probes.reconstruction.shift import COLUMNS as SHIFT
+from evalkit.probes.reconstruction.survival import COLUMNS as SURVIVAL
 from evalkit.probes.reconstruction.texts import text_results
 from evalkit.protocols import Protocol
 from evalkit.runs.store import Result, RunStore
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
     from evalkit.probes.reconstruction.job import TokenizerJob
 
 DISTANCES = {"inception-v3-fid": "fid", "efflite0": "fd_efflite0"}
+_CONTINUOUS = "continuous codes have no identity that could survive"
+NO_CODES = {
+    **dict.fromkeys(SURVIVAL, _CONTINUOUS),
+    "shift_psnr": "no picture could be moved and encoded again",
+    "shift_codes": "only codes that are one for each cell of a grid can move with the picture",
+}
 IMAGE_TASKS = ("reconstruction", "detail", "text")
 
 
@@ -43,8 +50,7 @@ def fold_results(store: RunStore, keys: Sequence[str], samples: pa.Table, job: T
                 results += text_results(dataset, part, protocol, job.judges.unavailable.get("text"), job.options.seed)
         if "distribution" in job.judges.tasks:
             results += _distribution_results(store, keys, protocol, job, good.num_rows)
-        if "survival" in job.judges.tasks:
-            results += _survival_results(protocol, job, good)
+        results += _model_results(store, keys, protocol, job, good)
         if "codes" in job.judges.tasks:
             results += _code_results(store, keys, protocol, job, good)
     return results
@@ -139,14 +145,25 @@ def _keep_statistics(store: RunStore, name: str, pairs: Pairs) -> None:
         save_moments(folder / name, original=fold(x for x, _ in pairs()), reconstruction=fold(y for _, y in pairs()))
 
 
-def _survival_results(protocol: Protocol, job: TokenizerJob, good: pa.Table) -> Iterator[Result]:
-    for metric in COLUMNS:
+def _model_results(
+    store: RunStore, keys: Sequence[str], protocol: Protocol, job: TokenizerJob, good: pa.Table
+) -> Iterator[Result]:
+    """Survival and shift consistency: over all codes, and where there are scales or bits, for each of them."""
+    wanted = [("survival", SURVIVAL), ("shift", SHIFT)]
+    for task, metric in ((task, metric) for task, metrics in wanted if task in job.judges.tasks for metric in metrics):
         if good[metric].null_count < good.num_rows:
             estimate = bootstrap_mean(_floats(good, metric), seed=job.options.seed)
-            yield measured("survival", job.images.name, metric, estimate, protocol)
+            yield measured(task, job.images.name, metric, estimate, protocol)
         else:
-            reason = "continuous codes have no identity that could survive"
-            yield unavailable("survival", job.images.name, metric, protocol, reason)
+            yield unavailable(task, job.images.name, metric, protocol, NO_CODES[metric])
+        for part in ("scale", "bit"):
+            stem = f"{protocol.id}|{metric}|{part}"
+            found = [arrays[stem] for key in keys if stem in (arrays := store.arrays(key))]
+            shares = np.concatenate(found) if found else np.zeros((0, 0))
+            for number in range(shares.shape[1]):
+                name = f"{job.images.name}[{part} {number + 1} of {shares.shape[1]}]"
+                estimate = bootstrap_mean(shares[:, number], seed=job.options.seed)
+                yield measured(task, name, metric, estimate, protocol)
 
 
 def _code_results(

@@ -8,29 +8,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from evalkit.errors import EvalkitError
 from evalkit.images.encode import png_bytes
 from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
+from evalkit.probes.reconstruction.forward import Forward, Output
 from evalkit.probes.reconstruction.judges import Judges
 from evalkit.probes.reconstruction.pixels import (
     Feed,
     model_input,
     scored_original,
     scored_reconstructions,
-    to_batch,
 )
 from evalkit.probes.reconstruction.rows import table
-from evalkit.probes.reconstruction.survival import survival
 from evalkit.runs.job import Shard, Worker
 from evalkit.runs.store import ShardOutput
 from evalkit.runs.timers import Timers
-from evalkit.tokenizers.base import Codes, Tokenizer
+from evalkit.tokenizers.base import Tokenizer
 
 COUNTED_VOCABULARY = 2**20  # codebook use is counted up to this size
-Outputs = list[tuple[Tensor | str, int, float | None, dict[str, float | None]]]
+Arrays = dict[str, np.ndarray[Any, Any]]
+Features = dict[str, list[np.ndarray[Any, Any]]]
 
 
 @dataclass
@@ -60,20 +57,20 @@ class ReconstructionWorker(Worker):
         timers: Timers,
     ) -> None:
         self.images, self.model, self.feeds, self.judges = images, model, feeds, judges
-        self.batch_size, self.threads, self.seed, self.keep_all = batch_size, threads, seed, keep_all
-        self.timers = timers
+        self.batch_size, self.threads, self.keep_all, self.timers = batch_size, threads, keep_all, timers
+        self.forward = Forward(model, judges.tasks, batch_size=batch_size, seed=seed, timers=timers)
 
     def process(self, shard: Shard, tick: Callable[[int], None]) -> ShardOutput:
         """Rows in sample order (protocols inside), arrays `<protocol>|<what>`, pictures when all are kept."""
         rows: list[dict[str, Any]] = []
-        counts: dict[str, np.ndarray[Any, Any]] = {}
-        features: dict[str, list[np.ndarray[Any, Any]]] = defaultdict(list)
+        counts: Arrays = {}
+        features: Features = defaultdict(list)
         files: dict[str, bytes] = {}
         groups: dict[tuple[str, str], list[Pair]] = defaultdict(list)
         position = shard.start
         for batch in self._batches(shard):
             good = [each for each in batch if isinstance(each, Sample)]
-            done = self._reconstruct(good, counts)
+            done = self._reconstruct(good, counts, features)
             for each in batch:
                 for feed in self.feeds:
                     pair = done.get((each.id, feed.protocol.id))
@@ -105,74 +102,43 @@ class ReconstructionWorker(Worker):
             yield batch
 
     def _reconstruct(
-        self, samples: list[Sample], counts: dict[str, np.ndarray[Any, Any]]
+        self, samples: list[Sample], arrays: Arrays, features: Features
     ) -> dict[tuple[str, str], Pair | str]:
         done: dict[tuple[str, str], Pair | str] = {}
-        passes: dict[tuple[Any, ...], tuple[list[Pixels], Outputs]] = {}
+        passes: dict[tuple[Any, ...], tuple[list[Pixels], list[Output]]] = {}
         for feed in self.feeds:
             if feed.key not in passes:
                 with self.timers("prepare"):
                     fed = [model_input(sample.image, feed) for sample in samples]
-                passes[feed.key] = (fed, self._forward(fed, feed, counts))
+                passes[feed.key] = (fed, self.forward(fed, feed))
             fed, outputs = passes[feed.key]
-            for sample, image, (output, codes, bits, survived) in zip(samples, fed, outputs, strict=True):
-                if isinstance(output, str):
-                    done[sample.id, feed.protocol.id] = output
+            self._count(outputs, feed, arrays)
+            for sample, image, output in zip(samples, fed, outputs, strict=True):
+                if output.picture is None:
+                    done[sample.id, feed.protocol.id] = output.reason or "the model gave no picture"
                     continue
                 with self.timers("prepare"):
                     original = scored_original(image, feed)
-                    (reconstruction,) = scored_reconstructions(output[None], feed)
-                row = {**_row(sample, feed, codes, bits), **survived}
+                    (reconstruction,) = scored_reconstructions(output.picture[None], feed)
+                row = _row(sample, feed, output, image)
+                for name, value in output.columns.items():
+                    if isinstance(value, np.ndarray):
+                        features[f"{feed.protocol.id}|{name}"].append(value[None])
+                    else:
+                        row[name] = value
                 done[sample.id, feed.protocol.id] = Pair(sample, original, reconstruction, row)
         return done
 
-    def _forward(self, images: list[Pixels], feed: Feed, counts: dict[str, np.ndarray[Any, Any]]) -> Outputs:
-        """(picture or the reason why not, codes, bits, survival) of each; a bad picture never costs the others."""
-        if not images:
-            return []
-        try:
-            with self.timers("encode"):
-                codes = self.model.encode(to_batch(images, feed))
-            with self.timers("decode"):
-                decoded = self.model.decode(codes, seed=self.seed).float().cpu()
-        except torch.cuda.OutOfMemoryError:
-            torch.cuda.empty_cache()
-            if len(images) == 1:
-                raise EvalkitError(
-                    f"one {feed.size} px picture does not fit the device's memory; give --device cpu, "
-                    "a smaller --size or --dtype bfloat16"
-                ) from None
-            self.batch_size = max(1, len(images) // 2)
-            return self._in_pieces(images, feed, counts, self.batch_size)
-        except EvalkitError as error:
-            if len(images) == 1:
-                return [(str(error), 0, None, {})]
-            return self._in_pieces(images, feed, counts, 1)
-        self._count(codes, feed, counts)
-        survived: list[dict[str, float | None]] = [{} for _ in images]
-        if "survival" in self.judges.tasks:
-            with self.timers("survival"):
-                survived = survival(self.model, codes, decoded)
-        return list(zip(decoded, _lengths(codes), self.model.image_bits(codes), survived, strict=True))
-
-    def _in_pieces(
-        self, images: list[Pixels], feed: Feed, counts: dict[str, np.ndarray[Any, Any]], size: int
-    ) -> Outputs:
-        starts = range(0, len(images), size)
-        return [each for start in starts for each in self._forward(images[start : start + size], feed, counts)]
-
-    def _count(self, codes: Codes, feed: Feed, counts: dict[str, np.ndarray[Any, Any]]) -> None:
+    def _count(self, outputs: Sequence[Output], feed: Feed, arrays: Arrays) -> None:
         vocabulary = self.model.vocab_size
-        if codes.indices is None or not vocabulary or vocabulary > COUNTED_VOCABULARY:
+        used = [each.indices for each in outputs if each.indices is not None]
+        if not used or not vocabulary or vocabulary > COUNTED_VOCABULARY:
             return
-        used = codes.indices[codes.indices >= 0].cpu().numpy()
-        tally = np.bincount(used, minlength=vocabulary)
-        for each in self.feeds:
-            if each.key == feed.key:
-                key = f"{each.protocol.id}|codes"
-                counts[key] = counts.get(key, 0) + tally
+        key = f"{feed.protocol.id}|codes"
+        tally = np.bincount(np.concatenate(used), minlength=vocabulary)
+        arrays[key] = arrays.get(key, 0) + tally
 
-    def _score(self, feed: Feed, pairs: list[Pair], features: dict[str, list[np.ndarray[Any, Any]]]) -> None:
+    def _score(self, feed: Feed, pairs: list[Pair], features: Features) -> None:
         if not pairs:
             return
         self.judges.score(feed.protocol, pairs, self.timers)
@@ -181,7 +147,7 @@ class ReconstructionWorker(Worker):
             features[f"{feed.protocol.id}|{name}|reconstruction"].append(reconstruction)
 
 
-def _row(sample: Sample, feed: Feed, codes: int, bits: float | None) -> dict[str, Any]:
+def _row(sample: Sample, feed: Feed, output: Output, fed: Pixels) -> dict[str, Any]:
     return {
         "id": sample.id,
         "protocol": feed.protocol.id,
@@ -190,8 +156,8 @@ def _row(sample: Sample, feed: Feed, codes: int, bits: float | None) -> dict[str
         "task": sample.meta.get("task"),
         "height": int(sample.image.shape[0]),
         "width": int(sample.image.shape[1]),
-        "codes": codes,
-        "bpp": None if bits is None else bits / feed.size**2,
+        "codes": output.codes,
+        "bpp": None if output.bits is None else output.bits / (fed.shape[0] * fed.shape[1]),
     }
 
 
@@ -206,13 +172,6 @@ def _failed(each: Sample | Unreadable, protocol: str, reason: str | None) -> dic
         "task": meta.get("task"),
         "error": reason,
     }
-
-
-def _lengths(codes: Codes) -> list[int]:
-    if codes.indices is not None:
-        return [int((row >= 0).sum()) for row in codes.indices]
-    per_image = codes.values.shape[1] if codes.bits is not None else codes.values[0, 0].numel()
-    return [int(per_image)] * len(codes)
 
 
 def _pictures(position: int, pair: Pair) -> dict[str, bytes]:

@@ -13,7 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from evalkit.errors import EvalkitError
-from evalkit.runs.report.charts import distribution_charts, interval_charts, plane_charts, stage_chart
+from evalkit.runs.report.charts import distribution_charts, interval_charts, plane_charts, stage_chart, survival_charts
 from evalkit.runs.report.columns import failed
 from evalkit.runs.report.pictures import AMPLIFY
 from evalkit.runs.report.provenance import facts, protocol_differences, protocols, speed
@@ -70,6 +70,7 @@ def _content(runs: Sequence[Run]) -> dict[str, Any]:
         "planes": plane_charts(runs, rows),
         "intervals": interval_charts(runs, rows),
         "distributions": distribution_charts(runs),
+        "survivals": survival_charts(runs),
         "worst": worst_samples(runs),
         "texts": text_samples(runs),
         "failed": [failed(run) for run in runs],

@@ -12,7 +12,7 @@ from evalkit.runs.report.columns import values, values_by_part
 from evalkit.runs.report.figures import Interval, bars, intervals, ridges
 from evalkit.runs.report.plane import Point, numbered, plane
 from evalkit.runs.report.provenance import stages
-from evalkit.runs.report.summary import Row, headlines, run_names, same_pictures
+from evalkit.runs.report.summary import Row, headlines, is_of_a_part, run_names, same_pictures
 from evalkit.runs.report.words import as_float, metric_label
 from evalkit.runs.store import Run
 
@@ -97,6 +97,25 @@ def distribution_charts(runs: Sequence[Run]) -> list[Chart]:
         if figure:
             unit = f", {known.unit}" if known.unit else ""
             charts.append(Chart(f"{metric_label(metric)}{unit}", f"{known.better} is better", Markup(figure)))
+    return charts
+
+
+def survival_charts(runs: Sequence[Run]) -> list[Chart]:
+    """Which codes return: a row for each scale or bit, a chart for each run, metric and protocol that has them."""
+    found: dict[tuple[str, str, str, str], list[Interval]] = {}
+    for name, run in zip(run_names(runs), runs, strict=True):
+        for result in filter(is_of_a_part, run.results):
+            part = str(result["dataset"]).rpartition("[")[2].rstrip("]")  # "scale 3 of 10"
+            key = (name if len(runs) > 1 else "", str(result["protocol"]), result["metric"], part.split(" ")[0])
+            low, high = as_float(result["low"]), as_float(result["high"])
+            value = as_float(result["value"])
+            if value is not None:
+                found.setdefault(key, []).append(Interval(part.partition(" of ")[0], value, low, high))
+    charts = []
+    for (name, protocol, metric, part), rows in found.items():
+        figure = intervals(f"{metric_label(metric)} by {part}", rows, 0.0, 1.0)
+        about = ", ".join(each for each in (name, protocol, "share of codes that return") if each)
+        charts.append(Chart(f"{metric_label(metric)} by {part}", about, Markup(figure)))
     return charts
 
 

@@ -50,7 +50,7 @@ def _facts(record: Mapping[str, Any]) -> Iterator[Fact]:
     yield Fact("among them", ", ".join(troubles))
     yield Fact("data digest", str(data.get("digest") or ""), code=True)
     for protocol in record["protocols"]:
-        side = f"; {protocol['side']} px" if protocol.get("side") else ""
+        side = _side(protocol.get("side"))
         yield Fact("protocol", f"{protocol['id']}: {protocol.get('title', '')}{side}")
         yield Fact(f"{protocol['id']} digest", str(protocol.get("sha256") or ""), code=True)
         if protocol.get("misfed"):
@@ -119,3 +119,8 @@ def _listing(values: Mapping[str, Any], keys: Sequence[str] | None) -> str:
 def _part(mapping: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = mapping.get(key)
     return value if isinstance(value, Mapping) else {}
+
+
+def _side(side: object) -> str:
+    """How large the model's input is, after the protocol's name."""
+    return f"; {side} px" if isinstance(side, int) else f"; {side}" if side else ""

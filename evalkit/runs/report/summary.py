@@ -24,6 +24,8 @@ TASKS = {
     "text": "Text",
     "distribution": "Distribution",
     "codes": "Codes",
+    "survival": "Survival of codes",
+    "shift": "Consistency under shifts",
 }
 HEADLINES = (
     ("psnr",),
@@ -91,10 +93,12 @@ def same_pictures(runs: Sequence[Run]) -> bool:
 
 
 def summary(runs: Sequence[Run]) -> list[Row]:
-    """Every result of every run, in the order of the first run that has it."""
+    """Every result of every run but those of single scales and bits, in the order of the first run that has it."""
     found: dict[tuple[str, str, str, str], list[dict[str, Any] | None]] = {}
     for column, run in enumerate(runs):
         for result in run.results:
+            if is_of_a_part(result):
+                continue
             key = (result["protocol"], result["task"], result["dataset"], result["metric"])
             found.setdefault(key, [None] * len(runs))[column] = result
     comparable = same_pictures(runs)
@@ -104,6 +108,11 @@ def summary(runs: Sequence[Run]) -> list[Row]:
         best = clear_best(cells, first["better"]) if comparable else None
         rows.append(Row(key, first["unit"], first["better"], tuple(cells), best))
     return rows
+
+
+def is_of_a_part(result: dict[str, Any]) -> bool:
+    """Whether a result speaks of one scale or one bit of the codes, which are too many for a table."""
+    return result["task"] == "survival" and str(result["dataset"]).endswith("]")
 
 
 def parts(rows: Sequence[Row]) -> list[tuple[tuple[str, str, str], list[Row]]]:

@@ -220,3 +220,37 @@ def test_statistics_of_large_sets_are_moments(tmp_path):
     _keep_statistics(store, "s.npz", lambda: [(x[:10], x[:10] + 1), (x[10:], x[10:] + 1)])
     back = load_moments(tmp_path / "run" / "statistics" / "s.npz")
     assert frechet_distance(back["original"], back["reconstruction"]) == pytest.approx(4, rel=1e-6)
+
+
+class Bits(Tokenizer):
+    """Mean grey of each 8 x 8 cell in 16 levels: four bits, of which the highest are the sturdiest."""
+
+    name, vocab_size, bits_of_index, multiple, native_size = "bits", 16, 4, 8, 64
+
+    def __init__(self, name="bits", config=None):
+        pass
+
+    def encode(self, images):
+        grey = torch.nn.functional.avg_pool2d(images.mean(1, keepdim=True), 8)
+        return Codes(indices=(grey * 15).round().long().flatten(1))
+
+    def decode(self, codes, *, seed=0, noise=None):
+        grey = (codes.values.float() / 15).reshape(-1, 1, *codes.map_grid())
+        return torch.nn.functional.interpolate(grey, scale_factor=8).expand(-1, 3, -1, -1)
+
+    def tokens_per_image(self, height, width):
+        return (height // 8) * (width // 8)
+
+
+def test_survival_of_each_bit_is_drawn_and_kept_out_of_the_table(photos, tmp_path, monkeypatch):
+    monkeypatch.setitem(TOKENIZERS._items, "bits", Entry("bits", Bits, None, None))
+    tasks = ["reconstruction", "survival", "shift"]
+    (run,) = evaluate_tokenizer("bits", photos, tasks=tasks, options=RunOptions(out=tmp_path / "r", keep="none"))
+    found = {(r["dataset"], r["metric"]): r for r in run.results}
+    assert found["mine", "survival_8bit"]["value"] == 1.0
+    assert found["mine[bit 4 of 4]", "survival_jpeg75"]["n"] == 5
+    assert 0 < found["mine", "shift_codes"]["value"] <= 1
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    assert "Which codes return" in page
+    assert "Survival, JPEG 75 by bit" in page
+    assert "mine[bit" not in page.partition('id="survival"')[0]

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from evalkit.probes.reconstruction.survival import agreement, survival, through_jpeg
+from evalkit.probes.reconstruction.survival import COLUMNS, agreement, agreement_by_part, survival, through_jpeg
 from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.tokenizers.registry import load_tokenizer
 
@@ -29,7 +29,7 @@ def test_robust_codes_survive_and_fragile_ones_do_not():
     model = Blocks()
     codes = model.encode(x)
     for row in survival(model, codes, model.decode(codes)):
-        assert row == {"survival_8bit": 1.0, "survival_jpeg75": 1.0}
+        assert row == dict.fromkeys(COLUMNS, 1.0)
     fragile = load_tokenizer("webp-q75")
     codes = fragile.encode(x)
     assert survival(fragile, codes, fragile.decode(codes))[0]["survival_8bit"] < 0.5
@@ -37,7 +37,7 @@ def test_robust_codes_survive_and_fragile_ones_do_not():
 
 def test_continuous_codes_have_no_survival():
     codes = Codes(latent=torch.zeros(2, 1, 2, 2))
-    assert survival(Blocks(), codes, torch.zeros(2, 3, 16, 16))[1] == {"survival_8bit": None, "survival_jpeg75": None}
+    assert survival(Blocks(), codes, torch.zeros(2, 3, 16, 16))[1] == dict.fromkeys(COLUMNS)
 
 
 def test_agreement_counts_missing_codes_as_different():
@@ -53,3 +53,18 @@ def test_jpeg_keeps_shape_and_changes_pixels():
     pictures = torch.randint(0, 256, (2, 3, 16, 24), dtype=torch.uint8)
     assert through_jpeg(pictures).shape == pictures.shape
     assert not torch.equal(through_jpeg(pictures), pictures)
+
+
+def test_each_scale_and_each_bit_is_counted_by_itself():
+    a = Codes(indices=torch.tensor([[5, 1, 2, 3, 4]]), scale_lengths=(1, 4))
+    b = Codes(indices=torch.tensor([[5, 1, 2, 0, 0]]), scale_lengths=(1, 4))
+    (shares,) = agreement_by_part(a, b)["scale"]
+    assert shares.tolist() == [1.0, 0.5]
+    assert "bit" not in agreement_by_part(a, b)
+    (bits,) = agreement_by_part(a, b, 3)["bit"]  # 3 = 011 and 4 = 100 became 0
+    assert bits.tolist() == pytest.approx([0.8, 0.8, 0.8])
+    given, found = (torch.zeros(1, 5, 2, dtype=torch.int8) for _ in range(2))
+    found[0, 4, 1] = 1
+    parts = agreement_by_part(Codes(bits=given, scale_lengths=(1, 4)), Codes(bits=found, scale_lengths=(1, 4)))
+    assert parts["scale"][0].tolist() == [1.0, 0.875]
+    assert parts["bit"][0].tolist() == [1.0, 0.8]
