@@ -13,11 +13,11 @@ from rich.table import Table
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["tokenizers", "protocols", "metrics"]), default="tokenizers")
+@click.argument("kind", type=click.Choice(["tokenizers", "protocols", "metrics", "extractors"]), default="tokenizers")
 @click.argument("pattern", default="*")
 @click.option("--json", "as_json", is_flag=True, help="Everything that is known, as JSON.")
 def ls(kind: str, pattern: str, as_json: bool) -> None:
-    """List tokenizers, protocols or metrics whose name matches PATTERN.
+    """List tokenizers, protocols, metrics or feature extractors; PATTERN chooses among the tokenizers.
 
     \b
     evalkit ls tokenizers
@@ -28,8 +28,10 @@ def ls(kind: str, pattern: str, as_json: bool) -> None:
         _tokenizers(pattern, as_json)
     elif kind == "protocols":
         _protocols(as_json)
-    else:
+    elif kind == "metrics":
         _metrics(as_json)
+    else:
+        _extractors(as_json)
 
 
 def _tokenizers(pattern: str, as_json: bool) -> None:
@@ -76,6 +78,19 @@ def _metrics(as_json: bool) -> None:
         return
     rows = [(m.name, m.title, m.better, m.unit or "—", m.source) for m in METRICS.values()]
     _print(("metric", "what it is", "better", "unit", "source"), rows)
+
+
+def _extractors(as_json: bool) -> None:
+    from evalkit.encoders import EXTRACTORS
+    from evalkit.metrics.catalog import METRICS
+    from evalkit.probes.reconstruction.distances import DISTANCES
+
+    found = [(name, DISTANCES.get(name, "")) for name in EXTRACTORS]
+    if as_json:
+        click.echo(json.dumps(dict(found), indent=1))
+        return
+    titles = {name: info.title for name, info in METRICS.items()}
+    _print(("extractor", "distance", "what it is"), [(name, metric, titles.get(metric, "")) for name, metric in found])
 
 
 def _print(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

@@ -22,7 +22,7 @@ from evalkit.runs.store import Run
 MOST_FAILED = 20
 DETAILS = frozenset(
     f"{rate}_{reference}" for rate in ("wer", "ned", "word_recall") for reference in ("truth", "original")
-) | {"ms_ssim"}
+) | {"ms_ssim", "hf_added", "hf_correlation_detail"}
 
 
 def show_json(runs: Sequence[Run]) -> None:

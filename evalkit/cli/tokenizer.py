@@ -29,7 +29,14 @@ from evalkit.runs.job import RunOptions
     "--tasks",
     default="reconstruction,detail,text,distribution,codes",
     show_default=True,
-    help="What to measure, separated by commas; also: survival (do codes return when encoded again?), shift.",
+    help="What to measure, separated by commas; also: survival (do codes return when encoded again?), "
+    "shift, fid-infinity.",
+)
+@click.option(
+    "--features",
+    default="",
+    metavar="NAME,…",
+    help="Further feature extractors for distribution distances, such as dinov2-vitl14,clip-vitl14.",
 )
 @click.option("--size", type=click.IntRange(min=8), help="Side of the square input [default: the model's own].")
 @click.option("--native-resolution", is_flag=True, help="Each picture at its own size, padded or in tiles.")
@@ -41,6 +48,7 @@ def tokenizer(
     data: str,
     protocols: tuple[str, ...],
     tasks: str,
+    features: str,
     size: int | None,
     native_resolution: bool,
     compare_published: bool,
@@ -63,9 +71,16 @@ def tokenizer(
     from evalkit.probes.reconstruction import evaluate_tokenizer
     from evalkit.runs.report import write_report
 
-    chosen = [each.strip() for each in tasks.split(",") if each.strip()]
+    chosen, further = ([each.strip() for each in given.split(",") if each.strip()] for given in (tasks, features))
     runs = evaluate_tokenizer(
-        models, data, protocols=protocols, tasks=chosen, size=size, native_resolution=native_resolution, options=options
+        models,
+        data,
+        protocols=protocols,
+        tasks=chosen,
+        size=size,
+        native_resolution=native_resolution,
+        features=further,
+        options=options,
     )
     page: Path | None = runs[0].path / "report.html"
     if len(runs) > 1:

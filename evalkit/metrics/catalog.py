@@ -14,6 +14,9 @@ def _info(
 _SSIM = "Wang et al. 2004, doi:10.1109/TIP.2003.819861"
 _LPIPS = "Zhang et al. 2018, arXiv:1801.03924"
 _FRECHET = "Heusel et al. 2017, arXiv:1706.08500"
+_DINO = "Stein et al. 2023, arXiv:2306.04675"
+_INFINITY = "Chong and Forsyth 2020, arXiv:1911.07023"
+_DETAIL = "evalkit.metrics.detail"
 _TEXT = {
     "cer": ("character error rate, summed edits over summed length", "lower", 0.0, None),
     "wer": ("word error rate, summed edits over summed words", "lower", 0.0, None),
@@ -35,6 +38,23 @@ _ALL = [
     _info(
         "fd_efflite0", "Fréchet distance of EfficientNet-lite0 features (not an FID)", "lower", "", 0.0, None, _FRECHET
     ),
+    *(
+        _info(name, f"Fréchet distance of {features}", "lower", "", 0.0, None, source)
+        for name, features, source in (
+            ("fd_dinov2", "DINOv2 ViT-L/14 class tokens (FD-DINOv2)", _DINO),
+            ("fd_dinov2_vitb14", "DINOv2 ViT-B/14 class tokens", _DINO),
+            ("fd_dinov2_vits14", "DINOv2 ViT-S/14 class tokens", _DINO),
+            ("fd_clip", "CLIP ViT-L/14 336 px embeddings of unit length", "CMMD's embedding, arXiv:2401.09603"),
+            ("fd_clip_vitb32", "CLIP ViT-B/32 embeddings (CLIP-FID)", "Kynkäänniemi et al. 2023, arXiv:2203.06026"),
+        )
+    ),
+    _info("fid_infinity", "FID extrapolated to infinitely many pictures", "lower", "", None, None, _INFINITY),
+    _info("fd_efflite0_infinity", "fd_efflite0 extrapolated likewise", "lower", "", None, None, _INFINITY),
+    _info("hf_energy", "share of fine detail's energy that is matched", "higher", "", 0.0, 1.0, _DETAIL),
+    _info("hf_added", "share of the result's fine energy that is new", "lower", "", 0.0, 1.0, _DETAIL),
+    _info("hf_correlation", "correlation of high-pass residuals", "higher", "", -1.0, 1.0, _DETAIL),
+    _info("psnr_detail", "PSNR of the four crops with most detail", "higher", "dB", 0.0, None, _DETAIL),
+    _info("hf_correlation_detail", "hf_correlation in the same crops", "higher", "", -1.0, 1.0, _DETAIL),
     *(
         _info(f"{rate}_{reference}", f"{title}, {words}", better, "", low, high, "Levenshtein 1966")  # type: ignore[arg-type]
         for rate, (title, better, low, high) in _TEXT.items()

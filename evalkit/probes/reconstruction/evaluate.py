@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from evalkit.encoders import EXTRACTORS
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.sample import ImageSet
@@ -20,7 +21,7 @@ from evalkit.runs.store import Run, RunStore
 from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer
 
 DEFAULT_TASKS = ("reconstruction", "detail", "text", "distribution", "codes")
-TASKS = (*DEFAULT_TASKS, "survival", "shift")  # the last two run the model several times more
+TASKS = (*DEFAULT_TASKS, "survival", "shift", "fid-infinity")  # survival and shift run the model several times more
 
 
 def evaluate_tokenizer(
@@ -31,13 +32,16 @@ def evaluate_tokenizer(
     tasks: Sequence[str] = DEFAULT_TASKS,
     size: int | None = None,
     native_resolution: bool = False,
+    features: Sequence[str] = (),
     options: RunOptions | None = None,
 ) -> list[Run]:
     """Evaluate each tokenizer of `models` on `data` under every protocol, in one pass a model; one sealed run each.
 
-    `data`: what `open_images` takes. `tasks`: some of reconstruction, detail, text, distribution, codes, survival, shift.
+    `data`: what `open_images` takes. `tasks`: some of reconstruction, detail, text, distribution, codes, survival, shift,
+    fid-infinity.
     `size`: side of the square input where the model allows others than its own. `native_resolution`: each picture at
-    its own size instead, padded or in tiles (`native`). Runs that are complete are read
+    its own size instead, padded or in tiles (`native`). `features`: feature extractors of further distribution
+    distances, such as dinov2-vitl14 and clip-vitl14. Runs that are complete are read
     back, interrupted ones are resumed. Raises `EvalkitError` before any work where a name, a file or an option is wrong.
 
     >>> import tempfile, pathlib
@@ -55,6 +59,7 @@ def evaluate_tokenizer(
     unknown = [task for task in tasks if task not in TASKS]
     if unknown:
         raise EvalkitError(f"there is no task called {unknown[0]!r}; give some of {', '.join(TASKS)}")
+    further = _further(features, tasks)
     chosen = [load_protocol(each) for each in dict.fromkeys(protocols)]
     weights = _weights_by_name(options.weights, names)
     images = data if isinstance(data, ImageSet) else open_images(data)
@@ -63,10 +68,20 @@ def evaluate_tokenizer(
     for name in dict.fromkeys(names):
         model = load_tokenizer(name, weights.get(name), options.device, options.dtype)
         feeds = [feed_of(protocol, model, size, whole=native_resolution) for protocol in chosen]
-        judges = judges or Judges(chosen, frozenset(tasks), options.device)
+        judges = judges or Judges(chosen, frozenset(tasks), options.device, further)
         job = TokenizerJob(model, images, feeds, judges, options)
         runs.append(run_job(job, RunStore(_folder(job, options, several=len(set(names)) > 1)), options))
     return runs
+
+
+def _further(features: Sequence[str], tasks: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(EXTRACTORS.canonical(name) for name in features))
+    if names and "distribution" not in tasks:
+        raise EvalkitError(
+            f"the features {', '.join(names)} give distribution distances; add distribution to the tasks, "
+            "or leave the features out"
+        )
+    return names
 
 
 def _folder(job: TokenizerJob, options: RunOptions, *, several: bool) -> Path:

@@ -17,6 +17,7 @@ from evalkit.images.sample import Pixels
 from evalkit.metrics.psnr import mse, psnr
 from evalkit.metrics.ssim import ms_ssim, reconstruction_scores, ssim
 from evalkit.metrics.text import compare
+from evalkit.probes.reconstruction.details import detail_columns, speaks_of_detail
 from evalkit.protocols import Protocol
 from evalkit.runs.timers import Timers
 
@@ -29,8 +30,12 @@ OCR_CACHE = 50_000  # texts of originals, kept for the next model
 class Judges:
     """LPIPS networks, feature extractors and OCR that the protocols ask for, loaded once for all models."""
 
-    def __init__(self, protocols: Sequence[Protocol], tasks: frozenset[str], device: str) -> None:
+    def __init__(
+        self, protocols: Sequence[Protocol], tasks: frozenset[str], device: str, features: Sequence[str] = ()
+    ) -> None:
+        """`features`: extractors of distribution distances besides those of the protocols."""
         self.tasks = tasks
+        self.further = tuple(features)
         self.unavailable: dict[str, str] = {}
         self.weights: dict[str, str | None] = {}
         self.lpips: dict[str, Lpips] = {}
@@ -40,8 +45,9 @@ class Judges:
         for net in dict.fromkeys(net for protocol in protocols for net in protocol.lpips.nets):
             if tasks & {"reconstruction", "detail", "text"}:
                 self._try(f"lpips_{net}", lambda net=net: self._add_lpips(net, device))
-        for name in dict.fromkeys(name for protocol in protocols for name in protocol.distribution.extractors):
-            if "distribution" in tasks:
+        own = [name for protocol in protocols for name in protocol.distribution.extractors]
+        for name in dict.fromkeys((*own, *self.further)):
+            if tasks & {"distribution", "fid-infinity"}:
                 self._try(name, lambda name=name: self._add_extractor(name, device))
         if "text" in tasks and any(protocol.text.references for protocol in protocols):
             self._try("text", self._add_ocr)
@@ -69,6 +75,8 @@ class Judges:
         with timers("pixel metrics"):
             for pair in pairs:
                 pair.row.update(pixel_scores(protocol, pair.original, pair.reconstruction))
+                if speaks_of_detail(self.tasks, protocol, pair.row["task"]):
+                    pair.row.update(detail_columns(pair.original, pair.reconstruction))
         signed = protocol.lpips.input_range == "[-1, 1]"
         for net, lpips in ((net, self.lpips[net]) for net in protocol.lpips.nets if net in self.lpips):
             with timers("lpips"):
@@ -95,17 +103,25 @@ class Judges:
                         pair.original, pair.reconstruction, data_range=span, window=rule.window, border=rule.border
                     )
 
+    def extractors_of(self, protocol: Protocol) -> tuple[str, ...]:
+        """Names of the protocol's extractors and of those that were asked for besides, whether they are here or not."""
+        return tuple(dict.fromkeys((*protocol.distribution.extractors, *self.further)))
+
     def features(
         self, protocol: Protocol, pairs: Sequence[Pair], timers: Timers
     ) -> Iterator[tuple[str, np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
-        """(extractor, features of the originals, features of the reconstructions), float32 [n, d]."""
-        own = protocol.distribution.resize == "extractor"
-        for name in protocol.distribution.extractors:
+        """(extractor, features of the originals, features of the reconstructions), float32 [n, d].
+
+        A protocol speaks of the resize of its own extractors; the others take their own way.
+        """
+        rule = protocol.distribution
+        for name in self.extractors_of(protocol):
             if name in self.extractors:
                 extractor = self.extractors[name]
                 for alike in _by_shape(pairs):
                     with timers("features"):
-                        resize = None if own else protocol.distribution.resize
+                        own = rule.resize == "extractor" or name not in rule.extractors
+                        resize = None if own else rule.resize
                         both = [
                             extractor.features(_stack(alike, which), resize=resize)
                             for which in ("original", "reconstruction")

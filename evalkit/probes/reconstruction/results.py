@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.codes import code_use
-from evalkit.metrics.frechet import Pairs, paired_frechet, pairs_shape
-from evalkit.metrics.moments import fold, save_moments
 from evalkit.metrics.psnr import psnr, target_range
+from evalkit.probes.reconstruction.details import detail_results, speaks_of_detail
+from evalkit.probes.reconstruction.distances import distribution_results, infinity_results
 from evalkit.probes.reconstruction.numbers import measured, unavailable
 from evalkit.probes.reconstruction.shift import COLUMNS as SHIFT
 from evalkit.probes.reconstruction.survival import COLUMNS as SURVIVAL
@@ -25,7 +25,6 @@ from evalkit.stats.bootstrap import bootstrap_mean, transform
 if TYPE_CHECKING:
     from evalkit.probes.reconstruction.job import TokenizerJob
 
-DISTANCES = {"inception-v3-fid": "fid", "efflite0": "fd_efflite0"}
 _CONTINUOUS = "continuous codes have no identity that could survive"
 NO_CODES = {
     **dict.fromkeys(SURVIVAL, _CONTINUOUS),
@@ -42,37 +41,44 @@ def fold_results(store: RunStore, keys: Sequence[str], samples: pa.Table, job: T
         protocol = feed.protocol
         mine = samples.filter(pc.equal(samples["protocol"], protocol.id))
         good = mine.filter(pc.is_null(mine["error"]))
-        for task, dataset, part in _parts(good, job):
-            results += _pixel_results(task, dataset, part, protocol, job)
-            if part["text_reconstruction"].null_count < part.num_rows or (
-                task == "text" and "text" in job.judges.unavailable
-            ):
-                results += text_results(dataset, part, protocol, job.judges.unavailable.get("text"), job.options.seed)
+        for given, dataset, part in _parts(good, job):
+            task = given or ("reconstruction" if "reconstruction" in job.judges.tasks else "text")
+            if task in job.judges.tasks:
+                results += _image_results(task, dataset, part, protocol, job)
+            if speaks_of_detail(job.judges.tasks, protocol, given):
+                results += detail_results(dataset, part, protocol, job.options.seed)
         if "distribution" in job.judges.tasks:
-            results += _distribution_results(store, keys, protocol, job, good.num_rows)
+            results += distribution_results(store, keys, protocol, job, good.num_rows)
+        if "fid-infinity" in job.judges.tasks:
+            results += infinity_results(store, keys, protocol, job, good.num_rows)
         results += _model_results(store, keys, protocol, job, good)
         if "codes" in job.judges.tasks:
             results += _code_results(store, keys, protocol, job, good)
     return results
 
 
-def _parts(good: pa.Table, job: TokenizerJob) -> Iterator[tuple[str, str, pa.Table]]:
-    """(task, data set name, rows) for each subset of the set that a chosen task speaks of."""
+def _parts(good: pa.Table, job: TokenizerJob) -> Iterator[tuple[str | None, str, pa.Table]]:
+    """(task that the data states, data set name, rows) for each subset of the set."""
     pairs = good.group_by(["task", "subset"], use_threads=False).aggregate([]).to_pylist()
     pairs.sort(key=lambda pair: IMAGE_TASKS.index(pair["task"]) if pair["task"] in IMAGE_TASKS else 0)
     for pair in pairs:
-        task = pair["task"] or ("reconstruction" if "reconstruction" in job.judges.tasks else "text")
-        if task not in job.judges.tasks:
-            continue
         keep = pc.and_(_same(good["task"], pair["task"]), _same(good["subset"], pair["subset"]))
         name = job.images.name
         subset = pair["subset"]
         dataset = f"{name}/{subset}" if subset and not name.endswith(f"/{subset}") else name
-        yield task, dataset, good.filter(keep)
+        yield pair["task"], dataset, good.filter(keep)
 
 
 def _same(column: pa.ChunkedArray, value: str | None) -> Any:
     return pc.is_null(column) if value is None else pc.fill_null(pc.equal(column, value), False)
+
+
+def _image_results(task: str, dataset: str, part: pa.Table, protocol: Protocol, job: TokenizerJob) -> Iterator[Result]:
+    """Pixel metrics, and text where it was read or should have been."""
+    yield from _pixel_results(task, dataset, part, protocol, job)
+    reason = job.judges.unavailable.get("text")
+    if part["text_reconstruction"].null_count < part.num_rows or (task == "text" and reason is not None):
+        yield from text_results(dataset, part, protocol, reason, job.options.seed)
 
 
 def _pixel_results(task: str, dataset: str, part: pa.Table, protocol: Protocol, job: TokenizerJob) -> Iterator[Result]:
@@ -104,45 +110,6 @@ def _pooled(part: pa.Table, protocol: Protocol, error: Estimate) -> Estimate:
     if protocol.psnr.data_range == "targets" and part.num_rows:
         peak = target_range(_floats(part, "target_low"), _floats(part, "target_high"))
     return transform(error, lambda mean_error: psnr(mean_error, peak), "10 log10(peak² / mean error)")
-
-
-def _distribution_results(
-    store: RunStore, keys: Sequence[str], protocol: Protocol, job: TokenizerJob, n: int
-) -> Iterator[Result]:
-    dataset = job.images.name
-    for name in protocol.distribution.extractors:
-        metric = DISTANCES[name]
-        reason = job.judges.unavailable.get(name)
-        if reason is None and n < 2:
-            reason = f"a Fréchet distance needs at least 2 pictures; {n} could be scored"
-        if reason is not None:
-            yield unavailable("distribution", dataset, metric, protocol, reason)
-            continue
-        pairs = _pairs(store, keys, f"{protocol.id}|{name}")
-        _keep_statistics(store, f"{protocol.id}-{metric}.npz", pairs)
-        yield measured("distribution", dataset, metric, paired_frechet(pairs), protocol)
-
-
-def _pairs(store: RunStore, keys: Sequence[str], stem: str) -> Pairs:
-    def read() -> Iterator[tuple[Any, Any]]:
-        for key in keys:
-            arrays = store.arrays(key)
-            if f"{stem}|original" in arrays:
-                yield arrays[f"{stem}|original"], arrays[f"{stem}|reconstruction"]
-
-    return read
-
-
-def _keep_statistics(store: RunStore, name: str, pairs: Pairs) -> None:
-    """What recomputes the distance: moments, or the features themselves where they are smaller."""
-    folder = store.path / "statistics"
-    folder.mkdir(exist_ok=True)
-    n, d = pairs_shape(pairs)
-    if n < d:
-        x, y = (np.concatenate(parts) for parts in zip(*pairs(), strict=True))
-        np.savez_compressed(folder / name, original=x, reconstruction=y)
-    else:
-        save_moments(folder / name, original=fold(x for x, _ in pairs()), reconstruction=fold(y for _, y in pairs()))
 
 
 def _model_results(

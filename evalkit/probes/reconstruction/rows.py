@@ -7,6 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from evalkit.probes.reconstruction.details import COLUMNS as DETAIL
+
 TEXT_RATES = ("cer", "wer", "ned", "word_recall")
 REFERENCES = ("truth", "original")
 
@@ -35,6 +37,7 @@ SCHEMA = pa.schema(
         ("lpips_alex", pa.float64()),
         ("lpips_vgg", pa.float64()),
         ("lpips_squeeze", pa.float64()),
+        *((name, pa.float64()) for name in DETAIL),
         ("text_truth", pa.string()),
         ("text_original", pa.string()),
         ("text_reconstruction", pa.string()),

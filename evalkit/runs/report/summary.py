@@ -23,6 +23,7 @@ TASKS = {
     "detail": "Fine detail",
     "text": "Text",
     "distribution": "Distribution",
+    "fid-infinity": "Distribution, infinitely many pictures",
     "codes": "Codes",
     "survival": "Survival of codes",
     "shift": "Consistency under shifts",

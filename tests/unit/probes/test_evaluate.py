@@ -211,13 +211,13 @@ def test_judges_name_what_they_cannot_load():
 
 
 def test_statistics_of_large_sets_are_moments(tmp_path):
-    from evalkit.probes.reconstruction.results import _keep_statistics
+    from evalkit.probes.reconstruction.distances import keep_statistics
     from evalkit.runs.store import RunStore
 
     store = RunStore(tmp_path / "run")
     (tmp_path / "run").mkdir()
     x = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
-    _keep_statistics(store, "s.npz", lambda: [(x[:10], x[:10] + 1), (x[10:], x[10:] + 1)])
+    keep_statistics(store, "s.npz", lambda: [(x[:10], x[:10] + 1), (x[10:], x[10:] + 1)])
     back = load_moments(tmp_path / "run" / "statistics" / "s.npz")
     assert frechet_distance(back["original"], back["reconstruction"]) == pytest.approx(4, rel=1e-6)
 
