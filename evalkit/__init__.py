@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evalkit.generators.registry import load_generator
     from evalkit.images import open_images
     from evalkit.protocols import load_protocol
     from evalkit.tokenizers.cards import list_models
@@ -15,13 +16,14 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "load_tokenizer": "evalkit.tokenizers.registry",
+    "load_generator": "evalkit.generators.registry",
     "list_models": "evalkit.tokenizers.cards",
     "open_images": "evalkit.images",
     "load_protocol": "evalkit.protocols",
     "evaluate_tokenizer": "evalkit.probes.reconstruction",
     "read_run": "evalkit.runs",
 }
-__all__ = ["__version__", "list_models", "load_protocol", "load_tokenizer", "open_images"]
+__all__ = ["__version__", "list_models", "load_generator", "load_protocol", "load_tokenizer", "open_images"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,1 @@
+"""Image generators: native runners, library classes, and programs of any environment."""

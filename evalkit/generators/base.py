@@ -1,0 +1,172 @@
+"""The contract of every image generator: requests in, pictures out; a picture depends on its request alone."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evalkit.errors import EvalkitError
+from evalkit.generators.sampling import Sampler, sample, uniforms
+from evalkit.images.sample import Pixels
+
+Conditions = Literal["class", "text", "none"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One picture to make: from a prompt or a class id, with its own seed; `sampler` None is the model's default."""
+
+    id: str
+    prompt: str | None = None
+    class_id: int | None = None
+    seed: int = 0
+    sampler: Sampler | None = None
+    source_image: Pixels | None = None
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a request became: uint8 [H, W, 3], seconds of its share of the batch, and evaluations of the network."""
+
+    id: str
+    pixels: Pixels
+    seconds: float
+    evaluations: int
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a logits processor is called: `positions` of the codes that are chosen now, `tokens` [B, n] chosen so far.
+
+    `number` counts the steps from 0; for multi-scale models a step is a scale. `seeds` are those of the rows' requests.
+    """
+
+    number: int
+    positions: range
+    tokens: Tensor
+    seeds: tuple[int, ...]
+
+
+LogitsProcessor = Callable[[Tensor, Step], Tensor]
+
+
+class Generator(ABC):
+    """A generator of pictures.
+
+    Networks are always run on `rows` requests at once (short batches are filled up with copies), because matrix products
+    of another shape round differently: so a picture is the same at any batch size, in any order, after any interruption.
+    """
+
+    name: str
+    conditions: Conditions = "class"
+    side: int = 256
+    rows: int = 8
+    default_sampler: Sampler = Sampler()
+    weights_sha256: str | None = None
+    tokenizer_name: str | None = None
+    deterministic: bool = True  # the same request gives the same picture
+    device: torch.device | str = "cpu"
+
+    @abstractmethod
+    def _generate(self, requests: Sequence[Request], sampler: Sampler) -> list[Image]:
+        """The pictures of exactly `rows` requests that share a sampler."""
+
+    def generate(self, requests: Sequence[Request]) -> list[Image]:
+        """One picture for each request, in order; raises `EvalkitError` for a request that the model cannot take."""
+        for request in requests:
+            self.check(request)
+        return in_rows(requests, self.rows, self.default_sampler, self._generate)
+
+    def check(self, request: Request) -> None:
+        """Raise unless the model takes the request."""
+        if self.conditions == "class" and request.class_id is None:
+            raise EvalkitError(
+                f"{self.name} makes pictures of a class; request {request.id!r} gives none. Give --prompts classes:imagenet, "
+                "or lines with a class_id"
+            )
+        if self.conditions == "text" and request.prompt is None:
+            raise EvalkitError(
+                f"{self.name} makes pictures of a prompt; request {request.id!r} gives none. Give lines with a prompt"
+            )
+
+
+def in_rows(
+    requests: Sequence[Request],
+    rows: int,
+    default: Sampler,
+    work: Callable[[Sequence[Request], Sampler], Sequence[Any]],
+) -> list[Any]:
+    """`work` over groups of exactly `rows` requests with equal samplers; results in the order of `requests`."""
+    groups: dict[Sampler, list[int]] = {}
+    for index, request in enumerate(requests):
+        groups.setdefault(request.sampler or default, []).append(index)
+    done: dict[int, Any] = {}
+    for sampler, members in groups.items():
+        for start in range(0, len(members), rows):
+            part = members[start : start + rows]
+            filled = [requests[i] for i in part] + [requests[part[-1]]] * (rows - len(part))
+            done.update(zip(part, work(filled, sampler), strict=False))
+    return [done[index] for index in range(len(requests))]
+
+
+class TokenGenerator(Generator):
+    """A generator of discrete codes; the family gives `_conditions`, `_tokens` and `_pixels`."""
+
+    tokens_per_image: int
+    vocab_size: int
+    logits_processors: list[LogitsProcessor]
+
+    @abstractmethod
+    def logits(self, conditions: Tensor, tokens: Tensor) -> Tensor:
+        """float32 [B, N, V] of the conditional branch: entry i predicts token i of `tokens` [B, N] (teacher forcing)."""
+
+    @abstractmethod
+    def encode_conditions(self, requests: Sequence[Request]) -> Tensor:
+        """What `logits` and `_tokens` take: class ids [B], or text features."""
+
+    @abstractmethod
+    def _tokens(
+        self, conditions: Tensor, sampler: Sampler, draws: Tensor, seeds: tuple[int, ...]
+    ) -> tuple[Tensor, int]:
+        """(codes [B, N], evaluations of the network) from `draws` [B, N] in [0, 1)."""
+
+    @abstractmethod
+    def _pixels(self, tokens: Tensor, seeds: tuple[int, ...]) -> list[Pixels]:
+        """uint8 pictures of codes [B, N], as the official script converts them."""
+
+    def sample_tokens(self, requests: Sequence[Request]) -> Tensor:
+        """int64 [B, N]: the codes of each request before decoding."""
+        return torch.stack(
+            in_rows(requests, self.rows, self.default_sampler, lambda r, s: list(self._sample(r, s)[0].cpu()))
+        )
+
+    def choose(self, logits: Tensor, step: Step, sampler: Sampler, draws: Tensor) -> Tensor:
+        """Codes [B, n] of guided logits [B, n, V]: processors first, then temperature, filters and the draw."""
+        for processor in self.logits_processors:
+            logits = processor(logits, step)
+        return sample(logits, draws[:, step.positions.start : step.positions.stop], sampler)
+
+    def _sample(self, requests: Sequence[Request], sampler: Sampler) -> tuple[Tensor, int]:
+        seeds = tuple(request.seed for request in requests)
+        draws = uniforms(seeds, self.tokens_per_image)
+        with torch.inference_mode():
+            return self._tokens(self.encode_conditions(requests), sampler, draws, seeds)
+
+    def _generate(self, requests: Sequence[Request], sampler: Sampler) -> list[Image]:
+        started = time.perf_counter()
+        tokens, evaluations = self._sample(requests, sampler)
+        with torch.inference_mode():
+            pictures = self._pixels(tokens, tuple(request.seed for request in requests))
+        seconds = (time.perf_counter() - started) / len(requests)
+        return [
+            Image(request.id, np.ascontiguousarray(pixels), seconds, evaluations)
+            for request, pixels in zip(requests, pictures, strict=True)
+        ]

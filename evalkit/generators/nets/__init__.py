@@ -1,0 +1,1 @@
+"""Networks of the native runners; attribute names are the official checkpoints' keys."""

@@ -1,0 +1,101 @@
+"""What native runners share: official checkpoints, the tokenizer beside them, and precision."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from evalkit.errors import EvalkitError
+from evalkit.generators.base import TokenGenerator
+from evalkit.generators.registry import Source
+from evalkit.images.sample import Pixels
+from evalkit.tokenizers.base import Tokenizer
+from evalkit.tokenizers.registry import load_tokenizer
+
+
+def load_official(
+    source: Source, network: nn.Module, wrapping: tuple[str, ...], prefixes: tuple[str, ...], unused: tuple[str, ...]
+) -> str:
+    """Fill `network` from the source's official file and return the file's sha256; raises `WeightsError`."""
+    from evalkit.weights.find import find_weights
+    from evalkit.weights.layout import fit, unwrap
+    from evalkit.weights.reading import file_sha256, read_checkpoint
+
+    path = find_weights(source.weights_key or "", source.weights)
+    state = unwrap(read_checkpoint(path), wrapping, prefixes)
+    fit(network, state, path, source.name, unused=unused)
+    return file_sha256(path)
+
+
+class NetworkTokenGenerator(TokenGenerator):
+    """A torch network over discrete codes with an official checkpoint.
+
+    A family gives `build`, `setup`, and the methods of `TokenGenerator` but `_pixels`, for which the tokenizer is loaded
+    when the first picture is decoded (codes and logits need none).
+    """
+
+    wrapping: ClassVar[tuple[str, ...]] = ()  # top-level keys that the official loader tries, in its order
+    prefixes: ClassVar[tuple[str, ...]] = ()
+    unused: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, source: Source, network: nn.Module) -> None:
+        self.name, self.config, self.source = source.name, source.config, source
+        self.device, self.dtype = source.device, source.dtype
+        self.tokenizer_name = source.tokenizer
+        self.logits_processors = []
+        self.network = network.eval().requires_grad_(False).to(device=self.device)
+        self._tokenizer: Tokenizer | None = None
+        self.setup()
+
+    @classmethod
+    def build(cls, config: Any) -> nn.Module:
+        """The network whose parameter names are the official checkpoint's keys."""
+        raise EvalkitError(f"{cls.__name__} builds no network")
+
+    @classmethod
+    def load(cls, source: Source) -> NetworkTokenGenerator:
+        """The runner with the weights of its official file."""
+        from evalkit.weights.layout import without_init
+
+        with without_init():
+            network = cls.build(source.config)
+        digest = load_official(source, network, cls.wrapping, cls.prefixes, cls.unused)
+        made = cls(source, network)
+        made.weights_sha256 = digest
+        return made
+
+    def setup(self) -> None:
+        """Set what follows from `config` (vocab_size, tokens_per_image, side, default_sampler)."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer that decodes the codes; loaded on first use. Raises `WeightsError` where it cannot be had."""
+        if self._tokenizer is None:
+            given = self.source.tokenizer_weights
+            if given is None and self.source.weights is not None and Path(self.source.weights).is_dir():
+                given = self.source.weights
+            self._tokenizer = load_tokenizer(self.source.tokenizer or "", given, str(self.device))
+        return self._tokenizer
+
+    def _autocast(self) -> torch.autocast:
+        low = self.dtype in (torch.bfloat16, torch.float16)
+        return torch.autocast(torch.device(self.device).type, dtype=self.dtype if low else None, enabled=low)
+
+    def _decode(self, tokens: Tensor, seeds: tuple[int, ...], grid: tuple[int, int] | None = None) -> Tensor:
+        """[B, 3, H, W] on the [0, 1] scale; stochastic decoders draw each picture's noise from its own seed."""
+        model = self.tokenizer
+        if model.deterministic:
+            return model.decode(model.codes(indices=tokens, grid=grid))
+        rows = [
+            model.decode(model.codes(indices=row[None], grid=grid), seed=s)
+            for row, s in zip(tokens, seeds, strict=True)
+        ]
+        return torch.cat(rows)
+
+    def _pixels(self, tokens: Tensor, seeds: tuple[int, ...]) -> list[Pixels]:
+        from evalkit.generators.pixels import to_uint8
+
+        return to_uint8(self._decode(tokens, seeds), "round")

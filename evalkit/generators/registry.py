@@ -1,0 +1,103 @@
+"""Names of generators, and `load_generator`."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from evalkit.device import pick_device, pick_dtype
+from evalkit.errors import EvalkitError
+from evalkit.generators.base import Generator
+from evalkit.registry import Registry
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a runner is built from. `weights`, `tokenizer_weights`: as given by the user, or None to search for them."""
+
+    name: str
+    config: Any
+    weights_key: str | None
+    tokenizer: str | None
+    weights: str | Path | None
+    tokenizer_weights: str | Path | None
+    device: torch.device
+    dtype: torch.dtype
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered generator: its class, configuration, weight file in the manifest, and tokenizer."""
+
+    name: str
+    cls: type[Generator]
+    config: Any
+    weights: str | None
+    tokenizer: str | None
+
+
+C = TypeVar("C", bound=type[Generator])
+
+
+def _import_families() -> None:
+    import evalkit.generators as package
+
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+
+
+GENERATORS: Registry[Entry] = Registry("generator", _import_families, "evalkit.generators")
+
+
+def register(
+    name: str,
+    *,
+    weights: str | None = None,
+    config: Any = None,
+    tokenizer: str | None = None,
+    aliases: tuple[str, ...] = (),
+) -> Callable[[C], C]:
+    """Class decorator: `name` is this runner with `config`, the weight file `weights` and the tokenizer `tokenizer`.
+
+    The class has `load(source: Source) -> Generator`. Apply it once for each checkpoint of a family.
+    """
+
+    def add(cls: C) -> C:
+        GENERATORS.add(name, Entry(name, cls, config, weights, tokenizer), aliases)
+        return cls
+
+    return add
+
+
+def load_generator(
+    name: str,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+    *,
+    tokenizer_weights: str | Path | None = None,
+) -> Generator:
+    """The generator called `name`, ready to make pictures.
+
+    `weights`: a file in the official layout, or a folder that holds the official files (the tokenizer's too); by default
+    `EVALKIT_WEIGHTS`, the caches and the hub are searched. `dtype`: float32, bfloat16, float16, or auto (bfloat16 on a
+    GPU that has it, else float32). Raises `EvalkitError` for an unknown name and `WeightsError` for unusable weights.
+    """
+    entry = GENERATORS.get(name)
+    place = pick_device(device)
+    if dtype == "auto":
+        dtype = "bfloat16" if place.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+    source = Source(
+        entry.name, entry.config, entry.weights, entry.tokenizer, weights, tokenizer_weights, place, pick_dtype(dtype)
+    )
+    load = getattr(entry.cls, "load", None)
+    if load is None:
+        raise EvalkitError(f"the generator {name} was registered by a class that has no `load`; see docs/runners.md")
+    made: Generator = load(source)
+    return made
