@@ -49,6 +49,8 @@ def test_an_unknown_verb_proposes_the_nearest(monkeypatch, capsys):
         (("tokenizer", "-m", "jpeg-lm", "-d", "/no/such"), "is not there"),
         (("tokenizer",), "Missing option"),
         (("tokenizer", "-m", "jpeg-lm", "--batch-size", "0"), "whole number from 1"),
+        (("tokenizer", "-m", "jpeg-lm", "--features", "dinov2-l14"), "did you mean dinov2"),
+        (("tokenizer", "-m", "jpeg-lm", "--features", "clip-vitl14", "--tasks", "codes"), "add distribution"),
         (("protocol", "show", "nothing"), "known: evalkit-1"),
         (("report", "/no/such"), "no run"),
         (("weights", "list", "nothing*"), "no weight file"),
@@ -78,6 +80,8 @@ def test_lists_are_tables_and_json():
     assert "vtbench-2025" in run("ls", "protocols").output
     assert json.loads(run("ls", "protocols", "--json").output)[0]["id"] == "evalkit-1"
     assert json.loads(run("ls", "metrics", "--json").output)["psnr"]["better"] == "higher"
+    assert json.loads(run("ls", "extractors", "--json").output)["dinov2-vitl14"] == "fd_dinov2"
+    assert "clip-vitl14" in run("ls", "extractors").output
     assert "fd_efflite0" in run("ls", "metrics").output
 
 

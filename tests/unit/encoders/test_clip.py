@@ -148,6 +148,12 @@ def test_files_in_another_layout_are_named(load, tmp_path):
         )
 
 
+def test_without_a_configuration_the_official_size_is_expected(load, tmp_path):
+    load(CMMD)
+    with pytest.raises(WeightsError, match=r"class_embedding is \(32,\), \(768,\) expected"):
+        ClipFeatures(tmp_path / "open_clip_model.safetensors", torch.device("cpu"), name="clip-vitb32", rule=CLIP_FID)
+
+
 def test_the_official_sizes_are_those_of_open_clip():
     large, base = (open_clip.get_model_config(rule.model) for rule in (CMMD, CLIP_FID))
     assert (large["embed_dim"], large["vision_cfg"]["image_size"], large["vision_cfg"]["patch_size"]) == (768, 336, 14)
