@@ -12,7 +12,8 @@ from evalkit.errors import EvalkitError
 
 VERBS = {
     "tokenizer": ("evalkit.cli.tokenizer", "How much does a visual tokenizer destroy?"),
-    "ls": ("evalkit.cli.ls", "List tokenizers, protocols, metrics or tasks."),
+    "generate": ("evalkit.cli.generate", "Make the pictures of a prompt set, resumable, every seed recorded."),
+    "ls": ("evalkit.cli.ls", "List tokenizers, generators, protocols, metrics or tasks."),
     "protocol": ("evalkit.cli.protocol", "Show how a number is measured, and how two protocols differ."),
     "report": ("evalkit.cli.report", "Write one HTML page over finished runs."),
     "weights": ("evalkit.cli.weights", "List, fetch and check weight files."),

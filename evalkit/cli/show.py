@@ -51,18 +51,29 @@ def show_runs(runs: Sequence[Run], page: Path | None, *, full: bool = False, pub
     for reason, metric in reasons.items():
         console.print(Text(f"{metric} is unavailable: {reason}", style="yellow"))
     failed = failed_samples(runs)
-    if failed:
-        console.print(Text(f"\n{len(failed)} samples failed:", style="red"))
-        for row in failed[:MOST_FAILED]:
-            console.print(Text(f"  {_visible(row['id'])}: {_visible(row['error'])}"))
-        if len(failed) > MOST_FAILED:
-            console.print(Text(f"  … and {len(failed) - MOST_FAILED} more, in samples.parquet (column error)"))
+    _show_failed(console, failed)
     _show_differences(console, runs)
     if published:
         table = published_table(runs)
         console.print(table or Text("nothing is published of these models that evalkit could read in a source"))
     if page is not None:
         console.print(Text(f"\nreport: {page}", style="bold"))
+
+
+def show_generated(run: Run) -> None:
+    """How many pictures were made, which requests failed and why, how fast, and where everything lies."""
+    console = Console()
+    failed = failed_samples([run])
+    timings = run.record["timings"]
+    made = run.samples.num_rows - len(failed)
+    spent = timings["seconds_per_image"]
+    pace = f", {spent:.2f} s each" if spent is not None else ""
+    console.print(
+        Text(f"{made} pictures of {_visible(run.record['data']['name'])}{pace}: {run.path}/images", style="bold")
+    )
+    _show_failed(console, failed)
+    console.print(Text(f"contact sheet: {run.path}/report.html"))
+    console.print(Text(f"manifest: {run.path}/manifest.jsonl"))
 
 
 def comparison(runs: Sequence[Run], *, full: bool = False) -> Table:
@@ -117,6 +128,16 @@ def failed_samples(runs: Sequence[Run]) -> list[dict[str, Any]]:
         for row in bad.to_pylist():
             found.setdefault(row["id"], row)
     return list(found.values())
+
+
+def _show_failed(console: Console, failed: Sequence[dict[str, Any]]) -> None:
+    if not failed:
+        return
+    console.print(Text(f"\n{len(failed)} samples failed:", style="red"))
+    for row in failed[:MOST_FAILED]:
+        console.print(Text(f"  {_visible(row['id'])}: {_visible(row['error'])}"))
+    if len(failed) > MOST_FAILED:
+        console.print(Text(f"  … and {len(failed) - MOST_FAILED} more, in samples.parquet (column error)"))
 
 
 def _cell(row: dict[str, Any] | None) -> str:

@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ from evalkit.errors import EvalkitError
 from evalkit.generators.sampling import Sampler, sample, uniforms
 from evalkit.images.sample import Pixels
 
-Conditions = Literal["class", "text", "none"]
+Conditions = Literal["class", "text", "any"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,14 @@ class Image:
     seconds: float
     evaluations: int
     notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A request that gave no picture, with the reason in one sentence."""
+
+    id: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -79,11 +88,20 @@ class Generator(ABC):
     def _generate(self, requests: Sequence[Request], sampler: Sampler) -> list[Image]:
         """The pictures of exactly `rows` requests that share a sampler."""
 
-    def generate(self, requests: Sequence[Request]) -> list[Image]:
-        """One picture for each request, in order; raises `EvalkitError` for a request that the model cannot take."""
+    def generate(self, requests: Sequence[Request]) -> Sequence[Image | Failed]:
+        """One picture (or, from programs outside, the reason why not) for each request, in order.
+
+        Raises `EvalkitError` for a request that the model cannot take.
+        """
         for request in requests:
             self.check(request)
         return in_rows(requests, self.rows, self.default_sampler, self._generate)
+
+    def attach(self, folder: Path) -> None:  # noqa: B027
+        """The run's folder, where runners of programs outside keep what those say."""
+
+    def close(self) -> None:  # noqa: B027
+        """Give back what the generator holds outside this process (worker programs, connections)."""
 
     def check(self, request: Request) -> None:
         """Raise unless the model takes the request."""

@@ -1,0 +1,88 @@
+"""`evalkit generate`: pictures of prompts and classes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+
+import click
+from click.core import ParameterSource
+
+from evalkit.cli.options import run_options
+from evalkit.runs.job import RunOptions
+
+
+@click.command()
+@click.option("--model", "-m", required=True, help="Generator, or command:PROGRAM, http:URL#MODEL, folder:PATH.")
+@click.option(
+    "--prompts",
+    "-p",
+    required=True,
+    help="FILE.jsonl, FILE.txt, classes:imagenet, text:PROMPT, or a suite (world).",
+)
+@click.option("--samples", "-n", type=click.IntRange(min=1), default=1, show_default=True, help="Pictures a prompt.")
+@click.option("--guidance", type=float, help="Guidance scale, in the model's own numbers [default: the model's].")
+@click.option("--temperature", type=float, help="[default: the model's]")
+@click.option("--top-k", type=click.IntRange(min=0), help="0 is off, 1 is greedy [default: the model's].")
+@click.option("--top-p", type=float, help="1 is off [default: the model's].")
+@click.option("--steps", type=click.IntRange(min=1), help="Iterations, where the model chooses their number.")
+@click.option("--layout", type=click.Choice(["geneval", "wise", "npz50k"]), help="Also as this scorer expects them.")
+@click.option("--timeout", type=click.FloatRange(min=1), help="Seconds that a program or endpoint has for a picture.")
+@click.option("--retry-failed", is_flag=True, help="Ask again for what failed in the finished run.")
+@run_options
+@click.pass_context
+def generate(
+    ctx: click.Context,
+    model: str,
+    prompts: str,
+    samples: int,
+    guidance: float | None,
+    temperature: float | None,
+    top_k: int | None,
+    top_p: float | None,
+    steps: int | None,
+    layout: str | None,
+    timeout: float | None,
+    retry_failed: bool,
+    options: RunOptions,
+    as_json: bool,
+) -> None:
+    """Make the pictures of a prompt set: PNG files, a manifest, and a record that says how each was made.
+
+    \b
+    evalkit generate --model world-ar --prompts world                     nothing to download
+    evalkit generate -m var-d16 -p classes:imagenet -n 50 --layout npz50k
+    evalkit generate -m llamagen-xl-t2i -p prompts.jsonl -n 4 --seed 0 --weights FOLDER
+    evalkit generate -m "command:python worker.py" -p prompts.txt         any program of any environment
+
+    Typed again, an interrupted run goes on; the batch size never changes a picture. Exit code 1: some requests failed
+    (they are listed), 2: wrong usage or missing weights.
+    """
+    from evalkit.cli.show import show_generated
+    from evalkit.probes.generation import generate_images
+
+    if ctx.get_parameter_source("dtype") == ParameterSource.DEFAULT:
+        options = replace(options, dtype="auto")
+    run = generate_images(
+        model,
+        prompts,
+        samples=samples,
+        guidance=guidance,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        steps=steps,
+        layout=layout,
+        timeout=timeout,
+        retry_failed=retry_failed,
+        options=options,
+    )
+    failed = run.samples.num_rows - run.samples["error"].null_count
+    if as_json:
+        said = {"run": run.path.as_posix(), "model": run.record["model"]["name"], "results": run.results}
+        click.echo(json.dumps({**said, "images": run.samples.num_rows - failed, "failed": failed}, indent=1))
+    else:
+        show_generated(run)
+    if failed:
+        sys.exit(1)

@@ -1,0 +1,179 @@
+"""`command:PROGRAM`: any program of any environment, spoken to in JSON lines.
+
+One line in: {"id", "prompt", "class_id", "seed", "sampler"}. One line out: {"id", "path"} or {"id", "image_base64"} or
+{"id", "error"}; further keys are kept as notes. Other lines on its standard output are kept in the log and ignored, so
+that libraries may chatter; its standard error goes to the log too. A program that dies, or is silent for `timeout`
+seconds, is started again.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import queue
+import shlex
+import subprocess
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import IO, Any
+
+from evalkit.errors import EvalkitError
+from evalkit.generators.base import Request
+from evalkit.generators.external import ExternalGenerator, RequestFailed, request_line
+from evalkit.generators.registry import GENERATORS, Entry, Source
+
+TIMEOUT = 600.0  # seconds a picture
+LOG = "worker.log"
+
+
+class CommandGenerator(ExternalGenerator):
+    """A worker program; it is started at the first request and keeps its model between requests."""
+
+    device = "the worker's"
+
+    def __init__(self, name: str, program: str, timeout: float = TIMEOUT) -> None:
+        self.name, self.timeout = name, timeout
+        self.arguments = shlex.split(program)
+        if not self.arguments:
+            raise EvalkitError("command: names no program; give --model 'command:python worker.py'")
+        self._process: subprocess.Popen[str] | None = None
+        self._replies: queue.Queue[str | None] = queue.Queue()
+        self._said: deque[str] = deque(maxlen=5)
+        self._log: Path | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, source: Source) -> CommandGenerator:
+        """The runner of the program that the name holds."""
+        return cls(source.name, source.config)
+
+    def attach(self, folder: Path) -> None:
+        """Keep what the program says in `folder`/worker.log."""
+        self._log = folder / LOG
+
+    def ask(self, request: Request) -> tuple[bytes, dict[str, Any]]:
+        """One line in, one reply out."""
+        process = self._started()
+        if process.stdin is None:
+            raise RequestFailed("the program takes no input")
+        try:
+            process.stdin.write(json.dumps(request_line(request, request.sampler or self.default_sampler)) + "\n")
+            process.stdin.flush()
+        except OSError:
+            raise RequestFailed(self._death()) from None
+        reply = self._reply(request.id)
+        if "error" in reply:
+            raise RequestFailed(f"the program says: {str(reply['error'])[:300]}")
+        return _bytes_of(reply), {k: v for k, v in reply.items() if k not in ("id", "path", "image_base64")}
+
+    def close(self) -> None:
+        """End the program."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin is not None:
+            try:
+                process.stdin.close()
+                process.wait(timeout=5)
+            except (OSError, subprocess.TimeoutExpired):
+                pass
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+    def _started(self) -> subprocess.Popen[str]:
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        try:
+            process = subprocess.Popen(
+                self.arguments,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise EvalkitError(
+                f"{self.arguments[0]!r} cannot be started ({error.strerror}); "
+                "give a program after command:, such as --model 'command:python worker.py'"
+            ) from None
+        self._process, self._replies = process, queue.Queue()
+        for stream, replies in ((process.stdout, self._replies), (process.stderr, None)):
+            if stream is not None:
+                threading.Thread(target=self._listen, args=(stream, replies), daemon=True).start()
+        return process
+
+    def _listen(self, stream: IO[str], replies: queue.Queue[str | None] | None) -> None:
+        for line in stream:
+            if replies is not None and line.lstrip().startswith("{"):
+                replies.put(line)
+            else:
+                self._note(line)
+        if replies is not None:
+            replies.put(None)
+
+    def _note(self, line: str) -> None:
+        with self._lock:
+            if line.strip():
+                self._said.append(line.strip()[:300])
+            if self._log is not None:
+                with self._log.open("a", encoding="utf-8") as log:
+                    log.write(line if line.endswith("\n") else line + "\n")
+
+    def _reply(self, id: str) -> dict[str, Any]:
+        end = time.monotonic() + self.timeout
+        while True:
+            try:
+                line = self._replies.get(timeout=max(0.0, end - time.monotonic()))
+            except queue.Empty:
+                self._kill()
+                raise RequestFailed(f"the program gave no picture within {self.timeout:g} s and was stopped") from None
+            if line is None:
+                raise RequestFailed(self._death())
+            try:
+                reply = json.loads(line)
+            except ValueError:
+                reply = None
+            if isinstance(reply, dict) and str(reply.get("id")) == id:
+                return reply
+            self._note(line)
+
+    def _death(self) -> str:
+        """How the program ended, in one sentence; the next request starts it again."""
+        process = self._process
+        self._kill()
+        code = process.returncode if process is not None else None
+        last = f"; its last words: {self._said[-1]}" if self._said else ""
+        return f"the program ended with code {code}{last}"
+
+    def _kill(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            try:
+                process.wait(timeout=0.5)  # it may be dying already, with a code of its own
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _bytes_of(reply: dict[str, Any]) -> bytes:
+    if isinstance(reply.get("path"), str):
+        try:
+            return Path(reply["path"]).expanduser().read_bytes()
+        except OSError as error:
+            raise RequestFailed(f"the program names a file that cannot be read ({error.strerror})") from None
+    if isinstance(reply.get("image_base64"), str):
+        try:
+            return base64.b64decode(reply["image_base64"], validate=True)
+        except binascii.Error:
+            raise RequestFailed("image_base64 is no base64") from None
+    raise RequestFailed("the reply has neither path nor image_base64")
+
+
+GENERATORS.add_pattern(r"(?s)command:(.*)", lambda name, program: Entry(name, CommandGenerator, program, None, None))

@@ -1,0 +1,49 @@
+"""`folder:PATH`: pictures that exist already take the place of a generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import EvalkitError
+from evalkit.generators.base import Request
+from evalkit.generators.external import ExternalGenerator, RequestFailed
+from evalkit.generators.registry import GENERATORS, Entry, Source
+from evalkit.images.folder import is_image_name
+
+
+class FolderGenerator(ExternalGenerator):
+    """Finds the picture of prompt P, sample K as P-KK.*, P_K.*, P/K.* or P/samples/KKKK.* (GenEval); sample 0 also as P.*"""
+
+    tries = 1
+    deterministic = True
+    device = "none"
+
+    def __init__(self, name: str, folder: str) -> None:
+        self.name, self.root = name, Path(folder).expanduser()
+        if not self.root.is_dir():
+            raise EvalkitError(f"folder:{folder} is no folder; give --model folder:PATH with the pictures in it")
+        files = (p for p in sorted(self.root.rglob("*")) if p.is_file() and is_image_name(p))
+        self.files = {p.relative_to(self.root).with_suffix("").as_posix(): p for p in files}
+        if not self.files:
+            raise EvalkitError(f"folder:{folder} holds no picture")
+
+    @classmethod
+    def load(cls, source: Source) -> FolderGenerator:
+        """The runner of the folder that the name holds."""
+        return cls(source.name, source.config)
+
+    def ask(self, request: Request) -> tuple[bytes, dict[str, Any]]:
+        """The file's bytes."""
+        prompt, _, number = request.id.rpartition("-")
+        k = int(number)
+        names = [request.id, f"{prompt}_{k}", f"{prompt}/{k}", f"{prompt}/{k:04d}", f"{prompt}/samples/{k:04d}"]
+        names += [prompt] if k == 0 else []
+        found = next((self.files[name] for name in names if name in self.files), None)
+        if found is None:
+            wanted = ", ".join(f"{name}.*" for name in names)
+            raise RequestFailed(f"{self.root.name} has no picture for {request.id}; looked for {wanted}", final=True)
+        return found.read_bytes(), {"source": found.relative_to(self.root).as_posix()}
+
+
+GENERATORS.add_pattern(r"folder:(.*)", lambda name, folder: Entry(name, FolderGenerator, folder, None, None))

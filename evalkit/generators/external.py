@@ -1,0 +1,81 @@
+"""What runners of programs, endpoints and folders share: one request at a time, tried again, never fatal for the others."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from evalkit.errors import BadImage, EvalkitError
+from evalkit.generators.base import Conditions, Failed, Generator, Image, Request
+from evalkit.generators.sampling import Sampler
+from evalkit.images.decode import decode_image
+from evalkit.images.sample import Pixels
+
+TRIES = 3
+
+
+class RequestFailed(Exception):
+    """One attempt gave no picture; `final` where another attempt would be in vain."""
+
+    def __init__(self, reason: str, *, final: bool = False) -> None:
+        super().__init__(reason)
+        self.final = final
+
+
+class ExternalGenerator(Generator):
+    """Pictures made elsewhere; whether the same request gives the same picture is not evalkit's to promise."""
+
+    conditions: Conditions = "any"
+    timeout: float = 600.0  # seconds a picture
+    rows = 1
+    deterministic = False
+    tries: int = TRIES
+
+    @abstractmethod
+    def ask(self, request: Request) -> tuple[bytes, dict[str, Any]]:
+        """(an image file's bytes, notes) of one attempt; raises `RequestFailed`."""
+
+    def generate(self, requests: Sequence[Request]) -> Sequence[Image | Failed]:
+        """One picture, or the reason of the last attempt, for each request."""
+        return [self._one(request) for request in requests]
+
+    def _generate(self, requests: Sequence[Request], sampler: Sampler) -> list[Image]:
+        raise EvalkitError(f"{self.name} takes requests one by one")
+
+    def _one(self, request: Request) -> Image | Failed:
+        reason = ""
+        for attempt in range(1, self.tries + 1):
+            started = time.perf_counter()
+            try:
+                data, notes = self.ask(request)
+                pixels = picture(data)
+            except RequestFailed as error:
+                reason = f"{error} (attempt {attempt} of {self.tries})"
+                if error.final:
+                    return Failed(request.id, str(error))
+                continue
+            evaluations = notes.pop("evaluations", 0)
+            seconds = time.perf_counter() - started
+            return Image(request.id, pixels, seconds, evaluations if isinstance(evaluations, int) else 0, notes)
+        return Failed(request.id, reason)
+
+
+def picture(data: bytes) -> Pixels:
+    """The pixels of an image file; raises `RequestFailed` where it is none."""
+    try:
+        return decode_image(data)
+    except BadImage as error:
+        raise RequestFailed(f"what came back is no picture: {error}") from None
+
+
+def request_line(request: Request, sampler: Sampler) -> dict[str, Any]:
+    """A request as plain data, as workers and endpoints get it."""
+    return {
+        "id": request.id,
+        "prompt": request.prompt,
+        "class_id": request.class_id,
+        "seed": request.seed,
+        "sampler": sampler.as_dict() if request.sampler is not None else {},
+    }

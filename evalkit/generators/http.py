@@ -1,0 +1,68 @@
+"""`http:URL#MODEL`: OpenAI-compatible image endpoints.
+
+The part after # may carry options: http:https://api.openai.com/v1#gpt-image-1?size=1024x1024&price=0.04. `price` is what
+one picture costs, `size` goes to the endpoint; what the endpoint says of its use is kept beside each picture.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import urllib.parse
+from typing import Any
+
+from evalkit.errors import EvalkitError
+from evalkit.generators.base import Conditions, Request
+from evalkit.generators.external import ExternalGenerator, RequestFailed
+from evalkit.generators.registry import GENERATORS, Entry, Source
+from evalkit.remote import RemoteError, endpoint, post_json
+
+
+class HttpGenerator(ExternalGenerator):
+    """Asks an endpoint for one picture a request."""
+
+    conditions: Conditions = "text"
+    tries = 2  # each of them asks again by itself where the endpoint is busy
+    device = "the endpoint's"
+
+    def __init__(self, name: str, address: str, timeout: float = 300.0) -> None:
+        url, _, rest = address.partition("#")
+        model, _, options = rest.partition("?")
+        if not model:
+            raise EvalkitError(
+                f"{name!r} names no model; give http:URL#MODEL, such as http:https://HOST/v1#gpt-image-1"
+            )
+        self.options = dict(urllib.parse.parse_qsl(options))
+        try:
+            price = self.options.pop("price", None)
+            self.price = None if price is None else float(price)
+        except ValueError:
+            raise EvalkitError(f"{name!r}: price is a number (of what one picture costs)") from None
+        self.name, self.model, self.timeout = name, model, timeout
+        self.url = endpoint(url, "/images/generations")
+
+    @classmethod
+    def load(cls, source: Source) -> HttpGenerator:
+        """The runner of the endpoint that the name holds."""
+        return cls(source.name, source.config)
+
+    def ask(self, request: Request) -> tuple[bytes, dict[str, Any]]:
+        """One picture; the seed is sent where options hold seed=1, as most endpoints refuse it."""
+        body: dict[str, Any] = {"model": self.model, "prompt": request.prompt, "n": 1, **self.options}
+        if body.pop("seed", None):
+            body["seed"] = request.seed
+        try:
+            answer = post_json(self.url, body, timeout=self.timeout)
+        except RemoteError as error:
+            raise RequestFailed(str(error), final=error.final) from None
+        try:
+            data = base64.b64decode(answer["data"][0]["b64_json"], validate=True)
+        except (KeyError, IndexError, TypeError, binascii.Error):
+            raise RequestFailed(
+                "the endpoint's answer holds no data[0].b64_json; add ?response_format=b64_json"
+            ) from None
+        notes = {"usage": answer["usage"]} if isinstance(answer.get("usage"), dict) else {}
+        return data, {**notes, **({} if self.price is None else {"cost": self.price})}
+
+
+GENERATORS.add_pattern(r"http:(.+)", lambda name, address: Entry(name, HttpGenerator, address, None, None))

@@ -1,0 +1,98 @@
+"""`generate_images`: every picture of a prompt set, resumable, each with the seed that made it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from evalkit.errors import EvalkitError
+from evalkit.generators.base import Generator
+from evalkit.generators.external import ExternalGenerator
+from evalkit.generators.registry import GENERATORS, load_generator
+from evalkit.generators.sampling import Sampler
+from evalkit.jsonio import canonical_json
+from evalkit.probes.generation.job import GenerationJob
+from evalkit.probes.generation.layouts import write_layout
+from evalkit.probes.generation.prompts import PromptSet, load_prompts
+from evalkit.probes.generation.reopen import reopen
+from evalkit.runs.engine import run_job
+from evalkit.runs.job import RunOptions
+from evalkit.runs.store import Run, RunStore
+
+
+def generate_images(
+    model: str | Generator,
+    prompts: str | Path | PromptSet,
+    *,
+    samples: int = 1,
+    sampler: Sampler | None = None,
+    guidance: float | None = None,
+    temperature: float | None = None,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    steps: int | None = None,
+    layout: str | None = None,
+    timeout: float | None = None,
+    retry_failed: bool = False,
+    options: RunOptions | None = None,
+) -> Run:
+    """Make `samples` pictures of every prompt with `model` and seal them as a run; the same call resumes.
+
+    `sampler`: by default the model's own; `guidance` (in the model's own numbers), `temperature`, `top_k`, `top_p` and
+    `steps` change single values of it. `layout`: also write the pictures as `geneval`, `wise` or `npz50k` expects them.
+    `timeout`: seconds that a program or an endpoint has for one picture. `retry_failed`: ask again for what failed in a
+    finished run. Raises `EvalkitError` before any work where a name, a file or an option is wrong.
+    """
+    options = options or RunOptions()
+    if samples < 1:
+        raise EvalkitError(f"at least one sample of each prompt is needed; {samples} given")
+    asked = prompts if isinstance(prompts, PromptSet) else load_prompts(prompts)
+    generator = _loaded(model, options) if isinstance(model, str) else model
+    given = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps}
+    chosen = replace(sampler or generator.default_sampler, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
+    if guidance is not None:
+        chosen = replace(chosen, guidance=replace(chosen.guidance, scale=guidance))
+    if timeout is not None and isinstance(generator, ExternalGenerator):
+        generator.timeout = timeout
+    job = GenerationJob(generator, asked, samples, chosen, options)
+    store = RunStore(options.out or _folder(job))
+    job.folder = store.path
+    if retry_failed and store.sealed:
+        reopen(store, job)
+    try:
+        run = run_job(job, store, options)
+    finally:
+        generator.close()
+    if layout is not None:
+        write_layout(run, layout)
+    return run
+
+
+def _loaded(name: str, options: RunOptions) -> Generator:
+    name = GENERATORS.canonical(name)
+    tokenizer = GENERATORS.get(name).tokenizer
+    weights, beside = _weights(options.weights, name, tokenizer)
+    return load_generator(name, weights, options.device, options.dtype, tokenizer_weights=beside)
+
+
+def _weights(given: Sequence[str], name: str, tokenizer: str | None) -> tuple[str | None, str | None]:
+    own: str | None = None
+    beside: str | None = None
+    for each in given:
+        key, equals, path = each.partition("=")
+        if equals and key in (tokenizer, "tokenizer"):
+            beside = path
+        elif equals and key == name:
+            own = path
+        else:
+            own = each
+    return own, beside
+
+
+def _folder(job: GenerationJob) -> Path:
+    digest = hashlib.sha256(canonical_json(job.plan())).hexdigest()[:10]
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", job.generator.name).strip("-")[:40]
+    return Path("runs") / f"generate-{name}-{digest}"

@@ -1,0 +1,157 @@
+"""A generation as a job: plan, shards, and the sealed run with its manifest."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+import evalkit
+from evalkit.generators.base import Generator, Request
+from evalkit.generators.sampling import Sampler
+from evalkit.probes.generation.page import write_page
+from evalkit.probes.generation.prompts import PromptSet
+from evalkit.probes.generation.rows import seed_of
+from evalkit.probes.generation.worker import Asked, GenerationWorker
+from evalkit.runs.job import Job, RunOptions, Shard, split
+from evalkit.runs.record import environment, file_digests, now
+from evalkit.runs.store import Result, Run, RunStore, read_run, results_json, write_bytes
+from evalkit.runs.timers import Timers
+
+PLAN_VERSION = 1
+SHARD = 16
+
+
+class GenerationJob(Job):
+    """Every prompt of a set, `samples` times."""
+
+    def __init__(
+        self, generator: Generator, prompts: PromptSet, samples: int, sampler: Sampler, options: RunOptions
+    ) -> None:
+        self.generator, self.prompts, self.samples, self.sampler = generator, prompts, samples, sampler
+        self.options, self.title, self.timers = options, generator.name, Timers()
+        self.folder: Path | None = None  # of the run, once it is known
+        self.n = len(prompts.prompts) * samples
+        if options.limit is not None:
+            self.n = min(self.n, options.limit)
+
+    def plan(self) -> Mapping[str, Any]:
+        """Whatever decides the pictures; the batch size does not."""
+        return {
+            "version": PLAN_VERSION,
+            "evalkit": evalkit.__version__,
+            "task": "generate",
+            "model": self.generator.name,
+            "weights": self.generator.weights_sha256,
+            "prompts": {"name": self.prompts.name, "n": len(self.prompts.prompts), "digest": self.prompts.digest},
+            "samples": self.samples,
+            "n": self.n,
+            "seed": self.options.seed,
+            "sampler": self.sampler.as_dict(),
+            "dtype": str(getattr(self.generator, "dtype", self.options.dtype)).removeprefix("torch."),
+        }
+
+    def shards(self) -> Sequence[Shard]:
+        """Runs of 16 pictures in the order of prompts, then samples."""
+        return split(self.n, SHARD)
+
+    def asked(self, position: int) -> Asked:
+        """Prompt, sample number and request at `position`."""
+        prompt, number = self.prompts.prompts[position // self.samples], position % self.samples
+        seed = seed_of(self.options.seed, prompt, number)
+        request = Request(f"{prompt.id}-{number:02d}", prompt.prompt, prompt.class_id, seed, self.sampler)
+        return prompt, number, request
+
+    def worker(self, device: str) -> GenerationWorker:
+        """A worker around the loaded generator."""
+        size = self.options.batch_size
+        if self.folder is not None:
+            self.generator.attach(self.folder)
+        return GenerationWorker(
+            self.generator,
+            self.asked,
+            batch_size=SHARD if size == "auto" else size,
+            timers=self.timers,
+            progress=self.options.progress,
+        )
+
+    def reduce(self, store: RunStore) -> Run:
+        """Pictures, samples, results, manifest and record; the record comes last and marks the run as whole."""
+        keys = [shard.key for shard in self.shards()]
+        samples = store.write_samples(keys)
+        folder = store.path / "images"
+        folder.mkdir(exist_ok=True)
+        for file in store.shard_files(keys):
+            write_bytes(folder / file.name, file.read_bytes())
+        seconds = [float(s) for key in keys for s in store.arrays(key)["seconds"]]
+        write_bytes(store.path / "manifest.jsonl", self._manifest(samples, seconds))
+        write_bytes(store.path / "results.json", results_json(self._results(samples)))
+        spent = [s for s in seconds if not math.isnan(s)]
+        record: dict[str, Any] = {
+            "evalkit": evalkit.__version__,
+            "task": "generate",
+            "command": list(self.options.command),
+            "created": now(),
+            "model": self._model_record(),
+            "data": {"name": self.prompts.name, "n": self.n, "digest": self.prompts.digest, "samples": self.samples},
+            "protocols": [],
+            "sampler": self.sampler.as_dict(),
+            "seed": self.options.seed,
+            "plan": self.plan(),
+            "environment": environment(self.options.device),
+            "timings": {
+                "seconds": {stage: round(s, 3) for stage, s in self.timers.seconds.items()},
+                "wall_seconds": round(self.timers.wall, 3),
+                "seconds_per_image": round(sum(spent) / len(spent), 4) if spent else None,
+                "bound_by": self.timers.bound_by(),
+            },
+            "files": file_digests(store.path, ("samples.parquet", "results.json", "manifest.jsonl", "images")),
+        }
+        store.seal(record)
+        return read_run(store.path)
+
+    def present(self, run: Run) -> None:
+        """report.html, unless it is there."""
+        if not (run.path / "report.html").exists():
+            write_page(run)
+
+    def _results(self, samples: pa.Table) -> list[Result]:
+        failed = samples.num_rows - samples["error"].null_count
+
+        def count(metric: str, value: int, better: str) -> Result:
+            name = self.prompts.name
+            return Result("generate", name, metric, float(value), None, None, "count", samples.num_rows, "", better, "")
+
+        return [count("images_made", samples.num_rows - failed, "higher"), count("images_failed", failed, "lower")]
+
+    def _manifest(self, samples: pa.Table, seconds: list[float]) -> bytes:
+        shared = {
+            "model": self.generator.name,
+            "weights_sha256": self.generator.weights_sha256,
+            "tokenizer": self.generator.tokenizer_name,
+            "sampler": self.sampler.as_dict(),
+        }
+        lines = []
+        for row, spent in zip(samples.to_pylist(), seconds, strict=True):
+            row["meta"] = json.loads(row["meta"]) if row["meta"] else {}
+            row["notes"] = json.loads(row["notes"]) if row["notes"] else {}
+            timed = {"seconds": None if math.isnan(spent) else round(spent, 4)}
+            lines.append(json.dumps({**row, **timed, **shared}, ensure_ascii=False, sort_keys=True, allow_nan=False))
+        return ("\n".join(lines) + "\n").encode("utf-8", "surrogatepass")
+
+    def _model_record(self) -> dict[str, Any]:
+        model = self.generator
+        return {
+            "name": model.name,
+            "title": model.name,
+            "weights_sha256": model.weights_sha256,
+            "tokenizer": model.tokenizer_name,
+            "device": str(model.device),
+            "dtype": self.plan()["dtype"],
+            "rows": model.rows,
+            "deterministic": model.deterministic,
+        }

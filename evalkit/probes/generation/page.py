@@ -1,0 +1,83 @@
+"""report.html of a generation: a contact sheet with what each picture was asked to be; one file, no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pyarrow as pa
+import pyarrow.compute as pc
+from markupsafe import Markup
+from PIL import Image
+
+from evalkit.runs.report.text_diff import visible
+from evalkit.runs.store import Run, write_bytes
+
+SHOWN, SIDE, FAILED = 96, 192, 50
+
+
+def write_page(run: Run) -> Path:
+    """Write report.html of a sealed generation and give its path back; the same run gives the same bytes."""
+    style = (package_files("evalkit.runs.report") / "report.css").read_text(encoding="utf-8")
+    style += (package_files("evalkit.probes.generation") / "page.css").read_text(encoding="utf-8")
+    text = (package_files("evalkit.probes.generation") / "page.html.jinja").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters.update(visible=visible)
+    page = environment.from_string(text).render(
+        style=Markup(style), style_hash=_hash(style), record=run.record, facts=_facts(run), **_content(run)
+    )
+    path = run.path / "report.html"
+    write_bytes(path, page.encode())
+    return path
+
+
+def _content(run: Run) -> dict[str, Any]:
+    good = run.samples.filter(pc.is_null(run.samples["error"]))
+    bad = run.samples.filter(pc.is_valid(run.samples["error"]))
+    step = max(1, good.num_rows // SHOWN)
+    rows = good.take(pa.array(range(0, good.num_rows, step)[:SHOWN], pa.int64())).to_pylist()
+    pictures = [{**row, "data": Markup(_thumbnail(run.path / row["file"]))} for row in rows]
+    return {"pictures": pictures, "made": good.num_rows, "failed": bad.num_rows, "errors": bad[:FAILED].to_pylist()}
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    record, model = run.record, run.record["model"]
+    timings = record["timings"]
+    seconds = timings.get("seconds_per_image")
+    found = [
+        ("command", " ".join(record["command"])),
+        ("weights", f"sha256 {model['weights_sha256']}" if model["weights_sha256"] else "none"),
+        ("tokenizer", model["tokenizer"] or ""),
+        ("device, precision", f"{model['device']}, {model['dtype']}"),
+        ("sampler", json.dumps(record["sampler"], ensure_ascii=False)),
+        ("prompts", f"{record['data']['name']}, sha256 {record['data']['digest']}"),
+        ("seed", str(record["seed"])),
+        ("time", f"{seconds} s a picture; bound by {timings['bound_by']}" if seconds is not None else ""),
+        ("made", f"{record['created']} by evalkit {record['evalkit']}"),
+    ]
+    return [(name, text) for name, text in found if text]
+
+
+def _thumbnail(path: Path) -> str:
+    with Image.open(path) as picture:
+        small = picture.convert("RGB")
+        scale = SIDE / max(small.size)
+        if scale < 1:
+            small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+        elif scale >= 2:
+            small = small.resize([side * int(scale) for side in small.size], Image.Resampling.NEAREST)
+    buffer = io.BytesIO()
+    small.save(buffer, format="WEBP", quality=82, method=4)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
