@@ -16,12 +16,11 @@ def test_exact_acceptance_leaves_the_verifiers_law_unchanged(seed):
     draft, verifier = laws(seed)
     kept = torch.minimum(draft, verifier)  # q(x) min(1, p(x) / q(x))
     found = accept(torch.tensor([0]), draft[None], verifier[None], torch.tensor([1.0]))
-    rejected = 1 - kept.sum()
-    law = kept + rejected * found.residual if found.residual is not None else kept
-    if found.residual is not None:
-        assert torch.allclose(law, verifier, atol=1e-12)
-    accepted = accept(torch.tensor([3]), draft[None], verifier[None], torch.tensor([verifier[3] / draft[3] - 1e-9]))
-    assert accepted.count == 1
+    assert torch.allclose(kept + (1 - kept.sum()) * found.residual, verifier, atol=1e-12)
+    ratio = min(1.0, float(verifier[3] / draft[3]))
+    for uniform, count in ((ratio - 1e-9, 1), (ratio, 0)):
+        drawn = torch.tensor([uniform], dtype=torch.float64)
+        assert accept(torch.tensor([3]), draft[None], verifier[None], drawn).count == count
 
 
 def test_equal_laws_keep_everything():
