@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -95,7 +95,11 @@ class Generator(ABC):
         """
         for request in requests:
             self.check(request)
-        return in_rows(requests, self.rows, self.default_sampler, self._generate)
+        return in_rows(requests, self.rows, self.default_sampler, self._generate, self.alike)
+
+    def alike(self, request: Request) -> Hashable:
+        """Requests run together only where this is equal: the shape that they give the network (a prompt's length)."""
+        return None
 
     def attach(self, folder: Path) -> None:  # noqa: B027
         """The run's folder, where runners of programs outside keep what those say."""
@@ -121,13 +125,14 @@ def in_rows(
     rows: int,
     default: Sampler,
     work: Callable[[Sequence[Request], Sampler], Sequence[Any]],
+    alike: Callable[[Request], Hashable],
 ) -> list[Any]:
-    """`work` over groups of exactly `rows` requests with equal samplers; results in the order of `requests`."""
-    groups: dict[Sampler, list[int]] = {}
+    """`work` over groups of exactly `rows` requests with equal samplers and shapes; results in the order of `requests`."""
+    groups: dict[tuple[Sampler, Hashable], list[int]] = {}
     for index, request in enumerate(requests):
-        groups.setdefault(request.sampler or default, []).append(index)
+        groups.setdefault((request.sampler or default, alike(request)), []).append(index)
     done: dict[int, Any] = {}
-    for sampler, members in groups.items():
+    for (sampler, _), members in groups.items():
         for start in range(0, len(members), rows):
             part = members[start : start + rows]
             filled = [requests[i] for i in part] + [requests[part[-1]]] * (rows - len(part))
@@ -162,9 +167,11 @@ class TokenGenerator(Generator):
 
     def sample_tokens(self, requests: Sequence[Request]) -> Tensor:
         """int64 [B, N]: the codes of each request before decoding."""
-        return torch.stack(
-            in_rows(requests, self.rows, self.default_sampler, lambda r, s: list(self._sample(r, s)[0].cpu()))
-        )
+
+        def sampled(rows: Sequence[Request], sampler: Sampler) -> list[Tensor]:
+            return list(self._sample(rows, sampler)[0].cpu())
+
+        return torch.stack(in_rows(requests, self.rows, self.default_sampler, sampled, self.alike))
 
     def choose(self, logits: Tensor, step: Step, sampler: Sampler, draws: Tensor) -> Tensor:
         """Codes [B, n] of guided logits [B, n, V]: processors first, then temperature, filters and the draw."""
