@@ -1,0 +1,69 @@
+"""Model folders of transformers and diffusers: found, read without running code of theirs, complete or refused."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import WeightsError
+from evalkit.generators.registry import Source
+from evalkit.weights.reading import file_sha256
+
+WEIGHTS = (".safetensors",)
+
+
+def model_folder(source: Source, repo: str) -> Path:
+    """The folder of the hub repository `repo`: the given one, one in EVALKIT_WEIGHTS, the hub's cache, or the hub.
+
+    Raises `WeightsError` that says where it lies and how to pass it.
+    """
+    import os
+
+    from evalkit.weights.find import _offline, _reachable
+
+    if source.weights is not None:
+        folder = Path(source.weights).expanduser()
+        if not folder.is_dir():
+            raise WeightsError(f"--weights {folder} is no folder; give the whole folder of huggingface.co/{repo}")
+        return folder
+    for place in os.environ.get("EVALKIT_WEIGHTS", "").split(os.pathsep):
+        if place and (found := Path(place).expanduser() / repo.rpartition("/")[2]).is_dir():
+            return found
+    from huggingface_hub import snapshot_download
+
+    wanted = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+    for local in (True, False):
+        if not local and (_offline() or not _reachable()):
+            break
+        try:
+            return Path(snapshot_download(repo, allow_patterns=wanted, local_files_only=local))
+        except Exception:  # not in the cache, gated, absent: one remedy for all
+            continue
+    raise WeightsError(
+        f"the folder of {repo} is not here and could not be fetched: get it from huggingface.co/{repo} (some models ask "
+        "you to accept a licence there) and pass --weights FOLDER, or put it into a folder named in EVALKIT_WEIGHTS"
+    )
+
+
+def load_whole(folder: Path, load: Callable[..., Any], **settings: Any) -> Any:
+    """What `load` (a `from_pretrained`) makes of the folder; missing or foreign parameters are an error, not a warning."""
+    try:
+        model, report = load(str(folder), local_files_only=True, output_loading_info=True, **settings)
+    except Exception as error:  # the libraries raise many kinds for a folder that is not theirs
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        raise WeightsError(f"{folder.name} cannot be loaded: {said}. Give the model's whole folder") from None
+    missing = sorted(report.get("missing_keys", ()))
+    if missing:
+        raise WeightsError(
+            f"{folder.name} lacks {len(missing)} parameters, the first is {missing[0]}; give the whole official folder"
+        )
+    return model
+
+
+def folder_digest(folder: Path) -> str:
+    """sha256 over names and digests of the folder's weight files."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix in WEIGHTS)
+    said = "".join(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n" for path in files)
+    return hashlib.sha256(said.encode()).hexdigest()

@@ -1,0 +1,126 @@
+import pytest
+import torch
+
+transformers = pytest.importorskip("transformers")
+
+from tokenizers import Tokenizer as Words  # noqa: E402
+from tokenizers.models import WordLevel  # noqa: E402
+from tokenizers.pre_tokenizers import WhitespaceSplit  # noqa: E402
+
+from evalkit.errors import WeightsError  # noqa: E402
+from evalkit.generators.base import Request  # noqa: E402
+from evalkit.generators.guidance import Guidance  # noqa: E402
+from evalkit.generators.registry import load_generator  # noqa: E402
+from evalkit.generators.sampling import Sampler  # noqa: E402
+
+WORDS = ["<pad>", "<s>", "</s>", "<image>", "<boi>", "<eoi>", "<unk>", "user", "assistant", "a", "red", "blue", "apple"]
+TEMPLATE = (
+    "<s>{% for m in messages %} {{ m.role }} {% for c in m.content %} {{ c.text }} {% endfor %}{% endfor %} assistant "
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A tiny Janus in transformers' layout: 16 codes, 64 px."""
+    path = tmp_path_factory.mktemp("janus")
+    words = Words(WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="<unk>"))
+    words.pre_tokenizer = WhitespaceSplit()
+    names = {"image_token": "<image>", "boi_token": "<boi>", "eoi_token": "<eoi>"}
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=words, pad_token="<pad>", bos_token="<s>", eos_token="</s>", extra_special_tokens=names
+    )
+    images = transformers.JanusImageProcessor()
+    transformers.JanusProcessor(images, tokenizer, chat_template=TEMPLATE, num_image_tokens=16).save_pretrained(path)
+    text = {"model_type": "llama", "vocab_size": len(WORDS), "hidden_size": 32, "intermediate_size": 48}
+    text |= {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "pad_token_id": 0}
+    vision = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 64, "patch_size": 16}
+    vision |= {"projection_dim": 32, "num_image_tokens": 16}
+    vq = {"num_embeddings": 24, "base_channels": 32, "latent_channels": 32, "num_patches": 4, "projection_dim": 32}
+    vq |= {"image_token_embed_dim": 32, "num_res_blocks": 1}
+    config = transformers.JanusConfig(text_config=text, vision_config=vision, vq_config=vq, image_token_id=3)
+    torch.manual_seed(0)
+    model = transformers.JanusForConditionalGeneration(config)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "vqmodel" not in name:
+                parameter.mul_(3.0)
+    model.save_pretrained(path, safe_serialization=True)
+    return path
+
+
+@pytest.fixture
+def model(folder):
+    return load_generator("janus-pro-1b", folder, "cpu", "float32")
+
+
+def greedy(scale):
+    return Sampler(Guidance("llamagen", scale), top_k=1)
+
+
+def test_greedy_codes_are_those_of_transformers_own_loop(model):
+    request = Request("0", prompt="a red apple", sampler=greedy(5.0))
+    ours = model.sample_tokens([request])
+    inputs = torch.tensor([model._ids("a red apple")])
+    config = transformers.GenerationConfig(
+        bos_token_id=1, pad_token_id=0, eos_token_id=2, guidance_scale=5.0, do_sample=False, max_length=64
+    )
+    config.generation_kwargs = {"boi_token_id": 4}
+    theirs = model.model.generate(
+        inputs, attention_mask=torch.ones_like(inputs), generation_config=config, generation_mode="image"
+    )
+    assert torch.equal(ours, theirs)
+    assert len(set(ours[0].tolist())) > 3
+
+
+def test_teacher_forcing_predicts_the_unguided_greedy_codes(model):
+    requests = [Request(str(i), prompt=p, sampler=greedy(1.0)) for i, p in enumerate(["a red apple", "blue"])]
+    tokens = model.sample_tokens(requests)
+    logits = model.logits(model.encode_conditions(requests), tokens)
+    assert logits.shape == (2, 16, 24)
+    assert torch.equal(logits.argmax(-1), tokens)
+
+
+def test_pictures_do_not_depend_on_the_batch(model):
+    requests = [Request(str(i), prompt=p, seed=i) for i, p in enumerate(["a red apple", "blue apple", "a blue apple"])]
+    together = model.generate(requests)
+    alone = [model.generate([request])[0] for request in reversed(requests)][::-1]
+    for a, b in zip(together, alone, strict=True):
+        assert (a.pixels == b.pixels).all()
+    assert together[0].pixels.shape == (64, 64, 3)
+    assert together[0].evaluations == 16
+
+
+def test_processors_see_guided_logits_of_each_step(model):
+    seen = []
+
+    def only_seven(logits, step):
+        seen.append((step.number, step.tokens.shape[1], logits.shape))
+        return logits.index_fill(-1, torch.tensor([i for i in range(24) if i != 7]), -torch.inf)
+
+    model.logits_processors.append(only_seven)
+    tokens = model.sample_tokens([Request("0", prompt="blue")])
+    assert set(tokens.flatten().tolist()) == {7}
+    assert seen[3] == (3, 3, (8, 1, 24))
+
+
+def test_a_folder_that_lacks_parameters_is_refused(folder, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    state = load_file(tmp_path / "model.safetensors")
+    dropped = next(name for name in state if "generation_head" in name)
+    save_file(
+        {k: v for k, v in state.items() if k != dropped}, tmp_path / "model.safetensors", metadata={"format": "pt"}
+    )
+    with pytest.raises(WeightsError, match="lacks 1 parameters"):
+        load_generator("janus-pro-1b", tmp_path, "cpu", "float32")
+    with pytest.raises(WeightsError, match="no folder"):
+        load_generator("janus-pro-1b", tmp_path / "nowhere", "cpu", "float32")
+
+
+def test_without_weights_the_place_is_named(monkeypatch):
+    monkeypatch.setenv("EVALKIT_OFFLINE", "1")
+    monkeypatch.setenv("HF_HUB_CACHE", "/nowhere")
+    with pytest.raises(WeightsError, match="deepseek-community/Janus-Pro-7B"):
+        load_generator("janus-pro-7b", device="cpu")
