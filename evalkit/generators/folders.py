@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,15 @@ from evalkit.errors import WeightsError
 from evalkit.generators.registry import Source
 from evalkit.weights.reading import file_sha256
 
-WEIGHTS = (".safetensors",)
+WEIGHTS = (".safetensors", ".bin")
 
 
-def model_folder(source: Source, repo: str) -> Path:
+def model_folder(source: Source, repo: str, *, pickled: bool = False) -> Path:
     """The folder of the hub repository `repo`: the given one, one in EVALKIT_WEIGHTS, the hub's cache, or the hub.
 
     Raises `WeightsError` that says where it lies and how to pass it.
     """
-    import os
-
-    from evalkit.weights.find import _offline, _reachable
+    from evalkit.weights.find import hub_is_reachable
 
     if source.weights is not None:
         folder = Path(source.weights).expanduser()
@@ -33,9 +32,9 @@ def model_folder(source: Source, repo: str) -> Path:
             return found
     from huggingface_hub import snapshot_download
 
-    wanted = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+    wanted = ["*.json", "*.txt", "*.model", "*.jinja", "*.bin" if pickled else "*.safetensors"]
     for local in (True, False):
-        if not local and (_offline() or not _reachable()):
+        if not local and not hub_is_reachable():
             break
         try:
             return Path(snapshot_download(repo, allow_patterns=wanted, local_files_only=local))

@@ -130,7 +130,7 @@ def _from_hub(source: str, entry: WeightFile, *, download: bool) -> Path | None:
     for name in entry.files:
         inside = f"{sub[0]}/{name}" if sub else name
         cached = try_to_load_from_cache(f"{owner}/{repo}", inside)
-        if not isinstance(cached, str) and download and not _offline() and _reachable():
+        if not isinstance(cached, str) and download and hub_is_reachable():
             try:
                 cached = hf_hub_download(f"{owner}/{repo}", inside)
             except Exception:  # every failure of the hub (network, gate, absent) has the same remedy
@@ -139,6 +139,11 @@ def _from_hub(source: str, entry: WeightFile, *, download: bool) -> Path | None:
             return None
         paths.append(Path(cached))
     return paths[0] if len(paths) == 1 else paths[0].parent
+
+
+def hub_is_reachable() -> bool:
+    """Whether the hub may be asked (nothing says offline) and its host answers."""
+    return not _offline() and _reachable()
 
 
 @cache

@@ -1,0 +1,139 @@
+"""Text-to-image and class pipelines of diffusers, by repository or folder: `diffusers:OWNER/REPO`, `diffusers:FOLDER`.
+
+A picture is made by itself (one row), with a generator of its own seed on the CPU, so that it depends on its request
+alone. Only folders whose classes diffusers itself has are run; custom pipelines, which would be code of the repository,
+are refused.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from evalkit.errors import EvalkitError, MissingDependency, WeightsError
+from evalkit.generators.base import Generator, Image, Request
+from evalkit.generators.folders import folder_digest, model_folder
+from evalkit.generators.guidance import Guidance
+from evalkit.generators.registry import GENERATORS, Entry, Source, register
+from evalkit.generators.sampling import Sampler
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """A hub repository, and what its authors call with (None: the pipeline's own default)."""
+
+    repo: str
+    guidance: float | None = None
+    steps: int | None = None
+    side: int | None = None
+    pickled: bool = False  # the repository has no safetensors; the libraries read its .bin files by weights only
+
+
+@register("dit", config=PipelineConfig("facebook/DiT-XL-2-256", 4.0, 250))
+@register("dit-512", config=PipelineConfig("facebook/DiT-XL-2-512", 4.0, 250))
+@register("vq-diffusion", config=PipelineConfig("microsoft/vq-diffusion-ithq", 5.0, 100, pickled=True))
+@register("amused", config=PipelineConfig("amused/amused-256", 10.0, 12))
+@register("amused-512", config=PipelineConfig("amused/amused-512", 10.0, 12))
+@register("glm-image", config=PipelineConfig("zai-org/GLM-Image"))
+class DiffusersGenerator(Generator):
+    """Any pipeline whose call takes `prompt` or `class_labels`."""
+
+    rows = 1
+
+    def __init__(self, source: Source, pipeline: Any, config: PipelineConfig) -> None:
+        self.name, self.device, self.dtype, self.config = source.name, source.device, source.dtype, config
+        self.pipeline = pipeline.to(source.device)
+        self.pipeline.set_progress_bar_config(disable=True)
+        self.takes = frozenset(inspect.signature(type(pipeline).__call__).parameters)
+        if not self.takes & {"prompt", "class_labels"}:
+            raise EvalkitError(
+                f"{type(pipeline).__name__} takes neither a prompt nor classes; give a text-to-image model"
+            )
+        self.conditions = "text" if "prompt" in self.takes else "class"
+        form = Guidance("constant", config.guidance) if config.guidance is not None else Guidance()
+        self.default_sampler = Sampler(form, steps=config.steps)
+
+    @classmethod
+    def load(cls, source: Source) -> DiffusersGenerator:
+        """The pipeline of a folder in diffusers' layout."""
+        try:
+            from diffusers import DiffusionPipeline
+        except ImportError:
+            raise MissingDependency(source.name, "hf") from None
+        config = source.config if isinstance(source.config, PipelineConfig) else PipelineConfig(source.config)
+        local = Path(config.repo).expanduser()
+        folder = local if local.is_dir() else model_folder(source, config.repo, pickled=config.pickled)
+        _check_classes(folder)
+        extra = {"safety_checker": None} if "safety_checker" in _index(folder) else {}
+        try:
+            pipeline = DiffusionPipeline.from_pretrained(
+                str(folder),
+                torch_dtype=source.dtype,
+                local_files_only=True,
+                use_safetensors=not config.pickled or None,
+                **extra,
+            )
+        except Exception as error:  # the library raises many kinds for a folder that is not whole
+            said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+            raise WeightsError(f"{folder.name} cannot be loaded: {said}. Give the model's whole folder") from None
+        made = cls(source, pipeline, config)
+        made.weights_sha256 = folder_digest(folder)
+        return made
+
+    def _generate(self, requests: Sequence[Request], sampler: Sampler) -> list[Image]:
+        (request,) = requests
+        started = time.perf_counter()
+        settings: dict[str, Any] = {"generator": torch.Generator().manual_seed(request.seed)}
+        if "prompt" in self.takes:
+            settings["prompt"] = request.prompt
+        else:
+            settings["class_labels"] = [request.class_id]
+        if sampler.guidance.form != "none":
+            settings["guidance_scale"] = sampler.guidance.scale
+        if sampler.steps is not None:
+            settings["num_inference_steps"] = sampler.steps
+        if self.config.side is not None:
+            settings |= {"height": self.config.side, "width": self.config.side}
+        with torch.inference_mode():
+            out = self.pipeline(**{k: v for k, v in settings.items() if k in self.takes}, output_type="pil")
+        pixels = np.asarray(out.images[0].convert("RGB"))
+        steps = int(settings.get("num_inference_steps", 0))
+        return [Image(request.id, pixels, time.perf_counter() - started, steps)]
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(
+            f"{folder.name} has no readable model_index.json ({error}); give a diffusers folder"
+        ) from None
+    if not isinstance(found, dict):
+        raise WeightsError(f"{folder.name}: model_index.json is no object; give a diffusers folder")
+    return found
+
+
+def _check_classes(folder: Path) -> None:
+    """Refuse folders whose classes would be code of the repository."""
+    import diffusers
+
+    for part, value in _index(folder).items():
+        library = value[0] if isinstance(value, list) and value else None
+        own = library in ("diffusers", "transformers") or hasattr(diffusers.pipelines, str(library))
+        custom = library is not None and not own
+        if custom or (part == "_class_name" and not isinstance(value, str)):
+            raise WeightsError(
+                f"{folder.name} names a class of {library or 'its own'} for {part}: running it would run code of the "
+                "repository. Run such a model as a worker in a container: docs/runners.md"
+            )
+
+
+GENERATORS.add_pattern(r"diffusers:(.+)", lambda name, repo: Entry(name, DiffusersGenerator, repo, None, None))
