@@ -1,0 +1,98 @@
+"""ImageGPT through transformers: 32 x 32 pixels as 512 colour clusters, one after another, without any condition.
+
+Chen et al. 2020; the loop, seeds and filters are evalkit's. The codes are pixels, so there is no tokenizer to load: a
+code's colour stands in preprocessor_config.json.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evalkit.errors import MissingDependency, WeightsError
+from evalkit.generators.base import Conditions, Request, Step, TokenGenerator
+from evalkit.generators.folders import folder_digest, load_whole, model_folder
+from evalkit.generators.registry import Source, register
+from evalkit.generators.sampling import Sampler
+from evalkit.images.sample import Pixels
+
+
+@register("imagegpt-small", config="openai/imagegpt-small")
+@register("imagegpt-medium", config="openai/imagegpt-medium")
+@register("imagegpt-large", config="openai/imagegpt-large")
+class ImageGptGenerator(TokenGenerator):
+    """Unconditional: prompts and classes only name the pictures."""
+
+    conditions: Conditions = "any"
+    default_sampler = Sampler(top_k=40)
+
+    def __init__(self, source: Source, model: Any, colours: Tensor) -> None:
+        self.name, self.device, self.dtype = source.name, source.device, source.dtype
+        self.model = model.eval().requires_grad_(False).to(source.device)
+        self.colours = colours
+        self.tokens_per_image = int(model.config.n_positions)
+        self.vocab_size = len(colours)
+        self.side = round(self.tokens_per_image**0.5)
+        self.logits_processors = []
+
+    @classmethod
+    def load(cls, source: Source) -> ImageGptGenerator:
+        """The runner of a folder in transformers' layout."""
+        try:
+            from transformers import ImageGPTForCausalImageModeling
+        except ImportError:
+            raise MissingDependency(source.name, "hf") from None
+        folder = model_folder(source, source.config, pickled=True)
+        model = load_whole(folder, ImageGPTForCausalImageModeling.from_pretrained, dtype=source.dtype)
+        made = cls(source, model, _colours(folder))
+        made.weights_sha256 = folder_digest(folder)
+        return made
+
+    def encode_conditions(self, requests: Sequence[Request]) -> Tensor:
+        """int64 [B]: the code that starts a picture."""
+        return torch.full((len(requests),), self.vocab_size, device=self.device)
+
+    def logits(self, conditions: Tensor, tokens: Tensor) -> Tensor:
+        """float32 [B, N, V]: entry i predicts pixel i of `tokens` [B, N], row by row."""
+        before = torch.cat([conditions[:, None].to(self.device), tokens[:, :-1].to(self.device)], 1)
+        with torch.inference_mode():
+            out: Tensor = self.model(input_ids=before, use_cache=False).logits
+        return out[..., : self.vocab_size].float()
+
+    def _tokens(
+        self, conditions: Tensor, sampler: Sampler, draws: Tensor, seeds: tuple[int, ...]
+    ) -> tuple[Tensor, int]:
+        count = self.tokens_per_image
+        tokens = torch.zeros(len(conditions), count, dtype=torch.int64, device=conditions.device)
+        last, cache = conditions[:, None], None
+        for i in range(count):
+            out = self.model(input_ids=last, past_key_values=cache, use_cache=True)
+            cache = out.past_key_values
+            logits = out.logits[:, -1:, : self.vocab_size].float()
+            last = self.choose(logits, Step(i, range(i, i + 1), tokens[:, :i], seeds), sampler, draws)
+            tokens[:, i] = last[:, 0]
+        return tokens, count
+
+    def _pixels(self, tokens: Tensor, seeds: tuple[int, ...]) -> list[Pixels]:
+        """A code's colour c in [-1, 1] is the level round(127.5 (c + 1)), as in the release."""
+        levels = (127.5 * (self.colours + 1)).round().clamp(0, 255).to(torch.uint8)
+        return list(levels[tokens.cpu()].reshape(len(tokens), self.side, self.side, 3).numpy())
+
+
+def _colours(folder: Path) -> Tensor:
+    """float32 [V, 3] cluster centres on [-1, 1]."""
+    try:
+        stated = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
+        colours = torch.tensor(stated["clusters"], dtype=torch.float32)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(
+            f"{folder.name} has no colour clusters in preprocessor_config.json ({error!r}); give the whole folder"
+        ) from None
+    if colours.ndim != 2 or colours.shape[1] != 3:
+        raise WeightsError(f"{folder.name} gives colour clusters of shape {tuple(colours.shape)}; [V, 3] is expected")
+    return colours
