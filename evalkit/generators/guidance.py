@@ -6,6 +6,7 @@ Which number a paper calls "cfg" differs from family to family; `form` says whos
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -23,8 +24,20 @@ _SCHEDULES_OF: dict[str, str] = {
     "xar": "linear",
 }
 
-# share of the full strength at `progress` in [0, 1]
-SCHEDULES: dict[str, Callable[[float], float]] = {"constant": lambda p: 1.0, "linear": lambda p: p}
+# share of the full strength at `progress` in [0, 1]; GigaTok's names (autoregressive/models/generate.py)
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": lambda p: 1.0,
+    "linear": lambda p: p,
+    "linear_re": lambda p: 1.0 - p,
+    "triangular": lambda p: 2 * p if p < 0.5 else 2 * (1.0 - p),
+    "rectangular": lambda p: float(0.05 <= p <= 1.0),
+    "step": lambda p: float(p >= 0.18),
+    "cosine": lambda p: 0.5 * (1.0 + math.cos(math.pi * p)),
+}
+_WINDOWED = ("rectangular", "step")
+# GigaTok keeps its scale a little above 1 under these, so that guidance is never off
+_LIFTED = ("linear", "linear_re", "triangular", "rectangular", "step")
+_LIFT = 1e-4
 
 
 @dataclass(frozen=True)
@@ -33,7 +46,9 @@ class Guidance:
 
     `scale` in the family's own numbers: 0 is off for `var` and `flexvar`, 1 for all others. `start`: the scale at the
     first step (`d-ar`). `schedule`: a key of `SCHEDULES`; by default the family's own. `interval`: guidance stops after
-    this many decoded tokens (`llamagen`).
+    this many decoded tokens (`llamagen`). `window`: the progress at which guidance is on (`rectangular`, `step`).
+
+    `llamagen` with a schedule is GigaTok's: the first token is drawn at full scale, whatever the schedule.
 
     >>> Guidance("var", 1.5).at(1.0), Guidance("llamagen", 2.0).at(0.3)
     (2.5, 2.0)
@@ -44,12 +59,15 @@ class Guidance:
     start: float | None = None
     schedule: str | None = None
     interval: int | None = None
+    window: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.schedule is not None and self.schedule not in SCHEDULES:
             raise EvalkitError(
                 f"there is no guidance schedule called {self.schedule!r}; known: {', '.join(sorted(SCHEDULES))}"
             )
+        if self.window is not None and self.schedule not in _WINDOWED:
+            raise EvalkitError(f"window is for the schedules {' and '.join(_WINDOWED)}; {self.schedule!r} given")
 
     @property
     def off(self) -> bool:
@@ -63,11 +81,26 @@ class Guidance:
         """Canonical scale at `progress` in [0, 1]: step i of n is i / (n - 1); for `mar` the share of known tokens."""
         if self.off:
             return 1.0
-        share = SCHEDULES[self.schedule or _SCHEDULES_OF.get(self.form, "constant")](progress)
+        name = self.schedule or _SCHEDULES_OF.get(self.form, "constant")
+        share = SCHEDULES[name](progress)
+        if self.window is not None:
+            share = float(self.window[0] <= progress <= self.window[1])
+        if self.form == "llamagen" and name != "constant":
+            return self._gigatok(name, progress, share)
         if self.form in ("var", "flexvar"):
             return 1.0 + self.scale * share
         low = 1.0 if self.start is None else self.start
         return low + (self.scale - low) * share
+
+    def active(self, decoded: int) -> bool:
+        """Whether guidance is still on for the token behind `decoded` + 1 others: `interval` has not run out."""
+        return self.interval is None or self.interval < 0 or decoded <= self.interval
+
+    def _gigatok(self, name: str, progress: float, share: float) -> float:
+        if progress <= 0:
+            return self.scale
+        full = name in _WINDOWED and share == 1.0
+        return 1.0 + (self.scale - 1.0) * share + (_LIFT if name in _LIFTED and not full else 0.0)
 
     def combine(self, cond: Tensor, uncond: Tensor, progress: float) -> Tensor:
         """Guided logits (or noise predictions), by the family's own expression."""

@@ -24,9 +24,9 @@ Filter = Literal["llamagen", "var"]
 class Sampler:
     """How tokens are drawn.
 
-    `top_k` 0 and `top_p` 1 are off; `top_k` 1 is greedy and exact. `min_p`: codes below this share of the likeliest are
-    left out. `steps`: iterations of models that choose their number. `filter`: whose rule decides ties at the border of
-    top-k and top-p.
+    `top_k` 0 and `top_p` 1 are off (as is `top_p` 0 by VAR's rule; by LlamaGen's it leaves the likeliest alone); `top_k` 1
+    is greedy and exact. `min_p`: codes below this share of the likeliest are left out. `steps`: iterations of models that
+    choose their number. `filter`: whose rule decides ties at the border of top-k and top-p.
     """
 
     guidance: Guidance = field(default_factory=Guidance)
@@ -40,9 +40,9 @@ class Sampler:
     def __post_init__(self) -> None:
         if self.temperature <= 0:
             raise EvalkitError(f"a temperature above 0 is needed; {self.temperature} given (greedy is top_k 1)")
-        if not 0 < self.top_p <= 1 or not 0 <= self.min_p < 1 or self.top_k < 0:
+        if not 0 <= self.top_p <= 1 or not 0 <= self.min_p < 1 or self.top_k < 0:
             raise EvalkitError(
-                f"top_k must be 0 or more, top_p in (0, 1], min_p in [0, 1); {self.top_k}, {self.top_p}, {self.min_p} given"
+                f"top_k must be 0 or more, top_p in [0, 1], min_p in [0, 1); {self.top_k}, {self.top_p}, {self.min_p} given"
             )
 
     def as_dict(self) -> dict[str, Any]:
@@ -64,8 +64,10 @@ def filtered(logits: Tensor, sampler: Sampler) -> Tensor:
     """`logits` with what top-k, top-p and min-p leave out set to minus infinity."""
     if sampler.top_k:
         logits = _top_k(logits, sampler.top_k)
-    if sampler.top_p < 1:
-        logits = _top_p_var(logits, sampler.top_p) if sampler.filter == "var" else _top_p(logits, sampler.top_p)
+    if sampler.filter == "var":
+        logits = _top_p_var(logits, sampler.top_p) if 0 < sampler.top_p < 1 else logits
+    elif sampler.top_p < 1:
+        logits = _top_p(logits, sampler.top_p)
     if sampler.min_p:
         probabilities = torch.softmax(logits, -1)
         low = probabilities < sampler.min_p * probabilities.amax(-1, keepdim=True)

@@ -1,0 +1,85 @@
+"""One code after another behind a class or a caption: the loop of LlamaGen and its closest relatives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from evalkit.errors import EvalkitError
+from evalkit.generators.base import Request, Step
+from evalkit.generators.nets.decoder import Decoder, Decoding
+from evalkit.generators.network import NetworkTokenGenerator
+from evalkit.generators.sampling import Sampler
+from evalkit.images.sample import Pixels
+
+CLASSES = 1000
+
+
+def class_ids(requests: Sequence[Request], classes: int, name: str, device: torch.device | str) -> Tensor:
+    """int64 [B]; raises `EvalkitError` for a class that the model does not have."""
+    ids = []
+    for request in requests:
+        if request.class_id is None or not 0 <= request.class_id < classes:
+            raise EvalkitError(
+                f"{name} knows the classes 0 to {classes - 1}; request {request.id!r} gives {request.class_id}"
+            )
+        ids.append(request.class_id)
+    return torch.tensor(ids, device=device)
+
+
+class NextTokenGenerator(NetworkTokenGenerator):
+    """Guided decoding with a cache of keys and values; conditional and unconditional rows run as one batch."""
+
+    wrapping: ClassVar[tuple[str, ...]] = ("model", "module", "state_dict")
+    unused: ClassVar[tuple[str, ...]] = (r"^freqs_cis$",)
+    network: Decoder
+    resize: int | None = None  # the side to which the official script resizes pictures before it saves them
+
+    def setup(self) -> None:
+        """Parameters go to lower precision where asked for; norms and rotary tables work in float32 all the same."""
+        if self.dtype in (torch.bfloat16, torch.float16):
+            for parameter in self.network.parameters():
+                parameter.data = parameter.data.to(self.dtype)
+
+    def encode_conditions(self, requests: Sequence[Request]) -> Tensor:
+        """Class ids [B]."""
+        return class_ids(requests, CLASSES, self.name, self.device)
+
+    def logits(self, conditions: Tensor, tokens: Tensor) -> Tensor:
+        """float32 [B, N, V]: entry i predicts token i of `tokens` [B, N] under the condition alone."""
+        with torch.inference_mode():
+            logits: Tensor = self.network(conditions.to(self.device), tokens.to(self.device))
+        return logits
+
+    def _tokens(
+        self, conditions: Tensor, sampler: Sampler, draws: Tensor, seeds: tuple[int, ...]
+    ) -> tuple[Tensor, int]:
+        rows, count, guidance = len(conditions), self.tokens_per_image, sampler.guidance
+        guided = not guidance.off
+        both = torch.cat([conditions, self.network.null(conditions)]) if guided else conditions
+        decoding = Decoding(self.network, both, count)
+        tokens = torch.zeros(rows, count, dtype=torch.int64, device=conditions.device)
+        logits = decoding.first()
+        for i in range(count):
+            if i:
+                # what guidance no longer needs is not computed any more
+                guided = guided and guidance.active(i - 1)
+                last = tokens[:, i - 1]
+                logits = decoding.after(torch.cat([last, last]) if guided else last)
+            if guided:
+                logits = guidance.combine(logits[:rows], logits[rows:], i / max(count - 1, 1))
+            step = Step(i, range(i, i + 1), tokens[:, :i], seeds)
+            tokens[:, i] = self.choose(logits[:, None], step, sampler, draws)[:, 0]
+        return tokens, count
+
+    def _grid(self) -> tuple[int, int] | None:
+        """Rows and columns of the code map; None for codes in a learned order."""
+        return None
+
+    def _pixels(self, tokens: Tensor, seeds: tuple[int, ...]) -> list[Pixels]:
+        from evalkit.generators.pixels import to_uint8
+
+        return to_uint8(self._decode(tokens, seeds, self._grid()), "llamagen", resize=self.resize)
