@@ -60,7 +60,7 @@ def greedy(scale):
 def test_greedy_codes_are_those_of_transformers_own_loop(model):
     request = Request("0", prompt="a red apple", sampler=greedy(5.0))
     ours = model.sample_tokens([request])
-    inputs = torch.tensor([model._ids("a red apple")])
+    inputs = torch.tensor([model.prompt_ids("a red apple")])
     config = transformers.GenerationConfig(
         bos_token_id=1, pad_token_id=0, eos_token_id=2, guidance_scale=5.0, do_sample=False, max_length=64
     )

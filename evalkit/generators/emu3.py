@@ -1,0 +1,99 @@
+"""Emu3-Gen through transformers: text to a grid of codes, row by row, each row closed by a token of its own (2409.18869).
+
+The closing tokens are not sampled: they are put behind the last code of each row. The unconditional rows hold the
+negative prompt of the official example.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evalkit.errors import MissingDependency
+from evalkit.generators.folders import folder_digest, load_whole, model_folder
+from evalkit.generators.guidance import Guidance
+from evalkit.generators.multimodal import MultimodalGenerator
+from evalkit.generators.pixels import to_uint8
+from evalkit.generators.registry import Source, register
+from evalkit.generators.sampling import Sampler
+from evalkit.images.sample import Pixels
+from evalkit.tokenizers.base import Tokenizer
+
+AREA = 720 * 720  # pixels; pictures are square
+STRIDE = 8
+NEGATIVE = (
+    "lowres, bad anatomy, bad hands, text, error, missing fingers, extra digit, fewer digits, cropped, worst quality, "
+    "low quality, normal quality, jpeg artifacts, signature, watermark, username, blurry."
+)
+
+
+@register("emu3-gen", config="BAAI/Emu3-Gen-hf", tokenizer="emu3")
+class Emu3Generator(MultimodalGenerator):
+    """90 x 90 codes, pictures of 720 px; the prompt is taken as it is (the official example appends words of praise)."""
+
+    default_sampler = Sampler(Guidance("llamagen", 3.0), top_k=2048)
+    rows = 2
+
+    def __init__(self, source: Source, model: Any, processor: Any, area: int = AREA) -> None:
+        super().__init__(source, model, processor)
+        self.area = area
+        self.cells = round(area**0.5 / STRIDE)
+        self.side, self.tokens_per_image = self.cells * STRIDE, self.cells**2
+        mapping = model.model.vocabulary_mapping
+        self.words = torch.tensor([mapping.img2bpe[i] for i in range(len(mapping.img2bpe))], device=source.device)
+        self.vocab_size, self.row_end = len(self.words), int(mapping.eol_token_id)
+
+    @classmethod
+    def load(cls, source: Source) -> Emu3Generator:
+        """The runner of a folder in transformers' layout."""
+        try:
+            from transformers import Emu3ForConditionalGeneration, Emu3Processor
+        except ImportError:
+            raise MissingDependency(source.name, "hf") from None
+        folder = model_folder(source, source.config)
+        model = load_whole(folder, Emu3ForConditionalGeneration.from_pretrained, dtype=source.dtype)
+        made = cls(source, model, Emu3Processor.from_pretrained(str(folder), local_files_only=True))
+        made.weights_sha256 = folder_digest(folder)
+        return made
+
+    @property
+    def language(self) -> Any:
+        """The language model inside."""
+        return self.model.model.text_model
+
+    def prompt_ids(self, prompt: str) -> list[int]:
+        """The prompt, the token that begins a picture, and the picture's size in codes."""
+        found = self.processor(
+            text=prompt, return_for_image_generation=True, ratio="1:1", image_area=self.area, return_tensors="pt"
+        )
+        return [int(i) for i in found["input_ids"][0]]
+
+    def unconditional(self, conditions: Tensor) -> Tensor:
+        """The negative prompt."""
+        return self.pad([self.prompt_ids(NEGATIVE)] * len(conditions))
+
+    def embed(self, codes: Tensor, first: int) -> Tensor:
+        """The words of the codes; behind the last of a row, the word that ends it."""
+        words = self.words[codes]
+        if (first + codes.shape[1]) % self.cells == 0:
+            words = torch.cat([words, words.new_full((len(words), 1), self.row_end)], 1)
+        inside: Tensor = self.model.get_input_embeddings()(words)
+        return inside
+
+    def scores(self, hidden: Tensor) -> Tensor:
+        """The language head, over the words that are codes."""
+        found: Tensor = self.model.lm_head(hidden)
+        return found[..., self.words]
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """evalkit's `emu3` around the VQ network inside the model."""
+        from evalkit.tokenizers.transformers_vq import Emu3
+
+        return Emu3("emu3", None, self.model.model.vqmodel, torch.device(self.device), torch.float32)
+
+    def _pixels(self, tokens: Tensor, seeds: tuple[int, ...]) -> list[Pixels]:
+        model = self.tokenizer
+        return to_uint8(model.decode(model.codes(indices=tokens, grid=(self.cells, self.cells))), "round")

@@ -1,0 +1,137 @@
+"""Picture codes behind a prompt inside a language model of transformers: the loop that Janus and Emu3 share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evalkit.generators.base import Conditions, Request, Step, TokenGenerator
+from evalkit.generators.registry import Source
+from evalkit.generators.sampling import Sampler
+from evalkit.tokenizers.base import Tokenizer
+
+LENGTH = 64  # prompts are padded on the left to multiples of this, so that rows of equal shape can share a batch
+
+
+class MultimodalGenerator(TokenGenerator):
+    """The network is transformers'; the loop is evalkit's, so that seeds, filters and watermarks work as everywhere.
+
+    Conditions are int64 [B, 2, L]: token ids, padded on the left, and which of them count.
+    """
+
+    conditions: Conditions = "text"
+
+    def __init__(self, source: Source, model: Any, processor: Any) -> None:
+        self.name, self.device, self.dtype = source.name, source.device, source.dtype
+        self.tokenizer_name = source.tokenizer
+        self.model, self.processor = model.eval().requires_grad_(False).to(source.device), processor
+        self.logits_processors = []
+
+    @property
+    @abstractmethod
+    def language(self) -> Any:
+        """The transformer that takes embeddings."""
+
+    @abstractmethod
+    def prompt_ids(self, prompt: str) -> list[int]:
+        """Token ids of a prompt, up to where the first code of the picture follows."""
+
+    @abstractmethod
+    def unconditional(self, conditions: Tensor) -> Tensor:
+        """What stands in the unconditional rows, of the same shape."""
+
+    @abstractmethod
+    def embed(self, codes: Tensor, first: int) -> Tensor:
+        """Embeddings [B, n', C] of the codes [B, n] at the positions from `first` on, with what must follow them."""
+
+    @abstractmethod
+    def scores(self, hidden: Tensor) -> Tensor:
+        """Logits [..., V] over the codes."""
+
+    @property
+    @abstractmethod
+    def tokenizer(self) -> Tokenizer:
+        """evalkit's tokenizer around the network inside the model."""
+
+    def alike(self, request: Request) -> Hashable:
+        """The padded length of the prompt."""
+        return _padded(len(self.prompt_ids(request.prompt or "")))
+
+    def encode_conditions(self, requests: Sequence[Request]) -> Tensor:
+        """int64 [B, 2, L]."""
+        return self.pad([self.prompt_ids(request.prompt or "") for request in requests])
+
+    def pad(self, rows: Sequence[Sequence[int]], length: int = 0) -> Tensor:
+        """Conditions of token ids, at least `length` long."""
+        length = _padded(max(length, *map(len, rows)))
+        conditions = torch.zeros(len(rows), 2, length, dtype=torch.int64)
+        conditions[:, 0] = self.padding
+        for row, ids in zip(conditions, rows, strict=True):
+            row[0, length - len(ids) :] = torch.tensor(ids)
+            row[1, length - len(ids) :] = 1
+        return conditions.to(self.device)
+
+    @property
+    def padding(self) -> int:
+        """The id that fills short prompts."""
+        return int(self.processor.tokenizer.pad_token_id or 0)
+
+    def logits(self, conditions: Tensor, tokens: Tensor) -> Tensor:
+        """float32 [B, N, V]: entry i predicts code i of `tokens` [B, N]."""
+        conditions, tokens = conditions.to(self.device), tokens.to(self.device)
+        with torch.inference_mode():
+            parts = [self.model.get_input_embeddings()(conditions[:, 0])]
+            ends = [parts[0].shape[1] - 1]
+            for i in range(tokens.shape[1] - 1):
+                parts.append(self.embed(tokens[:, i : i + 1], i).to(parts[0].dtype))
+                ends.append(ends[-1] + parts[-1].shape[1])
+            whole = torch.cat(parts, 1)
+            mask = torch.cat(
+                [conditions[:, 1], conditions.new_ones(len(conditions), whole.shape[1] - parts[0].shape[1])], 1
+            )
+            hidden = self._run(whole, mask, None).last_hidden_state[:, ends]
+            return self.scores(hidden).float()
+
+    def _tokens(
+        self, conditions: Tensor, sampler: Sampler, draws: Tensor, seeds: tuple[int, ...]
+    ) -> tuple[Tensor, int]:
+        rows, count, guidance = len(conditions), self.tokens_per_image, sampler.guidance
+        both = conditions
+        if not guidance.off:
+            other = self.unconditional(conditions)
+            length = max(conditions.shape[2], other.shape[2])
+            both = torch.cat([self._longer(conditions, length), self._longer(other, length)])
+        inputs, mask = self.model.get_input_embeddings()(both[:, 0]), both[:, 1]
+        tokens = torch.zeros(rows, count, dtype=torch.int64, device=conditions.device)
+        cache = None
+        for i in range(count):
+            out = self._run(inputs, mask, cache)
+            cache = out.past_key_values
+            logits = self.scores(out.last_hidden_state[:, -1]).float()
+            if not guidance.off:
+                logits = guidance.combine(logits[:rows], logits[rows:], i / max(count - 1, 1))
+            step = Step(i, range(i, i + 1), tokens[:, :i], seeds)
+            tokens[:, i] = self.choose(logits[:, None], step, sampler, draws)[:, 0]
+            inputs = self.embed(tokens[:, i : i + 1].repeat(len(both) // rows, 1), i)
+            mask = torch.cat([mask, mask.new_ones(len(mask), inputs.shape[1])], 1)
+        return tokens, count
+
+    def _longer(self, conditions: Tensor, length: int) -> Tensor:
+        missing = length - conditions.shape[2]
+        front = conditions.new_zeros(len(conditions), 2, missing)
+        front[:, 0] = self.padding
+        return torch.cat([front, conditions], 2)
+
+    def _run(self, inputs: Tensor, mask: Tensor, cache: Any) -> Any:
+        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -inputs.shape[1] :]
+        return self.language(
+            inputs_embeds=inputs, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
+        )
+
+
+def _padded(length: int) -> int:
+    return -(-length // LENGTH) * LENGTH
