@@ -177,7 +177,8 @@ class TokenGenerator(Generator):
         """Codes [B, n] of guided logits [B, n, V]: processors first, then temperature, filters and the draw."""
         for processor in self.logits_processors:
             logits = processor(logits, step)
-        return sample(logits, draws[:, step.positions.start : step.positions.stop], sampler)
+        at = step.positions
+        return sample(logits, draws[:, at.start : at.stop : at.step], sampler)
 
     def _sample(self, requests: Sequence[Request], sampler: Sampler) -> tuple[Tensor, int]:
         seeds = tuple(request.seed for request in requests)

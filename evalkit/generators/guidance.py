@@ -15,7 +15,7 @@ from torch import Tensor
 
 from evalkit.errors import EvalkitError
 
-Form = Literal["none", "llamagen", "var", "flexvar", "d-ar", "mar", "xar", "constant"]
+Form = Literal["none", "llamagen", "var", "flexvar", "d-ar", "mar", "xar", "detailflow", "constant"]
 _SCHEDULES_OF: dict[str, str] = {
     "var": "linear",
     "flexvar": "linear",
@@ -48,6 +48,7 @@ class Guidance:
     first step (`d-ar`). `schedule`: a key of `SCHEDULES`; by default the family's own. `interval`: guidance stops after
     this many decoded tokens (`llamagen`). `window`: the progress at which guidance is on (`rectangular`, `step`).
 
+    `detailflow` multiplies the scale itself by the schedule, down to below 1.
     `llamagen` with a schedule is GigaTok's: the first token is drawn at full scale, whatever the schedule.
 
     >>> Guidance("var", 1.5).at(1.0), Guidance("llamagen", 2.0).at(0.3)
@@ -89,6 +90,8 @@ class Guidance:
             return self._gigatok(name, progress, share)
         if self.form in ("var", "flexvar"):
             return 1.0 + self.scale * share
+        if self.form == "detailflow":
+            return self.scale * share
         low = 1.0 if self.start is None else self.start
         return low + (self.scale - low) * share
 

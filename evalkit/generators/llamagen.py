@@ -12,9 +12,9 @@ from evalkit.generators.guidance import Guidance
 from evalkit.generators.nets.caption import CaptionEmbedding, TextFeatures
 from evalkit.generators.nets.caption_text import clean_caption
 from evalkit.generators.nets.decoder import Decoder
-from evalkit.generators.nets.llama import Block, ClassEmbedding, rope_2d, with_prefix
+from evalkit.generators.nets.llama import SIZES, Block, ClassEmbedding, rope_2d, with_prefix
 from evalkit.generators.nets.t5 import TextEncoder
-from evalkit.generators.next_token import CLASSES, NextTokenGenerator, class_ids
+from evalkit.generators.next_token import CLASSES, NextTokenGenerator
 from evalkit.generators.registry import register
 from evalkit.generators.sampling import Sampler
 
@@ -63,18 +63,11 @@ class LlamaGenNet(Decoder):
 
 
 def _config(size: str, grid: int, scale: float) -> LlamaGenConfig:
-    layers, heads, width = {
-        "b": (12, 12, 768),
-        "l": (24, 16, 1024),
-        "xl": (36, 20, 1280),
-        "xxl": (48, 24, 1536),
-        "3b": (24, 32, 3200),
-    }[size]
-    return LlamaGenConfig(layers, heads, width, grid, scale, saved=256 if grid == 24 else None)
+    return LlamaGenConfig(*SIZES[size], grid, scale, saved=256 if grid == 24 else None)
 
 
 def _t2i(grid: int) -> LlamaGenConfig:
-    return LlamaGenConfig(36, 20, 1280, grid, 7.5, top_k=1000, caption=2048)
+    return LlamaGenConfig(*SIZES["xl"], grid, 7.5, top_k=1000, caption=2048)
 
 
 def _class_model(
@@ -115,13 +108,9 @@ class LlamaGen(NextTokenGenerator):
         super().setup()
         config = self.config
         self.vocab_size, self.tokens_per_image = config.codes, config.grid**2
-        self.resize = config.saved
+        self.classes, self.resize = config.classes, config.saved
         self.side = config.saved or 16 * config.grid
         self.default_sampler = Sampler(Guidance("llamagen", config.scale), top_k=config.top_k)
-
-    def encode_conditions(self, requests: Sequence[Request]) -> Tensor:
-        """Class ids [B]."""
-        return class_ids(requests, self.config.classes, self.name, self.device)
 
     def _grid(self) -> tuple[int, int]:
         return self.config.grid, self.config.grid

@@ -36,6 +36,7 @@ class NextTokenGenerator(NetworkTokenGenerator):
     wrapping: ClassVar[tuple[str, ...]] = ("model", "module", "state_dict")
     unused: ClassVar[tuple[str, ...]] = (r"^freqs_cis$",)
     network: Decoder
+    classes = CLASSES
     resize: int | None = None  # the side to which the official script resizes pictures before it saves them
 
     def setup(self) -> None:
@@ -46,10 +47,18 @@ class NextTokenGenerator(NetworkTokenGenerator):
 
     def encode_conditions(self, requests: Sequence[Request]) -> Tensor:
         """Class ids [B]."""
-        return class_ids(requests, CLASSES, self.name, self.device)
+        return class_ids(requests, self.classes, self.name, self.device)
 
     def logits(self, conditions: Tensor, tokens: Tensor) -> Tensor:
-        """float32 [B, N, V]: entry i predicts token i of `tokens` [B, N] under the condition alone."""
+        """float32 [B, N, V]: entry i predicts token i of `tokens` [B, N] under the condition alone.
+
+        `tokens` may be the first ones of a picture. Raises `EvalkitError` where there are too many.
+        """
+        if not 0 < tokens.shape[1] <= self.tokens_per_image or len(conditions) != len(tokens):
+            raise EvalkitError(
+                f"{self.name} takes 1 to {self.tokens_per_image} tokens for each condition; "
+                f"{len(conditions)} conditions and tokens of shape {tuple(tokens.shape)} given"
+            )
         with torch.inference_mode():
             logits: Tensor = self.network(conditions.to(self.device), tokens.to(self.device))
         return logits

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from evalkit.generators.nets.caption import CaptionEmbedding
-from evalkit.generators.nets.llama import ClassEmbedding, KVCache, RMSNorm
+from evalkit.generators.nets.llama import ClassEmbedding, Context, KVCache, RMSNorm
 
 
 class Decoder(nn.Module):
@@ -17,7 +17,6 @@ class Decoder(nn.Module):
     `rope` [prefix + tokens, D/2, 2] or None. Parameters may be in lower precision; the rotary table stays float32.
     """
 
-    prefix = 1
     rope: Tensor | None
 
     def __init__(
@@ -48,6 +47,10 @@ class Decoder(nn.Module):
         y: Tensor = self.tok_embeddings(tokens)
         return y
 
+    def embed_sampled(self, tokens: Tensor, start: int) -> Tensor:
+        """As `embed`, for codes just sampled; differs only where an official sampler differs from the training."""
+        return self.embed(tokens, start)
+
     def condition(self, conditions: Tensor) -> Tensor:
         """[B, prefix, width]."""
         y: Tensor = self.cls_embedding(conditions)
@@ -62,19 +65,28 @@ class Decoder(nn.Module):
         weight = self.tok_embeddings.weight
         return KVCache(len(self.layers), rows, self.heads, length, self.head, device=weight.device, dtype=weight.dtype)
 
+    def steer(self, cond: Tensor) -> Tensor | None:
+        """What blocks are told of the condition [B, prefix, width]."""
+        return None
+
+    def shift(self, start: int, end: int) -> Tensor | None:
+        """What is added to queries and keys of the positions from `start` to `end`, [n, H, D]."""
+        return None
+
     def run(self, x: Tensor, cond: Tensor, mask: Tensor | None, cache: KVCache | None) -> Tensor:
         """Hidden states of the positions `x` [B, n, width] behind those in `cache`; `cond` [B, prefix, width]."""
         start = 0 if cache is None else cache.used
         end = start + x.shape[1]
         rope = None if self.rope is None else self.rope[start:end]
+        context = Context(rope, self.shift(start, end), mask, self.steer(cond), cache)
         for index, layer in enumerate(self.layers):
-            x = layer(x, rope, mask, cache, index)
+            x = layer(x, context, index)
         if cache is not None:
             cache.used = end
         return x
 
-    def head_of(self, hidden: Tensor, cond: Tensor) -> Tensor:
-        """float32 logits [B, n, V] of hidden states."""
+    def head_of(self, hidden: Tensor, cond: Tensor, start: int) -> Tensor:
+        """float32 logits [B, n, V] of hidden states, the first of which predicts code `start`."""
         y: Tensor = self.output(self.norm(hidden))
         return y.float()
 
@@ -83,7 +95,7 @@ class Decoder(nn.Module):
         cond = self.condition(conditions)
         x = torch.cat([cond, self.embed(tokens[:, :-1], 0)], 1)
         hidden = self.run(x, cond, self.mask(conditions, x.shape[1]), None)
-        return self.head_of(hidden[:, cond.shape[1] - 1 :], cond)
+        return self.head_of(hidden[:, cond.shape[1] - 1 :], cond, 0)
 
 
 class Decoding:
@@ -101,12 +113,12 @@ class Decoding:
         n = self.prefix
         mask = None if self.seen is None else self.seen[:, :, :n, :n]
         hidden = self.network.run(self.cond, self.cond, mask, self.cache)
-        return self.network.head_of(hidden[:, -1:], self.cond)[:, 0]
+        return self.network.head_of(hidden[:, -1:], self.cond, 0)[:, 0]
 
     def after(self, codes: Tensor) -> Tensor:
         """float32 [B, V] behind `codes` [B]; fewer rows than before keep the first sequences alone."""
         start, rows = self.cache.used, len(codes)
         mask = None if self.seen is None else self.seen[:rows, :, start : start + 1, : start + 1]
-        x = self.network.embed(codes[:, None], start - self.prefix)
+        x = self.network.embed_sampled(codes[:, None], start - self.prefix)
         hidden = self.network.run(x, self.cond[:rows], mask, self.cache)
-        return self.network.head_of(hidden, self.cond[:rows])[:, 0]
+        return self.network.head_of(hidden, self.cond[:rows], start - self.prefix + 1)[:, 0]

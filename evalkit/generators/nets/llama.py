@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+# (layers, heads, width) by the family's names
+SIZES: dict[str, tuple[int, int, int]] = {
+    "b": (12, 12, 768),
+    "m": (18, 16, 1024),
+    "l": (24, 16, 1024),
+    "xl": (36, 20, 1280),
+    "xxl": (48, 24, 1536),
+    "2b": (48, 32, 1920),
+    "3b": (24, 32, 3200),
+}
 
 
 class KVCache:
@@ -23,6 +36,23 @@ class KVCache:
         self.keys[layer, :rows, :, self.used : end] = keys
         self.values[layer, :rows, :, self.used : end] = values
         return self.keys[layer, :rows, :, :end], self.values[layer, :rows, :, :end]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a pass over n positions hands to every block.
+
+    `rope` [n, D/2, 2] turns queries and keys, `shift` [n, H, D] is added to them; `mask` is True where a key is seen
+    (without one: keys up to the query's place, or all where not `causal`); `steer` [B, 1, ...] is the condition for
+    blocks that it steers; new keys and values go to `cache`.
+    """
+
+    rope: Tensor | None = None
+    shift: Tensor | None = None
+    mask: Tensor | None = None
+    steer: Tensor | None = None
+    cache: KVCache | None = None
+    causal: bool = True
 
 
 class RMSNorm(nn.Module):
@@ -67,17 +97,20 @@ class Attention(nn.Module):
         self.q_norm = nn.LayerNorm(self.head) if norm else nn.Identity()
         self.k_norm = nn.LayerNorm(self.head) if norm else nn.Identity()
 
-    def forward(self, x: Tensor, rope: Tensor | None, mask: Tensor | None, cache: KVCache | None, layer: int) -> Tensor:
-        """[B, n, width]; `rope` [n, D/2, 2]; `mask` True where a key is seen (None: causal); new keys go to `cache`."""
+    def forward(self, x: Tensor, context: Context, layer: int) -> Tensor:
+        """[B, n, width] -> the same shape."""
         b, n, width = x.shape
         q, k, v = self.wqkv(x).view(b, n, 3, self.heads, self.head).unbind(2)
         q, k = self.q_norm(q), self.k_norm(k)
-        if rope is not None:
-            q, k = rotate(q, rope), rotate(k, rope)
+        if context.rope is not None:
+            q, k = rotate(q, context.rope), rotate(k, context.rope)
+        if context.shift is not None:
+            q, k = q + context.shift, k + context.shift
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
-        if cache is not None:
-            k, v = cache.extend(layer, k, v)
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None and n > 1)
+        if context.cache is not None:
+            k, v = context.cache.extend(layer, k, v)
+        causal = context.causal and context.mask is None and n > 1
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=context.mask, is_causal=causal)
         out: Tensor = self.wo(y.transpose(1, 2).reshape(b, n, width))
         return out
 
@@ -92,9 +125,9 @@ class Block(nn.Module):
         self.attention_norm = RMSNorm(width)
         self.ffn_norm = RMSNorm(width)
 
-    def forward(self, x: Tensor, rope: Tensor | None, mask: Tensor | None, cache: KVCache | None, layer: int) -> Tensor:
-        """[B, n, width] -> the same shape; arguments as `Attention` takes them."""
-        x = x + self.attention(self.attention_norm(x), rope, mask, cache, layer)
+    def forward(self, x: Tensor, context: Context, layer: int) -> Tensor:
+        """[B, n, width] -> the same shape."""
+        x = x + self.attention(self.attention_norm(x), context, layer)
         y: Tensor = x + self.feed_forward(self.ffn_norm(x))
         return y
 

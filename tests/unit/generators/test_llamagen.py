@@ -57,8 +57,11 @@ def test_official_names_are_the_parameter_names() -> None:
 )
 def test_names_stand_for_the_official_files(name: str, file: str, grid: int, scale: float, side: int) -> None:
     entry = GENERATORS.get(name)
-    assert entry.weights == file and entry.config.grid == grid and entry.config.scale == scale
-    assert (entry.config.saved or 16 * grid) == side and entry.config.width % entry.config.heads == 0
+    assert entry.weights == file
+    assert entry.config.grid == grid
+    assert entry.config.scale == scale
+    assert (entry.config.saved or 16 * grid) == side
+    assert entry.config.width % entry.config.heads == 0
     assert entry.tokenizer == ("llamagen-vq16-t2i" if "t2i" in name else "llamagen-vq16")
 
 
@@ -69,7 +72,9 @@ def test_every_official_wrapping_loads(tmp_path: Path, wrap: str | None) -> None
     torch.save(state if wrap is None else {wrap: state, "steps": 3}, path)
     loaded = LlamaGen.load(source(TINY, path))
     assert torch.equal(loaded.network.state_dict()["norm.weight"], state["norm.weight"])
-    assert loaded.weights_sha256 and loaded.vocab_size == 24 and loaded.tokens_per_image == 9
+    assert loaded.weights_sha256
+    assert loaded.vocab_size == 24
+    assert loaded.tokens_per_image == 9
 
 
 def test_a_file_of_another_size_is_refused(tmp_path: Path) -> None:
@@ -87,7 +92,8 @@ def test_an_unknown_class_is_refused(class_id: int) -> None:
 
 def test_the_rotary_table_vanishes_at_the_class_and_turns_by_row_and_column() -> None:
     table = with_prefix(rope_2d(3, 4, 8), 1)
-    assert table.shape == (13, 4, 2) and not table[0].any()
+    assert table.shape == (13, 4, 2)
+    assert not table[0].any()
     angles = torch.atan2(table[1:, :, 1], table[1:, :, 0]).view(3, 4, 4)
     rows, columns = torch.arange(3.0)[:, None].expand(3, 4), torch.arange(4.0).expand(3, 4)
     torch.testing.assert_close(torch.cos(angles[..., 0]), torch.cos(rows))
@@ -126,14 +132,16 @@ def test_pictures_are_cut_to_bytes_and_resized_as_the_official_script_does() -> 
     codes = model.sample_tokens(ask).view(3, 3, 3).numpy()
     for picture, code in zip(pictures, codes, strict=True):
         level = np.clip(np.floor(127.5 * (code / 23.0 * 2 - 1) + 128 + 1e-4), 0, 255)
-        assert np.array_equal(picture.pixels[..., 0], level) and picture.evaluations == 9
+        assert np.array_equal(picture.pixels[..., 0], level)
+        assert picture.evaluations == 9
     model.resize = 6
     assert model.generate(ask[:1])[0].pixels.shape == (6, 6, 3)
 
 
 def test_lower_precision_keeps_the_rotary_table() -> None:
     model = made(LlamaGen, TINY, torch.bfloat16)
-    assert model.network.output.weight.dtype == torch.bfloat16 and model.network.rope.dtype == torch.float32
+    assert model.network.output.weight.dtype == torch.bfloat16
+    assert model.network.rope.dtype == torch.float32
     assert model.sample_tokens([Request("a", class_id=1)]).shape == (1, 9)
     assert model.logits(torch.tensor([1]), torch.zeros(1, 9, dtype=torch.int64)).dtype == torch.float32
 
@@ -165,7 +173,8 @@ def test_padding_does_not_matter_under_a_mask_and_does_without() -> None:
     model = made(LlamaGenText, TEXT)
     assert isinstance(model, LlamaGenText)
     padded = TextFeatures.left_padded(values, mask)
-    assert torch.equal(padded.values[0, 2:], values[0, :2]) and not padded.values[0, :2].any()
+    assert torch.equal(padded.values[0, 2:], values[0, :2])
+    assert not padded.values[0, :2].any()
     assert padded.mask.tolist() == [[False, False, True, True]]
     other = TextFeatures(padded.values + torch.tensor([5.0, 5.0, 0.0, 0.0])[None, :, None], padded.mask)
     torch.testing.assert_close(model.logits(padded, codes), model.logits(other, codes))
@@ -190,7 +199,8 @@ def test_prompts_are_encoded_once_with_their_mask(monkeypatch: pytest.MonkeyPatc
     model = made(LlamaGenText, TEXT)
     for _ in range(2):
         packed = model.encode_conditions([Request("a", prompt="A  FOX")])
-    assert heard == ["flan-t5-xl", "a fox", "a fox"] and packed.shape == (1, 4, 7)
+    assert heard == ["flan-t5-xl", "a fox", "a fox"]
+    assert packed.shape == (1, 4, 7)
     assert packed[0, :, 6].tolist() == [0, 0, 1, 1] == packed[0, :, 0].tolist()
     with pytest.raises(EvalkitError, match="prompt"):
         model.generate([Request("a", class_id=1)])

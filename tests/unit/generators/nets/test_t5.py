@@ -36,13 +36,14 @@ def test_features_of_a_short_text_do_not_depend_on_its_neighbours(tmp_path: Path
     tiny_t5(tmp_path)
     encoder = TextEncoder("flan-t5-xl", tmp_path, CPU, torch.float32)
     values, mask = encoder(["a fox", "a red fox a red fox"], 5)
-    assert values.shape == (2, 5, 8) and mask.tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
+    assert values.shape == (2, 5, 8)
+    assert mask.tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]]
     alone, _ = encoder(["a fox"], 5)
     torch.testing.assert_close(alone[0, :3], values[0, :3])
 
 
 def test_a_folder_without_the_files_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="config.json"):
+    with pytest.raises(WeightsError, match="config"):
         TextEncoder("flan-t5-xl", tmp_path, CPU, torch.float32)
 
 

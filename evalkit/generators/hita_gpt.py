@@ -1,0 +1,125 @@
+"""Hita's decoder: slots for the whole picture first, then its blocks (arXiv 2507.02358; CVMI-Lab/Hita autoregressive/)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from evalkit.generators.guidance import Guidance
+from evalkit.generators.nets.decoder import Decoder
+from evalkit.generators.nets.llama import SIZES, Block, ClassEmbedding, rope_2d, with_prefix
+from evalkit.generators.next_token import CLASSES, NextTokenGenerator
+from evalkit.generators.registry import register
+from evalkit.generators.sampling import Sampler
+
+
+@dataclass(frozen=True)
+class HitaGptConfig:
+    """Sizes of the network: `slots` codes, then `grid` x `grid` codes; pictures are saved at `saved` px."""
+
+    layers: int = 24
+    heads: int = 16
+    width: int = 1024
+    slots: int = 128
+    grid: int = 21
+    scale: float = 1.5
+    saved: int | None = 256
+    codes: int = 16384
+    classes: int = CLASSES
+
+
+class HitaGptNet(Decoder):
+    """Slots have a codebook, learned positions (added to queries and keys) and a head of their own."""
+
+    def __init__(self, config: HitaGptConfig) -> None:
+        head, slots = config.width // config.heads, config.slots
+        still = torch.tensor([1.0, 0.0]).expand(slots, head // 2, 2)  # turns nothing
+        table = torch.cat([still, with_prefix(rope_2d(config.grid, config.grid, head), 1)])
+        super().__init__(
+            config.codes,
+            config.width,
+            config.heads,
+            (Block(config.width, config.heads) for _ in range(config.layers)),
+            ClassEmbedding(config.classes, config.width),
+            table,
+            outputs=2 * config.codes,
+        )
+        self.slot_embeddings = nn.Embedding(config.codes, config.width)
+        self.slot_pos = nn.Embedding(slots, config.width)
+        self.slots, self.codes = slots, config.codes
+
+    def embed(self, tokens: Tensor, start: int) -> Tensor:
+        """[B, n, width] of codes; slots by their own table, as in training."""
+        cut = max(self.slots - start, 0)
+        return torch.cat([self.slot_embeddings(tokens[:, :cut]), self.tok_embeddings(tokens[:, cut:])], 1)
+
+    def embed_sampled(self, tokens: Tensor, start: int) -> Tensor:
+        """As `embed`, but the last slot by the table of the blocks: the official sampler counts the class as a slot."""
+        return self.embed(tokens, start + 1)
+
+    def shift(self, start: int, end: int) -> Tensor | None:
+        """Learned positions of the class and of all slots but the last."""
+        if start >= self.slots:
+            return None
+        own = self.slot_pos.weight[start:end]
+        return F.pad(own, (0, 0, 0, end - start - len(own))).view(-1, self.heads, self.head)
+
+    def head_of(self, hidden: Tensor, cond: Tensor, start: int) -> Tensor:
+        """float32 logits [B, n, V]: the first half of the head is for slots, the second for blocks."""
+        y, cut = self.norm(hidden), max(self.slots - start, 0)
+        weight = self.output.weight
+        slots, blocks = F.linear(y[:, :cut], weight[: self.codes]), F.linear(y[:, cut:], weight[self.codes :])
+        return torch.cat([slots, blocks], 1).float()
+
+
+def _model(kind: str, size: str, scale: float = 1.5) -> Callable[[type[NextTokenGenerator]], type[NextTokenGenerator]]:
+    name = f"hita-gpt-{kind}-{size}"
+    return register(
+        name,
+        weights=name,
+        config=HitaGptConfig(*SIZES[size], scale=scale),
+        tokenizer=f"hita-{kind}",
+        aliases=("hita-gpt",) if name == "hita-gpt-u-l" else (),
+    )
+
+
+@_model("u", "2b")
+@_model("u", "xxl")
+@_model("u", "xl")
+@_model("u", "l")
+@_model("u", "b")
+@_model("v", "2b")
+@_model("v", "xxl")
+@_model("v", "xl")
+@_model("v", "l")
+@_model("v", "b")
+class HitaGpt(NextTokenGenerator):
+    """Pictures of an ImageNet class, made at 336 px and saved at 256 px as the official script does.
+
+    The authors' script takes the scale of guidance from its caller; 1.5 is what it falls back to.
+    """
+
+    wrapping: ClassVar[tuple[str, ...]] = ("ema", "model", "module", "state_dict")
+    config: HitaGptConfig
+
+    @classmethod
+    def build(cls, config: HitaGptConfig) -> nn.Module:
+        """The network with the official names."""
+        return HitaGptNet(config)
+
+    def setup(self) -> None:
+        """Sizes and sampler follow from the configuration."""
+        super().setup()
+        config = self.config
+        self.classes, self.vocab_size, self.resize = config.classes, config.codes, config.saved
+        self.tokens_per_image = config.slots + config.grid**2
+        self.side = config.saved or 16 * config.grid
+        self.default_sampler = Sampler(Guidance("llamagen", config.scale))
+
+    def _grid(self) -> tuple[int, int]:
+        return self.config.grid, self.config.grid

@@ -1,0 +1,164 @@
+"""NAR: the codes of a diagonal at once, from their neighbours above and to the left (arXiv 2503.10696; ThisisBillhe/NAR)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from evalkit.errors import EvalkitError
+from evalkit.generators.base import Step
+from evalkit.generators.guidance import Guidance
+from evalkit.generators.nets.decoder import Decoder
+from evalkit.generators.nets.llama import (
+    SIZES,
+    Block,
+    ClassEmbedding,
+    Context,
+    KVCache,
+    RMSNorm,
+    rope_2d,
+    with_prefix,
+)
+from evalkit.generators.next_token import CLASSES, NextTokenGenerator
+from evalkit.generators.registry import register
+from evalkit.generators.sampling import Sampler
+
+
+@dataclass(frozen=True)
+class NarConfig:
+    """Sizes of the network; `layers` serve the head to the right, one more that below."""
+
+    layers: int = 12
+    heads: int = 12
+    width: int = 768
+    grid: int = 16
+    scale: float = 2.0
+    codes: int = 16384
+    classes: int = CLASSES
+
+
+def diagonal(number: int, grid: int) -> range:
+    """Places in raster order of the codes whose row and column add up to `number`, from the top."""
+    top, bottom = max(0, number - grid + 1), min(number, grid - 1)
+    stride = max(grid - 1, 1)
+    return range(number + top * stride, number + bottom * stride + 1, stride)
+
+
+class NarNet(Decoder):
+    """LlamaGen's decoder whose last block feeds a second head."""
+
+    def __init__(self, config: NarConfig) -> None:
+        super().__init__(
+            config.codes,
+            config.width,
+            config.heads,
+            (Block(config.width, config.heads) for _ in range(config.layers + 1)),
+            ClassEmbedding(config.classes, config.width),
+            with_prefix(rope_2d(config.grid, config.grid, config.width // config.heads), 1),
+        )
+        self.medusa_norm = RMSNorm(config.width)
+        self.medusa_output = nn.Linear(config.width, config.codes, bias=False)
+        self.grid = config.grid
+
+    def both(self, x: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+        """float32 logits [B, n, V] of the code to the right of each position, and of the one below."""
+        for index, layer in enumerate(self.layers):
+            if index == len(self.layers) - 1:
+                right = self.output(self.norm(x)).float()
+            x = layer(x, context, index)
+        if context.cache is not None:
+            context.cache.used += x.shape[1]
+        return right, self.medusa_output(self.medusa_norm(x)).float()
+
+    def forward(self, conditions: Tensor, tokens: Tensor) -> Tensor:
+        """float32 [B, N, V]: entry i predicts code i of `tokens` [B, N] from the diagonals before its own."""
+        g = self.grid
+        x = torch.cat([self.condition(conditions), self.embed(tokens, 0)], 1)
+        steps = torch.arange(g, device=x.device)[:, None] + torch.arange(g, device=x.device)
+        order = torch.cat([steps.new_full((1,), -1), steps.flatten()])
+        right, below = self.both(x, Context(self.rope, mask=order[:, None] >= order))
+        first = (right[:, 0] + below[:, 0]) / 2
+        right, below = (y[:, 1:].reshape(len(y), g, g, -1) for y in (right, below))
+        out = torch.empty_like(right)
+        out[:, 0, 0] = first
+        out[:, 0, 1:], out[:, 1:, 0] = right[:, 0, :-1], below[:, :-1, 0]
+        out[:, 1:, 1:] = (right[:, 1:, :-1] + below[:, :-1, 1:]) / 2
+        return out.flatten(1, 2)
+
+    def start(self, conditions: Tensor, cache: KVCache) -> Tensor:
+        """float32 [B, 1, V] of the code in the corner."""
+        rope = None if self.rope is None else self.rope[:1]
+        right, below = self.both(self.condition(conditions), Context(rope, cache=cache))
+        return (right + below) / 2
+
+    def after(self, tokens: Tensor, number: int, cache: KVCache) -> Tensor:
+        """float32 [B, n, V] of diagonal `number` + 1 behind the codes [B, m] of diagonal `number`."""
+        places = torch.tensor(diagonal(number, self.grid), device=tokens.device)
+        rope = None if self.rope is None else self.rope[1 + places]
+        # a diagonal sees itself and whatever is in the cache, so no mask is needed
+        right, below = self.both(self.embed(tokens, 0), Context(rope, cache=cache, causal=False))
+        middle = (below[:, :-1] + right[:, 1:]) / 2
+        return torch.cat([right[:, :1], middle, below[:, -1:]], 1) if number < self.grid - 1 else middle
+
+
+def _model(size: str) -> Callable[[type[NextTokenGenerator]], type[NextTokenGenerator]]:
+    name = f"nar-{size}"
+    return register(name, weights=name, config=NarConfig(*SIZES[size]), tokenizer="llamagen-vq16")
+
+
+@_model("xxl")
+@_model("xl")
+@_model("l")
+@_model("m")
+@_model("b")
+class Nar(NextTokenGenerator):
+    """Pictures of an ImageNet class at 256 px in 31 steps; `interval` of guidance counts codes."""
+
+    network: NarNet
+    config: NarConfig
+
+    @classmethod
+    def build(cls, config: NarConfig) -> nn.Module:
+        """The network with the official names."""
+        return NarNet(config)
+
+    def setup(self) -> None:
+        """Sizes and the sampler of the authors' script follow from the configuration."""
+        super().setup()
+        config = self.config
+        self.classes, self.vocab_size, self.tokens_per_image = config.classes, config.codes, config.grid**2
+        self.side = 16 * config.grid
+        self.default_sampler = Sampler(Guidance("llamagen", config.scale))
+
+    def logits(self, conditions: Tensor, tokens: Tensor) -> Tensor:
+        """As for every generator, but for the codes of whole pictures alone, in raster order."""
+        if tokens.shape[1] != self.tokens_per_image:
+            raise EvalkitError(f"{self.name} takes all {self.tokens_per_image} codes; {tokens.shape[1]} given")
+        return super().logits(conditions, tokens)
+
+    def _tokens(
+        self, conditions: Tensor, sampler: Sampler, draws: Tensor, seeds: tuple[int, ...]
+    ) -> tuple[Tensor, int]:
+        rows, grid, guidance = len(conditions), self.config.grid, sampler.guidance
+        guided, steps = not guidance.off, 2 * grid - 1
+        both = torch.cat([conditions, self.network.null(conditions)]) if guided else conditions
+        cache = self.network.new_cache(len(both), grid**2)
+        tokens = torch.zeros(rows, grid**2, dtype=torch.int64, device=conditions.device)
+        known, last = tokens[:, :0], tokens[:, :0]
+        for number in range(steps):
+            guided = guided and (not number or guidance.active(known.shape[1]))
+            x = torch.cat([last, last]) if guided else last
+            logits = self.network.after(x, number - 1, cache) if number else self.network.start(both, cache)
+            if guided:
+                logits = guidance.combine(logits[:rows], logits[rows:], number / max(steps - 1, 1))
+            places = diagonal(number, grid)
+            last = self.choose(logits, Step(number, places, known, seeds), sampler, draws)
+            tokens[:, list(places)] = last
+            known = torch.cat([known, last], 1)
+        return tokens, steps
+
+    def _grid(self) -> tuple[int, int]:
+        return self.config.grid, self.config.grid
