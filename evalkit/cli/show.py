@@ -52,6 +52,13 @@ def show_runs(runs: Sequence[Run], page: Path | None, *, full: bool = False, pub
         console.print(Text(f"{metric} is unavailable: {reason}", style="yellow"))
     failed = failed_samples(runs)
     _show_failed(console, failed)
+    for run in runs:
+        unread = [row for row in run.samples["text_error"].to_pylist() if row]
+        if unread:
+            name = run.record["model"]["name"]
+            console.print(
+                Text(f"{name}: {len(unread)} texts could not be read, the first: {unread[0]}", style="yellow")
+            )
     _show_differences(console, runs)
     if published:
         table = published_table(runs)

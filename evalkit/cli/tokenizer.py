@@ -40,6 +40,9 @@ from evalkit.runs.job import RunOptions
 )
 @click.option("--size", type=click.IntRange(min=8), help="Side of the square input [default: the model's own].")
 @click.option("--native-resolution", is_flag=True, help="Each picture at its own size, padded or in tiles.")
+@click.option(
+    "--ocr", default="rapidocr", show_default=True, help="Who reads text: rapidocr, http:URL#MODEL, transformers:REPO."
+)
 @click.option("--compare-published", is_flag=True, help="Print published numbers beside the measured ones.")
 @click.option("--full", is_flag=True, help="Print every metric, not only the main ones.")
 @run_options
@@ -51,6 +54,7 @@ def tokenizer(
     features: str,
     size: int | None,
     native_resolution: bool,
+    ocr: str,
     compare_published: bool,
     full: bool,
     options: RunOptions,
@@ -80,6 +84,7 @@ def tokenizer(
         size=size,
         native_resolution=native_resolution,
         features=further,
+        ocr=ocr,
         options=options,
     )
     page: Path | None = runs[0].path / "report.html"

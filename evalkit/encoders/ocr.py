@@ -136,10 +136,27 @@ def _nothing_to_import() -> None:
     return None
 
 
-OCR: Registry[Callable[[], Ocr]] = Registry("OCR engine", _nothing_to_import)
-OCR.add("rapidocr", RapidOcr)
+OCR: Registry[Callable[[str], Ocr]] = Registry("OCR engine", _nothing_to_import)
+OCR.add("rapidocr", lambda device: RapidOcr())
 
 
-def load_ocr(name: str = "rapidocr") -> Ocr:
-    """The OCR engine called `name`."""
-    return OCR.get(name)()
+def load_ocr(name: str = "rapidocr", device: str = "auto") -> Ocr:
+    """The OCR engine called `name`: `rapidocr`, `http:URL#MODEL` (an OpenAI-compatible vision endpoint), or
+    `transformers:REPO` (a hub repository, or a folder).
+
+    Raises `EvalkitError` for an unknown name or address, `WeightsError` where a model cannot be had.
+    """
+    kind, colon, rest = name.partition(":")
+    if kind == "http" and colon:
+        from evalkit.encoders.ocr_http import HttpOcr
+
+        return HttpOcr(rest)
+    if kind == "transformers" and rest:
+        from evalkit.encoders.ocr_transformers import TransformersOcr
+
+        return TransformersOcr(rest, device)
+    if name not in OCR:
+        raise EvalkitError(
+            f"there is no OCR engine called {name!r}; give {', '.join(OCR)}, http:URL#MODEL or transformers:REPO"
+        )
+    return OCR.get(name)(device)

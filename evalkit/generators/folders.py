@@ -10,6 +10,7 @@ from typing import Any
 
 from evalkit.errors import WeightsError
 from evalkit.generators.registry import Source
+from evalkit.weights.find import hub_folder
 from evalkit.weights.reading import file_sha256
 
 WEIGHTS = (".safetensors", ".bin")
@@ -20,8 +21,6 @@ def model_folder(source: Source, repo: str, *, pickled: bool = False) -> Path:
 
     Raises `WeightsError` that says where it lies and how to pass it.
     """
-    from evalkit.weights.find import hub_is_reachable
-
     if source.weights is not None:
         folder = Path(source.weights).expanduser()
         if not folder.is_dir():
@@ -30,20 +29,7 @@ def model_folder(source: Source, repo: str, *, pickled: bool = False) -> Path:
     for place in os.environ.get("EVALKIT_WEIGHTS", "").split(os.pathsep):
         if place and (found := Path(place).expanduser() / repo.rpartition("/")[2]).is_dir():
             return found
-    from huggingface_hub import snapshot_download
-
-    wanted = ["*.json", "*.txt", "*.model", "*.jinja", "*.bin" if pickled else "*.safetensors"]
-    for local in (True, False):
-        if not local and not hub_is_reachable():
-            break
-        try:
-            return Path(snapshot_download(repo, allow_patterns=wanted, local_files_only=local))
-        except Exception:  # not in the cache, gated, absent: one remedy for all
-            continue
-    raise WeightsError(
-        f"the folder of {repo} is not here and could not be fetched: get it from huggingface.co/{repo} (some models ask "
-        "you to accept a licence there) and pass --weights FOLDER, or put it into a folder named in EVALKIT_WEIGHTS"
-    )
+    return hub_folder(repo, pickled=pickled)
 
 
 def load_whole(folder: Path, load: Callable[..., Any], **settings: Any) -> Any:

@@ -141,6 +141,24 @@ def _from_hub(source: str, entry: WeightFile, *, download: bool) -> Path | None:
     return paths[0] if len(paths) == 1 else paths[0].parent
 
 
+def hub_folder(repo: str, *, pickled: bool = False) -> Path:
+    """A whole model folder of the hub's cache, or of the hub: settings, texts, and safetensors (or .bin) weights."""
+    from huggingface_hub import snapshot_download
+
+    wanted = ["*.json", "*.txt", "*.model", "*.jinja", "*.bin" if pickled else "*.safetensors"]
+    for local in (True, False):
+        if not local and not hub_is_reachable():
+            break
+        try:
+            return Path(snapshot_download(repo, allow_patterns=wanted, local_files_only=local))
+        except Exception:  # not in the cache, gated, absent: one remedy for all
+            continue
+    raise WeightsError(
+        f"the folder of {repo} is not here and could not be fetched: get it from huggingface.co/{repo} (some models ask "
+        "you to accept a licence there) and give the folder, or put it into a folder named in EVALKIT_WEIGHTS"
+    )
+
+
 def hub_is_reachable() -> bool:
     """Whether the hub may be asked (nothing says offline) and its host answers."""
     return not _offline() and _reachable()

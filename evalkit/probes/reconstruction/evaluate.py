@@ -33,6 +33,7 @@ def evaluate_tokenizer(
     size: int | None = None,
     native_resolution: bool = False,
     features: Sequence[str] = (),
+    ocr: str = "rapidocr",
     options: RunOptions | None = None,
 ) -> list[Run]:
     """Evaluate each tokenizer of `models` on `data` under every protocol, in one pass a model; one sealed run each.
@@ -41,8 +42,9 @@ def evaluate_tokenizer(
     fid-infinity.
     `size`: side of the square input where the model allows others than its own. `native_resolution`: each picture at
     its own size instead, padded or in tiles (`native`). `features`: feature extractors of further distribution
-    distances, such as dinov2-vitl14 and clip-vitl14. Runs that are complete are read
-    back, interrupted ones are resumed. Raises `EvalkitError` before any work where a name, a file or an option is wrong.
+    distances, such as dinov2-vitl14 and clip-vitl14. `ocr`: who reads text: rapidocr, http:URL#MODEL or
+    transformers:REPO. Runs that are complete are read back, interrupted ones are resumed. Raises `EvalkitError` before
+    any work where a name, a file or an option is wrong.
 
     >>> import tempfile, pathlib
     >>> out = pathlib.Path(tempfile.mkdtemp()) / "run"
@@ -68,7 +70,7 @@ def evaluate_tokenizer(
     for name in dict.fromkeys(names):
         model = load_tokenizer(name, weights.get(name), options.device, options.dtype)
         feeds = [feed_of(protocol, model, size, whole=native_resolution) for protocol in chosen]
-        judges = judges or Judges(chosen, frozenset(tasks), options.device, further)
+        judges = judges or Judges(chosen, frozenset(tasks), options.device, further, ocr)
         job = TokenizerJob(model, images, feeds, judges, options)
         runs.append(run_job(job, RunStore(_folder(job, options, several=len(set(names)) > 1)), options))
     return runs

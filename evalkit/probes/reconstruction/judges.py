@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 from evalkit.encoders import FeatureExtractor, Lpips, Ocr, load_extractor, load_lpips, load_ocr
-from evalkit.errors import MissingDependency, WeightsError
+from evalkit.errors import EvalkitError, MissingDependency, WeightsError
 from evalkit.images.geometry import resize_exact
 from evalkit.images.sample import Pixels
 from evalkit.metrics.psnr import mse, psnr
+from evalkit.metrics.script import script_of
 from evalkit.metrics.ssim import ms_ssim, reconstruction_scores, ssim
 from evalkit.metrics.text import compare
 from evalkit.probes.reconstruction.details import detail_columns, speaks_of_detail
@@ -31,9 +32,14 @@ class Judges:
     """LPIPS networks, feature extractors and OCR that the protocols ask for, loaded once for all models."""
 
     def __init__(
-        self, protocols: Sequence[Protocol], tasks: frozenset[str], device: str, features: Sequence[str] = ()
+        self,
+        protocols: Sequence[Protocol],
+        tasks: frozenset[str],
+        device: str,
+        features: Sequence[str] = (),
+        ocr: str = "rapidocr",
     ) -> None:
-        """`features`: extractors of distribution distances besides those of the protocols."""
+        """`features`: extractors of distribution distances besides those of the protocols. `ocr`: who reads text."""
         self.tasks = tasks
         self.further = tuple(features)
         self.unavailable: dict[str, str] = {}
@@ -50,7 +56,7 @@ class Judges:
             if tasks & {"distribution", "fid-infinity"}:
                 self._try(name, lambda name=name: self._add_extractor(name, device))
         if "text" in tasks and any(protocol.text.references for protocol in protocols):
-            self._try("text", self._add_ocr)
+            self._try("text", lambda: self._add_ocr(ocr, device))
 
     def _try(self, what: str, load: Any) -> None:
         try:
@@ -66,8 +72,8 @@ class Judges:
         self.extractors[name] = load_extractor(name, device=device)
         self.weights[name] = self.extractors[name].weights_sha256
 
-    def _add_ocr(self) -> None:
-        self.ocr = load_ocr()
+    def _add_ocr(self, name: str, device: str) -> None:
+        self.ocr = load_ocr(name, device)
         self.weights[f"ocr {self.ocr.name} {self.ocr.version}"] = None
 
     def score(self, protocol: Protocol, pairs: Sequence[Pair], timers: Timers) -> None:
@@ -132,8 +138,13 @@ class Judges:
         rule = protocol.text
         row = pair.row
         row["text_truth"] = pair.sample.meta.get("text")
-        row["text_original"] = self._text_of(pair.original, protocol, remember=True)
-        row["text_reconstruction"] = self._text_of(pair.reconstruction, protocol, remember=False)
+        try:
+            row["text_original"] = self._text_of(pair.original, protocol, remember=True)
+            row["text_reconstruction"] = self._text_of(pair.reconstruction, protocol, remember=False)
+        except EvalkitError as error:  # an endpoint that is down costs this text, not the run
+            row["text_error"] = str(error)
+            return
+        row["script"] = script_of(row["text_truth"] or row["text_original"])
         for reference in rule.references:
             wanted = row[f"text_{reference}"]
             if wanted is None:

@@ -76,9 +76,12 @@ def _same(column: pa.ChunkedArray, value: str | None) -> Any:
 def _image_results(task: str, dataset: str, part: pa.Table, protocol: Protocol, job: TokenizerJob) -> Iterator[Result]:
     """Pixel metrics, and text where it was read or should have been."""
     yield from _pixel_results(task, dataset, part, protocol, job)
+    read = part["text_reconstruction"].null_count < part.num_rows
     reason = job.judges.unavailable.get("text")
-    if part["text_reconstruction"].null_count < part.num_rows or (task == "text" and reason is not None):
-        yield from text_results(dataset, part, protocol, reason, job.options.seed)
+    if not read and reason is None:
+        reason = next((said for said in part["text_error"].to_pylist() if said), None)
+    if read or (task == "text" and reason is not None):
+        yield from text_results(dataset, part, protocol, None if read else reason, job.options.seed)
 
 
 def _pixel_results(task: str, dataset: str, part: pa.Table, protocol: Protocol, job: TokenizerJob) -> Iterator[Result]:

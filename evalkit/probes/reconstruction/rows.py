@@ -19,6 +19,7 @@ SCHEMA = pa.schema(
         ("sha256", pa.string()),
         ("subset", pa.string()),
         ("task", pa.string()),
+        ("script", pa.string()),
         ("height", pa.int32()),
         ("width", pa.int32()),
         ("codes", pa.int32()),
@@ -41,6 +42,7 @@ SCHEMA = pa.schema(
         ("text_truth", pa.string()),
         ("text_original", pa.string()),
         ("text_reconstruction", pa.string()),
+        ("text_error", pa.string()),
         *((f"{rate}_{reference}", pa.float64()) for reference in REFERENCES for rate in TEXT_RATES),
         ("error", pa.string()),
     ]

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from evalkit.metrics.script import WITHOUT_BLANKS
 from evalkit.metrics.text import TextScores, compare
 from evalkit.probes.reconstruction.numbers import measured, unavailable
 from evalkit.protocols import Protocol
@@ -16,11 +18,25 @@ from evalkit.stats.bootstrap import bootstrap_mean, bootstrap_ratio
 
 
 def text_results(dataset: str, part: pa.Table, protocol: Protocol, reason: str | None, seed: int) -> Iterator[Result]:
-    """Corpus rates (summed edits over summed lengths) and mean normalised distance, for each reference of the protocol."""
-    for reference in protocol.text.references:
-        if reason is not None:
+    """Corpus rates (summed edits over summed lengths) and mean normalised distance, for each reference of the protocol.
+
+    Where several scripts occur, also for each script, as the data set `name[Devanagari]`.
+    """
+    if reason is not None:
+        for reference in protocol.text.references:
             yield unavailable("text", dataset, f"cer_{reference}", protocol, reason)
-            continue
+        return
+    yield from _of_rows(dataset, part, protocol, seed)
+    scripts = sorted(set(part["script"].drop_null().to_pylist()))
+    for script in scripts if len(scripts) > 1 else ():
+        rows = part.filter(pc.fill_null(pc.equal(part["script"], script), False))
+        for result in _of_rows(f"{dataset}[{script}]", rows, protocol, seed):
+            if not (script in WITHOUT_BLANKS and result.metric.startswith(("wer_", "word_recall_"))):
+                yield result
+
+
+def _of_rows(dataset: str, part: pa.Table, protocol: Protocol, seed: int) -> Iterator[Result]:
+    for reference in protocol.text.references:
         scores = [
             compare(wanted, found)
             for wanted, found in zip(
