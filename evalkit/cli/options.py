@@ -36,7 +36,7 @@ _FLAGS = (
         "--dtype",
         type=click.Choice(["float32", "bfloat16", "float16"]),
         default="float32",
-        help="Precision of the networks [default: float32; of generators: bfloat16 on a GPU that has it].",
+        help="Precision of decoding, where float16 is safe [default: float32; of generators: bfloat16 on a GPU that has it].",
     ),
     click.option("--seed", type=int, default=0, show_default=True, help="For stochastic decoders and the bootstrap."),
     click.option(
@@ -47,6 +47,7 @@ _FLAGS = (
         help="Which pictures stay with the run.",
     ),
     click.option("--weights", multiple=True, metavar="FILE|NAME=FILE", help="Weight file in the official layout."),
+    click.option("--compile", is_flag=True, help="Let torch compile the network: slow to start, then faster."),
     click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Decoding threads."),
     click.option("--json", "as_json", is_flag=True, help="Print results as JSON, and nothing else, on stdout."),
 )
@@ -60,7 +61,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         from evalkit.cli.progress import BarProgress
         from evalkit.runs.job import Progress, RunOptions
 
-        names = ("out", "limit", "batch_size", "device", "dtype", "seed", "keep", "weights", "threads")
+        names = ("out", "limit", "batch_size", "device", "dtype", "seed", "keep", "weights", "threads", "compile")
         picked = {name: given.pop(name) for name in names}
         as_json = given.pop("as_json")
         progress = Progress() if as_json else BarProgress()

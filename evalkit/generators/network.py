@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -79,6 +79,15 @@ class NetworkTokenGenerator(TokenGenerator):
                 given = self.source.weights
             self._tokenizer = load_tokenizer(self.source.tokenizer or "", given, str(self.device))
         return self._tokenizer
+
+    def compile(self) -> None:
+        """Let torch compile the network's blocks at their first use."""
+        for name, part in self.network.named_children():
+            if isinstance(part, nn.ModuleList):
+                for index, block in enumerate(part):
+                    part[index] = cast(nn.Module, torch.compile(block))
+            elif any(True for _ in part.parameters()):
+                setattr(self.network, name, torch.compile(part))
 
     def _autocast(self) -> torch.autocast:
         low = self.dtype in (torch.bfloat16, torch.float16)

@@ -48,6 +48,7 @@ class RunOptions:
 
     `out`: run directory (default `runs/<task>-<model>-<hash>`). `limit`: only the first samples. `batch_size`: a number,
     or "auto". `keep`: which pictures stay. `weights`: FILE for a single model, or NAME=FILE each.
+    `compile`: let torch compile the network.
     """
 
     out: Path | None = None
@@ -59,6 +60,7 @@ class RunOptions:
     keep: Literal["none", "worst", "all"] = "worst"
     threads: int = 2
     weights: tuple[str, ...] = ()
+    compile: bool = False
     command: tuple[str, ...] = ()
     progress: Progress = field(default_factory=Progress, compare=False)
 

@@ -125,7 +125,7 @@ class Dar(NetworkTokenizer):
     def prequant(self, images: Tensor) -> Tensor:
         """Features float32 [B, tokens, code_dim] before the code search, of pictures [B, 3, H, W] in [0, 1]."""
         self.check_size(int(images.shape[2]), int(images.shape[3]))
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode(), self._exact():
             z = self.network.prequant(images.to(self.device, torch.float32) * 2 - 1)
         return z[:, :, 0].transpose(1, 2).float()
 

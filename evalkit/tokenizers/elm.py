@@ -172,7 +172,7 @@ class ElmBAE(NetworkTokenizer):
         return self._pack(chance > draw.to(chance.device))
 
     def _chances(self, x: Tensor) -> Tensor:
-        with self._autocast():
+        with self._exact():
             chance: Tensor = self.network.quantize.proj(self.network.encoder(x))
         return chance.float()
 

@@ -97,7 +97,7 @@ class FlowMo(NetworkTokenizer):
     def prequant(self, images: Tensor) -> Tensor:
         """The encoder's code before its signs are taken: float32 [B, slots, code_dim] of [B, 3, H, W] in [0, 1]."""
         self.check_size(int(images.shape[2]), int(images.shape[3]))
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode(), self._exact():
             return self._prequant(images.to(self.device, torch.float32) * 2 - 1)
 
     def velocity(self, codes: Codes, state: Tensor, t: float) -> Tensor:

@@ -132,7 +132,7 @@ class Infinity(NetworkTokenizer):
     def encode_choosing(self, images: Tensor, choose: ChooseBits) -> Codes:
         """Codes that `choose` picks scale by scale inside the residual loop, for pictures [B, 3, H, W] in [0, 1]."""
         self.check_size(int(images.shape[2]), int(images.shape[3]))
-        with self._autocast():
+        with self._exact():
             return self._quantise(images.to(self.device, torch.float32) * 2 - 1, choose)
 
     def _encode(self, x: Tensor) -> Codes:

@@ -96,7 +96,7 @@ class TiTok(NetworkTokenizer):
         return Codes(latent=mean + torch.exp(0.5 * logvar) * noise.to(mean.device))
 
     def _posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        with self._autocast():
+        with self._exact():
             mean, logvar = self.network.encoder(x, self.network.latent_tokens).float().chunk(2, dim=1)
         return mean, logvar.clamp(-30.0, 20.0)
 

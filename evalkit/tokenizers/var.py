@@ -75,7 +75,7 @@ class Var(NetworkTokenizer):
     def encode_choosing(self, images: Tensor, choose: Choose) -> Codes:
         """Codes that `choose` picks scale by scale inside the residual loop, for pictures [B, 3, H, W] in [0, 1]."""
         self.check_size(int(images.shape[2]), int(images.shape[3]))
-        with self._autocast():
+        with self._exact():
             return self._quantise(images.to(self.device, torch.float32) * 2 - 1, choose)
 
     def _encode(self, x: Tensor) -> Codes:

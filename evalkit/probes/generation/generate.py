@@ -11,6 +11,7 @@ from pathlib import Path
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Generator
 from evalkit.generators.external import ExternalGenerator
+from evalkit.generators.network import NetworkTokenGenerator
 from evalkit.generators.registry import GENERATORS, load_generator
 from evalkit.generators.sampling import Sampler
 from evalkit.jsonio import canonical_json
@@ -55,6 +56,8 @@ def generate_images(
     chosen = replace(sampler or generator.default_sampler, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
     if guidance is not None:
         chosen = replace(chosen, guidance=replace(chosen.guidance, scale=guidance))
+    if options.compile and isinstance(generator, NetworkTokenGenerator):
+        generator.compile()
     if timeout is not None and isinstance(generator, ExternalGenerator):
         generator.timeout = timeout
     job = GenerationJob(generator, asked, samples, chosen, options)

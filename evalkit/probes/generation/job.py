@@ -52,6 +52,7 @@ class GenerationJob(Job):
             "n": self.n,
             "seed": self.options.seed,
             "sampler": self.sampler.as_dict(),
+            "compile": self.options.compile,
             "dtype": str(getattr(self.generator, "dtype", self.options.dtype)).removeprefix("torch."),
         }
 

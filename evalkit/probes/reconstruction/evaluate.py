@@ -18,6 +18,7 @@ from evalkit.protocols import load_protocol
 from evalkit.runs.engine import run_job
 from evalkit.runs.job import RunOptions
 from evalkit.runs.store import Run, RunStore
+from evalkit.tokenizers.base import NetworkTokenizer
 from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer
 
 DEFAULT_TASKS = ("reconstruction", "detail", "text", "distribution", "codes")
@@ -69,6 +70,8 @@ def evaluate_tokenizer(
     runs: list[Run] = []
     for name in dict.fromkeys(names):
         model = load_tokenizer(name, weights.get(name), options.device, options.dtype)
+        if options.compile and isinstance(model, NetworkTokenizer):
+            model.compile()
         feeds = [feed_of(protocol, model, size, whole=native_resolution) for protocol in chosen]
         judges = judges or Judges(chosen, frozenset(tasks), options.device, further, ocr)
         job = TokenizerJob(model, images, feeds, judges, options)

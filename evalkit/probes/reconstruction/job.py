@@ -56,6 +56,7 @@ class TokenizerJob(Job):
             "judges": {**self.judges.weights, **dict.fromkeys(self.judges.unavailable, "unavailable")},
             "seed": self.options.seed,
             "dtype": self.options.dtype,
+            "compile": self.options.compile,
             "batch_size": self.batch_size,
             "keep": self.options.keep,
             "shard": SHARD,
