@@ -131,6 +131,7 @@ class DetailFlowGpt(NextTokenGenerator):
         self, conditions: Tensor, sampler: Sampler, draws: Tensor, seeds: tuple[int, ...]
     ) -> tuple[Tensor, int]:
         rows, count, net, guidance = len(conditions), self.tokens_per_image, self.network, sampler.guidance
+        draws = draws.to(conditions.device)  # once, not at every step
         guided, group = not guidance.off, self.config.group
         both = torch.cat([conditions, net.null(conditions)]) if guided else conditions
         cache = net.new_cache(len(both), count)

@@ -143,6 +143,7 @@ class Nar(NextTokenGenerator):
         self, conditions: Tensor, sampler: Sampler, draws: Tensor, seeds: tuple[int, ...]
     ) -> tuple[Tensor, int]:
         rows, grid, guidance = len(conditions), self.config.grid, sampler.guidance
+        draws = draws.to(conditions.device)  # once, not at every step
         guided, steps = not guidance.off, 2 * grid - 1
         both = torch.cat([conditions, self.network.null(conditions)]) if guided else conditions
         cache = self.network.new_cache(len(both), grid**2)

@@ -67,6 +67,7 @@ class NextTokenGenerator(NetworkTokenGenerator):
         self, conditions: Tensor, sampler: Sampler, draws: Tensor, seeds: tuple[int, ...]
     ) -> tuple[Tensor, int]:
         rows, count, guidance = len(conditions), self.tokens_per_image, sampler.guidance
+        draws = draws.to(conditions.device)  # once, not at every step
         guided = not guidance.off
         both = torch.cat([conditions, self.network.null(conditions)]) if guided else conditions
         decoding = Decoding(self.network, both, count)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -20,9 +22,9 @@ def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
 
 
 class _Steered(Block):
+    @abstractmethod
     def six(self, steer: Tensor) -> Tensor:
         """[B, 1, 6 * width]: shift, scale, gate before attention, then before the feed-forward."""
-        return steer
 
     def forward(self, x: Tensor, context: Context, layer: int) -> Tensor:
         """[B, n, width] -> the same shape."""

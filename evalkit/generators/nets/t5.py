@@ -25,7 +25,7 @@ class TextEncoder:
             ) from None
         folder = str(find_weights(key, given if given is not None and Path(given).is_dir() else None))
         self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        self._model: Any = T5EncoderModel.from_pretrained(folder, dtype=dtype).to(device).eval()
+        self._model: Any = T5EncoderModel.from_pretrained(folder).to(device=device, dtype=dtype).eval()
         self._device = device
 
     def __call__(self, texts: Sequence[str], tokens: int) -> tuple[Tensor, Tensor]:
