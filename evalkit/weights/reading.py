@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,8 @@ def _load(path: Path, names: set[str]) -> Any:
     kinds: dict[str, Kind] = {}
     while True:
         try:
-            with torch.serialization.safe_globals(stand_ins(names, kinds)):
+            with warnings.catch_warnings(), torch.serialization.safe_globals(stand_ins(names, kinds)):
+                warnings.simplefilter("ignore")  # of a pickle's protocol, which is no concern of the user's
                 return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
         except WouldRun as error:
             raise _refused(path, str(error)) from None
