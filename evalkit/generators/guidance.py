@@ -48,8 +48,8 @@ class Guidance:
     first step (`d-ar`). `schedule`: a key of `SCHEDULES`; by default the family's own. `interval`: guidance stops after
     this many decoded tokens (`llamagen`). `window`: the progress at which guidance is on (`rectangular`, `step`).
 
-    `detailflow` multiplies the scale itself by the schedule, down to below 1.
     `llamagen` with a schedule is GigaTok's: the first token is drawn at full scale, whatever the schedule.
+    `detailflow` multiplies the scale itself by the schedule, down to below 1 (its `gradual_cfg` is `linear_re`).
 
     >>> Guidance("var", 1.5).at(1.0), Guidance("llamagen", 2.0).at(0.3)
     (2.5, 2.0)
@@ -96,7 +96,7 @@ class Guidance:
         return low + (self.scale - low) * share
 
     def active(self, decoded: int) -> bool:
-        """Whether guidance is still on for the token behind `decoded` + 1 others: `interval` has not run out."""
+        """Whether `interval` has not run out; `decoded` counts as the family does (NAR all tokens, others all but one)."""
         return self.interval is None or self.interval < 0 or decoded <= self.interval
 
     def _gigatok(self, name: str, progress: float, share: float) -> float:
