@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -45,7 +46,7 @@ class PromptSet:
 
 
 def _import_suites() -> None:
-    return None
+    importlib.import_module("evalkit.world.suite")
 
 
 SUITES: Registry[Callable[[], PromptSet]] = Registry("prompt suite", _import_suites, "evalkit.prompts")

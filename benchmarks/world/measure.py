@@ -1,0 +1,146 @@
+"""How good the reference world is: GenEval's tasks for oracle renders, world-vq's reconstructions, world-ar's pictures and
+shuffled captions, each with a 95 % Wilson interval; the detector alone; seconds for 500 pictures; the gain of the cache.
+
+    python benchmarks/world/measure.py [--weights world_ar.safetensors] [--samples 1] [--quick]
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+import time
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+from scipy.stats import binomtest
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "speed"))
+
+from common import machine
+
+from evalkit.generators.base import Request
+from evalkit.generators.registry import load_generator
+from evalkit.images.sample import Pixels
+from evalkit.probes.generation.prompts import load_prompts
+from evalkit.probes.generation.rows import seed_of
+from evalkit.tokenizers.registry import load_tokenizer
+from evalkit.world.detector import detect
+from evalkit.world.judge import summary, verdict
+from evalkit.world.prompts import WorldPrompt, world_prompts
+from evalkit.world.render import render_scene
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def scores(what: str, prompts: list[WorldPrompt], pictures: list[Pixels]) -> list[dict[str, object]]:
+    """A row for each task."""
+    found = summary([verdict(p.demand, detect(image)) for p, image in zip(prompts, pictures, strict=True)])
+    rows = []
+    for task, (right, n) in {**found, "all": tuple(map(sum, zip(*found.values(), strict=True)))}.items():
+        low, high = binomtest(right, n).proportion_ci(method="wilson")
+        rows.append(
+            {
+                "what": what,
+                "task": task,
+                "value": round(right / n, 4),
+                "low": round(low, 4),
+                "high": round(high, 4),
+                "n": n,
+            }
+        )
+    return rows
+
+
+def reconstructions(pictures: list[Pixels]) -> tuple[list[Pixels], float]:
+    """world-vq's pictures, and their PSNR in dB."""
+    model = load_tokenizer("world-vq", device="cpu")
+    done = []
+    for start in range(0, len(pictures), 50):
+        x = torch.from_numpy(np.stack(pictures[start : start + 50])).permute(0, 3, 1, 2).float() / 255
+        y = model.decode(model.encode(x)).clamp(0, 1).mul(255).round().to(torch.uint8)
+        done += list(y.permute(0, 2, 3, 1).numpy())
+    errors = [np.square(a.astype(float) - b).mean() / 255**2 for a, b in zip(pictures, done, strict=True)]
+    return done, float(np.mean(-10 * np.log10(errors)))
+
+
+def without_cache(generator: object, requests: list[Request]) -> float:
+    """Seconds of a loop that reads everything again for each code, on the same network and batch."""
+    net, cfg = generator.network, generator.default_sampler  # type: ignore[attr-defined]
+    text = generator.encode_conditions(requests)  # type: ignore[attr-defined]
+    both, rows = torch.cat([text, torch.zeros_like(text)]), len(text)
+    tokens = torch.zeros(2 * rows, 64, dtype=torch.int64)
+    started = time.perf_counter()
+    with torch.inference_mode():
+        for i in range(64):
+            logits = net(both, tokens[:, : i + 1])[:, -1]
+            guided = cfg.guidance.combine(logits[:rows], logits[rows:], 0.0)
+            tokens[:, i] = torch.multinomial(guided.softmax(-1), 1)[:, 0].repeat(2)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Measure, print, and write results/quality.csv and results/speed.csv."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights")
+    parser.add_argument("--samples", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the prompts, no files")
+    given = parser.parse_args()
+    torch.set_num_threads(2)
+    prompts = world_prompts()[:: 10 if given.quick else 1]
+    oracle = [render_scene(p.scene) for p in prompts]
+    rows = scores("oracle", prompts, oracle)
+    order = list(range(len(prompts)))
+    Random(0).shuffle(order)
+    rows += scores("oracle, captions shuffled", prompts, [oracle[i] for i in order])
+    rebuilt, psnr = reconstructions(oracle)
+    print(f"world-vq: {psnr:.2f} dB")
+    rows += scores("world-vq reconstructions", prompts, rebuilt)
+    generator = load_generator("world-ar", given.weights, "cpu", "float32")
+    suite = {p.id: p for p in load_prompts("world").prompts}
+    asked = [
+        Request(f"{p.id}-{k}", p.caption, seed=seed_of(0, suite[p.id], k))
+        for p in prompts
+        for k in range(given.samples)
+    ]
+    started = time.perf_counter()
+    made = [image.pixels for image in generator.generate(asked)]
+    seconds = time.perf_counter() - started
+    repeated = [p for p in prompts for _ in range(given.samples)]
+    rows += scores("world-ar", repeated, made)
+    mixed = list(range(len(made)))
+    Random(1).shuffle(mixed)
+    rows += scores("world-ar, captions shuffled", repeated, [made[i] for i in mixed])
+    for row in rows:
+        print("  ".join(f"{key}={value}" for key, value in row.items()))
+    batch = asked[: generator.rows]
+    timings = []
+    for _ in range(1 if given.quick else 3):
+        begun = time.perf_counter()
+        generator.sample_tokens(batch)
+        timings.append((time.perf_counter() - begun, without_cache(generator, batch)))
+    ratio = float(np.median([slow / fast for fast, slow in timings]))
+    print(f"{len(made)} pictures in {seconds:.1f} s; a loop without cache takes {ratio:.1f} times as long")
+    if given.quick:
+        return
+    RESULTS.mkdir(exist_ok=True)
+    speed = [
+        {
+            "machine": machine(),
+            "pictures": len(made),
+            "seconds": round(seconds, 1),
+            "without_cache_times": round(ratio, 2),
+            "vq_psnr_db": round(psnr, 2),
+        }
+    ]
+    for name, table in (("quality", rows), ("speed", speed)):
+        with (RESULTS / f"{name}.csv").open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, list(table[0]))
+            writer.writeheader()
+            writer.writerows(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+"""The prompt suite `world`: 500 held-out captions with GenEval's metadata."""
+
+from __future__ import annotations
+
+from evalkit.probes.generation.prompts import SUITES, Prompt, PromptSet
+from evalkit.world.prompts import SUITE_SIZE, world_prompts
+
+
+def world_suite() -> PromptSet:
+    """500 captions that training never showed, the six tasks in turn."""
+    return PromptSet("world", tuple(Prompt(p.id, p.caption, meta=p.metadata) for p in world_prompts(SUITE_SIZE)))
+
+
+SUITES.add("world", world_suite)
