@@ -10,6 +10,7 @@ time that evalkit spends outside encode and decode is reported too.
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 import tempfile
 import time
@@ -30,7 +31,7 @@ from evalkit.images.geometry import fit_square  # noqa: E402
 from evalkit.probes.reconstruction import evaluate_tokenizer  # noqa: E402
 from evalkit.runs.job import RunOptions  # noqa: E402
 from evalkit.tokenizers.base import Tokenizer  # noqa: E402
-from evalkit.tokenizers.registry import load_tokenizer  # noqa: E402
+from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer  # noqa: E402
 
 
 def make(folder: Path, count: int) -> None:
@@ -76,18 +77,34 @@ def bare_model(model: Tokenizer, folder: Path) -> None:
         model.decode(model.encode(torch.stack(batch)))
 
 
+def random_weights(name: str, folder: Path) -> Path:
+    """A checkpoint of random weights under the official names."""
+    entry = TOKENIZERS.get(name)
+    torch.manual_seed(0)
+    state = entry.cls.build(entry.config).state_dict()
+    for key in entry.cls.wrapping[:1]:
+        state = {key: state}
+    torch.save(state, folder / "random.pt")
+    return folder / "random.pt"
+
+
 def main() -> None:
     """Measure and write speed/results/tokenizers-<model>.csv."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="jpeg-q75")
     parser.add_argument("--weights")
+    parser.add_argument(
+        "--random", action="store_true", help="random weights in the official wrapping; speed is the same"
+    )
     parser.add_argument("--pictures", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(2)
+    if options.random:
+        options.weights = str(random_weights(options.model, Path(tempfile.mkdtemp())))
     model = load_tokenizer(options.model, options.weights, device="cpu")
     seconds: dict[str, list[float]] = {"evalkit": [], "VTBench-shaped script": [], "bare model": []}
-    outside = []
+    outside, rates = [], []
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         make(root / "in", options.pictures)
@@ -100,6 +117,7 @@ def main() -> None:
             )
             seconds["evalkit"].append(time.perf_counter() - started)
             stages = run.record["timings"]["seconds"]
+            rates.append({stage: options.pictures / stages[stage] for stage in ("encode", "decode", "pixel metrics")})
             outside.append(1 - (stages["encode"] + stages["decode"]) / run.record["timings"]["wall_seconds"])
             (root / f"png{repeat}").mkdir()
             started = time.perf_counter()
@@ -109,7 +127,12 @@ def main() -> None:
             bare_model(model, root / "in")
             seconds["bare model"].append(time.perf_counter() - started)
     rows = [{"model": options.model, **row} for row in summary(seconds, "evalkit", options.pictures)]
+    stages_of_ours = {
+        f"{stage.replace(' ', '_')}_per_second": round(statistics.median(each[stage] for each in rates), 1)
+        for stage in rates[0]
+    }
     for row in rows:
+        row.update(stages_of_ours if row["candidate"] == "evalkit" else dict.fromkeys(stages_of_ours))
         row["images_per_second"] = round(1e3 / row["median_ms"], 1)
         row["share_outside_model"] = (
             round(sorted(outside)[len(outside) // 2], 3) if row["candidate"] == "evalkit" else None

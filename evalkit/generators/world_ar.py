@@ -1,0 +1,80 @@
+"""world-ar: pictures of the reference world from captions, trained by this project and shipped with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from evalkit.errors import EvalkitError
+from evalkit.generators.base import Conditions, Request, Step
+from evalkit.generators.guidance import Guidance
+from evalkit.generators.network import NetworkTokenGenerator
+from evalkit.generators.pixels import to_uint8
+from evalkit.generators.registry import register
+from evalkit.generators.sampling import Sampler
+from evalkit.images.sample import Pixels
+from evalkit.world.ar_net import WorldARConfig, WorldARNet
+from evalkit.world.text import encode_caption
+
+
+@register("world-ar", weights="world_ar.safetensors", config=WorldARConfig(), tokenizer="world-vq")
+class WorldAR(NetworkTokenGenerator):
+    """64 codes, row by row, behind the words of a caption; the empty caption is the unconditional one."""
+
+    conditions: Conditions = "text"
+    rows = 16
+    config: WorldARConfig
+    network: WorldARNet
+
+    @classmethod
+    def build(cls, config: WorldARConfig) -> nn.Module:
+        """The network with the shipped file's names."""
+        return WorldARNet(config)
+
+    def setup(self) -> None:
+        """Sizes follow from the configuration."""
+        self.vocab_size, self.tokens_per_image = self.config.codes, self.config.side**2
+        self.side = 8 * self.config.side
+        self.default_sampler = Sampler(Guidance("llamagen", 3.0), temperature=1.0, top_p=0.95)
+
+    def check(self, request: Request) -> None:
+        """Also refuse words that the world does not have."""
+        super().check(request)
+        try:
+            encode_caption(request.prompt or "")
+        except EvalkitError as error:
+            raise EvalkitError(f"request {request.id!r}: {error}") from None
+
+    def encode_conditions(self, requests: Sequence[Request]) -> Tensor:
+        """int64 [B, words]."""
+        return torch.tensor([encode_caption(request.prompt or "") for request in requests], device=self.device)
+
+    def logits(self, conditions: Tensor, tokens: Tensor) -> Tensor:
+        """float32 [B, N, V]: entry i predicts code i of `tokens` [B, N] under the words `conditions` [B, words]."""
+        with torch.inference_mode(), self._autocast():
+            found: Tensor = self.network(conditions.to(self.device), tokens.to(self.device))
+        return found.float()
+
+    def _tokens(
+        self, conditions: Tensor, sampler: Sampler, draws: Tensor, seeds: tuple[int, ...]
+    ) -> tuple[Tensor, int]:
+        rows, count, guidance = len(conditions), self.tokens_per_image, sampler.guidance
+        both = conditions if guidance.off else torch.cat([conditions, torch.zeros_like(conditions)])
+        tokens = torch.zeros(rows, count, dtype=torch.int64, device=conditions.device)
+        with self._autocast():
+            logits, cache = self.network.begin(both)
+            for i in range(count):
+                if i:
+                    logits = self.network.step(tokens[:, i - 1].repeat(len(both) // rows), i, cache)
+                chosen = logits.float()
+                if not guidance.off:
+                    chosen = guidance.combine(chosen[:rows], chosen[rows:], i / (count - 1))
+                step = Step(i, range(i, i + 1), tokens[:, :i], seeds)
+                tokens[:, i] = self.choose(chosen[:, None], step, sampler, draws)[:, 0]
+        return tokens, count
+
+    def _pixels(self, tokens: Tensor, seeds: tuple[int, ...]) -> list[Pixels]:
+        side = self.config.side
+        return to_uint8(self._decode(tokens, seeds, (side, side)), "round")
