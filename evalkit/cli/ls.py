@@ -13,19 +13,24 @@ from rich.table import Table
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["tokenizers", "protocols", "metrics", "extractors"]), default="tokenizers")
+@click.argument(
+    "kind", type=click.Choice(["tokenizers", "generators", "protocols", "metrics", "extractors"]), default="tokenizers"
+)
 @click.argument("pattern", default="*")
 @click.option("--json", "as_json", is_flag=True, help="Everything that is known, as JSON.")
 def ls(kind: str, pattern: str, as_json: bool) -> None:
-    """List tokenizers, protocols, metrics or feature extractors; PATTERN chooses among the tokenizers.
+    """List tokenizers, generators, protocols, metrics or feature extractors; PATTERN chooses among the models.
 
     \b
     evalkit ls tokenizers
     evalkit ls tokenizers 'titok*'
+    evalkit ls generators 'var*'
     evalkit ls protocols
     """
     if kind == "tokenizers":
         _tokenizers(pattern, as_json)
+    elif kind == "generators":
+        _generators(pattern, as_json)
     elif kind == "protocols":
         _protocols(as_json)
     elif kind == "metrics":
@@ -56,6 +61,30 @@ def _tokenizers(pattern: str, as_json: bool) -> None:
     _print(headings, rows)
     click.echo(
         "side: native picture side; codes at 256 px or at the native side; M: million parameters. "
+        "Weight files: evalkit weights list NAME"
+    )
+
+
+def _generators(pattern: str, as_json: bool) -> None:
+    from evalkit.tokenizers.cards import list_models
+
+    cards = list_models("generator", pattern)
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(card) for card in cards], indent=1, ensure_ascii=False))
+        return
+    rows = [
+        (
+            card.name + (f" = {', '.join(card.aliases)}" if card.aliases else ""),
+            card.conditions,
+            str(card.native_size),
+            card.tokenizer or "—",
+            card.licence or "—",
+        )
+        for card in cards
+    ]
+    _print(("name", "draws a", "side", "tokenizer", "licence"), rows)
+    click.echo(
+        "Any other model: command:PROGRAM, http:URL#MODEL, diffusers:REPO, folder:PATH. "
         "Weight files: evalkit weights list NAME"
     )
 

@@ -1,4 +1,4 @@
-"""Model cards: what is known of each tokenizer, read from data files without importing torch."""
+"""Model cards: what is known of each tokenizer and generator, read from data files without importing torch."""
 
 from __future__ import annotations
 
@@ -46,6 +46,8 @@ class ModelCard:
     value_range: str = "[-1, 1]"
     stochastic: bool = False
     encode_only: bool = False
+    conditions: str = ""  # of generators: class, text or any
+    tokenizer: str = ""  # of generators: what decodes their codes
     note: str = ""
     aliases: tuple[str, ...] = ()
     published: tuple[Published, ...] = ()
@@ -57,14 +59,13 @@ def tokenizer_cards() -> dict[str, ModelCard]:
 
     A file holds `[family]` (shared fields) and one `[models.NAME]` table a model.
     """
-    cards: dict[str, ModelCard] = {}
-    folder = package_files("evalkit.tokenizers") / "cards"
-    for part in sorted(folder.iterdir(), key=lambda p: p.name):
-        if part.name.endswith(".toml"):
-            data = tomllib.loads(part.read_text(encoding="utf-8"))
-            for name, row in data["models"].items():
-                cards[name] = _card(name, part.name.removesuffix(".toml"), {**data.get("family", {}), **row})
-    return cards
+    return _read("evalkit.tokenizers", "tokenizer")
+
+
+@cache
+def generator_cards() -> dict[str, ModelCard]:
+    """Every generator's card by name, from `evalkit/generators/cards/*.toml`."""
+    return _read("evalkit.generators", "generator")
 
 
 def list_models(kind: Kind | None = None, pattern: str = "*") -> list[ModelCard]:
@@ -73,11 +74,25 @@ def list_models(kind: Kind | None = None, pattern: str = "*") -> list[ModelCard]
     >>> [card.name for card in list_models("tokenizer", "jpeg-l*")]
     ['jpeg-lm']
     """
-    cards = tokenizer_cards().values() if kind in (None, "tokenizer") else ()
+    cards: list[ModelCard] = []
+    if kind in (None, "tokenizer"):
+        cards += tokenizer_cards().values()
+    if kind in (None, "generator"):
+        cards += generator_cards().values()
     return sorted((card for card in cards if fnmatch(card.name, pattern)), key=lambda card: card.name)
 
 
-def _card(name: str, family: str, row: dict[str, Any]) -> ModelCard:
+def _read(package: str, kind: Kind) -> dict[str, ModelCard]:
+    cards: dict[str, ModelCard] = {}
+    for part in sorted((package_files(package) / "cards").iterdir(), key=lambda p: p.name):
+        if part.name.endswith(".toml"):
+            data = tomllib.loads(part.read_text(encoding="utf-8"))
+            for name, row in data["models"].items():
+                cards[name] = _card(name, kind, part.name.removesuffix(".toml"), {**data.get("family", {}), **row})
+    return cards
+
+
+def _card(name: str, kind: Kind, family: str, row: dict[str, Any]) -> ModelCard:
     published = tuple(Published(**each) for each in row.pop("published", ()))
     aliases = tuple(row.pop("aliases", ()))
-    return ModelCard(name=name, kind="tokenizer", family=family, published=published, aliases=aliases, **row)
+    return ModelCard(name=name, kind=kind, family=family, published=published, aliases=aliases, **row)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from evalkit.errors import EvalkitError, WeightsError
-from evalkit.tokenizers.cards import tokenizer_cards
+from evalkit.tokenizers.cards import list_models
 from evalkit.weights.find import WeightFile, find_weights, weights_manifest
 from evalkit.weights.reading import file_sha256
 
@@ -52,7 +52,7 @@ def fetch(pattern: str) -> list[tuple[WeightFile, Path | str]]:
 
 def _matching(pattern: str) -> list[tuple[WeightFile, tuple[str, ...]]]:
     users: dict[str, list[str]] = {}
-    for card in tokenizer_cards().values():
+    for card in list_models():
         if card.weights:
             users.setdefault(card.weights, []).extend((card.name, *card.aliases))
     rows = [(entry, tuple(users.get(key, ()))) for key, entry in weights_manifest().items()]
