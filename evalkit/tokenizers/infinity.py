@@ -42,6 +42,12 @@ def _schedules() -> dict[Grid, tuple[Grid, ...]]:
 SCHEDULES = _schedules()
 
 
+def finest(grid: Grid) -> Grid:
+    """Rows and columns of the largest map in the table that has pictures of the ratio of `grid`, a last map itself."""
+    maps = next(maps for maps in RATIOS for length in LENGTHS if maps[length - 1] in (grid, grid[::-1]))
+    return maps[-1] if grid in maps else (maps[-1][1], maps[-1][0])
+
+
 @dataclass(frozen=True)
 class InfinityConfig:
     """`bits` of each code; `schedules`: the scales, coarse to fine, by the grid of the last one."""
@@ -65,6 +71,17 @@ class InfinityNetwork(nn.Module):
         self.decoder = TamingDecoder(config.net)
 
 
+def _doubled(scales: tuple[Grid, ...]) -> tuple[Grid, ...]:
+    return tuple((2 * rows, 2 * columns) for rows, columns in scales)
+
+
+@register(
+    "infinity-d56-f8",
+    weights="infinity_vae_d56_f8_14_patchify.pth",
+    config=InfinityConfig(
+        14, TamingConfig(mult=(1, 2, 4, 4), z=14, middle=False), tuple(map(_doubled, SCHEDULES.values()))
+    ),
+)
 @register("infinity-d64", weights="infinity_vae_d64.pth", config=config(64))
 @register("infinity-d32reg", weights="infinity_vae_d32reg.pth", config=config(32))
 @register("infinity-d32", weights="infinity_vae_d32.pth", config=config(32))

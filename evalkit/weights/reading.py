@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pickle
 import re
 import warnings
@@ -25,10 +26,13 @@ _NOT_WEIGHTS = {
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """The content of a `.safetensors`, `.pt`, `.pth`, `.ckpt`, `.bin` or `.th` file as a dict, on the CPU.
 
+    Of a folder: what the shards of its `model.safetensors.index.json` hold together.
     Pickles are read by torch's weights-only reader. Objects of foreign classes become inert stubs (mappings and lists
     keep what they hold); a file that wants to call a function, or a class of Python's own library that can act, is
     refused. Raises `WeightsError`.
     """
+    if path.is_dir():
+        return _read_shards(path)
     _check_kind(path)
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
@@ -87,6 +91,16 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
         return dict(load_file(path))
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path.name} is not a whole safetensors file: {_reason(error)}. Fetch it again") from None
+
+
+def _read_shards(folder: Path) -> dict[str, Any]:
+    index = folder / "model.safetensors.index.json"
+    try:
+        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise _broken(index, error) from None
+    parts = [_read_safetensors(folder / Path(str(shard)).name) for shard in shards]
+    return {key: value for part in parts for key, value in part.items()}
 
 
 def _check_kind(path: Path) -> None:

@@ -1,4 +1,7 @@
-"""The transformer of VAR and FlexVAR: adaptive norms, unit-length queries and keys, one scale of codes at a time."""
+"""The transformer of VAR and FlexVAR: adaptive norms, unit-length queries and keys, one scale of codes at a time.
+
+Infinity builds on its layers.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from abc import ABC, abstractmethod
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from evalkit.generators.nets.llama import rotate
 
 EPS = 1e-6
 
@@ -39,16 +44,21 @@ class Attention(nn.Module):
         self.q_bias, self.v_bias = nn.Parameter(torch.zeros(width)), nn.Parameter(torch.zeros(width))
         self.proj = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, mask: Tensor | None, cache: Cache | None, layer: int) -> Tensor:
-        """[B, n, C] -> [B, n, C]; `mask` [n, n] is True where a position may look."""
+    def forward(
+        self, x: Tensor, mask: Tensor | None, cache: Cache | None, layer: int, rope: Tensor | None = None
+    ) -> Tensor:
+        """[B, n, C] -> [B, n, C]; `mask` [n, n] is True where a position may look, `rope` [n, D/2, (cos, sin)]."""
         b, n, width = x.shape
         bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
         qkv = F.linear(x, self.mat_qkv.weight, bias).view(b, n, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
         scale = 0.25 / math.sqrt(width // self.heads)
         if self.unit:
-            q = (F.normalize(q, dim=-1) * self.scale_mul_1H11.clamp(max=math.log(100)).exp()).to(v.dtype)
-            k, scale = F.normalize(k, dim=-1).to(v.dtype), 1.0
+            q = F.normalize(q, dim=-1) * self.scale_mul_1H11.clamp(max=math.log(100)).exp()
+            k, scale = F.normalize(k, dim=-1), 1.0
+        if rope is not None:
+            q, k = (rotate(each.transpose(1, 2), rope).transpose(1, 2) for each in (q, k))
+        q, k = q.to(v.dtype), k.to(v.dtype)
         if cache is not None:
             k, v = cache.extend(layer, k, v)
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
@@ -85,8 +95,8 @@ class Block(nn.Module):
         width = x.shape[-1]
         six = self.ada_gss + steer if self.shared else self.ada_lin(steer).view(-1, 1, 6, width)
         gate1, gate2, scale1, scale2, shift1, shift2 = six.unbind(2)
-        x = x + self.attn(_norm(x) * (scale1 + 1) + shift1, mask, cache, layer) * gate1
-        y: Tensor = x + self.ffn(_norm(x) * (scale2 + 1) + shift2) * gate2
+        x = x + self.attn(plain_norm(x) * (scale1 + 1) + shift1, mask, cache, layer) * gate1
+        y: Tensor = x + self.ffn(plain_norm(x) * (scale2 + 1) + shift2) * gate2
         return y
 
 
@@ -100,7 +110,7 @@ class BeforeHead(nn.Module):
     def forward(self, x: Tensor, cond: Tensor) -> Tensor:
         """[B, n, C] -> [B, n, C]."""
         scale, shift = self.ada_lin(cond).view(-1, 1, 2, x.shape[-1]).unbind(2)
-        y: Tensor = _norm(x) * (scale + 1) + shift
+        y: Tensor = plain_norm(x) * (scale + 1) + shift
         return y
 
 
@@ -133,7 +143,7 @@ class NextScale(nn.Module, ABC):
 
     def new_cache(self, rows: int, length: int) -> Cache:
         """Room for `length` positions of `rows` sequences."""
-        like = torch.empty(0, dtype=_run_dtype(self.head.weight), device=self.head.weight.device)
+        like = torch.empty(0, dtype=run_dtype(self.head.weight), device=self.head.weight.device)
         return Cache(len(self.blocks), rows, self.heads, length, self.head_width, like)
 
     def run(self, x: Tensor, cond: Tensor, mask: Tensor | None, cache: Cache | None) -> Tensor:
@@ -158,10 +168,12 @@ def scale_mask(scales: tuple[int, ...], device: torch.device | str) -> Tensor:
     return level[:, None] >= level[None, :]
 
 
-def _norm(x: Tensor) -> Tensor:
+def plain_norm(x: Tensor) -> Tensor:
+    """Zero mean and unit variance along the channels."""
     return F.layer_norm(x, (x.shape[-1],), eps=EPS)
 
 
-def _run_dtype(weight: Tensor) -> torch.dtype:
+def run_dtype(weight: Tensor) -> torch.dtype:
+    """What matrix products give where this weight lives: autocast's type, else its own."""
     kind = weight.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype

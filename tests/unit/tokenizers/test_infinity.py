@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.cards import tokenizer_cards
-from evalkit.tokenizers.infinity import RATIOS, SCHEDULES, Infinity, InfinityConfig
+from evalkit.tokenizers.infinity import RATIOS, SCHEDULES, Infinity, InfinityConfig, finest
 from evalkit.tokenizers.nets.residual_bits import decode_bits, encode_bits
 from evalkit.tokenizers.nets.taming import TamingConfig
 from evalkit.tokenizers.registry import TOKENIZERS
@@ -211,7 +211,7 @@ def test_full_size_keys_are_the_official_ones(key_digest):
 
 
 def test_every_checkpoint_has_a_card_and_a_weight_file():
-    names = [name for name in TOKENIZERS if name.startswith("infinity-")]
+    names = [name for name in TOKENIZERS if name.startswith("infinity-") and name != "infinity-d56-f8"]
     assert sorted(names) == ["infinity-d16", "infinity-d24", "infinity-d32", "infinity-d32reg", "infinity-d64"]
     for name in names:
         card, entry = tokenizer_cards()[name], TOKENIZERS.get(name)
@@ -224,3 +224,23 @@ def test_every_checkpoint_has_a_card_and_a_weight_file():
         with torch.device("meta"):
             count = sum(p.numel() for p in entry.cls.build(entry.config).parameters())
         assert card.parameters_m == pytest.approx(count / 1e6, abs=0.006)
+
+
+def test_the_tokenizer_of_the_8b_model_has_blocks_of_8_px_and_the_same_sizes():
+    card, entry = tokenizer_cards()["infinity-d56-f8"], TOKENIZERS.get("infinity-d56-f8")
+    assert card.weights == entry.weights == "infinity_vae_d56_f8_14_patchify.pth"
+    assert card.weights in weights_manifest()
+    with torch.device("meta"):
+        network = entry.cls.build(entry.config)
+    model = Infinity("f8", entry.config, network, torch.device("meta"), torch.float32)
+    assert (model.multiple, model.native_size, model.bits_per_code()) == (8, 1024, 14.0)
+    assert model.tokens_per_image(256, 256) == card.tokens == 4 * 521
+    assert model.scale_lengths((32, 32))[:2] == (4, 16)
+    assert card.parameters_m == pytest.approx(sum(p.numel() for p in network.parameters()) / 1e6, abs=0.006)
+
+
+@pytest.mark.parametrize("grid", SCHEDULES)
+def test_smaller_schedules_are_the_first_scales_of_the_finest(grid):
+    scales = SCHEDULES[grid]
+    assert SCHEDULES[finest(grid)][: len(scales)] == scales
+    assert len(SCHEDULES[finest(grid)]) == 13

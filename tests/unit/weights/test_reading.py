@@ -35,6 +35,25 @@ def test_safetensors_and_pickles_give_their_tensors(tmp_path):
     assert torch.equal(read_checkpoint(tmp_path / "a.pt")["model"]["w"], TENSOR["w"])
 
 
+def test_the_shards_of_a_folder_are_read_together(tmp_path):
+    save_file({"a": TENSOR["w"]}, tmp_path / "model-1.safetensors")
+    save_file({"b": TENSOR["w"] + 1}, tmp_path / "model-2.safetensors")
+    save_file({"c": TENSOR["w"]}, tmp_path / "other.safetensors")
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text('{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}')
+    read = read_checkpoint(tmp_path)
+    assert set(read) == {"a", "b"}
+    assert torch.equal(read["b"], TENSOR["w"] + 1)
+
+
+@pytest.mark.parametrize("text", [None, "{}", "no json", "[1]", '{"weight_map": {"a": "absent.safetensors"}}'])
+def test_a_folder_without_a_whole_index_is_one_sentence(tmp_path, text):
+    if text is not None:
+        (tmp_path / "model.safetensors.index.json").write_text(text)
+    with pytest.raises(WeightsError, match="Fetch it again"):
+        read_checkpoint(tmp_path)
+
+
 def test_the_old_file_format_is_read_too(tmp_path):
     torch.save(TENSOR, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
     assert torch.equal(read_checkpoint(tmp_path / "old.pth")["w"], TENSOR["w"])
