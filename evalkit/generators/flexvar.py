@@ -108,4 +108,4 @@ class FlexVar(NextScaleGenerator):
 
         side = self.scales[-1]
         last = Codes(indices=tokens[:, -side * side :], grid=(side, side))
-        return to_uint8(self.tokenizer.decode(last), "truncate")
+        return to_uint8(self.tokenizer.decode(last), "round")

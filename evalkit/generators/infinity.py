@@ -67,6 +67,7 @@ class Infinity(NetworkTokenGenerator):
     from the end gives (as the official option of this name).
     """
 
+    wrapping: ClassVar[tuple[str, ...]] = ("trainer.gpt_fsdp",)  # of files that training writes
     unused: ClassVar[tuple[str, ...]] = (
         r"^lvl_1L$",
         r"^attn_bias_for_masking$",
@@ -161,7 +162,7 @@ class Infinity(NetworkTokenGenerator):
                 logits = self.network.run(x, Stage(prompt, rope, cache=cache, guide=guide, mixed=mixed))
                 if not guidance.off and not mixed:
                     logits = guide(logits[:rows], logits[rows:])
-                before = torch.cat(found, 1) if found else torch.zeros(rows, 0, self.config.bits, dtype=torch.int64)
+                before = torch.cat(found, 1) if found else text.new_zeros(rows, 0, self.config.bits, dtype=torch.int64)
                 step = Step(number, range(start, start + length), before, seeds)
                 found.append(self.choose(logits, step, sampler, draws))
                 start += length

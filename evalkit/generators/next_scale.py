@@ -20,6 +20,7 @@ from evalkit.images.sample import Pixels
 class NextScaleGenerator(NetworkTokenGenerator):
     """Codes are the scales one after the other, raster order in each; a family says what a scale makes of the next input."""
 
+    wrapping: ClassVar[tuple[str, ...]] = ("trainer.var_wo_ddp",)  # of files that training writes
     unused: ClassVar[tuple[str, ...]] = (r"^lvl_1L$", r"^attn_bias_for_masking$", r"\.zero_k_bias$")
     network: NextScale
     scales: tuple[int, ...]

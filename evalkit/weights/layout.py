@@ -29,9 +29,11 @@ def without_init() -> TorchFunctionMode:
 def unwrap(checkpoint: Mapping[str, Any], wrapping: Sequence[str], prefixes: Sequence[str] = ()) -> dict[str, Tensor]:
     """The tensors under the first of the top-level keys `wrapping` that is there (else the file itself).
 
+    A key with dots leads further down ("trainer.model").
     `prefixes` are stripped, each at most once and in order, from every key that has them.
     """
-    inner: Any = next((checkpoint[key] for key in wrapping if isinstance(checkpoint.get(key), Mapping)), checkpoint)
+    found = (_at(checkpoint, key) for key in wrapping)
+    inner: Any = next((each for each in found if isinstance(each, Mapping)), checkpoint)
     state: dict[str, Tensor] = {}
     for key, value in inner.items():
         if not isinstance(value, Tensor):
@@ -40,6 +42,13 @@ def unwrap(checkpoint: Mapping[str, Any], wrapping: Sequence[str], prefixes: Seq
             key = key.removeprefix(prefix)
         state[key] = value
     return state
+
+
+def _at(checkpoint: Mapping[str, Any], key: str) -> Any:
+    inner: Any = checkpoint
+    for part in key.split("."):
+        inner = inner.get(part) if isinstance(inner, Mapping) else None
+    return inner
 
 
 def dotless_ema(state: Mapping[str, Tensor], network: nn.Module, prefix: str = "model_ema.") -> dict[str, Tensor]:

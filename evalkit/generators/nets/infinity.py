@@ -19,7 +19,7 @@ from evalkit.generators.nets.next_scale import (
     plain_norm,
     run_dtype,
 )
-from evalkit.generators.nets.over_text import CrossAttention, Pool
+from evalkit.generators.nets.over_text import CrossAttention, Whole
 
 Combine = Callable[[Tensor, Tensor], Tensor]  # (conditional, unconditional) -> guided
 LEVELS = 15
@@ -98,7 +98,7 @@ class Infinity(nn.Module):
         self.depth, self.heads, self.head_width, self.bits = depth, heads, width // heads, bits
         self.cfg_uncond = nn.Parameter(torch.zeros(text_tokens, features))
         self.text_norm = nn.RMSNorm(features, eps=EPS)
-        self.text_proj_for_sos = nn.ModuleDict({"ca": Pool(width, features)})
+        self.text_proj_for_sos = Whole(width, features)
         self.text_proj_for_ca = nn.Sequential(
             nn.Linear(features, width), nn.GELU(approximate="tanh"), nn.Linear(width, width)
         )
@@ -115,7 +115,7 @@ class Infinity(nn.Module):
         """Features [B, T, D] of texts with their mask as a last channel [B, T, D + 1]."""
         mask = text[:, None, None, :, -1].bool()
         normed = self.text_norm(text[..., :-1].float())
-        whole = self.text_proj_for_sos["ca"](normed, mask).float()
+        whole = self.text_proj_for_sos(normed, mask).float()
         with torch.autocast(whole.device.type, enabled=False):
             steer = self.shared_ada_lin(whole)
         return Prompt(whole, steer, self.text_proj_for_ca(normed), mask)

@@ -54,3 +54,16 @@ class Pool(OverText):
     def forward(self, words: Tensor, mask: Tensor) -> Tensor:
         """[B, T, features] -> [B, C]."""
         return self.look(self.mat_q[:, :, None].expand(len(words), -1, -1, -1), words, mask)[:, 0]
+
+
+class Whole(nn.Module):
+    """A text as one vector, under the official name of its only layer."""
+
+    def __init__(self, width: int, features: int) -> None:
+        super().__init__()
+        self.ca = Pool(width, features)
+
+    def forward(self, words: Tensor, mask: Tensor) -> Tensor:
+        """[B, T, features] -> [B, C]."""
+        y: Tensor = self.ca(words, mask)
+        return y

@@ -226,12 +226,14 @@ def entry(monkeypatch, config, weights):
     monkeypatch.setitem(GENERATORS._items, "tiny", kind("tiny", Infinity, config, weights, "infinity-d32reg"))
 
 
-def test_official_files_load_with_the_buffers_that_they_carry(tmp_path, monkeypatch):
+@pytest.mark.parametrize("trained", [False, True])
+def test_official_files_load_with_the_buffers_that_they_carry(tmp_path, monkeypatch, trained):
     state = Infinity.build(PLAIN).state_dict()
     extra = {f"block_chunks.0.module.0.{part}.zero_k_bias": torch.zeros(32) for part in ("sa", "ca")}
     extra |= {"lvl_1L": torch.zeros(9), "Infinity_visible_kvlen": torch.zeros(9)}
     extra |= {"attn_bias_for_masking": torch.zeros(9), "Infinity_invisible_qlen": torch.zeros(9)}
-    torch.save({**state, **extra}, tmp_path / "infinity_2b_reg.pth")
+    whole = {**state, **extra}
+    torch.save({"trainer": {"gpt_fsdp": whole}} if trained else whole, tmp_path / "infinity_2b_reg.pth")
     entry(monkeypatch, PLAIN, "infinity_2b_reg.pth")
     model = load_generator("tiny", tmp_path, "cpu", "float32")
     assert model.weights_sha256

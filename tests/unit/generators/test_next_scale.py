@@ -114,6 +114,13 @@ def test_flexvar_draws_other_scales_and_takes_untrained_sides_greedily():
     assert model.progress(4) == 1.0
 
 
+@pytest.mark.parametrize(("case", "level"), [("var", 2), ("flexvar", 3)])
+def test_levels_are_cut_or_rounded_as_the_official_scripts_do(case, level):
+    model = made(case)
+    model.tokenizer.decode = lambda codes: torch.full((len(codes), 3, 4, 4), 2.7 / 255)
+    assert (model.generate(requests(n=1))[0].pixels == level).all()
+
+
 def test_official_names_are_the_parameter_names():
     block = ["attn.scale_mul_1H11", "attn.q_bias", "attn.v_bias", "attn.mat_qkv.weight", "attn.proj.weight"]
     block += ["attn.proj.bias", "ffn.fc1.weight", "ffn.fc1.bias", "ffn.fc2.weight", "ffn.fc2.bias"]
@@ -136,12 +143,14 @@ def test_official_names_are_the_parameter_names():
     assert set(Var.build(CASES["var-shared"][1]).state_dict()) == shared
 
 
-def test_official_files_load_with_the_buffers_that_they_carry(tmp_path, monkeypatch):
+@pytest.mark.parametrize("trained", [False, True])
+def test_official_files_load_with_the_buffers_that_they_carry(tmp_path, monkeypatch, trained):
     cls, config = CASES["var"]
     network = cls.build(config)
     extra = {"lvl_1L": torch.zeros(1, 30), "attn_bias_for_masking": torch.zeros(1, 1, 30, 30)}
     extra |= {f"blocks.{i}.attn.zero_k_bias": torch.zeros(16) for i in range(2)}
-    torch.save({**network.state_dict(), **extra}, tmp_path / "var_d16.pth")
+    state = {**network.state_dict(), **extra}
+    torch.save({"trainer": {"var_wo_ddp": state}, "epoch": 3} if trained else state, tmp_path / "var_d16.pth")
     monkeypatch.setitem(
         GENERATORS._items, "tiny", GENERATORS.get("var-d16").__class__("tiny", Var, config, "var_d16.pth", "var")
     )

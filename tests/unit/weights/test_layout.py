@@ -25,6 +25,12 @@ def test_the_first_wrapping_key_that_is_there_wins():
     assert unwrap({"a.w": torch.ones(1), "n": 2}, ("ema",)).keys() == {"a.w"}
 
 
+def test_a_wrapping_key_with_dots_leads_further_down():
+    checkpoint = {"trainer": {"model": {"a.w": torch.ones(1)}, "optimizer": {}}, "epoch": 3}
+    assert unwrap(checkpoint, ("trainer.model",)).keys() == {"a.w"}
+    assert unwrap({"trainer": 1, "b": torch.ones(1)}, ("trainer.model",)).keys() == {"b"}
+
+
 def test_prefixes_are_stripped_once_each():
     assert unwrap({"module.module.w": torch.ones(1)}, (), ("module.", "module.")).keys() == {"w"}
 
