@@ -14,7 +14,11 @@ from evalkit.runs.job import RunOptions
 @click.command()
 @click.option("--model", "-m", "models", multiple=True, required=True, help="Tokenizer; give it again to compare.")
 @click.option(
-    "--data", "-d", default="sample", show_default=True, help="Folder, glob, zip, npz, hf:repo/config/split or sample."
+    "--data",
+    "-d",
+    default="sample",
+    show_default=True,
+    help="Folder, glob, zip, npz, hf:repo/config/split, vtbench or sample.",
 )
 @click.option(
     "--protocol",

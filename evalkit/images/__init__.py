@@ -9,12 +9,12 @@ from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 
 __all__ = ["ImageSet", "Pixels", "Sample", "Unreadable", "open_images"]
 
-_KINDS = "a folder, a glob, a zip, an npz (arr_0, uint8 NHWC), hf:owner/repo/config/split, or sample"
+_KINDS = "a folder, a glob, a zip, an npz (arr_0, uint8 NHWC), hf:owner/repo/config/split, vtbench, or sample"
 
 
 def open_images(spec: str | Path) -> ImageSet:
     """The image set that `spec` names: a folder, a glob, a .zip, an .npz, `hf:owner/repo/config/split`, or `sample`
-    (`sample/photos`, `sample/text-easy`, …).
+    (`sample/photos`, `sample/text-easy`, …); `vtbench` is all of VTBench's data, `vtbench/task3-movie-posters` a part.
 
     Raises `EvalkitError` where nothing is there, or no image is in it.
 
@@ -28,10 +28,12 @@ def open_images(spec: str | Path) -> ImageSet:
 
 
 def _open(spec: str) -> ImageSet:
-    from evalkit.images import archive, bundled, folder, hub
+    from evalkit.images import archive, bundled, folder, hub, vtbench
 
     if spec == "sample" or spec.startswith("sample/"):
         return bundled.SampleSet(spec.partition("/")[2] or None)
+    if spec == "vtbench" or spec.startswith("vtbench/"):
+        return vtbench.vtbench(spec)
     if spec.startswith("hf:"):
         return hub.HubSet(spec)
     path = Path(spec).expanduser()
