@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 from rich.console import Console
@@ -54,7 +55,7 @@ class BarProgress(RunProgress):
             self.task,
             advance=samples,
             rate=f"{self.done / seconds:.1f} images/s" if seconds > 0 else "",
-            bound=f"bound by {bound}" if bound else "",
+            bound=", ".join(part for part in (f"bound by {bound}" if bound else "", device_memory()) if part),
         )
 
     def note(self, message: str) -> None:
@@ -66,3 +67,12 @@ class BarProgress(RunProgress):
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
+
+
+def device_memory() -> str:
+    """How much of the GPU's memory is taken; empty without one, and torch is not imported to find out."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return ""
+    free, total = torch.cuda.mem_get_info()
+    return f"{(total - free) / 2**30:.1f} of {total / 2**30:.0f} GiB"
