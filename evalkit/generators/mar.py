@@ -7,29 +7,21 @@ start of each latent that is drawn and one noise for each step of the diffusion 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from evalkit.generators.base import Generator, Image, Request, in_rows
+from evalkit.generators.base import Request
 from evalkit.generators.guidance import Guidance
+from evalkit.generators.latent import LatentGenerator
 from evalkit.generators.nets.diffusion_head import Respaced
 from evalkit.generators.nets.mar import MarNet
-from evalkit.generators.network import load_official
 from evalkit.generators.next_token import class_ids
-from evalkit.generators.pixels import to_uint8
 from evalkit.generators.registry import Source, register
 from evalkit.generators.sampling import Sampler
-from evalkit.tokenizers.base import Tokenizer
-from evalkit.tokenizers.registry import load_tokenizer
 
-SCALE = 0.2325  # MAR's latents are the autoencoder's times this
 Draw = Callable[[int], Tensor]  # number of latents a row -> standard normal [B, number, c]
 
 
@@ -51,47 +43,23 @@ class MarConfig:
 @register("mar-h", weights="mar-h", config=MarConfig(1280, 20, 16, (12, 1536), 3.2), tokenizer="mar-kl16")
 @register("mar-l", weights="mar-l", config=MarConfig(1024, 16, 16, (8, 1280), 3.0), tokenizer="mar-kl16")
 @register("mar-b", weights="mar-b", config=MarConfig(768, 12, 12, (6, 1024), 2.9), tokenizer="mar-kl16")
-class Mar(Generator):
+class Mar(LatentGenerator):
     """256 latents of 16 numbers; `Sampler.steps` iterations (256), `head_steps` steps of the diffusion head (100)."""
 
-    wrapping: ClassVar[tuple[str, ...]] = ("model_ema", "model")
+    config: MarConfig
+    network: MarNet
     head_steps: str = "100"
 
     def __init__(self, source: Source, network: MarNet) -> None:
-        self.name, self.config, self.source = source.name, source.config, source
-        self.device, self.dtype, self.tokenizer_name = source.device, source.dtype, source.tokenizer
-        self.network = network.eval().requires_grad_(False).to(device=source.device)
+        super().__init__(source, network)
         self.default_sampler = Sampler(Guidance("mar", self.config.scale), steps=256)
         self.side = 16 * self.config.side
-        self._tokenizer: Tokenizer | None = None
 
     @classmethod
     def build(cls, config: MarConfig) -> MarNet:
         """The network with the official names."""
         sizes = (config.side, config.channels, config.buffer, config.classes)
         return MarNet(config.width, config.depth, config.heads, config.head, *sizes)
-
-    @classmethod
-    def load(cls, source: Source) -> Mar:
-        """The runner with the weights of its official file (the running mean of the weights)."""
-        from evalkit.weights.layout import without_init
-
-        with without_init():
-            network = cls.build(source.config)
-        digest = load_official(source, network, cls.wrapping, (), ())
-        made = cls(source, network)
-        made.weights_sha256 = digest
-        return made
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The autoencoder; loaded when the first picture is decoded."""
-        if self._tokenizer is None:
-            given = self.source.tokenizer_weights
-            if given is None and self.source.weights is not None and Path(self.source.weights).is_dir():
-                given = self.source.weights
-            self._tokenizer = load_tokenizer(self.source.tokenizer or "", given, str(self.device))
-        return self._tokenizer
 
     def predict(self, conditions: Tensor, latents: Tensor, masked: Tensor) -> Tensor:
         """float32 [B, L, C]: what the head is told of each position, of latents [B, L, c] where `masked` [B, L] is 0.
@@ -103,14 +71,6 @@ class Mar(Generator):
             cond = self.network.condition(conditions.to(self.device))
             z = self.network.decode(self.network.encode(latents.to(self.device), known, cond), known)
         return z.float()
-
-    def latents(self, requests: Sequence[Request]) -> Tensor:
-        """float32 [B, c, h, w]: the latents of each request before decoding."""
-
-        def drawn(rows: Sequence[Request], sampler: Sampler) -> list[Tensor]:
-            return list(self._latents(rows, sampler))
-
-        return torch.stack(in_rows(requests, self.rows, self.default_sampler, drawn, self.alike))
 
     def draw_latents(self, conditions: Tensor, sampler: Sampler, orders: Tensor, draw: Draw) -> Tensor:
         """float32 [B, c, h, w] of class ids [B], with the `orders` [B, L] and the noise given."""
@@ -156,18 +116,6 @@ class Mar(Generator):
         conditions = class_ids(requests, self.config.classes, self.name, self.device)
         return self.draw_latents(conditions, sampler, orders, draw)
 
-    def _generate(self, requests: Sequence[Request], sampler: Sampler) -> list[Image]:
-        started = time.perf_counter()
-        latents = self._latents(requests, sampler)
-        model = self.tokenizer
-        pictures = to_uint8(model.decode(model.codes(latent=latents / SCALE)), "round")
-        seconds = (time.perf_counter() - started) / len(requests)
-        evaluations = min(sampler.steps or 256, self.config.side**2)
-        return [
-            Image(request.id, np.ascontiguousarray(pixels), seconds, evaluations)
-            for request, pixels in zip(requests, pictures, strict=True)
-        ]
-
-    def _autocast(self) -> torch.autocast:
-        low = self.dtype in (torch.bfloat16, torch.float16)
-        return torch.autocast(torch.device(self.device).type, dtype=self.dtype if low else None, enabled=low)
+    def evaluations(self, sampler: Sampler) -> int:
+        """Iterations of the transformers for one picture; the head runs `head_steps` times in each."""
+        return min(sampler.steps or 256, self.config.side**2)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.errors import EvalkitError
@@ -37,6 +37,7 @@ def requests(n=3, steps=5, scale=2.0):
     return [Request(str(i), class_id=i % 5, seed=i, sampler=sampler) for i in range(n)]
 
 
+@settings(deadline=None, max_examples=12)
 @given(st.integers(1, 40))
 def test_every_position_is_drawn_exactly_once(steps):
     drawn = []
