@@ -44,6 +44,7 @@ class CommandGenerator(ExternalGenerator):
         self._said: deque[str] = deque(maxlen=5)
         self._log: Path | None = None
         self._lock = threading.Lock()
+        self._listeners: list[threading.Thread] = []
 
     @classmethod
     def load(cls, source: Source) -> CommandGenerator:
@@ -104,9 +105,13 @@ class CommandGenerator(ExternalGenerator):
                 "give a program after command:, such as --model 'command:python worker.py'"
             ) from None
         self._process, self._replies = process, queue.Queue()
-        for stream, replies in ((process.stdout, self._replies), (process.stderr, None)):
-            if stream is not None:
-                threading.Thread(target=self._listen, args=(stream, replies), daemon=True).start()
+        self._listeners = [
+            threading.Thread(target=self._listen, args=(stream, replies), daemon=True)
+            for stream, replies in ((process.stdout, self._replies), (process.stderr, None))
+            if stream is not None
+        ]
+        for listener in self._listeners:
+            listener.start()
         return process
 
     def _listen(self, stream: IO[str], replies: queue.Queue[str | None] | None) -> None:
@@ -148,6 +153,8 @@ class CommandGenerator(ExternalGenerator):
         """How the program ended, in one sentence; the next request starts it again."""
         process = self._process
         self._kill()
+        for listener in self._listeners:
+            listener.join(timeout=2)  # what it said last may still be on its way
         code = process.returncode if process is not None else None
         last = f"; its last words: {self._said[-1]}" if self._said else ""
         return f"the program ended with code {code}{last}"
