@@ -23,6 +23,7 @@ from common import machine
 
 from evalkit.generators.base import Request
 from evalkit.generators.registry import load_generator
+from evalkit.generators.world_ar import one_thread
 from evalkit.images.sample import Pixels
 from evalkit.probes.generation.prompts import load_prompts
 from evalkit.probes.generation.rows import seed_of
@@ -73,7 +74,7 @@ def without_cache(generator: object, requests: list[Request]) -> float:
     both, rows = torch.cat([text, torch.zeros_like(text)]), len(text)
     tokens = torch.zeros(2 * rows, 64, dtype=torch.int64)
     started = time.perf_counter()
-    with torch.inference_mode():
+    with torch.inference_mode(), one_thread():
         for i in range(64):
             logits = net(both, tokens[:, : i + 1])[:, -1]
             guided = cfg.guidance.combine(logits[:rows], logits[rows:], 0.0)

@@ -33,7 +33,7 @@ from evalkit.world.vocabulary import CLASS_NAMES, COLOR_NAMES, GROUNDS
 from evalkit.world.vq_net import WorldVQConfig, WorldVQNet
 
 DATA = Path(__file__).parents[2] / "evalkit/world/data"
-WEIGHTS = {"single_object": 2, "two_object": 3, "counting": 4, "colors": 3, "position": 4, "color_attr": 5}
+WEIGHTS = {"single_object": 1, "two_object": 2, "counting": 2, "colors": 1, "position": 4, "color_attr": 10}
 DROPPED = 0.1  # share of captions left out, for guidance
 Table = dict[tuple[str, str, str | None], NDArray[np.int64]]
 

@@ -41,7 +41,8 @@ class CommandGenerator(ExternalGenerator):
             raise EvalkitError("command: names no program; give --model 'command:python worker.py'")
         self._process: subprocess.Popen[str] | None = None
         self._replies: queue.Queue[str | None] = queue.Queue()
-        self._said: deque[str] = deque(maxlen=5)
+        self._said: deque[str] = deque(maxlen=1)  # on standard error: where programs say why they die
+        self._chatter: deque[str] = deque(maxlen=1)
         self._log: Path | None = None
         self._lock = threading.Lock()
         self._listeners: list[threading.Thread] = []
@@ -119,14 +120,14 @@ class CommandGenerator(ExternalGenerator):
             if replies is not None and line.lstrip().startswith("{"):
                 replies.put(line)
             else:
-                self._note(line)
+                self._note(line, chatter=replies is not None)
         if replies is not None:
             replies.put(None)
 
-    def _note(self, line: str) -> None:
+    def _note(self, line: str, chatter: bool = True) -> None:
         with self._lock:
             if line.strip():
-                self._said.append(line.strip()[:300])
+                (self._chatter if chatter else self._said).append(line.strip()[:300])
             if self._log is not None:
                 with self._log.open("a", encoding="utf-8") as log:
                     log.write(line if line.endswith("\n") else line + "\n")
@@ -156,7 +157,8 @@ class CommandGenerator(ExternalGenerator):
         for listener in self._listeners:
             listener.join(timeout=2)  # what it said last may still be on its way
         code = process.returncode if process is not None else None
-        last = f"; its last words: {self._said[-1]}" if self._said else ""
+        words = self._said or self._chatter
+        last = f"; its last words: {words[-1]}" if words else ""
         return f"the program ended with code {code}{last}"
 
     def _kill(self) -> None:

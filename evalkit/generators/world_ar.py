@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,17 @@ from evalkit.generators.sampling import Sampler
 from evalkit.images.sample import Pixels
 from evalkit.world.ar_net import WorldARConfig, WorldARNet
 from evalkit.world.text import encode_caption
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread for matrices so small that threads wait for each other longer than they work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @register("world-ar", weights="world_ar.safetensors", config=WorldARConfig(), tokenizer="world-vq")
@@ -63,7 +75,7 @@ class WorldAR(NetworkTokenGenerator):
         rows, count, guidance = len(conditions), self.tokens_per_image, sampler.guidance
         both = conditions if guidance.off else torch.cat([conditions, torch.zeros_like(conditions)])
         tokens = torch.zeros(rows, count, dtype=torch.int64, device=conditions.device)
-        with self._autocast():
+        with self._autocast(), one_thread():
             logits, cache = self.network.begin(both)
             for i in range(count):
                 if i:

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from evalkit.world.text import LENGTH, words
 
+NEAR_GROUPS = 2  # parts of the channels that are mixed among neighbouring words
+
 
 @dataclass(frozen=True)
 class WorldARConfig:
@@ -78,6 +80,8 @@ class WorldARNet(nn.Module):
         self.config = config
         self.words = nn.Embedding(config.vocabulary, config.width)
         self.codes = nn.Embedding(config.codes, config.width)
+        # a word's neighbours within three: which colour is whose, and on which side of a relation a thing stands
+        self.near = nn.Conv1d(config.width, config.width, 7, padding=3, groups=NEAR_GROUPS, bias=False)
         self.word_places = nn.Parameter(torch.zeros(config.text, config.width))
         self.rows = nn.Parameter(torch.zeros(config.side, 1, config.width))
         self.columns = nn.Parameter(torch.zeros(1, config.side, config.width))
@@ -96,6 +100,7 @@ class WorldARNet(nn.Module):
                 nn.init.normal_(parameter, std=0.02)
             if name.endswith(("out.weight", "fall.weight")):
                 nn.init.normal_(parameter, std=0.02 / (2 * self.config.layers) ** 0.5)
+        nn.init.zeros_(self.near.weight)
 
     def forward(self, text: Tensor, tokens: Tensor) -> Tensor:
         """Logits [B, N, codes] of int64 codes [B, N] under captions [B, text] (teacher forcing)."""
@@ -119,7 +124,8 @@ class WorldARNet(nn.Module):
 
     def read(self, text: Tensor) -> Tensor:
         """[B, text, width] of word numbers."""
-        out: Tensor = self.words(text) + self.word_places
+        x = self.words(text) + self.word_places
+        out: Tensor = x + self.near(x.transpose(1, 2)).transpose(1, 2)
         return out
 
     def places(self, before: Tensor, count: int) -> Tensor:

@@ -70,13 +70,18 @@ def test_the_cache_changes_nothing(generator):
     assert torch.equal((free + 3 * (cond - free)).argmax(-1), tokens)
 
 
-def test_pictures_are_the_same_at_any_batch_size_and_order(generator):
-    requests = asked(19)
-    whole = {image.id: image.pixels for image in generator.generate(requests)}
-    for size in (1, 7):
-        for start in range(0, 19, size):
-            for image in generator.generate(requests[::-1][start : start + size]):
-                assert np.array_equal(image.pixels, whole[image.id])
+def test_codes_are_the_same_at_any_batch_size_and_order(generator):
+    requests = asked(32)
+    whole = dict(zip((r.id for r in requests), generator.sample_tokens(requests), strict=True))
+    for part in (requests[5:6], requests[20:27][::-1], requests[31:]):
+        for request, codes in zip(part, generator.sample_tokens(part), strict=True):
+            assert torch.equal(codes, whole[request.id])
+
+
+def test_decoding_leaves_the_number_of_threads_as_it_was(generator):
+    before = torch.get_num_threads()
+    generator.sample_tokens(asked(1))
+    assert torch.get_num_threads() == before
 
 
 def test_unknown_words_are_refused_before_anything_is_drawn(generator):
