@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from torch import Tensor
 
 from evalkit.errors import EvalkitError
 
-Form = Literal["none", "llamagen", "var", "flexvar", "d-ar", "mar", "xar", "detailflow", "constant"]
+Form = Literal["none", "llamagen", "var", "flexvar", "d-ar", "mar", "hi-mar", "xar", "detailflow", "constant"]
 _SCHEDULES_OF: dict[str, str] = {
     "var": "linear",
     "flexvar": "linear",
     "d-ar": "linear",
     "mar": "linear",
+    "hi-mar": "linear",
     "xar": "linear",
 }
 
@@ -45,8 +46,9 @@ class Guidance:
     """How strongly a condition is enforced.
 
     `scale` in the family's own numbers: 0 is off for `var` and `flexvar`, 1 for all others. `start`: the scale at the
-    first step (`d-ar`). `schedule`: a key of `SCHEDULES`; by default the family's own. `interval`: guidance stops after
-    this many decoded tokens (`llamagen`). `window`: the progress at which guidance is on (`rectangular`, `step`).
+    first step (`d-ar`), or that of the coarse phase (`hi-mar`). `schedule`: a key of `SCHEDULES`; by default the family's
+    own. `interval`: guidance stops after this many decoded tokens (`llamagen`). `window`: the progress at which guidance
+    is on (`rectangular`, `step`).
 
     `llamagen` with a schedule is GigaTok's: the first token is drawn at full scale, whatever the schedule.
     `detailflow` multiplies the scale itself by the schedule, down to below 1 (its `gradual_cfg` is `linear_re`).
@@ -76,10 +78,20 @@ class Guidance:
         if self.form == "none":
             return True
         neutral = 0.0 if self.form in ("var", "flexvar") else 1.0
-        return self.scale == neutral and self.start in (None, neutral)
+        return self.scale == neutral and (self.start in (None, neutral) or self.form == "hi-mar")
+
+    @property
+    def coarse(self) -> Guidance:
+        """That of the coarse phase (`hi-mar`): up to `start`, where one is given; off where the fine phase's is."""
+        if self.form != "hi-mar" or self.start is None or self.off:
+            return self
+        return replace(self, scale=self.start, start=None)
 
     def at(self, progress: float) -> float:
-        """Canonical scale at `progress` in [0, 1]: step i of n is i / (n - 1); for `mar` the share of known tokens."""
+        """Canonical scale at `progress` in [0, 1]: step i of n is i / (n - 1).
+
+        For `mar`, and for the phases of `hi-mar`, progress is the share of known tokens.
+        """
         if self.off:
             return 1.0
         name = self.schedule or _SCHEDULES_OF.get(self.form, "constant")
@@ -92,7 +104,7 @@ class Guidance:
             return 1.0 + self.scale * share
         if self.form == "detailflow":
             return self.scale * share
-        low = 1.0 if self.start is None else self.start
+        low = 1.0 if self.start is None or self.form == "hi-mar" else self.start
         return low + (self.scale - low) * share
 
     def active(self, decoded: int) -> bool:

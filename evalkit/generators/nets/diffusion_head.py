@@ -127,11 +127,15 @@ class Respaced:
     def step(self, out: Tensor, x: Tensor, index: int, noise: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
         """(x one step earlier, the guess of x at 0) from the head's `out` [n, 2c] for `x` [n, c] at taken step `index`."""
         eps, spread = out.chunk(2, -1)
-        guess = _f(np.sqrt(1 / self.kept[index])) * x - _f(np.sqrt(1 / self.kept[index] - 1)) * eps
-        mean = _f(self.first[index]) * guess + _f(self.second[index]) * x
+        mean, guess = self.mean(eps, x, index)
         share = (spread + 1) / 2
         deviation = torch.exp(0.5 * (share * _f(self.high[index]) + (1 - share) * _f(self.low[index])))
         return (mean + deviation * noise * temperature if index else mean), guess
+
+    def mean(self, eps: Tensor, x: Tensor, index: int) -> tuple[Tensor, Tensor]:
+        """(mean of x one step earlier, the guess of x at 0) where `eps` is the noise seen in `x`, of any one shape."""
+        guess = _f(np.sqrt(1 / self.kept[index])) * x - _f(np.sqrt(1 / self.kept[index] - 1)) * eps
+        return _f(self.first[index]) * guess + _f(self.second[index]) * x, guess
 
     def sample(
         self,

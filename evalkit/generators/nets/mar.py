@@ -94,15 +94,13 @@ class MarNet(nn.Module):
 
     def condition(self, classes: Tensor) -> Tensor:
         """[B, C] of class ids; the id behind the last class is the unconditional one."""
-        count = self.class_emb.num_embeddings
-        known: Tensor = self.class_emb(classes.clamp(max=count - 1))
-        return torch.where((classes < count)[:, None], known, self.fake_latent)
+        return class_or_none(self.class_emb, self.fake_latent, classes)
 
     def encode(self, latents: Tensor, known: Tensor, condition: Tensor) -> Tensor:
         """[B, buffer + n, C] of latents [B, L, c], of which those at `known` are seen."""
         x = self.z_proj(latents)
         x = torch.cat([condition[:, None].expand(-1, self.buffer, -1), x], 1) + self.encoder_pos_embed_learned
-        x = _take(self.z_proj_ln(x), self._with_buffer(known))
+        x = take(self.z_proj_ln(x), behind(self.buffer, known))
         for block in self.encoder_blocks:
             x = block(x)
         out: Tensor = self.encoder_norm(x)
@@ -112,18 +110,32 @@ class MarNet(nn.Module):
         """[B, L, C]: what the diffusion head is told of each position."""
         x = self.decoder_embed(encoded)
         total = self.decoder_pos_embed_learned.shape[1]
-        places = self._with_buffer(known)[..., None].expand(-1, -1, x.shape[-1])
-        x = self.mask_token.to(x.dtype).expand(len(x), total, -1).scatter(1, places, x)
+        x = put(self.mask_token.to(x.dtype).expand(len(x), total, -1), behind(self.buffer, known), x)
         x = x + self.decoder_pos_embed_learned
         for block in self.decoder_blocks:
             x = block(x)
         out: Tensor = self.decoder_norm(x)[:, self.buffer :] + self.diffusion_pos_embed_learned
         return out
 
-    def _with_buffer(self, known: Tensor) -> Tensor:
-        front = torch.arange(self.buffer, device=known.device).expand(len(known), -1)
-        return torch.cat([front, known + self.buffer], 1)
+
+def class_or_none(table: nn.Embedding, none: Tensor, classes: Tensor) -> Tensor:
+    """[B, C] of class ids [B]; the id behind the table's last is `none` [1, C]."""
+    count = table.num_embeddings
+    known: Tensor = table(classes.clamp(max=count - 1))
+    return torch.where((classes < count)[:, None], known, none)
 
 
-def _take(x: Tensor, places: Tensor) -> Tensor:
+def behind(buffer: int, places: Tensor) -> Tensor:
+    """[B, buffer + n]: the buffer's places, then `places` [B, n] moved behind it."""
+    front = torch.arange(buffer, device=places.device).expand(len(places), -1)
+    return torch.cat([front, places + buffer], 1)
+
+
+def take(x: Tensor, places: Tensor) -> Tensor:
+    """[B, n, C]: what stands at `places` [B, n] of x [B, L, C]."""
     return x.gather(1, places[..., None].expand(-1, -1, x.shape[-1]))
+
+
+def put(x: Tensor, places: Tensor, new: Tensor) -> Tensor:
+    """x [B, L, C] with `new` [B, n, C] at `places` [B, n]."""
+    return x.scatter(1, places[..., None].expand(-1, -1, x.shape[-1]), new)
