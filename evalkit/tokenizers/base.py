@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from evalkit.errors import EvalkitError
+from evalkit.tokenizers.nets.search import Among, has_search, listening, restricted
+
+OPEN_CODEBOOKS = "those of llamagen, var, taming, maskgit, titok, gigatok, ibq, dar, hita and world-vq can"
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,24 @@ class Tokenizer(ABC):
     @abstractmethod
     def tokens_per_image(self, height: int, width: int) -> int | None:
         """Number of codes of a height x width picture; None where it depends on the picture (codecs)."""
+
+    def encode_among(
+        self, images: Tensor, allowed: Tensor, *, most_cost: float = math.inf, fraction: float = 1.0
+    ) -> Codes:
+        """Codes of pictures [B, 3, H, W] in [0, 1] that avoid the codes where `allowed` (bool [V] or [B, V]) is False.
+
+        The nearest allowed code in the quantiser's own metric takes the place of one that is not allowed, inside the
+        residual loop of multi-scale models. `most_cost` and `fraction`: see `nets.search.Among`. Raises
+        `EvalkitError` for tokenizers that do not search a codebook.
+        """
+        raise EvalkitError(f"{self.name} searches no codebook, so its codes cannot be restricted; {OPEN_CODEBOOKS}")
+
+    def features(self, images: Tensor) -> Tensor:
+        """What codes are made from, float32 [B, n], as a differentiable function of pictures [B, 3, H, W] in [0, 1].
+
+        Raises `EvalkitError` for tokenizers without gradients (codecs, compiled networks).
+        """
+        raise EvalkitError(f"{self.name} has no gradients; give a tokenizer that is a network, such as llamagen-vq16")
 
     def codes(
         self,
@@ -185,13 +207,43 @@ class NetworkTokenizer(Tokenizer):
     @torch.inference_mode()
     def encode(self, images: Tensor) -> Codes:
         """Codes of float32 [B, 3, H, W] pictures in [0, 1]."""
+        x = self._scaled(images)
+        with self._exact():
+            return self._encode(x)
+
+    def _scaled(self, images: Tensor) -> Tensor:
+        """Pictures on the device in the network's own value range; raises for shapes and sizes it does not take."""
         if images.ndim != 4 or images.shape[1] != 3:
             raise EvalkitError(f"encode takes [B, 3, H, W] pictures; a tensor of shape {tuple(images.shape)} was given")
         self.check_size(int(images.shape[2]), int(images.shape[3]))
         low, high = self.value_range
-        x = images.to(self.device, torch.float32, memory_format=torch.channels_last) * (high - low) + low
-        with self._exact():
+        return images.to(self.device, torch.float32, memory_format=torch.channels_last) * (high - low) + low
+
+    @torch.inference_mode()
+    def encode_among(
+        self, images: Tensor, allowed: Tensor, *, most_cost: float = math.inf, fraction: float = 1.0
+    ) -> Codes:
+        """Codes that avoid those where `allowed` (bool [V] or [B, V]) is False; see `Tokenizer.encode_among`."""
+        if not has_search(self.network):
+            return super().encode_among(images, allowed)
+        shapes = {(self.vocab_size,), (len(images), self.vocab_size)}
+        if allowed.dtype != torch.bool or tuple(allowed.shape) not in shapes or not bool(allowed.any(-1).all()):
+            raise EvalkitError(
+                f"allowed is bool [{self.vocab_size}] or [{len(images)}, {self.vocab_size}] for {self.name} with at "
+                f"least one code True; {allowed.dtype} {tuple(allowed.shape)} given"
+            )
+        x = self._scaled(images)
+        with self._exact(), restricted(self.network, Among(allowed.to(self.device), most_cost, fraction)):
             return self._encode(x)
+
+    def features(self, images: Tensor) -> Tensor:
+        """The latent, the features that codes are searched for, or the encoder's output, [B, n]; see `Tokenizer`."""
+        with torch.enable_grad(), self._exact(), listening(self.network) as heard:
+            codes = self._encode(self._scaled(images))
+        parts = heard if codes.latent is None else [codes.latent]
+        if not parts or (images.requires_grad and not any(part.requires_grad for part in parts)):
+            return super().features(images)
+        return torch.cat([part.float().flatten(1) for part in parts], dim=1)
 
     @torch.inference_mode()
     def decode(self, codes: Codes, *, seed: int = 0, noise: Tensor | None = None) -> Tensor:

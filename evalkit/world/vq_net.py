@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from evalkit.tokenizers.nets.search import CodeSearch
+
 
 @dataclass(frozen=True)
 class WorldVQConfig:
@@ -89,7 +91,7 @@ class Decoder(nn.Module):
         return out
 
 
-class WorldVQNet(nn.Module):
+class WorldVQNet(CodeSearch):
     """Encoder, a codebook on the unit sphere, decoder."""
 
     codebook: Tensor
@@ -103,7 +105,8 @@ class WorldVQNet(nn.Module):
     def indices(self, z: Tensor) -> Tensor:
         """int64 [B, h * w]: the nearest code of each position of [B, code_dim, h, w], row by row."""
         flat = z.float().flatten(2).transpose(1, 2)
-        return (flat @ self.codebook.float().T).argmax(-1)
+        table = self.codebook.float()
+        return self.settle(flat, (flat @ table.T).argmax(-1), table)
 
     def lookup(self, indices: Tensor, grid: tuple[int, int]) -> Tensor:
         """[B, code_dim, h, w] of int64 [B, h * w]."""

@@ -1,4 +1,4 @@
-"""Nearest-code search in float32 that never holds more than a bounded piece of the distance matrix."""
+"""A table of codes: searched for the nearest one, and looked up."""
 
 from __future__ import annotations
 
@@ -6,24 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-MATRIX_BYTES = 256 * 2**20  # of one piece of the [positions, codes] matrix
+from evalkit.tokenizers.nets.search import CodeSearch, nearest_code
+
+__all__ = ["Codebook", "nearest_code"]
 
 
-def nearest_code(z: Tensor, codebook: Tensor, *, by_dot: bool = False) -> Tensor:
-    """Index int64 [n] of the code of `codebook` [v, d] nearest to each row of `z` [n, d] by squared L2 distance.
-
-    `by_dot`: the largest dot product instead (IBQ). Ties go to the lower index. Computed in float32 whatever the
-    autocast state, in pieces of at most `MATRIX_BYTES`.
-    """
-    with torch.autocast(z.device.type, enabled=False):
-        z, codebook = z.float(), codebook.float()
-        bias = torch.zeros_like(codebook[:, 0]) if by_dot else codebook.square().sum(1).mul_(-0.5)
-        step = max(1, MATRIX_BYTES // (4 * codebook.shape[0]))
-        pieces = [torch.addmm(bias, piece, codebook.t()).argmax(1) for piece in torch.split(z, step)]
-    return torch.cat(pieces) if pieces else z.new_zeros(0, dtype=torch.long)
-
-
-class Codebook(nn.Module):
+class Codebook(CodeSearch):
     """A table of codes (`embedding.weight` [v, d]) with nearest-code search; `l2` compares on the unit sphere."""
 
     def __init__(self, size: int, dim: int, *, l2: bool, by_dot: bool = False, used: int = 0) -> None:
@@ -44,7 +32,9 @@ class Codebook(nn.Module):
         flat = z.permute(0, 2, 3, 1).reshape(-1, z.shape[1]).float()
         if self.l2:
             flat = F.normalize(flat, dim=-1)
-        return nearest_code(flat, self.table(), by_dot=self.by_dot).reshape(z.shape[0], -1)
+        table = self.table()
+        nearest = nearest_code(flat, table, by_dot=self.by_dot).reshape(z.shape[0], -1)
+        return self.settle(flat.reshape(*nearest.shape, -1), nearest, table, by_dot=self.by_dot)
 
     def lookup(self, indices: Tensor, grid: tuple[int, int]) -> Tensor:
         """Features [B, d, h, w] of codes [B, h*w]."""

@@ -1,0 +1,126 @@
+"""Nearest-code search: in float32 and bounded memory, among all codes or only among some (watermarks after generation)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+MATRIX_BYTES = 256 * 2**20  # of one piece of the [positions, codes] matrix
+
+
+def nearest_code(z: Tensor, codebook: Tensor, *, by_dot: bool = False, allowed: Tensor | None = None) -> Tensor:
+    """Index int64 [n] of the code of `codebook` [v, d] nearest to each row of `z` [n, d] by squared L2 distance.
+
+    `by_dot`: the largest dot product instead (IBQ). `allowed`: bool [v], only these codes are found. Ties go to the
+    lower index. Computed in float32 whatever the autocast state, in pieces of at most `MATRIX_BYTES`.
+    """
+    with torch.autocast(z.device.type, enabled=False):
+        z, codebook = z.float(), codebook.float()
+        bias = torch.zeros_like(codebook[:, 0]) if by_dot else codebook.square().sum(1).mul_(-0.5)
+        if allowed is not None:
+            bias = bias.masked_fill(~allowed.to(bias.device), -math.inf)
+        step = max(1, MATRIX_BYTES // (4 * codebook.shape[0]))
+        pieces = [torch.addmm(bias, piece, codebook.t()).argmax(1) for piece in torch.split(z, step)]
+    return torch.cat(pieces) if pieces else z.new_zeros(0, dtype=torch.long)
+
+
+@dataclass(frozen=True)
+class Among:
+    """Codes that an encoding should use, and what it may cost.
+
+    `allowed`: bool [v], or [B, v] with a row a picture. `most_cost`: a code outside is exchanged only where the distance
+    (squared L2, on the unit sphere for codebooks that live there; loss of dot product for those searched by it) grows
+    by no more. `fraction`: of a picture's exchanges only this share, the cheapest (of each scale's for several scales).
+    """
+
+    allowed: Tensor
+    most_cost: float = math.inf
+    fraction: float = 1.0
+
+
+class CodeSearch(nn.Module):
+    """What searching codes has in common: the codes can be restricted, and the features that are searched for kept."""
+
+    among: Among | None = None
+    heard: list[Tensor] | None = None
+
+    def settle(self, z: Tensor, nearest: Tensor, table: Tensor, *, by_dot: bool = False) -> Tensor:
+        """Codes int64 [B, n] for features `z` [B, n, d] whose nearest codes of `table` [v, d] are `nearest`."""
+        if self.heard is not None:
+            self.heard.append(z)
+        if self.among is None:
+            return nearest
+        rows = zip(z, nearest, self.among.allowed.to(z.device).expand(len(z), -1), strict=True)
+        return torch.stack([exchange(*row, table, self.among, by_dot=by_dot) for row in rows])
+
+
+def exchange(
+    z: Tensor, nearest: Tensor, allowed: Tensor, table: Tensor, among: Among, *, by_dot: bool = False
+) -> Tensor:
+    """Codes int64 [n] of one picture: `nearest` where allowed or where the exchange would cost too much."""
+    wrong = (~allowed[nearest]).nonzero().flatten()
+    if not len(wrong):
+        return nearest
+    with torch.autocast(z.device.type, enabled=False):
+        here = z[wrong].float()
+        other = nearest_code(here, table, by_dot=by_dot, allowed=allowed)
+        cost = _distance(here, table[other], by_dot) - _distance(here, table[nearest[wrong]], by_dot)
+    cheapest = cost.argsort(stable=True)[: round(among.fraction * len(wrong))]
+    taken = cheapest[cost[cheapest] <= among.most_cost]
+    return nearest.index_put((wrong[taken],), other[taken])
+
+
+def _distance(z: Tensor, codes: Tensor, by_dot: bool) -> Tensor:
+    codes = codes.float()
+    return -(z * codes).sum(1) if by_dot else (z - codes).square().sum(1)
+
+
+def has_search(network: nn.Module) -> bool:
+    """Whether some part of the network searches a codebook."""
+    return any(isinstance(module, CodeSearch) for module in network.modules())
+
+
+@contextmanager
+def restricted(network: nn.Module, among: Among) -> Iterator[None]:
+    """Within the context the network's searches find the codes of `among` only, as far as its limits allow."""
+    searches = [module for module in network.modules() if isinstance(module, CodeSearch)]
+    for search in searches:
+        search.among = among
+    try:
+        yield
+    finally:
+        for search in searches:
+            search.among = None
+
+
+@contextmanager
+def listening(network: nn.Module) -> Iterator[list[Tensor]]:
+    """Within the context every search adds its features [B, n, d], with their gradient, to the list.
+
+    A network that searches nothing (bits) gives what its `encoder` puts out, where that is one tensor of floats.
+    """
+    heard: list[Tensor] = []
+    searches = [module for module in network.modules() if isinstance(module, CodeSearch)]
+    for search in searches:
+        search.heard = heard
+    encoder = getattr(network, "encoder", None)
+    hooks = []
+    if not searches and isinstance(encoder, nn.Module):
+        hooks.append(encoder.register_forward_hook(lambda _, __, out: _keep(heard, out)))
+    try:
+        yield heard
+    finally:
+        for search in searches:
+            search.heard = None
+        for hook in hooks:
+            hook.remove()
+
+
+def _keep(heard: list[Tensor], out: object) -> None:
+    if isinstance(out, Tensor) and out.is_floating_point():
+        heard.append(out)
