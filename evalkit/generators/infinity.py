@@ -17,6 +17,7 @@ from evalkit.generators.nets.bit_scales import Sums, mask_of, rotary, split
 from evalkit.generators.nets.caption import TextFeatures
 from evalkit.generators.nets.infinity import Infinity as Network
 from evalkit.generators.nets.infinity import Stage
+from evalkit.generators.nets.next_scale import CachePlan
 from evalkit.generators.nets.t5 import TextEncoder
 from evalkit.generators.network import NetworkTokenGenerator
 from evalkit.generators.pixels import to_uint8
@@ -78,6 +79,7 @@ class Infinity(NetworkTokenGenerator):
     config: InfinityConfig
     network: Network
     cfg_insertion_layer = 0
+    plan: CachePlan | None = None
     _encoder: TextEncoder | None = None
 
     @classmethod
@@ -154,7 +156,9 @@ class Infinity(NetworkTokenGenerator):
         found: list[Tensor] = []
         with self._autocast():
             prompt = self.network.read(text if guidance.off else torch.cat([text, self.network.null(text)]))
-            cache, sums = self.network.new_cache(len(prompt.whole), count), Sums(self.scales, self.config.patch)
+            plain = partial(self.network.new_cache, len(prompt.whole), count)
+            cache = plain() if self.plan is None else self.plan.new_cache(plain, self.lengths)
+            sums = Sums(self.scales, self.config.patch)
             x, start = self.network.start(prompt), 0
             for number, length in enumerate(self.lengths):
                 guide = partial(guidance.combine, progress=number / max(len(self.lengths) - 1, 1))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from evalkit.generators.base import Request, Step
-from evalkit.generators.nets.next_scale import NextScale, scale_mask
+from evalkit.generators.nets.next_scale import CachePlan, NextScale, scale_mask
 from evalkit.generators.network import NetworkTokenGenerator
 from evalkit.generators.next_token import class_ids
 from evalkit.generators.sampling import Sampler
@@ -25,6 +26,7 @@ class NextScaleGenerator(NetworkTokenGenerator):
     network: NextScale
     scales: tuple[int, ...]
     classes: int
+    plan: CachePlan | None = None
 
     def use_scales(self, scales: tuple[int, ...]) -> None:
         """Draw with these sides of the code maps, coarse to fine."""
@@ -66,7 +68,9 @@ class NextScaleGenerator(NetworkTokenGenerator):
         with self._autocast():
             cond = self.network.class_emb(conditions if guidance.off else torch.cat([conditions, null]))
             places, inputs = self.network.positions(self.scales), self.inputs()
-            cache = self.network.new_cache(len(cond), self.tokens_per_image)
+            plain = partial(self.network.new_cache, len(cond), self.tokens_per_image)
+            lengths = tuple(side * side for side in self.scales)
+            cache = plain() if self.plan is None else self.plan.new_cache(plain, lengths)
             found: list[Tensor] = []
             x, start = self.network.start(cond) + places[:, :1], 0
             for number, side in enumerate(self.scales):

@@ -15,6 +15,7 @@ from evalkit.generators.nets.next_scale import (
     BeforeHead,
     Cache,
     FeedForward,
+    Seen,
     SharedAdaLin,
     plain_norm,
     run_dtype,
@@ -42,7 +43,7 @@ class Stage:
     prompt: Prompt
     rope: Tensor
     mask: Tensor | None = None
-    cache: Cache | None = None
+    cache: Seen | None = None
     guide: Combine | None = None
     mixed: tuple[int, ...] = ()
 
@@ -144,7 +145,7 @@ class Infinity(nn.Module):
         for chunk in self.block_chunks:
             x = chunk(x, stage)
         if stage.cache is not None:
-            stage.cache.used += x.shape[1]
+            stage.cache.advance(x.shape[1])
         whole = stage.prompt.whole
         if stage.mixed:
             x, whole = x[: len(x) // 2], whole[: len(x) // 2]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -17,12 +19,31 @@ from evalkit.generators.nets.llama import rotate
 EPS = 1e-6
 
 
-class Cache:
+class Seen(ABC):
+    """What later scales see of the earlier ones; `used` counts their positions."""
+
+    used: int = 0
+
+    @abstractmethod
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+        """[B, H, n, D]: what queries of a new scale find there and in their own keys and values [B, H, n, D]."""
+
+    def advance(self, count: int) -> None:
+        """All layers have seen `count` more positions."""
+        self.used += count
+
+
+class Cache(Seen):
     """Keys and values of all scales so far, in room reserved once: [layers, 2, B, H, L, D]."""
 
     def __init__(self, layers: int, rows: int, heads: int, length: int, head: int, like: Tensor) -> None:
         self.store = torch.empty(layers, 2, rows, heads, length, head, dtype=like.dtype, device=like.device)
         self.used = 0
+
+    def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+        """All keys are kept."""
+        k, v = self.extend(layer, k, v)
+        return F.scaled_dot_product_attention(q, k, v, scale=scale)
 
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values up to and including the new ones [B, H, n, D]."""
@@ -30,6 +51,13 @@ class Cache:
         self.store[layer, 0, :, :, self.used : end] = k
         self.store[layer, 1, :, :, self.used : end] = v
         return self.store[layer, 0, :, :, :end], self.store[layer, 1, :, :, :end]
+
+
+class CachePlan(Protocol):
+    """Makes the caches of a runner in place of the plain ones."""
+
+    def new_cache(self, plain: Callable[[], Cache], lengths: tuple[int, ...]) -> Seen:
+        """The cache of one batch, for scales of `lengths` positions; `plain` makes the plain one."""
 
 
 class Attention(nn.Module):
@@ -45,9 +73,9 @@ class Attention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(
-        self, x: Tensor, mask: Tensor | None, cache: Cache | None, layer: int, rope: Tensor | None = None
+        self, x: Tensor, mask: Tensor | None, cache: Seen | None, layer: int, rope: Tensor | None = None
     ) -> Tensor:
-        """[B, n, C] -> [B, n, C]; `mask` [n, n] is True where a position may look, `rope` [n, D/2, (cos, sin)]."""
+        """[B, n, C] -> [B, n, C]; `mask` [n, n] is True where a position may look (without a cache), `rope` [n, D/2, 2]."""
         b, n, width = x.shape
         bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
         qkv = F.linear(x, self.mat_qkv.weight, bias).view(b, n, 3, self.heads, width // self.heads)
@@ -59,9 +87,10 @@ class Attention(nn.Module):
         if rope is not None:
             q, k = (rotate(each.transpose(1, 2), rope).transpose(1, 2) for each in (q, k))
         q, k = q.to(v.dtype), k.to(v.dtype)
-        if cache is not None:
-            k, v = cache.extend(layer, k, v)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
+        if cache is None:
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
+        else:
+            out = cache.attend(layer, q, k, v, scale)
         y: Tensor = self.proj(out.transpose(1, 2).reshape(b, n, width))
         return y
 
@@ -90,7 +119,7 @@ class Block(nn.Module):
         else:
             self.ada_lin = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
 
-    def forward(self, x: Tensor, steer: Tensor, mask: Tensor | None, cache: Cache | None, layer: int) -> Tensor:
+    def forward(self, x: Tensor, steer: Tensor, mask: Tensor | None, cache: Seen | None, layer: int) -> Tensor:
         """`steer`: the class [B, C], or what the shared layer made of it [B, 1, 6, C]."""
         width = x.shape[-1]
         six = self.ada_gss + steer if self.shared else self.ada_lin(steer).view(-1, 1, 6, width)
@@ -146,13 +175,13 @@ class NextScale(nn.Module, ABC):
         like = torch.empty(0, dtype=run_dtype(self.head.weight), device=self.head.weight.device)
         return Cache(len(self.blocks), rows, self.heads, length, self.head_width, like)
 
-    def run(self, x: Tensor, cond: Tensor, mask: Tensor | None, cache: Cache | None) -> Tensor:
+    def run(self, x: Tensor, cond: Tensor, mask: Tensor | None, cache: Seen | None) -> Tensor:
         """float32 logits [B, n, V] of inputs [B, n, C] behind those in `cache`."""
         steer = self.shared_ada_lin(cond)
         for layer, block in enumerate(self.blocks):
             x = block(x, steer, mask, cache, layer)
         if cache is not None:
-            cache.used += x.shape[1]
+            cache.advance(x.shape[1])
         with torch.autocast(x.device.type, enabled=False):
             logits: Tensor = self.head(self.head_nm(x.float(), cond.float()))
         return logits

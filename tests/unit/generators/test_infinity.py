@@ -8,6 +8,7 @@ from safetensors.torch import save_file
 
 from evalkit.errors import EvalkitError
 from evalkit.generators import infinity as module
+from evalkit.generators.accelerate.hack import Hack, compress
 from evalkit.generators.base import Request
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.infinity import Infinity, InfinityConfig
@@ -281,3 +282,15 @@ def test_registered_names_hold_the_authors_settings(name, temperature, side, cou
     assert (model.side, model.tokens_per_image, model.rows) == (side, count, rows)
     assert config.width // config.heads == 128
     assert config.bits == 14 * 4 or config.patch == 1
+
+
+def test_cache_budgets_by_class_of_head_work_here_too():
+    model = made(PLAIN)
+    hot = Sampler(GUIDED, temperature=30.0)  # the tiny network is too sure of its bits
+    asked = [Request(str(i), prompt="abcdef"[: 2 + i], seed=i, sampler=hot) for i in range(2)]
+    plain = model.sample_tokens(asked)
+    compress(model, Hack(1.0, samples=1))
+    assert torch.equal(plain, model.sample_tokens(asked))
+    plan = compress(model, Hack(0.4, samples=1))
+    assert not torch.equal(plain, model.sample_tokens(asked))
+    assert plan.report()["kv_keys"] == pytest.approx(0.4 * (1 + 4 + 12), abs=1)

@@ -1,0 +1,1 @@
+"""Ways to draw faster or in less memory."""
