@@ -16,8 +16,11 @@ T = TypeVar("T")
 class Registry(Generic[T]):
     """Names to things, filled on first use by `fill` (imports of the package's own files) and by entry points."""
 
-    def __init__(self, kind: str, fill: Callable[[], None], entry_point_group: str | None = None) -> None:
+    def __init__(
+        self, kind: str, fill: Callable[[], None], entry_point_group: str | None = None, listing: str | None = None
+    ) -> None:
         self.kind = kind
+        self._listing = listing or f"evalkit ls {kind}s"
         self._fill: Callable[[], None] | None = fill
         self._group = entry_point_group
         self._items: dict[str, T] = {}
@@ -47,9 +50,7 @@ class Registry(Generic[T]):
             known = [*self._items, *self._aliases]
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(self._items))}."
-            raise EvalkitError(
-                f"there is no {self.kind} called {name!r}; {hint} List them with: evalkit ls {self.kind}s"
-            )
+            raise EvalkitError(f"there is no {self.kind} called {name!r}; {hint} List them with: {self._listing}")
         return found
 
     def canonical(self, name: str) -> str:

@@ -71,7 +71,7 @@ class DiffusersGenerator(Generator):
         config = source.config if isinstance(source.config, PipelineConfig) else PipelineConfig(source.config)
         local = Path(config.repo).expanduser()
         folder = local if local.is_dir() else model_folder(source, config.repo, pickled=config.pickled)
-        _check_classes(folder)
+        check_classes(folder)
         extra = {"safety_checker": None} if "safety_checker" in _index(folder) else {}
         try:
             pipeline = DiffusionPipeline.from_pretrained(
@@ -121,7 +121,7 @@ def _index(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _check_classes(folder: Path) -> None:
+def check_classes(folder: Path) -> None:
     """Refuse folders whose classes would be code of the repository."""
     import diffusers
 

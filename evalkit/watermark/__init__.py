@@ -1,0 +1,1 @@
+"""Watermarks of autoregressive image generators: embedding, detection, attacks."""
