@@ -16,6 +16,7 @@ VERBS = {
     "ls": ("evalkit.cli.ls", "List tokenizers, generators, protocols, metrics or tasks."),
     "protocol": ("evalkit.cli.protocol", "Show how a number is measured, and how two protocols differ."),
     "report": ("evalkit.cli.report", "Write one HTML page over finished runs."),
+    "view": ("evalkit.cli.view", "Look at the samples of runs: filter, sort, zoom, two runs side by side."),
     "weights": ("evalkit.cli.weights", "List, fetch and check weight files."),
     "doctor": ("evalkit.cli.doctor", "Say what works on this machine and what is missing."),
     "completion": ("evalkit.cli.completion", "Print the shell completion script."),

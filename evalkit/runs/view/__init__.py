@@ -1,0 +1,86 @@
+"""`evalkit view`: the samples of runs as a folder of static files that opens from disk, with no network."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import EvalkitError
+from evalkit.runs.store import Run, read_run, write_bytes
+from evalkit.runs.view.columns import columns
+from evalkit.runs.view.facts import distinct, facts
+from evalkit.runs.view.find import Found, default_folder, find_runs
+from evalkit.runs.view.pictures import copied, linked, sample_pictures
+
+__all__ = ["Found", "default_folder", "find_runs", "write_view"]
+MARK = "view.json"
+SCRIPTS = ("model.js", "pairs.js", "list.js", "tiles.js", "zoom.js", "detail.js", "tools.js", "app.js")
+
+
+def write_view(runs: Sequence[Path], folder: Path, *, copy: bool = False) -> Path:
+    """Write the page over the sealed `runs` into `folder` and give the page's path back; runs are never written to.
+
+    Pictures are reached where they lie by relative addresses, or with `copy` lie in `folder` too, which can then be
+    moved alone. An earlier view in `folder` is replaced. Raises `EvalkitError` where `folder` holds anything else,
+    lies inside a run, or cannot be written.
+    """
+    _check(runs, folder)
+    try:
+        for old in ("data", "pictures"):
+            shutil.rmtree(folder / old, ignore_errors=True)
+        write_bytes(folder / MARK, json.dumps({"view": 1, "runs": len(runs)}).encode())
+        listed = [_write_run(read_run(path), number, folder, copy=copy) for number, path in enumerate(runs)]
+        names = distinct([each["name"] for each in listed], [path.resolve().name for path in runs])
+        _write_script(
+            folder / "data" / "runs.js", "view.runs", [{**e, "name": n} for e, n in zip(listed, names, strict=True)]
+        )
+        return _write_page(folder)
+    except OSError as error:
+        raise EvalkitError(f"{folder} cannot be written ({error.strerror}); give another place with --out") from None
+
+
+def _check(runs: Sequence[Path], folder: Path) -> None:
+    place = folder.resolve()
+    for run in runs:
+        if place.is_relative_to(run.resolve()):
+            raise EvalkitError(f"{folder} lies inside the run {run}, which is sealed; give an --out beside it")
+    if folder.is_file():
+        raise EvalkitError(f"{folder} is a file; give a folder as --out")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).is_file():
+        raise EvalkitError(f"{folder} is not empty and holds no earlier view; give a fresh --out")
+
+
+def _write_run(run: Run, number: int, folder: Path, *, copy: bool) -> dict[str, Any]:
+    """Write the data of one run, which the page loads when it is chosen; give its facts back."""
+    found = sample_pictures(run)
+    data = {
+        "columns": [each.as_dict() for each in columns(run.samples)],
+        "pictures": copied(found, folder, str(number)) if copy else linked(found, folder),
+    }
+    _write_script(folder / "data" / f"{number}.js", f"view.data[{number}]", data)
+    return {**facts(run, folder), "pictures": [each.kind for each in found]}
+
+
+def _write_script(path: Path, target: str, value: Any) -> None:
+    """`target = value` as a script: pages that were opened from disk may not read JSON files.
+
+    Everything beyond ASCII is escaped, so that no text can end the script or be an invalid file.
+    """
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    write_bytes(path, f"{target} = {text};\n".encode("ascii"))
+
+
+def _write_page(folder: Path) -> Path:
+    """The page itself, the same for all runs."""
+    report, own = package_files("evalkit.runs.report"), package_files("evalkit.runs.view") / "page"
+    style = "".join((part).read_text(encoding="utf-8") for part in (report / "report.css", own / "view.css"))
+    write_bytes(folder / "view.css", style.encode())
+    for name in SCRIPTS:
+        write_bytes(folder / "scripts" / name, (own / name).read_bytes())
+    page = folder / "index.html"
+    write_bytes(page, (own / "index.html").read_bytes())
+    return page

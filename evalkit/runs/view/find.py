@@ -1,0 +1,70 @@
+"""Which runs a reader means: run folders, or folders that hold runs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from evalkit.errors import EvalkitError
+
+DEPTH = 3  # folders below a given one in which runs are looked for
+
+
+@dataclass(frozen=True)
+class Found:
+    """Sealed runs in the order given (those of one folder by name), and folders of unfinished ones."""
+
+    sealed: tuple[Path, ...]
+    unfinished: tuple[Path, ...]
+
+
+def find_runs(paths: Iterable[str | Path]) -> Found:
+    """The runs in `paths`, each a run or a folder with runs at most three folders below.
+
+    Raises `EvalkitError` where a path is not there or holds no finished run.
+    """
+    sealed: dict[Path, Path] = {}  # the same run may be given twice, or by two names
+    unfinished: dict[Path, Path] = {}
+    for path in map(Path, paths):
+        if not path.is_dir():
+            state = "is a file" if path.exists() else "is not there"
+            raise EvalkitError(f"{path} {state}; give a run folder (with record.json), or a folder of runs")
+        here = _below(path, DEPTH)
+        good = [run for run in here if (run / "record.json").is_file()]
+        bad = [run for run in here if run not in good]
+        if not good:
+            also = f", but {bad[0]} is unfinished: type its command again to resume it" if bad else ""
+            raise EvalkitError(
+                f"{path} holds no finished run{also}; expected record.json, as `evalkit tokenizer` leaves it"
+            )
+        for run in good:
+            sealed.setdefault(run.resolve(), run)
+        for run in bad:
+            unfinished.setdefault(run.resolve(), run)
+    if not sealed:
+        raise EvalkitError("nothing to view; give a run folder (with record.json), or a folder of runs")
+    return Found(tuple(sealed.values()), tuple(unfinished.values()))
+
+
+def default_folder(given: Iterable[str | Path], runs: Iterable[Path]) -> Path:
+    """Where the view of `runs` goes unless said otherwise: `view-<name>-<hash>` beside them, never inside one.
+
+    The hash is of the runs' places: the same command replaces its own view, another one has another.
+    """
+    places = [run.resolve() for run in runs]
+    first = Path(next(iter(given))).resolve()
+    digest = hashlib.sha256("\0".join(map(str, sorted(places))).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    home = first.parent if first in places else first
+    name = places[0].name if len(places) == 1 else f"{len(places)}-runs"
+    return home / f"view-{name}-{digest}"
+
+
+def _below(folder: Path, depth: int) -> list[Path]:
+    if (folder / "record.json").is_file() or (folder / "plan.json").is_file():
+        return [folder]
+    if depth == 0:
+        return []
+    inner = sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+    return [run for each in inner for run in _below(each, depth - 1)]
