@@ -1,5 +1,6 @@
 """A headless Chromium over the DevTools protocol, spoken through two pipes: no package, no port, no network."""
 
+import fcntl
 import json
 import os
 import select
@@ -77,17 +78,23 @@ class Page:
 
 class Browser:
     def __init__(self, profile):
-        to_browser, self.out = os.pipe()
-        self.back, from_browser = os.pipe()
-        command = f'exec "$0" "$@" 3<&{to_browser} 4>&{from_browser}'
+        reading, self.out = os.pipe()
+        self.back, writing = os.pipe()
+        high = [fcntl.fcntl(each, fcntl.F_DUPFD, 100) for each in (reading, writing)]
+
+        def place():  # the browser reads at 3 and writes at 4
+            os.dup2(high[0], 3)
+            os.dup2(high[1], 4)
+
         self.process = subprocess.Popen(
-            ["sh", "-c", command, CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
-            pass_fds=(to_browser, from_browser),
+            [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            preexec_fn=place,
+            pass_fds=(3, 4),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        os.close(to_browser)
-        os.close(from_browser)
+        for each in (reading, writing, *high):
+            os.close(each)
         self.number, self.rest, self.pages = 0, b"", {}
 
     def page(self, width=1280, height=860, dark=False):

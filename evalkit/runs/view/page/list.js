@@ -71,6 +71,7 @@ view.List = class {
   add(position) {
     const node = this.style.draw(this.items[position], position);
     node.dataset.position = position;
+    node.tabIndex = -1;
     node.style.width = `${this.size.width - this.size.gap}px`;
     node.style.height = `${this.size.height - this.size.gap}px`;
     this.nodes.set(position, node);

@@ -4,7 +4,7 @@ const view = { runs: [], data: [] };
 
 (() => {
   const MOST_CHOICES = 12;
-  const LONGEST_CHOICE = 60;
+  const LONGEST_CHOICE = 120;
   // Characters that act instead of showing; number signs and joiners are drawn, or shape what is drawn.
   const ACTS = /(?![\u200c\u200d\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u{110bd}\u{110cd}\u{13430}-\u{1343f}])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
   const code = (c) => {
