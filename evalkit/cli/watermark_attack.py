@@ -158,18 +158,18 @@ def _show(run: AttackRun, as_json: bool) -> None:
 
 
 def _list(as_json: bool) -> None:
-    from evalkit.watermark.attacks.spelling import GRIDS, KINDS
+    from evalkit.watermark.attacks.spelling import KINDS, grids
 
     kinds = [KINDS.get(name) for name in KINDS]
     if as_json:
         said = {
             "attacks": [{"name": each.name, "usage": each.usage, "about": each.about} for each in kinds],
-            "grids": {name: list(members) for name, members in GRIDS.items()},
+            "grids": {name: list(members) for name, members in grids().items()},
         }
         click.echo(json.dumps(said, indent=1, ensure_ascii=False))
         return
     for each in kinds:
         click.echo(f"{each.usage}\n    {each.about}")
     click.echo("\ngrids:")
-    for name, members in GRIDS.items():
+    for name, members in grids().items():
         click.echo(f"{name} ({len(members)}): {members[0]} … {members[-1]}")

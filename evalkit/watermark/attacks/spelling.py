@@ -144,14 +144,19 @@ def read_attack(spelling: str, options: Options | None = None) -> Attack:
     return Chain.of(steps)
 
 
+def grids() -> Mapping[str, tuple[str, ...]]:
+    """Every named grid with the spellings that it stands for."""
+    KINDS.get("png")  # fills the registries
+    return GRIDS
+
+
 def read_attacks(spellings: Sequence[str], options: Options | None = None) -> list[Attack]:
     """The attacks that spellings and names of grids stand for, each once, in order.
 
     >>> [attack.name for attack in read_attacks(["png", "jpeg:90", "jpeg:90"])]
     ['png', 'jpeg:90']
     """
-    KINDS.get("png")  # fills the registries
-    wanted = [each for spelling in spellings for each in GRIDS.get(spelling, (spelling,))]
+    wanted = [each for spelling in spellings for each in grids().get(spelling, (spelling,))]
     found = [read_attack(each, options) for each in wanted]
     return list({attack.name: attack for attack in found}.values())
 
