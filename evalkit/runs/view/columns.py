@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from evalkit.metrics.catalog import METRICS
-from evalkit.runs.report.words import metric_label, metric_title
+from evalkit.runs.report.words import LABELS, metric_label, metric_title
 
 Kind = Literal["number", "text", "flag"]
 NAMES = {
@@ -41,8 +41,10 @@ class Column:
 
 
 def columns(samples: pa.Table) -> list[Column]:
-    """Every column that has a value, in the table's order; `id` is always there."""
-    made = [_column(name, samples[name]) for name in samples.column_names]
+    """Every column that has a value; `id` is always there. Known metrics come first, in their usual order."""
+    usual = [name for name in LABELS if name in samples.column_names]
+    names = [*usual, *(name for name in samples.column_names if name not in LABELS)]
+    made = [_column(name, samples[name]) for name in names]
     return [each for each in made if each.name == "id" or any(value is not None for value in each.values)]
 
 

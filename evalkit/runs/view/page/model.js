@@ -63,14 +63,14 @@ const view = { runs: [], data: [] };
   const FIRST = ["id", "prompt", "error"];
   const order = (c) => {
     if (FIRST.includes(c.name)) return FIRST.indexOf(c.name);
-    return c.kind === "flag" ? 3 : c.measured ? 4 : view.aside(c) ? 6 : 5;
+    return c.kind === "flag" ? 3 : view.aside(c) ? 6 : c.measured ? 4 : 5;
   };
-  view.aside = (column) => /(^|_)(sha256|file|meta|notes)$/.test(column.of);
+  view.aside = (column) => /(^|_)(sha256|file|meta|notes)$|^target_/.test(column.of);
 
   view.table = (data) => {
     const columns = data.columns.map((c) => {
       const values = c.kind === "number" ? view.numbers(c.values) : c.values;
-      const measured = c.kind === "number" && (c.better !== "" || values.some((v) => v === v && !Number.isInteger(v)));
+      const measured = c.kind === "number" && !view.aside({ of: c.name }) && (c.better !== "" || values.some((v) => v === v && !Number.isInteger(v)));
       return { ...c, values, measured, of: c.name, run: "" };
     }).sort((a, b) => order(a) - order(b));
     const pictures = data.pictures.map((p) => ({

@@ -56,7 +56,8 @@
     const sorted = table.column.get(sort);
     const first = sorted && sorted.kind === "number" ? [sorted] : [];
     const measured = table.columns.filter((c) => c.measured && c !== sorted && c.run !== "B" && c.run !== "A");
-    return [...first, ...measured].slice(0, 3);
+    const rest = first.length ? measured.sort((a, b) => (b.of === first[0].of) - (a.of === first[0].of)) : measured;
+    return [...first, ...rest].slice(0, 3);
   };
 
   view.say = (table, row) => {
@@ -71,7 +72,7 @@
     const pictures = table.pictures;
     const shown = view.highlights(table, state.sort);
     const across = Math.max(1, pictures.length);
-    const CAPTION = 96;
+    const CAPTION = table.column.has("prompt") || table.column.has("class_id") ? 96 : 70; // with a line for the id below
     const GAP = 12;
     return {
       head: 0,
@@ -87,7 +88,7 @@
         if (pictures.length) tile.append(make("div", { className: "slots" }, ...pictures.map((p) => slot(table, p, row, pictures.length > 1))));
         const title = table.title(row);
         const id = view.line(table.id(row));
-        const caption = make("div", { className: "caption" }, make("bdi", { className: "asked" }, title));
+        const caption = make("div", { className: CAPTION > 70 ? "caption" : "caption low" }, make("bdi", { className: "asked" }, title));
         if (table.failed(row)) {
           const error = table.columns.find((c) => c.of === "error" && c.values[row] !== null);
           caption.append(make("bdi", { className: "error" }, view.line(error.values[row])));
