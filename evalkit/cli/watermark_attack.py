@@ -149,12 +149,14 @@ def _show(run: AttackRun, as_json: bool) -> None:
     console.print(table)
     idle = [row["attack"] for row in rows if row["pictures"] > row["failed"] and not row["changed"]]
     if idle:
-        console.print(Text(f"changed no picture, so nothing was attacked: {', '.join(idle)}", style="yellow"))
+        console.print(
+            Text(f"changed no picture, so nothing was attacked: {', '.join(idle)}", style="yellow"), soft_wrap=True
+        )
     for id, reason in list(failed.items())[:20]:
-        console.print(Text(f"{id}: {reason}", style="red"))
+        console.print(Text(f"{id}: {reason}", style="red"), soft_wrap=True)
     if len(failed) > 20:
         console.print(Text(f"and {len(failed) - 20} more; all of them are in the manifest", style="red"))
-    console.print(Text(f"manifest: {run.path / 'manifest.jsonl'}", style="bold"))
+    console.print(Text(f"manifest: {run.path / 'manifest.jsonl'}", style="bold"), soft_wrap=True)
 
 
 def _list(as_json: bool) -> None:
