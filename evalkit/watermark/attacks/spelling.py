@@ -134,7 +134,7 @@ def read_attack(spelling: str, options: Options | None = None) -> Attack:
     Raises `EvalkitError` for unknown names, missing, superfluous and impossible arguments.
 
     >>> read_attack("jpeg:75").parameters
-    {'quality': 75}
+    {'quality': 75, 'subsampling': '420'}
     """
     chosen = options or Options()
     steps: list[Attack] = []
