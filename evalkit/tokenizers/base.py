@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from evalkit.errors import EvalkitError
-from evalkit.tokenizers.nets.search import Among, has_search, listening, restricted
+from evalkit.tokenizers.nets.search import Among, CodeSearch, listening, restricted, searches_of
 
-OPEN_CODEBOOKS = "those of llamagen, var, taming, maskgit, titok, gigatok, ibq, dar, hita and world-vq can"
+OPEN_CODEBOOKS = "type llamagen-vq16, var, taming-f16-16384, janus or world-vq, for example"
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,8 @@ class NetworkTokenizer(Tokenizer):
         self, images: Tensor, allowed: Tensor, *, most_cost: float = math.inf, fraction: float = 1.0
     ) -> Codes:
         """Codes that avoid those where `allowed` (bool [V] or [B, V]) is False; see `Tokenizer.encode_among`."""
-        if not has_search(self.network):
+        searches = self.searches()
+        if not searches:
             return super().encode_among(images, allowed)
         shapes = {(self.vocab_size,), (len(images), self.vocab_size)}
         if allowed.dtype != torch.bool or tuple(allowed.shape) not in shapes or not bool(allowed.any(-1).all()):
@@ -233,12 +234,17 @@ class NetworkTokenizer(Tokenizer):
                 f"least one code True; {allowed.dtype} {tuple(allowed.shape)} given"
             )
         x = self._scaled(images)
-        with self._exact(), restricted(self.network, Among(allowed.to(self.device), most_cost, fraction)):
+        with self._exact(), restricted(searches, Among(allowed.to(self.device), most_cost, fraction)):
             return self._encode(x)
+
+    def searches(self) -> list[CodeSearch]:
+        """Where codes are searched for: parts of the network, or one that a family holds beside it."""
+        return searches_of(self.network)
 
     def features(self, images: Tensor) -> Tensor:
         """The latent, the features that codes are searched for, or the encoder's output, [B, n]; see `Tokenizer`."""
-        with torch.enable_grad(), self._exact(), listening(self.network) as heard:
+        encoder = getattr(self.network, "encoder", None)
+        with torch.enable_grad(), self._exact(), listening(self.searches(), encoder) as heard:
             codes = self._encode(self._scaled(images))
         parts = heard if codes.latent is None else [codes.latent]
         if not parts or (images.requires_grad and not any(part.requires_grad for part in parts)):

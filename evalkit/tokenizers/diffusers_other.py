@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.diffusers_vae import VaeConfig, modern_attention
 from evalkit.tokenizers.library import LibraryTokenizer, check_setting
-from evalkit.tokenizers.nets.quantize import nearest_code
+from evalkit.tokenizers.nets.search import CodeSearch
 from evalkit.tokenizers.registry import register
 
 
@@ -90,12 +90,15 @@ class VqDiffusion(LibraryTokenizer):
         """Vocabulary and stride follow from config.json."""
         self.vocab_size = self.config.codes
         self.multiple = 2 ** (len(self.network.config.block_out_channels) - 1)
+        self.search = CodeSearch()
 
     def _encode(self, x: Tensor) -> Codes:
         z = self.network.encode(x).latents
         flat = z.permute(0, 2, 3, 1).reshape(-1, z.shape[1])
-        indices = nearest_code(flat, self.network.quantize.embedding.weight).reshape(z.shape[0], -1)
-        return Codes(indices=indices, grid=(int(z.shape[2]), int(z.shape[3])))
+        return Codes(
+            indices=self.search.codes(flat, self.network.quantize.embedding.weight, len(z)),
+            grid=(int(z.shape[2]), int(z.shape[3])),
+        )
 
     def _decode(self, codes: Codes, seed: int, noise: Tensor | None) -> Tensor:
         picked = F.embedding(codes.values.to(self.device), self.network.quantize.embedding.weight)

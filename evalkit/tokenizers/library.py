@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from evalkit.errors import EvalkitError, MissingDependency, WeightsError
 from evalkit.tokenizers.base import NetworkTokenizer
+from evalkit.tokenizers.nets.search import CodeSearch
 from evalkit.weights.layout import fit, without_init
 from evalkit.weights.reading import read_checkpoint
 
@@ -28,6 +29,11 @@ class LibraryTokenizer(NetworkTokenizer):
     inside: ClassVar[tuple[str, ...]] = ()
     stem: ClassVar[str] = "diffusion_pytorch_model"  # of the weight file, .safetensors or .bin
     network: Any
+    search: CodeSearch  # of families that compare features with codes here, not in the library
+
+    def searches(self) -> list[CodeSearch]:
+        """The library's networks know nothing of restricted searches, so one stands beside them."""
+        return [self.search] if hasattr(self, "search") else []
 
     @classmethod
     def build(cls, config: Any) -> nn.Module:

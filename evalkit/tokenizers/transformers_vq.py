@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.library import LibraryTokenizer
-from evalkit.tokenizers.nets.quantize import nearest_code
+from evalkit.tokenizers.nets.search import CodeSearch
 from evalkit.tokenizers.registry import register
 
 # baaivision/Emu3, emu3/tokenizer/configuration_emu3visionvq.py -> transformers' Emu3VQVAEConfig
@@ -46,6 +46,7 @@ class TransformersTokenizer(LibraryTokenizer):
         """Vocabulary and stride follow from config.json."""
         self.vocab_size = int(self.network.quantize.embedding.num_embeddings)
         self.multiple = 2 ** (len(self.network.config.channel_multiplier) - 1)
+        self.search = CodeSearch()
 
 
 @register("janus", weights="janus")
@@ -67,8 +68,7 @@ class Janus(TransformersTokenizer):
     def _encode(self, x: Tensor) -> Codes:
         z = self.network.quant_conv(self.network.encoder(x))
         flat = F.normalize(z.permute(0, 2, 3, 1).reshape(-1, z.shape[1]).float(), dim=-1)
-        indices = nearest_code(flat, self._table()).reshape(z.shape[0], -1)
-        return Codes(indices=indices, grid=(int(z.shape[2]), int(z.shape[3])))
+        return Codes(indices=self.search.codes(flat, self._table(), len(z)), grid=(int(z.shape[2]), int(z.shape[3])))
 
     def _decode(self, codes: Codes, seed: int, noise: Tensor | None) -> Tensor:
         picked = F.embedding(codes.values.to(self.device), self._table())
@@ -114,8 +114,10 @@ class Emu3(TransformersTokenizer):
         frames = x.unsqueeze(1).repeat(1, self.network.config.temporal_downsample_factor, 1, 1, 1)
         z = self.network.quant_conv(self.network.encoder(frames).permute(0, 2, 1, 3, 4))[:, :, 0]  # [B, C, T, h, w]
         flat = z.permute(0, 2, 3, 1).reshape(-1, z.shape[1])
-        indices = nearest_code(flat, self.network.quantize.embedding.weight).reshape(z.shape[0], -1)
-        return Codes(indices=indices, grid=(int(z.shape[2]), int(z.shape[3])))
+        return Codes(
+            indices=self.search.codes(flat, self.network.quantize.embedding.weight, len(z)),
+            grid=(int(z.shape[2]), int(z.shape[3])),
+        )
 
     def _decode(self, codes: Codes, seed: int, noise: Tensor | None) -> Tensor:
         maps = codes.values.to(self.device, torch.long).reshape(len(codes), *codes.map_grid())

@@ -32,9 +32,7 @@ class Codebook(CodeSearch):
         flat = z.permute(0, 2, 3, 1).reshape(-1, z.shape[1]).float()
         if self.l2:
             flat = F.normalize(flat, dim=-1)
-        table = self.table()
-        nearest = nearest_code(flat, table, by_dot=self.by_dot).reshape(z.shape[0], -1)
-        return self.settle(flat.reshape(*nearest.shape, -1), nearest, table, by_dot=self.by_dot)
+        return self.codes(flat, self.table(), len(z), by_dot=self.by_dot)
 
     def lookup(self, indices: Tensor, grid: tuple[int, int]) -> Tensor:
         """Features [B, d, h, w] of codes [B, h*w]."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -49,6 +49,11 @@ class CodeSearch(nn.Module):
     among: Among | None = None
     heard: list[Tensor] | None = None
 
+    def codes(self, flat: Tensor, table: Tensor, pictures: int, *, by_dot: bool = False) -> Tensor:
+        """Codes int64 [B, n] for features `flat` [B * n, d] of `pictures` pictures among those of `table` [v, d]."""
+        nearest = nearest_code(flat, table, by_dot=by_dot).reshape(pictures, -1)
+        return self.settle(flat.reshape(*nearest.shape, -1), nearest, table, by_dot=by_dot)
+
     def settle(self, z: Tensor, nearest: Tensor, table: Tensor, *, by_dot: bool = False) -> Tensor:
         """Codes int64 [B, n] for features `z` [B, n, d] whose nearest codes of `table` [v, d] are `nearest`."""
         if self.heard is not None:
@@ -80,15 +85,14 @@ def _distance(z: Tensor, codes: Tensor, by_dot: bool) -> Tensor:
     return -(z * codes).sum(1) if by_dot else (z - codes).square().sum(1)
 
 
-def has_search(network: nn.Module) -> bool:
-    """Whether some part of the network searches a codebook."""
-    return any(isinstance(module, CodeSearch) for module in network.modules())
+def searches_of(network: nn.Module) -> list[CodeSearch]:
+    """The parts of the network that search a codebook."""
+    return [module for module in network.modules() if isinstance(module, CodeSearch)]
 
 
 @contextmanager
-def restricted(network: nn.Module, among: Among) -> Iterator[None]:
-    """Within the context the network's searches find the codes of `among` only, as far as its limits allow."""
-    searches = [module for module in network.modules() if isinstance(module, CodeSearch)]
+def restricted(searches: Sequence[CodeSearch], among: Among) -> Iterator[None]:
+    """Within the context the searches find the codes of `among` only, as far as its limits allow."""
     for search in searches:
         search.among = among
     try:
@@ -99,16 +103,14 @@ def restricted(network: nn.Module, among: Among) -> Iterator[None]:
 
 
 @contextmanager
-def listening(network: nn.Module) -> Iterator[list[Tensor]]:
+def listening(searches: Sequence[CodeSearch], encoder: object) -> Iterator[list[Tensor]]:
     """Within the context every search adds its features [B, n, d], with their gradient, to the list.
 
-    A network that searches nothing (bits) gives what its `encoder` puts out, where that is one tensor of floats.
+    Without a search (bits) it is what the module `encoder` puts out, where that is one tensor of floats.
     """
     heard: list[Tensor] = []
-    searches = [module for module in network.modules() if isinstance(module, CodeSearch)]
     for search in searches:
         search.heard = heard
-    encoder = getattr(network, "encoder", None)
     hooks = []
     if not searches and isinstance(encoder, nn.Module):
         hooks.append(encoder.register_forward_hook(lambda _, __, out: _keep(heard, out)))

@@ -33,10 +33,44 @@ def half(v, seed=0):
     return torch.rand(v, generator=torch.Generator().manual_seed(seed)) < 0.5
 
 
-@pytest.fixture(params=[*FAMILIES, "world-vq"])
-def model(request, tiny):
+def janus(path):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.JanusVQVAEConfig(
+        base_channels=32, channel_multiplier=[1, 2], num_res_blocks=1, num_embeddings=60, num_patches=4
+    )
+    transformers.JanusVQVAE(config).save_pretrained(path)
+    return "janus"
+
+
+def emu3(path):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.Emu3VQVAEConfig(
+        base_channels=32, channel_multiplier=[1, 2], num_res_blocks=1, attn_resolutions=[1], hidden_size=64,
+        codebook_size=60, temporal_downsample_factor=4,
+    )  # fmt: skip
+    transformers.Emu3VQVAE(config).save_pretrained(path)
+    return "emu3"
+
+
+def vq_diffusion(path):
+    diffusers = pytest.importorskip("diffusers")
+    diffusers.VQModel(
+        block_out_channels=(8, 8), norm_num_groups=4, num_vq_embeddings=4096, latent_channels=8,
+        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
+    ).save_pretrained(path)  # fmt: skip
+    return "vq-diffusion"
+
+
+FOLDERS = {"janus": janus, "emu3": emu3, "vq-diffusion": vq_diffusion}
+
+
+@pytest.fixture(params=[*FAMILIES, *FOLDERS, "world-vq"])
+def model(request, tiny, tmp_path):
     if request.param == "world-vq":
         return load_tokenizer("world-vq", device="cpu")
+    if request.param in FOLDERS:
+        torch.manual_seed(0)
+        return load_tokenizer(FOLDERS[request.param](tmp_path / "folder"), tmp_path / "folder", device="cpu")
     cls, config, weights = FAMILIES[request.param]
     return tiny(cls, config, weights=weights)
 
@@ -79,19 +113,19 @@ def test_a_limit_exchanges_the_cheapest_first():
     z, allowed = torch.randn(2, 4, 5, 5, generator=generator), half(40)
     flat, table = z.permute(0, 2, 3, 1).reshape(2, 25, 4), book.table()
     plain = book.indices(z)
-    with restricted(book, Among(allowed)):
+    with restricted([book], Among(allowed)):
         full = book.indices(z)
     cost = ((flat - table[full]).square() - (flat - table[plain]).square()).sum(-1)
     assert (cost >= 0).all()
     wrong = ~allowed[plain]
-    with restricted(book, Among(allowed, fraction=0.5)):
+    with restricted([book], Among(allowed, fraction=0.5)):
         some = book.indices(z)
     for b in range(2):
         moved = some[b] != plain[b]
         assert moved.sum() == round(0.5 * int(wrong[b].sum()))
         assert cost[b][moved].max() <= cost[b][wrong[b] & ~moved].min()
     most = float(cost[wrong].detach().median())
-    with restricted(book, Among(allowed, most_cost=most)):
+    with restricted([book], Among(allowed, most_cost=most)):
         cheap = book.indices(z)
     assert torch.equal(cheap != plain, wrong & (cost <= most))
 
@@ -106,9 +140,9 @@ def test_the_exchange_is_made_in_the_quantisers_own_metric():
     assert nearest_code(z, sphere, allowed=allowed).tolist() == [2]  # smallest angle
     book = Codebook(4, 2, l2=False, by_dot=True)
     book.embedding.weight.data = table
-    with restricted(book, Among(allowed, most_cost=4.0)):
+    with restricted([book], Among(allowed, most_cost=4.0)):
         assert book.indices(z.reshape(1, 2, 1, 1)).tolist() == [[2]]  # costs 9 - 5
-    with restricted(book, Among(allowed, most_cost=3.9)):
+    with restricted([book], Among(allowed, most_cost=3.9)):
         assert book.indices(z.reshape(1, 2, 1, 1)).tolist() == [[0]]
 
 
