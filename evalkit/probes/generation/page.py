@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from markupsafe import Markup
 from PIL import Image
 
+from evalkit.runs.report.pictures import read_pixels
 from evalkit.runs.report.text_diff import visible
 from evalkit.runs.store import Run, write_bytes
 
@@ -44,7 +45,7 @@ def _content(run: Run) -> dict[str, Any]:
     bad = run.samples.filter(pc.is_valid(run.samples["error"]))
     step = max(1, good.num_rows // SHOWN)
     rows = good.take(pa.array(range(0, good.num_rows, step)[:SHOWN], pa.int64())).to_pylist()
-    pictures = [{**row, "data": Markup(_thumbnail(run.path / row["file"]))} for row in rows]
+    pictures = [{**row, "data": _thumbnail(run.path, str(row["file"]))} for row in rows]
     return {"pictures": pictures, "made": good.num_rows, "failed": bad.num_rows, "errors": bad[:FAILED].to_pylist()}
 
 
@@ -66,17 +67,19 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     return [(name, text) for name, text in found if text]
 
 
-def _thumbnail(path: Path) -> str:
-    with Image.open(path) as picture:
-        small = picture.convert("RGB")
-        scale = SIDE / max(small.size)
-        if scale < 1:
-            small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-        elif scale >= 2:
-            small = small.resize([side * int(scale) for side in small.size], Image.Resampling.NEAREST)
+def _thumbnail(folder: Path, name: str) -> Markup | None:
+    pixels = read_pixels(folder, name)
+    if pixels is None:  # the file is gone since
+        return None
+    small = Image.fromarray(pixels)
+    scale = SIDE / max(small.size)
+    if scale < 1:
+        small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    elif scale >= 2:
+        small = small.resize((small.width * int(scale), small.height * int(scale)), Image.Resampling.NEAREST)
     buffer = io.BytesIO()
     small.save(buffer, format="WEBP", quality=82, method=4)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return Markup("data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode())
 
 
 def _hash(text: str) -> str:

@@ -61,7 +61,7 @@ def triples(folder: Path, entries: Sequence[Mapping[str, Any]], most: int, side:
 
 def read_triple(folder: Path, entry: Mapping[str, Any], side: int) -> Triple | None:
     """Original, reconstruction and difference at most `side` pixels wide and high; None where a file cannot be read."""
-    pair = [_read(folder, str(entry.get(name))) for name in ("original", "reconstruction")]
+    pair = [read_pixels(folder, str(entry.get(name))) for name in ("original", "reconstruction")]
     original, reconstruction = pair
     if original is None or reconstruction is None:
         return None
@@ -91,11 +91,12 @@ def shown(pixels: Pixels, side: int) -> Shown:
     return Shown("data:image/webp;base64," + data, picture.width, picture.height)
 
 
-def _read(folder: Path, name: str) -> Pixels | None:
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder.resolve()):  # a run from elsewhere must not pull other files into the page
-        return None
+def read_pixels(folder: Path, name: str) -> Pixels | None:
+    """The uint8 RGB picture `name` of a run's `folder`; None where it lies outside, is gone or cannot be read."""
     try:
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder.resolve()):  # a run from elsewhere must not pull other files into the page
+            return None
         with Image.open(path) as picture:
             return np.asarray(picture.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):

@@ -1,5 +1,6 @@
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from evalkit.generators.guidance import Guidance
 from evalkit.generators.registry import GENERATORS, Entry
 from evalkit.generators.sampling import Sampler
 from evalkit.probes.generation import generate_images
+from evalkit.probes.generation.page import write_page
 from evalkit.probes.generation.prompts import load_prompts
 from evalkit.probes.generation.rows import seed_of
 from evalkit.runs.job import RunOptions
@@ -85,6 +87,19 @@ def test_a_run_keeps_pictures_manifest_record_and_page(prompts, tmp_path):
     assert "thing 0 &lt;b&gt;" in page
     assert "thing 0 <b>" not in page
     assert "<script" not in page
+
+
+def test_the_page_says_which_pictures_are_gone_and_shows_none_from_elsewhere(prompts, tmp_path):
+    run = run_noise(prompts, tmp_path / "run")
+    (run.path / "images" / "0000000.png").unlink()
+    secret = Pillow.new("RGB", (8, 8))
+    secret.save(tmp_path / "secret.png")
+    column = run.samples.schema.get_field_index("file")
+    names = [*run.samples["file"].to_pylist()[:-1], "../secret.png"]
+    moved = replace(run, samples=run.samples.set_column(column, "file", [names]))
+    page = write_page(moved).read_text()
+    assert page.count("the picture is gone") == 2
+    assert page.count("<img") == 38
 
 
 def test_batch_size_order_and_interruption_change_no_file(prompts, tmp_path):
