@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -24,6 +24,8 @@ class Adversarial(TokenizerAttack):
     Every picture has a start and a gradient of its own, so it does not depend on its batch. The result is rounded to
     8 bits, which keeps whole-numbered bounds.
     """
+
+    most: ClassVar[int] = 2**20  # the gradient keeps every layer's output
 
     def change(self, x: Tensor, seeds: list[int]) -> Tensor:
         """Pictures within eps / 255 of `x`."""

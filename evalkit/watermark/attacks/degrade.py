@@ -73,8 +73,12 @@ def noise(image: Pixels, rng: np.random.Generator, sigma: float, rounding: str) 
     """`floor` cuts off the fraction, as the conversions of WAVES and BitMark do, and darkens by half a level."""
     if sigma == 0:
         return image
-    noisy = np.clip(image / 255 + sigma * rng.standard_normal(image.shape), 0, 1) * 255
-    return np.floor(noisy + (0.5 if rounding == "nearest" else 0)).astype(np.uint8)
+    noisy = rng.standard_normal(image.shape, dtype=np.float32)
+    noisy *= np.float32(255 * sigma)
+    noisy += image
+    if rounding == "nearest":
+        noisy += np.float32(0.5)
+    return np.clip(noisy, 0, 255).astype(np.uint8)
 
 
 @pixels("salt", Parameter("share", low=0, high=1), about="this share of the pixels turned black or white")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from evalkit.images.sample import Pixels
 from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer
 from evalkit.watermark.attacks.base import Attack, seed_of
-from evalkit.watermark.attacks.sizes import ROUND_TRIP, eight_bits, through, tokenizer_shape
+from evalkit.watermark.attacks.sizes import MOST, ROUND_TRIP, Shape, eight_bits, through, tokenizer_shape
 from evalkit.watermark.attacks.spelling import Options, Parameter, register
 
 
@@ -31,6 +31,7 @@ class TokenizerAttack(Attack):
     codec: str = "png"
     network: bool = True
     packages: tuple[str, ...] = ("numpy", "pillow", "torch")
+    most: ClassVar[int] = MOST  # pixels of one forward pass; larger pictures are seen smaller
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -46,9 +47,11 @@ class TokenizerAttack(Attack):
 
     def apply_many(self, images: Sequence[Pixels], seeds: Sequence[int]) -> list[Pixels]:
         """The attacked pictures, in batches of one size."""
-        return through(
-            images, seeds, lambda shape: tokenizer_shape(self.tokenizer, shape), self.change, self.options.batch
-        )
+        return through(images, seeds, self.shape_for, self.change, self.options.batch, self.most)
+
+    def shape_for(self, shape: Shape) -> Shape:
+        """The size at which the model sees a picture."""
+        return tokenizer_shape(self.tokenizer, shape, self.most)
 
     def change(self, x: Tensor, seeds: list[int]) -> Tensor:
         """The change of float32 [B, 3, H, W] pictures on [0, 1] at the model's size."""
@@ -60,7 +63,7 @@ class TokenizerAttack(Attack):
 
     def record(self) -> dict[str, Any]:
         """With the digest of the weights, once they are loaded."""
-        return {**super().record(), "weights_sha256": self.tokenizer.weights_sha256}
+        return {**super().record(), "most_pixels": self.most, "weights_sha256": self.tokenizer.weights_sha256}
 
     def decoded(self, codes: Codes, seeds: list[int]) -> Tensor:
         """Pictures of codes; a stochastic decoder gets each picture's own seed."""

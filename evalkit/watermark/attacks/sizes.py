@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -15,14 +16,19 @@ from evalkit.watermark.attacks.base import checked
 
 Shape = tuple[int, int]  # height, width
 ROUND_TRIP = "to a size that the model takes and back (bicubic)"
+MOST = 2**22  # pixels of one forward pass
 
 
-def tokenizer_shape(tokenizer: Tokenizer, shape: Shape) -> Shape:
-    """The size at which `tokenizer` sees a picture: its only one, or the nearest multiples of its stride (at least one)."""
+def tokenizer_shape(tokenizer: Tokenizer, shape: Shape, most: int = MOST) -> Shape:
+    """The size at which `tokenizer` sees a picture: its only one, or the nearest multiples of its stride (at least one).
+
+    Pictures of more than `most` pixels are seen smaller, with about so many.
+    """
     if tokenizer.fixed_size:
         return tokenizer.native_size, tokenizer.native_size
-    step = tokenizer.multiple
-    return max(step, round(shape[0] / step) * step), max(step, round(shape[1] / step) * step)
+    step, factor = tokenizer.multiple, min(1.0, math.sqrt(most / (shape[0] * shape[1])))
+    height, width = (max(step, round(side * factor / step) * step) for side in shape)
+    return height, width
 
 
 def through(
@@ -31,14 +37,19 @@ def through(
     shape_for: Callable[[Shape], Shape],
     change: Callable[[Tensor, list[int]], Tensor],
     batch: int,
+    most: int = MOST,
 ) -> list[Pixels]:
-    """What `change` (float32 [B, 3, H, W] on [0, 1] and seeds to the same) makes of pictures, at their own sizes again."""
+    """What `change` (float32 [B, 3, H, W] on [0, 1] and seeds to the same) makes of pictures, at their own sizes again.
+
+    A batch holds at most `batch` pictures and `most` pixels.
+    """
     shapes = [shape_for((checked(image).shape[0], image.shape[1])) for image in images]
     done: list[Pixels | None] = [None] * len(images)
     for shape in sorted(set(shapes)):
         mine = [number for number, each in enumerate(shapes) if each == shape]
-        for start in range(0, len(mine), batch):
-            part = mine[start : start + batch]
+        size = max(1, min(batch, most // (shape[0] * shape[1])))
+        for start in range(0, len(mine), size):
+            part = mine[start : start + size]
             x = to_tensor([resize_exact(images[i], shape, "bicubic") for i in part])
             for i, made in zip(part, to_pixels(change(x, [seeds[i] for i in part])), strict=True):
                 done[i] = resize_exact(made, (images[i].shape[0], images[i].shape[1]), "bicubic")

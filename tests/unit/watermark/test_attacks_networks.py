@@ -13,7 +13,7 @@ from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.attacks import forgery, removal
 from evalkit.watermark.attacks.run import attack_folder
-from evalkit.watermark.attacks.sizes import eight_bits, to_pixels, to_tensor, tokenizer_shape
+from evalkit.watermark.attacks.sizes import eight_bits, through, to_pixels, to_tensor, tokenizer_shape
 from evalkit.watermark.attacks.spelling import Options, read_attack
 
 CPU = Options(device="cpu")
@@ -62,6 +62,21 @@ def test_other_sizes_go_through_the_nearest_that_fits_and_come_back(world, photo
     through = to_pixels(world.decode(world.encode(to_tensor([resize_exact(odd, (48, 80), "bicubic")]))))[0]
     assert np.array_equal(again[0], resize_exact(through, (45, 83), "bicubic"))
     assert "and back" in attack("retokenize:world-vq").size
+
+
+def test_huge_pictures_are_seen_smaller_and_batches_hold_a_bounded_number_of_pixels(world):
+    assert tokenizer_shape(world, (3000, 5000), 2**20) == (792, 1320)
+    assert tokenizer_shape(world, (8, 80_000), 2**16) == (8, 25_600)
+    seen = []
+
+    def change(x, seeds):
+        seen.append(tuple(x.shape))
+        return x
+
+    images = [np.zeros((32, 32, 3), np.uint8)] * 5
+    assert len(through(images, [0] * 5, lambda shape: shape, change, batch=8, most=2 * 32 * 32)) == 5
+    assert seen == [(2, 3, 32, 32), (2, 3, 32, 32), (1, 3, 32, 32)]
+    assert attack("adversarial:world-vq:2").record()["most_pixels"] == 2**20
 
 
 class Fixed(Tokenizer):
