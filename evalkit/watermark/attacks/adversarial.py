@@ -33,7 +33,8 @@ class Adversarial(TokenizerAttack):
         with torch.no_grad():
             own = self.tokenizer.features(x).detach()
         starts = [torch.rand(x.shape[1:], generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-        moved = (x + (2 * torch.stack(starts) - 1) * eps).clamp(0, 1)
+        x = x.to(own.device)
+        moved = (x + (2 * torch.stack(starts).to(x.device) - 1) * eps).clamp(0, 1)
         for _ in range(int(self.parameters["steps"])):
             moved.requires_grad_()
             away = (self.tokenizer.features(moved) - own).square().sum()

@@ -55,16 +55,18 @@ def attack_folder(
     images, target, told = open_images(data), Path(out), progress or Progress()
     _check_apart(data, target)
     names = file_stems(images.ids()[: limit or None])
-    work = [_Work.begin(attack, target, seed) for attack in attacks]
+    work: dict[str, _Work] = {}
     told.start(f"{len(attacks)} attacks", len(names) * len(attacks))
     try:
-        for part in _passes(work):
-            _one_pass(images, names, part, seed, batch if part[0].attack.network else BATCH, threads, told)
-            for each in part:
-                each.attack.release()
+        for part in _passes(attacks):
+            here = [_Work.begin(attack, target, seed) for attack in part]
+            _one_pass(images, names, here, seed, batch if part[0].network else BATCH, threads, told)
+            work |= {each.attack.name: each for each in here}
+            for attack in part:
+                attack.release()
     finally:
         told.finish()
-    return AttackRun(target, tuple(attacks), _manifest(images, names, work, target))
+    return AttackRun(target, tuple(attacks), _manifest(names, [work[attack.name] for attack in attacks], target))
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,10 @@ class _Work:
         return cls(attack, folder, RowFile(folder))
 
 
-def _passes(work: Sequence[_Work]) -> list[list[_Work]]:
+def _passes(attacks: Sequence[Attack]) -> list[list[Attack]]:
     """All attacks without a network go over the pictures together, each with one alone: one model in memory at a time."""
-    light = [each for each in work if not each.attack.network]
-    return [*([light] if light else []), *([each] for each in work if each.attack.network)]
+    light = [attack for attack in attacks if not attack.network]
+    return [*([light] if light else []), *([attack] for attack in attacks if attack.network)]
 
 
 def _one_pass(
@@ -152,18 +154,15 @@ def _read(images: ImageSet, indices: Sequence[int], threads: int) -> Iterator[Sa
             start = stop
 
 
-def _manifest(images: ImageSet, names: Mapping[str, str], work: Sequence[_Work], out: Path) -> list[dict[str, Any]]:
-    rows = [row for each in work for row in each.rows.in_order(list(names))]
+def _manifest(names: Mapping[str, str], work: Sequence[_Work], out: Path) -> list[dict[str, Any]]:
+    """All rows, by attack and picture, with paths below `out`; they are written too."""
     shown = [
-        {**row, "path": None if row["path"] is None else f"{each}/{row['path']}"} for each, row in _placed(work, rows)
+        {**row, "path": None if row["path"] is None else f"{each.attack.folder}/{row['path']}"}
+        for each in work
+        for row in each.rows.in_order(list(names))
     ]
     write_bytes(out / "manifest.jsonl", b"".join(canonical_json(row) + b"\n" for row in shown))
     return shown
-
-
-def _placed(work: Sequence[_Work], rows: Sequence[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    folders = {each.attack.name: each.attack.folder for each in work}
-    return ((folders[row["attack"]], row) for row in rows)
 
 
 def file_stems(ids: Sequence[str]) -> dict[str, str]:

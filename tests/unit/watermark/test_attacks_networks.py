@@ -134,6 +134,22 @@ def test_networks_run_over_folders_too(photos, tmp_path):
     assert json.loads((tmp_path / "out/retokenize-world-vq/attack.json").read_text())["weights_sha256"]
 
 
+def test_one_model_is_in_memory_at_a_time(photos, tmp_path):
+    np.savez(tmp_path / "set.npz", np.stack(photos))
+    held, kind = [], type(attack("retokenize:world-vq"))
+
+    class Watched(kind):
+        def change(self, x, seeds):
+            held.append([each.name for each in chain if "tokenizer" in each.__dict__])
+            return super().change(x, seeds)
+
+    chain = [Watched(f"w{i}", {"tokenizer": "world-vq", "passes": 1}, CPU) for i in range(3)]
+    run = attack_folder(tmp_path / "set.npz", chain, tmp_path / "out")
+    assert held == [["w0"], ["w1"], ["w2"]]
+    assert [row["attack"] for row in run.rows] == [f"w{i}" for i in range(3) for _ in range(3)]
+    assert not any("tokenizer" in each.__dict__ for each in chain)
+
+
 @pytest.fixture(scope="module")
 def vae(tmp_path_factory):
     diffusers = pytest.importorskip("diffusers")
