@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from evalkit.errors import EvalkitError
 
 T = TypeVar("T")
+FEW = 20  # names that an error message lists
 
 
 class Registry(Generic[T]):
@@ -49,7 +50,12 @@ class Registry(Generic[T]):
                     return make(name, *match.groups())
             known = [*self._items, *self._aliases]
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(self._items))}."
+            few = (
+                f"known: {', '.join(sorted(self._items))}."
+                if len(self._items) <= FEW
+                else f"{len(self._items)} are known."
+            )
+            hint = f"did you mean {' or '.join(near)}?" if near else few
             raise EvalkitError(f"there is no {self.kind} called {name!r}; {hint} List them with: {self._listing}")
         return found
 

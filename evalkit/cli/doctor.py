@@ -30,8 +30,11 @@ def doctor(as_json: bool) -> None:
         click.echo(json.dumps([dataclasses.asdict(f) for f in findings], indent=1, ensure_ascii=False))
     else:
         console = Console()
+        width = max(len(each.what) for each in findings) + 2
         for each in findings:
             mark, colour = _MARKS[each.level]
-            console.print(Text.assemble((f"{mark} ", colour), (f"{each.what:18}", "bold"), each.said), soft_wrap=True)
+            console.print(
+                Text.assemble((f"{mark} ", colour), (f"{each.what:{width}}", "bold"), each.said), soft_wrap=True
+            )
     if any(each.level == "problem" for each in findings):
         sys.exit(1)

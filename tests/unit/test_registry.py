@@ -28,6 +28,14 @@ def test_unknown_name_far_from_all_lists_them():
         filled().get("zzzz")
 
 
+def test_many_names_are_counted_not_listed():
+    registry = filled()
+    for number in range(30):
+        registry.add(f"model-{number}", number)
+    with pytest.raises(EvalkitError, match=r"'zzzz'; 32 are known\. List them with: evalkit ls"):
+        registry.get("zzzz")
+
+
 def test_a_name_is_taken_once():
     registry = filled()
     with pytest.raises(ValueError, match="twice"):

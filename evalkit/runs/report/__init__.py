@@ -29,10 +29,17 @@ REASON = 400  # characters of a failure's reason, of which there may be many
 def write_report(runs: Sequence[Run], path: Path) -> Path:
     """Write the page over `runs` to `path` and give the path back; the same runs give the same bytes, below 6 MB.
 
-    Raises `EvalkitError` where there is no run.
+    Raises `EvalkitError` where there is no run, or one that evaluated no tokenizer.
     """
     if not runs:
         raise EvalkitError("a report needs at least one finished run; give a folder that `evalkit tokenizer` left")
+    for run in runs:
+        task = run.record.get("task", "tokenizer")
+        if task != "tokenizer":
+            raise EvalkitError(
+                f"{run.path} is a run of `evalkit {task}`, and this page compares tokenizers; open the run's own "
+                f"report.html, or look at its samples: evalkit view {run.path}"
+            )
     folder = package_files("evalkit.runs.report")
     style, script = ((folder / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     environment = jinja2.Environment(

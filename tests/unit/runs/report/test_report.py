@@ -331,6 +331,12 @@ def test_pictures_and_figures_speak(make_run, page_of):
     assert all(attrs.get("scope") for attrs in page.all("th"))
 
 
+def test_a_run_of_another_kind_is_refused_with_where_to_look(make_run, tmp_path):
+    runs = [make_run("a"), make_run("b", record={"task": "generate"})]
+    with pytest.raises(EvalkitError, match=r"b is a run of `evalkit generate`.*evalkit view .*b$"):
+        write_report(runs, tmp_path / "page.html")
+
+
 def test_no_run_is_a_clear_error(tmp_path):
     with pytest.raises(EvalkitError, match="at least one finished run"):
         write_report([], tmp_path / "x.html")
