@@ -353,3 +353,23 @@ def test_folders_that_hold_no_img2img_model_are_refused(pipeline, photos, tmp_pa
     (tmp_path / "model_index.json").write_text(json.dumps(index))
     with pytest.raises(WeightsError, match="cannot be loaded for img2img"):
         attack(f"diffusion:{tmp_path}").apply(photos[0])
+
+
+def test_a_list_stolen_from_marked_pictures_takes_the_mark_away(world):
+    """The whole way of a thief: marked and clean pictures, their codes, the histogram, removal by the stolen list."""
+    from evalkit.watermark.attacks import list_auc, theft_histogram
+    from evalkit.watermark.attacks.theft import occurring
+
+    colours, rng = green(world.vocab_size, 3), np.random.default_rng(0)
+    photos = [fit_square(each.image, 256, "short-bicubic") for each in open_images("sample/photos").read(0, 12)]
+    places = [(photos[i % len(photos)], *(int(v) for v in rng.integers(0, 193, 2))) for i in range(120)]
+    plain = [image[top : top + 64, left : left + 64] for image, top, left in places]
+    marked = forgery(world, colours).apply_many(plain[:60], [0] * 60)
+    stolen_from, clean = (world.encode(to_tensor(each)).indices.numpy() for each in (marked, plain[60:]))
+    scores = theft_histogram(stolen_from, clean, world.vocab_size)
+    seen = occurring(np.concatenate([stolen_from, clean]), world.vocab_size, times=3)
+    assert list_auc(scores, colours.numpy(), among=seen) > 0.6  # re-encoding loses part of the mark
+    attacked = removal(world, torch.from_numpy(scores > 0)).apply_many(marked, [0] * 60)
+    share = [float(colours[world.encode(to_tensor(each)).indices].float().mean()) for each in (plain, marked, attacked)]
+    assert share[1] > share[0] + 0.1
+    assert share[2] < share[1] - 0.1

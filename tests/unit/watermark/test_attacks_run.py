@@ -84,7 +84,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_with_the_same_bytes(folder, tmp_
     attack_folder(folder, attacks, cut)
     rows = cut / "noise-0.1" / ".rows.jsonl"
     lines = rows.read_bytes().splitlines(keepends=True)
-    rows.write_bytes(b"".join(lines[:2]) + lines[2][:30])  # a line cut off in the middle
+    rows.write_bytes(b"".join(lines[:2]) + lines[2][:30] + b"\n")  # a line cut off in the middle, another after it
     (cut / "jpeg-50" / "b.jpg").unlink()
     (cut / "manifest.jsonl").unlink()
     told = Counted()
