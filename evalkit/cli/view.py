@@ -16,10 +16,17 @@ import click
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder of the page [default: view-<name>-<hash> beside the run]."
 )
+@click.option(
+    "--images",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of the pictures that the runs scored, for those that they do not hold.",
+)
 @click.option("--copy", is_flag=True, help="Copy the pictures too, so that the folder can be moved or sent.")
 @click.option("--open/--no-open", "opened", default=True, help="Open the page in the browser [default: open].")
 @click.option("--json", "as_json", is_flag=True, help="Print where the page is as JSON, and nothing else, on stdout.")
-def view(runs: tuple[Path, ...], out: Path | None, copy: bool, opened: bool, as_json: bool) -> None:
+def view(
+    runs: tuple[Path, ...], out: Path | None, images: Path | None, copy: bool, opened: bool, as_json: bool
+) -> None:
     """Look at the samples of RUNS, each a run or a folder of runs: filter, sort, zoom, compare two runs.
 
     \b
@@ -30,7 +37,7 @@ def view(runs: tuple[Path, ...], out: Path | None, copy: bool, opened: bool, as_
     from evalkit.runs.view import default_folder, find_runs, write_view
 
     found = find_runs(runs)
-    page = write_view(found.sealed, out or default_folder(runs, found.sealed), copy=copy)
+    page = write_view(found.sealed, out or default_folder(runs, found.sealed), copy=copy, images=images)
     for path in found.unfinished:
         click.echo(f"left out, unfinished: {path}", err=True)
     if as_json:

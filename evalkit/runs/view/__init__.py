@@ -21,11 +21,12 @@ MARK = "view.json"
 SCRIPTS = ("model.js", "pairs.js", "list.js", "tiles.js", "zoom.js", "detail.js", "tools.js", "app.js")
 
 
-def write_view(runs: Sequence[Path], folder: Path, *, copy: bool = False) -> Path:
+def write_view(runs: Sequence[Path], folder: Path, *, copy: bool = False, images: Path | None = None) -> Path:
     """Write the page over the sealed `runs` into `folder` and give the page's path back; runs are never written to.
 
     Pictures are reached where they lie by relative addresses, or with `copy` lie in `folder` too, which can then be
-    moved alone. An earlier view in `folder` is replaced. Raises `EvalkitError` where `folder` holds anything else,
+    moved alone. `images` is where the pictures lie that the runs scored but do not hold. An earlier view in `folder` is
+    replaced. Raises `EvalkitError` where `folder` holds anything else,
     lies inside a run, or cannot be written.
     """
     _check(runs, folder)
@@ -33,7 +34,9 @@ def write_view(runs: Sequence[Path], folder: Path, *, copy: bool = False) -> Pat
         for old in ("data", "pictures"):
             shutil.rmtree(folder / old, ignore_errors=True)
         write_bytes(folder / MARK, json.dumps({"view": 1, "runs": len(runs)}).encode())
-        listed = [_write_run(read_run(path), number, folder, copy=copy) for number, path in enumerate(runs)]
+        listed = [
+            _write_run(read_run(path), number, folder, copy=copy, images=images) for number, path in enumerate(runs)
+        ]
         names = distinct([each["name"] for each in listed], [path.resolve().name for path in runs])
         _write_script(
             folder / "data" / "runs.js", "view.runs", [{**e, "name": n} for e, n in zip(listed, names, strict=True)]
@@ -54,9 +57,9 @@ def _check(runs: Sequence[Path], folder: Path) -> None:
         raise EvalkitError(f"{folder} is not empty and holds no earlier view; give a fresh --out")
 
 
-def _write_run(run: Run, number: int, folder: Path, *, copy: bool) -> dict[str, Any]:
+def _write_run(run: Run, number: int, folder: Path, *, copy: bool, images: Path | None) -> dict[str, Any]:
     """Write the data of one run, which the page loads when it is chosen; give its facts back."""
-    found = sample_pictures(run)
+    found = sample_pictures(run, images)
     data = {
         "columns": [each.as_dict() for each in columns(run.samples)],
         "pictures": copied(found, folder, str(number)) if copy else linked(found, folder),

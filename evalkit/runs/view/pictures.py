@@ -27,14 +27,21 @@ class Pictures:
     files: list[Path | None]
 
 
-def sample_pictures(run: Run) -> list[Pictures]:
-    """The run's pictures by kind; files outside the run's folder, of other types or gone are None."""
+def sample_pictures(run: Run, images: Path | None = None) -> list[Pictures]:
+    """The run's pictures by kind; files outside the run's folder, of other types or gone are None.
+
+    `images` is the folder of the pictures that the run scored, for those that it does not hold itself: by the name that
+    a sample gives, else by its id, with or without the ending.
+    """
     reader = _Reader(run.path)
-    if run.pictures:
-        return _of_index(run, reader)
-    names = run.samples.column_names
-    found = [Pictures("image", reader.files(run.samples[name].to_pylist())) for name in COLUMNS if name in names]
-    return [each for each in found if any(each.files)][:1]
+    found = _of_index(run, reader) if run.pictures else _of_columns(run, reader)
+    if images is None:
+        return found
+    kind = "original" if run.pictures or run.record.get("task") == "tokenizer" else "image"
+    scored = _of_columns(run, _Reader(images)) or [Pictures("", _Reader(images).named(run.samples["id"].to_pylist()))]
+    own = next((each.files for each in found if each.kind == kind), [None] * run.samples.num_rows)
+    whole = Pictures(kind, [mine or other for mine, other in zip(own, scored[0].files, strict=True)])
+    return [each for each in (whole, *(other for other in found if other.kind != kind)) if any(each.files)]
 
 
 def linked(pictures: Sequence[Pictures], folder: Path) -> list[dict[str, Any]]:
@@ -68,6 +75,12 @@ def address(path: Path, folder: Path) -> str:
     except ValueError:
         return path.resolve().as_uri()
     return quote(os.fsencode(Path(relative).as_posix()))
+
+
+def _of_columns(run: Run, reader: _Reader) -> list[Pictures]:
+    names = [name for name in COLUMNS if name in run.samples.column_names]
+    found = [Pictures("image", reader.files(run.samples[name].to_pylist())) for name in names]
+    return [each for each in found if any(each.files)][:1]
 
 
 def _of_index(run: Run, reader: _Reader) -> list[Pictures]:
@@ -116,6 +129,10 @@ class _Reader:
     def files(self, names: Sequence[Any]) -> list[Path | None]:
         """The file of each name, None where it must not or cannot be shown."""
         return [self._file(name) if isinstance(name, str) else None for name in names]
+
+    def named(self, names: Sequence[Any]) -> list[Path | None]:
+        """The file called as each name, or as the name with the ending of a picture."""
+        return [next(filter(None, self.files([f"{name}{end}" for end in ("", *SUFFIXES)])), None) for name in names]
 
     def _file(self, name: str) -> Path | None:
         if not name.lower().endswith(SUFFIXES):

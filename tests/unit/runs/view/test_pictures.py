@@ -108,3 +108,30 @@ def test_places_on_another_drive_have_absolute_addresses(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os.path, "relpath", apart)
     assert address(tmp_path / "a b", tmp_path) == (tmp_path.resolve() / "a b").as_uri()
+
+
+def test_pictures_that_a_run_scored_but_does_not_hold_are_found_by_file_or_id(make_run, draw, tmp_path):
+    photos = tmp_path / "photos"
+    for name in ("a.png", "sub/b.webp", "c.JPG"):
+        draw(photos / name)
+    draw(tmp_path / "secret.png")
+    rows = [row("a.png"), row("sub/b"), row("c.JPG"), row("gone"), row("../secret")]
+    (found,) = sample_pictures(read_run(make_run("t", rows, record={"task": "tokenizer"})), photos)
+    assert found.kind == "original"
+    assert found.files == [photos / "a.png", photos / "sub/b.webp", photos / "c.JPG", None, None]
+    run = make_run("g", [{"id": "0", "file": "c.JPG"}, {"id": "a", "file": "gone.png"}])
+    (found,) = sample_pictures(read_run(run), photos)
+    assert (found.kind, found.files) == ("image", [photos / "c.JPG", None])
+    assert sample_pictures(read_run(make_run("n", [{"id": "nothing"}])), photos) == []
+
+
+def test_kept_originals_come_before_those_of_the_folder(make_run, draw, tmp_path):
+    photos = tmp_path / "photos"
+    for name in ("a.png", "b.png"):
+        draw(photos / name)
+    run = make_run("t", [row("a.png"), row("b.png")], pictures=[entry("a.png", "1")])
+    for side in "or":
+        draw(run / f"images/1-{side}.png")
+    original, reconstruction = sample_pictures(read_run(run), photos)
+    assert original.files == [run / "images/1-o.png", photos / "b.png"]
+    assert reconstruction.files == [run / "images/1-r.png", None]
