@@ -86,4 +86,7 @@ def main() -> None:
 
 
 def _say(message: str) -> None:
-    click.echo(click.style("evalkit: ", fg="red") + message, err=True)
+    from evalkit.runs.report.text_diff import visible  # not before: help stays fast
+
+    lines = (visible(line, most=10_000) for line in message.split("\n"))  # names of files may hold anything
+    click.echo(click.style("evalkit: ", fg="red") + "\n".join(lines), err=True)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from evalkit.runs.job import Progress as RunProgress
+from evalkit.runs.report.text_diff import visible
 from evalkit.runs.timers import Timers
 
 
@@ -26,7 +27,7 @@ class BarProgress(RunProgress):
         """A bar for `total` samples."""
         self.done, self.began = 0, time.perf_counter()
         self.bar = Progress(
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
@@ -36,7 +37,7 @@ class BarProgress(RunProgress):
             transient=True,
             disable=not self.console.is_terminal,
         )
-        self.task = self.bar.add_task(title, total=total, rate="", bound="")
+        self.task = self.bar.add_task(visible(title), total=total, rate="", bound="")
         self.bar.start()
 
     def advance(self, samples: int, *, resumed: bool = False, timers: Timers | None = None) -> None:

@@ -17,6 +17,7 @@ from rich.text import Text
 from evalkit.cli.published import published_table
 from evalkit.protocols import differences, load_protocol
 from evalkit.runs.report.summary import is_of_a_part
+from evalkit.runs.report.text_diff import visible
 from evalkit.runs.store import Run
 
 MOST_FAILED = 20
@@ -49,7 +50,7 @@ def show_runs(runs: Sequence[Run], page: Path | None, *, full: bool = False, pub
             if row["status"] == "unavailable":
                 reasons.setdefault(str(row["reason"]), f"{row['metric']}")
     for reason, metric in reasons.items():
-        console.print(Text(f"{metric} is unavailable: {reason}", style="yellow"))
+        console.print(Text(visible(f"{metric} is unavailable: {reason}"), style="yellow"))
     failed = failed_samples(runs)
     _show_failed(console, failed)
     for run in runs:
@@ -57,7 +58,7 @@ def show_runs(runs: Sequence[Run], page: Path | None, *, full: bool = False, pub
         if unread:
             name = run.record["model"]["name"]
             console.print(
-                Text(f"{name}: {len(unread)} texts could not be read, the first: {unread[0]}", style="yellow")
+                Text(visible(f"{name}: {len(unread)} texts could not be read, the first: {unread[0]}"), style="yellow")
             )
     _show_differences(console, runs)
     if published:
@@ -76,7 +77,7 @@ def show_generated(run: Run) -> None:
     spent = timings["seconds_per_image"]
     pace = f", {spent:.2f} s each" if spent is not None else ""
     console.print(
-        Text(f"{made} pictures of {_visible(run.record['data']['name'])}{pace}: {run.path}/images", style="bold")
+        Text(f"{made} pictures of {visible(run.record['data']['name'])}{pace}: {run.path}/images", style="bold")
     )
     _show_failed(console, failed)
     console.print(Text(f"contact sheet: {run.path}/report.html"))
@@ -94,10 +95,10 @@ def comparison(runs: Sequence[Run], *, full: bool = False) -> Table:
     for heading in ("metric", *(["protocol"] if several else [])):
         table.add_column(heading, no_wrap=True)
     for run in runs:
-        table.add_column(run.record["model"]["name"], justify="right", no_wrap=True)
+        table.add_column(Text(visible(run.record["model"]["name"])), justify="right", no_wrap=True)
     before = ""
     for (_, dataset, metric, protocol), by_run in _cells(runs, full).items():
-        part = _visible(dataset)
+        part = visible(dataset)
         if part != before:
             if before:
                 table.add_section()
@@ -107,8 +108,8 @@ def comparison(runs: Sequence[Run], *, full: bool = False) -> Table:
         arrow = "↑" if first["better"] == "higher" else "↓"
         unit = f" {first['unit']}" if first["unit"] else ""
         table.add_row(
-            f"{metric}{unit} {arrow}",
-            *([protocol] if several else []),
+            Text(visible(f"{metric}{unit} {arrow}")),
+            *([Text(visible(protocol))] if several else []),
             *(_cell(by_run.get(column)) for column in range(len(runs))),
         )
     return table
@@ -142,7 +143,7 @@ def _show_failed(console: Console, failed: Sequence[dict[str, Any]]) -> None:
         return
     console.print(Text(f"\n{len(failed)} samples failed:", style="red"))
     for row in failed[:MOST_FAILED]:
-        console.print(Text(f"  {_visible(row['id'])}: {_visible(row['error'])}"))
+        console.print(Text(f"  {visible(row['id'])}: {visible(row['error'])}"))
     if len(failed) > MOST_FAILED:
         console.print(Text(f"  … and {len(failed) - MOST_FAILED} more, in samples.parquet (column error)"))
 
@@ -175,7 +176,3 @@ def _show_differences(console: Console, runs: Sequence[Run]) -> None:
         console.print(table)
         for quirk in b.quirks:
             console.print(Text(f"· {quirk.name} (moves {', '.join(quirk.moves)}): {quirk.text}"), style="dim")
-
-
-def _visible(text: str) -> str:
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in str(text))

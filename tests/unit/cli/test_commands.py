@@ -1,5 +1,6 @@
 import json
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -29,6 +30,13 @@ def test_every_verb_has_help_and_most_show_an_example_on_the_first_screen(verb):
         shown = run(verb, flag)
         assert shown.exit_code == 0
         assert f"evalkit {verb}" in "\n".join(shown.output.splitlines()[:24])
+
+
+def test_an_error_shows_what_acts_in_a_name_and_does_not_send_it(monkeypatch, capsys):
+    code, _, err = typed(monkeypatch, capsys, "view", "no\x1b[2Jsuch\u202e")
+    assert code == 2
+    assert "no\\x1b[2Jsuch\\u202e is not there" in err
+    assert not {"\x1b", "\u202e"} & set(click.unstyle(err))
 
 
 def test_help_lists_every_verb():

@@ -1,5 +1,8 @@
+import io
 import sys
 from types import SimpleNamespace
+
+from rich.console import Console
 
 from evalkit.cli.progress import BarProgress, device_memory
 from evalkit.runs.timers import Timers
@@ -32,3 +35,15 @@ def test_the_bar_says_rate_bound_and_what_was_done_before(capsys, monkeypatch):
     assert fields["bound"] == "bound by encode, 3.0 of 4 GiB"
     bar.finish()
     assert "4 samples are done already" in capsys.readouterr().err
+
+
+def test_a_name_with_markup_is_shown_as_it_is_and_cannot_move_the_cursor(monkeypatch):
+    bar = BarProgress()
+    bar.console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    bar.start("folder:a[/red]b [bold]\x1b[2J", 10)
+    bar.advance(1)
+    bar.bar.refresh()
+    bar.finish()
+    shown = bar.console.file.getvalue()
+    assert "a[/red]b [bold]\\x1b[2J" in shown
+    assert "\x1b[2J" not in shown
