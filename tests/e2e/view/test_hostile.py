@@ -26,6 +26,8 @@ def test_hostile_texts_show_as_text_everywhere(show, tmp_path, look, make):
         HOSTILE[0]: [float(i) for i in range(n)],
         HOSTILE[2]: [bool(i % 2) for i in range(n)],
         "kind": [HOSTILE[i % 2] for i in range(n)],
+        "constructor": ["__proto__"] * n,
+        "__proto__": [0.5 * i for i in range(n)],
     }
     runs = [make.run(tmp_path / f"run {i} <b>&'#", HOSTILE[i], n, columns) for i in (0, 1)]
     page = write_view(runs, tmp_path / "view <i>'")

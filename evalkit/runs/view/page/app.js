@@ -94,7 +94,12 @@
     const set = (node, values) => {
       for (const [name, value] of Object.entries(values)) value === null ? node.removeAttribute(name) : node.setAttribute(name, value);
     };
-    set(scroller, tabular ? { role: "grid", "aria-label": "Samples", "aria-rowcount": rows.length + 1, "aria-colcount": view.tableColumns(table).length + 1 } : { role: null, "aria-label": null, "aria-rowcount": null, "aria-colcount": null });
+    set(scroller, {
+      role: tabular ? "grid" : null,
+      "aria-label": tabular ? "Samples" : null,
+      "aria-rowcount": tabular ? rows.length + 1 : null,
+      "aria-colcount": tabular ? view.tableColumns(table).length + 1 : null,
+    });
     set(canvas, tabular ? { role: "rowgroup", "aria-label": null } : { role: rows.length ? "listbox" : null, "aria-label": rows.length ? "Samples" : null });
     set(head, { role: tabular ? "row" : null });
     head.hidden = !tabular;
@@ -106,12 +111,16 @@
     const runs = shownRuns();
     const names = runs.map((run) => view.line(run.name));
     byId("title").replaceChildren(...names.map((name, i) => make("bdi", {}, runs.length > 1 ? make("span", { className: "letter" }, runs[i].letter) : "", name)));
-    byId("line").replaceChildren(make("bdi", {}, runs.map((run) => view.line(run.line)).filter((line, i, lines) => lines.indexOf(line) === i).join(" · ")));
+    byId("line").replaceChildren(make("bdi", {}, [...new Set(runs.map((run) => view.line(run.line)))].join(" · ")));
     document.title = `${names.join(" and ")} · samples · evalkit`;
-    byId("links").replaceChildren(...runs.flatMap((run) => run.links.map(([word, address]) => make("a", { href: address }, runs.length > 1 ? `${run.letter}: ${word}` : word))), ...runs.map((run) => {
-      const facts = make("dl", { className: "facts" }, ...run.terms.flatMap(([term, value]) => [make("dt", {}, view.line(term)), make("dd", {}, make("bdi", {}, view.line(value)))]));
-      return make("details", { className: "terms" }, make("summary", {}, runs.length > 1 ? `${run.letter}: what was run` : "what was run"), facts);
-    }));
+    const of = (run, words) => (runs.length > 1 ? `${run.letter}: ${words}` : words);
+    const links = runs.flatMap((run) => run.links.map(([word, address]) => make("a", { href: address }, of(run, word))));
+    const terms = runs.map((run) => {
+      const fact = ([term, value]) => [make("dt", {}, view.line(term)), make("dd", {}, make("bdi", {}, view.line(value)))];
+      const facts = make("dl", { className: "facts" }, ...run.terms.flatMap(fact));
+      return make("details", { className: "terms" }, make("summary", {}, of(run, "what was run")), facts);
+    });
+    byId("links").replaceChildren(...links, ...terms);
     const left = table.left;
     const notes = [];
     if (left && left.a) notes.push(`${left.a.toLocaleString("en")} only in A`);

@@ -19,8 +19,11 @@ view.Detail = class {
     this.zoom = new view.Zoom(this.stage);
     this.stage.addEventListener("zoomed", (event) => { this.scale.textContent = `${Math.round(event.detail.pixel * 100)} %`; });
     this.zooms = make("div", { className: "zooms" },
-      button("−", "Smaller (minus)", () => this.zoom.by(0.5)), button("+", "Larger (plus)", () => this.zoom.by(2)),
-      button("Fit", "Fit the pictures (0)", () => this.zoom.fit()), button("1:1", "One pixel a pixel (1)", () => this.zoom.exact()), this.scale, this.difference);
+      button("−", "Smaller (minus)", () => this.zoom.by(0.5)),
+      button("+", "Larger (plus)", () => this.zoom.by(2)),
+      button("Fit", "Fit the pictures (0)", () => this.zoom.fit()),
+      button("1:1", "One pixel a pixel (1)", () => this.zoom.exact()),
+      this.scale, this.difference);
     this.facts = make("div", { className: "about" });
     this.dialog = make("dialog", { className: "detail", ariaLabel: "Sample" },
       make("div", { className: "bar" }, this.title, this.place, this.before, this.after, button("Close", "Close (escape)", () => this.dialog.close())),
@@ -74,7 +77,8 @@ view.Detail = class {
     this.difference.setAttribute("aria-pressed", String(this.differing));
     if (this.differing && there.length > 1) {
       const [[p, a], [q, b]] = there.slice(-2);
-      const [pane, whole] = figure(`difference of ${view.line(p.label)} and ${view.line(q.label)}, ×4`, layer(a, `Difference of the pictures of ${id}`), layer(b, ""));
+      const name = `difference of ${view.line(p.label)} and ${view.line(q.label)}, ×4`;
+      const [pane, whole] = figure(name, layer(a, `Difference of the pictures of ${id}`), layer(b, ""));
       pane.classList.add("apart");
       made.push([pane, whole]);
     }
@@ -82,7 +86,8 @@ view.Detail = class {
     this.stage.hidden = !made.length;
     this.stage.replaceChildren(...made.map(([, whole]) => whole));
     this.zoom.show(made.map(([pane]) => pane));
-    for (const image of this.stage.querySelectorAll("img")) image.addEventListener("load", () => this.zoom.set(this.zoom.scale, this.zoom.x, this.zoom.y), { once: true });
+    const again = () => this.zoom.set(this.zoom.scale, this.zoom.x, this.zoom.y);
+    for (const image of this.stage.querySelectorAll("img")) image.addEventListener("load", again, { once: true });
   }
 
   texts() {
@@ -92,7 +97,9 @@ view.Detail = class {
       const value = column.values[this.row];
       if (column.kind !== "text" || value === null || column.name === "id") continue;
       const lines = view.lines(value);
-      list.append(make("dt", {}, view.line(column.label)), make("dd", { dir: "auto", className: column.of === "error" ? "error" : "" }, lines === "" ? make("span", { className: "soft" }, "empty") : lines));
+      const shown = lines === "" ? make("span", { className: "soft" }, "empty") : lines;
+      const kind = column.of === "error" ? "error" : "";
+      list.append(make("dt", {}, view.line(column.label)), make("dd", { dir: "auto", className: kind }, shown));
     }
     return list.children.length ? [list] : [];
   }
@@ -113,22 +120,32 @@ view.Detail = class {
       const cells = sides.map((side) => {
         const column = columns.find((c) => c.run === side) || (side !== "B − A" && columns.find((c) => c.run === ""));
         const value = column ? column.values[this.row] : NaN;
-        const good = side === "B − A" && column && column.better && value ? ((value > 0) === (column.better === "higher") ? "better" : "worse") : "";
-        return make("td", { className: `right ${good}` }, column ? view.cell(column, this.row) : "—", good ? make("span", { className: "hidden" }, `, ${good}`) : "");
+        const judged = side === "B − A" && column && column.better && value;
+        const good = judged ? ((value > 0) === (column.better === "higher") ? "better" : "worse") : "";
+        const said = good ? make("span", { className: "hidden" }, `, ${good}`) : "";
+        return make("td", { className: `right ${good}` }, column ? view.cell(column, this.row) : "—", said);
       });
-      const arrow = columns[0].better ? make("abbr", { className: "arrow", title: `${columns[0].better} is better`, ariaLabel: `${columns[0].better} is better` }, columns[0].better === "higher" ? " ↑" : " ↓") : "";
-      body.append(make("tr", {}, make("th", { scope: "row", title: view.line(columns[0].about) }, name, arrow), ...cells));
+      const { about, better } = columns[0];
+      const words = better === "higher" ? "higher is better" : "lower is better";
+      const arrow = better ? make("abbr", { className: "arrow", title: words, ariaLabel: words }, better === "higher" ? " ↑" : " ↓") : "";
+      body.append(make("tr", {}, make("th", { scope: "row", title: view.line(about) }, name, arrow), ...cells));
     }
     const table = make("table", { className: "numbers" });
-    if (sides.length > 1) table.append(make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "number"), ...sides.map((s) => make("th", { scope: "col", className: "right" }, s)))));
+    if (sides.length > 1) {
+      const heads = sides.map((side) => make("th", { scope: "col", className: "right" }, side));
+      table.append(make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "number"), ...heads)));
+    }
     table.append(body);
     return table;
   }
 
   links(runs) {
     const make = view.make;
-    const pictures = this.table.pictures.map((p) => [view.line(p.label), p.address(this.row)]).filter(([, address]) => address !== null);
-    const line = (what, links) => make("p", { className: "links" }, make("span", { className: "soft" }, make("bdi", {}, what)), ...links.map(([word, address]) => make("a", { href: address, target: "_blank", rel: "noopener" }, word)));
-    return make("div", {}, ...(pictures.length ? [line("picture files", pictures)] : []), ...runs.map((run) => line(`${runs.length > 1 ? run.letter + " " : ""}${view.line(run.name)}`, run.links)));
+    const all = this.table.pictures.map((p) => [view.line(p.label), p.address(this.row)]);
+    const pictures = all.filter(([, address]) => address !== null);
+    const link = ([word, address]) => make("a", { href: address, target: "_blank", rel: "noopener" }, word);
+    const line = (what, links) => make("p", { className: "links" }, make("bdi", { className: "soft" }, what), ...links.map(link));
+    const own = runs.map((run) => line(`${runs.length > 1 ? `${run.letter} ` : ""}${view.line(run.name)}`, run.links));
+    return make("div", {}, ...(pictures.length ? [line("picture files", pictures)] : []), ...own);
   }
 };

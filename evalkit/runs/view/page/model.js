@@ -97,8 +97,11 @@ const view = { runs: [], data: [] };
       for (let row = 0; row < table.n; row++) some += test(row) ? 1 : 0;
       return some > 0 && some < table.n;
     };
-    if (part(table.pictured)) made.push({ name: "pictures", label: "pictures", values: ["with", "without"], test: (row, v) => table.pictured(row) === (v === "with") });
-    if (part(table.failed)) made.push({ name: "status", label: "status", values: ["done", "failed"], test: (row, v) => table.failed(row) === (v === "failed") });
+    const halves = (name, values, test) => {
+      if (part(test)) made.push({ name, label: name, values, test: (row, v) => test(row) === (v === values[0]) });
+    };
+    halves("pictures", ["with", "without"], table.pictured);
+    halves("status", ["done", "failed"], (row) => !table.failed(row));
     for (const column of table.columns) {
       if (column.kind === "number" || column.of === "error" || column.name === "id") continue;
       const values = distinct(column, table.n);

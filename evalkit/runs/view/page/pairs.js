@@ -40,9 +40,11 @@
       one(other, right, "B", { name: `${column.name}@b` });
       if (column.kind === "number") {
         const apart = x.map((value, i) => (same(value, y[i]) && !Number.isNaN(value) ? 0 : y[i] - value));
-        columns.push({ ...column, keys: undefined, name: `${column.name}@d`, run: "B − A", label: `${column.label}, B − A`, values: apart });
+        const named = { name: `${column.name}@d`, run: "B − A", label: `${column.label}, B − A` };
+        columns.push({ ...column, ...named, keys: undefined, values: apart });
       } else if (column.kind === "flag") {
-        columns.push({ ...column, keys: undefined, kind: "text", name: `${column.name}@d`, run: "agreement", label: `${column.label}, where`, values: x.map((value, i) => agreement(value, y[i])) });
+        const where = { kind: "text", name: `${column.name}@d`, run: "agreement", label: `${column.label}, where` };
+        columns.push({ ...column, ...where, keys: undefined, values: x.map((value, i) => agreement(value, y[i])) });
       }
     }
     for (const column of b.columns) {

@@ -4,7 +4,8 @@
   view.make = (tag, props = {}, ...children) => {
     const node = document.createElement(tag);
     for (const [name, value] of Object.entries(props)) {
-      if (name.startsWith("aria") || name === "role") node.setAttribute(name === "role" ? name : name.replace(/^aria(.)/, (_, c) => `aria-${c.toLowerCase()}`), value);
+      if (name === "role") node.setAttribute(name, value);
+      else if (name.startsWith("aria")) node.setAttribute(`aria-${name.slice(4).toLowerCase()}`, value);
       else node[name] = value;
     }
     node.append(...children);
@@ -93,7 +94,8 @@
           const error = table.columns.find((c) => c.of === "error" && c.values[row] !== null);
           caption.append(make("bdi", { className: "error" }, view.line(error.values[row])));
         }
-        const numbers = shown.filter((c) => !Number.isNaN(c.values[row])).map((c) => make("span", {}, `${view.line(c.label)} `, make("b", {}, view.cell(c, row))));
+        const known = shown.filter((c) => !Number.isNaN(c.values[row]));
+        const numbers = known.map((c) => make("span", {}, `${view.line(c.label)} `, make("b", {}, view.cell(c, row))));
         caption.append(make("div", { className: "scores" }, ...badges(table, row), ...numbers));
         if (id !== title) caption.append(make("bdi", { className: "soft" }, id));
         tile.append(caption);
@@ -102,7 +104,8 @@
     };
   };
 
-  const size = (column) => (column.name === "id" ? 220 : column.kind === "number" ? 118 : column.kind === "flag" ? 90 : column.name.startsWith("prompt") && column.name !== "prompt_id" ? 320 : 170);
+  const SIZES = new Map([["id", 220], ["prompt", 320]]);
+  const size = (column) => SIZES.get(column.of) ?? { number: 118, flag: 90, text: 170 }[column.kind];
   view.tableColumns = (table) => table.columns.filter((c) => !view.aside(c));
 
   view.rows = (table, state, head, sort) => {
@@ -114,9 +117,13 @@
     head.firstChild.style.width = `${pictures}px`;
     for (const column of columns) {
       const sorted = state.sort === column.name;
-      const button = make("button", { type: "button", className: "plain", title: view.line(column.about || column.label) }, view.line(column.label), sorted ? (state.down ? " ↓" : " ↑") : "");
+      const arrow = sorted ? (state.down ? " ↓" : " ↑") : "";
+      const about = view.line(column.about || column.label);
+      const button = make("button", { type: "button", className: "plain", title: about }, view.line(column.label), arrow);
       button.addEventListener("click", () => sort(column));
-      const cell = make("span", { role: "columnheader", className: column.kind === "number" ? "cell right" : "cell", ariaSort: sorted ? (state.down ? "descending" : "ascending") : "none" }, button);
+      const ordered = sorted ? (state.down ? "descending" : "ascending") : "none";
+      const kind = column.kind === "number" ? "cell right" : "cell";
+      const cell = make("span", { role: "columnheader", className: kind, ariaSort: ordered }, button);
       cell.style.width = `${size(column)}px`;
       head.append(cell);
     }
@@ -132,7 +139,8 @@
         for (const column of columns) {
           const value = view.cell(column, row);
           const kind = column.kind === "number" ? "cell right" : column.of === "error" && value !== "—" ? "cell error" : "cell";
-          const cell = make("span", { role: "gridcell", className: kind, title: column.kind === "text" && value.length > 20 ? value.slice(0, 600) : "" }, make("bdi", {}, value.slice(0, 300)));
+          const title = column.kind === "text" && value.length > 20 ? value.slice(0, 600) : "";
+          const cell = make("span", { role: "gridcell", className: kind, title }, make("bdi", {}, value.slice(0, 300)));
           cell.style.width = `${size(column)}px`;
           line.append(cell);
         }

@@ -16,7 +16,8 @@ view.Tools = class {
     if (several) {
       parts.push(label("Run", this.select(names, String(state.run), (v) => this.changed({ run: Number(v) }))));
       const others = [["", "no other run"], ...names.filter(([i]) => Number(i) !== state.run)];
-      parts.push(label("beside", this.select(others, state.beside === null ? "" : String(state.beside), (v) => this.changed({ beside: v === "" ? null : Number(v) }))));
+      const chosen = state.beside === null ? "" : String(state.beside);
+      parts.push(label("beside", this.select(others, chosen, (v) => this.changed({ beside: v === "" ? null : Number(v) }))));
     }
     this.search = make("input", { type: "search", value: state.query, placeholder: "prompt, name, text …", autocomplete: "off" });
     this.search.addEventListener("input", () => this.changed({ query: this.search.value }));
@@ -57,7 +58,10 @@ view.Tools = class {
     parts.push(make("span", { className: "pair" }, label("Order", this.order), turn));
     const look = (name, text) => {
       const button = make("button", { type: "button", ariaPressed: String(state.look === name) }, text);
-      button.addEventListener("click", () => { this.changed({ look: name }); this.looks.forEach((b) => b.setAttribute("aria-pressed", String(b === button))); });
+      button.addEventListener("click", () => {
+        this.changed({ look: name });
+        for (const each of this.looks) each.setAttribute("aria-pressed", String(each === button));
+      });
       return button;
     };
     this.looks = [look("gallery", "Gallery"), look("table", "Table")];
@@ -91,15 +95,21 @@ view.Tools = class {
       const column = this.table.column.get(range.name) || numbers[0];
       const [low, high] = view.span(column);
       const bound = (name, value, placeholder, side) => {
-        const input = make("input", { type: "number", step: "any", placeholder: Number.isFinite(placeholder) ? String(Number(placeholder.toPrecision(4))) : "", ariaLabel: `${side} ${view.line(column.label)}` });
+        const hint = Number.isFinite(placeholder) ? String(Number(placeholder.toPrecision(4))) : "";
+        const said = `${side} ${view.line(column.label)}`;
+        const input = make("input", { type: "number", step: "any", placeholder: hint, ariaLabel: said });
         if (!Number.isNaN(value)) input.value = String(value);
         input.addEventListener("input", () => { range[name] = input.value === "" ? NaN : Number(input.value); this.changed({}); });
         return input;
       };
-      const metric = this.select(numbers.map((c) => [c.name, view.line(c.label)]), column.name, (v) => { Object.assign(range, { name: v, low: NaN, high: NaN }); this.drawRanges(numbers); this.changed({}); });
+      const redraw = () => { this.drawRanges(numbers); this.changed({}); };
+      const metric = this.select(numbers.map((c) => [c.name, view.line(c.label)]), column.name, (v) => {
+        Object.assign(range, { name: v, low: NaN, high: NaN });
+        redraw();
+      });
       metric.setAttribute("aria-label", "Number to filter by");
       const drop = make("button", { type: "button", ariaLabel: `Remove the range of ${view.line(column.label)}` }, "×");
-      drop.addEventListener("click", () => { this.state.ranges.splice(this.state.ranges.indexOf(range), 1); this.drawRanges(numbers); this.changed({}); });
+      drop.addEventListener("click", () => { this.state.ranges.splice(this.state.ranges.indexOf(range), 1); redraw(); });
       return make("span", { className: "pair range" }, metric, bound("low", range.low, low, "least"), "to", bound("high", range.high, high, "most"), drop);
     }));
   }

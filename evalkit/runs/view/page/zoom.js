@@ -17,10 +17,12 @@ view.Zoom = class {
       stage.setPointerCapture(event.pointerId);
       const start = { x: this.x - event.clientX, y: this.y - event.clientY };
       const move = (e) => this.set(this.scale, start.x + e.clientX, start.y + e.clientY);
-      const end = () => { stage.removeEventListener("pointermove", move); stage.removeEventListener("pointerup", end); stage.removeEventListener("pointercancel", end); };
+      const end = () => {
+        stage.removeEventListener("pointermove", move);
+        for (const name of ["pointerup", "pointercancel"]) stage.removeEventListener(name, end);
+      };
       stage.addEventListener("pointermove", move);
-      stage.addEventListener("pointerup", end);
-      stage.addEventListener("pointercancel", end);
+      for (const name of ["pointerup", "pointercancel"]) stage.addEventListener(name, end);
     });
     stage.addEventListener("dblclick", (event) => {
       const pane = event.target.closest(".pane");
