@@ -18,7 +18,7 @@ import click
 )
 @click.option(
     "--images",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=click.Path(path_type=Path),
     help="Folder of the pictures that the runs scored, for those that they do not hold.",
 )
 @click.option("--copy", is_flag=True, help="Copy the pictures too, so that the folder can be moved or sent.")

@@ -30,6 +30,8 @@ def write_view(runs: Sequence[Path], folder: Path, *, copy: bool = False, images
     lies inside a run, or cannot be written.
     """
     _check(runs, folder)
+    if images is not None and not images.is_dir():
+        raise EvalkitError(f"{images} is no folder; give as --images the folder of the pictures that were scored")
     try:
         for old in ("data", "pictures"):
             shutil.rmtree(folder / old, ignore_errors=True)

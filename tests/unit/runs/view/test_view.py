@@ -74,6 +74,11 @@ def test_a_view_inside_a_run_or_over_something_else_is_refused(make_run, tmp_pat
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
 
 
+def test_scored_pictures_that_are_nowhere_are_said(make_run, tmp_path):
+    with pytest.raises(EvalkitError, match="gone is no folder; give as --images"):
+        write_view([make_run("a", ROWS)], tmp_path / "view", images=tmp_path / "gone")
+
+
 def test_an_earlier_view_is_replaced_whole(make_run, draw, tmp_path):
     a, b = make_run("a", ROWS), make_run("b", ROWS)
     draw(a / "images/0.png")
