@@ -10,7 +10,9 @@ time that evalkit spends outside encode and decode is reported too.
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -32,6 +34,9 @@ from evalkit.probes.reconstruction import evaluate_tokenizer  # noqa: E402
 from evalkit.runs.job import RunOptions  # noqa: E402
 from evalkit.tokenizers.base import Tokenizer  # noqa: E402
 from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer  # noqa: E402
+
+CANDIDATES = ("evalkit", "VTBench-shaped script", "bare model")
+STAGES = ("encode", "decode", "pixel metrics")
 
 
 def make(folder: Path, count: int) -> None:
@@ -63,14 +68,14 @@ def vtbench_shape(model: Tokenizer, folder: Path, out: Path) -> None:
     print(f"  script: PSNR {float(psnr.compute()):.2f}, SSIM {float(ssim.compute()):.4f}")
 
 
-def bare_model(model: Tokenizer, folder: Path) -> None:
-    """Nothing but reading, preparing, encoding and decoding, in batches of 8."""
+def bare_model(model: Tokenizer, folder: Path, size: int) -> None:
+    """Nothing but reading, preparing, encoding and decoding, in batches of `size`."""
     images = open_images(folder)
     batch: list[torch.Tensor] = []
     for sample in images.read(0, len(images)):
         square = fit_square(sample.image, model.native_size, "short-bicubic")
         batch.append(torch.from_numpy(square.copy()).permute(2, 0, 1).float() / 255)
-        if len(batch) == 8:
+        if len(batch) == size:
             model.decode(model.encode(torch.stack(batch)))
             batch = []
     if batch:
@@ -88,6 +93,35 @@ def random_weights(name: str, folder: Path) -> Path:
     return folder / "random.pt"
 
 
+def once(candidate: str, options: argparse.Namespace, root: Path) -> dict[str, float]:
+    """Seconds of one candidate over the pictures, loading the model included; for evalkit its stages as well."""
+    out = root / f"{candidate.replace(' ', '-')}-{time.time_ns()}"
+    started = time.perf_counter()
+    if candidate == "evalkit":
+        weights = (options.weights,) if options.weights else ()
+        run_options = RunOptions(out=out, keep="none", device="cpu", weights=weights)
+        (run,) = evaluate_tokenizer(options.model, root / "in", tasks=["reconstruction", "codes"], options=run_options)
+        seconds = time.perf_counter() - started
+        stages = run.record["timings"]["seconds"]
+        outside = 1 - (stages["encode"] + stages["decode"]) / run.record["timings"]["wall_seconds"]
+        return {"seconds": seconds, "outside": outside, **{stage: stages[stage] for stage in STAGES}}
+    model = load_tokenizer(options.model, options.weights, device="cpu")
+    if candidate == "bare model":
+        bare_model(model, root / "in", options.bare_batch)
+    else:
+        out.mkdir()
+        vtbench_shape(model, root / "in", out)
+    return {"seconds": time.perf_counter() - started}
+
+
+def measure(candidate: str, root: Path) -> dict[str, float]:
+    """`once` in a process of its own, so that no candidate finds the memory that another has warmed."""
+    command = [sys.executable, __file__, *sys.argv[1:], "--only", candidate, "--root", str(root)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
 def main() -> None:
     """Measure and write speed/results/tokenizers-<model>.csv."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -96,47 +130,37 @@ def main() -> None:
     parser.add_argument(
         "--random", action="store_true", help="random weights in the official wrapping; speed is the same"
     )
+    parser.add_argument("--bare-batch", type=int, default=1, help="batch size of the bare model; 1 is fastest on a CPU")
     parser.add_argument("--pictures", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", choices=CANDIDATES, help=argparse.SUPPRESS)
+    parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(2)
-    if options.random:
-        options.weights = str(random_weights(options.model, Path(tempfile.mkdtemp())))
-    model = load_tokenizer(options.model, options.weights, device="cpu")
-    seconds: dict[str, list[float]] = {"evalkit": [], "VTBench-shaped script": [], "bare model": []}
-    outside, rates = [], []
+    if options.only:
+        if options.random:
+            options.weights = str(options.root / "random.pt")
+        print(json.dumps(once(options.only, options, options.root)))
+        return
+    found: dict[str, list[dict[str, float]]] = {candidate: [] for candidate in CANDIDATES}
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         make(root / "in", options.pictures)
-        for repeat in range(options.repeats):
-            weights = (options.weights,) if options.weights else ()
-            run_options = RunOptions(out=root / f"run{repeat}", keep="none", device="cpu", weights=weights)
-            started = time.perf_counter()
-            (run,) = evaluate_tokenizer(
-                options.model, root / "in", tasks=["reconstruction", "codes"], options=run_options
-            )
-            seconds["evalkit"].append(time.perf_counter() - started)
-            stages = run.record["timings"]["seconds"]
-            rates.append({stage: options.pictures / stages[stage] for stage in ("encode", "decode", "pixel metrics")})
-            outside.append(1 - (stages["encode"] + stages["decode"]) / run.record["timings"]["wall_seconds"])
-            (root / f"png{repeat}").mkdir()
-            started = time.perf_counter()
-            vtbench_shape(model, root / "in", root / f"png{repeat}")
-            seconds["VTBench-shaped script"].append(time.perf_counter() - started)
-            started = time.perf_counter()
-            bare_model(model, root / "in")
-            seconds["bare model"].append(time.perf_counter() - started)
+        if options.random:
+            random_weights(options.model, root)
+        for _ in range(options.repeats):
+            for candidate in CANDIDATES:
+                found[candidate].append(measure(candidate, root))
+    seconds = {candidate: [each["seconds"] for each in runs] for candidate, runs in found.items()}
+    ours = found["evalkit"]
     rows = [{"model": options.model, **row} for row in summary(seconds, "evalkit", options.pictures)]
-    stages_of_ours = {
-        f"{stage.replace(' ', '_')}_per_second": round(statistics.median(each[stage] for each in rates), 1)
-        for stage in rates[0]
-    }
     for row in rows:
-        row.update(stages_of_ours if row["candidate"] == "evalkit" else dict.fromkeys(stages_of_ours))
+        is_ours = row["candidate"] == "evalkit"
+        for stage in STAGES:
+            rate = options.pictures / statistics.median(each[stage] for each in ours)
+            row[f"{stage.replace(' ', '_')}_per_second"] = round(rate, 1) if is_ours else None
         row["images_per_second"] = round(1e3 / row["median_ms"], 1)
-        row["share_outside_model"] = (
-            round(sorted(outside)[len(outside) // 2], 3) if row["candidate"] == "evalkit" else None
-        )
+        row["share_outside_model"] = round(statistics.median(each["outside"] for each in ours), 3) if is_ours else None
     write(f"tokenizers-{options.model}", rows)
 
 

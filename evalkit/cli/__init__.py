@@ -13,6 +13,7 @@ from evalkit.errors import EvalkitError
 VERBS = {
     "tokenizer": ("evalkit.cli.tokenizer", "How much does a visual tokenizer destroy?"),
     "generate": ("evalkit.cli.generate", "Make the pictures of a prompt set, resumable, every seed recorded."),
+    "watermark": ("evalkit.cli.watermark", "Attack marked pictures; make the keys that mark them."),
     "ls": ("evalkit.cli.ls", "List tokenizers, generators, protocols, metrics or extractors."),
     "protocol": ("evalkit.cli.protocol", "Show how a number is measured, and how two protocols differ."),
     "report": ("evalkit.cli.report", "Write one HTML page over finished runs."),

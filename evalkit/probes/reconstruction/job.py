@@ -18,7 +18,7 @@ from evalkit.runs.record import environment, file_digests, now
 from evalkit.runs.report import write_report
 from evalkit.runs.store import Run, RunStore, read_run, results_json, write_bytes
 from evalkit.runs.timers import Timers
-from evalkit.tokenizers.base import Tokenizer
+from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
 from evalkit.tokenizers.cards import tokenizer_cards
 
 SHARD = 64
@@ -64,10 +64,17 @@ class TokenizerJob(Job):
 
     @property
     def batch_size(self) -> int:
-        """The asked batch size; "auto" is 64 on a GPU (halved when memory runs out) and 8 on a CPU."""
+        """The asked batch size.
+
+        "auto" is 64 on a GPU (halved when memory runs out). On a CPU a network runs fastest on about one 256 px picture
+        at a time (more leaves the cache: benchmarks/tokenizers.py), and codecs take 8.
+        """
         if self.options.batch_size != "auto":
             return self.options.batch_size
-        return 64 if str(getattr(self.model, "device", "cpu")).startswith("cuda") else 8
+        if not isinstance(self.model, NetworkTokenizer):
+            return 8
+        on_gpu = str(self.model.device).startswith("cuda")
+        return 64 if on_gpu else min(16, max(1, 256**2 // self.model.native_size**2))
 
     def shards(self) -> Sequence[Shard]:
         """Runs of 64 samples in listing order."""

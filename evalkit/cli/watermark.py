@@ -1,0 +1,33 @@
+"""`evalkit watermark`: keys, and attacks on marked pictures."""
+
+from __future__ import annotations
+
+import click
+
+from evalkit.cli.watermark_attack import attack
+
+
+@click.group()
+def watermark() -> None:
+    """Attack marked pictures, and make the keys that mark them.
+
+    \b
+    evalkit watermark keygen my.key
+    evalkit watermark attack PHOTOS --attack jpeg:75 --out attacked
+    """
+
+
+@watermark.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+def keygen(file: str) -> None:
+    """Write a fresh 256-bit key to FILE, readable by its owner only; nothing is overwritten.
+
+    \b
+    evalkit watermark keygen my.key
+    """
+    from evalkit.watermark.keys import new_key
+
+    click.echo(f"{file}: key {new_key(file).id}; keep it secret, and keep a copy")
+
+
+watermark.add_command(attack)
