@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -65,6 +65,14 @@ class Step:
 
 
 LogitsProcessor = Callable[[Tensor, Step], Tensor]
+
+
+@runtime_checkable
+class Notes(Protocol):
+    """A logits processor that tells what it did to the picture of a seed; the manifest keeps it."""
+
+    def notes(self, seed: int) -> dict[str, Any]:
+        """Plain data."""
 
 
 class Generator(ABC):
@@ -193,6 +201,12 @@ class TokenGenerator(Generator):
             pictures = self._pixels(tokens, tuple(request.seed for request in requests))
         seconds = (time.perf_counter() - started) / len(requests)
         return [
-            Image(request.id, np.ascontiguousarray(pixels), seconds, evaluations)
+            Image(request.id, np.ascontiguousarray(pixels), seconds, evaluations, self._notes(request.seed))
             for request, pixels in zip(requests, pictures, strict=True)
         ]
+
+    def _notes(self, seed: int) -> dict[str, Any]:
+        """What processors that keep notes (a watermark: its list) say of a picture."""
+        processors: list[object] = list(self.logits_processors)
+        said = [each.notes(seed) for each in processors if isinstance(each, Notes)]
+        return {name: value for each in said for name, value in each.items()}

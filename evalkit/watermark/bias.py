@@ -1,0 +1,55 @@
+"""Embedding while generating: guided logits of green codes are raised before temperature, top-k and top-p."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from evalkit.errors import EvalkitError
+from evalkit.generators.base import Step, TokenGenerator
+from evalkit.watermark.mark import Mark
+
+
+@dataclass(frozen=True)
+class GreenBias:
+    """A logits processor that marks; lists know no order, so next-token, random-order and next-scale models are alike.
+
+    `delta` is added to guided logits of green codes; infinity (the hard variant) leaves green codes only. Each request's
+    list is drawn by the key from its seed.
+    """
+
+    mark: Mark
+    delta: float
+
+    def __post_init__(self) -> None:
+        if not self.delta > 0:
+            raise EvalkitError(f"delta is above 0 (inf for the hard variant); {self.delta} given")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, as records keep it; infinity as a string. Holds key_id, never the key."""
+        delta = "inf" if math.isinf(self.delta) else self.delta
+        return {**self.mark.as_dict(), "tokenizer": self.mark.tokenizer, "delta": delta}
+
+    def notes(self, seed: int) -> dict[str, Any]:
+        """What the manifest keeps of a marked picture."""
+        return {"watermark_list": self.mark.list_of(seed)}
+
+    def __call__(self, logits: Tensor, step: Step) -> Tensor:
+        """Guided logits [B, n, V] with green ones raised."""
+        return self.mark.bias(logits, step, self.delta)
+
+
+def mark_generator(generator: object, mark: Mark, delta: float) -> GreenBias:
+    """Let `generator` mark every picture that it makes from now on; raises `EvalkitError` where it cannot."""
+    if not isinstance(generator, TokenGenerator) or not generator.vocab_size:
+        name = getattr(generator, "name", str(generator))
+        raise EvalkitError(
+            f"{name} does not choose discrete codes here, so its sampling cannot be biased; "
+            "mark its pictures afterwards with `evalkit watermark embed`"
+        )
+    bias = GreenBias(mark, delta)
+    generator.logits_processors.append(bias)
+    return bias

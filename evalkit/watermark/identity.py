@@ -1,0 +1,39 @@
+"""Which tokenizer lists and cached codes belong to, and how a picture is made its input."""
+
+from __future__ import annotations
+
+import hashlib
+
+from evalkit.errors import EvalkitError
+from evalkit.images.geometry import fit_square
+from evalkit.images.sample import Pixels
+from evalkit.tokenizers.base import Tokenizer
+
+PREPARE = "short-bicubic"  # shorter side to the tokenizer's size, then the centre
+
+
+def tokenizer_identity(tokenizer: Tokenizer) -> str:
+    """`name@sha256` of a tokenizer with an index a code: two checkpoints of one shape never share lists.
+
+    Raises `EvalkitError` for tokenizers without a codebook of indices.
+    """
+    if not tokenizer.vocab_size or tokenizer.tokens_per_image(tokenizer.native_size, tokenizer.native_size) is None:
+        raise EvalkitError(
+            f"{tokenizer.name} has no fixed number of indices a picture, so green lists do not apply to it; "
+            "type llamagen-vq16, var or world-vq, for example"
+        )
+    return f"{tokenizer.name}@{tokenizer.weights_sha256 or 'none'}"
+
+
+def preparation_id(tokenizer: Tokenizer) -> str:
+    """A short digest of everything that turns a file into codes; cached codes are found under it."""
+    said = f"{tokenizer_identity(tokenizer)}|{PREPARE}|{tokenizer.native_size}"
+    return hashlib.sha256(said.encode()).hexdigest()[:24]
+
+
+def prepared(image: Pixels, tokenizer: Tokenizer) -> Pixels:
+    """uint8 [S, S, 3] at the size that the tokenizer was made for; a picture of that size is untouched."""
+    size = tokenizer.native_size
+    if image.shape[:2] == (size, size):
+        return image
+    return fit_square(image, size, PREPARE)

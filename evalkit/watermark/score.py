@@ -1,0 +1,128 @@
+"""From codes to p-values: how green many pictures are under every list of a pool, in bounded memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+
+from evalkit.errors import EvalkitError
+from evalkit.watermark.exact import binomial_log_tail, pooled, smallest_log_p, unit_log_tail, weighted_log_tail
+from evalkit.watermark.lists import Pool
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+CELLS = 2**23  # of pictures x lists, or pictures x codes, that are held at once
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One row a picture.
+
+    `codes` N, `distinct` U, `design_effect` sum c^2 / N, `list_id` the greenest list, `green` its score (weights summed),
+    `log_p_list` its exact tail, `log_p` the same corrected for the pool, `log_p_floor` the smallest `log_p` that the
+    picture could have reached; natural logarithms. `z_uncalibrated` is the largest (g - gamma N) / sqrt(N gamma
+    (1 - gamma)) over the pool, all N codes counted, as the LBW paper does: no p-value follows from it.
+    """
+
+    codes: Ints
+    distinct: Ints
+    design_effect: Floats
+    list_id: Ints
+    green: Ints
+    log_p_list: Floats
+    log_p: Floats
+    log_p_floor: Floats
+    z_uncalibrated: Floats
+
+
+def score_codes(codes: npt.NDArray[np.integer[Any]], pool: Pool, *, cap: int = 1) -> Scores:
+    """Scores of int codes [B, N] (negative: padding). A code that occurs c times has weight min(c, `cap`).
+
+    Choose `cap` before the key is known: 1 counts distinct codes, 2 or 3 gain power where repeats are few.
+    """
+    if cap < 1:
+        raise EvalkitError(f"cap is a whole number from 1; {cap} given")
+    if codes.ndim != 2 or (codes.size and int(codes.max()) >= pool.vocabulary):
+        raise EvalkitError(
+            f"codes are [pictures, codes] below {pool.vocabulary}; shape {codes.shape} with a largest of "
+            f"{int(codes.max()) if codes.size else 'none'} given. Is this the tokenizer that the pool was made for?"
+        )
+    lists = pool.scheme.lists
+    table = torch.zeros(pool.vocabulary + 1, lists)
+    table[:-1] = torch.from_numpy(pool.masks.T.astype(np.float32))  # the last row is the padding
+    step = max(1, CELLS // max(lists, codes.shape[1], 1))
+    parts = [_part(codes[start : start + step], table, pool, cap) for start in range(0, len(codes), step)]
+    if not parts:
+        parts = [_part(np.full((1, 1), -1), table, pool, cap)]
+        return Scores(*(np.concatenate(column)[:0] for column in zip(*parts, strict=True)))
+    return Scores(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _part(codes: npt.NDArray[np.integer[Any]], table: torch.Tensor, pool: Pool, cap: int) -> tuple[Any, ...]:
+    gamma, lists = pool.scheme.gamma, pool.scheme.lists
+    ordered = np.sort(np.where(codes < 0, pool.vocabulary, codes).astype(np.int64), axis=1)
+    counts = first_counts(ordered, pool.vocabulary)
+    n, distinct = counts.sum(1), (counts > 0).sum(1)
+    weights = np.minimum(counts, cap)
+    rows = torch.from_numpy(ordered)
+    greens = F.embedding_bag(rows, table, mode="sum", per_sample_weights=torch.from_numpy(weights).float()).numpy()
+    best = greens.argmax(1)
+    green = np.rint(greens[np.arange(len(best)), best]).astype(np.int64)
+    if cap > 1:
+        greens = F.embedding_bag(rows, table, mode="sum", per_sample_weights=torch.from_numpy(counts).float()).numpy()
+        most = greens.max(1)
+    else:
+        most = F.embedding_bag(rows, table, mode="sum").numpy().max(1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where(n > 0, (most - gamma * n) / np.sqrt(n * gamma * (1 - gamma)), 0.0)
+        effect = np.where(n > 0, (counts.astype(np.float64) ** 2).sum(1) / n, 0.0)
+    log_list, floor = _tails(ordered, counts, weights, green, pool, cap)
+    tests = np.full(len(codes), float(lists))
+    return n, distinct, effect, best, green, log_list, pooled(log_list, tests), pooled(floor, tests), z
+
+
+def first_counts(ordered: Ints, padding: int) -> Ints:
+    """How often each code of the sorted rows [B, N] occurs, at its first place; 0 elsewhere and for `padding`."""
+    width = ordered.shape[1]
+    begins = np.ones(ordered.shape, dtype=bool)
+    begins[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    flat = np.flatnonzero(begins)
+    ends = np.append(flat[1:], ordered.size)
+    counts = np.zeros(ordered.size, dtype=np.int64)
+    counts[flat] = np.minimum(ends, (flat // width + 1) * width) - flat
+    found: Ints = np.where(ordered == padding, 0, counts.reshape(ordered.shape))
+    return found
+
+
+def _tails(ordered: Ints, counts: Ints, weights: Ints, green: Ints, pool: Pool, cap: int) -> tuple[Floats, Floats]:
+    gamma = pool.scheme.gamma
+    if pool.scheme.kind == "paired":
+        found = [
+            _unit_tails(o[c > 0], w[c > 0], int(g), pool)
+            for o, c, w, g in zip(ordered, counts, weights, green, strict=True)
+        ]
+        return np.array([a for a, _ in found]), np.array([b for _, b in found])
+    distinct = (counts > 0).sum(1)
+    floor = smallest_log_p(distinct, gamma)
+    if cap == 1:
+        return binomial_log_tail(green, distinct, gamma), floor
+    copies = np.stack([(weights == w).sum(1) for w in range(1, cap + 1)], 1)
+    return np.array([weighted_log_tail(int(g), row, gamma) for g, row in zip(green, copies, strict=True)]), floor
+
+
+def _unit_tails(codes: Ints, weights: Ints, green: int, pool: Pool) -> tuple[float, float]:
+    members: dict[int, list[int]] = {}
+    for unit, weight in zip(pool.units[codes], weights, strict=True):
+        members.setdefault(int(unit), []).append(int(weight))
+    size = round(1 / pool.scheme.gamma)
+    units = [(each, size) for each in members.values()]
+    last = pool.vocabulary // size  # codes beyond the whole groups are never green
+    units = [u for unit, u in zip(members, units, strict=True) if unit < last]
+    floor = sum(math.log(sum(w == max(weights) for w in weights) / size) for weights, _ in units)
+    return unit_log_tail(green, units), floor
