@@ -34,13 +34,14 @@ def test_hard_bias_leaves_green_codes_only() -> None:
 def test_a_picture_of_green_codes_is_found_under_its_list_and_padding_is_ignored() -> None:
     mark = marked()
     codes = np.flatnonzero(mark.green_codes(2))[None]
+    n = codes.size
     padded = np.concatenate([codes, np.full((1, 5), -1)], 1)
     for given in (codes, padded):
         scores = mark.score(given)
-        assert scores.list_id[0] == 2 and scores.green[0] == scores.distinct[0] == 16
-        assert scores.log_p[0] == pytest.approx(16 * np.log(0.25) + np.log(4))
+        assert scores.list_id[0] == 2 and scores.green[0] == scores.distinct[0] == n
+        assert scores.log_p[0] == pytest.approx(n * np.log(0.25) + np.log(4))
         assert scores.log_p[0] == pytest.approx(scores.log_p_floor[0])
-    assert mark.colours(padded[0], 2).sum() == 16 and (mark.units(padded[0])[-5:] == -1).all()
+    assert mark.colours(padded[0], 2).sum() == n and (mark.units(padded[0])[-5:] == -1).all()
 
 
 def test_records_hold_the_key_id_and_never_the_key() -> None:
