@@ -1,0 +1,136 @@
+"""Ranks with intervals: which order the data support, for all systems at once.
+
+System j is certainly better than i where their difference, over its standard error, is beyond the quantile of the
+largest such ratio among all pairs. Then all rank intervals hold together with the stated level (Mogstad, Romano, Shaikh
+and Wilhelm 2024, doi:10.1093/restud/rdad006). The joint law of the estimates is normal with their estimated covariance,
+which is what a Gaussian multiplier bootstrap draws from; divided by a chi it is Student's for few units. `marginal` rank
+intervals take the quantile over the pairs of one system only: each holds by itself, not all at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.errors import EvalkitError
+from evalkit.metrics.base import Better
+
+Array = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+DRAWS = 5000
+_PIECE = 4_000_000  # ratios held at once
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Ranks of m systems, 1 the best; arrays are [m] in the order given.
+
+    `rank` by the estimates (ties share the better one), `best` to `worst` the interval, `tier` 1 for the systems that
+    the best one is not certainly better than, and so on; `first`: the share of draws in which a system comes first.
+    `beats[i, j]`: i is certainly better than j; `critical`: ratios beyond it are certain (the largest where they differ).
+    """
+
+    rank: Ints
+    best: Ints
+    worst: Ints
+    tier: Ints
+    first: Array
+    beats: npt.NDArray[np.bool_]
+    critical: float
+    level: float
+
+
+def rank_intervals(
+    values: npt.ArrayLike,
+    covariance: npt.ArrayLike,
+    *,
+    better: Better = "higher",
+    df: float = np.inf,
+    level: float = 0.95,
+    kind: Literal["simultaneous", "marginal"] = "simultaneous",
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Ranks:
+    """Rank intervals from estimates [m] and the covariance [m, m] of their errors; `df` units less one.
+
+    A system whose variance is nan or infinite (no interval could be stated) is never separated from another.
+    Raises `EvalkitError` for shapes that do not fit and for values that are nan.
+
+    >>> ranks = rank_intervals([3.0, 1.0, 1.1], [[0.01, 0, 0], [0, 0.01, 0], [0, 0, 0.01]])
+    >>> ranks.best.tolist(), ranks.worst.tolist(), ranks.tier.tolist()
+    ([1, 2, 2], [1, 3, 3], [1, 2, 2])
+    """
+    theta = np.asarray(values, np.float64).ravel() * (1.0 if better == "higher" else -1.0)
+    sigma = np.asarray(covariance, np.float64)
+    m = len(theta)
+    if sigma.shape != (m, m):
+        raise EvalkitError(f"{m} values go with a covariance [{m}, {m}]; one of shape {list(sigma.shape)} was given")
+    if np.isnan(theta).any():
+        raise EvalkitError("a system without a value has no rank; leave it out")
+    known = np.isfinite(np.diag(sigma)) & np.isfinite(theta)
+    beats, loses = np.zeros((m, m), bool), np.zeros((m, m), bool)
+    first, critical = np.full(m, np.nan), np.nan
+    some = np.flatnonzero(known)
+    if len(some):
+        square = np.ix_(some, some)
+        errors, limits, first[some] = _quantiles(theta[some], sigma[square], df, level, kind, draws, seed)
+        ratios = theta[some][:, None] - theta[some][None, :]
+        beats[square] = (
+            ratios > errors * limits[:, None]
+        )  # a marginal interval asks its own system's quantile both ways
+        loses[square] = -ratios > errors * limits[:, None]
+        critical = float(np.max(limits))
+    rank = 1 + np.sum(theta[None, :] > theta[:, None], axis=1)
+    best, worst = 1 + loses.sum(1), m - beats.sum(1)
+    return Ranks(rank, best, worst, _tiers(theta, beats), first, beats, critical, level)
+
+
+def _quantiles(
+    theta: Array, sigma: Array, df: float, level: float, kind: str, draws: int, seed: int
+) -> tuple[Array, Array, Array]:
+    """Standard errors of all differences, the quantile of each system's ratios, and how often each is first."""
+    m = len(theta)
+    noise = _draw(sigma, df, draws, np.random.default_rng([seed, m, draws]))
+    winners = np.bincount(np.argmax(theta + noise, axis=1), minlength=m) / draws
+    spread = np.diag(sigma)
+    errors = np.sqrt(np.maximum(spread[:, None] + spread[None, :] - 2 * sigma, 0.0))
+    errors[errors < 1e-9 * np.sqrt(spread.max())] = 0.0  # rounding, where two systems always agree
+    largest = _largest(noise, errors)
+    if kind == "marginal":
+        return errors, np.quantile(largest, level, axis=0), winners
+    return errors, np.full(m, np.quantile(largest.max(1), level)), winners
+
+
+def _draw(sigma: Array, df: float, draws: int, rng: np.random.Generator) -> Array:
+    values, vectors = np.linalg.eigh((sigma + sigma.T) / 2)
+    factor = vectors * np.sqrt(np.maximum(values, 0.0))
+    noise: Array = rng.standard_normal((draws, len(sigma))) @ factor.T
+    if np.isfinite(df):
+        noise /= np.sqrt(rng.chisquare(max(df, 1.0), (draws, 1)) / max(df, 1.0))
+    return noise
+
+
+def _largest(noise: Array, errors: Array) -> Array:
+    """For each draw and system, the largest absolute ratio among its pairs [draws, m]."""
+    draws, m = noise.shape
+    inverse = np.divide(1.0, errors, out=np.zeros_like(errors), where=errors > 0)
+    largest = np.empty((draws, m))
+    piece = max(1, _PIECE // (m * m))
+    for start in range(0, draws, piece):
+        z = noise[start : start + piece]
+        largest[start : start + piece] = np.max(np.abs(z[:, :, None] - z[:, None, :]) * inverse, axis=2)
+    return largest
+
+
+def _tiers(theta: Array, beats: npt.NDArray[np.bool_]) -> Ints:
+    """Down the order: a new tier begins with the first system that its tier's leader is certainly better than."""
+    tiers = np.zeros(len(theta), np.int64)
+    leader, tier = -1, 0
+    for each in np.argsort(-theta, kind="stable"):
+        if leader < 0 or beats[leader, each]:
+            leader, tier = int(each), tier + 1
+        tiers[each] = tier
+    return tiers

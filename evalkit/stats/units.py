@@ -1,0 +1,75 @@
+"""Samples folded into the units that are drawn: the prompts (clusters) where there are some, else the samples themselves.
+
+A mean over samples is a ratio of two sums over units, numerator and sample count; its influence function gives every
+unit's share of the sampling error (Miller 2024, arXiv:2411.00640, section 2.2, for clustered standard errors).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.errors import EvalkitError
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Units:
+    """Sums over units: `top` of the values and `bottom` of the sample counts, both [units]; `clustered` says what they are."""
+
+    top: Array
+    bottom: Array
+    clustered: bool
+
+    @property
+    def count(self) -> int:
+        """Number of units."""
+        return len(self.top)
+
+    @property
+    def word(self) -> str:
+        """What a unit is, in the plural."""
+        return "clusters" if self.clustered else "samples"
+
+    @property
+    def mean(self) -> float:
+        """Mean over samples; nan where there are none."""
+        weight = float(self.bottom.sum())
+        return float(self.top.sum()) / weight if weight else math.nan
+
+    @property
+    def influence(self) -> Array:
+        """Each unit's influence on the mean [units]; they sum to zero, and their variance over the count is the mean's."""
+        shares: Array = (self.top - self.mean * self.bottom) / self.bottom.mean()
+        return shares
+
+    @property
+    def standard_error(self) -> float:
+        """Standard error of the mean, nan for fewer than two units."""
+        if self.count < 2:
+            return math.nan
+        return float(self.influence.std(ddof=1)) / math.sqrt(self.count)
+
+
+def units_of(values: npt.ArrayLike, clusters: npt.ArrayLike | None = None) -> Units:
+    """The units of `values` [n]: one each sample, or one each distinct entry of `clusters` [n]; nan values are left out.
+
+    Raises `EvalkitError` where the lengths differ.
+
+    >>> units_of([1, 2, 3, 6], ["a", "a", "b", "b"]).top
+    array([3., 9.])
+    """
+    array = np.asarray(values, np.float64).ravel()
+    keep = ~np.isnan(array)
+    if clusters is None:
+        return Units(array[keep], np.ones(int(keep.sum())), False)
+    groups: npt.NDArray[Any] = np.asarray(clusters).ravel()
+    if len(groups) != len(array):
+        raise EvalkitError(f"one cluster for each value is expected; {len(array)} values and {len(groups)} were given")
+    _, which = np.unique(groups[keep], return_inverse=True)
+    return Units(np.bincount(which, array[keep]).astype(np.float64), np.bincount(which).astype(np.float64), True)
