@@ -1,0 +1,123 @@
+"""Parse a command line of evalkit with the real commands, look every name up, and run nothing."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from evalkit.errors import EvalkitError
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The verb (`weights fetch`), its parameters by name, and the models that it names."""
+
+    verb: str
+    parameters: dict[str, Any]
+    models: tuple[str, ...]
+
+
+def parse_line(line: str) -> Parsed:
+    """What `line` (evalkit VERB …) asks for; raises `EvalkitError` where evalkit would not understand it."""
+    from evalkit.cli import group
+
+    program, *words = shlex.split(line)
+    if program != "evalkit":
+        raise EvalkitError(f"{line!r} is no command of evalkit")
+    command: click.Command = group
+    path: list[str] = []
+    while isinstance(command, click.Group):
+        name = words.pop(0) if words else ""
+        found = command.get_command(click.Context(command), name)
+        if found is None:
+            raise EvalkitError(f"{line!r}: there is no {' '.join([*path, name])!r}")
+        path.append(name)
+        command = found
+    try:
+        parameters = command.make_context(path[-1], words).params
+    except click.ClickException as error:
+        raise EvalkitError(f"{line!r}: {error.format_message()}") from None
+    verb = " ".join(path)
+    return Parsed(verb, parameters, _models(verb, parameters))
+
+
+def check_line(line: str) -> Parsed:
+    """`parse_line`, and every model, protocol, task, extractor, weight and system that the line names exists."""
+    parsed = parse_line(line)
+    check = CHECKS.get(parsed.verb)
+    if check is not None:
+        try:
+            check(parsed.parameters)
+        except EvalkitError as error:
+            raise EvalkitError(f"{line!r}: {error}") from None
+    return parsed
+
+
+def _models(verb: str, given: dict[str, Any]) -> tuple[str, ...]:
+    if verb == "tokenizer":
+        return tuple(given["models"])
+    if verb == "generate":
+        return (given["model"],)
+    return (given["pattern"],) if verb == "weights fetch" else ()
+
+
+def _tokenizer(given: dict[str, Any]) -> None:
+    from evalkit.encoders import EXTRACTORS
+    from evalkit.probes.reconstruction import TASKS
+    from evalkit.protocols import load_protocol
+    from evalkit.tokenizers.registry import TOKENIZERS
+
+    for name in given["models"]:
+        TOKENIZERS.get(name)
+    for name in given["protocols"]:
+        load_protocol(name)
+    for name in filter(None, given["features"].split(",")):
+        EXTRACTORS.get(name)
+    if unknown := set(given["tasks"].split(",")) - set(TASKS):
+        raise EvalkitError(f"there is no task called {sorted(unknown)[0]!r}")
+
+
+def _generate(given: dict[str, Any]) -> None:
+    from evalkit.generators.registry import GENERATORS
+    from evalkit.probes.generation.prompts import load_prompts
+
+    GENERATORS.get(given["model"])
+    if not given["prompts"].endswith((".jsonl", ".txt")):
+        load_prompts(given["prompts"])
+
+
+def _weights(given: dict[str, Any]) -> None:
+    from evalkit.weights.state import weight_states
+
+    weight_states(given["pattern"])
+
+
+def _show_protocol(given: dict[str, Any]) -> None:
+    from evalkit.protocols import load_protocol
+
+    for name in (given.get("id"), given.get("a"), given.get("b")):
+        if name is not None:
+            load_protocol(name)
+
+
+def _system(given: dict[str, Any]) -> None:
+    from evalkit.systems import load_system
+
+    load_system(given["id"])
+
+
+CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "tokenizer": _tokenizer,
+    "generate": _generate,
+    "weights fetch": _weights,
+    "weights list": _weights,
+    "weights check": _weights,
+    "protocol show": _show_protocol,
+    "protocol diff": _show_protocol,
+    "systems show": _system,
+    "systems plan": _system,
+}

@@ -1,0 +1,118 @@
+"""What systems are measured by, what evalkit takes of it today, and the rules by which authors took their numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Measure:
+    """`here`: VERB:NAME, the verb of evalkit that takes it and its name there; empty where none does yet."""
+
+    title: str
+    here: str = ""
+
+
+MEASURES: dict[str, Measure] = {
+    # distributions of pictures
+    "gfid": Measure("FID of generated pictures"),
+    "sfid": Measure("spatial FID of generated pictures"),
+    "is": Measure("Inception score"),
+    "precision-recall": Measure("precision and recall of generated pictures"),
+    "coco-fid": Measure("FID against COCO pictures"),
+    "mjhq-fid": Measure("FID against the MJHQ-30K pictures"),
+    "prefix-fid": Measure("FID of completions against the originals"),
+    "fvd": Measure("Fréchet video distance"),
+    "bits-per-dim": Measure("bits for each pixel value, from the likelihood"),
+    # tokenizers
+    "rfid": Measure("FID of reconstructions", "tokenizer:fid"),
+    "ris": Measure("Inception score of reconstructions"),
+    "psnr": Measure("PSNR of reconstructions", "tokenizer:psnr"),
+    "ssim": Measure("SSIM of reconstructions", "tokenizer:ssim"),
+    "lpips": Measure("LPIPS of reconstructions", "tokenizer:lpips_vgg"),
+    "cer": Measure("character error rate of reconstructed text", "tokenizer:cer_original"),
+    "wer": Measure("word error rate of reconstructed text", "tokenizer:wer_original"),
+    "codebook-usage": Measure("share of the codebook that occurs", "tokenizer:codes_used"),
+    "invalid-rate": Measure("share of generated files that cannot be decoded"),
+    # prompts and judges
+    "geneval": Measure("GenEval"),
+    "dpg": Measure("DPG-Bench"),
+    "wise": Measure("WISE (WiScore)"),
+    "reason-edit": Measure("Reason-Edit"),
+    "gpt-balance": Measure("GPT-Balance: success and preservation of edits, by a judge"),
+    "vqascore": Measure("VQAScore on GenAI-Bench"),
+    "longtext-ocr": Measure("LongText-Bench: share of the words that are read"),
+    "oneig-text": Measure("OneIG text rendering"),
+    "clip-score": Measure("CLIP score of picture and prompt"),
+    "clip-dir": Measure("CLIP similarity of the directions of an edit"),
+    "clip-i": Measure("CLIP similarity to reference pictures"),
+    "dino-sim": Measure("DINO similarity to reference pictures"),
+    "csd-style": Measure("style similarity (CSD)"),
+    "div-lpips": Measure("diversity: LPIPS between the pictures of a prompt"),
+    "pickscore": Measure("PickScore"),
+    "imagereward": Measure("ImageReward"),
+    "hpsv2": Measure("HPSv2"),
+    "human-preference": Measure("preference of people"),
+    "arch-classifier": Measure("classifier of the decoder's kind: autoregressive or diffusion"),
+    "fake-detection": Measure("accuracy of detectors of generated pictures"),
+    # pairs with a true picture or a control map
+    "paired-psnr": Measure("PSNR against the true picture"),
+    "paired-ssim": Measure("SSIM against the true picture"),
+    "paired-lpips": Measure("LPIPS against the true picture"),
+    "paired-dists": Measure("DISTS against the true picture"),
+    "paired-l1": Measure("mean absolute difference from the true picture"),
+    "no-reference-iqa": Measure("quality without a reference: TOPIQ, MUSIQ, MANIQA, CLIPIQA, NIQE, with quantiles"),
+    "control-canny-f1": Measure("F1 of Canny edges against the control map"),
+    "control-edge-ms-ssim": Measure("MS-SSIM of HED or lineart edges against the control map"),
+    "control-depth-rmse": Measure("root mean squared error of depth against the control map"),
+    "control-seg-miou": Measure("mean IoU of segments against the control map"),
+    "tsed": Measure("thresholded symmetric epipolar distance of neighbouring views"),
+    "pose-error": Measure("error of the driven path"),
+    # cost
+    "latency": Measure("seconds a picture", "generate:seconds"),
+    "nfe": Measure("evaluations of the network a picture", "generate:evaluations"),
+    "speedup": Measure("speed beside the undisturbed model"),
+    "training-speedup": Measure("speed of training beside the named method"),
+    "flops-ratio": Measure("operations beside the named model"),
+    "step-compression": Measure("codes for each evaluation, or accepted length"),
+    "acceptance-rate": Measure("share of drafted codes that are kept"),
+    "peak-memory": Measure("peak memory"),
+    "kv-ratio": Measure("share of keys and values that are kept or saved"),
+    "gap-closed": Measure("share of the gap to the teacher that is closed"),
+    "relative-gain": Measure("relative change beside the named model"),
+    # provenance and safety
+    "watermark-tpr": Measure("share of marked pictures that are found, at a fixed share of false alarms"),
+    "watermark-auc": Measure("area under the curve of detection"),
+    "erasure-object": Measure("rate at which a ResNet-50 sees the erased object"),
+    "erasure-style": Measure("rate at which a classifier sees the erased style"),
+    "erasure-nudity": Measure("exposed parts that NudeNet finds"),
+    # understanding, reading, representation
+    "understanding": Measure("understanding benchmarks: MMBench, MME, MMMU, POPE, SEED, GQA, MM-Vet and others"),
+    "mmbench": Measure("MMBench"),
+    "mme-p": Measure("MME, perception"),
+    "mmmu": Measure("MMMU"),
+    "mm-vet": Measure("MM-Vet"),
+    "pope": Measure("POPE"),
+    "caption-bleu4": Measure("BLEU-4 of captions"),
+    "caption-cider": Measure("CIDEr of captions"),
+    "caption-other": Measure("METEOR, ROUGE-L, SPICE, CLIPScore and BERTScore of captions"),
+    "word-accuracy": Measure("share of cropped words that are read without error"),
+    "linear-probe": Measure("ImageNet accuracy of a linear classifier on hidden states"),
+    "finetuned-accuracy": Measure("ImageNet accuracy after fine-tuning"),
+    "detection-ap": Measure("average precision on COCO: boxes and masks"),
+    "video-seconds": Measure("length of video that stays coherent"),
+    "peptide-recovery": Measure("precision and recall of amino acids and peptides"),
+}
+
+RULES = {
+    "gfid-adm": "the TensorFlow evaluator of guided-diffusion against its ImageNet batch, 50,000 pictures",
+    "gfid-adm-128": "the TensorFlow evaluator of guided-diffusion against a batch at 128 px, 50,000 pictures",
+    "gfid-torchfidelity-admstats": "torch-fidelity against the statistics adm_in256_stats.npz, 50,000 pictures",
+    "gfid-torchfidelity-valdir": "torch-fidelity against a prepared folder of the ImageNet validation pictures",
+    "gfid-pytorchfid": "pytorch-fid against statistics of the training set",
+    "gfid-custom-stats": "the authors' own code and statistics file",
+    "rfid-torchmetrics": "FID of torchmetrics on 8-bit pictures, reconstructions against the validation set",
+    "rfid-adm": "the evaluator of guided-diffusion, reconstructions against the same prepared validation pictures",
+    "geneval": "GenEval's 553 prompts, four pictures each, its detector and rules",
+    "coco-karpathy": "pycocoevalcap on the 5,000 pictures of COCO's Karpathy test split",
+}

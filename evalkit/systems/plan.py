@@ -1,0 +1,59 @@
+"""What a card's plan comes to today: which measures evalkit takes, and which weights are here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evalkit.systems.card import SystemCard
+from evalkit.systems.measures import MEASURES
+from evalkit.tokenizers.cards import list_models
+from evalkit.weights.find import weights_manifest
+from evalkit.weights.state import State, weight_states
+
+DRAWN = ("native", "library", "worker")  # runners whose seconds are the model's own
+
+
+@dataclass(frozen=True)
+class Needed:
+    """A weight file of a model, where it lies, and whether it is here."""
+
+    file: str
+    models: tuple[str, ...]
+    where: str
+    state: State
+
+
+def taken(card: SystemCard) -> dict[str, str]:
+    """The card's measures that evalkit takes of this system today, each with VERB:NAME."""
+    return {name: here for name in card.measures if (here := MEASURES[name].here) and _applies(card, here)}
+
+
+def not_taken(card: SystemCard) -> tuple[str, ...]:
+    """The card's measures that evalkit does not take of this system yet."""
+    return tuple(name for name in card.measures if name not in taken(card))
+
+
+def _applies(card: SystemCard, here: str) -> bool:
+    """Reconstructions need a tokenizer, seconds a model that draws here, counted evaluations a network of evalkit's."""
+    verb, _, name = here.partition(":")
+    if verb == "tokenizer":
+        return bool(card.tokenizers)
+    if verb == "generate":
+        return card.runner in DRAWN if name == "seconds" else card.runner == "native" and bool(card.generators)
+    return True
+
+
+def needed_weights(names: Sequence[str]) -> list[Needed]:
+    """The manifest's files of these models and of the tokenizers that decode for them; nothing is fetched."""
+    cards = {each: card for card in list_models() for each in (card.name, *card.aliases)}
+    chosen = [cards[name] for name in names if name in cards]
+    keys = [card.weights for card in chosen]
+    keys += [cards[card.tokenizer].weights for card in chosen if card.tokenizer]
+    keys += [name for name in names if name in weights_manifest()]
+    files = []
+    for key in dict.fromkeys(key for key in keys if key is not None):
+        for found in weight_states(key):
+            if found.entry.key == key:
+                files.append(Needed(key, found.models, found.entry.where, found.state))
+    return files
