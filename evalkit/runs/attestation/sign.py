@@ -1,0 +1,86 @@
+"""`sign_run`: a statement over all files of a run, signed, as attestation.json."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalkit.errors import EvalkitError
+from evalkit.runs.attestation.dsse import BadEnvelope, Envelope, parse, sign, signature_holds
+from evalkit.runs.attestation.files import ATTESTATION
+from evalkit.runs.attestation.hashes import against_record
+from evalkit.runs.attestation.schema import schema_failures
+from evalkit.runs.attestation.statement import Parent, parent_of, parents_in, present_digests, statement_of
+from evalkit.runs.store import read_run, write_bytes
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+
+def sign_run(
+    folder: str | Path, key: Ed25519PrivateKey, *, parents: Sequence[str | Path] = (), replace: bool = False
+) -> Envelope:
+    """Write attestation.json of a sealed run, or of a folder that was made from the runs `parents` (a leaderboard).
+
+    A run whose data lies in another run (pictures that were generated) has that run as a parent without being told so.
+    Signing again with the same key and files changes nothing; `replace` is needed where they differ. Raises
+    `EvalkitError` where a file is not what the record says, so that no changed run is ever signed.
+    """
+    folder = Path(folder)
+    found = [Path(each) for each in parents]
+    if (folder / "record.json").exists():
+        found += _source(folder, read_run(folder).record)
+    elif not folder.is_dir() or (folder / "plan.json").exists() or not parents:
+        read_run(folder)  # says what is there instead of a run
+        raise EvalkitError(f"{folder} is no run; give --parent RUN for each run that it was made from")
+    present = present_digests(folder)
+    links = [name for name, digest in present.items() if digest is None]
+    if links:
+        raise EvalkitError(f"{folder}/{links[0]} is no plain file; a statement speaks of files only")
+    if (folder / "record.json").exists():
+        _check(folder, present)
+    above = {each.record: each for each in (parent_of(read_run(path).path) for path in found)}
+    files = {name: digest for name, digest in present.items() if digest is not None}
+    envelope = sign(statement_of(folder, list(above.values()), files), key)
+    _write(folder / ATTESTATION, envelope, replace)
+    return envelope
+
+
+def _check(folder: Path, present: dict[str, str | None]) -> None:
+    """Raise unless the run is what its record says."""
+    bad = schema_failures(folder)
+    if not bad:
+        bad = list(against_record(present, read_run(folder).record["files"]).failures)
+    if bad:
+        raise EvalkitError(f"{folder}/{bad[0].file} is not what the run left ({bad[0].reason}); it is not signed")
+
+
+def _source(folder: Path, record: dict[str, Any]) -> list[Path]:
+    """The run that the data of this one lies in, if it does and is still there."""
+    spec = (record.get("data") or {}).get("spec")
+    if not spec:
+        return []
+    path = Path(str(spec)).expanduser()
+    return [each for each in (path, *path.parents[:2]) if (each / "record.json").is_file() and each != folder][:1]
+
+
+def _write(path: Path, envelope: Envelope, replace: bool) -> None:
+    if path.exists() and not replace:
+        try:
+            before = parse(path.read_bytes())
+        except BadEnvelope:
+            before = None
+        if before is None or before != envelope or not signature_holds(before):
+            raise EvalkitError(
+                f"{path} is there already, over other files or by another key; give --force to replace it"
+            )
+    write_bytes(path, envelope.to_json())
+
+
+def parents_of(folder: Path) -> tuple[Parent, ...]:
+    """The parents that a signed folder names, none where it is not signed."""
+    try:
+        return tuple(parents_in(parse((folder / ATTESTATION).read_bytes()).statement))
+    except (OSError, BadEnvelope, KeyError, TypeError):
+        return ()
