@@ -13,15 +13,22 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import logsumexp
 from scipy.stats import binom
 
 Floats = npt.NDArray[np.float64]
+SMALLEST = float(np.finfo(np.float64).tiny)
 
 
 def binomial_log_tail(score: npt.ArrayLike, n: npt.ArrayLike, gamma: float) -> Floats:
     """log P[Binomial(n, gamma) >= score], elementwise; 0 for a score of 0."""
-    g, count = np.asarray(score), np.asarray(n)
-    tail = np.where(g <= 0, 0.0, binom.logsf(np.maximum(g, 1) - 1, count, gamma))
+    g, count = np.broadcast_arrays(np.asarray(score), np.asarray(n))
+    with np.errstate(divide="ignore"):
+        tail = np.asarray(np.where(g <= 0, 0.0, binom.logsf(np.maximum(g, 1) - 1, count, gamma)))
+    below = np.isneginf(tail) & (g <= count)  # smaller than the smallest double: summed as logarithms
+    tail[below] = [
+        logsumexp(binom.logpmf(np.arange(a, b + 1), b, gamma)) for a, b in zip(g[below], count[below], strict=True)
+    ]
     found: Floats = np.minimum(np.where(g > count, -np.inf, tail), 0.0)
     return found
 
@@ -82,4 +89,4 @@ def _tail(pmf: Floats, score: int) -> float:
     if score >= len(pmf):
         return -np.inf
     mass = float(np.sort(pmf[score:]).sum())  # small terms first
-    return float(np.log(mass)) if mass > 0 else -np.inf
+    return float(np.log(max(mass, SMALLEST * len(pmf))))  # what a double cannot hold is given as too large, never as 0

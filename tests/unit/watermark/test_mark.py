@@ -38,15 +38,18 @@ def test_a_picture_of_green_codes_is_found_under_its_list_and_padding_is_ignored
     padded = np.concatenate([codes, np.full((1, 5), -1)], 1)
     for given in (codes, padded):
         scores = mark.score(given)
-        assert scores.list_id[0] == 2 and scores.green[0] == scores.distinct[0] == n
+        assert scores.list_id[0] == 2
+        assert scores.green[0] == scores.distinct[0] == n
         assert scores.log_p[0] == pytest.approx(n * np.log(0.25) + np.log(4))
         assert scores.log_p[0] == pytest.approx(scores.log_p_floor[0])
-    assert mark.colours(padded[0], 2).sum() == n and (mark.units(padded[0])[-5:] == -1).all()
+    assert mark.colours(padded[0], 2).sum() == n
+    assert (mark.units(padded[0])[-5:] == -1).all()
 
 
 def test_records_hold_the_key_id_and_never_the_key() -> None:
     said = marked().as_dict()
-    assert said["key_id"] == KEY.id and KEY.secret.hex() not in str(said)
+    assert said["key_id"] == KEY.id
+    assert KEY.secret.hex() not in str(said)
 
 
 def test_a_generator_of_other_codes_is_refused() -> None:
