@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
@@ -13,6 +14,7 @@ from evalkit.images.sample import Pixels
 
 MAX_PIXELS = 178_956_970  # Pillow's own bomb limit, twice its warning: 2**31 bytes / 4 / 3
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif"})
+ORIENTATION = 0x0112  # EXIF tag
 
 Image.MAX_IMAGE_PIXELS = None  # the limit below is ours, and it is an error rather than a warning
 
@@ -23,6 +25,13 @@ def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     EXIF orientation is applied; palettes, grey and 1-bit pictures become RGB; 16-bit and float pictures are scaled, not
     clipped; CMYK is converted; an embedded colour profile is taken to sRGB; alpha is laid on white; of an animation the
     first frame is taken. Raises `BadImage` for empty, truncated, corrupt, unknown or oversized files.
+    """
+    return decode_with_source(data, max_pixels=max_pixels)[0]
+
+
+def decode_with_source(data: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[Pixels, dict[str, Any]]:
+    """`decode_image`, and what the file was: `format`, `mode`, `animated` (several frames or pages), and the EXIF
+    `orientation` that was undone, 1 to 8.
     """
     if not data:
         raise BadImage("the file is empty")
@@ -37,7 +46,7 @@ def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
                     )
                 picture.seek(0)
                 picture.load()
-                return _to_rgb(picture)
+                return _to_rgb(picture), _source(picture)
     except BadImage:
         raise
     except UnidentifiedImageError:
@@ -45,6 +54,23 @@ def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     except Exception as error:  # decoders raise many kinds for damaged data; each costs only its own picture
         reason = (str(error).splitlines() or [""])[0][:120] or type(error).__name__
         raise BadImage(f"damaged or truncated image: {reason}") from None
+
+
+def _source(picture: ImageFile.ImageFile) -> dict[str, Any]:
+    turned = picture.getexif().get(ORIENTATION, 1)
+    return {
+        "format": picture.format,
+        "mode": picture.mode,
+        "animated": _several(picture),
+        "orientation": turned if isinstance(turned, int) and 1 <= turned <= 8 else 1,
+    }
+
+
+def _several(picture: ImageFile.ImageFile) -> bool:
+    try:
+        return bool(getattr(picture, "is_animated", False))
+    except Exception:  # a second frame that is damaged; the first one was read
+        return True
 
 
 def _to_rgb(picture: ImageFile.ImageFile | Image.Image) -> Pixels:

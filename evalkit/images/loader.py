@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from evalkit.errors import BadImage
-from evalkit.images.decode import decode_image
+from evalkit.images.decode import decode_with_source
 from evalkit.images.sample import Sample, Unreadable
 
 AHEAD = 4  # pictures in flight for each thread
@@ -46,7 +46,8 @@ def sample_from_bytes(id: str, read: Callable[[], bytes], meta: Mapping[str, Any
         return Unreadable(id, f"cannot be opened: {(str(error).splitlines() or [type(error).__name__])[0][:160]}")
     sha256 = hashlib.sha256(data).hexdigest()
     try:
-        return Sample(id, decode_image(data), sha256, meta)
+        image, source = decode_with_source(data)
+        return Sample(id, image, sha256, meta, source)
     except BadImage as error:
         return Unreadable(id, str(error), sha256)
     except MemoryError:

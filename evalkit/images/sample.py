@@ -18,13 +18,15 @@ class Sample:
     """One picture: a stable `id`, `image` uint8 [H, W, 3] sRGB, the `sha256` of its source bytes, and what is known of it.
 
     Known `meta` keys: `text` (the true text in the picture), `script` (Latin, Devanagari, …), `subset`
-    (photos, textures, text-easy, …), `task` (reconstruction, detail, text).
+    (photos, textures, text-easy, …), `task` (reconstruction, detail, text). `source`: what the file was, where there was
+    one (format, mode, animated, orientation).
     """
 
     id: str
     image: Pixels
     sha256: str
     meta: Mapping[str, Any] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)

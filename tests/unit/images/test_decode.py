@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from evalkit.errors import BadImage
-from evalkit.images.decode import decode_image
+from evalkit.images.decode import decode_image, decode_with_source
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -115,3 +115,31 @@ def test_a_decompression_bomb_is_refused_before_it_is_unpacked():
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"0")) + chunk(b"IEND", b"")
     with pytest.raises(BadImage, match="decompression bomb"):
         decode_image(bomb)
+
+
+@pytest.mark.parametrize(
+    ("format", "frames"), [("GIF", 2), ("WEBP", 2), ("PNG", 2), ("TIFF", 2), ("PNG", 1), ("GIF", 1)]
+)
+def test_the_source_says_format_and_whether_there_are_several_frames_or_pages(format, frames):
+    first, second = Image.fromarray(RGB), Image.fromarray(RGB[::-1].copy())
+    options = {"save_all": True, "append_images": [second] * (frames - 1)} if frames > 1 else {}
+    pixels, source = decode_with_source(saved(first, format, **options))
+    assert source["format"] == format
+    assert source["animated"] == (frames > 1)
+    assert pixels.shape == RGB.shape
+
+
+@pytest.mark.parametrize("orientation", [1, 6, 99])
+def test_the_source_says_the_orientation_that_was_undone(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    _, source = decode_with_source(saved(Image.fromarray(RGB), "PNG", exif=exif))
+    assert source["orientation"] == (orientation if orientation == 6 else 1)
+
+
+def test_an_animation_whose_second_frame_is_damaged_still_gives_its_first():
+    first, second = Image.fromarray(RGB), Image.fromarray(RGB[::-1].copy())
+    data = saved(first, "GIF", save_all=True, append_images=[second])
+    pixels, source = decode_with_source(data[: len(data) * 2 // 3])
+    assert pixels.shape == RGB.shape
+    assert source["animated"]
