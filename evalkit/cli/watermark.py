@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from evalkit.cli.watermark_attack import attack
+from evalkit.cli.watermark_power import power
 
 
 @click.group()
@@ -31,3 +32,4 @@ def keygen(file: str) -> None:
 
 
 watermark.add_command(attack)
+watermark.add_command(power)
