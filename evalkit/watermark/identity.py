@@ -13,13 +13,14 @@ PREPARE = "short-bicubic"  # shorter side to the tokenizer's size, then the cent
 
 
 def tokenizer_identity(tokenizer: Tokenizer) -> str:
-    """`name@sha256` of a tokenizer with an index a code: two checkpoints of one shape never share lists.
+    """`name@sha256` of a tokenizer of discrete codes: two checkpoints of one shape never share lists.
 
-    Raises `EvalkitError` for tokenizers without a codebook of indices.
+    Raises `EvalkitError` for tokenizers of continuous codes, and of a number of codes that depends on the picture.
     """
-    if not tokenizer.vocab_size or tokenizer.tokens_per_image(tokenizer.native_size, tokenizer.native_size) is None:
+    side = tokenizer.native_size
+    if tokenizer.bits_per_code() is None or tokenizer.tokens_per_image(side, side) is None:
         raise EvalkitError(
-            f"{tokenizer.name} has no fixed number of indices a picture, so green lists do not apply to it; "
+            f"{tokenizer.name} has no fixed number of discrete codes a picture, so green lists do not apply to it; "
             "type llamagen-vq16, var or world-vq, for example"
         )
     return f"{tokenizer.name}@{tokenizer.weights_sha256 or 'none'}"

@@ -1,0 +1,127 @@
+"""Flags that say which mark is meant, shared by embedding, detection, calibration and robustness."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evalkit.watermark.spec import ABOUT, MarkSpec
+
+if TYPE_CHECKING:
+    from evalkit.tokenizers.base import Tokenizer
+    from evalkit.watermark.keys import Key
+    from evalkit.watermark.mark import Mark
+    from evalkit.watermark.methods import MarkFile
+
+_FLAGS = (
+    click.option("--key", "key", metavar="FILE|env:NAME", help="The secret key, never typed itself."),
+    click.option("--tokenizer", help="Whose codes carry the mark: `evalkit ls tokenizers` [default: that of --mark]."),
+    click.option("--mark", "mark", type=click.Path(), metavar="mark.json", help="What embedding left: method and numbers."),
+    click.option("--method", help=f"{', '.join(ABOUT)} [default: lbw]."),
+    click.option("--gamma", type=float, help="Share of green codes [default: the method's]."),
+    click.option("--lists", type=click.IntRange(min=1), help="Lists in the pool; a picture gets one [default: 1]."),
+    click.option("--kind", type=click.Choice(["independent", "balanced", "paired"]), help="How lists are drawn."),
+    click.option("--epoch", "epochs", multiple=True, metavar="NAME", help="Name of the pool in use [default: 0]."),
+    click.option("--cap", type=click.IntRange(min=1), help="How often a repeated code counts at most [default: 1]."),
+    click.option("--context", type=click.IntRange(0, 1), help="kgw, wmar: codes before a code that decide its colour."),
+    click.option("--clusters", type=click.IntRange(min=2), help="clusters: number of groups of near codes."),
+    click.option("--pattern", type=click.IntRange(1, 12), help="bitmark: bits of a pattern."),
+    click.option("--frequencies", type=click.Path(path_type=Path), metavar="FILE", help="How often codes occur (.npy)."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class MarkChoice:
+    """What the flags say: one spec for each epoch, where the key is, and the mark.json that was given."""
+
+    specs: tuple[MarkSpec, ...]
+    key_spec: str
+    tokenizer: str | None = None
+    file: MarkFile | None = None
+    frequencies: Path | None = None
+
+    @property
+    def tokenizer_name(self) -> str:
+        """The tokenizer's name; raises `EvalkitError` where neither --tokenizer nor --mark gives one."""
+        from evalkit.errors import EvalkitError
+
+        name = self.tokenizer or (self.file.tokenizer_name if self.file else None)
+        if name is None:
+            raise EvalkitError(
+                "whose codes carry the mark? Give --tokenizer NAME (evalkit ls tokenizers), or --mark mark.json"
+            )
+        return name
+
+    def key(self) -> Key:
+        """The key, read now; raises `EvalkitError` where it is not the one of --mark."""
+        from evalkit.watermark.keys import read_key
+
+        found = read_key(self.key_spec)
+        if self.file is not None:
+            self.file.check(found)
+        return found
+
+    def build(self, tokenizer: Tokenizer) -> Mark:
+        """The mark for a loaded tokenizer; of several epochs one whose tests are added up."""
+        from evalkit.watermark.identity import tokenizer_identity
+        from evalkit.watermark.methods import Several, mark_for
+        from evalkit.watermark.methods.subject import read_frequencies
+
+        key = self.key()
+        if self.file is not None:
+            self.file.check(key, tokenizer_identity(tokenizer))
+        counts = None if self.frequencies is None else read_frequencies(self.frequencies)
+        marks = [mark_for(spec, key, tokenizer, frequencies=counts) for spec in self.specs]
+        return marks[0] if len(marks) == 1 else Several(marks)
+
+
+def mark_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the flags; the command receives `choice: MarkChoice` instead of them."""
+
+    @functools.wraps(command)
+    def collected(**given: Any) -> Any:
+        names = ("method", "gamma", "lists", "kind", "cap", "context", "clusters", "pattern")
+        numbers = {name: given.pop(name) for name in names}
+        picked = {name: given.pop(name) for name in ("key", "tokenizer", "mark", "epochs", "frequencies")}
+        return command(**given, choice=choose(numbers, **picked))
+
+    for flag in reversed(_FLAGS):
+        collected = flag(collected)
+    return collected
+
+
+def choose(
+    numbers: dict[str, Any],
+    *,
+    key: str | None,
+    tokenizer: str | None = None,
+    mark: str | None = None,
+    epochs: tuple[str, ...] = (),
+    frequencies: Path | None = None,
+) -> MarkChoice:
+    """The choice that flags make; raises `EvalkitError` where they contradict each other."""
+    from evalkit.errors import EvalkitError
+    from evalkit.watermark.methods import read_mark
+
+    if key is None:
+        raise EvalkitError(
+            "whose mark? Give --key FILE or --key env:NAME (`evalkit watermark keygen FILE` makes a key)"
+        )
+    given = {name: value for name, value in numbers.items() if value is not None}
+    file = None if mark is None else read_mark(mark)
+    if file is None:
+        spec = MarkSpec(**given)
+    else:
+        spec = file.spec
+        other = [name for name, value in given.items() if getattr(spec, name) != value]
+        if other:
+            raise EvalkitError(
+                f"{file.path} says {other[0]} {getattr(spec, other[0])}, --{other[0]} {given[other[0]]}; leave out one of them"
+            )
+    listed = tuple(dict.fromkeys(epochs)) or (spec.epoch or "0",)
+    return MarkChoice(tuple(spec.at(epoch) for epoch in listed), key, tokenizer, file, frequencies)

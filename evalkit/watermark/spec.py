@@ -1,0 +1,96 @@
+"""What a mark is made with: a method and its numbers, as commands give them and as records keep them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from evalkit.errors import EvalkitError
+from evalkit.watermark.lists import Kind, Scheme
+
+# What each method takes, with what it takes where nothing is said. None: nothing, or found out when it is needed.
+NUMBERS: dict[str, dict[str, Any]] = {
+    "lbw": {"gamma": 0.5, "lists": 1, "kind": None, "epoch": "0", "cap": 1, "frequencies": None},
+}
+ABOUT = {
+    "lbw": "fixed lists of green codes, one of a pool for each picture (LBW, arXiv 2506.01011)",
+}
+
+
+@dataclass(frozen=True)
+class MarkSpec:
+    """A method with its numbers; what is None becomes the method's own, and what the method does not take is an error.
+
+    `gamma`, `lists`, `kind`, `epoch`, `frequencies` (a histogram's sha256): see `lists.Scheme`. `cap`: how often a code
+    that repeats counts at most. `context`: codes before a code that decide over its colours. `clusters`: number of
+    groups of near codes. `pattern`: bits of a pattern. `groups`: sha256 of which codes belong together.
+
+    >>> MarkSpec(lists=16).kind
+    'balanced'
+    """
+
+    method: str = "lbw"
+    gamma: float | None = None
+    lists: int | None = None
+    kind: Kind | None = None
+    epoch: str | None = None
+    cap: int | None = None
+    frequencies: str | None = None
+    context: int | None = None
+    clusters: int | None = None
+    pattern: int | None = None
+    groups: str | None = None
+
+    def __post_init__(self) -> None:
+        takes = numbers_of(self.method)
+        for name in _names():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, takes.get(name))
+            elif name not in takes:
+                raise EvalkitError(f"the method {self.method} takes no {name}; it takes {', '.join(takes)}")
+        if "kind" in takes and self.kind is None:
+            object.__setattr__(self, "kind", "balanced" if (self.lists or 1) > 1 else "independent")
+        if self.cap is not None and self.cap < 1:
+            raise EvalkitError(f"cap is a whole number from 1; {self.cap} given")
+        if self.gamma is not None:
+            self.scheme()
+
+    def scheme(self) -> Scheme:
+        """How the method's lists are made."""
+        share = 0.5 if self.gamma is None else self.gamma
+        return Scheme(share, self.lists or 1, self.kind or "independent", self.epoch or "0", self.frequencies)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The method and the numbers that it takes, as records keep them."""
+        return {"method": self.method, **{name: getattr(self, name) for name in numbers_of(self.method)}}
+
+    @classmethod
+    def from_dict(cls, said: Mapping[str, Any]) -> MarkSpec:
+        """What `as_dict`, or a mark's, gave (its key_id is no number)."""
+        method = str(said.get("method"))
+        takes = numbers_of(method)
+        unknown = [name for name in said if name not in {"method", "key_id", *takes}]
+        if unknown:
+            raise EvalkitError(
+                f"a mark of the method {method} takes no {', '.join(unknown)}; is evalkit too old for it?"
+            )
+        return cls(**{name: value for name, value in said.items() if name != "key_id"})
+
+    def at(self, epoch: str) -> MarkSpec:
+        """The same in another epoch."""
+        return replace(self, epoch=epoch)
+
+
+def numbers_of(method: str) -> dict[str, Any]:
+    """The numbers that a method takes, with its defaults; an unknown method is an error that names those there are."""
+    if method not in NUMBERS:
+        near = difflib.get_close_matches(method, NUMBERS, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise EvalkitError(f"there is no watermark method {method!r}; {hint}Give one of {', '.join(NUMBERS)}")
+    return NUMBERS[method]
+
+
+def _names() -> list[str]:
+    return [field.name for field in fields(MarkSpec) if field.name != "method"]
