@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from evalkit.runs.job import Job, Progress, RunOptions, Shard
 from evalkit.runs.store import Run, RunStore, read_run
 
+PAGE = "report.html"
+
 
 def run_job(job: Job, store: RunStore, options: RunOptions) -> Run:
     """Do what is not done yet, then reduce and seal; a sealed run is read back at once.
@@ -17,9 +19,7 @@ def run_job(job: Job, store: RunStore, options: RunOptions) -> Run:
     if store.sealed:
         store.begin(job.plan())
         progress.note(f"{store.path} is complete already; nothing to do (remove it, or give --out, to run again)")
-        run = read_run(store.path)
-        job.present(run)
-        return run
+        return _shown(job, store)
     store.begin(job.plan())
     shards = job.shards()
     left = [shard for shard in shards if not store.has(shard.key)]
@@ -27,11 +27,17 @@ def run_job(job: Job, store: RunStore, options: RunOptions) -> Run:
     progress.advance(sum(s.size for s in shards) - sum(s.size for s in left), resumed=True)
     try:
         _inline(job, left, store, options, progress)
-        run = job.reduce(store)
-        job.present(run)
-        return run
+        job.reduce(store)
+        return _shown(job, store)
     finally:
         progress.finish()
+
+
+def _shown(job: Job, store: RunStore) -> Run:
+    """The sealed run with its page, which the record lists too."""
+    job.present(read_run(store.path))
+    store.cover(PAGE)
+    return read_run(store.path)
 
 
 def _inline(job: Job, left: Sequence[Shard], store: RunStore, options: RunOptions, progress: Progress) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import importlib.metadata
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from evalkit.weights.reading import file_sha256
+from evalkit.jsonio import canonical_json
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pillow", "opencv-python-headless", "onnxruntime", "rapidocr")
 
@@ -51,15 +52,31 @@ def git_state(folder: Path) -> dict[str, Any] | None:
     return {"commit": commit, "dirty": dirty}
 
 
-def file_digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """sha256 of the named files, and of all files below the named folders, by relative path."""
+def file_digests(folder: Path, names: Iterable[str], known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """sha256 of the named files, and of all files below the named folders, by relative path; `known` are not read."""
     found: dict[str, str] = {}
     for name in names:
         path = folder / name
         for each in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if each.is_file():
-                found[each.relative_to(folder).as_posix()] = file_sha256(each)
+                relative = each.relative_to(folder).as_posix()
+                found[relative] = (known or {}).get(relative) or _sha256(each)
     return found
+
+
+def with_digest(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with the sha256 of all the rest of it as `digest`, so that a changed byte shows without a signature.
+
+    >>> with_digest({"task": "t"})["digest"][:12]
+    '6e547b59fa71'
+    """
+    rest = {key: value for key, value in record.items() if key != "digest"}
+    return {**rest, "digest": hashlib.sha256(canonical_json(rest)).hexdigest()}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -17,8 +17,10 @@ import pyarrow.parquet as pq
 
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import canonical_json, pretty_json
+from evalkit.runs.record import file_digests, with_digest
 
 Status = Literal["ok", "unavailable"]
+RECORD, ATTESTATION = "record.json", "attestation.json"
 
 
 @dataclass(frozen=True)
@@ -154,9 +156,30 @@ class RunStore:
             yield from sorted((self.shards / key / "files").glob("*"))
 
     def seal(self, record: Mapping[str, Any]) -> None:
-        """Write record.json, the mark of a complete run, and drop the shards."""
-        write_bytes(self.path / "record.json", pretty_json(record))
+        """Write record.json, the mark of a complete run, and drop the shards.
+
+        Its `files` are the sha256 of every file that is there (what the job listed is not read again), its `digest` that
+        of the rest of itself.
+        """
+        listed = record.get("files", {})
+        names = [each.name for each in self.path.iterdir() if not each.name.startswith(".writing-")]
+        found = file_digests(self.path, sorted(set(names) - {RECORD, ATTESTATION, self.shards.name}), listed)
+        write_bytes(self.path / RECORD, pretty_json(with_digest({**record, "files": found})))
         shutil.rmtree(self.shards, ignore_errors=True)
+
+    def cover(self, name: str, *, renew: bool = False) -> None:
+        """Add digests of what was made from the sealed run: a page, or a folder of files; a signed run stays as it is.
+
+        A page that the record knows keeps its digest, unless it was just made anew (`renew`).
+        """
+        record = json.loads((self.path / RECORD).read_bytes())
+        files: dict[str, str] = record.get("files", {})
+        if (self.path / ATTESTATION).exists() or (name in files and not renew):
+            return
+        kept = {each: digest for each, digest in files.items() if each != name and not each.startswith(f"{name}/")}
+        found = kept | file_digests(self.path, [name])
+        if found != files:
+            write_bytes(self.path / RECORD, pretty_json(with_digest({**record, "files": found})))
 
 
 def read_run(path: str | Path) -> Run:

@@ -21,7 +21,7 @@ from evalkit.probes.generation.prompts import PromptSet, load_prompts
 from evalkit.probes.generation.reopen import reopen
 from evalkit.runs.engine import run_job
 from evalkit.runs.job import RunOptions
-from evalkit.runs.store import Run, RunStore
+from evalkit.runs.store import Run, RunStore, read_run
 
 
 def generate_images(
@@ -71,6 +71,8 @@ def generate_images(
         generator.close()
     if layout is not None:
         write_layout(run, layout)
+        store.cover(layout, renew=True)
+        return read_run(store.path)
     return run
 
 

@@ -18,7 +18,7 @@ from evalkit.probes.generation.prompts import PromptSet
 from evalkit.probes.generation.rows import seed_of
 from evalkit.probes.generation.worker import Asked, GenerationWorker
 from evalkit.runs.job import Job, RunOptions, Shard, split
-from evalkit.runs.record import environment, file_digests, now
+from evalkit.runs.record import environment, now
 from evalkit.runs.store import Result, Run, RunStore, read_run, results_json, write_bytes
 from evalkit.runs.timers import Timers
 
@@ -110,7 +110,6 @@ class GenerationJob(Job):
                 "seconds_per_image": round(sum(spent) / len(spent), 4) if spent else None,
                 "bound_by": self.timers.bound_by(),
             },
-            "files": file_digests(store.path, ("samples.parquet", "results.json", "manifest.jsonl", "images")),
         }
         store.seal(record)
         return read_run(store.path)

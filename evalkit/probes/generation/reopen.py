@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 
 from evalkit.probes.generation.job import GenerationJob
+from evalkit.probes.generation.layouts import LAYOUTS
 from evalkit.runs.store import RunStore, ShardOutput, read_run
 
 
@@ -31,3 +33,5 @@ def reopen(store: RunStore, job: GenerationJob) -> None:
             store.put(shard.key, ShardOutput(rows, {"seconds": spent}, files))
     (store.path / "record.json").unlink()
     (store.path / "report.html").unlink(missing_ok=True)
+    for layout in LAYOUTS:  # of the pictures before
+        shutil.rmtree(store.path / layout, ignore_errors=True)

@@ -14,7 +14,7 @@ from evalkit.probes.reconstruction.pixels import Feed
 from evalkit.probes.reconstruction.results import fold_results
 from evalkit.probes.reconstruction.worker import ReconstructionWorker
 from evalkit.runs.job import Job, RunOptions, Shard, split
-from evalkit.runs.record import environment, file_digests, now
+from evalkit.runs.record import environment, now
 from evalkit.runs.report import write_report
 from evalkit.runs.store import Run, RunStore, read_run, results_json, write_bytes
 from evalkit.runs.timers import Timers
@@ -128,7 +128,6 @@ class TokenizerJob(Job):
                 "images_per_second": round(self.n / self.timers.wall, 3) if self.timers.wall else None,
                 "bound_by": self.timers.bound_by(),
             },
-            "files": file_digests(store.path, ("samples.parquet", "results.json", "statistics", "images")),
         }
         store.seal(record)
         return read_run(store.path)

@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import numpy as np
@@ -5,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from evalkit.errors import EvalkitError
+from evalkit.runs.record import with_digest
 from evalkit.runs.store import Result, RunStore, ShardOutput, read_run, results_json
 
 
@@ -77,7 +79,9 @@ def test_sealing_marks_the_run_and_drops_the_shards(tmp_path):
     store.seal({"task": "t"})
     assert store.sealed
     assert not store.shards.exists()
-    assert read_run(store.path).record == {"task": "t"}
+    record = read_run(store.path).record
+    assert record["task"] == "t"
+    assert sorted(record["files"]) == ["plan.json", "results.json", "samples.parquet"]
 
 
 def test_reading_where_no_run_is_says_so(tmp_path):
@@ -102,3 +106,54 @@ def test_a_sealed_run_is_swept_when_it_is_opened_again(tmp_path):
     store.shards.mkdir()
     store.begin({})
     assert not store.shards.exists()
+
+
+def sealed(tmp_path):
+    store = RunStore(tmp_path / "run")
+    store.begin({})
+    store.put("000000", output("a"))
+    store.write_samples(["000000"])
+    (store.path / "results.json").write_bytes(results_json([]))
+    (store.path / "images" / "deep").mkdir(parents=True)
+    (store.path / "images" / "deep" / "0.png").write_bytes(b"pixels")
+    store.seal({"task": "t", "files": {"results.json": "as the job says"}})
+    return store
+
+
+def test_the_record_lists_every_file_and_itself(tmp_path):
+    store = sealed(tmp_path)
+    record = read_run(store.path).record
+    there = {path.relative_to(store.path).as_posix() for path in store.path.rglob("*") if path.is_file()}
+    assert set(record["files"]) == there - {"record.json"}
+    assert record["files"]["images/deep/0.png"] == hashlib.sha256(b"pixels").hexdigest()
+    assert record["files"]["results.json"] == "as the job says"
+    assert with_digest(record) == record
+    assert with_digest({**record, "task": "u"})["digest"] != record["digest"]
+
+
+def test_a_page_is_listed_once_and_never_in_a_signed_run(tmp_path):
+    store = sealed(tmp_path)
+    page = store.path / "report.html"
+    page.write_text("one")
+    store.cover("report.html")
+    first = read_run(store.path).record["files"]["report.html"]
+    page.write_text("two")
+    store.cover("report.html")
+    assert read_run(store.path).record["files"]["report.html"] == first
+    store.cover("report.html", renew=True)
+    assert read_run(store.path).record["files"]["report.html"] == hashlib.sha256(b"two").hexdigest()
+    page.write_text("three")
+    (store.path / "attestation.json").write_text("{}")
+    before = (store.path / "record.json").read_bytes()
+    store.cover("report.html", renew=True)
+    assert (store.path / "record.json").read_bytes() == before
+
+
+def test_a_folder_made_anew_is_listed_anew(tmp_path):
+    store = sealed(tmp_path)
+    (store.path / "wise").mkdir()
+    (store.path / "wise" / "a.png").write_bytes(b"a")
+    store.cover("wise", renew=True)
+    (store.path / "wise" / "a.png").rename(store.path / "wise" / "b.png")
+    store.cover("wise", renew=True)
+    assert [name for name in read_run(store.path).record["files"] if "wise" in name] == ["wise/b.png"]
