@@ -17,6 +17,7 @@ _FRECHET = "Heusel et al. 2017, arXiv:1706.08500"
 _DINO = "Stein et al. 2023, arXiv:2306.04675"
 _INFINITY = "Chong and Forsyth 2020, arXiv:1911.07023"
 _DETAIL = "evalkit.metrics.detail"
+_FACES = "evalkit.metrics.faces"
 _TEXT = {
     "cer": ("character error rate, summed edits over summed length", "lower", 0.0, None),
     "wer": ("word error rate, summed edits over summed words", "lower", 0.0, None),
@@ -55,6 +56,9 @@ _ALL = [
     _info("hf_correlation", "correlation of high-pass residuals", "higher", "", -1.0, 1.0, _DETAIL),
     _info("psnr_detail", "PSNR of the four crops with most detail", "higher", "dB", 0.0, None, _DETAIL),
     _info("hf_correlation_detail", "hf_correlation in the same crops", "higher", "", -1.0, 1.0, _DETAIL),
+    _info("psnr_face", "PSNR inside the boxes of faces", "higher", "dB", 0.0, None, _FACES),
+    _info("hf_correlation_face", "hf_correlation inside the boxes of faces", "higher", "", -1.0, 1.0, _FACES),
+    _info("face_recall", "share of the faces that are found again", "higher", "", 0.0, 1.0, _FACES),
     *(
         _info(f"{rate}_{reference}", f"{title}, {words}", better, "", low, high, "Levenshtein 1966")  # type: ignore[arg-type]
         for rate, (title, better, low, high) in _TEXT.items()

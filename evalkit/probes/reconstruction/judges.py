@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from evalkit.encoders import FeatureExtractor, Lpips, Ocr, load_extractor, load_lpips, load_ocr
+from evalkit.encoders import FeatureExtractor, Lpips, Ocr, YunetFaces, load_extractor, load_faces, load_lpips, load_ocr
 from evalkit.errors import EvalkitError, MissingDependency, WeightsError
 from evalkit.images.geometry import resize_exact
 from evalkit.images.sample import Pixels
@@ -18,7 +18,9 @@ from evalkit.metrics.psnr import mse, psnr
 from evalkit.metrics.script import script_of
 from evalkit.metrics.ssim import ms_ssim, reconstruction_scores, ssim
 from evalkit.metrics.text import compare
+from evalkit.probes.reconstruction.details import PROTOCOLS as DETAILED
 from evalkit.probes.reconstruction.details import detail_columns, speaks_of_detail
+from evalkit.probes.reconstruction.faces import face_columns, speaks_of_faces
 from evalkit.protocols import Protocol
 from evalkit.runs.timers import Timers
 
@@ -29,7 +31,7 @@ OCR_CACHE = 50_000  # texts of originals, kept for the next model
 
 
 class Judges:
-    """LPIPS networks, feature extractors and OCR that the protocols ask for, loaded once for all models."""
+    """LPIPS networks, feature extractors, OCR and the face detector, as protocols and tasks ask, loaded once for all models."""
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class Judges:
         self.lpips: dict[str, Lpips] = {}
         self.extractors: dict[str, FeatureExtractor] = {}
         self.ocr: Ocr | None = None
+        self.faces: YunetFaces | None = None
         self._texts: OrderedDict[bytes, str] = OrderedDict()
         for net in dict.fromkeys(net for protocol in protocols for net in protocol.lpips.nets):
             if tasks & {"reconstruction", "detail", "text"}:
@@ -57,6 +60,9 @@ class Judges:
                 self._try(name, lambda name=name: self._add_extractor(name, device))
         if "text" in tasks and any(protocol.text.references for protocol in protocols):
             self._try("text", lambda: self._add_ocr(ocr, device))
+        if "detail" in tasks and any(protocol.id in DETAILED for protocol in protocols):
+            self.faces = load_faces(device)
+            self.weights[f"faces {self.faces.name}"] = self.faces.weights_sha256
 
     def _try(self, what: str, load: Any) -> None:
         try:
@@ -83,6 +89,11 @@ class Judges:
                 pair.row.update(pixel_scores(protocol, pair.original, pair.reconstruction))
                 if speaks_of_detail(self.tasks, protocol, pair.row["task"]):
                     pair.row.update(detail_columns(pair.original, pair.reconstruction))
+        if self.faces is not None:
+            with timers("faces"):
+                for pair in pairs:
+                    if speaks_of_faces(self.tasks, protocol, pair.row["task"]):
+                        pair.row.update(face_columns(self.faces, pair.original, pair.reconstruction))
         signed = protocol.lpips.input_range == "[-1, 1]"
         for net, lpips in ((net, self.lpips[net]) for net in protocol.lpips.nets if net in self.lpips):
             with timers("lpips"):

@@ -14,6 +14,7 @@ from evalkit.metrics.codes import code_use
 from evalkit.metrics.psnr import psnr, target_range
 from evalkit.probes.reconstruction.details import detail_results, speaks_of_detail
 from evalkit.probes.reconstruction.distances import distribution_results, infinity_results
+from evalkit.probes.reconstruction.faces import face_results, speaks_of_faces
 from evalkit.probes.reconstruction.numbers import measured, unavailable
 from evalkit.probes.reconstruction.shift import COLUMNS as SHIFT
 from evalkit.probes.reconstruction.survival import COLUMNS as SURVIVAL
@@ -47,6 +48,8 @@ def fold_results(store: RunStore, keys: Sequence[str], samples: pa.Table, job: T
                 results += _image_results(task, dataset, part, protocol, job)
             if speaks_of_detail(job.judges.tasks, protocol, given):
                 results += detail_results(dataset, part, protocol, job.options.seed)
+            if speaks_of_faces(job.judges.tasks, protocol, given):
+                results += face_results(dataset, part, protocol, job.options.seed)
         if "distribution" in job.judges.tasks:
             results += distribution_results(store, keys, protocol, job, good.num_rows)
         if "fid-infinity" in job.judges.tasks:

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from evalkit.probes.reconstruction.details import COLUMNS as DETAIL
+from evalkit.probes.reconstruction.faces import COUNTS, SCORES
 
 TEXT_RATES = ("cer", "wer", "ned", "word_recall")
 REFERENCES = ("truth", "original")
@@ -39,6 +40,8 @@ SCHEMA = pa.schema(
         ("lpips_vgg", pa.float64()),
         ("lpips_squeeze", pa.float64()),
         *((name, pa.float64()) for name in DETAIL),
+        *((name, pa.int32()) for name in COUNTS),
+        *((name, pa.float64()) for name in SCORES),
         ("text_truth", pa.string()),
         ("text_original", pa.string()),
         ("text_reconstruction", pa.string()),
