@@ -56,6 +56,17 @@ def register(
     return add
 
 
+def tokenizer_name(name: str) -> str:
+    """The registered name behind an alias; raises `EvalkitError` for unknown names and for tokenizers that only encode."""
+    card = tokenizer_cards().get(name)
+    if card is not None and card.encode_only:
+        raise EvalkitError(
+            f"{name} makes codes but has no decoder of its own, so no picture can be compared: {card.note} "
+            "Give a tokenizer that decodes; list them with: evalkit ls tokenizers"
+        )
+    return TOKENIZERS.canonical(name)
+
+
 def load_tokenizer(
     name: str,
     weights: str | Path | None = None,
@@ -73,13 +84,7 @@ def load_tokenizer(
     >>> load_tokenizer("jpeg-lm").name
     'jpeg-lm'
     """
-    card = tokenizer_cards().get(name)
-    if card is not None and card.encode_only:
-        raise EvalkitError(
-            f"{name} makes codes but has no decoder of its own, so no picture can be compared: {card.note} "
-            "Give a tokenizer that decodes; list them with: evalkit ls tokenizers"
-        )
-    entry = TOKENIZERS.get(name)
+    entry = TOKENIZERS.get(tokenizer_name(name))
     if entry.weights is None or not issubclass(entry.cls, NetworkTokenizer):
         if weights is not None and entry.weights is None:
             raise EvalkitError(f"{entry.name} has no weights; leave out weights={str(weights)!r}")

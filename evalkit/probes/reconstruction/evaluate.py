@@ -19,7 +19,7 @@ from evalkit.runs.engine import run_job
 from evalkit.runs.job import RunOptions
 from evalkit.runs.store import Run, RunStore
 from evalkit.tokenizers.base import NetworkTokenizer
-from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer
+from evalkit.tokenizers.registry import load_tokenizer, tokenizer_name
 
 DEFAULT_TASKS = ("reconstruction", "detail", "text", "distribution", "codes")
 TASKS = (*DEFAULT_TASKS, "survival", "shift", "fid-infinity")  # survival and shift run the model several times more
@@ -56,7 +56,7 @@ def evaluate_tokenizer(
     ['psnr', 'ssim']
     """
     options = options or RunOptions()
-    names = [TOKENIZERS.canonical(name) for name in ([models] if isinstance(models, str) else models)]
+    names = [tokenizer_name(name) for name in ([models] if isinstance(models, str) else models)]
     if not names:
         raise EvalkitError("no tokenizer was named; give --model NAME (see: evalkit ls tokenizers)")
     unknown = [task for task in tasks if task not in TASKS]

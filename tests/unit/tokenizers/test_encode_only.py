@@ -3,6 +3,7 @@
 import pytest
 
 from evalkit.errors import EvalkitError
+from evalkit.probes.reconstruction import evaluate_tokenizer
 from evalkit.tokenizers.cards import list_models, tokenizer_cards
 from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer
 
@@ -11,6 +12,8 @@ from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer
 def test_asking_for_one_says_that_it_has_no_decoder(name, reason):
     with pytest.raises(EvalkitError, match=f"^{name} makes codes but has no decoder.*{reason}.*evalkit ls tokenizers"):
         load_tokenizer(name)
+    with pytest.raises(EvalkitError, match=f"^{name} makes codes"):
+        evaluate_tokenizer(["jpeg-lm", name], "sample")
 
 
 def test_they_are_listed_and_every_other_card_can_be_loaded_by_name():
