@@ -1,0 +1,53 @@
+"""`evalkit query`: SQL over the samples and results of many runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("sql", required=False)
+@click.option(
+    "--runs",
+    "paths",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR|RUN",
+    help="Runs, or folders of runs; may be given several times [default: runs].",
+)
+@click.option("--json", "as_json", is_flag=True, help="All rows as a JSON list of objects.")
+@click.option("--csv", "as_csv", is_flag=True, help="All rows as CSV.")
+def query(sql: str | None, paths: tuple[Path, ...], as_json: bool, as_csv: bool) -> None:
+    """Ask one question of many runs, in SQL (DuckDB's); without SQL, print the tables and their columns.
+
+    \b
+    evalkit query                                                    what can be asked
+    evalkit query "select model, avg(psnr) from samples group by model"
+    evalkit query "select model, value, low, high from results where metric = 'ssim' order by value desc"
+    evalkit query "select run, id, error from samples where error is not null" --csv
+    evalkit query "select * from results" --runs runs --runs OTHER --json
+
+    Tables: runs (a row a run), samples (a row a picture and protocol), results (a row a number). Runs are only read, and
+    no other file can be.
+    """
+    from evalkit.cli.show_query import show_csv, show_json, show_rows, show_tables
+    from evalkit.runs.query import RunTables
+    from evalkit.runs.report.text_diff import visible
+
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv are two forms of the same; give one of them")
+    with RunTables(paths or (Path("runs"),)) as tables:
+        for left in tables.left_out:
+            click.echo(visible(f"left out, {left.reason}: {left.path}"), err=True)
+        if sql is None:
+            show_tables(tables, as_json=as_json)
+            return
+        answer = tables.ask(sql)
+        if as_json:
+            show_json(answer)
+        elif as_csv:
+            show_csv(answer)
+        else:
+            show_rows(answer)

@@ -1,0 +1,210 @@
+"""SQL over many runs: DuckDB reads their sealed files where they lie, and can do nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from evalkit.errors import EvalkitError
+from evalkit.runs.query_rows import RESULTS, RUNS, as_table, read_json, result_rows, run_row
+from evalkit.runs.view.find import find_runs
+
+TABLES = ("runs", "samples", "results")
+OWN = ("run", "path", "model")  # columns of samples that evalkit adds
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Column names, and the rows in batches, read as they are asked for."""
+
+    columns: tuple[str, ...]
+    batches: Iterator[pa.RecordBatch]
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """Python values, row by row."""
+        for batch in self.batches:
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A folder that is not among the runs, and why."""
+
+    path: Path
+    reason: str
+
+
+class RunTables:
+    """The tables `runs`, `samples` and `results` over the sealed runs in `paths`: runs, or folders of runs.
+
+    `samples` has the columns of all runs' samples.parquet by name (null where a run has no such column) after `run`,
+    `path` and `model`; a column of a run's own that has one of these three names is called sample_run, and so on.
+    Unfinished and unreadable runs are in `left_out`. Raises `EvalkitError` where nothing is left.
+    """
+
+    def __init__(self, paths: Sequence[str | Path] = ("runs",)) -> None:
+        found = find_runs(paths)
+        self.left_out = [LeftOut(path, "unfinished") for path in found.unfinished]
+        runs: list[dict[str, Any]] = []
+        results: list[dict[str, Any]] = []
+        files: dict[str, str] = {}  # a run's path, and where its samples lie
+        for path in found.sealed:
+            try:
+                file, row, its = _read(path)
+            except EvalkitError as error:
+                self.left_out.append(LeftOut(path, str(error)))
+                continue
+            runs.append(row)
+            results += its
+            files[row["path"]] = file
+        if not runs:
+            raise EvalkitError(f"no run can be read; the first: {self.left_out[0].path}: {self.left_out[0].reason}")
+        self.connection = duckdb.connect(":memory:")
+        _create(self.connection, as_table(runs, RUNS), as_table(results, RESULTS), files)
+        _lock(self.connection, list(files.values()))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.connection.close()
+
+    def columns(self, table: str) -> dict[str, str]:
+        """The columns of one of `TABLES`, with their SQL types."""
+        return {str(row[0]): str(row[1]) for row in self.connection.execute(f"describe {table}").fetchall()}
+
+    def ask(self, sql: str) -> Answer:
+        """The answer to one SELECT (or DESCRIBE, SUMMARIZE, SHOW TABLES); raises `EvalkitError` in one sentence."""
+        try:
+            kinds = [statement.type for statement in duckdb.extract_statements(sql)]
+            if len(kinds) != 1:
+                raise EvalkitError(f"the query holds {len(kinds)} statements; give one, such as: select * from results")
+            if kinds[0] != duckdb.StatementType.SELECT:
+                raise EvalkitError(
+                    f"runs are only read, never changed; give a query that begins with select (not {sql.split()[0].lower()})"
+                )
+            reader = self.connection.sql(sql).fetch_record_batch(10_000)
+        except duckdb.Error as error:
+            raise self._said(sql, error) from None
+        return Answer(tuple(reader.schema.names), self._batches(sql, reader))
+
+    def _batches(self, sql: str, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from reader
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            raise self._said(sql, error) from None
+
+    def _said(self, sql: str, error: Exception) -> EvalkitError:
+        """DuckDB's error in one sentence; where a name is wrong, the names that exist follow."""
+        first = _first_sentence(str(error))
+        if isinstance(error, duckdb.PermissionException):
+            return EvalkitError(f"the query asks for more than the runs: {first}; it can read {_listed(TABLES)} alone")
+        if isinstance(error, duckdb.CatalogException):
+            return EvalkitError(f"the query does not work: {first}; the tables are {_listed(TABLES)}")
+        if isinstance(error, duckdb.BinderException):
+            used = [table for table in TABLES if re.search(rf"\b{table}\b", sql, re.IGNORECASE)] or list(TABLES)
+            names = "; ".join(f"{table} has {', '.join(self.columns(table))}" for table in used)
+            return EvalkitError(f"the query does not work: {first}; {names}")
+        return EvalkitError(f"the query does not work: {first}")
+
+
+def query_runs(sql: str, runs: Sequence[str | Path] = ("runs",)) -> pa.Table:
+    """The answer to `sql` over the tables `runs`, `samples` and `results` of these runs, as an Arrow table.
+
+    Raises `EvalkitError` for paths without runs and for queries that do not work or want more than to read.
+    """
+    with RunTables(runs) as tables:
+        answer = tables.ask(sql)
+        batches = list(answer.batches)
+        if batches:
+            return pa.Table.from_batches(batches)
+        return pa.table({name: pa.nulls(0) for name in answer.columns})
+
+
+def _read(path: Path) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
+    """Where a run's samples lie, its row, and its results."""
+    record = read_json(path / "record.json", dict)
+    file = path.resolve() / "samples.parquet"
+    try:
+        samples = pq.read_metadata(file).num_rows
+        str(file).encode()
+    except UnicodeError:
+        raise EvalkitError("its path is not valid UTF-8") from None
+    except (OSError, pa.ArrowException):
+        raise EvalkitError("samples.parquet cannot be read") from None
+    row = run_row(path, record, samples)
+    return str(file), row, result_rows(row, read_json(path / "results.json", list))
+
+
+def _create(connection: duckdb.DuckDBPyConnection, runs: pa.Table, results: pa.Table, files: dict[str, str]) -> None:
+    places = runs.select(["run", "path", "model"]).append_column(
+        "file", pa.array([files[p.as_py()] for p in runs["path"]])
+    )
+    connection.execute("create schema evalkit")
+    for name, table in (("runs", runs), ("results", results), ("evalkit.files", places)):
+        connection.register("arrow", table)
+        connection.execute(f"create table {name} as select * from arrow")
+        connection.unregister("arrow")
+    connection.execute("alter table runs alter record type json")
+    listed = ", ".join(_quoted(_exactly(file)) for file in files.values())
+    source = f"read_parquet([{listed}], union_by_name = true, filename = 'evalkit_file', hive_partitioning = false)"
+    described = connection.execute(f"describe select * from {source}").fetchall()
+    renamed = ", ".join(f'"{name}" as "sample_{name}"' for name, *_ in described if name.lower() in OWN)
+    own = ", ".join(f"f.{name}" for name in OWN)
+    rename = f" rename ({renamed})" if renamed else ""
+    connection.execute(
+        f"create view samples as select {own}, s.* exclude (evalkit_file){rename} "
+        f"from {source} s join evalkit.files f on f.file = s.evalkit_file"
+    )
+
+
+def _lock(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> None:
+    """No file but the samples can be opened from now on, no variable of Python is a table, and no setting can change.
+
+    The views read their files when they are asked, so external access cannot be off before they exist without the
+    list of allowed paths. A statement that writes to one of these is refused in `ask`, by its kind. Without a folder
+    for temporary files a query that needs more memory than there is ends with an error and leaves nothing behind.
+    """
+    allowed = {
+        each: None for file in files for each in (file, _exactly(file))
+    }  # the path, and the pattern that names it
+    connection.execute(f"set allowed_paths = [{', '.join(map(_quoted, allowed))}]")
+    connection.execute("set temp_directory = ''")
+    connection.execute("set python_enable_replacements = false")
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+
+
+def _first_sentence(text: str) -> str:
+    """What DuckDB says first, without its kind of error, its quotation of the query and its lists of candidates."""
+    text = re.sub(r"^(\w+ Error: )+", "", text).split("\n\n")[0].split("\nLINE")[0]
+    text = " ".join(text.split())
+    text = re.sub(r"Referenced column (\".*?\") not found in FROM clause!", r"there is no column \1", text)
+    text = re.sub(r"Table with name (\S+) does not exist!.*", r"there is no table \1", text)
+    text = re.sub(r"\w+ Function with name (\S+) does not exist!", r"there is no function \1", text)
+    text = re.sub(r",? *(Candidate functions|You might need|Candidate bindings:.*?Did).*$", "", text)
+    text = text.replace(" Candidate bindings: ", "; near it are ").replace(" Did you mean ", "; did you mean ")
+    return text.rstrip(" !.")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _exactly(path: str) -> str:
+    """A path as a pattern that only it fits."""
+    return re.sub(r"([\[*?])", r"[\1]", path)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
