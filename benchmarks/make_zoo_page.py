@@ -18,8 +18,8 @@ cards and the weights manifest by `benchmarks/make_zoo_page.py`.
 
 Files on the hub are fetched when they are needed, or before, with `evalkit weights fetch NAME`. Files on drives have to be
 fetched in a browser; pass them with `--weights FILE`, or put them into a folder and name it in `EVALKIT_WEIGHTS`.
-Published numbers are those that were read in the source named beside them; whether they can be compared with yours is
-what `evalkit tokenizer --model NAME --compare-published` says.
+Published numbers were read in the source named beside them; `second-hand` marks those that somebody other than the authors
+reports. Whether they can be compared with yours is what `evalkit tokenizer --model NAME --compare-published` says.
 """
 
 
