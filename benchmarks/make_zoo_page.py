@@ -47,6 +47,9 @@ def entry(card: ModelCard) -> str:
     facts += [f"{card.parameters_m:g} M parameters"] if card.parameters_m else []
     facts += ["stochastic decoder"] if card.stochastic else []
     lines.append(f"- {', '.join(facts)}")
+    if not card.encode_only:
+        tiles = f"in tiles of {card.native_size} px" if not card.any_size else "whole, mirrored up to multiples of its stride"
+        lines.append(f"- `--native-resolution`: pictures are seen {tiles}")
     if card.licence:
         lines.append(f"- licence: {card.licence}")
     if card.weights and (file := weights_manifest().get(card.weights)):

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from evalkit.errors import EvalkitError
-from evalkit.tokenizers.base import Codes, Tokenizer
+from evalkit.probes.reconstruction.native import policy_of
+from evalkit.tokenizers.base import Codes, NetworkTokenizer, Tokenizer
 from evalkit.tokenizers.cards import list_models, tokenizer_cards
 from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer
 from evalkit.weights.find import weights_manifest
@@ -23,6 +24,21 @@ def test_a_card_says_what_its_tokenizer_says(name):
     assert entry.weights is None or entry.weights in weights_manifest()
     assert card.title
     assert all(TOKENIZERS.canonical(alias) == name for alias in card.aliases)
+
+
+@pytest.mark.parametrize("name", sorted(TOKENIZERS))
+def test_a_card_says_how_pictures_of_other_sizes_are_seen(name):
+    entry, card = TOKENIZERS.get(name), CARDS[name]
+    model = object.__new__(entry.cls)
+    model.name, model.config, model.device, model.dtype = name, entry.config, torch.device("cpu"), torch.float32
+    try:
+        if issubclass(entry.cls, NetworkTokenizer):
+            model.setup()
+    except AttributeError:  # what a library's class takes is in its network, of which there are no weights here
+        assert card.any_size == (not entry.cls.fixed_size)
+        return
+    assert card.any_size == (policy_of(model) == "pad")
+    assert model.native_size == card.native_size
 
 
 def test_published_numbers_name_their_source_and_are_not_from_memory():
