@@ -24,6 +24,8 @@ VERBS = {
     "view": ("evalkit.cli.view", "Look at the samples of runs: filter, sort, zoom, two runs side by side."),
     "query": ("evalkit.cli.query", "Ask many runs one question, in SQL."),
     "power": ("evalkit.cli.power", "Plan how many samples a comparison needs."),
+    "sign": ("evalkit.cli.sign", "Sign a run: a statement over all of its files."),
+    "verify": ("evalkit.cli.verify", "Check a run or a picture: hashes, signature, numbers, pixels."),
     "weights": ("evalkit.cli.weights", "List, fetch and check weight files."),
     "doctor": ("evalkit.cli.doctor", "Say what works on this machine and what is missing."),
     "completion": ("evalkit.cli.completion", "Print the shell completion script."),

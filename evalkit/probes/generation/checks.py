@@ -23,7 +23,9 @@ OUTSIDE = ("command:", "http:", "https:", "folder:")
 class GenerationChecks(Checks):
     """What a generation run's record and rows promise."""
 
-    def recompute(self, run: Run) -> Outcome:
+    scores = False
+
+    def recompute(self, run: Run, how: How) -> Outcome:
         """Counts from the rows; the rows against the pictures' bytes and the manifest."""
         failed = run.samples.num_rows - run.samples["error"].null_count
         counts = {"images_made": run.samples.num_rows - failed, "images_failed": failed}
@@ -37,17 +39,17 @@ class GenerationChecks(Checks):
         bad += _manifest(run, rows)
         return Outcome(0 if bad else len(run.results), tuple(bad))
 
-    def rescore(self, run: Run, count: int, how: How) -> Outcome | None:
-        """A generation scores nothing."""
-        return None
-
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:
         """Pictures of chosen rows made again with their own seeds; equal pixels pass."""
         model = run.record["model"]
         if str(model["name"]).startswith(OUTSIDE):
             return Outcome(0, open="a program outside made the pictures; a record is no reason to run one")
+        if run.record["plan"].get("processors"):
+            return Outcome(0, open="a watermark's secret key had a part in the sampling, and no record holds one")
         if not model.get("deterministic", True):
             return Outcome(0, open=f"{model['name']} does not promise the same picture for the same seed")
+        if run.record["plan"].get("processors"):
+            return Outcome(0, open="the pictures are marked, and a record never holds the key that marked them")
         rows = [row for row in run.samples.to_pylist() if row["error"] is None]
         picked = [rows[at] for at in chosen(len(rows), count, how.seed)]
         try:

@@ -34,7 +34,7 @@ NETWORKS = 1e-3  # absolute, of LPIPS of the same pictures
 class ReconstructionChecks(Checks):
     """What a tokenizer run's record, rows, statistics and pictures promise."""
 
-    def recompute(self, run: Run) -> Outcome:
+    def recompute(self, run: Run, how: How) -> Outcome:
         """Every result again, intervals included where they need no features that were not kept."""
         other = [each["id"] for each in run.record["protocols"] if load_protocol(each["id"]).sha256 != each["sha256"]]
         if other:
@@ -59,7 +59,7 @@ class ReconstructionChecks(Checks):
         left += [f"{skipped} results of single scales and bits, or of infinitely many pictures"] if skipped else []
         return Outcome(len(said), tuple(failures), f"not kept is what {' and '.join(left)} need" if left else None)
 
-    def rescore(self, run: Run, count: int, how: How) -> Outcome | None:
+    def rescore(self, run: Run, count: int, how: How) -> Outcome:
         """Kept pairs of pictures under the protocol's own judges, against the columns of their rows."""
         if not run.pictures:
             return Outcome(0, open="no picture was kept; run it with --keep all")

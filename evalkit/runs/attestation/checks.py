@@ -37,15 +37,20 @@ class How:
 
 
 class Checks(ABC):
-    """A task's own checks; `rescore` and `regenerate` choose `count` samples by `how.seed`."""
+    """A task's own checks; `rescore` and `regenerate` choose `count` samples by `how.seed`.
+
+    `scores`: whether the task scores pictures that it keeps; where it does not, level 4 is not needed.
+    """
+
+    scores = True
 
     @abstractmethod
-    def recompute(self, run: Run) -> Outcome:
+    def recompute(self, run: Run, how: How) -> Outcome:
         """results.json against what rows and statistics give."""
 
-    @abstractmethod
-    def rescore(self, run: Run, count: int, how: How) -> Outcome | None:
-        """Kept pictures against their rows; None where the task scores no picture that it keeps."""
+    def rescore(self, run: Run, count: int, how: How) -> Outcome:
+        """Kept pictures against their rows; asked of tasks that score some."""
+        return Outcome(0, open="this task scores no picture")
 
     @abstractmethod
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:
@@ -53,8 +58,8 @@ class Checks(ABC):
 
 
 def _import_tasks() -> None:
-    for name in ("reconstruction", "generation"):
-        importlib.import_module(f"evalkit.probes.{name}.checks")
+    for name in ("probes.reconstruction", "probes.generation", "watermark.attacks"):
+        importlib.import_module(f"evalkit.{name}.checks")
 
 
 CHECKS: Registry[Checks] = Registry("task", _import_tasks, "evalkit.checks")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
+MOST = 1 << 30  # bytes
 
 
 class BadEnvelope(ValueError):
@@ -60,6 +61,8 @@ def sign(statement: dict[str, Any], key: Ed25519PrivateKey) -> Envelope:
 
 def parse(data: bytes) -> Envelope:
     """The envelope in the bytes of attestation.json; raises `BadEnvelope` unless they are exactly as `to_json` writes."""
+    if len(data) > MOST:
+        raise BadEnvelope(f"it has {len(data)} bytes, more than any statement over a run")
     try:
         said = json.loads(data)
         (signature,) = said["signatures"]

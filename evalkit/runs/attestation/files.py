@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from evalkit.errors import EvalkitError
+from evalkit.runs.job import Progress
+from evalkit.runs.store import ATTESTATION
 
-ATTESTATION = "attestation.json"
 _BUFFER = 1 << 20
+_LOCAL = threading.local()
 
 
 def listing(folder: Path) -> list[str]:
@@ -32,22 +35,39 @@ def listing(folder: Path) -> list[str]:
     return sorted(name for name in found if name != ATTESTATION)
 
 
-def digests(folder: Path, names: Iterable[str], threads: int | None = None) -> dict[str, str | None]:
+def digests(
+    folder: Path, names: Iterable[str], threads: int | None = None, progress: Progress | None = None
+) -> dict[str, str | None]:
     """Hex sha256 of the named files below `folder`; None for what is missing, or no plain file (a link, a pipe)."""
-    listed = list(names)
-    with ThreadPoolExecutor(threads or min(4, os.cpu_count() or 1)) as pool:
-        return dict(zip(listed, pool.map(lambda name: digest(folder / name), listed), strict=True))
+    listed, told = list(names), progress or Progress()
+    found: dict[str, str | None] = {}
+    told.start(f"files of {folder.name}", len(listed))
+    try:
+        with ThreadPoolExecutor(threads or min(4, os.cpu_count() or 1)) as pool:
+            for name, said in zip(listed, pool.map(lambda name: digest(folder / name), listed), strict=True):
+                found[name] = said
+                told.advance(1)
+    finally:
+        told.finish()
+    return found
+
+
+def _buffer() -> memoryview:
+    """One buffer a thread: a fresh one for each of many small files would cost more than hashing them."""
+    if not hasattr(_LOCAL, "view"):
+        _LOCAL.view = memoryview(bytearray(_BUFFER))
+    view: memoryview = _LOCAL.view
+    return view
 
 
 def digest(path: Path) -> str | None:
     """Hex sha256 of a plain file, None where there is none or it cannot be read."""
     if path.is_symlink() or not path.is_file():
         return None
-    hashed, buffer = hashlib.sha256(), bytearray(_BUFFER)
-    view = memoryview(buffer)
+    hashed, view = hashlib.sha256(), _buffer()
     try:
         with path.open("rb", buffering=0) as stream:
-            while size := stream.readinto(buffer):
+            while size := stream.readinto(view):
                 hashed.update(view[:size])
     except OSError:
         return None

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
+from evalkit.runs.attestation.kinds import Listed
 from evalkit.runs.attestation.verdict import Failure
+from evalkit.runs.store import RECORD
 
-FOLDERS = ("images", "statistics")  # of which a record lists every file
+FOLDERS = ("images", "statistics")  # of which every record lists all files
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # of which every manifest lists all
 
 
 @dataclass(frozen=True)
@@ -28,14 +32,23 @@ def against_statement(present: Mapping[str, str | None], signed: Mapping[str, st
     return Hashes(sum(present.get(name) == digest for name, digest in signed.items()), tuple(failures))
 
 
-def against_record(present: Mapping[str, str | None], recorded: Mapping[str, str]) -> Hashes:
-    """Files against the list in record.json, which speaks of some only."""
-    failures = [failure for name in sorted(recorded) if (failure := _compare(name, recorded[name], present))]
-    more = sorted(set(present) - set(recorded))
-    extra = [name for name in more if name.partition("/")[0] in FOLDERS and "/" in name]
-    failures += [Failure(name, "the record does not know it") for name in extra]
-    agreed = sum(present.get(name) == digest for name, digest in recorded.items())
-    return Hashes(agreed, tuple(failures), tuple(name for name in more if name not in extra))
+def against_listed(present: Mapping[str, str | None], said: Listed) -> Hashes:
+    """Files against what the folder's own record or manifest lists; a whole list fails every further file."""
+    failures = [failure for name in sorted(said.files) if (failure := _compare(name, said.files[name], present))]
+    more = sorted(set(present) - set(said.files) - {RECORD})
+    extra = [name for name in more if said.whole or _belongs(name)] if said.files else []
+    failures += [Failure(name, "nothing lists it, so it was added later") for name in extra]
+    failures += [said.failure] if said.failure else []
+    agreed = sum(present.get(name) == digest for name, digest in said.files.items())
+    agreed += said.whole and said.failure is None  # the record, by its own digest
+    uncovered = [name for name in more if name not in extra]
+    return Hashes(agreed, tuple(failures), (*([] if said.whole or RECORD not in present else [RECORD]), *uncovered))
+
+
+def _belongs(name: str) -> bool:
+    """Whether lists that speak of some files only would speak of this one."""
+    path = PurePosixPath(name)
+    return (len(path.parts) > 1 and path.parts[0] in FOLDERS) or path.suffix.lower() in PICTURES
 
 
 def _compare(name: str, digest: str, present: Mapping[str, str | None]) -> Failure | None:

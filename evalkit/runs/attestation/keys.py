@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.errors import EvalkitError, MissingDependency
-from evalkit.runs.attestation.secret_files import read_secret, write_secret
+from evalkit.runs.attestation.secret_files import read_secret, write_new, write_secret
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -16,7 +16,7 @@ VARIABLE = "EVALKIT_SIGNING_KEY"
 PASSWORD = "EVALKIT_SIGNING_PASSWORD"
 
 
-def new_key(path: Path) -> Path:
+def make_key(path: Path) -> Path:
     """Make a key: the private one at `path` (mode 0600), the public one at `path`.pub, whose name is given back.
 
     Raises `EvalkitError` rather than overwrite either.
@@ -31,14 +31,15 @@ def new_key(path: Path) -> Path:
     key = Ed25519PrivateKey.generate()
     pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     write_secret(path, key.private_bytes(pem, pkcs8, serialization.NoEncryption()))
-    public.write_bytes(key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo))
+    write_new(public, key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo))
     return public
 
 
-def load_signing_key(path: Path | None = None) -> Ed25519PrivateKey:
-    """The private key in the file `path`, else in EVALKIT_SIGNING_KEY; EVALKIT_SIGNING_PASSWORD opens encrypted ones.
+def load_signing_key(spec: str | Path | None = None) -> Ed25519PrivateKey:
+    """The private key in the file `spec`, or in the variable NAME for `env:NAME` (else in EVALKIT_SIGNING_KEY) as PEM text.
 
-    Raises `EvalkitError` where there is none, others may read the file, or it is no ed25519 key.
+    EVALKIT_SIGNING_PASSWORD opens encrypted ones. Raises `EvalkitError`, which never quotes a key, where there is none,
+    others may read the file, or it is no ed25519 key.
     """
     require()
     from cryptography.exceptions import UnsupportedAlgorithm
@@ -46,9 +47,10 @@ def load_signing_key(path: Path | None = None) -> Ed25519PrivateKey:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     password = os.environ.get(PASSWORD)
-    where = str(path) if path is not None else VARIABLE
+    variable, path = _place(spec)
+    where = str(path) if path is not None else f"the variable {variable}"
     try:
-        key = serialization.load_pem_private_key(read_secret(path, VARIABLE), password.encode() if password else None)
+        key = serialization.load_pem_private_key(read_secret(path, variable), password.encode() if password else None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise EvalkitError(
             f"{where} holds no PEM private key that can be opened; make one with: evalkit sign --new-key FILE "
@@ -57,6 +59,21 @@ def load_signing_key(path: Path | None = None) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise EvalkitError(f"{where} is not an ed25519 key; make one with: evalkit sign --new-key FILE")
     return key
+
+
+def _place(spec: str | Path | None) -> tuple[str, Path | None]:
+    """The environment's variable, and the file that comes before it."""
+    said = "" if spec is None else str(spec)
+    if "PRIVATE KEY" in said:
+        raise EvalkitError("a key is given as a file or env:NAME, never itself: commands are logged")
+    if said.startswith("env:"):
+        name = said.removeprefix("env:")
+        if not os.environ.get(name):
+            raise EvalkitError(
+                f"the environment has no variable {name}; set it to the PEM text of a key, or give a file"
+            )
+        return name, None
+    return VARIABLE, Path(said) if said else None
 
 
 def load_public_key(path: Path) -> Ed25519PublicKey:
@@ -83,11 +100,14 @@ def key_id(key: Ed25519PublicKey) -> str:
 
 
 def key_of(name: str) -> Ed25519PublicKey:
-    """The public key that `key_id` names; raises ValueError where it names none."""
+    """The public key that `key_id` names; raises ValueError where it names none, or in another spelling."""
     require()
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    return Ed25519PublicKey.from_public_bytes(bytes.fromhex(name))
+    key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(name))
+    if key_id(key) != name:
+        raise ValueError("a key is named by 64 small hex digits")
+    return key
 
 
 def require() -> None:

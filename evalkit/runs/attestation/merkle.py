@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import canonical_json
 
+ROWS = 4096
 LEAF, NODE = b"\0evalkit sample v1\0", b"\1evalkit sample v1\0"
 EMPTY = hashlib.sha256(LEAF).digest()
 
@@ -39,7 +42,13 @@ def leaf(row: Mapping[str, Any]) -> bytes:
 
 def leaves(samples: pa.Table) -> list[bytes]:
     """The digests of a table's rows, in order."""
-    return [leaf(row) for batch in samples.to_batches(max_chunksize=4096) for row in batch.to_pylist()]
+    return [leaf(row) for batch in samples.to_batches(max_chunksize=ROWS) for row in batch.to_pylist()]
+
+
+def leaves_of(path: Path) -> list[bytes]:
+    """The digests of the rows of a Parquet file, of which memory holds a few thousand at a time."""
+    with pq.ParquetFile(path) as file:
+        return [leaf(row) for batch in file.iter_batches(batch_size=ROWS) for row in batch.to_pylist()]
 
 
 def root(digests: Sequence[bytes]) -> bytes:
@@ -48,27 +57,19 @@ def root(digests: Sequence[bytes]) -> bytes:
     >>> root([leaf({"id": "a"})]) == leaf({"id": "a"})
     True
     """
-    level = list(digests)
-    if not level:
-        return EMPTY
-    while len(level) > 1:  # an odd one out moves up, which gives the same tree as splitting at powers of two
-        pairs = [_node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
-        level = pairs + level[len(level) // 2 * 2 :]
-    return level[0]
+    return _levels(digests)[-1][0] if digests else EMPTY
 
 
-def prove(digests: Sequence[bytes], index: int) -> Proof:
-    """The proof that leaf `index` is under `root(digests)`; raises `EvalkitError` where there is no such leaf."""
-    if not 0 <= index < len(digests):
-        raise EvalkitError(f"there is no sample number {index}; the run holds {len(digests)}")
-    level, at, path = list(digests), index, []
-    while len(level) > 1:
-        beside = at ^ 1
-        if beside < len(level):
-            path.append(level[beside])
-        pairs = [_node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
-        level, at = pairs + level[len(level) // 2 * 2 :], at // 2
-    return Proof(index, len(digests), tuple(path))
+def proofs(digests: Sequence[bytes]) -> Iterator[Proof]:
+    """For every leaf, in order, the proof that it is under `root(digests)`."""
+    levels = _levels(digests)
+    for index in range(len(digests)):
+        path = []
+        for height, level in enumerate(levels[:-1]):
+            beside = (index >> height) ^ 1
+            if beside < len(level):
+                path.append(level[beside])
+        yield Proof(index, len(digests), tuple(path))
 
 
 def proven_root(digest: bytes, proof: Proof) -> bytes:
@@ -87,6 +88,15 @@ def proven_root(digest: bytes, proof: Proof) -> bytes:
     if left:
         raise EvalkitError("the proof is too long for its number of samples")
     return digest
+
+
+def _levels(digests: Sequence[bytes]) -> list[list[bytes]]:
+    """From the leaves to the root; an odd one out moves up, which gives the same tree as splitting at powers of two."""
+    levels = [list(digests)]
+    while len(level := levels[-1]) > 1:
+        pairs = [_node(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        levels.append(pairs + level[len(level) // 2 * 2 :])
+    return levels
 
 
 def _node(a: bytes, b: bytes) -> bytes:

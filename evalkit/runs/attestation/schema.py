@@ -15,8 +15,12 @@ from evalkit.jsonio import canonical_json, pretty_json
 from evalkit.runs.attestation.verdict import Failure
 from evalkit.runs.store import Result
 
-RECORD = {"evalkit": str, "task": str, "created": str, "model": dict, "data": dict, "plan": dict, "files": dict}
+RECORD = {"evalkit": str, "task": str, "created": str, "plan": dict, "files": dict}
+OPTIONAL = {"model": dict, "data": dict, "judges": dict, "environment": dict, "protocols": list, "command": list}
+INNER = (("environment", "packages"), ("judges", "weights"))
 RESULT = tuple(field.name for field in fields(Result))
+NUMBERS = ("value", "low", "high")
+TEXTS = ("task", "dataset", "metric", "ci_method", "protocol", "status")
 STATUSES = ("ok", "unavailable")
 
 
@@ -61,6 +65,9 @@ def _record(record: Any) -> str | None:
     if not isinstance(record, dict):
         return "it is no JSON object"
     wrong = [name for name, kind in RECORD.items() if not isinstance(record.get(name), kind)]
+    wrong += [name for name, kind in OPTIONAL.items() if not isinstance(record.get(name), kind | None)]
+    wrong += ["protocols"] * any(not isinstance(each, dict) for each in record.get("protocols") or [])
+    wrong += [f"{a}.{b}" for a, b in INNER if not isinstance((record.get(a) or {}).get(b), dict | None)]
     if wrong:
         return f"{', '.join(wrong)} should be there and of the right type"
     digests = record["files"].values()
@@ -76,9 +83,17 @@ def _results(results: Any) -> str | None:
         if set(row) != set(RESULT):
             odd = sorted(set(row) ^ set(RESULT))
             return f"row {number} has other fields than a result ({', '.join(odd)})"
-        if row["status"] not in STATUSES or (row["status"] == "ok") != (row["value"] is not None):
+        odd = [name for name in NUMBERS if not _number(row[name])]
+        odd += [name for name in TEXTS if not isinstance(row[name], str)]
+        if odd:
+            return f"row {number}: {', '.join(odd)} should be of another type"
+        if row["status"] not in STATUSES or (row["status"] != "ok" and row["value"] is not None):
             return f"row {number} ({row['metric']}): status {row['status']!r} does not go with its value"
     return None
+
+
+def _number(value: Any) -> bool:
+    return value is None or value in ("inf", "-inf") or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _samples(path: Path) -> str | None:
@@ -86,5 +101,4 @@ def _samples(path: Path) -> str | None:
         schema = pq.read_schema(path)
     except (pa.ArrowException, OSError, ValueError) as error:
         return f"it is no table: {str(error).splitlines()[0][:120]}"
-    missing = [name for name in ("id", "sha256", "error") if name not in schema.names]
-    return f"columns are missing: {', '.join(missing)}" if missing else None
+    return None if "id" in schema.names else "its column id is missing"

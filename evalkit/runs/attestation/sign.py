@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.errors import EvalkitError
 from evalkit.runs.attestation.dsse import BadEnvelope, Envelope, parse, sign, signature_holds
-from evalkit.runs.attestation.files import ATTESTATION
-from evalkit.runs.attestation.hashes import against_record
+from evalkit.runs.attestation.hashes import against_listed
+from evalkit.runs.attestation.kinds import MANIFEST, OF_A_RUN, Kind, listed, manifest_failures
 from evalkit.runs.attestation.schema import schema_failures
-from evalkit.runs.attestation.statement import Parent, parent_of, parents_in, present_digests, statement_of
-from evalkit.runs.store import read_run, write_bytes
+from evalkit.runs.attestation.statement import parent_of, parents_in, present_digests, statement_of
+from evalkit.runs.job import Progress
+from evalkit.runs.store import ATTESTATION, RECORD, read_run, write_bytes
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    from evalkit.runs.attestation.statement import Parent
+
 
 def sign_run(
-    folder: str | Path, key: Ed25519PrivateKey, *, parents: Sequence[str | Path] = (), replace: bool = False
+    folder: str | Path,
+    key: Ed25519PrivateKey,
+    *,
+    parents: Sequence[str | Path] = (),
+    replace: bool = False,
+    progress: Progress | None = None,
 ) -> Envelope:
     """Write attestation.json of a sealed run, or of a folder that was made from the runs `parents` (a leaderboard).
 
@@ -28,18 +36,15 @@ def sign_run(
     `EvalkitError` where a file is not what the record says, so that no changed run is ever signed.
     """
     folder = Path(folder)
-    found = [Path(each) for each in parents]
-    if (folder / "record.json").exists():
-        found += _source(folder, read_run(folder).record)
-    elif not folder.is_dir() or (folder / "plan.json").exists() or not parents:
-        read_run(folder)  # says what is there instead of a run
-        raise EvalkitError(f"{folder} is no run; give --parent RUN for each run that it was made from")
-    present = present_digests(folder)
+    kind = _kind(folder, parents)
+    present = present_digests(folder, progress)
     links = [name for name, digest in present.items() if digest is None]
     if links:
         raise EvalkitError(f"{folder}/{links[0]} is no plain file; a statement speaks of files only")
-    if (folder / "record.json").exists():
-        _check(folder, present)
+    _check(folder, kind, present)
+    found = [Path(each) for each in parents]
+    if kind == "run":
+        found += _source(folder, read_run(folder).record)
     above = {each.record: each for each in (parent_of(read_run(path).path) for path in found)}
     files = {name: digest for name, digest in present.items() if digest is not None}
     envelope = sign(statement_of(folder, list(above.values()), files), key)
@@ -47,22 +52,40 @@ def sign_run(
     return envelope
 
 
-def _check(folder: Path, present: dict[str, str | None]) -> None:
-    """Raise unless the run is what its record says."""
-    bad = schema_failures(folder)
-    if not bad:
-        bad = list(against_record(present, read_run(folder).record["files"]).failures)
+def _kind(folder: Path, parents: Sequence[str | Path]) -> Kind:
+    if (folder / RECORD).is_file():
+        return "run"
+    if not folder.is_dir() or any((folder / name).exists() for name in OF_A_RUN):
+        read_run(folder)  # says what is there instead of a run
+    if (folder / MANIFEST).is_file():
+        return "manifest"
+    if not parents:
+        raise EvalkitError(f"{folder} is no run; give --parent RUN for each run that it was made from")
+    return "files"
+
+
+def _check(folder: Path, kind: Kind, present: Mapping[str, str | None]) -> None:
+    """Raise unless the folder is what its record or manifest says."""
+    bad = schema_failures(folder) if kind == "run" else manifest_failures(folder) if kind == "manifest" else []
+    if not bad and kind != "files":
+        bad = list(against_listed(present, listed(folder, kind)).failures)
     if bad:
         raise EvalkitError(f"{folder}/{bad[0].file} is not what the run left ({bad[0].reason}); it is not signed")
 
 
-def _source(folder: Path, record: dict[str, Any]) -> list[Path]:
+def check_whole(folder: Path) -> None:
+    """Raise `EvalkitError` unless the sealed run is what its record says."""
+    _check(folder, "run", present_digests(folder))
+
+
+def _source(folder: Path, record: Mapping[str, Any]) -> list[Path]:
     """The run that the data of this one lies in, if it does and is still there."""
     spec = (record.get("data") or {}).get("spec")
     if not spec:
         return []
     path = Path(str(spec)).expanduser()
-    return [each for each in (path, *path.parents[:2]) if (each / "record.json").is_file() and each != folder][:1]
+    near = [each for each in (path, *path.parents[:2]) if (each / RECORD).is_file()]
+    return [each for each in near if each.resolve() != folder.resolve()][:1]
 
 
 def _write(path: Path, envelope: Envelope, replace: bool) -> None:

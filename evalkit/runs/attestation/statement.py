@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from evalkit.runs.attestation.files import digests, listing, manifest_digest
-from evalkit.runs.attestation.merkle import leaves, root
+from evalkit.runs.attestation.merkle import leaves_of, root
+from evalkit.runs.job import Progress
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:evalkit:run:v1"
@@ -50,7 +49,7 @@ def statement_of(folder: Path, parents: Sequence[Parent], files: Mapping[str, st
         "parents": [asdict(parent) for parent in sorted(parents, key=lambda each: (each.name, each.record))],
     }
     if "samples.parquet" in files:
-        found = leaves(pq.read_table(folder / "samples.parquet"))
+        found = leaves_of(folder / "samples.parquet")
         predicate["samples"] = {"count": len(found), "merkleRoot": root(found).hex()}
     if "results.json" in files:
         predicate["results"] = json.loads((folder / "results.json").read_bytes())
@@ -62,13 +61,16 @@ def parent_of(folder: Path) -> Parent:
     record = _record(folder)
     digest = digests(folder, ["record.json"])["record.json"]
     samples = folder / "samples.parquet"
-    found = leaves(pq.read_table(samples)) if samples.exists() else []
+    found = leaves_of(samples) if samples.exists() else []
     return Parent(folder.resolve().name, str(record.get("task")), str(digest), root(found).hex())
 
 
 def parents_in(statement: Mapping[str, Any]) -> list[Parent]:
-    """The parents that a statement names."""
-    return [Parent(**each) for each in statement["predicate"]["parents"]]
+    """The parents that a statement names; raises TypeError or KeyError where it is no statement of evalkit's."""
+    found = [Parent(**each) for each in statement["predicate"]["parents"]]
+    if not all(isinstance(value, str) for parent in found for value in vars(parent).values()):
+        raise TypeError("a parent is named by texts")
+    return found
 
 
 def file_digests_in(statement: Mapping[str, Any]) -> dict[str, str]:
@@ -76,9 +78,9 @@ def file_digests_in(statement: Mapping[str, Any]) -> dict[str, str]:
     return {str(each["name"]): str(each["digest"]["sha256"]) for each in statement["subject"]}
 
 
-def present_digests(folder: Path) -> dict[str, str | None]:
+def present_digests(folder: Path, progress: Progress | None = None) -> dict[str, str | None]:
     """sha256 by name of the files that are there, None for links."""
-    return digests(folder, listing(folder))
+    return digests(folder, listing(folder), progress=progress)
 
 
 def _record(folder: Path) -> dict[str, Any]:

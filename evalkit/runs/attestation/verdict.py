@@ -57,9 +57,13 @@ class Verdict:
     @property
     def failures(self) -> tuple[Failure, ...]:
         """Everything that is wrong, parents included."""
-        own = tuple(failure for step in self.steps for failure in step.failures)
         above = tuple(Failure(f"{each.run}/{f.file}", f.reason) for each in self.parents for f in each.failures)
-        return own + above + self.lost
+        return self.own_failures + above
+
+    @property
+    def own_failures(self) -> tuple[Failure, ...]:
+        """What is wrong with this run, and which parents are missing; each once."""
+        return tuple(dict.fromkeys((*(failure for step in self.steps for failure in step.failures), *self.lost)))
 
     @property
     def hint(self) -> str | None:
