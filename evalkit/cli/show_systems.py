@@ -13,6 +13,8 @@ from evalkit.systems.card import RUNNERS, Number, SystemCard
 from evalkit.systems.measures import MEASURES, RULES
 from evalkit.systems.plan import Needed, not_taken, taken
 
+WIDE = 100  # columns from which a category stands on one line
+
 
 def show_systems(cards: Sequence[SystemCard]) -> None:
     """One row a system, with its headline number."""
@@ -20,12 +22,16 @@ def show_systems(cards: Sequence[SystemCard]) -> None:
     table.add_column("system", no_wrap=True)
     for heading in ("year", "category", "evaluated", "headline"):
         table.add_column(heading, overflow="fold")
+    console = Console()
     for card in cards:
         headline = Text("—") if card.headline is None else stated(card.headline)
-        table.add_row(card.id, str(card.year), card.category, card.runner, headline)
-    console = Console()
+        category = card.category if console.width >= WIDE else card.category.replace("/", "/\n")
+        table.add_row(card.id, str(card.year), category, card.runner, headline)
     console.print(table)
-    console.print(Text("; ".join(f"{kind}: {text}" for kind, text in RUNNERS.items()), style="dim"))
+    for kind in dict.fromkeys(card.runner for card in cards):
+        console.print(Text(f"{kind}: {RUNNERS[kind]}", style="dim"))
+    if any(card.headline is not None and not card.headline.verified for card in cards):
+        console.print(Text("unverified: quoted by others, not read in the source", style="dim"))
     console.print(Text(f"{len(cards)} systems. More of one: evalkit systems show NAME", style="dim"))
 
 
@@ -46,6 +52,7 @@ def show_system(card: SystemCard) -> None:
     console.print()
     if card.numbers:
         console.print(_numbers(card))
+        console.print(Text(_rules(card), style="dim"))
     else:
         console.print(Text(f"No number is listed: {card.unstated}."))
     _lists(console, card)
@@ -102,19 +109,29 @@ def _facts(card: SystemCard) -> list[tuple[str, str]]:
 
 
 def _numbers(card: SystemCard) -> Table:
+    rules = any(number.rule for number in card.numbers)
     table = Table(title="what is stated", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("number", "setting", "read in", "rule"):
+    for heading in ("number", "setting", "read in", *(["protocol"] if rules else [])):
         table.add_column(heading, overflow="fold")
     for number in card.numbers:
         source = number.source if number.verified else f"unverified: {number.source}"
-        table.add_row(stated(number), number.setting, source, RULES.get(number.rule, "not stated"))
+        table.add_row(stated(number), number.setting, source, *([number.rule or "not stated"] if rules else []))
     return table
 
 
+def _rules(card: SystemCard) -> str:
+    """What the protocol ids of the numbers mean."""
+    ids = dict.fromkeys(number.rule for number in card.numbers if number.rule)
+    return "\n".join(f"{each}: {RULES[each]}" for each in ids) or "No protocol is stated with these numbers."
+
+
 def _lists(console: Console, card: SystemCard) -> None:
-    if here := taken(card):
-        said = ", ".join(f"{MEASURES[name].title} (evalkit {where.partition(':')[0]})" for name, where in here.items())
-        console.print(Text(f"\nevalkit takes today: {said}"))
+    console.print()
+    verbs: dict[str, list[str]] = {}
+    for name, where in taken(card).items():
+        verbs.setdefault(where.partition(":")[0], []).append(MEASURES[name].title)
+    for verb, titles in verbs.items():
+        console.print(Text(f"evalkit {verb} takes today: {'; '.join(titles)}", style="green"))
     if later := not_taken(card):
         console.print(Text(f"evalkit does not take yet: {'; '.join(MEASURES[name].title for name in later)}"))
     for part in card.missing:

@@ -106,13 +106,11 @@ MEASURES: dict[str, Measure] = {
 
 RULES = {
     "gfid-adm": "the TensorFlow evaluator of guided-diffusion against its ImageNet batch, 50,000 pictures",
-    "gfid-adm-128": "the TensorFlow evaluator of guided-diffusion against a batch at 128 px, 50,000 pictures",
     "gfid-torchfidelity-admstats": "torch-fidelity against the statistics adm_in256_stats.npz, 50,000 pictures",
     "gfid-torchfidelity-valdir": "torch-fidelity against a prepared folder of the ImageNet validation pictures",
     "gfid-pytorchfid": "pytorch-fid against statistics of the training set",
     "gfid-custom-stats": "the authors' own code and statistics file",
     "rfid-torchmetrics": "FID of torchmetrics on 8-bit pictures, reconstructions against the validation set",
-    "rfid-adm": "the evaluator of guided-diffusion, reconstructions against the same prepared validation pictures",
     "geneval": "GenEval's 553 prompts, four pictures each, its detector and rules",
     "coco-karpathy": "pycocoevalcap on the 5,000 pictures of COCO's Karpathy test split",
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from evalkit.systems.card import SystemCard
 from evalkit.systems.measures import MEASURES
-from evalkit.tokenizers.cards import list_models
+from evalkit.tokenizers.cards import ModelCard, list_models
 from evalkit.weights.find import weights_manifest
 from evalkit.weights.state import State, weight_states
 
@@ -38,18 +38,25 @@ def _applies(card: SystemCard, here: str) -> bool:
     """Reconstructions need a tokenizer, seconds a model that draws here, counted evaluations a network of evalkit's."""
     verb, _, name = here.partition(":")
     if verb == "tokenizer":
-        return bool(card.tokenizers)
+        both_ways = {each for model in list_models("tokenizer") if not model.encode_only for each in _names(model)}
+        return any(each in both_ways for each in card.tokenizers)
     if verb == "generate":
         return card.runner in DRAWN if name == "seconds" else card.runner == "native" and bool(card.generators)
     return True
 
 
+def _names(model: ModelCard) -> tuple[str, ...]:
+    return (model.name, *model.aliases)
+
+
 def needed_weights(names: Sequence[str]) -> list[Needed]:
     """The manifest's files of these models and of the tokenizers that decode for them; nothing is fetched."""
-    cards = {each: card for card in list_models() for each in (card.name, *card.aliases)}
+    cards = {each: card for card in list_models() for each in _names(card)}
     chosen = [cards[name] for name in names if name in cards]
     keys = [card.weights for card in chosen]
-    keys += [cards[card.tokenizer].weights for card in chosen if card.tokenizer]
+    keys += [
+        cards[card.tokenizer].weights for card in chosen if card.tokenizer and card.weights
+    ]  # libraries bring theirs
     keys += [name for name in names if name in weights_manifest()]
     files = []
     for key in dict.fromkeys(key for key in keys if key is not None):
