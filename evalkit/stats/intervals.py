@@ -1,7 +1,8 @@
 """Intervals that hold what they promise at the sample sizes of image evaluation: means, clustered means and shares.
 
 A mean takes Student's t where its sampling skewness is negligible, and the studentised bootstrap where it is not: that
-one is second-order accurate (Hall 1988, doi:10.1214/aos/1176350933), which the percentile bootstrap is not. A share of
+one is second-order accurate (Hall 1988, doi:10.1214/aos/1176350933), which the percentile bootstrap is not. Below a dozen
+units resamples with hardly any spread would blow its bounds up, so t is taken there too. A share of
 samples takes Wilson's score interval (Wilson 1927), with the effective sample size where samples come in clusters.
 """
 
@@ -21,6 +22,7 @@ from evalkit.stats.units import Array, Units, units_of
 
 Method = Literal["auto", "t", "studentised", "bca", "wilson"]
 RESAMPLES = 2000
+FEWEST = 12  # units from which the studentised bootstrap is taken by itself
 NEGLIGIBLE = 0.02  # skewness of the mean below which t and the studentised bootstrap agree
 _PIECE = 4_000_000  # counts held at once
 
@@ -36,7 +38,8 @@ def mean_interval(
 ) -> Estimate:
     """Mean of `values` [n] with its interval; nan is left out, whole `clusters` [n] are drawn where given.
 
-    "auto" is Wilson for values that are all 0 or 1, else t or the studentised bootstrap by the skewness of the mean.
+    "auto" is Wilson for values that are all 0 or 1, else t or the studentised bootstrap by the skewness of the mean (t
+    for fewer than 12 units).
 
     >>> estimate = mean_interval([1, 0, 1, 1, 0, 1, 1, 1])
     >>> estimate.value, round(estimate.low, 3), round(estimate.high, 3)
@@ -52,7 +55,7 @@ def mean_interval(
         return Estimate(mean, None, None, n, f"no interval: there is one of the {units.word}", level)
     if method == "wilson" or (method == "auto" and _is_binary(values)):
         return _share(units, n, level)
-    if method == "t" or (method == "auto" and abs(_skewness(units)) < NEGLIGIBLE):
+    if method == "t" or (method == "auto" and (units.count < FEWEST or abs(_skewness(units)) < NEGLIGIBLE)):
         return t_interval(units, level=level)
     if units.standard_error == 0:
         return Estimate(mean, mean, mean, n, f"all {units.count} {units.word} are equal", level)

@@ -53,6 +53,12 @@ def test_symmetric_means_take_t():
     assert mean_interval(np.linspace(-1, 1, 30)).method == "Student's t over 30 samples"
 
 
+def test_few_skewed_values_take_t_and_keep_finite_bounds():
+    estimate = mean_interval([0.0, 0.0, 1000.0])
+    assert estimate.method == "Student's t over 3 samples"
+    assert estimate.high < 2000
+
+
 def test_the_same_data_give_the_same_interval():
     values = np.random.default_rng(3).lognormal(0, 1.2, 40)
     assert mean_interval(values) == mean_interval(values)

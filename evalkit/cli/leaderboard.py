@@ -1,0 +1,84 @@
+"""`evalkit leaderboard`: who is better, how surely, and what may not be compared."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboard"), show_default=True)
+@click.option("--metric", "metrics", multiple=True, help="Only this metric; may be given more than once.")
+@click.option(
+    "--aggregate",
+    multiple=True,
+    metavar="METRIC",
+    help="Also the mean of METRIC over the data sets that the same systems have.",
+)
+@click.option(
+    "--reported",
+    type=click.Choice(["none", "measured", "all"]),
+    default="measured",
+    show_default=True,
+    help="Hollow marks for figures that papers state: of the models measured here, or of all systems.",
+)
+@click.option("--parts", is_flag=True, help="Also single scripts of texts, scales and bits of codes.")
+@click.option("--copy", is_flag=True, help="Copy the pictures too, so that the folder can be moved or sent.")
+@click.option("--every-eval-ever", "organization", metavar="WHO", help="Also write Every Eval Ever; WHO evaluated.")
+@click.option(
+    "--hub",
+    "benchmarks",
+    multiple=True,
+    metavar="OWNER/NAME:TASK=METRIC",
+    help="Also write .eval_results of the Hugging Face Hub for a task of a benchmark there.",
+)
+@click.option("--explain", is_flag=True, help="Print every pair that is not ranked together, and what differs.")
+@click.option("--json", "as_json", is_flag=True, help="Print leaderboard.json on stdout, and nothing else.")
+def leaderboard(
+    runs: tuple[Path, ...],
+    out: Path,
+    metrics: tuple[str, ...],
+    aggregate: tuple[str, ...],
+    reported: Literal["none", "measured", "all"],
+    parts: bool,
+    copy: bool,
+    organization: str | None,
+    benchmarks: tuple[str, ...],
+    explain: bool,
+    as_json: bool,
+) -> None:
+    """Rank sealed RUNS (or folders of runs): intervals, tiers, and what may not be compared.
+
+    \b
+    evalkit leaderboard runs --out board                     all runs of a folder; open board/index.html
+    evalkit leaderboard runs --metric psnr --explain         one metric, and why runs are on other boards
+    evalkit leaderboard runs --aggregate psnr                also the mean over data sets, of those who have all
+    evalkit leaderboard runs --every-eval-ever "Our lab"     also for the Every Eval Ever collection
+    """
+    from evalkit.cli.show_leaderboard import show_leaderboard
+    from evalkit.leaderboard import LeaderboardOptions, make_leaderboard
+    from evalkit.runs.view.find import find_runs
+
+    found = find_runs(runs)
+    options = LeaderboardOptions(
+        metrics=metrics,
+        aggregate=aggregate,
+        reported=reported,
+        parts=parts,
+        copy=copy,
+        organization=organization,
+        benchmarks=benchmarks,
+        command=("evalkit", *sys.argv[1:]),
+    )
+    made = make_leaderboard(found.sealed, out, options)
+    for path in found.unfinished:
+        click.echo(f"left out, unfinished: {path}", err=True)
+    if as_json:
+        click.echo(json.dumps(json.loads((out / "leaderboard.json").read_bytes()), ensure_ascii=False))
+    else:
+        show_leaderboard(made, explain=explain)

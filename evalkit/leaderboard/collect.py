@@ -1,0 +1,200 @@
+"""From sealed runs to figures: every number with its terms, its interval and, where they are there, its samples."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from evalkit.errors import EvalkitError
+from evalkit.leaderboard.samples import EXTRA, LENGTHS, NEEDED, SampleTable, Scores
+from evalkit.leaderboard.terms import Terms, terms_of
+from evalkit.runs.attestation.files import digest
+from evalkit.runs.report.words import as_float
+from evalkit.runs.store import read_run
+
+ATTESTATION = "attestation.json"
+READ = ("record.json", "results.json", "samples.parquet")
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A sealed run on the board: `name` tells it from the others; `digests` are those of the files that were read."""
+
+    number: int
+    name: str
+    path: Path
+    record: dict[str, Any] = field(repr=False)
+    digests: dict[str, str] = field(repr=False)
+    signed: bool
+
+    @property
+    def model(self) -> str:
+        """evalkit's name of the model."""
+        return str(part(self.record, "model").get("name") or self.path.resolve().name)
+
+    @property
+    def task(self) -> str:
+        """What the run did."""
+        return str(self.record.get("task") or "")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One row of an entrant's results; `value` is None where it is missing, and `reason` then says why."""
+
+    entrant: int
+    terms: Terms
+    value: float | None
+    low: float | None
+    high: float | None
+    method: str
+    unit: str
+    better: str
+    reason: str | None
+    scores: Scores | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True)
+class Collected:
+    """Everything that was read. `copies`: runs that are the same as another one, byte by byte, and were left out."""
+
+    entrants: tuple[Entrant, ...]
+    figures: tuple[Figure, ...]
+    copies: tuple[Path, ...]
+
+
+def collect(
+    paths: Sequence[Path], *, parts: bool = False, tell: Callable[[int], None] = lambda done: None
+) -> Collected:
+    """Read the sealed runs; `parts` keeps results of one script, scale or bit of the codes too.
+
+    Raises `EvalkitError` for a run that is not sealed or not readable, and for one whose files are not those that its
+    record names.
+    """
+    seen: dict[str, Path] = {}
+    copies: list[Path] = []
+    records: list[tuple[Path, dict[str, Any], dict[str, str], list[dict[str, Any]]]] = []
+    for path in paths:
+        digests = _digests(path)
+        if digests["record.json"] in seen:
+            copies.append(path)
+            continue
+        seen[digests["record.json"]] = path
+        record, results = _json(path, "record.json", dict), _json(path, "results.json", list)
+        _check(path, record, digests)
+        records.append((path, record, digests, results))
+    names = _names([(path, record) for path, record, *_ in records])
+    entrants = [
+        Entrant(number, name, path, record, digests, (path / ATTESTATION).is_file())
+        for number, (name, (path, record, digests, _)) in enumerate(zip(names, records, strict=True))
+    ]
+    figures: list[Figure] = []
+    for entrant, (*_, results) in zip(entrants, records, strict=True):
+        figures += _figures(entrant, results, parts)
+        tell(1)
+    return Collected(tuple(entrants), tuple(figures), tuple(copies))
+
+
+def _digests(path: Path) -> dict[str, str]:
+    if not (path / "record.json").is_file():
+        read_run(path)  # says what is there instead
+    found = {name: digest(path / name) for name in READ}
+    lost = [name for name, value in found.items() if value is None]
+    if lost:
+        raise EvalkitError(f"{path} lacks {lost[0]}, so it is no whole run; make it again, or leave it out")
+    return {name: str(value) for name, value in found.items()}
+
+
+def _json(path: Path, name: str, kind: type) -> Any:
+    try:
+        found = json.loads((path / name).read_bytes())
+    except (ValueError, RecursionError):
+        found = None
+    rows = found if isinstance(found, list) else []
+    if not isinstance(found, kind) or not all(isinstance(row, dict) and "metric" in row for row in rows):
+        raise EvalkitError(f"{path / name} is not what evalkit wrote; check the run with: evalkit verify {path}")
+    return found
+
+
+def _check(path: Path, record: dict[str, Any], digests: dict[str, str]) -> None:
+    """A number is only shown where its file is the one that was sealed."""
+    sealed = record.get("files")
+    for name in ("results.json", "samples.parquet"):
+        if isinstance(sealed, dict) and sealed.get(name, digests[name]) != digests[name]:
+            raise EvalkitError(
+                f"{path / name} is not the file that record.json names, so it was changed after the run; "
+                f"see: evalkit verify {path}"
+            )
+
+
+def _names(runs: Sequence[tuple[Path, dict[str, Any]]]) -> list[str]:
+    """The model's name, with the run's folder behind it where two runs have the same, and a number where that is not enough."""
+    plain = [str(part(record, "model").get("name") or path.resolve().name) for path, record in runs]
+    named = [
+        name if plain.count(name) == 1 else f"{name} · {path.resolve().name}"
+        for name, (path, _) in zip(plain, runs, strict=True)
+    ]
+    return [
+        name if named.count(name) == 1 else f"{name} ({named[: place + 1].count(name)})"
+        for place, name in enumerate(named)
+    ]
+
+
+def _figures(entrant: Entrant, results: Sequence[dict[str, Any]], parts: bool) -> list[Figure]:
+    wanted = [row for row in results if parts or not str(row["dataset"]).endswith("]")]
+    table = SampleTable(_samples(entrant.path, wanted), str(part(entrant.record, "data").get("name") or ""))
+    figures = []
+    for row in wanted:
+        value = as_float(row.get("value")) if row.get("status", "ok") == "ok" else None
+        scores = table.scores(row, value) if value is not None else None
+        terms = terms_of(entrant.record, row, scores.digest if scores else "")
+        figures.append(
+            Figure(
+                entrant.number,
+                terms,
+                value,
+                _finite(row.get("low")),
+                _finite(row.get("high")),
+                str(row.get("ci_method") or ""),
+                str(row.get("unit") or ""),
+                "lower" if row.get("better") == "lower" else "higher",
+                None if value is not None else str(row.get("reason") or "the run states no value"),
+                scores,
+            )
+        )
+    return figures
+
+
+def _samples(path: Path, results: Sequence[dict[str, Any]]) -> pa.Table:
+    """The columns that the results can come from; texts only where a corpus rate needs their lengths."""
+    metrics = {str(row["metric"]) for row in results if row.get("status", "ok") == "ok"}
+    wanted = {*NEEDED, *metrics, *(extra for metric in metrics for extra in EXTRA.get(metric, ()))} - {"prompt"}
+    rates = {metric for metric in metrics if metric.rpartition("_")[0] in LENGTHS}
+    wanted |= {f"text_{metric.rpartition('_')[2]}" for metric in rates}
+    try:
+        file = pq.ParquetFile(path / "samples.parquet")
+        names = [name for name in file.schema_arrow.names if name in wanted]
+        table = file.read(columns=names)
+    except (pa.ArrowException, OSError, ValueError):
+        raise EvalkitError(f"{path / 'samples.parquet'} cannot be read; see: evalkit verify {path}") from None
+    if "id" not in names:
+        raise EvalkitError(f"{path / 'samples.parquet'} has no column id, so it is none that evalkit wrote")
+    return table
+
+
+def _finite(value: Any) -> float | None:
+    number = as_float(value)
+    return number if number is not None and math.isfinite(number) else None
+
+
+def part(record: dict[str, Any], name: str) -> dict[str, Any]:
+    """A table of a record; empty where it is none."""
+    found = record.get(name)
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,170 @@
+"""What the page loads when a reader asks: of each run its facts, its worst and best samples with their pictures; of each
+board the errors of all differences. Scripts, since a page that was opened from disk may read no JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from scipy.special import ndtri
+from scipy.stats import t
+
+from evalkit.leaderboard.boards import Board
+from evalkit.leaderboard.collect import ATTESTATION, Collected, Entrant, Figure, part
+from evalkit.leaderboard.document import number
+from evalkit.leaderboard.rank import LEVEL
+from evalkit.runs.report.text_diff import visible
+from evalkit.runs.report.words import day_text
+from evalkit.runs.store import Run, write_bytes
+from evalkit.runs.view.pictures import COLUMNS, Pictures, address, sample_pictures
+
+WORST, BEST = 12, 6
+LINKS = {"record.json": "record", "results.json": "results", "report.html": "report", ATTESTATION: "attestation"}
+
+
+def write_drill(folder: Path, boards: Sequence[Board], collected: Collected, *, copy: bool) -> None:
+    """Write data/run-*.js and data/pairs-*.js for the page in `folder`; with `copy` the pictures too, in pictures/."""
+    on: dict[int, list[tuple[Board, Figure]]] = {entrant.number: [] for entrant in collected.entrants}
+    for board in boards:
+        for each in board.order.standings:
+            on[each.figure.entrant].append((board, each.figure))
+        write_script(
+            folder / "data" / f"pairs-{board.terms.digest}.js", f'board.pairs["{board.terms.digest}"]', _pairs(board)
+        )
+    for entrant in collected.entrants:
+        data = _run(entrant, on[entrant.number], folder, copy)
+        write_script(folder / "data" / f"run-{entrant.number}.js", f"board.runs[{entrant.number}]", data)
+
+
+def write_script(path: Path, target: str, value: Any) -> None:
+    """`target = value`, in ASCII, so that no text can end the script."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    write_bytes(path, f"{target} = {text};\n".encode("ascii"))
+
+
+def _pairs(board: Board) -> dict[str, Any]:
+    """Entrants, values and the upper triangle of the errors of differences, row by row; null where one is unknown."""
+    errors, df = board.order.errors, board.order.df
+    m = len(errors)
+    upper = errors[np.triu_indices(m, 1)]
+    factor = float(t.ppf((1 + LEVEL) / 2, df)) if math.isfinite(df) else float(ndtri((1 + LEVEL) / 2))
+    return {
+        "entrants": list(board.entrants),
+        "values": [number(each.figure.value) for each in board.order.standings],
+        "errors": [None if math.isnan(x) else float(f"{x:.4g}") for x in upper.tolist()],
+        "factor": factor,
+        "critical": number(board.order.critical),
+        "better": board.better,
+        "unit": board.unit,
+    }
+
+
+def _run(entrant: Entrant, mine: Sequence[tuple[Board, Figure]], folder: Path, copy: bool) -> dict[str, Any]:
+    record = entrant.record
+    model, data = part(record, "model"), part(record, "data")
+    terms = [
+        ("model", model.get("title") or entrant.model),
+        ("weights", f"sha256 {model['weights_sha256']}" if model.get("weights_sha256") else None),
+        ("data", data.get("name")),
+        ("seed", record.get("seed")),
+        ("made", day_text(record)),
+        ("evalkit", record.get("evalkit")),
+        ("command", " ".join(map(str, record.get("command") or []))),
+        ("folder", entrant.path.resolve().name),
+        ("record", f"sha256 {entrant.digests['record.json']}"),
+    ]
+    return {
+        "name": entrant.name,
+        "terms": [[name, str(value)] for name, value in terms if value not in (None, "")],
+        "links": [
+            [word, address(entrant.path / file, folder)]
+            for file, word in LINKS.items()
+            if (entrant.path / file).exists()
+        ],
+        "samples": _samples(entrant, mine, folder, copy),
+    }
+
+
+def _samples(
+    entrant: Entrant, mine: Sequence[tuple[Board, Figure]], folder: Path, copy: bool
+) -> dict[str, list[dict[str, Any]]]:
+    """By board: the worst and the best samples, each with its value, its prompt and its pictures where there are some."""
+    scored = [(board, figure) for board, figure in mine if figure.scores is not None and not board.parts]
+    if not scored:
+        return {}
+    shown = _Shown(entrant, folder, copy)
+    found = {}
+    for board, figure in scored:
+        scores = figure.scores
+        if scores is None:
+            continue
+        values = scores.values
+        if scores.weights is not None:  # a rate of each sample; one without length has none
+            values = np.divide(values, scores.weights, out=np.full(len(values), np.nan), where=scores.weights > 0)
+        lower = (board.better == "lower") != (scores.gradient < 0)
+        key = np.nan_to_num(-values if lower else values, nan=math.inf)
+        order = np.argsort(key, kind="stable")[: int(np.sum(~np.isnan(values)))]
+        worst = list(order[:WORST])
+        best = list(order[max(WORST, len(order) - BEST) :][::-1])
+        found[board.terms.digest] = [
+            {"end": end, "id": visible(scores.ids[i], 300), "value": number(float(values[i]))}
+            | shown.of(str(scores.ids[i]), board.terms.protocol)
+            for end, places in (("worst", worst), ("best", best))
+            for i in places
+        ]
+    return found
+
+
+class _Shown:
+    """Prompt and pictures of single samples of one run."""
+
+    def __init__(self, entrant: Entrant, folder: Path, copy: bool) -> None:
+        self.entrant, self.folder, self.copy = entrant, folder, copy
+        file = pq.ParquetFile(entrant.path / "samples.parquet")
+        names = [name for name in ("id", "protocol", "prompt", *COLUMNS) if name in file.schema_arrow.names]
+        samples = file.read(columns=names)
+        index = entrant.path / "images" / "index.json"
+        pictures = _listed(index) if index.is_file() else []
+        kinds = sample_pictures(Run(entrant.path, entrant.record, [], samples, pictures))
+        self.kinds: list[Pictures] = kinds
+        ids = [str(value) for value in samples["id"].to_pylist()]
+        protocols = samples["protocol"].to_pylist() if "protocol" in names else [""] * len(ids)
+        self.prompts = samples["prompt"].to_pylist() if "prompt" in names else None
+        self.places: dict[tuple[str, str], int] = {}
+        for place, key in enumerate(zip(ids, map(str, protocols), strict=True)):
+            self.places.setdefault(key, place)
+            self.places.setdefault((key[0], ""), place)
+
+    def of(self, name: str, protocol: str) -> dict[str, Any]:
+        place = self.places.get((name, protocol), self.places.get((name, "")))
+        if place is None:
+            return {}
+        found: dict[str, Any] = {}
+        if self.prompts is not None and self.prompts[place]:
+            found["prompt"] = visible(self.prompts[place], 400)
+        files = {each.kind: each.files[place] for each in self.kinds}
+        there = {kind: self._address(file, kind) for kind, file in files.items() if file is not None}
+        return found | ({"pictures": there} if there else {})
+
+    def _address(self, file: Path, kind: str) -> str:
+        if not self.copy:
+            return address(file, self.folder)
+        target = self.folder / "pictures" / str(self.entrant.number) / file.name
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target)
+        return address(target, self.folder)
+
+
+def _listed(index: Path) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(index.read_bytes())
+    except (ValueError, RecursionError):
+        return []
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []  # type: ignore[misc]

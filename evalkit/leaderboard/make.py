@@ -1,0 +1,153 @@
+"""`make_leaderboard`: from run folders to a folder with the page and the same numbers in every format."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from evalkit.errors import EvalkitError
+from evalkit.jsonio import pretty_json
+from evalkit.leaderboard.aggregate import aggregates
+from evalkit.leaderboard.boards import Apart, Board, make_boards
+from evalkit.leaderboard.collect import Entrant, collect
+from evalkit.leaderboard.document import document
+from evalkit.leaderboard.drill import write_drill
+from evalkit.leaderboard.every_eval_ever import entries
+from evalkit.leaderboard.hub import files, parse_benchmark
+from evalkit.leaderboard.render import write_page
+from evalkit.leaderboard.reported import Reported, Scope, reported_on
+from evalkit.leaderboard.tables import csv_text, latex_text, markdown_text, rows
+from evalkit.leaderboard.words import why_apart
+from evalkit.runs.job import Progress
+from evalkit.runs.record import now
+from evalkit.runs.store import write_bytes
+
+MARK = "leaderboard.json"
+FORMATS = {
+    "csv": ("CSV", "leaderboard.csv"),
+    "json": ("JSON", MARK),
+    "markdown": ("Markdown", "leaderboard.md"),
+    "latex": ("LaTeX", "leaderboard.tex"),
+}
+OLD = ("data", "pictures", "every_eval_ever", "eval_results")  # folders of an earlier leaderboard, made anew
+
+
+@dataclass(frozen=True)
+class LeaderboardOptions:
+    """What a leaderboard shows.
+
+    `metrics`: only these. `aggregate`: metrics whose mean over data sets is wanted. `reported`: figures that papers
+    state, of the `measured` models, of `all` systems, or `none`. `parts`: single scripts, scales and bits too. `copy`:
+    pictures too, so that the folder can be moved. `organization` (who evaluated): write Every Eval Ever. `benchmarks`
+    (OWNER/NAME:TASK=METRIC): write the Hub's `.eval_results`.
+    """
+
+    metrics: tuple[str, ...] = ()
+    aggregate: tuple[str, ...] = ()
+    reported: Scope = "measured"
+    parts: bool = False
+    copy: bool = False
+    organization: str | None = None
+    benchmarks: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    progress: Progress = field(default_factory=Progress, compare=False)
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """What was made: the page's `path`, and all that is on it. `copies`: runs that were given twice."""
+
+    path: Path
+    boards: tuple[Board, ...]
+    entrants: tuple[Entrant, ...]
+    reported: tuple[tuple[Reported, ...], ...]
+    apart: tuple[Apart, ...]
+    copies: tuple[Path, ...]
+
+
+def make_leaderboard(
+    runs: Sequence[str | Path], out: str | Path, options: LeaderboardOptions | None = None
+) -> Leaderboard:
+    """Write the leaderboard over the sealed `runs` into the folder `out`; an earlier one there is replaced.
+
+    Raises `EvalkitError` where a run is not sealed or was changed, where no two of several runs can be ranked together,
+    and where `out` holds anything else or lies in a run.
+    """
+    options, folder, paths = options or LeaderboardOptions(), Path(out), [Path(run) for run in runs]
+    _check(paths, folder)
+    benchmarks = [parse_benchmark(each) for each in options.benchmarks]
+    told = options.progress
+    told.start("leaderboard", len(paths))
+    try:
+        collected = collect(paths, parts=options.parts, tell=told.advance)
+    finally:
+        told.finish()
+    if not collected.entrants:
+        raise EvalkitError("a leaderboard needs at least one finished run; give run folders, or a folder of runs")
+    found = make_boards(collected, metrics=options.metrics)
+    entrants = collected.entrants
+    _check_boards(found.boards, found.apart, entrants, options.metrics)
+    means = [board for metric in options.aggregate for board in aggregates(found.boards, collected, metric)]
+    boards = (*means, *found.boards)
+    reported = tuple(tuple(reported_on(board, entrants, options.reported)) for board in boards)
+    created = now()
+    plain = document(boards, entrants, reported, found.apart, folder, options.command, created)
+    listed = list(rows(boards, entrants, reported))
+    extra: dict[str, bytes] = {}
+    if options.organization:
+        made = entries(boards, entrants, options.organization)
+        extra |= {f"every_eval_ever/{path}": pretty_json(entry) for path, entry in made.items()}
+    if benchmarks:
+        extra |= {f"eval_results/{name}": text.encode() for name, text in files(boards, entrants, benchmarks).items()}
+    try:
+        for old in OLD:
+            shutil.rmtree(folder / old, ignore_errors=True)
+        write_bytes(folder / MARK, pretty_json(plain))
+        write_bytes(folder / "leaderboard.csv", csv_text(listed).encode())
+        write_bytes(folder / "leaderboard.md", markdown_text(boards, entrants, reported, found.apart).encode())
+        write_bytes(folder / "leaderboard.tex", latex_text(boards, entrants).encode())
+        for name, data in extra.items():
+            write_bytes(folder / name, data)
+        write_drill(folder, boards, collected, copy=options.copy)
+        page = write_page(
+            folder, boards, entrants, reported, found.apart, found.unmeasured, list(FORMATS.values()), created
+        )
+    except OSError as error:
+        raise EvalkitError(f"{folder} cannot be written ({error.strerror}); give another place with --out") from None
+    return Leaderboard(page, boards, entrants, reported, found.apart, collected.copies)
+
+
+def _check(runs: Sequence[Path], folder: Path) -> None:
+    place = folder.resolve()
+    for run in runs:
+        if place.is_relative_to(run.resolve()):
+            raise EvalkitError(f"{folder} lies inside the run {run}, which is sealed; give an --out beside it")
+    if folder.is_file():
+        raise EvalkitError(f"{folder} is a file; give a folder as --out")
+    if folder.is_dir() and any(folder.iterdir()) and not _is_ours(folder / MARK):
+        raise EvalkitError(f"{folder} is not empty and holds no earlier leaderboard; give a fresh --out")
+
+
+def _is_ours(mark: Path) -> bool:
+    try:
+        return isinstance(json.loads(mark.read_bytes()).get("leaderboard"), int)
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return False
+
+
+def _check_boards(
+    boards: Sequence[Board], apart: Sequence[Apart], entrants: Sequence[Entrant], metrics: Sequence[str]
+) -> None:
+    """One run alone makes a leaderboard; several of which no two can be ranked do not."""
+    if not boards:
+        wanted = f"of {', '.join(metrics)}" if metrics else "at all"
+        raise EvalkitError(
+            f"these runs hold no number {wanted}; see what there is with: evalkit query, or leave out --metric"
+        )
+    if len(entrants) > 1 and not any(len(board.entrants) > 1 for board in boards):
+        reasons = "\n".join(f"  {why_apart(each, entrants)}" for each in apart[:4])
+        said = f":\n{reasons}" if reasons else "; they have no metric in common"
+        raise EvalkitError(f"no two of these {len(entrants)} runs can be ranked together{said}")

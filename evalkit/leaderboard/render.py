@@ -1,0 +1,110 @@
+"""The page: every board as a table that reads without scripts, and what scripts add to it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+import evalkit
+from evalkit.leaderboard import words
+from evalkit.leaderboard.boards import Apart, Board
+from evalkit.leaderboard.collect import Entrant
+from evalkit.leaderboard.drill import write_script
+from evalkit.leaderboard.plot import Axis, axis_of, interval_svg
+from evalkit.leaderboard.reported import Reported
+from evalkit.runs.report.summary import TASKS
+from evalkit.runs.report.text_diff import visible
+from evalkit.runs.report.words import interval_text, metric_label, metric_title, number_text
+from evalkit.runs.store import write_bytes
+from evalkit.runs.view.pictures import address
+
+INLINE = 3_000_000  # bytes of boards in the page itself; further ones are loaded when they are chosen
+
+
+@dataclass(frozen=True)
+class Section:
+    """A board as the templates want it."""
+
+    board: Board
+    reported: tuple[Reported, ...]
+    axis: Axis
+
+    @property
+    def id(self) -> str:
+        """Name of the section in the page's address."""
+        return f"b-{self.board.terms.digest}"
+
+
+def write_page(
+    folder: Path,
+    boards: Sequence[Board],
+    entrants: Sequence[Entrant],
+    reported: Sequence[Sequence[Reported]],
+    apart: Sequence[Apart],
+    unmeasured: dict[tuple[str, str], str],
+    formats: Sequence[tuple[str, str]],
+    created: str,
+) -> Path:
+    """Write index.html; boards that would make it larger than 5 MB lie in data/board-*.js."""
+    own, report = package_files("evalkit.leaderboard") / "page", package_files("evalkit.runs.report")
+    style = "".join(part.read_text(encoding="utf-8") for part in (report / "report.css", own / "leaderboard.css"))
+    script = (own / "leaderboard.js").read_text(encoding="utf-8")
+    loader = jinja2.FunctionLoader(lambda name: (own / name).read_text(encoding="utf-8"))
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, loader=loader
+    )
+    environment.filters.update(visible=visible, number=number_text, metric=metric_label, about=metric_title)
+    environment.globals.update(
+        words=words, interval=interval_text, plot=_plot, tasks=TASKS, link=lambda path: address(path, folder)
+    )
+    one = environment.get_template("board.html.jinja")
+    sections = [
+        Section(board, tuple(stated), _axis(board, stated)) for board, stated in zip(boards, reported, strict=True)
+    ]
+    inline, size = {}, 0
+    for section in sections:
+        html = one.render(section=section, board=section.board, entrants=entrants)
+        if size + len(html) <= INLINE:
+            inline[section.id] = Markup(html)
+            size += len(html)
+        else:
+            write_script(folder / "data" / f"{section.id}.js", f'board.html["{section.id}"]', html)
+    page = environment.get_template("index.html.jinja").render(
+        sections=sections,
+        inline=inline,
+        entrants=entrants,
+        apart=apart,
+        unmeasured=unmeasured,
+        formats=formats,
+        created=created[:10],
+        version=evalkit.__version__,
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
+    path = folder / "index.html"
+    write_bytes(path, page.encode())
+    return path
+
+
+def _axis(board: Board, stated: Sequence[Reported]) -> Axis:
+    figures = [each.figure for each in board.order.standings]
+    bounds = [bound for figure in figures for bound in (figure.value, figure.low, figure.high)]
+    return axis_of(bounds, [each.value for each in stated])
+
+
+def _plot(axis: Axis, value: Any, low: Any, high: Any, hollow: Sequence[float]) -> Markup:
+    return Markup(interval_svg(axis, value, low, high, hollow))
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

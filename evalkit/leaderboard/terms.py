@@ -1,0 +1,124 @@
+"""The terms of a number: everything that must be equal before two numbers may be ranked together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evalkit.jsonio import canonical_json
+
+SPECIAL = {"fid_infinity": "inception-v3-fid", "fid": "inception-v3-fid", "fd_efflite0_infinity": "efflite0"}
+WORDS = {  # how the terms are called when they differ
+    "protocol": "protocol",
+    "rules": "rules of the protocol (sha256)",
+    "dataset": "data set",
+    "n": "n",
+    "data": "digest of the data",
+    "judges": "weights that judge",
+    "samples": "measured samples (sha256 of their ids)",
+}
+
+
+@dataclass(frozen=True, order=True)
+class Terms:
+    """What was measured, on what, by which rules.
+
+    `rules`: digest of the protocol's text, so that two protocols of one name are told apart. `data`: digest of the
+    reference, of the prompts, or of the pictures. `judges`: the networks behind the metric, with their digests.
+    `samples`: digest of the ids that have a value, where the samples themselves are what is shared.
+    """
+
+    task: str
+    dataset: str
+    metric: str
+    protocol: str
+    n: int
+    data: str = ""
+    rules: str = ""
+    judges: str = ""
+    samples: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Eight characters that name the board of these terms."""
+        return hashlib.sha256(canonical_json(vars(self))).hexdigest()[:8]
+
+
+def terms_of(record: Mapping[str, Any], result: Mapping[str, Any], samples: str) -> Terms:
+    """The terms of one row of results.json of the run with this record."""
+    shared, digest = _data(record)
+    return Terms(
+        task=str(result["task"]),
+        dataset=str(result["dataset"]),
+        metric=str(result["metric"]),
+        protocol=str(result["protocol"]),
+        n=int(result["n"] or 0),
+        data=digest,
+        rules=_rules(record, str(result["protocol"])),
+        judges=_judges(record, str(result["metric"]), str(result["task"])),
+        samples=samples if shared else "",
+    )
+
+
+def different(a: Terms, b: Terms) -> list[tuple[str, str, str]]:
+    """(what differs, its value in a, in b); digests are cut to twelve characters.
+
+    >>> one = Terms("reconstruction", "sample", "psnr", "evalkit-1", 28)
+    >>> different(one, Terms("reconstruction", "sample", "psnr", "vtbench-2025", 12))
+    [('protocol', 'evalkit-1', 'vtbench-2025'), ('n', '28', '12')]
+    """
+    found = [(name, word, getattr(a, name), getattr(b, name)) for name, word in WORDS.items()]
+    other = [(name, word, x, y) for name, word, x, y in found if x != y]
+    names = {name for name, *_ in other}
+    hidden = set()
+    if "protocol" in names:
+        hidden |= {"rules", "judges"}  # another protocol has other rules: that says it all
+    if names & {"n", "dataset", "data"}:
+        hidden.add("samples")
+    return [(word, _short(name, x), _short(name, y)) for name, word, x, y in other if name not in hidden]
+
+
+def _short(name: str, value: Any) -> str:
+    text = str(value) or "not stated"
+    return text[:12] if name in ("data", "rules", "samples") and value else text
+
+
+def _data(record: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether the samples are shared themselves, and the digest of what the number is taken against."""
+    for name in ("reference", "prompts"):
+        part = record.get(name)
+        if isinstance(part, dict) and part.get("digest"):
+            return False, str(part["digest"])
+    part = record.get("data")
+    return True, str(part.get("digest") or "") if isinstance(part, dict) else ""
+
+
+def _rules(record: Mapping[str, Any], protocol: str) -> str:
+    listed = record.get("protocols")
+    for each in listed if isinstance(listed, list) else ():
+        if isinstance(each, dict) and each.get("id") == protocol:
+            return str(each.get("sha256") or "")
+    return ""
+
+
+def _judges(record: Mapping[str, Any], metric: str, task: str) -> str:
+    """Names and digests of the networks that this metric needs, by the names that a record gives them."""
+    judges = record.get("judges")
+    weights = judges.get("weights") if isinstance(judges, dict) else None
+    if not isinstance(weights, dict):
+        return ""
+    mine = [name for name in weights if _behind(str(name), metric, task)]
+    return ", ".join(f"{name} {str(weights[name])[:12]}" if weights[name] else str(name) for name in sorted(mine))
+
+
+def _behind(judge: str, metric: str, task: str) -> bool:
+    if judge in (metric, SPECIAL.get(metric)) or (metric.startswith("fd_") and _plain(judge) in _plain(metric)):
+        return True
+    read = metric.startswith(("cer_", "wer_", "ned_", "word_recall_"))
+    return (judge.startswith("ocr") and (read or task == "text-rendering")) or judge.startswith(f"{task}:")
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "").replace("_", "")
