@@ -8,9 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+
+
+class Table(Protocol):
+    """A tensor, or what computes its entries when they are asked for."""
+
+    def __getitem__(self, at: Any, /) -> Tensor:
+        """The entries at an index."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ def accept(drafted: Tensor, draft: Tensor, verifier: Tensor, uniforms: Tensor) -
 
     `drafted` int64 [L]; `draft`, `verifier`: laws [L, V] that token i was drawn from and is checked against.
     """
-    rows = torch.arange(len(drafted))
+    rows = torch.arange(len(drafted), device=drafted.device)
     ratio = (verifier[rows, drafted] / draft[rows, drafted]).clamp(max=1)
     return _first_rejection(uniforms < ratio, draft, verifier)
 
@@ -60,7 +68,7 @@ def accept_grouped(
     draft: Tensor,
     verifier: Tensor,
     uniforms: Tensor,
-    distances: Tensor,
+    distances: Table,
     rule: GroupRule | None = None,
     *,
     ranking: Tensor | None = None,
@@ -80,10 +88,45 @@ def accept_grouped(
             inside = ((p[group] - p[token]).abs() < rule.probability) & (distances[token, group] < rule.distance)
             ratio = (p[group] * inside).sum() / (q[group] * inside).sum()
         kept.append(bool(u < ratio.clamp(max=1)))
-    return _first_rejection(torch.tensor(kept), draft, verifier)
+    return _first_rejection(torch.tensor(kept, dtype=torch.bool), draft, verifier)
 
 
-def relaxed_probability(law: Tensor, token: int, nearest: Tensor, k: int, delta: float) -> tuple[Tensor, int]:
+def accept_relaxed(
+    drafted: Tensor, draft: Tensor, verifier: Tensor, uniforms: Tensor, nearest: Table, k: int, delta: float
+) -> Accepted:
+    """LANTERN in a chain: a token has the probability of its neighbours too, and those have none where it is rejected.
+
+    Token i is kept where u < min(1, p'/q) with p' of `relaxed_probability`; else the next one is drawn from what p' has
+    more than q. `k` 0 is exact acceptance. With q(x) = 1 these are the decisions of `posterior` for a single path.
+    """
+    for i, token in enumerate(drafted.tolist()):
+        mass, added = relaxed_probability(verifier[i], token, nearest, k, delta)
+        if uniforms[i] < mass / draft[i, token]:
+            continue
+        moved = verifier[i].clone()
+        if added:
+            moved[nearest[token, :added]] = 0
+            moved[token] = mass
+        return Accepted(i, _beyond(moved, draft[i]))
+    return Accepted(len(drafted), None)
+
+
+def accept_relaxed_greedily(
+    drafted: Tensor, likeliest: Tensor, softened: Tensor, nearest: Table, k: int, delta: float
+) -> Accepted:
+    """LANTERN where decoding is greedy: a token is kept while it is the likeliest, its neighbours counted with it.
+
+    `likeliest` [L, V]: all on the code that greedy decoding takes; `softened` [L, V]: the law without that choice.
+    """
+    for i, token in enumerate(drafted.tolist()):
+        counted = softened[i].clone()
+        counted[token] = relaxed_probability(softened[i], token, nearest, k, delta)[0]
+        if likeliest[i, token] < 1 and int(counted.argmax()) != token:
+            return Accepted(i, likeliest[i])
+    return Accepted(len(drafted), None)
+
+
+def relaxed_probability(law: Tensor, token: int, nearest: Table, k: int, delta: float) -> tuple[Tensor, int]:
     """(probability of `token` with that of its nearest codes added, how many were added) under LANTERN's bound.
 
     `nearest` [V, ≥ k]: codes by distance, the token itself left out. Neighbours are added in that order while their summed
@@ -163,9 +206,14 @@ def _first_rejection(kept: Tensor, draft: Tensor, verifier: Tensor) -> Accepted:
     if not len(bad):
         return Accepted(len(kept), None)
     first = int(bad[0])
-    residual = (verifier[first] - draft[first]).clamp(min=0)
+    return Accepted(first, _beyond(verifier[first], draft[first]))
+
+
+def _beyond(verifier: Tensor, draft: Tensor) -> Tensor:
+    """What one law has more than the other, as a law."""
+    residual = (verifier - draft).clamp(min=0)
     total = residual.sum()
-    return Accepted(first, residual / total if total > 0 else verifier[first])
+    return residual / total if total > 0 else verifier
 
 
 def _level(candidates: Tensor, alive: Tensor, level: int) -> Iterator[tuple[int, int]]:

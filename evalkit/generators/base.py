@@ -75,6 +75,16 @@ class Notes(Protocol):
         """Plain data."""
 
 
+class Drawing(Protocol):
+    """Another way to draw codes than a runner's own loop, such as speculative decoding."""
+
+    def draw(self, requests: Sequence[Request], sampler: Sampler) -> tuple[Tensor, int]:
+        """(codes [B, N], evaluations of the network for each)."""
+
+    def notes(self, seed: int) -> dict[str, Any]:
+        """What the manifest keeps of the picture drawn last with this seed."""
+
+
 class Generator(ABC):
     """A generator of pictures.
 
@@ -154,6 +164,7 @@ class TokenGenerator(Generator):
     tokens_per_image: int
     vocab_size: int
     logits_processors: list[LogitsProcessor]
+    drawing: Drawing | None = None  # in place of `_tokens`
 
     @abstractmethod
     def logits(self, conditions: Tensor, tokens: Tensor) -> Tensor:
@@ -189,6 +200,9 @@ class TokenGenerator(Generator):
         return sample(logits, draws[:, at.start : at.stop : at.step], sampler)
 
     def _sample(self, requests: Sequence[Request], sampler: Sampler) -> tuple[Tensor, int]:
+        if self.drawing is not None:
+            with torch.inference_mode():
+                return self.drawing.draw(requests, sampler)
         seeds = tuple(request.seed for request in requests)
         draws = uniforms(seeds, self.tokens_per_image)
         with torch.inference_mode():
@@ -208,5 +222,5 @@ class TokenGenerator(Generator):
     def _notes(self, seed: int) -> dict[str, Any]:
         """What processors that keep notes (a watermark: its list) say of a picture."""
         processors: list[object] = list(self.logits_processors)
-        said = [each.notes(seed) for each in processors if isinstance(each, Notes)]
+        said = [each.notes(seed) for each in [*processors, self.drawing] if isinstance(each, Notes)]
         return {name: value for each in said for name, value in each.items()}

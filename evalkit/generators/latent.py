@@ -6,7 +6,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -20,6 +20,14 @@ from evalkit.generators.sampling import Sampler
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.tokenizers.registry import load_tokenizer
 
+
+class LatentDrawing(Protocol):
+    """Another way to draw latents than a runner's own loop, such as continuous speculative decoding."""
+
+    def latents(self, requests: Sequence[Request], sampler: Sampler) -> tuple[Tensor, list[dict[str, Any]]]:
+        """(latents [B, c, h, w], what the manifest keeps of each picture, its `target_evaluations` among it)."""
+
+
 SCALE = 0.2325  # these models' latents are the autoencoder's times this
 
 
@@ -28,6 +36,7 @@ class LatentGenerator(Generator):
 
     wrapping: ClassVar[tuple[str, ...]] = ("model_ema", "model")
     unused: ClassVar[tuple[str, ...]] = ()
+    drawing: LatentDrawing | None = None  # in place of `_latents`
 
     def __init__(self, source: Source, network: nn.Module) -> None:
         self.name, self.config, self.source = source.name, source.config, source
@@ -66,7 +75,7 @@ class LatentGenerator(Generator):
         """float32 [B, c, h, w]: the latents of each request before decoding."""
 
         def drawn(rows: Sequence[Request], sampler: Sampler) -> list[Tensor]:
-            return list(self._latents(rows, sampler))
+            return list(self._drawn(rows, sampler)[0])
 
         return torch.stack(in_rows(requests, self.rows, self.default_sampler, drawn, self.alike))
 
@@ -74,19 +83,30 @@ class LatentGenerator(Generator):
     def _latents(self, requests: Sequence[Request], sampler: Sampler) -> Tensor:
         """The latents of exactly `rows` requests."""
 
+    def _drawn(self, requests: Sequence[Request], sampler: Sampler) -> tuple[Tensor, list[dict[str, Any]]]:
+        if self.drawing is not None:
+            return self.drawing.latents(requests, sampler)
+        return self._latents(requests, sampler), [{} for _ in requests]
+
     @abstractmethod
     def evaluations(self, sampler: Sampler) -> int:
         """Runs of the network for one picture."""
 
     def _generate(self, requests: Sequence[Request], sampler: Sampler) -> list[Image]:
         started = time.perf_counter()
-        latents = self._latents(requests, sampler)
+        latents, told = self._drawn(requests, sampler)
         model = self.tokenizer
         pictures = to_uint8(model.decode(model.codes(latent=latents / SCALE)), "round")
         seconds = (time.perf_counter() - started) / len(requests)
         return [
-            Image(request.id, np.ascontiguousarray(pixels), seconds, self.evaluations(sampler))
-            for request, pixels in zip(requests, pictures, strict=True)
+            Image(
+                request.id,
+                np.ascontiguousarray(pixels),
+                seconds,
+                notes.get("target_evaluations", self.evaluations(sampler)),
+                {"acceleration": notes} if notes else {},
+            )
+            for request, pixels, notes in zip(requests, pictures, told, strict=True)
         ]
 
     def _autocast(self) -> torch.autocast:

@@ -16,11 +16,43 @@ from torch import Tensor
 from evalkit.generators.base import Request
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.latent import LatentGenerator
-from evalkit.generators.nets.diffusion_head import Respaced
-from evalkit.generators.nets.mar import MarNet
+from evalkit.generators.nets.diffusion_head import Respaced, Trace
+from evalkit.generators.nets.mar import MarNet, put, take
 from evalkit.generators.next_token import class_ids
 from evalkit.generators.registry import Source, register
 from evalkit.generators.sampling import Sampler
+
+
+@dataclass(frozen=True)
+class Part:
+    """One iteration: the first `hidden` of an order are not known before it, the first `end` not after it.
+
+    `following`: what the schedule of guidance counts as hidden after it.
+    """
+
+    hidden: int
+    end: int
+    following: int
+
+
+def schedule(steps: int, length: int) -> list[Part]:
+    """The iterations that draw all of `length` latents, at least one in each.
+
+    >>> [part.end for part in schedule(3, 8)]
+    [6, 4, 0]
+    """
+    parts: list[Part] = []
+    hidden = length
+    for step in range(steps):
+        if hidden == 0:
+            break
+        following = max(1, min(hidden - 1, math.floor(length * math.cos(math.pi / 2 * (step + 1) / steps))))
+        end = 0 if step == steps - 1 else following
+        if end < hidden:  # the last latent is left to the last iteration, however many come before it
+            parts.append(Part(hidden, end, following))
+        hidden = end
+    return parts
+
 
 Draw = Callable[[int], Tensor]  # number of latents a row -> standard normal [B, number, c]
 
@@ -74,48 +106,63 @@ class Mar(LatentGenerator):
 
     def draw_latents(self, conditions: Tensor, sampler: Sampler, orders: Tensor, draw: Draw) -> Tensor:
         """float32 [B, c, h, w] of class ids [B], with the `orders` [B, L] and the noise given."""
-        guidance, rows, length = sampler.guidance, len(conditions), orders.shape[1]
-        steps, respaced = sampler.steps or 256, Respaced(self.head_steps)
+        rows, length = orders.shape
         tokens = torch.zeros(rows, length, self.config.channels, device=self.device)
-        hidden = length
         with torch.inference_mode():
-            for step in range(steps):
-                if hidden == 0:
-                    break
-                masked = torch.zeros(rows, length, device=self.device).scatter(1, orders[:, :hidden], 1.0)
-                z = self.predict(conditions, tokens, masked)
-                nothing = torch.full_like(conditions, self.config.classes)
-                free = None if guidance.off else self.predict(nothing, tokens, masked)
-                following = max(1, min(hidden - 1, math.floor(length * math.cos(math.pi / 2 * (step + 1) / steps))))
-                end = 0 if step == steps - 1 else following
-                places = orders[:, end:hidden].sort(1).values
-                at = places[..., None].expand(-1, -1, z.shape[-1])
-                count = places.shape[1]
-                new = respaced.sample(
-                    self.network.diffloss.net,
-                    z.gather(1, at).flatten(0, 1),
-                    None if free is None else free.gather(1, at).flatten(0, 1),
-                    guidance.at((length - following) / length),
-                    lambda count=count: draw(count).to(self.device).flatten(0, 1),  # type: ignore[misc]
-                    sampler.temperature,
-                )
-                fill = places[..., None].expand(-1, -1, tokens.shape[-1])
-                tokens = tokens.scatter(1, fill, new.reshape(rows, count, self.config.channels))
-                hidden = end
-        side = self.config.side
-        return tokens.transpose(1, 2).reshape(rows, -1, side, side)
+            for part in schedule(sampler.steps or 256, length):
+                places = orders[:, part.end : part.hidden].sort(1).values
+                new = self.trace(conditions, sampler, tokens, orders, part, places, lambda n=places.shape[1]: draw(n))  # type: ignore[misc]
+                tokens = put(tokens, places, new.mean.reshape(rows, -1, self.config.channels))
+        return self.as_map(tokens)
 
-    def _latents(self, requests: Sequence[Request], sampler: Sampler) -> Tensor:
+    def trace(
+        self,
+        conditions: Tensor,
+        sampler: Sampler,
+        tokens: Tensor,
+        orders: Tensor,
+        part: Part,
+        places: Tensor,
+        draw: Callable[[], Tensor],
+    ) -> Trace:
+        """Samples [B * n, c] of the latents at `places` [B, n], where those that `part` hides are not seen.
+
+        `tokens` [B, L, c]; `draw` gives standard normal [B, n, c].
+        """
+        masked = torch.zeros(*orders.shape, device=self.device).scatter(1, orders[:, : part.hidden], 1.0)
+        z = self.predict(conditions, tokens, masked)
+        nothing = torch.full_like(conditions, self.config.classes)
+        free = None if sampler.guidance.off else self.predict(nothing, tokens, masked)
+        return Respaced(self.head_steps).trace(
+            self.network.diffloss.net,
+            take(z, places).flatten(0, 1),
+            None if free is None else take(free, places).flatten(0, 1),
+            sampler.guidance.at((orders.shape[1] - part.following) / orders.shape[1]),
+            lambda: draw().to(self.device).flatten(0, 1),
+            sampler.temperature,
+        )
+
+    def as_map(self, tokens: Tensor) -> Tensor:
+        """Latents [B, c, h, w] of tokens [B, L, c]."""
+        return tokens.transpose(1, 2).reshape(len(tokens), -1, self.config.side, self.config.side)
+
+    def streams(self, requests: Sequence[Request]) -> tuple[Tensor, Draw]:
+        """The orders [B, L] of the requests, and what draws on their noise."""
         streams = [torch.Generator().manual_seed(request.seed) for request in requests]
-        length, channels = self.config.side**2, self.config.channels
-        orders = torch.stack([torch.randperm(length, generator=g) for g in streams]).to(self.device)
+        orders = torch.stack([torch.randperm(self.config.side**2, generator=g) for g in streams]).to(self.device)
 
         def draw(count: int) -> Tensor:
-            return torch.stack([torch.randn(count, channels, generator=g) for g in streams])
+            return torch.stack([torch.randn(count, self.config.channels, generator=g) for g in streams])
 
-        conditions = class_ids(requests, self.config.classes, self.name, self.device)
-        return self.draw_latents(conditions, sampler, orders, draw)
+        return orders, draw
+
+    def class_ids(self, requests: Sequence[Request]) -> Tensor:
+        """int64 [B]."""
+        return class_ids(requests, self.config.classes, self.name, self.device)
+
+    def _latents(self, requests: Sequence[Request], sampler: Sampler) -> Tensor:
+        return self.draw_latents(self.class_ids(requests), sampler, *self.streams(requests))
 
     def evaluations(self, sampler: Sampler) -> int:
         """Iterations of the transformers for one picture; the head runs `head_steps` times in each."""
-        return min(sampler.steps or 256, self.config.side**2)
+        return len(schedule(sampler.steps or 256, self.config.side**2))

@@ -85,6 +85,19 @@ class NextTokenGenerator(NetworkTokenGenerator):
             tokens[:, i] = self.choose(logits[:, None], step, sampler, draws)[:, 0]
         return tokens, count
 
+    def null(self, conditions: Tensor) -> Tensor:
+        """The conditions of the unconditional branch."""
+        return self.network.null(conditions)
+
+    @property
+    def one_by_one(self) -> bool:
+        """Whether codes are drawn one after the other; some relatives draw groups."""
+        return type(self)._tokens is NextTokenGenerator._tokens
+
+    def decoding(self, conditions: Tensor) -> Decoding:
+        """The state of pictures that grow by any number of codes at a time."""
+        return Decoding(self.network, conditions, self.tokens_per_image)
+
     def _grid(self) -> tuple[int, int] | None:
         """Rows and columns of the code map; None for codes in a learned order."""
         return None

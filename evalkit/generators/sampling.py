@@ -52,12 +52,21 @@ class Sampler:
 
 def sample(logits: Tensor, uniforms: Tensor, sampler: Sampler) -> Tensor:
     """int64 [...] codes of float [..., V] logits; `uniforms` in [0, 1) has the shape [...]."""
+    return logits.argmax(-1) if sampler.top_k == 1 else pick(law(logits, sampler), uniforms)
+
+
+def law(logits: Tensor, sampler: Sampler) -> Tensor:
+    """float64 [..., V]: the probabilities that `sample` draws with; greedy is all on the likeliest code."""
     if sampler.top_k == 1:
-        return logits.argmax(-1)
-    kept = filtered(logits.float() / sampler.temperature, sampler)
-    mass = torch.softmax(kept.double(), -1).cumsum(-1)
+        return torch.zeros_like(logits, dtype=torch.float64).scatter_(-1, logits.argmax(-1, keepdim=True), 1.0)
+    return torch.softmax(filtered(logits.float() / sampler.temperature, sampler).double(), -1)
+
+
+def pick(law: Tensor, uniforms: Tensor) -> Tensor:
+    """int64 [...] codes of probabilities [..., V]: the first whose cumulative share exceeds its uniform number."""
+    mass = law.cumsum(-1)
     target = uniforms.to(mass.device, torch.float64).unsqueeze(-1) * mass[..., -1:]
-    return torch.searchsorted(mass, target, right=True).squeeze(-1).clamp_(max=logits.shape[-1] - 1)
+    return torch.searchsorted(mass, target, right=True).squeeze(-1).clamp_(max=law.shape[-1] - 1)
 
 
 def filtered(logits: Tensor, sampler: Sampler) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from evalkit.generators.pixels import to_uint8
 from evalkit.generators.registry import register
 from evalkit.generators.sampling import Sampler
 from evalkit.images.sample import Pixels
-from evalkit.world.ar_net import WorldARConfig, WorldARNet
+from evalkit.world.ar_net import Cache, WorldARConfig, WorldARNet
 from evalkit.world.text import encode_caption
 
 
@@ -37,6 +38,7 @@ class WorldAR(NetworkTokenGenerator):
 
     conditions: Conditions = "text"
     rows = 16
+    one_by_one = True
     config: WorldARConfig
     network: WorldARNet
 
@@ -87,6 +89,36 @@ class WorldAR(NetworkTokenGenerator):
                 tokens[:, i] = self.choose(chosen[:, None], step, sampler, draws)[:, 0]
         return tokens, count
 
+    def null(self, conditions: Tensor) -> Tensor:
+        """The empty caption."""
+        return torch.zeros_like(conditions)
+
+    def decoding(self, conditions: Tensor) -> WorldDecoding:
+        """The state of pictures that grow by any number of codes at a time."""
+        return WorldDecoding(self, conditions)
+
     def _pixels(self, tokens: Tensor, seeds: tuple[int, ...]) -> list[Pixels]:
         side = self.config.side
         return to_uint8(self._decode(tokens, seeds, (side, side)), "round")
+
+
+class WorldDecoding:
+    """Pictures of captions [B, words] that grow by any number of codes at a time."""
+
+    def __init__(self, runner: WorldAR, conditions: Tensor) -> None:
+        self.runner, self.conditions = runner, conditions
+        self.cache: Cache | None = None
+
+    def first(self) -> Tensor:
+        """float32 [B, V] of the first code."""
+        with self.runner._autocast(), one_thread():
+            logits, self.cache = self.runner.network.begin(self.conditions)
+        return logits.float()
+
+    def block(self, codes: Tensor, start: int) -> Tensor:
+        """float32 [B, n, V] behind codes [B, n] from position `start` on; whatever stood there before is forgotten."""
+        if self.cache is None:
+            self.first()
+        with self.runner._autocast(), one_thread():
+            found: Tensor = self.runner.network.block(codes, start, cast(Cache, self.cache))
+        return found.float()

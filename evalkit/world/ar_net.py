@@ -122,6 +122,13 @@ class WorldARNet(nn.Module):
         x = self.codes(code)[:, None] + self._map()[position]
         return self._run(x, None, cache)[:, -1]
 
+    def block(self, codes: Tensor, start: int, cache: Cache) -> Tensor:
+        """Logits [B, n, codes] behind codes [B, n] from position `start` on; what the cache held there is forgotten."""
+        n = codes.shape[1]
+        cache.length = begin = self.config.text + 1 + start
+        x = self.codes(codes) + self._map()[start + 1 : start + 1 + n]
+        return self._run(x, self.visible[begin : begin + n, : begin + n] if n > 1 else None, cache)
+
     def read(self, text: Tensor) -> Tensor:
         """[B, text, width] of word numbers."""
         x = self.words(text) + self.word_places

@@ -122,3 +122,15 @@ class Decoding:
         x = self.network.embed_sampled(codes[:, None], start - self.prefix)
         hidden = self.network.run(x, self.cond[:rows], mask, self.cache)
         return self.network.head_of(hidden, self.cond[:rows], start - self.prefix + 1)[:, 0]
+
+    def block(self, codes: Tensor, start: int) -> Tensor:
+        """float32 [B, n, V] behind codes [B, n] from position `start` on; whatever stood there before is forgotten."""
+        n = codes.shape[1]
+        begin, end = self.prefix + start, self.prefix + start + n
+        self.cache.used = begin
+        mask = None if self.seen is None else self.seen[:, :, begin:end, :end]
+        if mask is None and n > 1:
+            mask = torch.ones(n, end, dtype=torch.bool, device=codes.device).tril(begin)
+        parts = [self.network.embed_sampled(codes[:, i : i + 1], start + i) for i in range(n)]
+        hidden = self.network.run(torch.cat(parts, 1), self.cond, mask, self.cache)
+        return self.network.head_of(hidden, self.cond, start + 1)

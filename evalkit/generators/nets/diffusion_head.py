@@ -7,7 +7,8 @@ learned variances. (LTH14/mar, models/diffloss.py and diffusion/)
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -108,6 +109,28 @@ def spaced(counts: str) -> list[int]:
     return sorted(taken)
 
 
+@dataclass
+class Trace:
+    """What a sampling's last step drew from, and how wide the steps before it were.
+
+    `mean`, `deviation` [n, c] of the last step's normal law; `widths` [n, c]: summed logarithms of the other deviations.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    widths: Tensor
+
+    def rows(self, count: int) -> list[Trace]:
+        """Those of each of `count` pictures, which lie one after the other."""
+        parts = (each.chunk(count) for each in (self.mean, self.deviation, self.widths))
+        return [Trace(*row) for row in zip(*parts, strict=True)]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Trace]) -> Trace:
+        """One after the other."""
+        return cls(*(torch.cat([getattr(each, name) for each in parts]) for name in ("mean", "deviation", "widths")))
+
+
 class Respaced:
     """Sampling with a few of the steps; coefficients in float64, applied in float32."""
 
@@ -126,11 +149,14 @@ class Respaced:
 
     def step(self, out: Tensor, x: Tensor, index: int, noise: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
         """(x one step earlier, the guess of x at 0) from the head's `out` [n, 2c] for `x` [n, c] at taken step `index`."""
-        eps, spread = out.chunk(2, -1)
-        mean, guess = self.mean(eps, x, index)
-        share = (spread + 1) / 2
-        deviation = torch.exp(0.5 * (share * _f(self.high[index]) + (1 - share) * _f(self.low[index])))
+        mean, guess = self.mean(out.chunk(2, -1)[0], x, index)
+        deviation = torch.exp(self.width(out, index))
         return (mean + deviation * noise * temperature if index else mean), guess
+
+    def width(self, out: Tensor, index: int) -> Tensor:
+        """The logarithm of the standard deviation [n, c] at taken step `index`."""
+        share = (out.chunk(2, -1)[1] + 1) / 2
+        return 0.5 * (share * _f(self.high[index]) + (1 - share) * _f(self.low[index]))
 
     def mean(self, eps: Tensor, x: Tensor, index: int) -> tuple[Tensor, Tensor]:
         """(mean of x one step earlier, the guess of x at 0) where `eps` is the noise seen in `x`, of any one shape."""
@@ -150,7 +176,20 @@ class Respaced:
 
         `draw` gives standard normal [n, c]: the start, then one for each step (the last is not used).
         """
+        return self.trace(head, z, free, scale, draw, temperature).mean
+
+    def trace(
+        self,
+        head: DiffusionMlp,
+        z: Tensor,
+        free: Tensor | None,
+        scale: float,
+        draw: Callable[[], Tensor],
+        temperature: float,
+    ) -> Trace:
+        """As `sample`, with the law of the last step; the sample is its mean, as no noise is added there."""
         x = draw()
+        widths = deviation = torch.zeros_like(x)
         both = z if free is None else torch.cat([z, free])
         for index in reversed(range(len(self.taken))):
             t = torch.full((len(both),), self.taken[index], device=z.device)
@@ -159,8 +198,11 @@ class Respaced:
                 cond, uncond = out.chunk(2)
                 c = x.shape[-1]
                 out = torch.cat([uncond[:, :c] + scale * (cond[:, :c] - uncond[:, :c]), cond[:, c:]], -1)
+            width = self.width(out, index)
+            widths = widths + width if index else widths
+            deviation = torch.exp(width) * temperature
             x, _ = self.step(out, x, index, draw(), temperature)
-        return x
+        return Trace(x, deviation, widths)
 
 
 def _f(value: float) -> float:

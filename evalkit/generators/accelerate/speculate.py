@@ -1,0 +1,94 @@
+"""Draft and verify: a picture's codes in fewer passes of the network (Leviathan et al. 2023, arXiv 2211.17192).
+
+Each round drafts some codes, reads all of them in one pass of the accelerated model, keeps the first ones by the rule, and
+adds one code of the model's own. Pictures are drawn one at a time, so that a picture depends on its request alone however
+many of its drafts are kept. A position has three uniform numbers of its own: for drafts, for judging, and for the model's
+own choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from evalkit.generators.accelerate.ahead import Ahead, AheadRunner
+from evalkit.generators.accelerate.drafts import Draft, JacobiDraft, ModelDraft
+from evalkit.generators.accelerate.rules import Rule
+from evalkit.generators.base import Request
+from evalkit.generators.sampling import Sampler, law, pick, uniforms
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What one picture took: passes of both models, rounds, and codes drafted, kept, and made in all."""
+
+    target_evaluations: int
+    draft_evaluations: int
+    rounds: int
+    drafted: int
+    kept: int
+    codes: int
+
+
+class Speculation:
+    """The draft-and-verify loop of `runner`; `draft` None is Jacobi's. Assign it to `runner.drawing`."""
+
+    def __init__(self, runner: AheadRunner, draft: AheadRunner | None, rule: Rule, length: int) -> None:
+        self.runner, self.draft, self.rule, self.length = runner, draft, rule, length
+        self.counted: dict[int, Counted] = {}
+
+    def draw(self, requests: Sequence[Request], sampler: Sampler) -> tuple[Tensor, int]:
+        """(codes [B, N], the most passes of the accelerated model that one of the pictures took)."""
+        done = [self.picture(request, sampler) for request in requests]
+        self.counted = {request.seed: counted for request, (_, counted) in zip(requests, done, strict=True)}
+        return torch.stack([codes for codes, _ in done]), max(counted.target_evaluations for _, counted in done)
+
+    def notes(self, seed: int) -> dict[str, Any]:
+        """What the picture took."""
+        return {"acceleration": asdict(self.counted[seed])}
+
+    def picture(self, request: Request, sampler: Sampler) -> tuple[Tensor, Counted]:
+        """Codes int64 [N] of one request, and what they took."""
+        count = self.runner.tokens_per_image
+        target = Ahead(self.runner, request, sampler, self.runner.logits_processors)
+        first = law(target.logits(torch.zeros(0, dtype=torch.int64), 1)[0], sampler)
+        guesses, judged, own = uniforms((request.seed,), 3 * count).view(3, count).to(first.device)
+        draft = self._draft(request, sampler, guesses)
+        codes = pick(first, own[0])[None]
+        rounds = drafted = kept = 0
+        while (done := len(codes)) < count:
+            guess, laws = draft.propose(codes, min(self.length, count - done - 1))
+            n = len(guess)
+            logits = target.logits(torch.cat([codes, guess]), n + 1)
+            accepted = self.rule(guess, laws, logits[:n], sampler, judged[done : done + n]) if n else None
+            taken = accepted.count if accepted else 0
+            after = accepted.residual if accepted else None
+            after = law(logits[n], sampler) if after is None else after
+            codes = torch.cat([codes, guess[:taken], pick(after, own[done + taken])[None]])
+            target.forget(len(codes) - 1)
+            draft.learn(len(codes), done, law(logits, sampler))
+            rounds, drafted, kept = rounds + 1, drafted + n, kept + taken
+        return codes, Counted(target.evaluations, draft.evaluations, rounds, drafted, kept, count)
+
+    def _draft(self, request: Request, sampler: Sampler, draws: Tensor) -> Draft:
+        if self.draft is None:
+            return JacobiDraft(self.runner.vocab_size, draws)
+        return ModelDraft(self.draft, request, sampler, self.runner.logits_processors, draws)
+
+
+def totals(counted: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Over the notes of all pictures: codes a pass of the accelerated model, drafted codes that a round keeps, their share."""
+    summed = {name: sum(each[name] for each in counted) for name in counted[0]} if counted else {}
+    if not summed:
+        return {}
+    ratio: Callable[[str, str], float | None] = lambda a, b: round(summed[a] / summed[b], 4) if summed[b] else None  # noqa: E731
+    return {
+        **summed,
+        "step_compression": ratio("codes", "target_evaluations"),
+        "acceptance_length": ratio("kept", "rounds"),
+        "acceptance_rate": ratio("kept", "drafted"),
+    }

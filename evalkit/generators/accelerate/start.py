@@ -1,0 +1,164 @@
+"""Acceleration of a loaded generator: checks that the two fit, loads the draft, switches on and off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from evalkit.errors import EvalkitError
+from evalkit.generators.accelerate import settings as known
+from evalkit.generators.accelerate.ahead import AheadRunner
+from evalkit.generators.accelerate.cspd import ContinuousSpeculation
+from evalkit.generators.accelerate.hack import Budgets, Hack, ScaleRunner, compress
+from evalkit.generators.accelerate.rules import Grouped, Relaxed, Rule, codebook_of, exact
+from evalkit.generators.accelerate.settings import JACOBI, Cspd, Gsd, Lantern, Settings, Speculative
+from evalkit.generators.accelerate.speculate import Speculation, totals
+from evalkit.generators.acceptance import GroupRule
+from evalkit.generators.base import Generator, TokenGenerator
+from evalkit.generators.mar import Mar
+
+NEXT_TOKEN = "world-ar and the llamagen, gigatok-gpt, d-ar and hita-gpt families"
+
+
+@dataclass
+class Acceleration:
+    """An acceleration of `generator`; it starts switched on."""
+
+    settings: Settings
+    generator: Generator
+    draft: Generator | None
+    apply: Callable[[bool], None]
+    budgets: Budgets | None = None
+
+    def on(self) -> None:
+        """Draw with it."""
+        self.apply(True)
+
+    def off(self) -> None:
+        """Draw by the plain loop."""
+        self.apply(False)
+
+    def plan(self) -> dict[str, Any]:
+        """What decides the pictures: the settings and the draft's weights."""
+        draft = {"draft_weights": self.draft.weights_sha256} if self.draft is not None else {}
+        return {**known.as_dict(self.settings), **draft}
+
+    def report(self, notes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Settings, whether the law of the pictures is the plain loop's, and totals over the notes of all pictures."""
+        if self.budgets is not None:
+            return {**self.plan(), **self.budgets.report()}
+        settings = cast(Speculative | Cspd, self.settings)
+        return {**self.plan(), "law": settings.law, **totals(notes)}
+
+
+def accelerate(
+    generator: Generator, settings: Settings, load: Callable[[str], Generator] | None = None
+) -> Acceleration:
+    """Let `generator` draw as `settings` say from now on; `load` gives the draft model of a name.
+
+    Raises `EvalkitError` where the model cannot be accelerated so, or draft and model do not fit each other.
+    """
+    if isinstance(settings, Hack):
+        return _hack(generator, settings)
+    if isinstance(settings, Cspd):
+        return _cspd(generator, settings, load)
+    if not isinstance(generator, TokenGenerator) or not _grows(generator):
+        raise EvalkitError(
+            f"{known.kind_of(settings)} drafts one code after another, for {NEXT_TOKEN}; {generator.name} does not draw "
+            f"so{_other(generator)}"
+        )
+    draft = None if settings.draft == JACOBI else _load(settings.draft, generator, load)
+    rule = _rule(generator, settings)
+    runner, drafter = cast(AheadRunner, generator), cast(AheadRunner | None, draft)
+    speculation = Speculation(runner, drafter, rule, settings.length)
+    rows = generator.rows
+
+    def apply(on: bool) -> None:
+        generator.drawing, generator.rows = (speculation, 1) if on else (None, rows)
+
+    apply(True)
+    return Acceleration(settings, generator, draft, apply)
+
+
+def _grows(generator: object) -> bool:
+    return isinstance(generator, AheadRunner) and generator.one_by_one
+
+
+def _rule(generator: TokenGenerator, settings: Speculative) -> Rule:
+    if isinstance(settings, Lantern | Gsd):
+        tokenizer = getattr(generator, "tokenizer", None)
+        if tokenizer is None:
+            raise EvalkitError(
+                f"{generator.name} has no tokenizer here whose codes could be compared; give speculative"
+            )
+        codebook = codebook_of(tokenizer, generator.vocab_size)
+        if isinstance(settings, Lantern):
+            return Relaxed(codebook, settings.k, settings.delta)
+        return Grouped(codebook, GroupRule(settings.half, settings.probability, settings.distance))
+    return exact
+
+
+def _load(name: str, generator: Generator, load: Callable[[str], Generator] | None) -> Generator:
+    if load is None:
+        raise EvalkitError(f"the draft {name} is not loaded; give a function that loads it")
+    draft = load(name)
+    if not _grows(draft):
+        raise EvalkitError(f"{name} cannot draft for {generator.name}: it does not draw one code after another")
+    for fact, word in (("conditions", "takes a"), ("tokenizer_name", "writes codes of"), ("tokens_per_image", "makes")):
+        theirs, ours = getattr(draft, fact, None), getattr(generator, fact, None)
+        if theirs != ours:
+            raise EvalkitError(
+                f"{name} cannot draft for {generator.name}: it {word} {theirs}, not {ours}; "
+                f"give a smaller model of the same tokenizer and size, or draft={JACOBI}"
+            )
+    return draft
+
+
+def _hack(generator: Generator, settings: Hack) -> Acceleration:
+    if not hasattr(generator, "plan") or not isinstance(generator, TokenGenerator):
+        raise EvalkitError(
+            f"hack keeps fewer keys of next-scale models (var, flexvar, infinity); {generator.name} is none{_other(generator)}"
+        )
+    runner = cast(ScaleRunner, generator)
+    budgets = compress(runner, settings)
+
+    def apply(on: bool) -> None:
+        runner.plan = budgets if on else None
+
+    return Acceleration(settings, generator, None, apply, budgets)
+
+
+def _cspd(generator: Generator, settings: Cspd, load: Callable[[str], Generator] | None) -> Acceleration:
+    if not isinstance(generator, Mar):
+        raise EvalkitError(
+            f"cspd judges continuous latents of mar-l and mar-h; {generator.name} is none{_other(generator)}"
+        )
+    if load is None:
+        raise EvalkitError(f"the draft {settings.draft} is not loaded; give a function that loads it")
+    draft = load(settings.draft)
+    if not isinstance(draft, Mar) or (draft.config.side, draft.config.channels) != (
+        generator.config.side,
+        generator.config.channels,
+    ):
+        raise EvalkitError(
+            f"{settings.draft} cannot draft for {generator.name}; give a smaller MAR, such as draft=mar-b"
+        )
+    speculation = ContinuousSpeculation(generator, draft, settings)
+
+    def apply(on: bool) -> None:
+        generator.drawing = speculation if on else None
+
+    apply(True)
+    return Acceleration(settings, generator, draft, apply)
+
+
+def _other(generator: Generator) -> str:
+    """What could be tried with this generator instead."""
+    if isinstance(generator, Mar):
+        return "; try --accelerate cspd:draft=mar-b"
+    if hasattr(generator, "plan"):
+        return "; try --accelerate hack:budget=0.5"
+    if _grows(generator):
+        return "; try --accelerate speculative:length=5"
+    return "; leave --accelerate out"
