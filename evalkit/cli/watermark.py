@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from evalkit.cli.watermark_attack import attack
+from evalkit.cli.watermark_embed import embed
 from evalkit.cli.watermark_power import power
 
 
@@ -14,6 +15,7 @@ def watermark() -> None:
 
     \b
     evalkit watermark keygen my.key
+    evalkit watermark embed --model world-ar --prompts world --key my.key --delta 2 --out MARKED
     evalkit watermark attack PHOTOS --attack jpeg:75 --out attacked
     """
 
@@ -31,5 +33,6 @@ def keygen(file: str) -> None:
     click.echo(f"{file}: key {new_key(file).id}; keep it secret, and keep a copy")
 
 
+watermark.add_command(embed)
 watermark.add_command(attack)
 watermark.add_command(power)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,6 +38,7 @@ def generate_images(
     layout: str | None = None,
     timeout: float | None = None,
     retry_failed: bool = False,
+    prepare: Callable[[Generator], None] | None = None,
     options: RunOptions | None = None,
 ) -> Run:
     """Make `samples` pictures of every prompt with `model` and seal them as a run; the same call resumes.
@@ -45,13 +46,16 @@ def generate_images(
     `sampler`: by default the model's own; `guidance` (in the model's own numbers), `temperature`, `top_k`, `top_p` and
     `steps` change single values of it. `layout`: also write the pictures as `geneval`, `wise` or `npz50k` expects them.
     `timeout`: seconds that a program or an endpoint has for one picture. `retry_failed`: ask again for what failed in a
-    finished run. Raises `EvalkitError` before any work where a name, a file or an option is wrong.
+    finished run. `prepare` is given the loaded generator before anything is planned (to add a watermark, say). Raises
+    `EvalkitError` before any work where a name, a file or an option is wrong.
     """
     options = options or RunOptions()
     if samples < 1:
         raise EvalkitError(f"at least one sample of each prompt is needed; {samples} given")
     asked = prompts if isinstance(prompts, PromptSet) else load_prompts(prompts)
     generator = _loaded(model, options) if isinstance(model, str) else model
+    if prepare is not None:
+        prepare(generator)
     given = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps}
     chosen = replace(sampler or generator.default_sampler, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
     if guidance is not None:

@@ -54,6 +54,7 @@ class GenerationJob(Job):
             "sampler": self.sampler.as_dict(),
             "compile": self.options.compile,
             "dtype": str(getattr(self.generator, "dtype", self.options.dtype)).removeprefix("torch."),
+            **_processors(self.generator),
         }
 
     def shards(self) -> Sequence[Shard]:
@@ -134,6 +135,7 @@ class GenerationJob(Job):
             "weights_sha256": self.generator.weights_sha256,
             "tokenizer": self.generator.tokenizer_name,
             "sampler": self.sampler.as_dict(),
+            **_processors(self.generator),
         }
         lines = []
         for row, spent in zip(samples.to_pylist(), seconds, strict=True):
@@ -155,3 +157,10 @@ class GenerationJob(Job):
             "rows": model.rows,
             "deterministic": model.deterministic,
         }
+
+
+def _processors(generator: Generator) -> dict[str, Any]:
+    """What logits processors that describe themselves (a watermark) do to the pictures; nothing where there is none."""
+    listed = getattr(generator, "logits_processors", ())
+    said = [each.as_dict() for each in listed if hasattr(each, "as_dict")]
+    return {"processors": said} if said else {}

@@ -1,0 +1,199 @@
+"""`evalkit watermark embed`: pictures that carry a mark, while they are made or afterwards."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from evalkit.cli.options import run_options
+from evalkit.cli.watermark_options import MarkChoice, mark_options
+from evalkit.runs.job import RunOptions
+
+if TYPE_CHECKING:
+    from evalkit.runs.store import Run
+    from evalkit.tokenizers.base import Tokenizer
+    from evalkit.watermark.mark import Mark
+
+GENERATING = ("prompts", "samples", "guidance", "temperature", "top_k", "top_p", "steps", "delta")
+AFTERWARDS = ("fraction", "max_cost")
+MOST_FAILED = 20
+TOLD = {
+    "green_read_back": "green codes, read back from the pictures",
+    "psnr_input": "PSNR to the input",
+    "psnr_reconstruction_input": "PSNR of the tokenizer alone to the input",
+    "ssim_input": "SSIM to the input",
+}
+
+
+@click.command()
+@click.argument("folder", required=False)
+@click.option("--model", "-m", help="Generate, and mark while sampling: `evalkit ls generators`.")
+@click.option("--prompts", "-p", help="With --model: as for `evalkit generate`.")
+@click.option("--delta", type=float, help="With --model: what green logits gain; inf leaves only green codes.")
+@click.option("--samples", "-n", type=click.IntRange(min=1), default=1, help="With --model: pictures a prompt.")
+@click.option("--guidance", type=float, help="With --model: guidance scale [default: the model's].")
+@click.option("--temperature", type=float, help="With --model: [default: the model's].")
+@click.option("--top-k", type=click.IntRange(min=0), help="With --model: 0 is off, 1 greedy [default: the model's].")
+@click.option("--top-p", type=float, help="With --model: 1 is off [default: the model's].")
+@click.option("--steps", type=click.IntRange(min=1), help="With --model: iterations, where it chooses their number.")
+@click.option(
+    "--fraction",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    help="With FOLDER: share of red codes that is exchanged, the cheapest first [default: 1].",
+)
+@click.option(
+    "--max-cost",
+    type=click.FloatRange(0, min_open=True),
+    help="With FOLDER: exchange only where the distance to the features grows by no more.",
+)
+@click.option(
+    "--c2pa",
+    nargs=2,
+    type=click.Path(path_type=Path),
+    metavar="CERT KEYFILE",
+    help="Also signed copies with a C2PA manifest, in signed/.",
+)
+@mark_options
+@run_options
+@click.pass_context
+def embed(
+    ctx: click.Context,
+    folder: str | None,
+    model: str | None,
+    prompts: str | None,
+    delta: float | None,
+    samples: int,
+    guidance: float | None,
+    temperature: float | None,
+    top_k: int | None,
+    top_p: float | None,
+    steps: int | None,
+    fraction: float,
+    max_cost: float | None,
+    c2pa: tuple[Path, Path] | None,
+    choice: MarkChoice,
+    options: RunOptions,
+    as_json: bool,
+) -> None:
+    """Mark pictures while they are generated, or those of a folder afterwards.
+
+    \b
+    evalkit watermark embed --model world-ar --prompts world --key my.key --delta 2 --out MARKED
+    evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --out MARKED
+    evalkit watermark embed PHOTOS --tokenizer llamagen-vq16 --key my.key --lists 64 --fraction 0.5
+
+    MARKED holds images/*.png, mark.json (what a detector must know, all but the key), a row a picture, and a page. A
+    picture marked afterwards is the tokenizer's square of it: all of it is painted anew. Typed again, an interrupted
+    run goes on; nothing is overwritten. Exit code 1: some pictures failed (they are listed).
+    """
+    if (folder is None) == (model is None):
+        raise click.UsageError("give a FOLDER of pictures to mark, or --model and --prompts to make marked ones")
+    _refuse(ctx, AFTERWARDS if model else GENERATING, "FOLDER" if model else "--model")
+    credential = _credential(c2pa)
+    if model is not None:
+        if prompts is None or delta is None:
+            raise click.UsageError("--model needs --prompts and --delta (2 is a common bias; inf is the hard variant)")
+        if ctx.get_parameter_source("dtype") == ParameterSource.DEFAULT:
+            options = replace(options, dtype="auto")
+        numbers = {"guidance": guidance, "temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps}
+        run = _generated(model, prompts, choice, delta, samples, numbers, options)
+    else:
+        run = _afterwards(str(folder), choice, fraction, max_cost, options)
+    if credential is not None:
+        from evalkit.watermark.embed.signed import sign_run
+
+        sign_run(run, credential)
+    failed = run.samples.num_rows - run.samples["error"].null_count
+    _show(run, failed, as_json, signed=credential is not None)
+    if failed:
+        sys.exit(1)
+
+
+def _generated(
+    model: str,
+    prompts: str,
+    choice: MarkChoice,
+    delta: float,
+    samples: int,
+    numbers: dict[str, Any],
+    options: RunOptions,
+) -> Run:
+    from evalkit.errors import EvalkitError
+    from evalkit.watermark.embed import generate_marked
+
+    def build(tokenizer: Tokenizer) -> Mark:
+        if choice.tokenizer not in (None, tokenizer.name):
+            raise EvalkitError(
+                f"{model} makes codes of {tokenizer.name}, not of {choice.tokenizer}; leave out --tokenizer"
+            )
+        return choice.build(tokenizer)
+
+    choice.key()  # before a model is loaded
+    return generate_marked(model, prompts, build, delta, samples=samples, **numbers, options=options)
+
+
+def _afterwards(folder: str, choice: MarkChoice, fraction: float, max_cost: float | None, options: RunOptions) -> Run:
+    from evalkit.tokenizers.registry import load_tokenizer
+    from evalkit.watermark.embed import embed_folder
+
+    choice.key()
+    name = choice.tokenizer_name
+    given = {key: path for key, equals, path in (each.partition("=") for each in options.weights) if equals}
+    weights = given.get(name) or next((each for each in options.weights if "=" not in each), None)
+    tokenizer = load_tokenizer(name, weights, options.device, options.dtype)
+    most = math.inf if max_cost is None else max_cost
+    return embed_folder(folder, tokenizer, choice.build(tokenizer), fraction=fraction, most_cost=most, options=options)
+
+
+def _refuse(ctx: click.Context, names: tuple[str, ...], owner: str) -> None:
+    for name in names:
+        if ctx.get_parameter_source(name) != ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name.replace('_', '-')} belongs to {owner}; leave it out here")
+
+
+def _credential(c2pa: tuple[Path, Path] | None) -> Any:
+    if c2pa is None:
+        return None
+    from evalkit.runs.attestation.c2pa import _library
+    from evalkit.runs.attestation.credential import load_credential
+
+    _library()
+    return load_credential(*c2pa)
+
+
+def _show(run: Run, failed: int, as_json: bool, *, signed: bool) -> None:
+    if as_json:
+        said = {"run": run.path.as_posix(), "model": run.record["model"]["name"], "results": run.results}
+        click.echo(json.dumps({**said, "images": run.samples.num_rows - failed, "failed": failed}, indent=1))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    from evalkit.cli.show import failed_samples
+    from evalkit.runs.report.text_diff import visible
+
+    console = Console()
+    made = run.samples.num_rows - failed
+    console.print(Text(f"{made} marked pictures: {run.path}/images", style="bold"), soft_wrap=True)
+    for row in run.results:
+        if row["metric"] in TOLD and row["value"] is not None:
+            unit = f" {row['unit']}" if row["unit"] else ""
+            console.print(Text(f"  {TOLD[row['metric']]}: {row['value']:.3f}{unit}"))
+    if failed:
+        console.print(Text(f"{failed} pictures failed:", style="red"))
+    for row in failed_samples([run])[:MOST_FAILED]:
+        console.print(Text(f"  {visible(row['id'])}: {visible(row['error'])}"), soft_wrap=True)
+    if failed > MOST_FAILED:
+        console.print(Text(f"  … and {failed - MOST_FAILED} more, in samples.parquet (column error)"))
+    if signed:
+        console.print(Text(f"with C2PA manifests: {run.path}/signed"), soft_wrap=True)
+    console.print(Text(f"for the detector: {run.path}/mark.json"), soft_wrap=True)
+    console.print(Text(f"page: {run.path}/report.html"), soft_wrap=True)

@@ -1,0 +1,85 @@
+"""Marking while generating: the normal resumable generation, with green codes raised in its sampling."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+from evalkit.errors import EvalkitError
+from evalkit.generators.base import Generator, TokenGenerator
+from evalkit.probes.generation import generate_images
+from evalkit.probes.generation.prompts import PromptSet
+from evalkit.runs.job import RunOptions
+from evalkit.runs.store import Run, RunStore, read_run
+from evalkit.tokenizers.base import Tokenizer
+from evalkit.watermark.bias import mark_generator
+from evalkit.watermark.mark import Mark
+from evalkit.watermark.methods import write_mark
+from evalkit.watermark.methods.files import NAME
+
+
+def generate_marked(
+    model: str | Generator,
+    prompts: str | Path | PromptSet,
+    build: Callable[[Tokenizer], Mark],
+    delta: float,
+    *,
+    samples: int = 1,
+    guidance: float | None = None,
+    temperature: float | None = None,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    steps: int | None = None,
+    options: RunOptions | None = None,
+) -> Run:
+    """Make pictures as `generate_images` does, each with the mark that `build` makes for the generator's tokenizer.
+
+    `delta` is added to guided logits of green codes before temperature, top-k and top-p; infinity leaves only green ones.
+    The run holds mark.json, its plan the mark and its key's id, the manifest the list of each picture (`notes`). Raises
+    `EvalkitError` before any work where the model's codes cannot be marked, or cannot be read back.
+    """
+    marks: list[Mark] = []
+
+    def prepare(generator: Generator) -> None:
+        marks.append(build(tokenizer_of(generator)))
+        marks[0].list_of(0)  # several marks at once say now that they only detect
+        mark_generator(generator, marks[0], delta)
+
+    run = generate_images(
+        model,
+        prompts,
+        samples=samples,
+        guidance=guidance,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        steps=steps,
+        prepare=prepare,
+        options=options,
+    )
+    if not (run.path / NAME).exists():
+        write_mark(run.path / NAME, marks[0], {"how": "in generation", "delta": "inf" if math.isinf(delta) else delta})
+        RunStore(run.path).cover(NAME)
+    return read_run(run.path)
+
+
+def tokenizer_of(generator: Generator) -> Tokenizer:
+    """The tokenizer of a generator's codes, loaded; raises `EvalkitError` where its codes cannot be read from pictures."""
+    if not isinstance(generator, TokenGenerator) or not generator.vocab_size:
+        raise EvalkitError(
+            f"{generator.name} does not choose discrete codes here, so its sampling cannot be biased; mark its pictures "
+            "afterwards: evalkit watermark embed FOLDER --tokenizer NAME"
+        )
+    tokenizer = getattr(generator, "tokenizer", None)
+    if not isinstance(tokenizer, Tokenizer):
+        raise EvalkitError(
+            f"{generator.name} has no tokenizer that reads codes from pictures, so a mark could not be found again; mark "
+            "its pictures afterwards: evalkit watermark embed FOLDER --tokenizer NAME"
+        )
+    if tokenizer.vocab_size is not None and tokenizer.vocab_size != generator.vocab_size:
+        raise EvalkitError(
+            f"{generator.name} chooses among {generator.vocab_size} codes and {tokenizer.name} reads "
+            f"{tokenizer.vocab_size}; give the tokenizer's weights that belong to the generator"
+        )
+    return tokenizer

@@ -1,0 +1,80 @@
+"""report.html of pictures marked afterwards: before and after, and what it cost; one file, no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pyarrow.compute as pc
+from markupsafe import Markup
+
+from evalkit.runs.report.text_diff import visible
+from evalkit.runs.store import Run, write_bytes
+from evalkit.watermark.embed.worker import BOOST
+
+FAILED = 50
+WORDS = {
+    "exchanged": "codes exchanged",
+    "green_embedded": "green codes, embedded",
+    "green_read_back": "green codes, read back from the picture",
+    "psnr_input": "PSNR to the input",
+    "ssim_input": "SSIM to the input",
+    "psnr_reconstruction": "PSNR to the plain reconstruction",
+    "ssim_reconstruction": "SSIM to the plain reconstruction",
+    "psnr_reconstruction_input": "PSNR of the plain reconstruction to the input",
+    "ssim_reconstruction_input": "SSIM of the plain reconstruction to the input",
+}
+
+
+def write_page(run: Run) -> Path:
+    """Write report.html of a sealed run and give its path back; the same run gives the same bytes."""
+    style = (package_files("evalkit.runs.report") / "report.css").read_text(encoding="utf-8")
+    style += ".strip{width:100%;max-width:64rem;image-rendering:pixelated}"
+    text = (package_files("evalkit.watermark.embed") / "page.html.jinja").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters.update(visible=visible)
+    bad = run.samples.filter(pc.is_valid(run.samples["error"]))
+    page = environment.from_string(text).render(
+        style=Markup(style),
+        style_hash="sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        record=run.record,
+        results=[{**row, "words": WORDS[row["metric"]]} for row in run.results],
+        strips=_strips(run),
+        marked=run.samples.num_rows - bad.num_rows,
+        failed=bad.num_rows,
+        errors=bad[:FAILED].to_pylist(),
+        boost=BOOST,
+        facts=_facts(run),
+    )
+    path = run.path / "report.html"
+    write_bytes(path, page.encode())
+    return path
+
+
+def _strips(run: Run) -> list[dict[str, Any]]:
+    found = []
+    for file in sorted((run.path / "strips").glob("*.png")):
+        row = run.samples.slice(int(file.stem), 1).to_pylist()[0]
+        data = Markup("data:image/png;base64," + base64.b64encode(file.read_bytes()).decode())
+        found.append({**row, "data": data})
+    return found
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    plan = run.record["plan"]
+    said = {**plan["mark"], **plan["embedding"]}
+    found = [
+        ("command", " ".join(run.record["command"])),
+        ("tokenizer", str(plan["tokenizer"])),
+        *((name, str(value)) for name, value in said.items() if value is not None),
+        ("device", str(run.record["model"]["device"])),
+        ("time", f"{run.record['timings']['wall_seconds']} s; bound by {run.record['timings']['bound_by']}"),
+        ("made", f"{run.record['created']} by evalkit {run.record['evalkit']}"),
+    ]
+    return [(name, text) for name, text in found if text]

@@ -1,0 +1,116 @@
+"""One row for each picture that was marked afterwards: what it cost, and what a detector will see."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from evalkit.images.sample import Pixels, Sample, Unreadable
+from evalkit.metrics.psnr import mse
+from evalkit.metrics.ssim import ssim
+from evalkit.watermark.mark import Mark
+from evalkit.watermark.score import Scores
+
+Ints = npt.NDArray[np.int64]
+SMALLEST = 11  # side below which no window of SSIM fits
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source_sha256", pa.string()),
+        ("source_width", pa.int32()),
+        ("source_height", pa.int32()),
+        ("file", pa.string()),
+        ("sha256", pa.string()),
+        ("side", pa.int32()),
+        ("list_id", pa.int32()),
+        ("codes", pa.int32()),
+        ("exchanged", pa.float64()),  # share of codes that differ from the plain encoding's
+        ("green_before", pa.float64()),  # share of green codes of the plain encoding
+        ("green_embedded", pa.float64()),
+        ("green_read_back", pa.float64()),  # of the 8-bit picture, encoded again
+        ("log10_p", pa.float64()),  # of the codes that are read back, corrected for the pool
+        ("psnr_input", pa.float64()),
+        ("ssim_input", pa.float64()),
+        ("psnr_reconstruction", pa.float64()),
+        ("ssim_reconstruction", pa.float64()),
+        ("psnr_reconstruction_input", pa.float64()),  # what the tokenizer alone costs
+        ("ssim_reconstruction_input", pa.float64()),
+        ("error", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Views:
+    """A picture in four states, uint8 [S, S, 3] each, and its codes in three, int64 [N]."""
+
+    given: Pixels
+    plain: Pixels
+    marked: Pixels
+    codes_plain: Ints
+    codes_marked: Ints
+    codes_again: Ints
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Rows (missing columns are null) as a table of the fixed schema."""
+    listed = list(rows)
+    columns = {name: pa.array([row.get(name) for row in listed], SCHEMA.field(name).type) for name in SCHEMA.names}
+    return pa.table(columns, schema=SCHEMA)
+
+
+def failed(sample: Sample | Unreadable, reason: str) -> dict[str, Any]:
+    """A row of a picture that was not marked."""
+    return {"id": sample.id, "source_sha256": sample.sha256, "error": reason}
+
+
+def row_of(
+    sample: Sample, views: Views, mark: Mark, list_id: int, scores: Scores, file: str, data: bytes
+) -> dict[str, Any]:
+    """The row of a marked picture whose bytes `data` will lie at `file`; `scores` are of the codes that are read back."""
+
+    def green(codes: Ints) -> float:
+        return float(np.mean(mark.colours(codes, list_id)))
+
+    costs = {
+        f"{name}_{against}": value
+        for against, pair in {
+            "input": (views.marked, views.given),
+            "reconstruction": (views.marked, views.plain),
+            "reconstruction_input": (views.plain, views.given),
+        }.items()
+        for name, value in _likeness(*pair).items()
+    }
+    return {
+        "id": sample.id,
+        "source_sha256": sample.sha256,
+        "source_width": sample.image.shape[1],
+        "source_height": sample.image.shape[0],
+        "file": file,
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "side": views.marked.shape[0],
+        "list_id": list_id,
+        "codes": views.codes_plain.size,
+        "exchanged": float(np.mean(views.codes_plain != views.codes_marked)),
+        "green_before": green(views.codes_plain),
+        "green_embedded": green(views.codes_marked),
+        "green_read_back": green(views.codes_again),
+        "log10_p": float(scores.log_p[0]) / math.log(10),
+        **costs,
+    }
+
+
+def _likeness(a: Pixels, b: Pixels) -> dict[str, float | None]:
+    """PSNR in dB (None for equal pictures, whose ratio is infinite) and SSIM (None where no window fits)."""
+    error = mse(a, b)
+    return {
+        "psnr": None if error == 0 else round(-10 * math.log10(error), 3),
+        "ssim": round(ssim(a, b), 5) if min(a.shape[:2]) >= SMALLEST else None,
+    }

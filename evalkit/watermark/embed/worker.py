@@ -1,0 +1,117 @@
+"""One shard of pictures marked afterwards: read, encoded among green codes, decoded, and read back as a detector does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from evalkit.errors import EvalkitError
+from evalkit.images.encode import png_bytes
+from evalkit.images.sample import ImageSet, Pixels, Sample
+from evalkit.runs.job import Shard, Worker
+from evalkit.runs.store import ShardOutput
+from evalkit.runs.timers import Timers
+from evalkit.tokenizers.base import Codes, Tokenizer
+from evalkit.watermark.attacks.sizes import to_pixels, to_tensor
+from evalkit.watermark.embed.rows import Views, failed, row_of, table
+from evalkit.watermark.identity import prepared
+from evalkit.watermark.mark import Mark
+
+STRIPS = 8  # first pictures of the set that are shown before and after
+BOOST = 8  # times that a strip shows the difference larger than it is
+
+
+class EmbedWorker(Worker):
+    """Holds the tokenizer and the mark; `process` gives rows, PNG files by position, and strips of the first pictures."""
+
+    def __init__(
+        self,
+        images: ImageSet,
+        tokenizer: Tokenizer,
+        mark: Mark,
+        names: Sequence[str],
+        *,
+        fraction: float,
+        most_cost: float,
+        batch_size: int,
+        threads: int,
+        timers: Timers,
+    ) -> None:
+        self.images, self.tokenizer, self.mark, self.names = images, tokenizer, mark, names
+        self.fraction, self.most_cost = fraction, most_cost
+        self.batch_size, self.threads, self.timers = batch_size, threads, timers
+
+    def process(self, shard: Shard, tick: Callable[[int], None]) -> ShardOutput:
+        """Rows in listing order; a picture that cannot be read costs itself only."""
+        rows: list[dict[str, Any]] = []
+        files: dict[str, bytes] = {}
+        for start in range(shard.start, shard.stop, self.batch_size):
+            positions = range(start, min(start + self.batch_size, shard.stop))
+            with self.timers("read"):
+                samples = list(self.images.read(positions.start, positions.stop, threads=self.threads))
+            good = [each for each in samples if isinstance(each, Sample)]
+            made = iter(self._marked(good))
+            for position, sample in zip(positions, samples, strict=True):
+                if not isinstance(sample, Sample):
+                    rows.append(failed(sample, sample.reason))
+                    continue
+                list_id, views = next(made)
+                with self.timers("write"):
+                    data = files[f"{position:07d}.png"] = png_bytes(views.marked)
+                    if position < STRIPS:
+                        files[f"strip-{position:07d}.png"] = png_bytes(strip(views))
+                with self.timers("score"):
+                    scores = self.mark.score(views.codes_again[None])
+                    name = f"images/{self.names[position]}.png"
+                    rows.append(row_of(sample, views, self.mark, list_id, scores, name, data))
+            tick(len(positions))
+        return ShardOutput(table(rows), {}, files)
+
+    def _marked(self, samples: Sequence[Sample]) -> list[tuple[int, Views]]:
+        """(list id, views) of each picture."""
+        if not samples:
+            return []
+        try:
+            return self._batch(samples)
+        except torch.cuda.OutOfMemoryError:
+            if len(samples) == 1:
+                raise EvalkitError("one picture does not fit the device's memory; give --device cpu") from None
+            torch.cuda.empty_cache()
+            self.batch_size = half = max(1, len(samples) // 2)
+            return [each for i in range(0, len(samples), half) for each in self._marked(samples[i : i + half])]
+
+    def _batch(self, samples: Sequence[Sample]) -> list[tuple[int, Views]]:
+        with self.timers("read"):
+            given = [prepared(each.image, self.tokenizer) for each in samples]
+            lists = [self.mark.list_of(each.sha256) for each in samples]
+            green = torch.from_numpy(np.stack([self.mark.green_codes(each) for each in lists]))
+        x = to_tensor(given)
+        with self.timers("encode"):
+            before = self.tokenizer.encode(x)
+            after = self.tokenizer.encode_among(x, green, fraction=self.fraction, most_cost=self.most_cost)
+        with self.timers("decode"):
+            plain, marked = self._pixels(before), self._pixels(after)
+        with self.timers("encode"):
+            again = self.tokenizer.encode(to_tensor(marked))
+        codes = [_values(each.values) for each in (before, after, again)]
+        return [(each, Views(*states)) for each, *states in zip(lists, given, plain, marked, *codes, strict=True)]
+
+    def _pixels(self, codes: Codes) -> list[Pixels]:
+        return to_pixels(self.tokenizer.decode(codes))
+
+
+def strip(views: Views) -> Pixels:
+    """uint8 [S, 4 S, 3]: the input, its plain reconstruction, the marked picture, and 8 times what marking changed."""
+    change = np.abs(views.marked.astype(np.int16) - views.plain.astype(np.int16)) * BOOST
+    shown: Pixels = np.concatenate(
+        [views.given, views.plain, views.marked, np.minimum(change, 255).astype(np.uint8)], axis=1
+    )
+    return shown
+
+
+def _values(codes: Tensor) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return codes.cpu().numpy().astype(np.int64)

@@ -1,0 +1,236 @@
+"""Marks on pictures that exist: cost, rows, resumption, bad files, signed copies."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+from evalkit.cli import group
+from evalkit.errors import EvalkitError
+from evalkit.images import open_images
+from evalkit.metrics.psnr import mse, psnr
+from evalkit.metrics.ssim import ssim
+from evalkit.runs.job import Progress, RunOptions
+from evalkit.tokenizers.nets.taming import TamingConfig
+from evalkit.tokenizers.registry import load_tokenizer
+from evalkit.tokenizers.var import Var, VarConfig
+from evalkit.watermark.attacks.sizes import to_pixels, to_tensor
+from evalkit.watermark.embed import embed_folder
+from evalkit.watermark.identity import prepared
+from evalkit.watermark.keys import Key, new_key
+from evalkit.watermark.methods import MarkSpec, mark_for, read_mark
+
+KEY = Key(bytes(range(32)))
+
+
+@pytest.fixture(scope="module")
+def world():
+    return load_tokenizer("world-vq", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Six photographs at several sizes, and two files that are none."""
+    data = tmp_path_factory.mktemp("photos")
+    (data / "sub").mkdir()
+    for i, sample in enumerate(open_images("sample/photos").read(0, 6)):
+        picture = Image.fromarray(sample.image).resize((64 + 30 * i, 64), Image.Resampling.BICUBIC)
+        picture.save(data / ("sub/a.png" if i == 0 else f"{i}.png"))
+    (data / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(9))
+    (data / "empty.jpg").write_bytes(b"")
+    return data
+
+
+def embedded(folder, world, out, spec=None, **limits):
+    mark = mark_for(spec or MarkSpec(lists=4), KEY, world)
+    return embed_folder(folder, world, mark, **limits, options=RunOptions(out=out, device="cpu", batch_size=3)), mark
+
+
+def rows_of(run):
+    return [row for row in run.samples.to_pylist() if row["error"] is None]
+
+
+def test_a_marked_folder_has_pictures_rows_mark_and_page(folder, world, tmp_path):
+    run, mark = embedded(folder, world, tmp_path / "out")
+    rows = rows_of(run)
+    assert len(rows) == 6
+    bad = {row["id"]: row["error"] for row in run.samples.to_pylist() if row["error"]}
+    assert set(bad) == {"broken.png", "empty.jpg"}
+    for row in rows:
+        pixels = np.asarray(Image.open(run.path / row["file"]))
+        assert pixels.shape == (64, 64, 3)
+        assert row["file"] == f"images/{row['id']}"
+        assert row["list_id"] == mark.list_of(row["source_sha256"])
+        again = world.encode(to_tensor([pixels])).indices.numpy()
+        assert row["green_read_back"] == pytest.approx(mark.colours(again[0], row["list_id"]).mean())
+        assert row["log10_p"] == pytest.approx(mark.score(again).log_p[0] / math.log(10))
+        assert row["green_embedded"] == 1
+        assert row["exchanged"] == pytest.approx(1 - row["green_before"])
+        given = prepared(np.asarray(Image.open(folder / row["id"])), world)
+        plain = to_pixels(world.decode(world.encode(to_tensor([given]))))[0]
+        assert row["psnr_input"] == pytest.approx(psnr(mse(pixels, given)), abs=1e-3)
+        assert row["psnr_reconstruction"] == pytest.approx(psnr(mse(pixels, plain)), abs=1e-3)
+        assert row["psnr_reconstruction_input"] == pytest.approx(psnr(mse(plain, given)), abs=1e-3)
+        assert row["ssim_input"] == pytest.approx(ssim(pixels, given), abs=1e-4)
+    assert np.mean([row["green_read_back"] for row in rows]) > np.mean([row["green_before"] for row in rows]) + 0.15
+    assert read_mark(run.path).spec.lists == 4
+    assert read_mark(run.path).embedding["how"] == "afterwards"
+    page = (run.path / "report.html").read_text()
+    assert page.count('class="strip"') == 6
+    assert "broken.png" in page
+    values = {row["metric"]: row["value"] for row in run.results}
+    assert values["psnr_input"] == pytest.approx(np.mean([row["psnr_input"] for row in rows]))
+    assert KEY.secret.hex() not in page + (run.path / "record.json").read_text()
+
+
+def test_a_smaller_fraction_and_a_cost_limit_exchange_less_and_hurt_less(folder, world, tmp_path):
+    whole, _ = embedded(folder, world, tmp_path / "whole")
+    half, _ = embedded(folder, world, tmp_path / "half", fraction=0.5)
+    cheap, _ = embedded(folder, world, tmp_path / "cheap", most_cost=0.05)
+    for a, b, c in zip(rows_of(whole), rows_of(half), rows_of(cheap), strict=True):
+        assert b["exchanged"] == pytest.approx(a["exchanged"] / 2, abs=1 / 64)
+        assert c["exchanged"] < a["exchanged"]
+        assert min(b["psnr_reconstruction"], c["psnr_reconstruction"]) > a["psnr_reconstruction"]
+
+
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_bytes(folder, world, tmp_path, monkeypatch):
+    monkeypatch.setattr("evalkit.watermark.embed.posthoc.SHARD", 2)
+    whole, mark = embedded(folder, world, tmp_path / "whole")
+
+    class Stop(Progress):
+        def advance(self, samples, *, resumed=False, timers=None):
+            if not resumed:
+                self.seen = getattr(self, "seen", 0) + samples
+                if self.seen >= 4:
+                    raise KeyboardInterrupt
+
+    options = RunOptions(out=tmp_path / "again", device="cpu", batch_size=3)
+    with pytest.raises(KeyboardInterrupt):
+        embed_folder(folder, world, mark, options=RunOptions(**{**vars(options), "progress": Stop()}))
+    assert not (tmp_path / "again" / "record.json").exists()
+    again = embed_folder(folder, world, mark, options=options)
+    for file in [*whole.path.glob("images/**/*.png"), whole.path / "results.json", whole.path / "mark.json"]:
+        assert (again.path / file.relative_to(whole.path)).read_bytes() == file.read_bytes()
+    assert again.samples.equals(whole.samples)
+    with pytest.raises(EvalkitError, match="holds another run"):
+        embed_folder(folder, world, mark, fraction=0.5, options=options)
+
+
+def test_codes_are_exchanged_inside_the_residual_loop_of_several_scales(tmp_path):
+    torch.manual_seed(0)
+    net = TamingConfig(ch=32, mult=(1, 1, 1, 1, 2), blocks=1, z=8, attention=frozenset(), fused=True)
+    config = VarConfig((1, 2, 3, 4), net, 24)
+    tokenizer = Var("tiny-var", config, Var.build(config), torch.device("cpu"), torch.float32)
+    data = tmp_path / "data"
+    data.mkdir()
+    side = tokenizer.native_size
+    for i in range(2):
+        noise = np.random.default_rng(i).integers(0, 256, (side, side, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(data / f"{i}.png")
+    run, _ = embedded(data, tokenizer, tmp_path / "out", MarkSpec(lists=2))
+    for row in rows_of(run):
+        assert row["green_embedded"] == 1
+        assert row["codes"] == 30
+
+
+def test_wrong_limits_places_and_tokenizers_are_said(folder, world, tmp_path):
+    with pytest.raises(EvalkitError, match="fraction lies above 0"):
+        embedded(folder, world, tmp_path / "out", fraction=0.0)
+    with pytest.raises(EvalkitError, match="lies within the data"):
+        embedded(folder, world, folder / "out")
+    codec = load_tokenizer("jpeg-lm")
+    with pytest.raises(EvalkitError, match="no fixed number of discrete codes"):
+        mark_for(MarkSpec(), KEY, codec)
+
+
+def run_cli(*arguments):
+    return CliRunner().invoke(group, ["watermark", "embed", *map(str, arguments)])
+
+
+def test_the_command_marks_lists_what_failed_and_ends_with_1(folder, tmp_path):
+    new_key(tmp_path / "k")
+    arguments = (
+        folder,
+        "--tokenizer",
+        "world-vq",
+        "--key",
+        tmp_path / "k",
+        "--out",
+        tmp_path / "out",
+        "--device",
+        "cpu",
+    )
+    done = run_cli(*arguments)
+    assert done.exit_code == 1, done.output
+    assert "6 marked pictures" in done.output
+    assert "broken.png" in done.output
+    said = run_cli(*arguments, "--json")
+    found = json.loads(said.stdout)
+    assert (found["images"], found["failed"]) == (6, 2)
+    assert said.exit_code == 1
+    new_key(tmp_path / "other")
+    wrong = run_cli(folder, "--mark", tmp_path / "out", "--key", tmp_path / "other", "--out", tmp_path / "x")
+    assert isinstance(wrong.exception, EvalkitError)
+    assert "was made with the key" in str(wrong.exception)
+
+
+def test_the_command_generates_marked_pictures(tmp_path):
+    new_key(tmp_path / "k")
+    common = (
+        "--model",
+        "world-ar",
+        "--prompts",
+        "text:a picture of an apple",
+        "--key",
+        tmp_path / "k",
+        "--device",
+        "cpu",
+    )
+    done = run_cli(*common, "--delta", "inf", "--samples", 2, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert read_mark(tmp_path / "out").embedding["delta"] == "inf"
+    other = run_cli(*common, "--delta", 2, "--tokenizer", "var")
+    assert "makes codes of world-vq, not of var" in str(other.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "give a FOLDER of pictures to mark, or --model"),
+        (("x", "--model", "world-ar"), "give a FOLDER of pictures to mark, or --model"),
+        (("--model", "world-ar"), "--model needs --prompts and --delta"),
+        (("x", "--delta", "2"), "--delta belongs to --model"),
+        (("--model", "world-ar", "--fraction", "0.5"), "--fraction belongs to FOLDER"),
+    ],
+)
+def test_flags_of_the_other_way_are_refused(arguments, said, tmp_path):
+    new_key(tmp_path / "k")
+    done = run_cli(*arguments, "--key", tmp_path / "k")
+    assert done.exit_code == 2
+    assert said in done.output
+
+
+def test_signed_copies_lie_beside_the_pictures_and_say_that_they_are_marked(folder, world, tmp_path):
+    pytest.importorskip("c2pa")
+    from evalkit.runs.attestation.c2pa import read_manifest
+    from evalkit.runs.attestation.credential import new_credential
+
+    new_credential(tmp_path / "ca")
+    new_key(tmp_path / "k")
+    signer = ("--c2pa", tmp_path / "ca" / "signer.pem", tmp_path / "ca" / "signer.key")
+    common = ("--tokenizer", "world-vq", "--key", tmp_path / "k", "--out", tmp_path / "out", "--device", "cpu")
+    for _ in range(2):  # the second time everything is there
+        done = run_cli(folder, *common, *signer)
+        assert done.exit_code == 1, done.exception
+        copies = sorted((tmp_path / "out" / "signed").rglob("*.png"))
+        assert len(copies) == 6
+    first = copies[0]
+    manifest = read_manifest(first, anchors=(tmp_path / "ca" / "authority.pem").read_bytes())
+    assert manifest.state == "trusted"
+    assert manifest.actions == ("c2pa.created", "c2pa.watermarked.unbound")
+    plain = tmp_path / "out" / "images" / first.relative_to(tmp_path / "out" / "signed")
+    assert np.array_equal(np.asarray(Image.open(first)), np.asarray(Image.open(plain)))
