@@ -1,0 +1,208 @@
+"""False-positive rates of the detector's p-values under both nulls, on token laws with heavy repeats, for pools of lists.
+
+Key-random: the pictures are fixed, and every trial draws keys of its own: what an exact p speaks of. Image-random: the key
+is fixed, and pictures are drawn from the law; what somebody with one key sees. There the exact p holds on average over
+keys and not for each of them, so every key is also given a calibration (thousands of pictures without the mark): its conformal
+p, and the larger of both p-values. Beside them is what the z-score would call, with a normal tail: `z` takes the largest z
+of the pool as if one list had been tried, `z_corrected` divides the level by the number of lists, so that what is left is
+the repeats' doing.
+
+Simulated codes, 256 a picture. Codes that never occur cannot matter to independent coins, so pools are made for those that
+do. Run: python benchmarks/tables/watermark_fpr.py [--quick]  (writes benchmarks/tables/watermark-fpr.csv)
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import norm
+
+from evalkit.stats.intervals import clopper_pearson
+from evalkit.watermark.keys import Key
+from evalkit.watermark.lists import Scheme, make_pool
+from evalkit.watermark.score import Scores, score_codes
+
+TOKENS, GAMMA = 256, 0.5
+LEVELS = (5e-2, 1e-2, 1e-3)
+POOLS = (1, 16, 64, 1024)
+OUT = Path(__file__).parent
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+def _zipf(count: int, power: float) -> Floats:
+    law = 1 / np.arange(1, count + 1) ** power
+    return law / law.sum()
+
+
+def _drawn(law: Floats, pictures: int, rng: np.random.Generator) -> Ints:
+    return np.minimum(np.searchsorted(np.cumsum(law), rng.random((pictures, TOKENS))), len(law) - 1)
+
+
+def _flat(pictures: int, rng: np.random.Generator) -> Ints:
+    """971 codes alive, and 30 % of each picture filled with three of the twenty commonest."""
+    codes = _drawn(_zipf(971, 0.5), pictures, rng)
+    area = round(0.3 * TOKENS)
+    three = rng.random((pictures, 20)).argsort(1)[:, :3]
+    codes[:, :area] = np.take_along_axis(three, rng.integers(0, 3, (pictures, area)), axis=1)
+    return codes
+
+
+@dataclass(frozen=True)
+class Law:
+    """A law of codes: how many occur at all, and pictures drawn from it."""
+
+    alive: int
+    draw: Callable[[int, np.random.Generator], Ints]
+
+
+LAWS: Mapping[str, Law] = {
+    "uniform, 16,384 codes": Law(16384, lambda n, rng: rng.integers(0, 16384, (n, TOKENS))),
+    "Zipf(1), 4,096 codes": Law(4096, lambda n, rng: _drawn(_zipf(4096, 1.0), n, rng)),
+    "Zipf(0.5), 971 of 16,384 alive": Law(971, lambda n, rng: _drawn(_zipf(971, 0.5), n, rng)),
+    "the same, 30 % flat area": Law(971, _flat),
+}
+
+
+def key_of(*what: Any) -> Key:
+    """A key for a trial, the same in every run."""
+    return Key(hashlib.sha256(repr(what).encode()).digest())
+
+
+def _z_calls(scores: Scores, level: float, lists: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    z = scores.z_uncalibrated
+    return z > norm.isf(level), z > norm.isf(level / lists)
+
+
+def key_random(name: str, kind: Any, lists: int, trials: int, pictures: int = 64) -> Iterator[dict[str, Any]]:
+    """A row a level over at least `trials` pairs of a key and one of `pictures` fixed pictures.
+
+    The pictures' codes are renamed so that no two share one. Coins of different codes are independent, so one pool of all
+    those codes is as good as a key for each picture.
+    """
+    fixed = LAWS[name].draw(pictures, np.random.default_rng([1, lists]))
+    codes, start = np.empty_like(fixed), 0
+    for number, row in enumerate(fixed):
+        kept, renamed = np.unique(row, return_inverse=True)
+        codes[number], start = start + renamed, start + len(kept)
+    scheme, log_p, calls = Scheme(GAMMA, lists, kind), [], np.zeros((len(LEVELS), 2))
+    keys = math.ceil(trials / pictures)
+    for number in range(keys):
+        pool = make_pool(key_of("key-random", name, number), "simulated", start, scheme)
+        scores = score_codes(codes, pool)
+        log_p.append(scores.log_p)
+        for at, level in enumerate(LEVELS):
+            calls[at] += [each.sum() for each in _z_calls(scores, level, lists)]
+    every, trials = np.concatenate(log_p), keys * pictures
+    for at, level in enumerate(LEVELS):
+        hits = int((every <= math.log(level)).sum())
+        low, high = clopper_pearson(hits, trials)
+        yield {
+            "null": "key-random", "law": name, "kind": kind, "lists": lists, "level": level, "keys": trials,
+            "pictures_a_key": 1, "exact": hits / trials, "low": low, "high": high,
+            "z": calls[at, 0] / trials, "z_corrected": calls[at, 1] / trials,
+        }  # fmt: skip
+
+
+def image_random(
+    name: str, kind: Any, lists: int, keys: int, pictures: int, calibration: int
+) -> Iterator[dict[str, Any]]:
+    """A row a level: each of `keys` sees `pictures` new pictures, and a calibration of its own. Intervals are over keys."""
+    law, scheme = LAWS[name], Scheme(GAMMA, lists, kind)
+    rates = np.empty((keys, len(LEVELS), 5))
+    for number in range(keys):
+        rng = np.random.default_rng([2, lists, number])
+        histogram = np.bincount(law.draw(2000, rng).ravel(), minlength=law.alive) if kind == "paired" else None
+        pool = make_pool(key_of("image-random", number), "simulated", law.alive, scheme, histogram)
+        null = np.sort(score_codes(law.draw(calibration, rng), pool).log_p) if calibration else np.zeros(0)
+        scores = score_codes(law.draw(pictures, rng), pool)
+        exact = scores.log_p
+        conformal = np.log((1 + np.searchsorted(null, exact, side="right")) / (calibration + 1))
+        for at, level in enumerate(LEVELS):
+            log = math.log(level)
+            z, corrected = _z_calls(scores, level, lists)
+            called = (exact <= log, conformal <= log, np.maximum(exact, conformal) <= log, z, corrected)
+            rates[number, at] = [each.mean() for each in called]
+    for at, level in enumerate(LEVELS):
+        mean, error = rates[:, at].mean(0), rates[:, at].std(0, ddof=1) / math.sqrt(keys)
+        each = rates[:, at, 0]
+        row: dict[str, Any] = {
+            "null": "image-random", "law": name, "kind": kind, "lists": lists, "level": level, "keys": keys,
+            "pictures_a_key": pictures, "exact": mean[0], "low": max(0.0, mean[0] - 1.96 * error[0]),
+            "high": mean[0] + 1.96 * error[0], "z": mean[3], "z_corrected": mean[4],
+            "key_median": np.median(each), "key_p95": np.quantile(each, 0.95), "key_max": each.max(),
+            "keys_above": float((each > level + 1.96 * math.sqrt(level * (1 - level) / pictures)).mean()),
+        }  # fmt: skip
+        if calibration:
+            row |= {"calibrated": mean[1], "calibrated_high": mean[1] + 1.96 * error[1], "larger": mean[2],
+                    "larger_high": mean[2] + 1.96 * error[2], "larger_key_max": rates[:, at, 2].max()}  # fmt: skip
+        yield row
+
+
+FIELDS = (
+    "null", "law", "kind", "lists", "level", "keys", "pictures_a_key", "exact", "low", "high", "z", "z_corrected",
+    "key_median", "key_p95", "key_max", "keys_above", "calibrated", "calibrated_high", "larger", "larger_high",
+    "larger_key_max",
+)  # fmt: skip
+
+
+def kinds(lists: int) -> tuple[str, ...]:
+    """The kinds of pools that are simulated with so many lists."""
+    return ("independent",) if lists == 1 else ("independent", "balanced")
+
+
+# lists: trials of the key-random null; then keys, pictures a key and calibration pictures of the image-random one
+SIZES = {1: (40_000, 200, 4000, 10_000), 16: (40_000, 60, 4000, 10_000), 64: (20_000, 40, 4000, 10_000),
+         1024: (3_200, 12, 2000, 4_000)}  # fmt: skip
+PAIRED = (40, 1000, 2_000)  # one list of paired codes, whose test is slower
+
+
+def rows(quick: bool) -> Iterator[dict[str, Any]]:
+    """Every row of the table."""
+    part = 20 if quick else 1
+    for lists, (trials, keys, pictures, calibration) in SIZES.items():
+        for name in LAWS:
+            for kind in kinds(lists):
+                yield from key_random(name, kind, lists, trials // part)
+            kind = kinds(lists)[-1]
+            yield from image_random(name, kind, lists, max(3, keys // part), pictures // part, calibration // part)
+            if lists == 1:
+                few, fewer, null = PAIRED
+                yield from image_random(name, "paired", 1, max(3, few // part), fewer // part, null // part)
+
+
+def write(path: Path, table: Sequence[Mapping[str, Any]]) -> None:
+    """The table as CSV; rates with four digits."""
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
+        writer.writeheader()
+        for row in table:
+            writer.writerow({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()})
+
+
+def main() -> None:
+    """Simulate, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a twentieth of the trials, no file")
+    quick = parser.parse_args().quick
+    table, started = [], time.perf_counter()
+    for row in rows(quick):
+        table.append(row)
+        print(f"{time.perf_counter() - started:7.0f} s  ", "  ".join(
+            f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()), flush=True)  # fmt: skip
+        if not quick:
+            write(OUT / "watermark-fpr.csv", table)
+
+
+if __name__ == "__main__":
+    main()
