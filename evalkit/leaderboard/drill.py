@@ -5,12 +5,17 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from scipy.special import ndtri
 from scipy.stats import t
@@ -19,10 +24,12 @@ from evalkit.leaderboard.boards import Board
 from evalkit.leaderboard.collect import ATTESTATION, Collected, Entrant, Figure, part
 from evalkit.leaderboard.document import number
 from evalkit.leaderboard.rank import LEVEL
+from evalkit.leaderboard.samples import Scores
 from evalkit.runs.report.text_diff import visible
 from evalkit.runs.report.words import day_text
 from evalkit.runs.store import Run, write_bytes
 from evalkit.runs.view.pictures import COLUMNS, Pictures, address, sample_pictures
+from evalkit.stats.units import Array
 
 WORST, BEST = 12, 6
 LINKS = {"record.json": "record", "results.json": "results", "report.html": "report", ATTESTATION: "attestation"}
@@ -98,37 +105,67 @@ def _samples(
     scored = [(board, figure) for board, figure in mine if figure.scores is not None and not board.parts]
     if not scored:
         return {}
-    shown = _Shown(entrant, folder, copy)
-    found = {}
-    for board, figure in scored:
-        scores = figure.scores
-        if scores is None:
-            continue
-        values = scores.values
-        if scores.weights is not None:  # a rate of each sample; one without length has none
-            values = np.divide(values, scores.weights, out=np.full(len(values), np.nan), where=scores.weights > 0)
-        lower = (board.better == "lower") != (scores.gradient < 0)
-        key = np.nan_to_num(-values if lower else values, nan=math.inf)
-        order = np.argsort(key, kind="stable")[: int(np.sum(~np.isnan(values)))]
-        worst = list(order[:WORST])
-        best = list(order[max(WORST, len(order) - BEST) :][::-1])
-        found[board.terms.digest] = [
-            {"end": end, "id": visible(scores.ids[i], 300), "value": number(float(values[i]))}
-            | shown.of(str(scores.ids[i]), board.terms.protocol)
-            for end, places in (("worst", worst), ("best", best))
-            for i in places
+    picked = {
+        board.terms.digest: _picked(board, figure.scores) for board, figure in scored if figure.scores is not None
+    }
+    needed = {str(each.id) for listed in picked.values() for each in listed}
+    shown = _Shown(entrant, folder, copy, sorted(needed))
+    protocols = {board.terms.digest: board.terms.protocol for board, _ in scored}
+    return {
+        name: [
+            {"end": each.end, "id": visible(each.id, 300), "value": number(each.value)}
+            | shown.of(each.id, protocols[name])
+            for each in listed
         ]
-    return found
+        for name, listed in picked.items()
+    }
+
+
+@dataclass(frozen=True)
+class _Picked:
+    """A sample at the `worst` or the `best` end of a board."""
+
+    end: str
+    id: str
+    value: float
+
+
+def _picked(board: Board, scores: Scores) -> list[_Picked]:
+    values = scores.values
+    if scores.weights is not None:  # a rate of each sample; one without length has none
+        values = np.divide(values, scores.weights, out=np.full(len(values), np.nan), where=scores.weights > 0)
+    there = np.flatnonzero(~np.isnan(values))
+    lower = (board.better == "lower") != (scores.gradient < 0)
+    goodness = -values[there] if lower else values[there]
+    worst = _least(goodness, WORST)
+    best = [i for i in _least(-goodness, BEST) if i not in set(worst)]
+    return [
+        _Picked(end, str(scores.ids[there[i]]), float(values[there[i]]))
+        for end, places in (("worst", worst), ("best", best))
+        for i in places
+    ]
+
+
+def _least(values: Array, count: int) -> list[int]:
+    """Places of the smallest values, in order; equal values by place."""
+    if len(values) > count:
+        limit = np.partition(values, count - 1)[count - 1]
+        below = np.flatnonzero(values < limit)
+        among = np.concatenate([below, np.flatnonzero(values == limit)[: count - len(below)]])
+    else:
+        among = np.arange(len(values))
+    return [int(i) for i in among[np.lexsort((among, values[among]))]]
 
 
 class _Shown:
     """Prompt and pictures of single samples of one run."""
 
-    def __init__(self, entrant: Entrant, folder: Path, copy: bool) -> None:
+    def __init__(self, entrant: Entrant, folder: Path, copy: bool, needed: Sequence[str]) -> None:
         self.entrant, self.folder, self.copy = entrant, folder, copy
         file = pq.ParquetFile(entrant.path / "samples.parquet")
         names = [name for name in ("id", "protocol", "prompt", *COLUMNS) if name in file.schema_arrow.names]
         samples = file.read(columns=names)
+        samples = samples.filter(pc.is_in(samples["id"], pa.array(needed, samples["id"].type)))
         index = entrant.path / "images" / "index.json"
         pictures = _listed(index) if index.is_file() else []
         kinds = sample_pictures(Run(entrant.path, entrant.record, [], samples, pictures))
@@ -136,6 +173,7 @@ class _Shown:
         ids = [str(value) for value in samples["id"].to_pylist()]
         protocols = samples["protocol"].to_pylist() if "protocol" in names else [""] * len(ids)
         self.prompts = samples["prompt"].to_pylist() if "prompt" in names else None
+        self.folders: dict[Path, str] = {}
         self.places: dict[tuple[str, str], int] = {}
         for place, key in enumerate(zip(ids, map(str, protocols), strict=True)):
             self.places.setdefault(key, place)
@@ -154,7 +192,9 @@ class _Shown:
 
     def _address(self, file: Path, kind: str) -> str:
         if not self.copy:
-            return address(file, self.folder)
+            if file.parent not in self.folders:
+                self.folders[file.parent] = address(file.parent, self.folder)
+            return f"{self.folders[file.parent]}/{quote(os.fsencode(file.name))}"
         target = self.folder / "pictures" / str(self.entrant.number) / file.name
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)

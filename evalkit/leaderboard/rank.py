@@ -78,31 +78,35 @@ class Order:
 def order(figures: Sequence[Figure], *, shared: Shared | None = None, seed: int = 0) -> Order:
     """The order of figures that have the same terms and a value each; `shared` is their errors where they are known."""
     better: Better = "lower" if figures[0].better == "lower" else "higher"
-    values = np.array([_value(each) for each in figures])
     errors = shared or shared_errors(figures)
-    covariance, df = errors.covariance, errors.df
+    # draws meet the systems in an order that does not depend on the one in which runs were given
+    places = _settled(figures, errors.covariance, -1 if better == "higher" else 1)
+    figures = [figures[i] for i in places]
+    covariance, df = errors.covariance[np.ix_(places, places)], errors.df
+    values = np.array([_value(each) for each in figures])
     draws = DRAWS if len(figures) <= FEW else max(LEAST, DRAWS * FEW**2 // len(figures) ** 2)
     ranks = rank_intervals(values, covariance, better=better, df=df, level=LEVEL, draws=draws, seed=seed)
-    places = sorted(range(len(figures)), key=lambda i: (ranks.rank[i], ranks.worst[i], i))
-    sorted_covariance = covariance[np.ix_(places, places)]
     return Order(
-        tuple(_standing(figures, ranks, places, place, covariance, df) for place in range(len(places))),
-        _errors(sorted_covariance),
+        tuple(_standing(figures, ranks, place, covariance, df) for place in range(len(figures))),
+        _errors(covariance),
         ranks.critical,
         df,
         errors.pairing,
     )
 
 
-def _standing(
-    figures: Sequence[Figure], ranks: Ranks, places: Sequence[int], place: int, covariance: Array, df: float
-) -> Standing:
-    i, leader = places[place], places[0]
-    below = places[place + 1] if place + 1 < len(places) else None
-    gap = (
-        None if place == 0 else difference(figures[leader], figures[i], _error(covariance, leader, i), df, len(places))
-    )
-    flip = None if below is None else _flip(figures[i], figures[below])
+def _settled(figures: Sequence[Figure], covariance: Array, sign: int) -> list[int]:
+    """Places by value, the best first; equal values by their error, then as given."""
+
+    def key(i: int) -> tuple[float, float, int]:
+        error = float(covariance[i, i])
+        return sign * _value(figures[i]), math.inf if math.isnan(error) else error, i
+
+    return sorted(range(len(figures)), key=key)
+
+
+def _standing(figures: Sequence[Figure], ranks: Ranks, i: int, covariance: Array, df: float) -> Standing:
+    gap = None if i == 0 else difference(figures[0], figures[i], _error(covariance, 0, i), df, len(figures))
     return Standing(
         figures[i],
         int(ranks.rank[i]),
@@ -111,7 +115,7 @@ def _standing(
         int(ranks.tier[i]),
         float(ranks.first[i]),
         gap,
-        flip,
+        None if i + 1 == len(figures) else _flip(figures[i], figures[i + 1]),
     )
 
 

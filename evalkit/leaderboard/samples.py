@@ -74,13 +74,17 @@ class SampleTable:
         self.table, self.data, self.n = table, data, table.num_rows
         self._columns: dict[str, Any] = {}
         self._digests: dict[bytes, str] = {}
+        self._rows: dict[tuple[str, str, str], list[npt.NDArray[np.bool_]]] = {}
 
     def scores(self, result: Mapping[str, Any], value: float) -> Scores | None:
         """What `result` was folded from, None where no rows of this run give its `value` again."""
         metric = str(result["metric"])
         if metric not in self.table.column_names or not math.isfinite(value):
             return None
-        for rows in self._parts(result):
+        key = (str(result["task"]), str(result["dataset"]), str(result["protocol"]))
+        if key not in self._rows:
+            self._rows[key] = list(self._parts(result))
+        for rows in self._rows[key]:
             for values, weights, gradient in self._ways(metric, rows, value):
                 keep = rows & ~np.isnan(values)
                 if int(keep.sum()) != int(result["n"]):

@@ -34,11 +34,11 @@ def verdict(board: Board, entrants: Sequence[Entrant]) -> str:
     if not leader_known(leader):
         return f"{names[0]} has the {best_word(board)} value, {value}; no order is certain, since no interval can be stated."
     if len(rivals) > 1:
-        all_of_them = len(rivals) == len(names)
-        rest = (
-            "" if all_of_them else f"; {counted(len(names) - len(rivals), 'other')} certainly come behind one of them"
+        behind = len(names) - len(rivals)
+        rest = f"; {counted(behind, 'other')} {'is' if behind == 1 else 'are'} behind one of them" if behind else ""
+        return (
+            f"{listed(rivals)} cannot be separated at 95 % confidence (the {best_word(board)} value is {value}){rest}."
         )
-        return f"{listed(rivals)} cannot be separated at 95 % confidence (the {best_word(board)} value is {value}){rest}."
     return f"{names[0]} is first at 95 % confidence, with {value}."
 
 

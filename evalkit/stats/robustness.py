@@ -7,6 +7,7 @@ is that of its sum, and leaving out the units that help most lowers the sum fast
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +66,13 @@ def _blur(helpful: npt.NDArray[np.float64], level: float) -> int | None:
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = sums / ones
         error = np.sqrt(np.maximum(squares / ones - mean**2, 0.0) / (ones - 1))
-        inside = mean - t.ppf((1 + level) / 2, ones - 1) * error <= 0
+        inside = mean - _quantiles(n, level) * error <= 0
     found = np.flatnonzero(inside[:-1])
     return int(found[0]) if len(found) else None
+
+
+@lru_cache(maxsize=8)
+def _quantiles(n: int, level: float) -> npt.NDArray[np.float64]:
+    """Student's quantiles for n, n - 1, … 1 units: the same for every pair of systems on a board."""
+    found: npt.NDArray[np.float64] = t.ppf((1 + level) / 2, np.arange(n, 0, -1.0) - 1)
+    return found
