@@ -8,11 +8,12 @@ import decimal
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 import click
+import pyarrow as pa
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
@@ -59,8 +60,8 @@ def show_json(answer: Answer) -> None:
     names = _once(answer.columns)
     out, between = sys.stdout, "\n"
     out.write("[")
-    for row in answer.rows():
-        out.write(between + json.dumps(dict(zip(names, map(_plain, row), strict=True)), ensure_ascii=False))
+    for row in _plain_rows(answer):
+        out.write(between + json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False))
         between = ",\n"
     out.write("\n]\n")
 
@@ -69,8 +70,8 @@ def show_csv(answer: Answer) -> None:
     """A header and the rows; null is empty, lists and structures are JSON."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(_once(answer.columns))
-    for row in answer.rows():
-        writer.writerow(_flat(value) for value in map(_plain, row))
+    for row in _plain_rows(answer):
+        writer.writerow(map(_flat, row))
 
 
 def show_tables(tables: RunTables, *, as_json: bool) -> None:
@@ -84,6 +85,18 @@ def show_tables(tables: RunTables, *, as_json: bool) -> None:
         console.print(Text(f"{name}: {HELD[name]}", style="bold"))
         console.print(Text(", ".join(f"{visible(column)} ({kind.lower()})" for column, kind in held.items()) + "\n"))
     click.echo('ask: evalkit query "select model, metric, value from results"')
+
+
+def _plain_rows(answer: Answer) -> Iterator[tuple[Any, ...]]:
+    """Rows of values that JSON has; most columns are texts and finite numbers, and pass as they are."""
+    for batch in answer.batches:
+        columns = []
+        for column in batch.columns:
+            values = column.to_pylist()
+            if not (pa.types.is_string(column.type) or pa.types.is_integer(column.type)):
+                values = [_plain(value) for value in values]
+            columns.append(values)
+        yield from zip(*columns, strict=True)
 
 
 def _fitting(widths: Sequence[int], room: int) -> int:

@@ -93,7 +93,11 @@ class RunTables:
                 raise EvalkitError(
                     f"runs are only read, never changed; give a query that begins with select (not {sql.split()[0].lower()})"
                 )
-            reader = self.connection.sql(sql).fetch_record_batch(10_000)
+            relation = self.connection.sql(sql)  # not execute(), which would hold the whole answer
+            read = (
+                getattr(relation, "to_arrow_reader", None) or relation.fetch_record_batch
+            )  # its name before DuckDB 1.5
+            reader = read(10_000)
         except duckdb.Error as error:
             raise self._said(sql, error) from None
         return Answer(tuple(reader.schema.names), self._batches(sql, reader))

@@ -161,9 +161,9 @@ def test_no_file_but_the_samples_can_be_read(tmp_path, sql):
 def test_nothing_can_be_written_or_set(tmp_path, sql):
     run = make(tmp_path / "x")
     before = {path: path.read_bytes() for path in run.iterdir()}
-    with pytest.raises(EvalkitError, match="runs are only read"):
+    with pytest.raises(EvalkitError, match=r"runs are only read|there is no function"):
         query_runs(sql.format(run / "samples.parquet"), [run])
-    with pytest.raises(EvalkitError, match="runs are only read"):
+    with pytest.raises(EvalkitError, match=r"runs are only read|there is no function"):
         query_runs(sql.format(tmp_path / "new"), [run])
     assert {path: path.read_bytes() for path in run.iterdir()} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x"]
