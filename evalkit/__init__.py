@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from evalkit.protocols import load_protocol
     from evalkit.tokenizers.cards import list_models
     from evalkit.tokenizers.registry import load_tokenizer
+    from evalkit.watermark.detection import detect_watermark
 
 __version__ = "0.1.0"
 
@@ -21,9 +22,18 @@ _LAZY = {
     "open_images": "evalkit.images",
     "load_protocol": "evalkit.protocols",
     "evaluate_tokenizer": "evalkit.probes.reconstruction",
+    "detect_watermark": "evalkit.watermark.detection",
     "read_run": "evalkit.runs",
 }
-__all__ = ["__version__", "list_models", "load_generator", "load_protocol", "load_tokenizer", "open_images"]
+__all__ = [
+    "__version__",
+    "detect_watermark",
+    "list_models",
+    "load_generator",
+    "load_protocol",
+    "load_tokenizer",
+    "open_images",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,21 +1,24 @@
-"""`evalkit watermark`: keys, and attacks on marked pictures."""
+"""`evalkit watermark`: keys, marked pictures, and attacks on them."""
 
 from __future__ import annotations
 
 import click
 
 from evalkit.cli.watermark_attack import attack
+from evalkit.cli.watermark_calibrate import calibrate
+from evalkit.cli.watermark_detect import detect
 from evalkit.cli.watermark_embed import embed
 from evalkit.cli.watermark_power import power
 
 
 @click.group()
 def watermark() -> None:
-    """Attack marked pictures, and make the keys that mark them.
+    """Mark pictures while they are made or afterwards, find the marked ones, attack them; keys.
 
     \b
     evalkit watermark keygen my.key
     evalkit watermark embed --model world-ar --prompts world --key my.key --delta 2 --out MARKED
+    evalkit watermark detect PHOTOS --key my.key --mark MARKED/mark.json
     evalkit watermark attack PHOTOS --attack jpeg:75 --out attacked
     """
 
@@ -34,5 +37,7 @@ def keygen(file: str) -> None:
 
 
 watermark.add_command(embed)
+watermark.add_command(detect)
+watermark.add_command(calibrate)
 watermark.add_command(attack)
 watermark.add_command(power)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,29 +66,31 @@ class MarkChoice:
             self.file.check(found)
         return found
 
-    def build(self, tokenizer: Tokenizer) -> Mark:
-        """The mark for a loaded tokenizer; of several epochs one whose tests are added up."""
+    def build(self, tokenizer: Tokenizer, keys: Sequence[Key] = ()) -> Mark:
+        """The mark for a loaded tokenizer; of several epochs, or `keys` [--key], one whose tests are added up."""
         from evalkit.watermark.identity import tokenizer_identity
         from evalkit.watermark.methods import Several, mark_for
         from evalkit.watermark.methods.subject import read_frequencies
 
-        key = self.key()
+        keys = keys or (self.key(),)
         if self.file is not None:
-            self.file.check(key, tokenizer_identity(tokenizer))
+            self.file.check(keys[0], tokenizer_identity(tokenizer))
         counts = None if self.frequencies is None else read_frequencies(self.frequencies)
-        marks = [mark_for(spec, key, tokenizer, frequencies=counts) for spec in self.specs]
+        marks = [mark_for(spec, key, tokenizer, frequencies=counts) for key in keys for spec in self.specs]
         return marks[0] if len(marks) == 1 else Several(marks)
 
 
-def mark_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the flags; the command receives `choice: MarkChoice` instead of them."""
+def mark_options(command: Callable[..., Any], *, key_needed: bool = True) -> Callable[..., Any]:
+    """Add the flags; the command receives `choice: MarkChoice` instead of them, whose `key_spec` may be "" where no key
+    is needed.
+    """
 
     @functools.wraps(command)
     def collected(**given: Any) -> Any:
         names = ("method", "gamma", "lists", "kind", "cap", "context", "clusters", "pattern")
         numbers = {name: given.pop(name) for name in names}
         picked = {name: given.pop(name) for name in ("key", "tokenizer", "mark", "epochs", "frequencies")}
-        return command(**given, choice=choose(numbers, **picked))
+        return command(**given, choice=choose(numbers, **picked, key_needed=key_needed))
 
     for flag in reversed(_FLAGS):
         collected = flag(collected)
@@ -103,12 +105,13 @@ def choose(
     mark: str | None = None,
     epochs: tuple[str, ...] = (),
     frequencies: Path | None = None,
+    key_needed: bool = True,
 ) -> MarkChoice:
     """The choice that flags make; raises `EvalkitError` where they contradict each other."""
     from evalkit.errors import EvalkitError
     from evalkit.watermark.methods import read_mark
 
-    if key is None:
+    if key is None and key_needed:
         raise EvalkitError(
             "whose mark? Give --key FILE or --key env:NAME (`evalkit watermark keygen FILE` makes a key)"
         )
@@ -124,4 +127,4 @@ def choose(
                 f"{file.path} says {other[0]} {getattr(spec, other[0])}, --{other[0]} {given[other[0]]}; leave out one of them"
             )
     listed = tuple(dict.fromkeys(epochs)) or (spec.epoch or "0",)
-    return MarkChoice(tuple(spec.at(epoch) for epoch in listed), key, tokenizer, file, frequencies)
+    return MarkChoice(tuple(spec.at(epoch) for epoch in listed), key or "", tokenizer, file, frequencies)

@@ -55,6 +55,10 @@ class FolderSet(ImageSet):
             return "missing"
         return f"{state.st_size} {state.st_mtime_ns}"
 
+    def file(self, index: int) -> Path:
+        """Where the picture lies."""
+        return self._files[index]
+
     def read(self, start: int, stop: int, *, threads: int = 2) -> Iterator[Sample | Unreadable]:
         """Samples in order, decoded ahead."""
         return read_ahead(self._load, start, min(stop, len(self._files)), threads)

@@ -1,0 +1,122 @@
+"""`evalkit watermark calibrate`: how green pictures are that carry no mark."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from evalkit.cli.options import run_options
+from evalkit.cli.watermark_options import MarkChoice, mark_options
+from evalkit.runs.job import RunOptions
+
+if TYPE_CHECKING:
+    from evalkit.watermark.detection.calibrate import Calibrated
+
+FAILED = 20
+
+
+@click.command()
+@click.argument("folder")
+@click.option("--search", default="none", show_default=True, metavar="WHAT,…", help="As the detector will search.")
+@click.option(
+    "--strata",
+    type=click.Choice(["flatness", "none"]),
+    default="flatness",
+    show_default=True,
+    help="Compare pictures with null pictures that repeat their codes as much, or with all.",
+)
+@click.option(
+    "--cache", type=click.Path(path_type=Path), metavar="FILE", help="Codes of known files [default: the user's]."
+)
+@click.option("--no-cache", is_flag=True, help="Encode every picture anew, and keep no codes.")
+@partial(mark_options, key_needed=False)
+@run_options
+def calibrate(
+    folder: str,
+    search: str,
+    strata: Literal["flatness", "none"],
+    cache: Path | None,
+    no_cache: bool,
+    choice: MarkChoice,
+    options: RunOptions,
+    as_json: bool,
+) -> None:
+    """Measure pictures that are known not to be marked, for calibrated p-values of `evalkit watermark detect`.
+
+    \b
+    evalkit watermark calibrate NULL_PHOTOS --key my.key --tokenizer llamagen-vq16 --out cal.npz
+    evalkit watermark detect PHOTOS --key my.key --tokenizer llamagen-vq16 --calibration cal.npz
+    evalkit watermark calibrate NULL_PHOTOS --tokenizer llamagen-vq16 --out codes.npz     only how often codes occur
+    evalkit watermark embed … --kind paired --frequencies codes.npz
+
+    FOLDER should hold pictures like those that will be judged: photographs, screenshots, and above all unmarked pictures
+    of the same generator. n null pictures give calibrated p-values of 1/(n + 1) at the least. --out ends in .npz or
+    .json. Exit code 1: some pictures failed (they are listed).
+    """
+    from evalkit.errors import EvalkitError
+    from evalkit.watermark.detection.calibrate import calibrate_watermark
+    from evalkit.watermark.detection.detect import loaded_tokenizer
+
+    if options.out is None:
+        raise EvalkitError("where should the calibration go? Give --out cal.npz (or .json)")
+    tokenizer = loaded_tokenizer(choice.tokenizer_name, options)
+    done = calibrate_watermark(
+        folder,
+        tokenizer,
+        choice.build(tokenizer) if choice.key_spec else None,
+        options.out,
+        search=search,
+        strata=strata,
+        cache=False if no_cache else cache,
+        batch_size=options.batch_size,
+        threads=options.threads,
+        limit=options.limit,
+        progress=options.progress,
+    )
+    _show(done, options.out, as_json)
+    if done.failed:
+        sys.exit(1)
+
+
+def _show(done: Calibrated, out: Path, as_json: bool) -> None:
+    used = len(done.calibration.statistic)
+    if as_json:
+        said = {
+            "out": out.as_posix(),
+            "pictures": done.pictures,
+            "copies": done.copies,
+            "null": used,
+            "smallest_p": 1 / (used + 1),
+            "strata": done.strata,
+            "warnings": list(done.warnings),
+            "failed": [{"id": id, "reason": reason} for id, reason in done.failed],
+        }
+        click.echo(json.dumps(said, indent=1, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    from evalkit.runs.report.text_diff import visible
+
+    console = Console()
+    line = f"{done.pictures - done.copies:,} null pictures ({done.copies:,} near-copies left out)"
+    if used:
+        console.print(
+            Text(f"{line}: calibrated p-values reach down to {1 / (used + 1):.1e}", style="bold"), soft_wrap=True
+        )
+        for name, count in done.strata.items():
+            console.print(Text(f"  {name}: {count:,}"))
+    else:
+        console.print(Text(f"{line}: code frequencies alone; with --key also calibrated p-values", style="bold"))
+    for warning in done.warnings:
+        console.print(Text(warning, style="yellow"), soft_wrap=True)
+    for id, reason in done.failed[:FAILED]:
+        console.print(Text(visible(f"{id}: {reason}"), style="red"), soft_wrap=True)
+    if len(done.failed) > FAILED:
+        console.print(Text(f"… and {len(done.failed) - FAILED} more could not be read", style="red"))
+    console.print(Text(f"calibration: {out}"), soft_wrap=True)

@@ -1,0 +1,175 @@
+"""`evalkit watermark detect`: which pictures of a folder carry a mark."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from evalkit.cli.options import run_options
+from evalkit.cli.watermark_options import MarkChoice, mark_options
+from evalkit.runs.job import RunOptions
+
+if TYPE_CHECKING:
+    from evalkit.runs.store import Run
+
+SHOWN, FAILED = 12, 20  # rows on the terminal
+
+
+@click.command()
+@click.argument("folder")
+@click.option(
+    "--also-key", "more_keys", multiple=True, metavar="FILE|env:NAME", help="Another key to look for; repeatable."
+)
+@click.option(
+    "--alpha", type=float, default=1e-3, show_default=True, help="Detected: a p of at most this, per picture."
+)
+@click.option(
+    "--fdr", type=float, help="Decide over the folder instead: at most this share of false ones among the detected."
+)
+@click.option(
+    "--search",
+    default="none",
+    show_default=True,
+    metavar="WHAT,…",
+    help="What is tried where a picture itself does not decide: flip, offsets[:STRIDE], scales[:0.8+0.9], angles[:-3+3].",
+)
+@click.option(
+    "--calibration", type=click.Path(path_type=Path), metavar="FILE", help="Of `evalkit watermark calibrate`."
+)
+@click.option(
+    "--decide",
+    type=click.Choice(["exact", "calibrated", "larger"]),
+    default="exact",
+    show_default=True,
+    help="Which p decides; larger: the larger of both, for accusations.",
+)
+@click.option(
+    "--cache", type=click.Path(path_type=Path), metavar="FILE", help="Codes of known files [default: the user's]."
+)
+@click.option("--no-cache", is_flag=True, help="Encode every picture anew, and keep no codes.")
+@click.option("--c2pa", is_flag=True, help="Read C2PA manifests too: absent, valid, trusted or invalid.")
+@click.option(
+    "--c2pa-anchors", type=click.Path(path_type=Path), metavar="PEM", help="Authorities to trust; implies --c2pa."
+)
+@mark_options
+@run_options
+def detect(
+    folder: str,
+    more_keys: tuple[str, ...],
+    alpha: float,
+    fdr: float | None,
+    search: str,
+    calibration: Path | None,
+    decide: Literal["exact", "calibrated", "larger"],
+    cache: Path | None,
+    no_cache: bool,
+    c2pa: bool,
+    c2pa_anchors: Path | None,
+    choice: MarkChoice,
+    options: RunOptions,
+    as_json: bool,
+) -> None:
+    """Which pictures of FOLDER carry the mark of a key?
+
+    \b
+    evalkit watermark detect PHOTOS --key my.key --mark MARKED/mark.json
+    evalkit watermark detect PHOTOS --key my.key --tokenizer llamagen-vq16 --lists 64 --alpha 1e-6
+    evalkit watermark detect PHOTOS --key my.key --tokenizer world-vq --fdr 0.01 --search flip,offsets:4
+    evalkit watermark detect PHOTOS --key env:KEY --mark mark.json --calibration cal.npz --decide larger
+
+    FOLDER is a folder, glob, zip, npz or hf:repo/config/split. Every picture gets a row with a verdict: detected, not
+    detected, inconclusive (too few different codes to tell) or error. p-values are exact or too large for any picture,
+    and corrected for every list, key, epoch and view that may be tried. "Not detected" does not mean "not generated".
+
+    Files that were seen before are not encoded again: another key over the same folder costs seconds. Typed again, an
+    interrupted run goes on. --keep none leaves out the heat maps. Exit code 1: some pictures failed (they are listed).
+    """
+    from evalkit.errors import EvalkitError
+    from evalkit.watermark.detection.detect import detect_mark, loaded_tokenizer
+    from evalkit.watermark.detection.verdict import Rule
+
+    rule = Rule(alpha, fdr, decide)
+    if cache is not None and no_cache:
+        raise EvalkitError("--cache and --no-cache contradict each other; leave out one of them")
+    keys = _keys(choice, more_keys)
+    anchors = None if c2pa_anchors is None else _bytes(c2pa_anchors)
+    tokenizer = loaded_tokenizer(choice.tokenizer_name, options)
+    run = detect_mark(
+        folder,
+        choice.build(tokenizer, keys),
+        tokenizer,
+        rule=rule,
+        search=search,
+        calibration=calibration,
+        cache=False if no_cache else cache,
+        c2pa=c2pa or anchors is not None,
+        anchors=anchors,
+        options=options,
+    )
+    (_print_json if as_json else _show)(run)
+    if run.record["detection"]["counts"]["error"]:
+        sys.exit(1)
+
+
+def _keys(choice: MarkChoice, more: tuple[str, ...]) -> tuple[Any, ...]:
+    from evalkit.watermark.keys import read_key
+
+    return tuple({key.id: key for key in (choice.key(), *map(read_key, more))}.values())
+
+
+def _bytes(path: Path) -> bytes:
+    from evalkit.errors import EvalkitError
+
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise EvalkitError(f"{path} cannot be read ({error.strerror}); give a file of PEM certificates") from None
+
+
+def _print_json(run: Run) -> None:
+    told = run.record["detection"]
+    bad = run.samples.filter(run.samples["error"].is_valid()).select(["id", "error"]).to_pylist()
+    said = {
+        "run": run.path.as_posix(),
+        "counts": told["counts"],
+        "results": run.results,
+        "warnings": told["warnings"],
+        "failed": [{"id": each["id"], "reason": each["error"]} for each in bad],
+    }
+    click.echo(json.dumps(said, indent=1, ensure_ascii=False))
+
+
+def _show(run: Run) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from evalkit.runs.report.text_diff import visible
+    from evalkit.watermark.detection.page import most_significant, shown_row, verdict_line
+
+    console, counts = Console(), run.record["detection"]["counts"]
+    console.print(Text(verdict_line(run), style="bold"))
+    line = f"{counts['not detected']:,} not detected (which is not “not generated”), {counts['inconclusive']:,} inconclusive"
+    console.print(Text(f"{line}, {counts['error']:,} errors"))
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD)
+    for heading, right in (("picture", 0), ("verdict", 0), ("p", 1), ("q", 1), ("green", 1), ("seen after", 0)):
+        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    for row in map(shown_row, most_significant(run, SHOWN)):
+        green = f"{row['green']} / {row['distinct']}"
+        cells = (row["id"], row["verdict"], row["p"], row["q"], green, row["transform"] or "")
+        table.add_row(*(Text(visible(cell)) for cell in cells))
+    console.print(table)
+    for warning in run.record["detection"]["warnings"]:
+        console.print(Text(warning, style="yellow"), soft_wrap=True)
+    bad = run.samples.filter(run.samples["error"].is_valid()).slice(0, FAILED)
+    for row in bad.select(["id", "error"]).to_pylist():
+        console.print(Text(visible(f"{row['id']}: {row['error']}"), style="red"), soft_wrap=True)
+    if counts["error"] > FAILED:
+        console.print(Text(f"… and {counts['error'] - FAILED} more errors, in samples.csv (column error)", style="red"))
+    console.print(Text(f"rows: {run.path}/samples.csv"), soft_wrap=True)
+    console.print(Text(f"page: {run.path}/report.html"), soft_wrap=True)

@@ -1,0 +1,150 @@
+"""Codes of files that were tokenised before, in one SQLite file: another key over the same folder reads no picture."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.errors import EvalkitError
+from evalkit.weights.download import cache_folder
+
+Ints = npt.NDArray[np.int64]
+VERSION = 1
+MANY = 500  # values in one query
+TABLES = """
+create table if not exists places (place text primary key, state text, sha256 text) without rowid;
+create table if not exists pictures (
+    sha256 text, preparation text, codes blob not null,
+    phash integer, width integer, height integer, format text, mode text, orientation integer, warning text,
+    primary key (sha256, preparation)
+) without rowid;
+"""
+QUERY = """
+select place, state, places.sha256, codes, phash, width, height, format, mode, orientation, warning
+from places join pictures on pictures.sha256 = places.sha256 and preparation = ? where place in (%s)
+"""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of a picture: `codes` as bytes, and facts of its file."""
+
+    codes: bytes
+    phash: int
+    width: int
+    height: int
+    format: str | None
+    mode: str | None
+    orientation: int | None
+    warning: str | None
+
+
+class CodeCache:
+    """Codes by the digest of a file and of everything that turned it into codes. Whole after any kill."""
+
+    def __init__(self, path: str | Path | None = None) -> None:
+        """`path`: the file [default: codes.sqlite in EVALKIT_CACHE or ~/.cache/evalkit]; ":memory:" keeps nothing.
+
+        Raises `EvalkitError` where the file is no cache, or cannot be written.
+        """
+        self.path = str(path or cache_folder() / "codes.sqlite")
+        self.keeps = self.path != ":memory:"
+        try:
+            if self.keeps:
+                Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(self.path, timeout=60)
+            self._db.execute("pragma journal_mode=wal")
+            self._db.execute("pragma synchronous=normal")
+            (version,) = self._db.execute("pragma user_version").fetchone()
+            if version not in (0, VERSION):
+                raise EvalkitError(
+                    f"{self.path} was written by another version of evalkit; give another --cache file, or remove it"
+                )
+            self._db.executescript(TABLES)
+            self._db.execute(f"pragma user_version={VERSION}")
+        except (sqlite3.Error, OSError) as error:
+            raise self._broken(error) from None
+
+    def known(self, states: Mapping[str, str], preparation: str) -> dict[str, tuple[str, Kept]]:
+        """(sha256, what is kept) of the places whose state (size and time of the file) is what it was when they were read."""
+        found: dict[str, tuple[str, Kept]] = {}
+        if not self.keeps:
+            return found
+        places = list(states)
+        try:
+            for start in range(0, len(places), MANY):
+                part = places[start : start + MANY]
+                for place, state, sha256, *kept in self._db.execute(QUERY % _marks(part), (preparation, *part)):
+                    if states[place] == state:
+                        found[place] = sha256, Kept(*kept)
+        except sqlite3.Error as error:
+            raise self._broken(error) from None
+        return found
+
+    def pictures(self, digests: Iterable[str], preparation: str) -> dict[str, Kept]:
+        """What is kept of files with these digests, wherever they lay."""
+        found: dict[str, Kept] = {}
+        wanted = list(dict.fromkeys(digests)) if self.keeps else []
+        columns = "sha256, codes, phash, width, height, format, mode, orientation, warning"
+        try:
+            for start in range(0, len(wanted), MANY):
+                part = wanted[start : start + MANY]
+                query = f"select {columns} from pictures where preparation = ? and sha256 in ({_marks(part)})"
+                found.update((row[0], Kept(*row[1:])) for row in self._db.execute(query, (preparation, *part)))
+        except sqlite3.Error as error:
+            raise self._broken(error) from None
+        return found
+
+    def put(self, preparation: str, pictures: Mapping[str, Kept], places: Mapping[str, tuple[str, str]]) -> None:
+        """Keep pictures by digest, and (state, digest) of places; all of it or nothing."""
+        if not self.keeps:
+            return
+        rows = [
+            (sha, preparation, p.codes, p.phash, p.width, p.height, p.format, p.mode, p.orientation, p.warning)
+            for sha, p in pictures.items()
+        ]
+        try:
+            with self._db:
+                self._db.executemany(f"insert or replace into pictures values ({_marks(range(10))})", rows)
+                self._db.executemany(
+                    "insert or replace into places values (?, ?, ?)", [(k, *v) for k, v in places.items()]
+                )
+        except sqlite3.Error as error:
+            raise self._broken(error) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def _broken(self, error: Exception) -> EvalkitError:
+        return EvalkitError(
+            f"{self.path} cannot be used as a code cache ({error}); give another --cache file, or --no-cache"
+        )
+
+
+def packed(codes: Ints, vocabulary: int) -> bytes:
+    """Codes [N] as the smallest unsigned integers that hold them; bits (vocabulary 2) eight to a byte."""
+    if vocabulary == 2:
+        return np.packbits(codes.astype(np.uint8).ravel()).tobytes()
+    return codes.astype(_kind(vocabulary)).tobytes()
+
+
+def unpacked(parts: Sequence[bytes], vocabulary: int, shape: tuple[int, ...]) -> Ints:
+    """int64 [B, *shape] of what `packed` made of each."""
+    if vocabulary == 2:
+        flat = np.frombuffer(b"".join(parts), np.uint8).reshape(len(parts), -1)
+        return np.unpackbits(flat, axis=1, count=int(np.prod(shape))).reshape(len(parts), *shape).astype(np.int64)
+    return np.frombuffer(b"".join(parts), _kind(vocabulary)).reshape(len(parts), *shape).astype(np.int64)
+
+
+def _kind(vocabulary: int) -> str:
+    return "<u1" if vocabulary <= 2**8 else "<u2" if vocabulary <= 2**16 else "<u4"
+
+
+def _marks(values: Sized) -> str:
+    return ", ".join("?" * len(values))

@@ -1,0 +1,223 @@
+"""A detection as a resumable job: plan, worker, and the fold into a sealed run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import evalkit
+from evalkit.images.folder import FolderSet
+from evalkit.images.sample import ImageSet
+from evalkit.runs.job import Job, RunOptions, Shard, Worker, split
+from evalkit.runs.record import environment, now
+from evalkit.runs.store import Run, RunStore, ShardOutput, read_run
+from evalkit.runs.timers import Timers
+from evalkit.tokenizers.base import Tokenizer
+from evalkit.watermark.detection.cache import CodeCache
+from evalkit.watermark.detection.calibration import Calibration
+from evalkit.watermark.detection.fold import fold
+from evalkit.watermark.detection.page import write_page
+from evalkit.watermark.detection.reader import Reader, batch_of
+from evalkit.watermark.detection.rows import shard_rows
+from evalkit.watermark.detection.scan import Scanner
+from evalkit.watermark.detection.verdict import Rule
+from evalkit.watermark.detection.views import View
+from evalkit.watermark.identity import preparation_id
+from evalkit.watermark.mark import Mark
+
+TASK = "watermark-detect"
+PLAN_VERSION = 1
+SHARDS = (256, 2048, 8192)  # pictures of a shard in small and in large sets, and the size from which sets are large
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a detection looks for, and how it decides."""
+
+    mark: Mark
+    rule: Rule = field(default_factory=Rule)
+    views: tuple[View, ...] = ()
+    calibration: Calibration | None = None
+    calibration_sha256: str | None = None
+    c2pa: bool = False
+    anchors: bytes | None = None  # PEM certificates to trust
+    heat_maps: int = 12
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, as plan and record keep it; key_id, never the key."""
+        return {
+            "mark": self.mark.as_dict(),
+            "rule": asdict(self.rule),
+            "search": [view.name for view in self.views],
+            "calibration": self.calibration_sha256,
+            "c2pa": None if not self.c2pa else hashlib.sha256(self.anchors or b"").hexdigest(),
+            "heat_maps": self.heat_maps,
+        }
+
+    def warnings(self, pictures: int) -> list[str]:
+        """What a person must know of the calibration before believing the verdicts."""
+        used, rule = self.calibration, self.rule
+        if used is None:
+            return []
+        said = []
+        if used.suspicious:
+            said.append(
+                f"{used.suspicious} of the {len(used.statistic)} null pictures of the calibration look marked themselves; "
+                "calibrate again without them, or calibrated p-values are too large"
+            )
+        least = 1 / (len(used.statistic) + 1)
+        needed = rule.alpha if rule.fdr is None else rule.fdr / max(pictures, 1)
+        if rule.decide != "exact" and least > needed:
+            said.append(
+                f"{len(used.statistic)} null pictures give calibrated p-values of {least:.1e} at the least, and {needed:.1e} "
+                f"is needed; {round(1 / needed):,} null pictures would be enough"
+            )
+        return said
+
+
+class DetectJob(Job):
+    """One mark looked for in one image set."""
+
+    def __init__(
+        self, request: Request, tokenizer: Tokenizer, images: ImageSet, cache: CodeCache, options: RunOptions
+    ) -> None:
+        self.request, self.tokenizer, self.images, self.options = request, tokenizer, images, options
+        self.title = f"{request.mark.method} in {images.name}"
+        self.n = len(images) if options.limit is None else min(options.limit, len(images))
+        self.timers = Timers()
+        self.states = [images.fingerprint(i) for i in range(self.n)]
+        self.digest = listing_digest(images, self.states)
+        batch = batch_of(tokenizer, options.batch_size)
+        self.reader = Reader(images, tokenizer, cache, batch_size=batch, threads=options.threads, timers=self.timers)
+        self.scanner = Scanner(self.reader, request.mark, request.views, request.rule.alpha)
+        self.views = ("", *(view.name for view in request.views))
+
+    def plan(self) -> Mapping[str, Any]:
+        """Model, data, mark and rule: whatever decides the rows."""
+        return {
+            "version": PLAN_VERSION,
+            "evalkit": evalkit.__version__,
+            "task": TASK,
+            "tokenizer": self.request.mark.tokenizer,
+            "preparation": preparation_id(self.tokenizer),
+            "data": {"name": self.images.name, "n": self.n, "digest": self.digest},
+            "dtype": self.options.dtype,
+            "shard": self.shards()[0].size if self.n else 0,
+            **self.request.as_dict(),
+        }
+
+    def shards(self) -> Sequence[Shard]:
+        """Pictures in listing order."""
+        return split(self.n, SHARDS[0] if self.n < SHARDS[2] else SHARDS[1])
+
+    def worker(self, device: str) -> DetectWorker:
+        """A worker around the loaded tokenizer; one process holds one."""
+        return DetectWorker(self)
+
+    def reduce(self, store: RunStore) -> Run:
+        """Groups, q-values and verdicts over the folder, heat maps, results, and the record, which marks the run as whole."""
+        keys = [shard.key for shard in self.shards()]
+        with self.timers("fold"):
+            counts = fold(store, keys, self)
+        record: dict[str, Any] = {
+            "evalkit": evalkit.__version__,
+            "task": TASK,
+            "command": list(self.options.command),
+            "created": now(),
+            "model": {
+                "name": self.tokenizer.name,
+                "identity": self.request.mark.tokenizer,
+                "weights_sha256": self.tokenizer.weights_sha256,
+                "preparation": preparation_id(self.tokenizer),
+                "device": str(getattr(self.tokenizer, "device", "cpu")),
+                "dtype": self.options.dtype,
+            },
+            "data": {
+                "spec": self.images.spec,
+                "name": self.images.name,
+                "n": self.n,
+                "digest": self.digest,
+                "unreadable": counts["error"],
+                "duplicates": counts["duplicates"],
+            },
+            "protocols": [],
+            "detection": {
+                **self.request.as_dict(),
+                "counts": counts,
+                "views": list(self.views),
+                "warnings": self.request.warnings(self.n),
+            },
+            "seed": self.options.seed,
+            "plan": self.plan(),
+            "environment": environment(self.options.device),
+            "timings": {
+                "seconds": {stage: round(s, 3) for stage, s in self.timers.seconds.items()},
+                "wall_seconds": round(self.timers.wall, 3),
+                "images_per_second": round(self.n / self.timers.wall, 3) if self.timers.wall else None,
+                "bound_by": self.timers.bound_by(),
+            },
+        }
+        store.seal(record)
+        return read_run(store.path)
+
+    def present(self, run: Run) -> None:
+        """report.html, unless it is there."""
+        if not (run.path / "report.html").exists():
+            write_page(run)
+
+
+class DetectWorker(Worker):
+    """Rows of shards."""
+
+    def __init__(self, job: DetectJob) -> None:
+        self.job = job
+
+    def process(self, shard: Shard, tick: Callable[[int], None]) -> ShardOutput:
+        """One shard: codes from the cache or made now, scores, and a second stage for undecided pictures."""
+        job, request = self.job, self.job.request
+        found = job.scanner.scan(range(shard.start, shard.stop), tick)
+        calibrated = None
+        if request.calibration is not None:
+            calibrated = request.calibration.p_values(found.statistic, found.best.design_effect)
+        rows = shard_rows(
+            found.read,
+            found.best,
+            request.mark,
+            job.views,
+            calibrated,
+            [_warning(each.kept.warning if each.kept else None, each.state != job.states[i])
+             for i, each in enumerate(found.read, start=shard.start)],
+            [_manifest(job, i) for i in range(shard.start, shard.stop)],
+        )  # fmt: skip
+        return ShardOutput(rows, {})
+
+
+def listing_digest(images: ImageSet, states: Sequence[str]) -> str:
+    """sha256 over ids and source states: it changes when the set changes, and decodes nothing."""
+    digest = hashlib.sha256()
+    for name, state in zip(images.ids(), states, strict=False):
+        digest.update(f"{name}\0{state}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _warning(said: str | None, changed: bool) -> str | None:
+    if not changed:
+        return said
+    return "; ".join(each for each in (said, "the file changed after the scan began") if each)
+
+
+def _manifest(job: DetectJob, index: int) -> str | None:
+    """The state of a file's C2PA manifest; None where nobody asked, or the picture is no file."""
+    if not job.request.c2pa or not isinstance(job.images, FolderSet):
+        return None
+    from evalkit.errors import EvalkitError
+    from evalkit.runs.attestation.c2pa import read_manifest
+
+    path: Path = job.images.file(index)
+    try:
+        return read_manifest(path, anchors=job.request.anchors).state
+    except EvalkitError:  # gone, or not readable: the row says so
+        return None

@@ -1,0 +1,216 @@
+"""report.html of a detection: summary, QQ plot, the most significant pictures with heat maps, errors; one file, no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from markupsafe import Markup
+
+from evalkit.runs.report.text_diff import visible
+from evalkit.runs.report.words import counted, number_text
+from evalkit.runs.store import Run, write_bytes
+from evalkit.watermark.detection.qq import qq_plot
+from evalkit.watermark.detection.verdict import DETECTED, INCONCLUSIVE
+
+ROWS, FAILED, BYTES = 50, 50, 6_000_000  # table rows, errors listed, and embedded bytes at most
+STYLES = {DETECTED: "yes", INCONCLUSIVE: "open"}
+
+
+def write_page(run: Run) -> Path:
+    """Write report.html of a sealed detection and give its path back; the same run gives the same bytes."""
+    style = (package_files("evalkit.runs.report") / "report.css").read_text(encoding="utf-8")
+    style += (package_files("evalkit.watermark.detection") / "page.css").read_text(encoding="utf-8")
+    text = (package_files("evalkit.watermark.detection") / "page.html.jinja").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters.update(visible=visible)
+    page = environment.from_string(text).render(
+        style=Markup(style), style_hash=_hash(style), record=run.record, facts=_facts(run), **_content(run)
+    )
+    path = run.path / "report.html"
+    write_bytes(path, page.encode())
+    return path
+
+
+def p_text(log10_p: float | None) -> str:
+    """A p-value from its logarithm, true however small it is.
+
+    >>> p_text(-400.3), p_text(-1.30103), p_text(0.0)
+    ('5.0e-400', '0.050', '1.000')
+    """
+    if log10_p is None or log10_p != log10_p:
+        return "—"
+    if log10_p > -3:
+        return f"{10**log10_p:.3f}"
+    power = int(np.floor(log10_p))
+    digits = 10 ** (log10_p - power)
+    return f"{digits:.1f}e{power}" if digits < 9.95 else f"1.0e{power + 1}"
+
+
+def verdict_line(run: Run) -> str:
+    """The finding in one or two sentences, for page and terminal."""
+    told, counts = run.record["detection"], run.record["detection"]["counts"]
+    rule, n = told["rule"], run.record["data"]["n"] - counts["error"]
+    value = {row["metric"]: row for row in run.results}
+    share = value["detected_share"]
+    if not n:
+        return f"None of {counted(run.record['data']['n'], 'picture')} could be read."
+    line = f"The mark of key {_keys(run)} was detected in {counts['detected']:,} of {counted(n, 'picture')}"
+    line += f" ({100 * share['value']:.1f} %, 95 % interval {100 * share['low']:.1f} to {100 * share['high']:.1f})"
+    expected = number_text(value["expected_false_positives"]["value"])
+    if rule["fdr"] is None:
+        line += f", at p up to {rule['alpha']:g}; without any marked picture about {expected} would be."
+    else:
+        line += (
+            f", at a false discovery rate of {rule['fdr']:g}: at most {expected} false groups are expected among them."
+        )
+    return line
+
+
+def _content(run: Run) -> dict[str, Any]:
+    told, samples = run.record["detection"], run.samples
+    rule, counts = told["rule"], told["counts"]
+    good = samples.filter(pc.is_null(samples["error"]))
+    bad = samples.filter(pc.is_valid(samples["error"]))
+    rows = [shown_row(row) for row in most_significant(run, ROWS)]
+    calibrated = told["calibration"] is not None
+    decides = np.array(good["log10_p"].to_numpy())
+    limit = rule["alpha"] if rule["fdr"] is None else 10 ** counts["log10_cut"]
+    value = {row["metric"]: row for row in run.results}
+    return {
+        "summary": verdict_line(run),
+        "tiles": _tiles(run),
+        "threshold": f"{limit:.2g}",
+        "warnings": told.get("warnings", []),
+        "qq": Markup(qq_plot(decides, rule["alpha"])),
+        "tests": _tests(told, good),
+        "calibrated": calibrated,
+        "uniformity": _uniformity(value),
+        "heat": _heat(run, good),
+        "rows": rows,
+        "more": f"the first {ROWS} of {good.num_rows:,}; all are in samples.csv" if good.num_rows > ROWS else "",
+        "searched": bool(told["search"]),
+        "c2pa": told["c2pa"] is not None,
+        "failed": bad.num_rows,
+        "errors": bad[:FAILED].select(["id", "error"]).to_pylist(),
+    }
+
+
+def _tiles(run: Run) -> list[dict[str, str]]:
+    counts, n = run.record["detection"]["counts"], run.record["data"]["n"]
+    value = {row["metric"]: row for row in run.results}
+    tiles = [
+        {"name": "Detected", "value": f"{counts['detected']:,}", "about": f"of {n:,} files"},
+        {"name": "Not detected", "value": f"{counts['not detected']:,}", "about": "which is not “not generated”"},
+        {"name": "Inconclusive", "value": f"{counts['inconclusive']:,}", "about": "too few different codes"},
+        {"name": "Errors", "value": f"{counts['error']:,}", "about": "could not be read"},
+    ]
+    if "expected_false_positives" in value:
+        expected = value["expected_false_positives"]
+        found = next(row for row in run.results if row["metric"].startswith("discoveries"))
+        tiles.append({"name": "Expected by chance", "value": number_text(expected["value"]), "about": expected["unit"]})
+        about = f"of {counts['hypotheses']:,}, FDR {found['metric'].rpartition('_')[2]}"
+        tiles.append({"name": "Distinct pictures called", "value": f"{found['value']:,}", "about": about})
+    return tiles
+
+
+def most_significant(run: Run, most: int) -> list[dict[str, Any]]:
+    """Rows of the pictures with the smallest exact p."""
+    good = run.samples.filter(pc.is_null(run.samples["error"]))
+    order = pc.sort_indices(good, sort_keys=[("log10_p", "ascending"), ("id", "ascending")])
+    rows: list[dict[str, Any]] = good.take(order[:most]).to_pylist()
+    return rows
+
+
+def shown_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of samples.parquet with its numbers as texts, for page and terminal."""
+    calibrated = row["p_calibrated"]
+    return {
+        **row,
+        "style": STYLES.get(row["verdict"], "no"),
+        "p": p_text(row["log10_p"]),
+        "p_calibrated": "—" if calibrated is None else f"{calibrated:.2g}",
+        "q": "—" if row["q"] is None else f"{row['q']:.2g}",
+        "z": f"{row['z_uncalibrated']:.1f}",
+    }
+
+
+def _heat(run: Run, good: pa.Table) -> list[dict[str, Any]]:
+    index = run.path / "heat" / "index.json"
+    entries = json.loads(index.read_bytes()) if index.exists() else []
+    found, left = [], BYTES
+    for entry in entries:
+        rows = good.filter(pc.equal(good["id"], entry["id"])).to_pylist()
+        files = [entry["picture"], *entry["panels"]]
+        data = [_data(run.path / name) for name in files]
+        left -= sum(len(each) for each in data)
+        if not rows or left < 0:
+            continue
+        found.append({**shown_row(rows[0]), "picture": data[0], "panels": [each for each in data[1:] if each]})
+    return found
+
+
+def _tests(told: dict[str, Any], good: pa.Table) -> str:
+    tests = int(good["n_tests"][0].as_py()) if good.num_rows else 1
+    views = len(told["views"])
+    if tests == 1:
+        return "one list and no search"
+    return f"{tests:,} tests ({counted(tests // views, 'list')}, {counted(views, 'view')} of the picture)"
+
+
+def _uniformity(value: dict[str, Any]) -> str:
+    if "p_excess_ks" not in value:
+        return ""
+    excess, p = value["p_excess_ks"]["value"], value["p_excess_ks_p"]["value"]
+    return (
+        f"Uniformity: p-values lie below their expectation by at most {number_text(excess)} (one-sided "
+        f"Kolmogorov-Smirnov, p {number_text(p)}). In a folder without marked pictures an excess is a warning about this "
+        "key; in a folder with marked ones it is what they leave."
+    )
+
+
+def _keys(run: Run) -> str:
+    mark = run.record["detection"]["mark"]
+    ids = [each["key_id"] for each in mark.get("marks", [mark])]
+    return ", ".join(dict.fromkeys(ids))
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    record, told = run.record, run.record["detection"]
+    model, timings = record["model"], record["timings"]
+    rate = timings["images_per_second"]
+    found = [
+        ("command", " ".join(record["command"])),
+        ("mark", json.dumps(told["mark"], ensure_ascii=False)),
+        ("tokenizer", f"{model['identity']} on {model['device']}"),
+        ("preparation", str(model["preparation"])),
+        ("rule", json.dumps(told["rule"], ensure_ascii=False)),
+        ("search", ", ".join(told["search"]) or "none: each picture itself"),
+        ("calibration", f"sha256 {told['calibration']}" if told["calibration"] else "none"),
+        ("duplicates", f"{record['data']['duplicates']:,} pictures have the bytes of another one"),
+        ("data", f"{record['data']['name']}, {record['data']['n']:,} files, listing sha256 {record['data']['digest']}"),
+        ("time", f"{rate:g} pictures a second; bound by {timings['bound_by']}" if rate else ""),
+        ("made", f"{record['created']} by evalkit {record['evalkit']}"),
+    ]
+    return [(name, text) for name, text in found if text]
+
+
+def _data(path: Path) -> str:
+    try:
+        return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
+    except OSError:  # gone since
+        return ""
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,280 @@
+"""Pictures to codes: from the cache where the file is known, else decoded, fitted, looked at and encoded in batches."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from evalkit.errors import EvalkitError
+from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
+from evalkit.runs.timers import Timers
+from evalkit.tokenizers.base import Codes, NetworkTokenizer, Tokenizer
+from evalkit.watermark.detection.cache import CodeCache, Kept, packed, unpacked
+from evalkit.watermark.detection.grids import counted_cells
+from evalkit.watermark.detection.phash import phash
+from evalkit.watermark.detection.views import View
+from evalkit.watermark.identity import preparation_id, prepared
+
+Ints = npt.NDArray[np.int64]
+EXTREME = 3.0  # sides in a ratio beyond this lose most of the picture to the centre square
+
+
+@dataclass(frozen=True)
+class Read:
+    """One picture: its digest and what is kept of it, or the reason why there is nothing."""
+
+    id: str
+    sha256: str | None
+    kept: Kept | None = None
+    reason: str | None = None
+    state: str = ""  # of its source, when it was looked up
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What is known of a picture that was read, but its codes."""
+
+    sha256: str
+    phash: int
+    size: tuple[int, int]  # height, width
+    source: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Pictures that were read: facts and pixels [B, 3, S, S] of the good ones in their order, and the others."""
+
+    good: Mapping[int, _Facts]
+    bad: Mapping[int, Unreadable]
+    pixels: Tensor | None
+    states: Mapping[int, str]  # of the sources, when they were read
+
+
+class Reader:
+    """Codes of the pictures of `images` under one tokenizer; everything read once lies in `cache`."""
+
+    def __init__(
+        self,
+        images: ImageSet,
+        tokenizer: Tokenizer,
+        cache: CodeCache,
+        *,
+        batch_size: int = 16,
+        threads: int = 2,
+        timers: Timers | None = None,
+    ) -> None:
+        self.images, self.tokenizer, self.cache = images, tokenizer, cache
+        self.batch_size, self.threads, self.timers = batch_size, threads, timers or Timers()
+        self.shape, self.vocabulary = code_shape(tokenizer)
+        self.preparation = preparation_id(tokenizer)
+        self.scales: tuple[int, ...] | None = None  # known after the first picture was encoded
+        self.grid: tuple[int, int] | None = None
+        self._ids = images.ids()
+        where = Path(images.spec).expanduser()
+        self._root = str(where.resolve()) if where.exists() else images.spec
+        self._bytes = len(packed(np.zeros(self.shape, np.int64), self.vocabulary))
+
+    def codes(self, kept: Sequence[Kept]) -> Ints:
+        """int64 [B, N], or [B, N, bits] of tokenizers of bits."""
+        return unpacked([each.codes for each in kept], self.vocabulary, self.shape)
+
+    def read(self, positions: Sequence[int], tick: Callable[[int], None] = lambda n: None) -> list[Read]:
+        """The pictures at ascending positions, tokenised now where the cache does not know them; `tick(n)` after n more."""
+        with self.timers("look up"):
+            states = {f"{self._root}\0{self._ids[i]}": self.images.fingerprint(i) for i in positions}
+            known = self.cache.known(states, self.preparation)
+        found: dict[int, Read] = {}
+        missing = []
+        for i, place in zip(positions, states, strict=True):
+            sha256, kept = known.get(place, ("", None))
+            if kept is not None and len(kept.codes) == self._bytes:
+                found[i] = Read(self._ids[i], sha256, kept, None, states[place])
+            else:
+                missing.append(i)
+        tick(len(found))
+        for batch in self._ahead(missing):
+            found.update(self._tokenised(batch))
+            tick(len(batch.good) + len(batch.bad))
+        return [found[i] for i in positions]
+
+    def views(self, index: int, views: Sequence[View]) -> Iterator[tuple[View, Ints]]:
+        """(view, codes) of one picture; codes of cells that the view had to fill are -1. Nothing where it is unreadable."""
+        (sample,) = self._samples([index])
+        if isinstance(sample, Unreadable):
+            return
+        picture = prepared(sample.image, self.tokenizer)
+        for start in range(0, len(views), self.batch_size):
+            part = views[start : start + self.batch_size]
+            with self.timers("read"):
+                seen = [view.look(picture) for view in part]
+            codes = self._encoded(_stacked([pixels for pixels, _ in seen]))
+            for (view, row), (_, known) in zip(zip(part, _values(codes), strict=True), seen, strict=True):
+                kept = counted_cells(known, len(row), self.grid, self.scales or ())
+                yield view, row if kept is None else np.where(kept if row.ndim == 1 else kept[:, None], row, -1)
+
+    def picture(self, index: int) -> Pixels | None:
+        """The prepared picture itself, None where it cannot be read."""
+        (sample,) = self._samples([index])
+        return None if isinstance(sample, Unreadable) else prepared(sample.image, self.tokenizer)
+
+    def learn_layout(self) -> None:
+        """Encode a grey picture where nothing was encoded yet, so that `grid` and `scales` are known."""
+        if self.scales is None:
+            side = self.tokenizer.native_size
+            self._encoded(torch.full((1, 3, side, side), 0.5))
+
+    def _ahead(self, positions: Sequence[int]) -> Iterator[_Batch]:
+        """Batches of pictures; the next ones are decoded while one is encoded."""
+        parts = [positions[i : i + self.batch_size] for i in range(0, len(positions), self.batch_size)]
+        if len(parts) <= 1:
+            yield from map(self._decoded, parts)
+            return
+        waiting: deque[Future[_Batch]] = deque()
+        with ThreadPoolExecutor(1, thread_name_prefix="evalkit-ahead") as pool:
+            try:
+                for part in parts:
+                    waiting.append(pool.submit(self._decoded, part))
+                    if len(waiting) > 2:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _decoded(self, positions: Sequence[int]) -> _Batch:
+        with self.timers("read"):
+            states = {i: self.images.fingerprint(i) for i in positions}
+            good: dict[int, _Facts] = {}
+            bad: dict[int, Unreadable] = {}
+            pictures = []
+            for i, read in zip(positions, self._samples(positions), strict=True):
+                now = self.images.fingerprint(i)
+                sample = read if now == states[i] else self._again(i)
+                states[i] = now
+                if isinstance(sample, Unreadable):
+                    bad[i] = sample
+                    continue
+                picture = prepared(sample.image, self.tokenizer)
+                good[i] = _Facts(sample.sha256, phash(picture), sample.image.shape[:2], sample.source)
+                pictures.append(picture)
+            return _Batch(good, bad, _stacked(pictures) if pictures else None, states)
+
+    def _again(self, index: int) -> Sample | Unreadable:
+        """A picture whose file changed while it was read, once more."""
+        state = self.images.fingerprint(index)
+        (sample,) = self._samples([index])
+        if self.images.fingerprint(index) == state:
+            return sample
+        return Unreadable(self._ids[index], "the file changes while it is read; scan it again when it is whole")
+
+    def _tokenised(self, batch: _Batch) -> dict[int, Read]:
+        known = self.cache.pictures((each.sha256 for each in batch.good.values()), self.preparation)
+        known = {digest: kept for digest, kept in known.items() if len(kept.codes) == self._bytes}
+        new = [k for k, each in enumerate(batch.good.values()) if each.sha256 not in known]
+        rows: Iterator[Ints] = iter(())
+        if new and batch.pixels is not None:
+            rows = iter(_values(self._encoded(batch.pixels if len(new) == len(batch.good) else batch.pixels[new])))
+        found = {i: Read(each.id, each.sha256, None, each.reason, batch.states[i]) for i, each in batch.bad.items()}
+        kept: dict[str, Kept] = {}
+        places: dict[str, tuple[str, str]] = {}
+        for i, facts in batch.good.items():
+            codes = known.get(facts.sha256) or self._kept(facts, next(rows))
+            found[i] = Read(self._ids[i], facts.sha256, codes, None, batch.states[i])
+            kept[facts.sha256], places[f"{self._root}\0{self._ids[i]}"] = codes, (batch.states[i], facts.sha256)
+        with self.timers("write"):
+            self.cache.put(self.preparation, kept, places)
+        return found
+
+    def _samples(self, positions: Sequence[int]) -> list[Sample | Unreadable]:
+        found: list[Sample | Unreadable] = []
+        start = 0
+        for stop in range(1, len(positions) + 1):  # runs of neighbours are read together
+            if stop == len(positions) or positions[stop] != positions[stop - 1] + 1:
+                found += self.images.read(positions[start], positions[stop - 1] + 1, threads=self.threads)
+                start = stop
+        return found
+
+    def _encoded(self, batch: Tensor) -> Codes:
+        with self.timers("encode"):
+            try:
+                codes = self.tokenizer.encode(batch)
+            except torch.cuda.OutOfMemoryError:
+                if len(batch) == 1:
+                    raise EvalkitError("one picture does not fit the device's memory; give --device cpu") from None
+                torch.cuda.empty_cache()
+                self.batch_size = max(1, len(batch) // 2)
+                parts = [self._encoded(part) for part in torch.split(batch, self.batch_size)]
+                codes = _joined(parts)
+            if self.scales is None:
+                self.scales, self.grid = codes.scale_lengths, _grid(codes)
+            return codes
+
+    def _kept(self, facts: _Facts, codes: Ints) -> Kept:
+        height, width = facts.size
+        warnings = []
+        if min(height, width) < self.tokenizer.native_size // 2:
+            warnings.append(f"{width}x{height} was enlarged to {self.tokenizer.native_size}")
+        if max(height, width) > EXTREME * min(height, width):
+            warnings.append("of a long picture the centre square alone is looked at")
+        if facts.source.get("animated"):
+            warnings.append("of several frames or pages the first alone is looked at")
+        source, warning = facts.source, "; ".join(warnings) or None
+        kind, mode, turned = source.get("format"), source.get("mode"), source.get("orientation")
+        return Kept(packed(codes, self.vocabulary), facts.phash, width, height, kind, mode, turned, warning)
+
+
+def batch_of(tokenizer: Tokenizer, asked: int | Literal["auto"]) -> int:
+    """Pictures a forward pass: as asked, or what is fast on the device (as `evalkit tokenizer` chooses it)."""
+    if asked != "auto":
+        return asked
+    if not isinstance(tokenizer, NetworkTokenizer):
+        return 8
+    on_gpu = str(tokenizer.device).startswith("cuda")
+    return 64 if on_gpu else min(64, max(1, 256**2 // tokenizer.native_size**2))
+
+
+def code_shape(tokenizer: Tokenizer) -> tuple[tuple[int, ...], int]:
+    """((N,), V) of a tokenizer of indices; ((N, bits), 2) of one of bits that no index holds.
+
+    Raises `EvalkitError` for tokenizers without a fixed number of discrete codes.
+    """
+    side = tokenizer.native_size
+    n = tokenizer.tokens_per_image(side, side)
+    bits = tokenizer.bits_per_code()
+    if n is None or (not tokenizer.vocab_size and not bits):
+        raise EvalkitError(
+            f"{tokenizer.name} has no fixed number of discrete codes a picture, so no watermark can be looked for in "
+            "them; type llamagen-vq16, var or world-vq, for example"
+        )
+    return ((n,), int(tokenizer.vocab_size)) if tokenizer.vocab_size else ((n, round(bits or 0)), 2)
+
+
+def _stacked(pictures: Sequence[Pixels]) -> Tensor:
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+
+
+def _values(codes: Codes) -> Ints:
+    return codes.values.cpu().numpy().astype(np.int64)
+
+
+def _joined(parts: Sequence[Codes]) -> Codes:
+    values, first = torch.cat([each.values for each in parts]), parts[0]
+    if first.bits is not None:
+        return Codes(bits=values, scale_lengths=first.scale_lengths, grid=first.grid)
+    return Codes(indices=values, scale_lengths=first.scale_lengths, grid=first.grid)
+
+
+def _grid(codes: Codes) -> tuple[int, int] | None:
+    try:
+        return codes.map_grid()
+    except EvalkitError:
+        return None

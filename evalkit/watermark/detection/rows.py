@@ -1,0 +1,179 @@
+"""Rows of a detection: one a picture, whole columns at a time, and CSV that no spreadsheet takes for formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from evalkit.watermark.detection.reader import Read
+from evalkit.watermark.detection.tally import Tally
+from evalkit.watermark.mark import Mark
+
+LN10 = float(np.log(10.0))
+SMALLEST = float(np.finfo(np.float64).tiny)  # p never underflows to 0; log10_p is true at any depth
+
+SHARD = pa.schema(
+    [
+        ("id", pa.string()),
+        ("sha256", pa.string()),
+        ("phash", pa.int64()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("format", pa.string()),
+        ("mode", pa.string()),
+        ("orientation", pa.int8()),
+        ("codes", pa.int32()),
+        ("distinct", pa.int32()),
+        ("design_effect", pa.float64()),
+        ("n_eff", pa.float64()),
+        ("method", pa.string()),
+        ("key_id", pa.string()),
+        ("epoch", pa.string()),
+        ("gamma", pa.float64()),
+        ("list_id", pa.int32()),
+        ("green", pa.int32()),
+        ("z_uncalibrated", pa.float64()),
+        ("log10_p_list", pa.float64()),
+        ("n_tests", pa.int64()),
+        ("log10_p", pa.float64()),
+        ("log10_p_smallest", pa.float64()),
+        ("p", pa.float64()),
+        ("p_calibrated", pa.float64()),
+        ("stratum", pa.int8()),
+        ("n_calibration", pa.int32()),
+        ("transform", pa.string()),
+        ("c2pa", pa.string()),
+        ("warning", pa.string()),
+        ("error", pa.string()),
+    ]
+)
+
+
+def marks_of(mark: Mark) -> tuple[Mark, ...]:
+    """The marks that are looked for together; itself where it is one."""
+    found: tuple[Mark, ...] = tuple(getattr(mark, "marks", (mark,)))
+    return found
+
+
+def shard_rows(
+    read: Sequence[Read],
+    best: Tally,
+    mark: Mark,
+    views: Sequence[str],
+    calibrated: tuple[npt.NDArray[Any], ...] | None,
+    warnings: Sequence[str | None],
+    c2pa: Sequence[str | None],
+) -> pa.Table:
+    """The rows of pictures; `best` has a row for each picture that has codes, in their order.
+
+    `views`: names of the views by number, "" for the picture itself. `calibrated`: p, stratum and null pictures.
+    """
+    good = np.array([each.kept is not None for each in read], dtype=bool)
+    kept = [each.kept for each in read]
+    tests = mark.lists * len(views)
+    log10_p = np.minimum((best.log_pool + np.log(len(views))) / LN10, 0.0)
+    floor = np.minimum((best.log_floor + np.log(len(views))) / LN10, 0.0)
+    members = marks_of(mark)
+    starts = np.cumsum([0, *(each.lists for each in members)])
+    which = np.searchsorted(starts, best.list_id, side="right") - 1
+    facts = [each.as_dict() for each in members]
+    columns: dict[str, Any] = {
+        "id": [each.id for each in read],
+        "sha256": [each.sha256 for each in read],
+        **{name: [None if k is None else getattr(k, name) for k in kept] for name in _OF_FILE},
+        "warning": warnings,
+        "error": [each.reason for each in read],
+        "c2pa": c2pa,
+    }
+    scored: dict[str, Any] = {
+        "codes": best.codes,
+        "distinct": best.distinct,
+        "design_effect": best.design_effect,
+        "n_eff": best.codes / np.maximum(best.design_effect, 1e-300),
+        "method": np.array([each.method for each in members], dtype=object)[which],
+        "key_id": np.array([each.key.id for each in members], dtype=object)[which],
+        "epoch": np.array([str(each.get("epoch", "")) for each in facts], dtype=object)[which],
+        "gamma": np.array([float(each.get("gamma") or np.nan) for each in facts])[which],
+        "list_id": best.list_id - starts[which],
+        "green": best.green,
+        "z_uncalibrated": best.z_uncalibrated,
+        "log10_p_list": best.log_p_list / LN10,
+        "n_tests": np.full(len(best), tests),
+        "log10_p": log10_p,
+        "log10_p_smallest": floor,
+        "p": np.maximum(10.0**log10_p, SMALLEST),
+        "transform": np.array(list(views), dtype=object)[best.view],
+    }
+    if calibrated is not None:
+        scored |= dict(zip(("p_calibrated", "stratum", "n_calibration"), calibrated, strict=True))
+    arrays = []
+    for each in SHARD:
+        if each.name in columns:
+            arrays.append(pa.array(columns[each.name], each.type))
+        elif each.name in scored:
+            arrays.append(_spread(scored[each.name], good, each.type))
+        else:
+            arrays.append(pa.nulls(len(read), each.type))
+    return pa.Table.from_arrays(arrays, schema=SHARD)
+
+
+def judged_rows(table: pa.Table, judged: Mapping[str, pa.Array], made_with: Mapping[str, str]) -> pa.Table:
+    """Rows with group, q and verdict, as samples.parquet holds them."""
+    columns = {name: table[name] for name in table.column_names}
+    hashes = table["phash"].to_pylist()
+    columns["phash"] = pa.array([None if h is None else f"{h & 0xFFFFFFFFFFFFFFFF:016x}" for h in hashes], pa.string())
+    columns |= dict(judged)
+    columns |= {name: pa.repeat(pa.scalar(text, pa.string()), len(table)) for name, text in made_with.items()}
+    first = ["id", "verdict", "p", "log10_p", "p_calibrated", "q", "error", "warning"]
+    return pa.table({name: columns[name] for name in [*first, *(n for n in columns if n not in first)]})
+
+
+class CsvFile:
+    """Rows appended to a CSV file (UTF-8, comma, quoted where needed) that appears when it is whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.temporary = path, path.with_name(f".writing-{path.name}")
+        self._writer: Any = None
+
+    def write(self, table: pa.Table) -> None:
+        """Append rows; texts that a spreadsheet would run as formulas get an apostrophe before them."""
+        safe = pa.table(
+            {
+                name: _harmless(table[name]) if pa.types.is_string(table[name].type) else table[name]
+                for name in table.column_names
+            }
+        )
+        if self._writer is None:
+            self._writer = csv.CSVWriter(
+                self.temporary, safe.schema, write_options=csv.WriteOptions(quoting_style="needed")
+            )
+        self._writer.write_table(safe)
+
+    def close(self) -> None:
+        """Give the file its name."""
+        self._writer.close()
+        self.temporary.replace(self.path)
+
+
+_OF_FILE = ("phash", "width", "height", "format", "mode", "orientation")
+
+
+def _harmless(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Names such as =HYPERLINK(…) start with an apostrophe (OWASP, CSV injection)."""
+    return pc.replace_substring_regex(column, r"\A([=+\-@\t\r])", r"'\1")
+
+
+def _spread(values: Any, good: npt.NDArray[np.bool_], kind: pa.DataType) -> pa.Array:
+    """The values in the places of good pictures, null elsewhere."""
+    array = pa.array(values, kind, from_pandas=True)
+    if good.all():
+        return array
+    places = np.cumsum(good) - 1
+    return array.take(pa.array(places, pa.int64(), mask=~good))

@@ -1,0 +1,99 @@
+"""From positions in an image set to the best list and view of each picture: read, score, and search in a second stage.
+
+The search and its price are chosen before anything is looked at: with V views besides the picture itself, every p is
+corrected for (1 + V) times all lists, also where the picture itself decides. Stage one looks at each picture itself. Only
+those whose corrected p is still above alpha are looked at in the other views, so that marked folders cost one encoding
+a picture. Looking at fewer views than were paid for can only make the smallest p larger, so the correction stays valid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.watermark.detection.reader import Read, Reader
+from evalkit.watermark.detection.tally import Tally, best_of_each, tally
+from evalkit.watermark.detection.views import View
+from evalkit.watermark.mark import Mark
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+ROWS = 4096  # views that are scored together
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a scan gives: a `read` for each position, and a row of `best` for each of them that has codes."""
+
+    read: list[Read]
+    best: Tally
+    views: int  # that were paid for, the picture itself included
+
+    @property
+    def scored(self) -> Ints:
+        """Places in `read` of the rows of `best`."""
+        return np.flatnonzero([each.kept is not None for each in self.read])
+
+    @property
+    def log_p(self) -> Floats:
+        """Natural logs of p, corrected for all lists and views."""
+        found: Floats = np.minimum(self.best.log_pool + np.log(self.views), 0.0)
+        return found
+
+    @property
+    def statistic(self) -> Floats:
+        """-log10 of p times all tests, below 0 where that product is above 1: what calibration compares."""
+        found: Floats = -(self.best.log_pool + np.log(self.views)) / np.log(10.0)
+        return found
+
+
+class Scanner:
+    """Looks for one mark (or `Several`) in the pictures of a reader."""
+
+    def __init__(self, reader: Reader, mark: Mark, views: Sequence[View] = (), alpha: float = 1e-3) -> None:
+        """`views`: what is tried besides the picture itself; `alpha`: pictures at or below it are not searched."""
+        self.reader, self.mark, self.views, self.alpha = reader, mark, tuple(views), alpha
+
+    def scan(self, positions: Sequence[int], tick: Callable[[int], None] = lambda n: None) -> Found:
+        """The pictures at ascending positions; `tick(n)` after n more were read."""
+        read = self.reader.read(positions, tick)
+        codes = self.reader.codes([each.kept for each in read if each.kept is not None])
+        with self.reader.timers("score"):
+            found = Found(read, tally(codes, self.mark), 1 + len(self.views))
+        undecided = np.flatnonzero(found.log_p > np.log(self.alpha)) if self.views else np.zeros(0, np.int64)
+        if not len(undecided):
+            return found
+        places = found.scored
+        return Found(
+            read, self._searched(found.best, undecided, [positions[places[i]] for i in undecided]), found.views
+        )
+
+    def codes_of(self, position: int, view: int) -> npt.NDArray[np.int64] | None:
+        """Codes of one picture under view number `view` (0: itself), None where it cannot be read."""
+        if view == 0:
+            (read,) = self.reader.read([position])
+            return None if read.kept is None else self.reader.codes([read.kept])[0]
+        return next((row for _, row in self.reader.views(position, [self.views[view - 1]])), None)
+
+    def _searched(self, best: Tally, rows: Ints, positions: Sequence[int]) -> Tally:
+        waiting: list[Ints] = []
+        views: list[int] = []
+        owners: list[int] = []
+        for row, position in zip(rows.tolist(), positions, strict=True):
+            for number, (_, codes) in enumerate(self.reader.views(position, self.views), start=1):
+                waiting.append(codes)
+                views.append(number)
+                owners.append(row)
+            if len(waiting) >= ROWS:
+                best = self._improved(best, waiting, views, owners)
+                waiting, views, owners = [], [], []
+        return self._improved(best, waiting, views, owners) if waiting else best
+
+    def _improved(self, best: Tally, codes: Sequence[Ints], views: Sequence[int], owners: Sequence[int]) -> Tally:
+        with self.reader.timers("score"):
+            pictures, local = np.unique(np.asarray(owners), return_inverse=True)
+            tried = best_of_each(tally(np.stack(codes), self.mark, views), local.astype(np.int64))
+            return best.improved(pictures, tried)

@@ -1,0 +1,87 @@
+"""Verdicts over a folder: near-duplicates are one hypothesis, Benjamini-Hochberg over hypotheses, four words a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.errors import EvalkitError
+from evalkit.stats.multiplicity import benjamini_hochberg
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+DETECTED, NOT_DETECTED, INCONCLUSIVE, ERROR = "detected", "not detected", "inconclusive", "error"
+VERDICTS = (DETECTED, NOT_DETECTED, INCONCLUSIVE, ERROR)
+Decide = Literal["exact", "calibrated", "larger"]
+DEEPEST = -690.0  # log p of which the exponential is still a normal float
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which pictures count as detected.
+
+    With `alpha` alone those whose p is at most alpha: of n pictures without the mark alpha * n are expected to be. With
+    `fdr` those that Benjamini-Hochberg calls over the folder at this rate. `decide`: by the exact p, by the calibrated
+    one, or by the larger of both.
+    """
+
+    alpha: float = 1e-3
+    fdr: float | None = None
+    decide: Decide = "exact"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha < 1:
+            raise EvalkitError(f"alpha lies between 0 and 1; {self.alpha} given, type --alpha 1e-3, for example")
+        if self.fdr is not None and not 0 < self.fdr < 1:
+            raise EvalkitError(f"a false discovery rate lies between 0 and 1; {self.fdr} given, type --fdr 0.01")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """For each picture its group's q-value and its verdict; `hypotheses` how many groups were tested, `cut` the log p
+    at and below which a picture is detected.
+    """
+
+    q: Floats
+    verdict: npt.NDArray[np.str_]
+    hypotheses: int
+    cut: float
+
+
+def judge(log_p: Floats, log_floor: Floats, group: Ints, content: Ints, rule: Rule) -> Judged:
+    """Verdicts of pictures [n] by the logs of their p and of the smallest p that they could reach.
+
+    `group` [n]: equal numbers are near-duplicates; `content` [n]: equal numbers are equal files. A group's p is the
+    smallest of its contents' times their number (Bonferroni), so that a picture in many versions is one hypothesis.
+    """
+    if not len(log_p):
+        return Judged(np.zeros(0), np.zeros(0, dtype="U12"), 0, np.log(rule.alpha))
+    names, number = np.unique(group, return_inverse=True)
+    pairs = np.unique(np.stack([number, content]), axis=1)
+    versions = np.log(np.bincount(pairs[0], minlength=len(names)))
+    smallest = np.zeros(len(names))
+    np.minimum.at(smallest, number, log_p)
+    group_p = np.exp(np.clip(smallest + versions, DEEPEST, 0.0))
+    q = benjamini_hochberg(group_p)
+    if rule.fdr is None:
+        cut = np.full(len(log_p), np.log(rule.alpha))
+        detected = log_p <= cut
+    else:
+        called = q <= rule.fdr
+        threshold = rule.fdr * max(int(called.sum()), 1) / len(names)
+        cut = np.log(threshold) - versions[number] + 1e-12  # a p that lies on the line is below it
+        detected = called[number] & (log_p <= cut)
+    verdict = np.where(detected, DETECTED, np.where(log_floor > cut, INCONCLUSIVE, NOT_DETECTED))
+    return Judged(q[number], verdict, len(names), float(cut.max()))
+
+
+def hypotheses_of(hashes: Ints, near: Ints, content: Ints) -> Ints:
+    """For each picture the number of its group: `near` where it has a hash, else the first file of its content.
+
+    `hashes` [n]: 0 for flat pictures, which look alike whatever they are; `near` [n]: `phash.groups`.
+    """
+    _, first, inverse = np.unique(content, return_index=True, return_inverse=True)
+    return np.asarray(np.where(hashes == 0, first[inverse], near))
