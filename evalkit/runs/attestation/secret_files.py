@@ -15,11 +15,11 @@ def write_secret(path: Path, data: bytes) -> None:
 
 def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write `data` to the new file `path`; raises `EvalkitError` where the file exists already, or cannot be made."""
+    if path.is_symlink() or path.exists():
+        raise EvalkitError(f"{path} exists and is not overwritten; give another name")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    except FileExistsError:
-        raise EvalkitError(f"{path} exists and is not overwritten; give another name") from None
     except OSError as error:
         raise EvalkitError(f"{path} cannot be written ({error.strerror}); give a file in a folder of yours") from None
     with os.fdopen(handle, "wb") as stream:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from evalkit.errors import EvalkitError
 from evalkit.runs.attestation.dsse import BadEnvelope, Envelope, parse, sign, signature_holds
 from evalkit.runs.attestation.hashes import against_listed
@@ -47,7 +49,10 @@ def sign_run(
         found += _source(folder, read_run(folder).record)
     above = {each.record: each for each in (parent_of(read_run(path).path) for path in found)}
     files = {name: digest for name, digest in present.items() if digest is not None}
-    envelope = sign(statement_of(folder, list(above.values()), files), key)
+    try:
+        envelope = sign(statement_of(folder, list(above.values()), files), key)
+    except (pa.ArrowException, OSError, ValueError, RecursionError) as error:
+        raise EvalkitError(f"the rows of {folder}/samples.parquet cannot be read: {str(error)[:120]}") from None
     _write(folder / ATTESTATION, envelope, replace)
     return envelope
 

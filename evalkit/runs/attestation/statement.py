@@ -14,6 +14,7 @@ from typing import Any
 from evalkit.runs.attestation.files import digests, listing, manifest_digest
 from evalkit.runs.attestation.merkle import leaves_of, root
 from evalkit.runs.job import Progress
+from evalkit.runs.store import RECORD
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:evalkit:run:v1"
@@ -48,10 +49,10 @@ def statement_of(folder: Path, parents: Sequence[Parent], files: Mapping[str, st
         "files": {"count": len(files), "modelSigningDigest": manifest_digest(files)},
         "parents": [asdict(parent) for parent in sorted(parents, key=lambda each: (each.name, each.record))],
     }
-    if "samples.parquet" in files:
+    if RECORD in files and "samples.parquet" in files:
         found = leaves_of(folder / "samples.parquet")
         predicate["samples"] = {"count": len(found), "merkleRoot": root(found).hex()}
-    if "results.json" in files:
+    if RECORD in files and "results.json" in files:
         predicate["results"] = json.loads((folder / "results.json").read_bytes())
     return {"_type": STATEMENT, "subject": subject, "predicateType": PREDICATE, "predicate": predicate}
 
