@@ -1,0 +1,131 @@
+"""The verb: what it prints, what it refuses, and its exit codes."""
+
+import hashlib
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from evalkit.cli import main
+from evalkit.jsonio import pretty_json
+
+
+def write_run(folder, name, values, protocol="evalkit-1"):
+    folder.mkdir(parents=True)
+    n = len(values)
+    columns = {"id": [f"s{i}" for i in range(n)], "protocol": [protocol] * n, "psnr": values}
+    pq.write_table(pa.table(columns | {"error": pa.nulls(n, pa.string())}), folder / "samples.parquet")
+    row = {"task": "reconstruction", "dataset": "photos", "metric": "psnr", "value": sum(values) / n, "low": None}
+    row |= {"high": None, "ci_method": "", "n": n, "unit": "dB", "better": "higher", "protocol": protocol}
+    (folder / "results.json").write_bytes(pretty_json([row | {"status": "ok", "reason": None}]))
+    files = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in ("results.json",)}
+    record = {"evalkit": "0.1.0", "task": "tokenizer", "model": {"name": name}, "files": files}
+    record |= {"data": {"name": "photos", "n": n, "digest": "d"}, "protocols": [{"id": protocol, "sha256": "e"}]}
+    (folder / "record.json").write_bytes(pretty_json(record))
+    return folder
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def typed(*arguments):
+        monkeypatch.setattr("sys.argv", ["evalkit", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return ended.value.code, said.out, said.err
+
+    return typed
+
+
+@pytest.fixture
+def two(tmp_path):
+    write_run(tmp_path / "runs" / "a", "a", [float(i % 7) + 5 for i in range(40)])
+    write_run(tmp_path / "runs" / "b", "b", [float(i % 7) + i % 2 for i in range(40)])
+    return tmp_path / "runs"
+
+
+def test_a_folder_of_runs_is_ranked_and_the_page_named(run, two, tmp_path):
+    code, out, err = run("leaderboard", two, "--out", tmp_path / "board")
+    assert (code, err) == (0, "")
+    assert "a is first at 95 % confidence" in out
+    assert "paired by sample" in out
+    assert (tmp_path / "board" / "index.html").is_file()
+
+
+def test_json_is_the_file(run, two, tmp_path):
+    code, out, _ = run("leaderboard", two, "--out", tmp_path / "board", "--json")
+    assert code == 0
+    assert json.loads(out) == json.loads((tmp_path / "board" / "leaderboard.json").read_bytes())
+
+
+def test_a_mixture_is_refused_and_the_message_says_what_differs(run, tmp_path):
+    write_run(tmp_path / "a", "a", [1.0, 2.0, 3.0])
+    write_run(tmp_path / "b", "b", [1.0, 2.0], protocol="vtbench-2025")
+    code, _, err = run("leaderboard", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "board")
+    assert code == 2
+    assert "no two of these 2 runs can be ranked together" in err
+    assert "protocol evalkit-1 and vtbench-2025" in err
+    assert "n 3 and 2" in err
+    assert "Traceback" not in err
+
+
+def test_explain_names_every_pair_that_is_apart(run, two, tmp_path):
+    write_run(two / "c", "c", [1.0, 2.0, 3.0])
+    code, out, _ = run("leaderboard", two, "--out", tmp_path / "board", "--explain")
+    assert code == 0
+    flat = " ".join(out.split())
+    assert "not ranked together in PSNR: they differ in n" in flat
+    code, out, _ = run("leaderboard", two / "a", two / "b", "--out", tmp_path / "board", "--explain")
+    assert "all runs that measured the same thing are ranked together" in out
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda place: None, "is not there"),
+        (lambda place: (place.mkdir(), (place / "plan.json").write_text("{}")), "unfinished"),
+        (lambda place: place.mkdir(), "holds no finished run"),
+    ],
+)
+def test_what_is_no_sealed_run_is_one_sentence(run, tmp_path, make, message):
+    make(tmp_path / "run")
+    code, _, err = run("leaderboard", tmp_path / "run", "--out", tmp_path / "board")
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_an_unfinished_run_beside_finished_ones_is_named(run, two, tmp_path):
+    (two / "c").mkdir()
+    (two / "c" / "plan.json").write_text("{}")
+    code, _, err = run("leaderboard", two, "--out", tmp_path / "board")
+    assert code == 0
+    assert f"left out, unfinished: {two / 'c'}" in err
+
+
+def test_names_that_would_act_are_shown(run, tmp_path):
+    write_run(tmp_path / "a", "\x1b[31mred\u202e", [1.0, 2.0, 3.0])
+    code, out, _ = run("leaderboard", tmp_path / "a", "--out", tmp_path / "board")
+    assert code == 0
+    assert "\\x1b[31mred\\u202e" in out
+
+
+def test_many_boards_are_cut_short_in_the_terminal(run, tmp_path):
+    folder = write_run(tmp_path / "a", "a", [1.0, 2.0, 3.0])
+    rows = json.loads((folder / "results.json").read_bytes())
+    many = [rows[0] | {"dataset": f"set-{i}"} for i in range(30)]
+    (folder / "results.json").write_bytes(pretty_json(many))
+    record = json.loads((folder / "record.json").read_bytes())
+    (folder / "record.json").write_bytes(pretty_json(record | {"files": {}}))
+    code, out, _ = run("leaderboard", folder, "--out", tmp_path / "board")
+    assert code == 0
+    assert "and 13 more boards, on the page" in out
+
+
+def test_a_long_table_is_cut_short_in_the_terminal(run, tmp_path):
+    for i in range(15):
+        write_run(tmp_path / "runs" / f"m{i:02d}", f"m{i:02d}", [float(j + i) for j in range(10)])
+    code, out, _ = run("leaderboard", tmp_path / "runs", "--out", tmp_path / "board")
+    assert code == 0
+    assert "3 more, on the page" in out
