@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
 from evalkit.watermark.keys import Key
+from evalkit.watermark.sliced import sliced
 
 DOMAIN = "evalkit-lbw/1"
 Kind = Literal["independent", "balanced", "paired"]
@@ -74,6 +76,11 @@ class Pool:
         """Number of codes."""
         return int(self.masks.shape[1])
 
+    @cached_property
+    def sliced(self) -> npt.NDArray[np.uint64]:
+        """The lists of every code as bits, made once."""
+        return sliced(self.masks)
+
 
 def make_pool(
     key: Key, tokenizer: str, vocabulary: int, scheme: Scheme, frequencies: npt.ArrayLike | None = None
@@ -117,13 +124,21 @@ def _paired(key: Key, tokenizer: str, vocabulary: int, scheme: Scheme, frequenci
             f"the histogram has shape {counts.shape} and digest {digest[:12]}; "
             f"the scheme wants ({vocabulary},) and {(scheme.frequencies or 'any')[:12]}"
         )
-    size = round(1 / scheme.gamma)
     order = np.argsort(-counts, kind="stable")
+    return grouped_pool(key, tokenizer, Scheme(**{**asdict(scheme), "frequencies": digest}), order)
+
+
+def grouped_pool(key: Key, tokenizer: str, scheme: Scheme, order: npt.NDArray[np.int64]) -> Pool:
+    """The pool in which each 1/gamma codes that follow each other in `order` [V] are a unit with one green code.
+
+    Codes at the end that fill no unit are never green.
+    """
+    vocabulary, size = len(order), round(1 / scheme.gamma)
     units = np.empty(vocabulary, dtype=np.int64)
     units[order] = np.arange(vocabulary) // size
-    whole = vocabulary // size * size  # codes that fill no group are never green
+    members = order[: vocabulary // size * size].reshape(-1, size)
     masks = np.zeros((scheme.lists, vocabulary), dtype=bool)
     for j in range(scheme.lists):
-        draws = key.numbers(vocabulary, DOMAIN, tokenizer, scheme.epoch, j)[order[:whole]].reshape(-1, size)
-        masks[j, order[:whole].reshape(-1, size)[np.arange(len(draws)), draws.argmin(1)]] = True
-    return Pool(Scheme(**{**asdict(scheme), "frequencies": digest}), masks, units, key.id)
+        draws = key.numbers(vocabulary, DOMAIN, tokenizer, scheme.epoch, j)[members]
+        masks[j, members[np.arange(len(members)), draws.argmin(1)]] = True
+    return Pool(scheme, masks, units, key.id)

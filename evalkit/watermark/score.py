@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-import torch.nn.functional as F
 
 from evalkit.errors import EvalkitError
 from evalkit.watermark.exact import binomial_log_tail, pooled, smallest_log_p, unit_log_tail, weighted_log_tail
 from evalkit.watermark.lists import Pool
+from evalkit.watermark.sliced import greenest
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-CELLS = 2**23  # of pictures x lists, or pictures x codes, that are held at once
+CELLS = 2**21  # codes that are held at once
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,18 @@ class Scores:
     z_uncalibrated: Floats
 
 
+def scores_of(rows: Sequence[Sequence[float]]) -> Scores:
+    """Scores of rows that each hold one picture's values, in the order of the fields."""
+    whole = ("codes", "distinct", "list_id", "green")
+    names = list(Scores.__dataclass_fields__)
+    columns: list[Any] = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in names]
+    arrays: list[Any] = [
+        np.array(column, dtype=np.int64 if name in whole else np.float64)
+        for name, column in zip(names, columns, strict=True)
+    ]
+    return Scores(*arrays)
+
+
 def score_codes(codes: npt.NDArray[np.integer[Any]], pool: Pool, *, cap: int = 1) -> Scores:
     """Scores of int codes [B, N] (negative: padding). A code that occurs c times has weight min(c, `cap`).
 
@@ -53,38 +65,42 @@ def score_codes(codes: npt.NDArray[np.integer[Any]], pool: Pool, *, cap: int = 1
             f"codes are [pictures, codes] below {pool.vocabulary}; shape {codes.shape} with a largest of "
             f"{int(codes.max()) if codes.size else 'none'} given. Is this the tokenizer that the pool was made for?"
         )
-    lists = pool.scheme.lists
-    table = torch.zeros(pool.vocabulary + 1, lists)
-    table[:-1] = torch.from_numpy(pool.masks.T.astype(np.float32))  # the last row is the padding
-    step = max(1, CELLS // max(lists, codes.shape[1], 1))
-    parts = [_part(codes[start : start + step], table, pool, cap) for start in range(0, len(codes), step)]
+    step = max(1, CELLS // max(codes.shape[1], 1))
+    parts = [_part(codes[start : start + step], pool, cap) for start in range(0, len(codes), step)]
     if not parts:
-        parts = [_part(np.full((1, 1), -1), table, pool, cap)]
+        parts = [_part(np.full((1, 1), -1), pool, cap)]
         return Scores(*(np.concatenate(column)[:0] for column in zip(*parts, strict=True)))
     return Scores(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _part(codes: npt.NDArray[np.integer[Any]], table: torch.Tensor, pool: Pool, cap: int) -> tuple[Any, ...]:
+def _part(codes: npt.NDArray[np.integer[Any]], pool: Pool, cap: int) -> tuple[Any, ...]:
     gamma, lists = pool.scheme.gamma, pool.scheme.lists
     ordered = np.sort(np.where(codes < 0, pool.vocabulary, codes).astype(np.int64), axis=1)
     counts = first_counts(ordered, pool.vocabulary)
     n, distinct = counts.sum(1), (counts > 0).sum(1)
     weights = np.minimum(counts, cap)
-    rows = torch.from_numpy(ordered)
-    greens = F.embedding_bag(rows, table, mode="sum", per_sample_weights=torch.from_numpy(weights).float()).numpy()
-    best = greens.argmax(1)
-    green = np.rint(greens[np.arange(len(best)), best]).astype(np.int64)
-    if cap > 1:
-        greens = F.embedding_bag(rows, table, mode="sum", per_sample_weights=torch.from_numpy(counts).float()).numpy()
-        most = greens.max(1)
-    else:
-        most = F.embedding_bag(rows, table, mode="sum").numpy().max(1)
+    scored, beyond = _split(ordered, counts, pool.vocabulary, cap)
+    best, green, most = greenest(scored, beyond, pool.sliced, lists)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(n > 0, (most - gamma * n) / np.sqrt(n * gamma * (1 - gamma)), 0.0)
         effect = np.where(n > 0, (counts.astype(np.float64) ** 2).sum(1) / n, 0.0)
     log_list, floor = _tails(ordered, counts, weights, green, pool, cap)
     tests = np.full(len(codes), float(lists))
     return n, distinct, effect, best, green, log_list, pooled(log_list, tests), pooled(floor, tests), z
+
+
+def _split(ordered: Ints, counts: Ints, padding: int, cap: int) -> tuple[Ints, Ints]:
+    """The first `cap` copies of every code of the sorted rows [B, N], and the copies beyond them, as rows with padding."""
+    places = np.arange(ordered.shape[1])
+    copy = places - np.maximum.accumulate(np.where(counts > 0, places, 0), axis=1)
+    real = ordered < padding
+    return _kept(ordered, real & (copy < cap), padding), _kept(ordered, real & (copy >= cap), padding)
+
+
+def _kept(ordered: Ints, keep: npt.NDArray[np.bool_], padding: int) -> Ints:
+    """The codes that are kept at the front of their rows, as wide as the longest row."""
+    moved = np.sort(np.where(keep, ordered, padding), axis=1)
+    return np.ascontiguousarray(moved[:, : int(keep.sum(1).max(initial=0))])
 
 
 def first_counts(ordered: Ints, padding: int) -> Ints:
