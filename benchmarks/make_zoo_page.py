@@ -48,7 +48,11 @@ def entry(card: ModelCard) -> str:
     facts += ["stochastic decoder"] if card.stochastic else []
     lines.append(f"- {', '.join(facts)}")
     if not card.encode_only:
-        tiles = f"in tiles of {card.native_size} px" if not card.any_size else "whole, mirrored up to multiples of its stride"
+        tiles = (
+            f"in tiles of {card.native_size} px"
+            if not card.any_size
+            else "whole, mirrored up to multiples of its stride"
+        )
         lines.append(f"- `--native-resolution`: pictures are seen {tiles}")
     if card.licence:
         lines.append(f"- licence: {card.licence}")

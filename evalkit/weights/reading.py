@@ -128,9 +128,19 @@ def _refused(path: Path, name: str) -> WeightsError:
 
 
 def _broken(path: Path, error: BaseException) -> WeightsError:
+    if path.is_file() and _starts_as_zip(path) and not zipfile.is_zipfile(path):  # its table of contents is the end
+        size = path.stat().st_size
+        return WeightsError(
+            f"{path.name} is not a whole checkpoint: it breaks off after {size:,} bytes. Fetch it again"
+        )
     return WeightsError(
         f"{path.name} is not a whole checkpoint (truncated or of another kind): {_reason(error)}. Fetch it again"
     )
+
+
+def _starts_as_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
 
 
 def _reason(error: BaseException) -> str:

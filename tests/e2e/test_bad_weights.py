@@ -114,15 +114,23 @@ def test_a_truncated_file_is_to_be_fetched_again(case, say, tmp_path, suffix):
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     code, said = say(name, path)
     assert code == 2
+    assert "not a whole" in said
     assert "etch it again" in said
+    assert "codec" not in said
 
 
-def test_the_right_file_of_another_model_does_not_fit(case, say, tmp_path):
+@pytest.mark.parametrize("wrapped", ["as its own", "as expected"])
+def test_the_right_file_of_another_model_does_not_fit(case, say, tmp_path, wrapped):
     name, wrapping, _ = case
-    other = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)).state_dict()
-    code, said = say(name, write(tmp_path / "w.pt", wrapping, other))
+    other = next(each for each in TINY if each != name)
+    entry = TOKENIZERS.get(other)
+    state = entry.cls.build(TINY[other](entry.config)).state_dict()
+    key = WRAPPING[other] if wrapped == "as its own" else wrapping
+    code, said = say(name, write(tmp_path / "w.pt", key, state))
     assert code == 2
     assert f"does not fit {name}" in said
+    assert "parameters are missing" in said
+    assert wrapped == "as its own" or "are not known to it" in said
 
 
 @pytest.mark.parametrize(
