@@ -25,4 +25,4 @@ class SampleSet(FolderSet):
 
     def fingerprint(self, index: int) -> str:
         """Size of the file: times differ between installations, pictures do not."""
-        return str(self._files[index].stat().st_size)
+        return str(self.file(index).stat().st_size)

@@ -6,7 +6,7 @@ import csv
 import glob
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,9 @@ class FolderSet(ImageSet):
     `metadata.jsonl` or `metadata.csv` with `file_name` and any of `text`, `subset`, `task`, `script`.
     """
 
-    def __init__(self, root: Path, files: Sequence[Path], *, spec: str, name: str) -> None:
+    def __init__(self, root: Path, files: Iterable[str | Path], *, spec: str, name: str) -> None:
         self.root, self.spec, self.name = root, spec, name
-        order = sorted((_stable_id(file, root), file) for file in files)
+        order = sorted((_stable_id(file, root), file) for file in map(os.fspath, files))
         self._ids = [each for each, _ in order]
         self._files = [file for _, file in order]
         self._meta = read_metadata(root)
@@ -33,7 +33,7 @@ class FolderSet(ImageSet):
     @classmethod
     def of_folder(cls, root: Path) -> FolderSet:
         """Every image file below `root`; hidden files and folders are left out, links are followed once."""
-        return cls(root, list(_walk(root)), spec=str(root), name=root.resolve().name)
+        return cls(root, _walk(root), spec=str(root), name=root.resolve().name)
 
     @classmethod
     def of_glob(cls, pattern: str) -> FolderSet:
@@ -50,21 +50,21 @@ class FolderSet(ImageSet):
     def fingerprint(self, index: int) -> str:
         """Size and modification time of the file."""
         try:
-            state = self._files[index].stat()
+            state = os.stat(self._files[index])
         except OSError:
             return "missing"
         return f"{state.st_size} {state.st_mtime_ns}"
 
     def file(self, index: int) -> Path:
         """Where the picture lies."""
-        return self._files[index]
+        return Path(self._files[index])
 
     def read(self, start: int, stop: int, *, threads: int = 2) -> Iterator[Sample | Unreadable]:
         """Samples in order, decoded ahead."""
         return read_ahead(self._load, start, min(stop, len(self._files)), threads)
 
     def _load(self, index: int) -> Sample | Unreadable:
-        file, id = self._files[index], self._ids[index]
+        file, id = self.file(index), self._ids[index]
         return sample_from_bytes(id, lambda: _read_file(file), self._meta_of(file, id))
 
     def _meta_of(self, file: Path, id: str) -> Mapping[str, Any]:
@@ -77,8 +77,8 @@ class FolderSet(ImageSet):
 
 def is_image_name(name: str | Path) -> bool:
     """Whether a file name has a known image suffix and is not hidden."""
-    path = Path(name)
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    last = os.path.basename(name)
+    return os.path.splitext(last)[1].lower() in SUFFIXES and not last.startswith(".")
 
 
 def read_metadata(root: Path) -> dict[str, dict[str, Any]]:
@@ -97,7 +97,7 @@ def read_metadata(root: Path) -> dict[str, dict[str, Any]]:
         raise EvalkitError(f"{which} in {root} cannot be read ({error!r}); each row needs file_name") from None
 
 
-def _walk(root: Path) -> Iterator[Path]:
+def _walk(root: Path) -> Iterator[str]:
     seen: set[tuple[int, int]] = set()
     for folder, subfolders, files in os.walk(root, followlinks=True):
         state = os.stat(folder)
@@ -106,11 +106,13 @@ def _walk(root: Path) -> Iterator[Path]:
             continue
         seen.add((state.st_dev, state.st_ino))
         subfolders[:] = sorted(each for each in subfolders if not each.startswith("."))
-        yield from (Path(folder) / file for file in files if is_image_name(file))
+        yield from (os.path.join(folder, file) for file in files if is_image_name(file))
 
 
-def _stable_id(file: Path, root: Path) -> str:
-    relative = os.path.relpath(file, root).replace(os.sep, "/")
+def _stable_id(file: str, root: Path) -> str:
+    inside = os.path.join(os.fspath(root), "")
+    relative = file[len(inside) :] if file.startswith(inside) else os.path.relpath(file, root)
+    relative = relative.replace(os.sep, "/")
     return os.fsencode(relative).decode("utf-8", "backslashreplace")
 
 

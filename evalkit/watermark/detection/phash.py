@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations, pairwise
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -15,8 +17,8 @@ Ints = npt.NDArray[np.int64]
 SIDE, KEPT = 32, 8
 NEAR = 4  # bits of 64 that may differ
 FLAT = 2.0  # grey levels; pictures of less spread look alike whatever they are, and hash to 0
-RUNS = ((0, 13), (13, 13), (26, 13), (39, 13), (52, 12))  # two hashes within 4 bits agree in one of these
-MOST = 2048  # hashes with an equal run that are compared at once, which keeps the work linear in their number
+PARTS = (0, 11, 22, 33, 44, 54, 64)  # bits that end the six parts: two hashes within 4 bits agree in two of them
+MOST = 256  # hashes with two equal parts that are compared with each, which keeps the work linear in their number
 
 
 def phash(image: Pixels) -> int:
@@ -38,15 +40,7 @@ def groups(hashes: Ints) -> Ints:
         return first
     words, inverse = np.unique(hashes[where], return_inverse=True)
     unsigned = words.astype(np.uint64)
-    pairs = [np.zeros((0, 2), np.int64)]
-    for shift, width in RUNS:
-        run = (unsigned >> np.uint64(shift)) & np.uint64(2**width - 1)
-        order = np.argsort(run, kind="stable")
-        bounds = np.flatnonzero(np.diff(run[order])) + 1
-        for start, stop in zip([0, *bounds], [*bounds, len(order)], strict=True):
-            for begin in range(start, stop, MOST):
-                pairs += _near(order[begin : min(begin + MOST, stop)], unsigned)
-    edges = np.concatenate(pairs)
+    edges = np.concatenate([_near(unsigned, one | other) for one, other in combinations(_parts(), 2)])
     graph = coo_matrix((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(len(words), len(words)))
     _, label = connected_components(graph, directed=False)
     _, earliest = np.unique(label[inverse], return_index=True)  # label k's first place among `where`
@@ -54,10 +48,22 @@ def groups(hashes: Ints) -> Ints:
     return first
 
 
-def _near(members: Ints, words: npt.NDArray[np.uint64]) -> list[npt.NDArray[np.int64]]:
-    found = []
-    for i, a in enumerate(members[:-1].tolist()):
-        near = members[i + 1 :][np.bitwise_count(words[members[i + 1 :]] ^ words[a]) <= NEAR]
-        if len(near):
-            found.append(np.stack([np.full(len(near), a), near], 1))
-    return found
+def _parts() -> list[int]:
+    return [(1 << end) - (1 << start) for start, end in pairwise(PARTS)]
+
+
+def _near(words: npt.NDArray[np.uint64], mask: int) -> Ints:
+    """Pairs [k, 2] of words that agree in all bits of `mask` and differ in at most 4 others."""
+    keys = words & np.uint64(mask)
+    order = np.lexsort((words, keys))
+    keys, sorted_words = keys[order], words[order]
+    found = [np.zeros((0, 2), np.int64)]
+    left = np.arange(len(words) - 1)
+    for step in range(1, MOST + 1):
+        left = left[left + step < len(words)]
+        left = left[keys[left] == keys[left + step]]
+        if not len(left):
+            break
+        near = left[np.bitwise_count(sorted_words[left] ^ sorted_words[left + step]) <= NEAR]
+        found.append(np.stack([order[near], order[near + step]], 1))
+    return np.concatenate(found)
