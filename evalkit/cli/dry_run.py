@@ -62,6 +62,8 @@ def _models(verb: str, given: dict[str, Any]) -> tuple[str, ...]:
         return tuple(given["models"])
     if verb == "generate":
         return (given["model"],)
+    if verb == "watermark embed":
+        return (given["model"],) if given["model"] else ()
     return (given["pattern"],) if verb == "weights fetch" else ()
 
 
@@ -88,6 +90,38 @@ def _generate(given: dict[str, Any]) -> None:
     GENERATORS.get(given["model"])
     if not given["prompts"].endswith((".jsonl", ".txt")):
         load_prompts(given["prompts"])
+    if given.get("accelerate"):
+        from evalkit.generators.accelerate.settings import JACOBI, parse
+
+        draft = getattr(parse(given["accelerate"]), "draft", JACOBI)
+        if draft != JACOBI:
+            GENERATORS.get(draft)
+
+
+def _mark(given: dict[str, Any]) -> None:
+    from evalkit.tokenizers.registry import TOKENIZERS
+    from evalkit.watermark.spec import numbers_of
+
+    if given["tokenizer"]:
+        TOKENIZERS.get(given["tokenizer"])
+    if given["method"]:
+        numbers_of(given["method"])
+
+
+def _embed(given: dict[str, Any]) -> None:
+    _mark(given)
+    if given["model"]:
+        _generate(given)
+
+
+def _attack(given: dict[str, Any]) -> None:
+    from evalkit.watermark.attacks import read_attacks
+
+    read_attacks(given["spellings"])
+
+
+def _nothing(given: dict[str, Any]) -> None:
+    """No name of evalkit's is in it."""
 
 
 def _weights(given: dict[str, Any]) -> None:
@@ -113,6 +147,13 @@ def _system(given: dict[str, Any]) -> None:
 CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
     "tokenizer": _tokenizer,
     "generate": _generate,
+    "watermark keygen": _nothing,
+    "watermark embed": _embed,
+    "watermark detect": _mark,
+    "watermark attack": _attack,
+    "leaderboard": _nothing,
+    "sign": _nothing,
+    "verify": _nothing,
     "weights fetch": _weights,
     "weights list": _weights,
     "weights check": _weights,

@@ -71,17 +71,19 @@ MEASURES: dict[str, Measure] = {
     # cost
     "latency": Measure("seconds a picture", "generate:seconds"),
     "nfe": Measure("evaluations of the network a picture", "generate:evaluations"),
-    "speedup": Measure("speed beside the undisturbed model"),
+    "speedup": Measure("speed beside the undisturbed model", "generate:speed_up"),
     "training-speedup": Measure("speed of training beside the named method"),
     "flops-ratio": Measure("operations beside the named model"),
-    "step-compression": Measure("codes for each evaluation, or accepted length"),
-    "acceptance-rate": Measure("share of drafted codes that are kept"),
-    "peak-memory": Measure("peak memory"),
-    "kv-ratio": Measure("share of keys and values that are kept or saved"),
+    "step-compression": Measure("codes for each evaluation, or accepted length", "generate:step_compression"),
+    "acceptance-rate": Measure("share of drafted codes that are kept", "generate:acceptance_rate"),
+    "peak-memory": Measure("peak memory", "generate:peak_memory_bytes"),
+    "kv-ratio": Measure("share of keys and values that are kept or saved", "generate:kv_keys"),
     "gap-closed": Measure("share of the gap to the teacher that is closed"),
     "relative-gain": Measure("relative change beside the named model"),
     # provenance and safety
-    "watermark-tpr": Measure("share of marked pictures that are found, at a fixed share of false alarms"),
+    "watermark-tpr": Measure(
+        "share of marked pictures that are found, at a fixed share of false alarms", "watermark detect:detected_share"
+    ),
     "watermark-auc": Measure("area under the curve of detection"),
     "erasure-object": Measure("rate at which a ResNet-50 sees the erased object"),
     "erasure-style": Measure("rate at which a classifier sees the erased style"),

@@ -12,6 +12,7 @@ from evalkit.weights.find import weights_manifest
 from evalkit.weights.state import State, weight_states
 
 DRAWN = ("native", "library", "worker")  # runners whose seconds are the model's own
+GAINED = ("speed_up", "step_compression", "acceptance_rate", "peak_memory_bytes", "kv_keys")  # by --accelerate
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,18 @@ def not_taken(card: SystemCard) -> tuple[str, ...]:
 
 
 def _applies(card: SystemCard, here: str) -> bool:
-    """Reconstructions need a tokenizer, seconds a model that draws here, counted evaluations a network of evalkit's."""
+    """Reconstructions need a tokenizer, seconds a model that draws here, counted evaluations a network of evalkit's.
+
+    What an acceleration gains, and what a detector finds, are taken by a step of the plan or not at all.
+    """
     verb, _, name = here.partition(":")
     if verb == "tokenizer":
         both_ways = {each for model in list_models("tokenizer") if not model.encode_only for each in _names(model)}
         return any(each in both_ways for each in card.tokenizers)
+    if name in GAINED:
+        return card.runner == "native" and any(" --accelerate " in step.command for step in card.steps)
+    if verb == "watermark detect":
+        return any(step.command.startswith("evalkit watermark detect ") for step in card.steps)
     if verb == "generate":
         return card.runner in DRAWN if name == "seconds" else card.runner == "native" and bool(card.generators)
     return True

@@ -77,6 +77,14 @@ def test_its_worker_is_a_file_that_is_tested_and_started_by_a_step(card: SystemC
 
 
 @each
+def test_an_acceleration_in_a_step_has_a_test_and_fits_a_model_of_the_card(card: SystemCard):
+    for step in card.steps:
+        if found := re.search(r"--model (\S+) .*--accelerate (\w+)", step.command):
+            assert f'"{found[2]}:' in sources()
+            assert card.runner != "native" or found[1] in card.generators
+
+
+@each
 def test_modules_that_a_card_points_to_can_be_imported(card: SystemCard):
     import importlib
 
@@ -96,8 +104,11 @@ def test_what_evalkit_is_said_to_take_is_a_metric_of_that_verb():
         if verb == "tokenizer":
             assert metric in METRICS, name
             assert f'"{metric.partition("_")[0]}' in sources(), f"{metric} has no test"
+        elif metric in ("seconds", "evaluations"):
+            assert verb == "generate"
         else:
-            assert verb in ("", "generate"), f"{name}: say here how {verb} is checked"
+            assert verb in ("", "generate", "watermark detect"), f"{name}: say here how {verb} is checked"
+            assert f'"{metric}"' in sources() or not metric, f"{metric} has no test"
 
 
 def test_every_measure_and_every_rule_is_used():
