@@ -25,7 +25,7 @@ class FolderSet(ImageSet):
 
     def __init__(self, root: Path, files: Iterable[str | Path], *, spec: str, name: str) -> None:
         self.root, self.spec, self.name = root, spec, name
-        order = sorted((_stable_id(file, root), file) for file in map(os.fspath, files))
+        order = sorted((_stable_id(file, root), file) for file in [os.fspath(each) for each in files])
         self._ids = [each for each, _ in order]
         self._files = [file for _, file in order]
         self._meta = read_metadata(root)

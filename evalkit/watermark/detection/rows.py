@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -127,8 +128,7 @@ def shard_rows(
 def judged_rows(table: pa.Table, judged: Mapping[str, pa.Array], made_with: Mapping[str, str]) -> pa.Table:
     """Rows with group, q and verdict, as samples.parquet holds them."""
     columns = {name: table[name] for name in table.column_names}
-    hashes = table["phash"].to_pylist()
-    columns["phash"] = pa.array([None if h is None else f"{h & 0xFFFFFFFFFFFFFFFF:016x}" for h in hashes], pa.string())
+    columns["phash"] = _hex(table["phash"])
     columns |= dict(judged)
     columns |= {name: pa.repeat(pa.scalar(text, pa.string()), len(table)) for name, text in made_with.items()}
     first = ["id", "verdict", "p", "log10_p", "p_calibrated", "q", "error", "warning"]
@@ -163,6 +163,14 @@ class CsvFile:
 
 
 _OF_FILE = ("phash", "width", "height", "format", "mode", "orientation")
+
+
+def _hex(column: pa.ChunkedArray) -> pa.Array:
+    """64-bit hashes as 16 hex digits."""
+    absent = column.is_null().to_numpy()
+    values = np.asarray(pc.fill_null(column, 0).to_numpy(), ">i8")
+    digits = np.frombuffer(binascii.hexlify(values.tobytes()), "S16")
+    return pa.array(digits, pa.binary(16), mask=absent).cast(pa.binary()).cast(pa.string())
 
 
 def _harmless(column: pa.ChunkedArray) -> pa.ChunkedArray:
