@@ -29,6 +29,11 @@ from evalkit.runs.job import RunOptions
 @click.option("--steps", type=click.IntRange(min=1), help="Iterations, where the model chooses their number.")
 @click.option("--layout", type=click.Choice(["geneval", "wise", "npz50k"]), help="Also as this scorer expects them.")
 @click.option("--timeout", type=click.FloatRange(min=1), help="Seconds that a program or endpoint has for a picture.")
+@click.option(
+    "--accelerate",
+    metavar="SPEC",
+    help="NAME:parameter=value,… with speculative, lantern, gsd (next-token models), cspd (mar), hack (next-scale models).",
+)
 @click.option("--retry-failed", is_flag=True, help="Ask again for what failed in the finished run.")
 @run_options
 @click.pass_context
@@ -44,6 +49,7 @@ def generate(
     steps: int | None,
     layout: str | None,
     timeout: float | None,
+    accelerate: str | None,
     retry_failed: bool,
     options: RunOptions,
     as_json: bool,
@@ -54,6 +60,7 @@ def generate(
     evalkit generate --model world-ar --prompts world                     nothing to download
     evalkit generate -m var-d16 -p classes:imagenet -n 50 --layout npz50k
     evalkit generate -m llamagen-xl-t2i -p prompts.jsonl -n 4 --seed 0 --weights FOLDER
+    evalkit generate -m world-ar -p world --accelerate speculative:length=16
     evalkit generate -m "command:python worker.py" -p prompts.txt         any program of any environment
 
     Typed again, an interrupted run goes on; the batch size never changes a picture. Exit code 1: some requests failed
@@ -75,12 +82,15 @@ def generate(
         steps=steps,
         layout=layout,
         timeout=timeout,
+        accelerate=accelerate,
         retry_failed=retry_failed,
         options=options,
     )
     failed = run.samples.num_rows - run.samples["error"].null_count
     if as_json:
         said = {"run": run.path.as_posix(), "model": run.record["model"]["name"], "results": run.results}
+        if "acceleration" in run.record:
+            said["acceleration"] = run.record["acceleration"]
         click.echo(json.dumps({**said, "images": run.samples.num_rows - failed, "failed": failed}, indent=1))
     else:
         show_generated(run)

@@ -77,20 +77,35 @@ class Ahead:
             self.evaluations += 1
         m = len(codes)
         if m == 0:
-            return self._of(self.begun, 0, codes)[None]
+            return self._chosen(self.begun[:, None], codes)
         fresh = codes[self.known :].expand(self.branches, -1)
         raw = self.growing.block(fresh, self.known)[:, -count:]
         self.evaluations += 1
         self.known = m
-        return torch.stack([self._of(raw[:, i], m - count + 1 + i, codes) for i in range(raw.shape[1])])
+        return self._chosen(raw, codes)
 
-    def _of(self, raw: Tensor, position: int, codes: Tensor) -> Tensor:
-        """[V] from the branches' logits [branches, V] of one position."""
-        logits, guidance = raw[:1], self.sampler.guidance
-        if self.guided and (position == 0 or guidance.active(position - 1)):
-            logits = guidance.combine(logits, raw[1:], position / max(self.total - 1, 1))
-        step = Step(position, range(position, position + 1), codes[None, :position], (self.seed,))
-        logits = logits[:, None]
-        for processor in self.processors:
-            logits = processor(logits, step)
-        return logits[0, 0]
+    def _chosen(self, raw: Tensor, codes: Tensor) -> Tensor:
+        """[n, V] from the branches' logits [branches, n, V] of the last n positions up to the one behind `codes`."""
+        places = range(len(codes) + 1 - raw.shape[1], len(codes) + 1)
+        logits = self._guided(raw, places)[None] if self.guided else raw
+        if not self.processors:
+            return logits[0]
+        parts = []
+        for i, place in enumerate(places):
+            part, step = logits[:, i : i + 1], Step(place, range(place, place + 1), codes[None, :place], (self.seed,))
+            for processor in self.processors:
+                part = processor(part, step)
+            parts.append(part[0])
+        return torch.cat(parts)
+
+    def _guided(self, raw: Tensor, places: range) -> Tensor:
+        """[n, V]; positions with the same scale are combined together."""
+        guidance, end = self.sampler.guidance, max(self.total - 1, 1)
+        on = [place == 0 or guidance.active(place - 1) for place in places]
+        if all(on) and len({guidance.at(place / end) for place in places}) == 1:
+            return guidance.combine(raw[0], raw[1], places[0] / end)
+        parts = [
+            guidance.combine(raw[0, i], raw[1, i], place / end) if on[i] else raw[0, i]
+            for i, place in enumerate(places)
+        ]
+        return torch.stack(parts)

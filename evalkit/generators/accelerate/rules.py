@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -16,20 +17,29 @@ from evalkit.generators.acceptance import (
     accept_relaxed,
     accept_relaxed_greedily,
 )
-from evalkit.generators.sampling import Sampler, law
+from evalkit.generators.sampling import Sampler
 from evalkit.tokenizers.base import Tokenizer
+
+
+@dataclass(frozen=True)
+class Said:
+    """The verifier's `logits` [n, V] and the `laws` [n, V] that `sampler` makes of them."""
+
+    logits: Tensor
+    laws: Tensor
+    sampler: Sampler
 
 
 class Rule(Protocol):
     """Which drafted codes are kept."""
 
-    def __call__(self, drafted: Tensor, draft: Tensor, logits: Tensor, sampler: Sampler, uniforms: Tensor) -> Accepted:
+    def __call__(self, drafted: Tensor, draft: Tensor, said: Said, uniforms: Tensor) -> Accepted:
         """Codes [n] drawn from the laws `draft` [n, V], against the verifier's `logits` [n, V]."""
 
 
-def exact(drafted: Tensor, draft: Tensor, logits: Tensor, sampler: Sampler, uniforms: Tensor) -> Accepted:
+def exact(drafted: Tensor, draft: Tensor, said: Said, uniforms: Tensor) -> Accepted:
     """The law of the codes is the verifier's."""
-    return accept(drafted, draft, law(logits, sampler), uniforms)
+    return accept(drafted, draft, said.laws, uniforms)
 
 
 class Grouped:
@@ -38,10 +48,9 @@ class Grouped:
     def __init__(self, codebook: Tensor, rule: GroupRule) -> None:
         self.distances, self.rule = Distances(codebook), rule
 
-    def __call__(self, drafted: Tensor, draft: Tensor, logits: Tensor, sampler: Sampler, uniforms: Tensor) -> Accepted:
+    def __call__(self, drafted: Tensor, draft: Tensor, said: Said, uniforms: Tensor) -> Accepted:
         """A code has the ratio of its whole group."""
-        verifier = law(logits, sampler)
-        return accept_grouped(drafted, draft, verifier, uniforms, self.distances, self.rule, ranking=logits)
+        return accept_grouped(drafted, draft, said.laws, uniforms, self.distances, self.rule, ranking=said.logits)
 
 
 class Relaxed:
@@ -50,12 +59,12 @@ class Relaxed:
     def __init__(self, codebook: Tensor, k: int, delta: float) -> None:
         self.nearest, self.k, self.delta = Nearest(codebook), k, delta
 
-    def __call__(self, drafted: Tensor, draft: Tensor, logits: Tensor, sampler: Sampler, uniforms: Tensor) -> Accepted:
+    def __call__(self, drafted: Tensor, draft: Tensor, said: Said, uniforms: Tensor) -> Accepted:
         """A code has the probability of its neighbours too."""
-        if sampler.top_k == 1:
-            softened = torch.softmax(logits.double() / sampler.temperature, -1)
-            return accept_relaxed_greedily(drafted, law(logits, sampler), softened, self.nearest, self.k, self.delta)
-        return accept_relaxed(drafted, draft, law(logits, sampler), uniforms, self.nearest, self.k, self.delta)
+        if said.sampler.top_k == 1:
+            softened = torch.softmax(said.logits.double() / said.sampler.temperature, -1)
+            return accept_relaxed_greedily(drafted, said.laws, softened, self.nearest, self.k, self.delta)
+        return accept_relaxed(drafted, draft, said.laws, uniforms, self.nearest, self.k, self.delta)
 
 
 class Distances:

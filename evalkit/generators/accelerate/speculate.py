@@ -17,7 +17,7 @@ from torch import Tensor
 
 from evalkit.generators.accelerate.ahead import Ahead, AheadRunner
 from evalkit.generators.accelerate.drafts import Draft, JacobiDraft, ModelDraft
-from evalkit.generators.accelerate.rules import Rule
+from evalkit.generators.accelerate.rules import Rule, Said
 from evalkit.generators.base import Request
 from evalkit.generators.sampling import Sampler, law, pick, uniforms
 
@@ -64,13 +64,14 @@ class Speculation:
             guess, laws = draft.propose(codes, min(self.length, count - done - 1))
             n = len(guess)
             logits = target.logits(torch.cat([codes, guess]), n + 1)
-            accepted = self.rule(guess, laws, logits[:n], sampler, judged[done : done + n]) if n else None
-            taken = accepted.count if accepted else 0
-            after = accepted.residual if accepted else None
-            after = law(logits[n], sampler) if after is None else after
+            known = law(logits, sampler)
+            taken, after = 0, known[n]
+            if n:
+                accepted = self.rule(guess, laws, Said(logits[:n], known[:n], sampler), judged[done : done + n])
+                taken, after = accepted.count, known[n] if accepted.residual is None else accepted.residual
             codes = torch.cat([codes, guess[:taken], pick(after, own[done + taken])[None]])
             target.forget(len(codes) - 1)
-            draft.learn(len(codes), done, law(logits, sampler))
+            draft.learn(len(codes), done, known)
             rounds, drafted, kept = rounds + 1, drafted + n, kept + taken
         return codes, Counted(target.evaluations, draft.evaluations, rounds, drafted, kept, count)
 

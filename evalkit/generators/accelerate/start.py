@@ -31,6 +31,11 @@ class Acceleration:
     apply: Callable[[bool], None]
     budgets: Budgets | None = None
 
+    @property
+    def single(self) -> bool:
+        """Whether pictures are drawn one at a time."""
+        return isinstance(self.settings, Speculative)
+
     def on(self) -> None:
         """Draw with it."""
         self.apply(True)

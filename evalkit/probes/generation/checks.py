@@ -14,6 +14,7 @@ from evalkit.generators.base import Generator, Image, Request
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.registry import GENERATORS, load_generator
 from evalkit.generators.sampling import Sampler
+from evalkit.probes.generation.acceleration import restore, results
 from evalkit.runs.attestation.checks import CHECKS, Checks, How, Outcome, chosen
 from evalkit.runs.attestation.verdict import Failure
 from evalkit.runs.store import Run
@@ -29,7 +30,8 @@ class GenerationChecks(Checks):
     def recompute(self, run: Run, how: How) -> Outcome:
         """Counts from the rows; the rows against the pictures' bytes and the manifest."""
         failed = run.samples.num_rows - run.samples["error"].null_count
-        counts = {"images_made": run.samples.num_rows - failed, "images_failed": failed}
+        counts: dict[str, object] = {"images_made": run.samples.num_rows - failed, "images_failed": failed}
+        counts.update((each.metric, each.value) for each in results(run.samples, ""))
         bad = [
             Failure("results.json", f"{row['metric']} is {row['value']}, the rows give {counts.get(row['metric'])}")
             for row in run.results
@@ -92,6 +94,8 @@ def _generator(run: Run, how: How) -> Generator:
     generator.rows = int(model.get("rows", generator.rows))
     if run.record["plan"].get("compile"):
         raise EvalkitError("the run was made by a compiled network, whose rounding is its own")
+    if said := run.record["plan"].get("accelerate"):
+        restore(generator, said, lambda name: load_generator(name, beside.get(name), how.device, model["dtype"]))
     return generator
 
 

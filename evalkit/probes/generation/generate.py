@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from evalkit.errors import EvalkitError
+from evalkit.generators.accelerate.settings import JACOBI, Settings, parse
 from evalkit.generators.base import Generator
 from evalkit.generators.external import ExternalGenerator
 from evalkit.generators.network import NetworkTokenGenerator
 from evalkit.generators.registry import GENERATORS, load_generator
 from evalkit.generators.sampling import Sampler
 from evalkit.jsonio import canonical_json
+from evalkit.probes.generation.acceleration import start
 from evalkit.probes.generation.job import GenerationJob
 from evalkit.probes.generation.layouts import write_layout
 from evalkit.probes.generation.prompts import PromptSet, load_prompts
@@ -38,6 +40,7 @@ def generate_images(
     layout: str | None = None,
     timeout: float | None = None,
     retry_failed: bool = False,
+    accelerate: str | Settings | None = None,
     prepare: Callable[[Generator], None] | None = None,
     options: RunOptions | None = None,
 ) -> Run:
@@ -46,14 +49,18 @@ def generate_images(
     `sampler`: by default the model's own; `guidance` (in the model's own numbers), `temperature`, `top_k`, `top_p` and
     `steps` change single values of it. `layout`: also write the pictures as `geneval`, `wise` or `npz50k` expects them.
     `timeout`: seconds that a program or an endpoint has for one picture. `retry_failed`: ask again for what failed in a
-    finished run. `prepare` is given the loaded generator before anything is planned (to add a watermark, say). Raises
+    finished run. `accelerate`: draw faster or in less memory, as `speculative:length=8` (see docs/runners.md); the record
+    says what was gained. `prepare` is given the loaded generator before anything is planned (to add a watermark, say). Raises
     `EvalkitError` before any work where a name, a file or an option is wrong.
     """
     options = options or RunOptions()
     if samples < 1:
         raise EvalkitError(f"at least one sample of each prompt is needed; {samples} given")
     asked = prompts if isinstance(prompts, PromptSet) else load_prompts(prompts)
-    generator = _loaded(model, options) if isinstance(model, str) else model
+    if isinstance(accelerate, str):
+        accelerate = parse(accelerate)
+    draft = _draft_name(accelerate)
+    generator = _loaded(model, options, draft) if isinstance(model, str) else model
     if prepare is not None:
         prepare(generator)
     given = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps}
@@ -64,7 +71,10 @@ def generate_images(
         generator.compile()
     if timeout is not None and isinstance(generator, ExternalGenerator):
         generator.timeout = timeout
-    job = GenerationJob(generator, asked, samples, chosen, options)
+    acceleration = None
+    if accelerate is not None:
+        acceleration = start(generator, accelerate, lambda name: _loaded(name, _of_draft(name, options)))
+    job = GenerationJob(generator, asked, samples, chosen, options, acceleration)
     store = RunStore(options.out or _folder(job))
     job.folder = store.path
     if retry_failed and store.sealed:
@@ -80,25 +90,47 @@ def generate_images(
     return run
 
 
-def _loaded(name: str, options: RunOptions) -> Generator:
+def _draft_name(settings: Settings | None) -> str | None:
+    name = getattr(settings, "draft", JACOBI)
+    return None if name == JACOBI else GENERATORS.canonical(name)
+
+
+def _of_draft(name: str, options: RunOptions) -> RunOptions:
+    """Only the weights that are meant for the draft: NAME=FILE, and folders, which hold those of several models."""
+    name = GENERATORS.canonical(name)
+    mine = [each for each in options.weights if _canonical(each.partition("=")[0]) == name or Path(each).is_dir()]
+    return replace(options, weights=tuple(mine))
+
+
+def _loaded(name: str, options: RunOptions, other: str | None = None) -> Generator:
     name = GENERATORS.canonical(name)
     tokenizer = GENERATORS.get(name).tokenizer
-    weights, beside = _weights(options.weights, name, tokenizer)
+    weights, beside = _weights(options.weights, name, tokenizer, other)
     return load_generator(name, weights, options.device, options.dtype, tokenizer_weights=beside)
 
 
-def _weights(given: Sequence[str], name: str, tokenizer: str | None) -> tuple[str | None, str | None]:
+def _weights(
+    given: Sequence[str], name: str, tokenizer: str | None, other: str | None = None
+) -> tuple[str | None, str | None]:
+    """Files of the model `name` and of its tokenizer; those of the model `other` are not looked at."""
     own: str | None = None
     beside: str | None = None
     for each in given:
         key, equals, path = each.partition("=")
         if equals and key in (tokenizer, "tokenizer"):
             beside = path
-        elif equals and key == name:
+        elif equals and _canonical(key) == name:
             own = path
-        else:
+        elif not (equals and other is not None and _canonical(key) == other):
             own = each
     return own, beside
+
+
+def _canonical(name: str) -> str:
+    try:
+        return GENERATORS.canonical(name)
+    except EvalkitError:
+        return name
 
 
 def _folder(job: GenerationJob) -> Path:

@@ -11,8 +11,10 @@ from typing import Any
 import pyarrow as pa
 
 import evalkit
+from evalkit.generators.accelerate.start import Acceleration
 from evalkit.generators.base import Generator, Request
 from evalkit.generators.sampling import Sampler
+from evalkit.probes.generation.acceleration import FEW, report, results
 from evalkit.probes.generation.page import write_page
 from evalkit.probes.generation.prompts import PromptSet
 from evalkit.probes.generation.rows import seed_of
@@ -30,8 +32,15 @@ class GenerationJob(Job):
     """Every prompt of a set, `samples` times."""
 
     def __init__(
-        self, generator: Generator, prompts: PromptSet, samples: int, sampler: Sampler, options: RunOptions
+        self,
+        generator: Generator,
+        prompts: PromptSet,
+        samples: int,
+        sampler: Sampler,
+        options: RunOptions,
+        acceleration: Acceleration | None = None,
     ) -> None:
+        self.acceleration = acceleration
         self.generator, self.prompts, self.samples, self.sampler = generator, prompts, samples, sampler
         self.options, self.title, self.timers = options, generator.name, Timers()
         self.folder: Path | None = None  # of the run, once it is known
@@ -55,6 +64,7 @@ class GenerationJob(Job):
             "compile": self.options.compile,
             "dtype": str(getattr(self.generator, "dtype", self.options.dtype)).removeprefix("torch."),
             **_processors(self.generator),
+            **self._accelerated(),
         }
 
     def shards(self) -> Sequence[Shard]:
@@ -89,6 +99,13 @@ class GenerationJob(Job):
         folder.mkdir(exist_ok=True)
         for file in store.shard_files(keys):
             write_bytes(folder / file.name, file.read_bytes())
+        if self.acceleration is not None:
+            self.options.progress.note("measuring the plain loop on a few of the same requests")
+            good = [i for i, error in enumerate(samples["error"].to_pylist()) if error is None]
+            requests = [self.asked(position)[2] for position in good[: max(FEW, SHARD)]]
+            gained = {"acceleration": report(self.acceleration, samples, requests)} if good else {}
+        else:
+            gained = {}
         seconds = [float(s) for key in keys for s in store.arrays(key)["seconds"]]
         write_bytes(store.path / "manifest.jsonl", self._manifest(samples, seconds))
         write_bytes(store.path / "results.json", results_json(self._results(samples)))
@@ -104,6 +121,7 @@ class GenerationJob(Job):
             "sampler": self.sampler.as_dict(),
             "seed": self.options.seed,
             "plan": self.plan(),
+            **gained,
             "environment": environment(self.options.device),
             "timings": {
                 "seconds": {stage: round(s, 3) for stage, s in self.timers.seconds.items()},
@@ -127,7 +145,11 @@ class GenerationJob(Job):
             name = self.prompts.name
             return Result("generate", name, metric, float(value), None, None, "count", samples.num_rows, "", better, "")
 
-        return [count("images_made", samples.num_rows - failed, "higher"), count("images_failed", failed, "lower")]
+        made = [count("images_made", samples.num_rows - failed, "higher"), count("images_failed", failed, "lower")]
+        return made if self.acceleration is None else made + results(samples, self.prompts.name)
+
+    def _accelerated(self) -> dict[str, Any]:
+        return {} if self.acceleration is None else {"accelerate": self.acceleration.plan()}
 
     def _manifest(self, samples: pa.Table, seconds: list[float]) -> bytes:
         shared = {
@@ -136,6 +158,7 @@ class GenerationJob(Job):
             "tokenizer": self.generator.tokenizer_name,
             "sampler": self.sampler.as_dict(),
             **_processors(self.generator),
+            **self._accelerated(),
         }
         lines = []
         for row, spent in zip(samples.to_pylist(), seconds, strict=True):

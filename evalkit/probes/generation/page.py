@@ -59,6 +59,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("tokenizer", model["tokenizer"] or ""),
         ("device, precision", f"{model['device']}, {model['dtype']}"),
         ("sampler", json.dumps(record["sampler"], ensure_ascii=False)),
+        ("acceleration", json.dumps(record["acceleration"], ensure_ascii=False) if "acceleration" in record else ""),
         ("prompts", f"{record['data']['name']}, sha256 {record['data']['digest']}"),
         ("seed", str(record["seed"])),
         ("time", f"{seconds} s a picture; bound by {timings['bound_by']}" if seconds is not None else ""),
