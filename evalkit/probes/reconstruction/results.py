@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.codes import code_use
 from evalkit.metrics.psnr import psnr, target_range
+from evalkit.metrics.ssim import SMALLEST_MS_SSIM
 from evalkit.probes.reconstruction.details import detail_results, speaks_of_detail
 from evalkit.probes.reconstruction.distances import distribution_results, infinity_results
 from evalkit.probes.reconstruction.faces import face_results, speaks_of_faces
@@ -32,6 +34,9 @@ NO_CODES = {
     "shift_psnr": "no picture could be moved and encoded again",
     "shift_codes": "only codes that are one for each cell of a grid can move with the picture",
 }
+TOO_SMALL = (
+    f"MS-SSIM has five scales and needs sides of at least {SMALLEST_MS_SSIM} px; the scored pictures are smaller"
+)
 IMAGE_TASKS = ("reconstruction", "detail", "text")
 
 
@@ -101,7 +106,9 @@ def _pixel_results(task: str, dataset: str, part: pa.Table, protocol: Protocol, 
     else:
         yield result("psnr", _pooled(part, protocol, mean("mse")))
     yield result("ssim", mean("ssim"))
-    yield result("ms_ssim", mean("ms_ssim"))
+    ms_ssim = mean("ms_ssim")
+    small = part.num_rows > 0 and math.isnan(ms_ssim.value)
+    yield unavailable(task, dataset, "ms_ssim", protocol, TOO_SMALL) if small else result("ms_ssim", ms_ssim)
     for net in protocol.lpips.nets:
         metric = f"lpips_{net}"
         reason = job.judges.unavailable.get(metric)

@@ -254,3 +254,11 @@ def test_survival_of_each_bit_is_drawn_and_kept_out_of_the_table(photos, tmp_pat
     assert "Which codes return" in page
     assert "Survival, JPEG 75 by bit" in page
     assert "mine[bit" not in page.partition('id="survival"')[0]
+
+
+def test_pictures_too_small_for_ms_ssim_are_called_so(photos, tmp_path):
+    options = RunOptions(out=tmp_path / "run", keep="none")
+    (run,) = evaluate_tokenizer("jpeg-q75", photos, tasks=["reconstruction"], size=128, options=options)
+    row = by_metric(run)["reconstruction", "ms_ssim"]
+    assert (row["status"], row["value"]) == ("unavailable", None)
+    assert "at least 161 px" in row["reason"]
