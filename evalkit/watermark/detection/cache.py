@@ -137,8 +137,9 @@ def packed(codes: Ints, vocabulary: int) -> bytes:
 def unpacked(parts: Sequence[bytes], vocabulary: int, shape: tuple[int, ...]) -> Ints:
     """int64 [B, *shape] of what `packed` made of each."""
     if vocabulary == 2:
-        flat = np.frombuffer(b"".join(parts), np.uint8).reshape(len(parts), -1)
-        return np.unpackbits(flat, axis=1, count=int(np.prod(shape))).reshape(len(parts), *shape).astype(np.int64)
+        bits = int(np.prod(shape))
+        flat = np.frombuffer(b"".join(parts), np.uint8).reshape(len(parts), -(-bits // 8))
+        return np.unpackbits(flat, axis=1, count=bits).reshape(len(parts), *shape).astype(np.int64)
     return np.frombuffer(b"".join(parts), _kind(vocabulary)).reshape(len(parts), *shape).astype(np.int64)
 
 

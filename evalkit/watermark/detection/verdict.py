@@ -16,6 +16,7 @@ Floats = npt.NDArray[np.float64]
 DETECTED, NOT_DETECTED, INCONCLUSIVE, ERROR = "detected", "not detected", "inconclusive", "error"
 VERDICTS = (DETECTED, NOT_DETECTED, INCONCLUSIVE, ERROR)
 Decide = Literal["exact", "calibrated", "larger"]
+EXACT = 1e-12  # relative; a p that lies on the line is below it, whatever its logarithm was rounded to
 DEEPEST = -690.0  # log p of which the exponential is still a normal float
 
 
@@ -67,12 +68,12 @@ def judge(log_p: Floats, log_floor: Floats, group: Ints, content: Ints, rule: Ru
     group_p = np.exp(np.clip(smallest + versions, DEEPEST, 0.0))
     q = benjamini_hochberg(group_p)
     if rule.fdr is None:
-        cut = np.full(len(log_p), np.log(rule.alpha))
+        cut = np.full(len(log_p), np.log(rule.alpha) + EXACT)
         detected = log_p <= cut
     else:
-        called = q <= rule.fdr
+        called = q <= rule.fdr * (1 + EXACT)
         threshold = rule.fdr * max(int(called.sum()), 1) / len(names)
-        cut = np.log(threshold) - versions[number] + 1e-12  # a p that lies on the line is below it
+        cut = np.log(threshold) - versions[number] + EXACT
         detected = called[number] & (log_p <= cut)
     verdict = np.where(detected, DETECTED, np.where(log_floor > cut, INCONCLUSIVE, NOT_DETECTED))
     return Judged(q[number], verdict, len(names), float(cut.max()))
