@@ -75,6 +75,14 @@ class Notes(Protocol):
         """Plain data."""
 
 
+@runtime_checkable
+class BitByBit(Protocol):
+    """A logits processor of codes that are vectors of bits, which depends on a code's bits before: they are drawn in order."""
+
+    def bit(self, logits: Tensor, drawn: Tensor, step: Step) -> Tensor:
+        """Logits [B, n, 2] of the next bit of each code, behind those `drawn` [B, n, k]."""
+
+
 class Drawing(Protocol):
     """Another way to draw codes than a runner's own loop, such as speculative decoding."""
 
@@ -193,11 +201,24 @@ class TokenGenerator(Generator):
         return torch.stack(in_rows(requests, self.rows, self.default_sampler, sampled, self.alike))
 
     def choose(self, logits: Tensor, step: Step, sampler: Sampler, draws: Tensor) -> Tensor:
-        """Codes [B, n] of guided logits [B, n, V]: processors first, then temperature, filters and the draw."""
+        """Codes [B, n] of guided logits [B, n, V] (bits [B, n, k] of [B, n, k, 2]): processors first, then temperature,
+        filters and the draw.
+        """
         for processor in self.logits_processors:
             logits = processor(logits, step)
         at = step.positions
-        return sample(logits, draws[:, at.start : at.stop : at.step], sampler)
+        draws = draws[:, at.start : at.stop : at.step]
+        processors: list[object] = list(self.logits_processors)
+        in_order = [each for each in processors if isinstance(each, BitByBit)]
+        if not in_order or logits.ndim < 4:
+            return sample(logits, draws, sampler)
+        bits = torch.zeros_like(draws[..., :0], dtype=torch.int64)
+        for number in range(logits.shape[2]):
+            following = logits[:, :, number]
+            for each in in_order:
+                following = each.bit(following, bits, step)
+            bits = torch.cat([bits, sample(following, draws[..., number], sampler)[..., None].to(bits.device)], -1)
+        return bits
 
     def _sample(self, requests: Sequence[Request], sampler: Sampler) -> tuple[Tensor, int]:
         if self.drawing is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -42,6 +42,25 @@ class GreenBias:
         return self.mark.bias(logits, step, self.delta)
 
 
+@runtime_checkable
+class BitMarks(Protocol):
+    """A mark that colours a bit by those before it in its code."""
+
+    def bit(self, logits: Tensor, drawn: Tensor, step: Step, delta: float) -> Tensor:
+        """Logits [B, n, 2] of the next bit, the green one raised."""
+
+
+class BitBias(GreenBias):
+    """The same for codes that are vectors of bits, drawn one bit after the other."""
+
+    def bit(self, logits: Tensor, drawn: Tensor, step: Step) -> Tensor:
+        """Logits [B, n, 2] of the next bit behind those `drawn` [B, n, k], the green one raised."""
+        mark: object = self.mark
+        if not isinstance(mark, BitMarks):
+            raise EvalkitError(f"{self.mark.method} marks no bits; give --method bitmark")
+        return mark.bit(logits, drawn, step, self.delta)
+
+
 def mark_generator(generator: object, mark: Mark, delta: float) -> GreenBias:
     """Let `generator` mark every picture that it makes from now on; raises `EvalkitError` where it cannot."""
     if not isinstance(generator, TokenGenerator) or not generator.vocab_size:
@@ -50,6 +69,6 @@ def mark_generator(generator: object, mark: Mark, delta: float) -> GreenBias:
             f"{name} does not choose discrete codes here, so its sampling cannot be biased; "
             "mark its pictures afterwards with `evalkit watermark embed`"
         )
-    bias = GreenBias(mark, delta)
+    bias = (BitBias if mark.reads == "bits" else GreenBias)(mark, delta)
     generator.logits_processors.append(bias)
     return bias

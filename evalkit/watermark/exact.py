@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 from scipy.special import logsumexp
-from scipy.stats import binom
+from scipy.stats import binom, hypergeom
 
 Floats = npt.NDArray[np.float64]
 SMALLEST = float(np.finfo(np.float64).tiny)
@@ -62,6 +62,38 @@ def unit_log_tail(score: int, units: Sequence[tuple[Sequence[int], int]]) -> flo
     return _tail(pmf, score)
 
 
+def hypergeometric_log_tail(score: int, draws: Sequence[tuple[int, int, int]]) -> float:
+    """log P[total >= score] where each (codes, green, drawn) is a list of exact size of which distinct codes are drawn.
+
+    >>> round(float(np.exp(hypergeometric_log_tail(2, [(4, 2, 2)]))), 4)
+    0.1667
+    """
+    if score <= 0:
+        return 0.0
+    pmf = np.ones(1)
+    for codes, green, drawn in draws:
+        pmf = np.convolve(pmf, _hypergeometric(codes, green, drawn))
+    return _tail(pmf, score)
+
+
+def coins_log_tail(score: int, weights: Sequence[int]) -> float:
+    """log P[sum of w * fair coins >= score] for coins of any whole weights above 0.
+
+    >>> round(float(np.exp(coins_log_tail(5, [5, 3, 1]))), 4)
+    0.5
+    """
+    if score <= 0:
+        return 0.0
+    pmf = np.zeros(sum(weights) + 1)
+    pmf[0], end = 1.0, 1
+    for weight in sorted(weights):
+        lower = 0.5 * pmf[:end]
+        pmf[:end] = lower
+        pmf[weight : weight + end] += lower
+        end += weight
+    return _tail(pmf, score)
+
+
 def pooled(log_p: npt.ArrayLike, tests: npt.ArrayLike) -> Floats:
     """log of Bonferroni's min(1, tests * p): valid whatever the dependence of lists, shifts and scales that were tried."""
     found: Floats = np.minimum(np.asarray(log_p) + np.log(np.asarray(tests, dtype=np.float64)), 0.0)
@@ -83,6 +115,12 @@ def _weighted(copies: tuple[int, ...], gamma: float) -> Floats:
             step[::weight] = binom.pmf(np.arange(count + 1), count, gamma)
             pmf = np.convolve(pmf, step)
     return pmf
+
+
+@lru_cache(maxsize=10_000)
+def _hypergeometric(codes: int, green: int, drawn: int) -> Floats:
+    found: Floats = hypergeom.pmf(np.arange(min(green, drawn) + 1), codes, green, drawn)
+    return found
 
 
 def _tail(pmf: Floats, score: int) -> float:

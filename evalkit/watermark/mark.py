@@ -53,6 +53,10 @@ class Mark(ABC):
     def bias(self, logits: Tensor, step: Step, delta: float) -> Tensor:
         """Guided logits [B, n, V] with those of green codes raised by `delta` (infinity: only green ones are left)."""
 
+    def published(self, scores: Scores) -> dict[str, npt.NDArray[np.float64]]:
+        """The score that the method's authors report, by its name; no p-value follows from it."""
+        return {"z": scores.z_uncalibrated}
+
     def green_codes(self, list_id: int) -> Colours:
         """bool [V]: the green codes of a list. Raises `EvalkitError` for methods whose colours depend on neighbours."""
         raise EvalkitError(

@@ -13,9 +13,21 @@ from evalkit.watermark.lists import Kind, Scheme
 # What each method takes, with what it takes where nothing is said. None: nothing, or found out when it is needed.
 NUMBERS: dict[str, dict[str, Any]] = {
     "lbw": {"gamma": 0.5, "lists": 1, "kind": None, "epoch": "0", "cap": 1, "frequencies": None},
-}
+    "kgw": {"gamma": 0.25, "epoch": "0", "context": 1},
+    "wmar": {"gamma": 0.25, "epoch": "0", "context": 1, "frequencies": None},
+    "indexmark": {"gamma": 0.5, "lists": 1, "epoch": "0", "cap": 1, "groups": None},
+    "clusters": {
+        "gamma": 0.5, "lists": 1, "kind": None, "epoch": "0", "cap": 1, "clusters": None, "groups": None
+    },
+    "bitmark": {"lists": 1, "epoch": "0", "pattern": 2},
+}  # fmt: skip
 ABOUT = {
     "lbw": "fixed lists of green codes, one of a pool for each picture (LBW, arXiv 2506.01011)",
+    "kgw": "a list for each code before (--context 1), or one for all (0); arXiv 2301.10226",
+    "wmar": "the same, with equal shares among codes that occur and codes that never do; arXiv 2506.16349",
+    "indexmark": "one green code in each group of near codes; arXiv 2505.14673",
+    "clusters": "groups of near codes have one colour; after arXiv 2508.06656",
+    "bitmark": "patterns of bits, for tokenizers of bits; after arXiv 2506.21209",
 }
 
 

@@ -12,11 +12,23 @@ from evalkit.tokenizers.base import Tokenizer
 from evalkit.watermark.identity import tokenizer_identity
 from evalkit.watermark.keys import Key
 from evalkit.watermark.mark import Mark
+from evalkit.watermark.methods.bitmark import bitmark
+from evalkit.watermark.methods.clusters import clusters
+from evalkit.watermark.methods.indexmark import indexmark
+from evalkit.watermark.methods.kgw import kgw
 from evalkit.watermark.methods.lbw import lbw
 from evalkit.watermark.methods.subject import Floats, Subject, codebook_of
+from evalkit.watermark.methods.wmar import wmar
 from evalkit.watermark.spec import MarkSpec, numbers_of
 
-METHODS: dict[str, Callable[[MarkSpec, Key, Subject], Mark]] = {"lbw": lbw}
+METHODS: dict[str, Callable[[MarkSpec, Key, Subject], Mark]] = {
+    "lbw": lbw,
+    "kgw": kgw,
+    "wmar": wmar,
+    "indexmark": indexmark,
+    "clusters": clusters,
+    "bitmark": bitmark,
+}
 
 
 def build_mark(

@@ -11,5 +11,5 @@ from evalkit.watermark.spec import MarkSpec
 
 def lbw(spec: MarkSpec, key: Key, subject: Subject) -> Mark:
     """The mark of a pool of lists over all codes."""
-    pool = make_pool(key, subject.tokenizer, subject.vocabulary, spec.scheme(), subject.frequencies)
+    pool = make_pool(key, subject.tokenizer, subject.indices("lbw"), spec.scheme(), subject.frequencies)
     return LexicalBias(pool, key, subject.tokenizer, spec.cap or 1)
