@@ -78,7 +78,7 @@ def row(card: SystemCard) -> str:
         f"{verb}: " + ", ".join(n for n, where in taken(card).items() if where.startswith(f"{verb}:")) for verb in verbs
     )
     cells = [name, paper, card.category, card.runner, number(card.headline), names or "—", card.licence]
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells) + " |"
 
 
 def number(found: Number | None) -> str:

@@ -29,16 +29,21 @@ def parse_line(line: str) -> Parsed:
     if program != "evalkit":
         raise EvalkitError(f"{line!r} is no command of evalkit")
     command: click.Command = group
+    context = click.Context(
+        group, info_name=program, **group.context_settings
+    )  # click keeps -h of the first one for good
     path: list[str] = []
     while isinstance(command, click.Group):
         name = words.pop(0) if words else ""
-        found = command.get_command(click.Context(command), name)
+        found = command.get_command(context, name)
         if found is None:
             raise EvalkitError(f"{line!r}: there is no {' '.join([*path, name])!r}")
         path.append(name)
+        if isinstance(found, click.Group):
+            context = click.Context(found, parent=context, info_name=name)
         command = found
     try:
-        parameters = command.make_context(path[-1], words).params
+        parameters = command.make_context(path[-1], words, parent=context).params
     except click.ClickException as error:
         raise EvalkitError(f"{line!r}: {error.format_message()}") from None
     verb = " ".join(path)
@@ -152,6 +157,7 @@ CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
     "watermark detect": _mark,
     "watermark attack": _attack,
     "leaderboard": _nothing,
+    "query": _nothing,
     "sign": _nothing,
     "verify": _nothing,
     "weights fetch": _weights,

@@ -13,6 +13,11 @@ from evalkit.systems.card import RUNNERS, Number, SystemCard
 from evalkit.systems.measures import MEASURES, RULES
 from evalkit.systems.plan import Needed, not_taken, taken
 
+AFTERWARDS = {
+    "ask": 'evalkit query "select * from results"',
+    "rank": "evalkit leaderboard runs --reported all",
+    "check": "evalkit verify RUN",
+}
 WIDE = 100  # columns from which a category stands on one line
 
 
@@ -80,6 +85,9 @@ def show_plan(card: SystemCard, weights: Sequence[Needed], *, checked: bool) -> 
     for each in weights:
         console.print(Text(f"weights: {each.file} is {each.state}; {each.where}"))
     _lists(console, card)
+    if any(" --out " in step.command for step in card.steps):
+        said = "; ".join(f"{what}: {command}" for what, command in AFTERWARDS.items())
+        console.print(Text(f"\nWith finished runs: {said}", style="dim"))
 
 
 def stated(number: Number) -> Text:

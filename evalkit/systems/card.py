@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -37,6 +38,7 @@ RUNNERS = {
     "reported": "evalkit shows what it states, and runs nothing of it",
 }
 Certainty = Literal["read", "second-hand"]
+ACTS = ("Cc", "Cf", "Cs", "Zl", "Zp")  # controls, directions and joiners, halves of characters, line separators
 T = TypeVar("T")
 
 
@@ -166,6 +168,8 @@ def _value(kind: Any, value: Any, place: str) -> Any:
         raise _wrong(place, f"{value!r} is no {kind.__name__}")
     if kind is str and not value.strip():
         raise _wrong(place, "empty; leave the key out instead")
+    if kind is str and any(unicodedata.category(c) in ACTS for c in value):
+        raise _wrong(place, f"{value!r} holds a line break or another character that acts instead of showing")
     return value
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 
@@ -5,6 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from evalkit.cli import group
+from evalkit.cli.dry_run import CHECKS, parse_line
+from evalkit.cli.show_systems import AFTERWARDS, show_system
 from evalkit.errors import EvalkitError
 from evalkit.systems import list_systems, load_system
 
@@ -83,6 +86,22 @@ def test_plan_dry_runs_and_every_command_stands_on_a_line_of_its_own(card):
 def test_an_unread_headline_is_not_a_fact_in_the_plan():
     assert "towards mmbench 73.9 (unverified), overall" in run("plan", "fudoki")
     assert "no headline number (" in run("plan", "lbw")
+
+
+def test_what_the_end_of_a_plan_proposes_is_understood():
+    said = run("plan", "gigatok")
+    for command in AFTERWARDS.values():
+        assert command in flat(said)
+        assert parse_line(command).verb in CHECKS
+    assert "With finished runs" not in run("plan", "semaim")
+
+
+def test_markup_in_a_card_is_printed_and_not_obeyed(capsys):
+    card = dataclasses.replace(load_system("semaim"), what="[bold]<b>x</b>[/bold]", title="[link=x]t[/link]")
+    show_system(card)
+    out = capsys.readouterr().out
+    assert "[bold]<b>x</b>[/bold]" in out
+    assert "[link=x]t[/link]" in out
 
 
 def test_cards_and_plans_as_json_hold_everything():

@@ -59,6 +59,9 @@ def test_a_card_without_numbers_says_why():
         ({"category": "sculpture"}, "category: 'sculpture' is none of benchmark"),
         ({"runner": "maybe"}, "runner: 'maybe' is none of native, library, worker, scored, reported"),
         ({"code": "github.com/a/b"}, "give an https address"),
+        ({"what": "a\u202eb"}, "instead of showing"),
+        ({"licence": "\x1b[31mMIT"}, "instead of showing"),
+        ({"note": "two\nlines"}, "holds a line break"),
         ({"title": " "}, "title: empty; leave the key out instead"),
         ({"measures": "rfid"}, "measures: 'rfid' is no list"),
         ({"measures": ["beauty"]}, "there is no measure 'beauty'; give one of gfid"),
@@ -104,6 +107,11 @@ def test_whatever_stands_in_a_field_is_read_or_refused_in_words(key, value):
     except EvalkitError as error:
         said = str(error)
     assert "x.toml" in said
+
+
+def test_markup_is_text_like_any_other():
+    said = "<b onclick='x'>[red]it's & \"quoted\"[/red]</b> مرحبا"
+    assert parse_card("x", {**GOOD, "what": said}).what == said
 
 
 def test_toml_as_it_stands_in_the_package_is_read():

@@ -1,7 +1,9 @@
 import re
 
 import pytest
+from click.testing import CliRunner
 
+from evalkit.cli import group
 from evalkit.cli.dry_run import CHECKS, check_line, parse_line
 from evalkit.errors import EvalkitError
 from evalkit.systems import list_systems, load_system
@@ -60,6 +62,12 @@ def test_the_weights_of_a_plan_are_those_of_its_models_and_of_their_tokenizers(m
     assert {each.state for each in needed_weights(["var-d30"])} <= {"missing", "present"}
     assert needed_weights(["janus-pro-7b"]) == []
     assert needed_weights(["folder:PICTURES"]) == []
+
+
+def test_a_parsed_command_still_has_its_short_help():
+    check_line("evalkit watermark detect PHOTOS --key my.key --tokenizer var")
+    for verb in (["watermark", "detect"], ["tokenizer"]):
+        assert CliRunner().invoke(group, [*verb, "-h"]).exit_code == 0
 
 
 @pytest.mark.parametrize(
