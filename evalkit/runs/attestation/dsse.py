@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from evalkit.jsonio import canonical_json, pretty_json
@@ -30,7 +31,7 @@ class Envelope:
     keyid: str
     signature: bytes
 
-    @property
+    @cached_property
     def statement(self) -> dict[str, Any]:
         """The payload as data."""
         found: dict[str, Any] = json.loads(self.payload)

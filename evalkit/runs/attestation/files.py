@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from evalkit.errors import EvalkitError
 from evalkit.runs.job import Progress
 from evalkit.runs.store import ATTESTATION
 
+PART = 32  # files that a thread takes at a time
+NO_LINKS = getattr(os, "O_NOFOLLOW", 0)  # where the system can refuse to follow a link, it does
+FLAGS = os.O_RDONLY | NO_LINKS | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe would wait for ever
 _BUFFER = 1 << 20
 _LOCAL = threading.local()
 
@@ -24,9 +28,10 @@ def listing(folder: Path) -> list[str]:
     """
     found: list[str] = []
     for place, inner, names in os.walk(folder):
-        here = Path(place)
-        links = [name for name in inner if (here / name).is_symlink()]
-        found += [(here / name).relative_to(folder).as_posix() for name in (*names, *links)]
+        links = [name for name in inner if os.path.islink(os.path.join(place, name))]
+        below = Path(place).relative_to(folder).as_posix()
+        start = "" if below == "." else f"{below}/"
+        found += [start + name for name in (*names, *links)]
     for name in found:
         try:
             name.encode()
@@ -40,16 +45,35 @@ def digests(
 ) -> dict[str, str | None]:
     """Hex sha256 of the named files below `folder`; None for what is missing, or no plain file (a link, a pipe)."""
     listed, told = list(names), progress or Progress()
+    parts = [listed[start : start + PART] for start in range(0, len(listed), PART)]
     found: dict[str, str | None] = {}
     told.start(f"files of {folder.name}", len(listed))
     try:
         with ThreadPoolExecutor(threads or min(4, os.cpu_count() or 1)) as pool:
-            for name, said in zip(listed, pool.map(lambda name: digest(folder / name), listed), strict=True):
-                found[name] = said
-                told.advance(1)
+            for part in pool.map(lambda names: [(name, digest(folder / name)) for name in names], parts):
+                found.update(part)
+                told.advance(len(part))
     finally:
         told.finish()
     return found
+
+
+def digest(path: Path) -> str | None:
+    """Hex sha256 of a plain file, None where there is none or it cannot be read."""
+    try:
+        handle = os.open(path, FLAGS)
+    except OSError:
+        return None
+    with os.fdopen(handle, "rb", buffering=0) as stream:
+        if not stat.S_ISREG(os.fstat(handle).st_mode) or (not NO_LINKS and path.is_symlink()):
+            return None
+        hashed, view = hashlib.sha256(), _buffer()
+        try:
+            while size := stream.readinto(view):
+                hashed.update(view[:size])
+        except OSError:
+            return None
+        return hashed.hexdigest()
 
 
 def _buffer() -> memoryview:
@@ -60,23 +84,9 @@ def _buffer() -> memoryview:
     return view
 
 
-def digest(path: Path) -> str | None:
-    """Hex sha256 of a plain file, None where there is none or it cannot be read."""
-    if path.is_symlink() or not path.is_file():
-        return None
-    hashed, view = hashlib.sha256(), _buffer()
-    try:
-        with path.open("rb", buffering=0) as stream:
-            while size := stream.readinto(view):
-                hashed.update(view[:size])
-    except OSError:
-        return None
-    return hashed.hexdigest()
-
-
 def manifest_digest(named: Mapping[str, str]) -> str:
     """One sha256 over all files' digests in the order of their names, as OpenSSF model-signing computes it."""
     joined = hashlib.sha256()
-    for name in sorted(named, key=lambda each: PurePosixPath(each).parts):
+    for name in sorted(named, key=lambda each: each.split("/")):
         joined.update(bytes.fromhex(named[name]))
     return joined.hexdigest()

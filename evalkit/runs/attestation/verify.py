@@ -146,6 +146,8 @@ def _deeper(folder: Path, depth: Depth, kind: Kind, whole: bool) -> list[Step]:
     run = opened(folder, kind)
     if run is None:
         return [Step(level, "not needed", "no run, so there is nothing to recompute") for level in (3, 4, 5)]
+    if not (depth.recompute or depth.rescore or depth.regenerate):  # so that nothing heavy is imported
+        return [Step(level, "not reached", "not asked for") for level in (3, 4, 5)]
     try:
         checks = CHECKS.get(run.record["task"])
     except EvalkitError:

@@ -75,7 +75,7 @@ def test_a_key_has_one_name(key):
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_one_changed_byte_is_no_envelope_or_a_wrong_signature(key, data):
     before = sign({"a": [1, "x"], "b": {"c": None}}, key).to_json()
     at, bit = data.draw(st.integers(0, len(before) - 1)), data.draw(st.integers(0, 7))
@@ -88,14 +88,14 @@ def test_one_changed_byte_is_no_envelope_or_a_wrong_signature(key, data):
 
 
 @given(st.binary(max_size=200) | json_values.map(lambda value: json.dumps(value).encode("utf-8", "surrogatepass")))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_what_is_no_envelope_is_refused(data):
     with pytest.raises(BadEnvelope):
         parse(data)
 
 
 @given(payload=json_values, signatures=json_values, kind=json_values)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_what_looks_like_an_envelope_is_refused(payload, signatures, kind):
     text = base64.b64encode(json.dumps(payload).encode("utf-8", "surrogatepass")).decode()
     for said in (

@@ -71,7 +71,7 @@ def test_a_flipped_byte_in_any_file_of_an_unsigned_run_is_found_and_named(kind, 
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_change_of_any_attestation_or_record_is_found(data, signed, key, tmp_path_factory):
     folder = tmp_path_factory.mktemp("any") / "run"
     shutil.copytree(signed / "generated", folder)
