@@ -57,11 +57,10 @@ def page() -> str:
     for kind, text in RUNNERS.items():
         parts.append(f"| {kind} | {text} | {sum(card.runner == kind for card in cards)} |")
     parts += ["\n## A card\n", printed("show", "gigatok"), "\n## A plan\n", printed("plan", "gigatok", "--dry-run")]
-    parts += ["\n## All of them\n", "Headline numbers; `evalkit systems show NAME` has the others.\n"]
-    parts.append(
-        "| system | paper | kind | evaluated | headline | evalkit takes today | licence |\n|---|---|---|---|---|---|---|"
-    )
-    parts += [row(card) for card in cards]
+    parts.append("\n## All of them\n\nWith their headline numbers; `evalkit systems show NAME` has the others.")
+    for category in sorted({card.category for card in cards}, key=str.lower):
+        parts.append(f"\n### {category}\n\n| system | evaluated | headline | evalkit takes today |\n|---|---|---|---|")
+        parts += [row(card) for card in cards if card.category == category]
     parts += [
         "\n## Protocols of the numbers\n",
         FACTS + "\n".join(f"| `{name}` | {text} |" for name, text in RULES.items()),
@@ -72,13 +71,17 @@ def page() -> str:
 def row(card: SystemCard) -> str:
     """One system."""
     name = f"[{card.id}]({card.code})" if card.code else card.id
-    paper = f"[{card.arxiv}](https://arxiv.org/abs/{card.arxiv}), {card.year}"
-    verbs = dict.fromkeys(where.partition(":")[0] for where in taken(card).values())
-    names = "; ".join(
-        f"{verb}: " + ", ".join(n for n, where in taken(card).items() if where.startswith(f"{verb}:")) for verb in verbs
-    )
-    cells = [name, paper, card.category, card.runner, number(card.headline), names or "—", card.licence]
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells) + " |"
+    paper = f"[arXiv {card.arxiv}](https://arxiv.org/abs/{card.arxiv}), {card.year}"
+    verbs: dict[str, list[str]] = {}
+    for measure, where in taken(card).items():
+        verbs.setdefault(where.partition(":")[0], []).append(measure)
+    names = "; ".join(f"{verb}: {', '.join(measures)}" for verb, measures in verbs.items())
+    head = "<br>".join(_cell(each) for each in (name, paper, f"licence: {card.licence}"))
+    return f"| {head} | {card.runner} | {_cell(number(card.headline))} | {names or '—'} |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
 
 
 def number(found: Number | None) -> str:
@@ -92,8 +95,8 @@ def number(found: Number | None) -> str:
 
 
 def printed(*arguments: str) -> str:
-    """What the command prints on a machine without any weights, in a terminal of 100 columns."""
-    nowhere = {"COLUMNS": "100", "EVALKIT_WEIGHTS": os.devnull, "HF_HUB_CACHE": os.devnull, "HF_HOME": os.devnull}
+    """What the command prints on a machine without any weights, in a terminal of 80 columns."""
+    nowhere = {"COLUMNS": "80", "EVALKIT_WEIGHTS": os.devnull, "HF_HUB_CACHE": os.devnull, "HF_HOME": os.devnull}
     done = CliRunner().invoke(group, ["systems", *arguments], env=nowhere, catch_exceptions=False)
     lines = [line.rstrip() for line in done.output.rstrip().splitlines()]
     return "\n".join(["```console", f"$ evalkit systems {' '.join(arguments)}", *lines, "```"])
