@@ -13,7 +13,7 @@ from evalkit.errors import EvalkitError
 VERBS = {
     "tokenizer": ("evalkit.cli.tokenizer", "How much does a visual tokenizer destroy?"),
     "generate": ("evalkit.cli.generate", "Make the pictures of a prompt set, resumable, every seed recorded."),
-    "watermark": ("evalkit.cli.watermark", "Attack marked pictures; make the keys that mark them."),
+    "watermark": ("evalkit.cli.watermark", "Mark pictures, find the marked ones in a folder, attack them; make keys."),
     "ls": ("evalkit.cli.ls", "List tokenizers, generators, protocols, metrics or extractors."),
     "systems": (
         "evalkit.cli.systems",

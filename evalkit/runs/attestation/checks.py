@@ -58,7 +58,7 @@ class Checks(ABC):
 
 
 def _import_tasks() -> None:
-    for name in ("probes.reconstruction", "probes.generation", "watermark.attacks"):
+    for name in ("probes.reconstruction", "probes.generation", "watermark.attacks", "watermark.detection"):
         importlib.import_module(f"evalkit.{name}.checks")
 
 

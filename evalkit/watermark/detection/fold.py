@@ -40,7 +40,6 @@ class Columns:
     good: Ints
     log_p: Floats
     log_floor: Floats
-    log10_exact: Floats
     group: Ints
     content: Ints
 
@@ -51,7 +50,7 @@ def fold(store: RunStore, keys: Sequence[str], job: DetectJob) -> dict[str, Any]
     judged = judge(columns.log_p, columns.log_floor, columns.group, columns.content, job.request.rule)
     _write_rows(store, keys, job, columns, judged)
     counts = counts_of(columns, judged)
-    results = results_of(columns, judged, counts, job)
+    results = results_of(columns, judged, counts, job.request.rule, job.request.mark.method, job.images.name)
     write_bytes(store.path / "results.json", results_json(results))
     write_heat_maps(store.path, job)
     return counts
@@ -62,7 +61,12 @@ def read_columns(store: RunStore, keys: Sequence[str], rule: Rule) -> Columns:
     parts = [store.rows(key).select(NEEDED) for key in keys]
     if not parts:
         raise EvalkitError("there is nothing to look at: the image set is empty")
-    table = pa.concat_tables(parts).combine_chunks()
+    return columns_of(pa.concat_tables(parts), rule)
+
+
+def columns_of(table: pa.Table, rule: Rule) -> Columns:
+    """The columns of rows, of which `phash` is a number."""
+    table = table.combine_chunks()
     log10 = table["log10_p"].to_numpy()
     good = np.flatnonzero(~np.isnan(log10))
     exact, floor = log10[good] * LN10, table["log10_p_smallest"].to_numpy()[good] * LN10
@@ -76,7 +80,7 @@ def read_columns(store: RunStore, keys: Sequence[str], rule: Rule) -> Columns:
     hashes = np.asarray(pc.fill_null(table["phash"], 0).to_numpy(), np.int64)[good]
     content = _numbers(table["sha256"], good)
     near = hypotheses_of(hashes, groups(hashes), content)
-    return Columns(table["id"].to_pylist(), good, log_p, log_floor, log10[good], near, content)
+    return Columns(table["id"].to_pylist(), good, log_p, log_floor, near, content)
 
 
 def counts_of(columns: Columns, judged: Judged) -> dict[str, Any]:

@@ -11,18 +11,18 @@ from scipy.stats import kstest
 from evalkit.runs.store import Result
 from evalkit.stats.intervals import clopper_pearson
 from evalkit.watermark.detection.rows import LN10
-from evalkit.watermark.detection.verdict import DETECTED, ERROR, INCONCLUSIVE, NOT_DETECTED, Judged
+from evalkit.watermark.detection.verdict import DETECTED, ERROR, INCONCLUSIVE, NOT_DETECTED, Judged, Rule
 
 if TYPE_CHECKING:
     from evalkit.watermark.detection.fold import Columns
-    from evalkit.watermark.detection.job import DetectJob
 
 
-def results_of(columns: Columns, judged: Judged, counts: Mapping[str, Any], job: DetectJob) -> list[Result]:
+def results_of(
+    columns: Columns, judged: Judged, counts: Mapping[str, Any], rule: Rule, method: str, dataset: str
+) -> list[Result]:
     """The rows: pictures by verdict, share detected with a Clopper-Pearson interval, discoveries, expected false ones."""
-    rule, n = job.request.rule, len(columns.good)
-    protocol = f"watermark-{job.request.mark.method}"
-    told = {"task": "watermark-detect", "dataset": job.images.name, "protocol": protocol}
+    n = len(columns.good)
+    told = {"task": "watermark-detect", "dataset": dataset, "protocol": f"watermark-{method}"}
 
     def row(
         metric: str,
