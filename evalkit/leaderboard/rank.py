@@ -26,7 +26,7 @@ LEAST = 2000
 
 @dataclass(frozen=True)
 class Gap:
-    """How far a system is behind the one that it is compared with: `value` with its interval, both None where unknown."""
+    """A difference with its interval, whose bounds are None where they are unknown."""
 
     value: float
     low: float | None
@@ -47,7 +47,8 @@ class Shared:
 class Standing:
     """A system's place: `rank` by its value, `best` to `worst` the interval of ranks, `tier`, and the chance to be first.
 
-    `gap`: the leader's value minus its own (None for the leader). `flip`: what turns the order with the next one below.
+    `gap`: how much worse than the leader's its value is (None for the leader). `flip`: what turns the order with the
+    next one below.
     """
 
     figure: Figure
@@ -106,7 +107,8 @@ def _settled(figures: Sequence[Figure], covariance: Array, sign: int) -> list[in
 
 
 def _standing(figures: Sequence[Figure], ranks: Ranks, i: int, covariance: Array, df: float) -> Standing:
-    gap = None if i == 0 else difference(figures[0], figures[i], _error(covariance, 0, i), df, len(figures))
+    ahead, behind = (figures[0], figures[i]) if figures[i].better == "higher" else (figures[i], figures[0])
+    gap = None if i == 0 else difference(ahead, behind, _error(covariance, 0, i), df, len(figures))
     return Standing(
         figures[i],
         int(ranks.rank[i]),

@@ -39,14 +39,7 @@ def reported_on(board: Board, entrants: Sequence[Entrant], scope: Scope) -> list
         return []
     models = {entrants[i].model: i for i in reversed(board.entrants)}
     here = f"here {board.terms.protocol or 'no protocol'}, {board.terms.n:,} of {board.terms.dataset}"
-    found = _of_models(board, models, here) + _of_systems(board, models, here, scope)
-    told: set[tuple[float, int | None]] = set()
-    kept = []
-    for each in found:  # a system's card and its model's card may state the same number
-        if each.entrant is None or (each.value, each.entrant) not in told:
-            kept.append(each)
-        told.add((each.value, each.entrant))
-    return kept
+    return _of_models(board, models, here) + _of_systems(board, models, here, scope)
 
 
 def _of_models(board: Board, models: dict[str, int], here: str) -> list[Reported]:
@@ -70,25 +63,29 @@ def _of_systems(board: Board, models: dict[str, int], here: str, scope: Scope) -
         return []
     found = []
     for card in list_systems():
-        entrant = next((models[name] for name in (*card.tokenizers, *card.generators) if name in models), None)
-        if entrant is None and scope != "all":
+        mine = (*card.tokenizers, *card.generators)
+        measured = [models[name] for name in mine if name in models]
+        if not measured and scope != "all":
             continue
+        told = _stated([name for name in mine if name in models], board.terms.metric)
         for number in card.numbers:
-            if number.measure in names:
-                rules = (
-                    f"reported by {RULES[number.rule]}"
-                    if number.rule
-                    else "reported under rules that it does not state"
-                )
+            if number.measure in names and number.value not in told:
+                by = RULES[number.rule] if number.rule else ""
+                rules = f"reported by {by}" if by else "reported under rules that it does not state"
+                entrant = measured[0] if measured and len(mine) == 1 else None  # of one model, or of several sizes
+                said = f"{rules}; {here}"
                 found.append(
-                    Reported(
-                        card.id,
-                        number.value,
-                        number.setting,
-                        number.source,
-                        number.verified,
-                        f"{rules}; {here}",
-                        entrant,
-                    )
+                    Reported(card.id, number.value, number.setting, number.source, number.verified, said, entrant)
                 )
     return found
+
+
+def _stated(names: Sequence[str], metric: str) -> set[float]:
+    """Values that the cards of these models state already."""
+    return {
+        number.value
+        for card in list_models()
+        if card.name in names
+        for number in card.published
+        if number.metric == metric
+    }

@@ -21,7 +21,7 @@ from evalkit.metrics.base import Better
 Array = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 DRAWS = 5000
-_PIECE = 4_000_000  # ratios held at once
+_PIECE = 256  # draws at once, so that their ratios stay in the cache
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,14 @@ def _quantiles(
     errors[errors < 1e-9 * np.sqrt(spread.max())] = 0.0  # rounding, where two systems always agree
     largest = _largest(noise, errors)
     if kind == "marginal":
-        return errors, np.quantile(largest, level, axis=0), winners
-    return errors, np.full(m, np.quantile(largest.max(1), level)), winners
+        return errors, _upper(largest, level), winners
+    return errors, np.full(m, _upper(largest.max(1), level)), winners
+
+
+def _upper(largest: Array, level: float) -> Array:
+    """The quantile that a further draw stays below with at least the stated chance, however few draws there are."""
+    found: Array = np.quantile(largest, min(1.0, level * (1 + 1 / len(largest))), axis=0, method="higher")
+    return found
 
 
 def _draw(sigma: Array, df: float, draws: int, rng: np.random.Generator) -> Array:
@@ -117,11 +123,14 @@ def _largest(noise: Array, errors: Array) -> Array:
     """For each draw and system, the largest absolute ratio among its pairs [draws, m]."""
     draws, m = noise.shape
     inverse = np.divide(1.0, errors, out=np.zeros_like(errors), where=errors > 0)
-    largest = np.empty((draws, m))
-    piece = max(1, _PIECE // (m * m))
-    for start in range(0, draws, piece):
-        z = noise[start : start + piece]
-        largest[start : start + piece] = np.max(np.abs(z[:, :, None] - z[:, None, :]) * inverse, axis=2)
+    largest = np.zeros((draws, m))
+    for start in range(0, draws, _PIECE):
+        z, most = noise[start : start + _PIECE], largest[start : start + _PIECE]
+        for i in range(m - 1):
+            ratios = np.abs(z[:, i + 1 :] - z[:, i : i + 1])
+            ratios *= inverse[i, i + 1 :]
+            np.maximum(most[:, i + 1 :], ratios, out=most[:, i + 1 :])
+            np.maximum(most[:, i], ratios.max(axis=1), out=most[:, i])
     return largest
 
 

@@ -69,7 +69,10 @@ def visible(text: object, most: int = MOST) -> str:
     >>> visible("a\x1b[31m\u202eb")
     'a\\x1b[31m\\u202eb'
     """
-    return "".join(_code(c) if _acts(c) else c for c in cut(str(text), most))
+    shown = cut(str(text), most)
+    if shown.isascii() and shown.isprintable():  # most names, and many on a leaderboard
+        return shown
+    return "".join(_code(c) if _acts(c) else c for c in shown)
 
 
 def _code(c: str) -> str:

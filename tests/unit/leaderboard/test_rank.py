@@ -83,7 +83,7 @@ def test_lower_is_better_turns_the_order(runs, noise):
     paths = [runs.run("a", noise(1) + 1, row={"better": "lower"}), runs.run("b", noise(2), row={"better": "lower"})]
     ranked = standings(runs, *paths)
     assert [each.figure.entrant for each in ranked.standings] == [1, 0]
-    assert ranked.standings[1].gap.value == pytest.approx(-1, abs=0.2)
+    assert ranked.standings[1].gap.value == pytest.approx(1, abs=0.2)
 
 
 def test_infinite_values_are_first_and_certain_of_nothing(runs):
@@ -106,7 +106,7 @@ def test_distances_are_ranked_by_their_intervals(runs):
         (1, 3, 3),
     ]
     gap = ranked.standings[2].gap
-    assert (gap.low, gap.high) == pytest.approx((-7 - 0.3 * 2**0.5, -7 + 0.3 * 2**0.5))
+    assert (gap.low, gap.high) == pytest.approx((7 - 0.3 * 2**0.5, 7 + 0.3 * 2**0.5))
     assert ranked.errors[0, 1] == pytest.approx(0.3 * 2**0.5 / 1.959964, rel=1e-6)
 
 
@@ -154,5 +154,5 @@ def test_rates_and_pooled_errors_get_an_interval_from_each_sample(runs):
     ranked = standings(runs, *paths)
     gap = ranked.standings[1].gap
     assert gap.method == "influence of each sample"
-    assert gap.low < gap.value < gap.high < 0
+    assert 0 < gap.low < gap.value < gap.high
     assert ranked.standings[0].flip is None

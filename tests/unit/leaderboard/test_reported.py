@@ -19,7 +19,9 @@ def test_figures_of_a_measured_model_stand_beside_it_with_what_keeps_them_apart(
     wanted = {number.value for number in load_system("gigatok").numbers if number.measure == "rfid"}
     assert {each.value for each in stated} >= wanted
     entrant = next(each.number for each in board.entrants if each.model == "gigatok-bl")
-    assert {each.entrant for each in stated} == {entrant}
+    assert {each.entrant for each in stated if each.name == "gigatok-bl"} == {entrant}
+    assert {each.entrant for each in stated if each.name == "gigatok"} == {None}  # of other sizes
+    assert len({each.value for each in stated}) == len(stated)
     assert all("here evalkit-1, 500 of photos" in each.apart for each in stated)
     assert all(each.setting and each.source for each in stated)
 
@@ -29,7 +31,7 @@ def test_reported_figures_are_never_ranked(runs, tmp_path):
     assert len(board.boards[0].entrants) == 2
     rows = list(csv.DictReader((tmp_path / "board/leaderboard.csv").open(encoding="utf-8")))
     reported = [row for row in rows if row["status"].startswith("reported")]
-    assert len(reported) == len(board.reported[0]) > 10
+    assert len(reported) == len(board.reported[0]) > 8
     assert all(row["rank"] == "" for row in reported)
     assert 'class="diamond"' in (tmp_path / "board/index.html").read_text(encoding="utf-8")
 
@@ -37,7 +39,6 @@ def test_reported_figures_are_never_ranked(runs, tmp_path):
 def test_all_shows_systems_that_were_not_measured(runs, tmp_path):
     names = {each.name for each in made(runs, tmp_path, "all").reported[0] if each.entrant is None}
     assert len(names) >= 3
-    assert "gigatok" not in names
 
 
 def test_the_protocol_that_a_number_was_reported_under_is_named(runs, tmp_path):
