@@ -41,7 +41,8 @@ def sign(
     \b
     evalkit sign --new-key my.pem                                    once; give my.pem.pub to your readers
     evalkit sign runs/generate-world-ar-1a2b3c4d --key my.pem
-    evalkit sign BOARD --parent runs/a --parent runs/b --key my.pem  a folder that was made from runs
+    evalkit sign board --key my.pem                                  a leaderboard, with the runs that it is made of
+    evalkit sign FOLDER --parent runs/a --key my.pem                 any folder that was made from runs
     evalkit sign RUN --key my.pem --c2pa signer.pem                  pictures with manifests too, in RUN/signed
 
     A run that has changed since it was made is not signed. Keys come from files or the environment, never from

@@ -53,7 +53,7 @@ def verify(
     \b
     evalkit verify runs/tokenizer-jpeg-lm-1a2b3c4d
     evalkit verify RUN --public-key their.pem.pub --rescore 8 --regenerate 4
-    evalkit verify BOARD --public-key their.pem.pub --parents runs --require 2
+    evalkit verify BOARD --public-key their.pem.pub --parents runs --require 3
     evalkit verify picture.png --trust authority.pem      a picture's C2PA manifest
 
     \b
@@ -119,8 +119,9 @@ def _show(verdict: Verdict, indent: str = "") -> None:
         line((f"  and {len(verdict.own_failures) - MOST} more; --json lists all", "red"))
     if verdict.hint is not None and not bad:
         line(("  to raise it: ", "bold"), (verdict.hint, ""))
-    for parent in verdict.parents:
+    if verdict.parents:
         line(("  made from", "bold"))
+    for parent in verdict.parents:
         _show(parent, f"{indent}    ")
 
 

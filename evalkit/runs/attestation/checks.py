@@ -58,7 +58,8 @@ class Checks(ABC):
 
 
 def _import_tasks() -> None:
-    for name in ("probes.reconstruction", "probes.generation", "watermark.attacks", "watermark.detection"):
+    watermark = ("watermark.attacks", "watermark.detection")
+    for name in ("probes.reconstruction", "probes.generation", *watermark, "leaderboard"):
         importlib.import_module(f"evalkit.{name}.checks")
 
 

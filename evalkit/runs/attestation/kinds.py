@@ -11,12 +11,14 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from evalkit.errors import EvalkitError
+from evalkit.jsonio import pretty_json
+from evalkit.runs.attestation.files import digest
 from evalkit.runs.attestation.verdict import Failure
 from evalkit.runs.record import with_digest
 from evalkit.runs.store import ATTESTATION, RECORD, Run, read_run
 
-Kind = Literal["run", "manifest", "files"]
-MANIFEST = "manifest.jsonl"
+Kind = Literal["run", "manifest", "board", "files"]
+MANIFEST, BOARD = "manifest.jsonl", "leaderboard.json"
 OF_A_RUN = (RECORD, "plan.json", "samples.parquet")
 
 
@@ -38,9 +40,11 @@ def kind_of(folder: Path) -> Kind:
         return "run"
     if (folder / MANIFEST).is_file():
         return "manifest"
+    if (folder / BOARD).is_file():
+        return "board"
     if not signed:
         raise EvalkitError(
-            f"{folder} holds no run, no {MANIFEST} and no {ATTESTATION}; expected a folder that an evalkit verb left"
+            f"{folder} holds no run, no {MANIFEST}, no {BOARD} and no {ATTESTATION}; expected a folder that an evalkit verb left"
         )
     return "files"
 
@@ -93,6 +97,36 @@ def manifest_failures(folder: Path) -> list[Failure]:
     return []
 
 
+def board_runs(folder: Path) -> tuple[list[Path], list[str]]:
+    """The runs that a leaderboard was made of, where they still lie as it says, and the names of those that do not.
+
+    Raises ValueError, KeyError or TypeError where leaderboard.json is none.
+    """
+    found: list[Path] = []
+    lost: list[str] = []
+    for parent in json.loads((folder / BOARD).read_bytes())["parents"]:
+        path = folder / str(parent["path"])
+        if digest(path / RECORD) == parent["record"]:
+            found.append(path)
+        else:
+            lost.append(str(parent["name"]))
+    return found, lost
+
+
+def board_failures(folder: Path) -> list[Failure]:
+    """Level 0 of a leaderboard."""
+    try:
+        data = (folder / BOARD).read_bytes()
+        said = json.loads(data)
+        board_runs(folder)
+        whole = isinstance(said["boards"], list) and isinstance(said["leaderboard"], int)
+        if whole and pretty_json(said) == data:
+            return []
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    return [Failure(BOARD, "it is not written as evalkit writes leaderboards, so it has been changed")]
+
+
 def path_in(row: Mapping[str, Any]) -> str | None:
     """The picture's file below the folder, None where the row is of a failure."""
     path = row.get("path", row.get("file"))
@@ -109,4 +143,6 @@ def opened(folder: Path, kind: Kind) -> Run | None:
         rows = manifest_rows(folder)
         samples = pa.table({"id": [row["id"] for row in rows]})
         return Run(folder, {"task": "attack", "plan": {}, "files": {}}, [], samples, [])
+    if kind == "board":
+        return Run(folder, {"task": "leaderboard", "plan": {}, "files": {}}, [], pa.table({}), [])
     return None

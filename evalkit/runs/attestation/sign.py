@@ -11,7 +11,16 @@ import pyarrow as pa
 from evalkit.errors import EvalkitError
 from evalkit.runs.attestation.dsse import BadEnvelope, Envelope, parse, sign, signature_holds
 from evalkit.runs.attestation.hashes import against_listed
-from evalkit.runs.attestation.kinds import MANIFEST, OF_A_RUN, Kind, listed, manifest_failures
+from evalkit.runs.attestation.kinds import (
+    BOARD,
+    MANIFEST,
+    OF_A_RUN,
+    Kind,
+    board_failures,
+    board_runs,
+    listed,
+    manifest_failures,
+)
 from evalkit.runs.attestation.schema import schema_failures
 from evalkit.runs.attestation.statement import parent_of, parents_in, present_digests, statement_of
 from evalkit.runs.job import Progress
@@ -47,6 +56,8 @@ def sign_run(
     found = [Path(each) for each in parents]
     if kind == "run":
         found += _source(folder, read_run(folder).record)
+    elif kind == "board":
+        found += _board_runs(folder)
     above = {each.record: each for each in (parent_of(read_run(path).path) for path in found)}
     files = {name: digest for name, digest in present.items() if digest is not None}
     try:
@@ -64,6 +75,8 @@ def _kind(folder: Path, parents: Sequence[str | Path]) -> Kind:
         read_run(folder)  # says what is there instead of a run
     if (folder / MANIFEST).is_file():
         return "manifest"
+    if (folder / BOARD).is_file():
+        return "board"
     if not parents:
         raise EvalkitError(f"{folder} is no run; give --parent RUN for each run that it was made from")
     return "files"
@@ -71,8 +84,9 @@ def _kind(folder: Path, parents: Sequence[str | Path]) -> Kind:
 
 def _check(folder: Path, kind: Kind, present: Mapping[str, str | None]) -> None:
     """Raise unless the folder is what its record or manifest says."""
-    bad = schema_failures(folder) if kind == "run" else manifest_failures(folder) if kind == "manifest" else []
-    if not bad and kind != "files":
+    shapes = {"run": schema_failures, "manifest": manifest_failures, "board": board_failures}
+    bad = shapes[kind](folder) if kind in shapes else []
+    if not bad and kind in ("run", "manifest"):
         bad = list(against_listed(present, listed(folder, kind)).failures)
     if bad:
         raise EvalkitError(f"{folder}/{bad[0].file} is not what the run left ({bad[0].reason}); it is not signed")
@@ -91,6 +105,14 @@ def _source(folder: Path, record: Mapping[str, Any]) -> list[Path]:
     path = Path(str(spec)).expanduser()
     near = [each for each in (path, *path.parents[:2]) if (each / RECORD).is_file()]
     return [each for each in near if each.resolve() != folder.resolve()][:1]
+
+
+def _board_runs(folder: Path) -> list[Path]:
+    """The runs that a leaderboard says that it was made of."""
+    found, lost = board_runs(folder)
+    if lost:
+        raise EvalkitError(f"{lost[0]} is not where {folder}/{BOARD} says, or has changed; make the leaderboard again")
+    return found
 
 
 def _write(path: Path, envelope: Envelope, replace: bool) -> None:

@@ -13,7 +13,7 @@ from evalkit.errors import EvalkitError
 from evalkit.runs.attestation.checks import CHECKS, Checks, How, Outcome
 from evalkit.runs.attestation.dsse import BadEnvelope, Envelope, parse
 from evalkit.runs.attestation.hashes import Hashes, against_listed, against_statement
-from evalkit.runs.attestation.kinds import Kind, Listed, kind_of, listed, manifest_failures, opened
+from evalkit.runs.attestation.kinds import Kind, Listed, board_failures, kind_of, listed, manifest_failures, opened
 from evalkit.runs.attestation.parents import follow
 from evalkit.runs.attestation.schema import schema_failures
 from evalkit.runs.attestation.signature import signature_step
@@ -98,7 +98,11 @@ def _hashes(said: Listed, present: Mapping[str, str | None], envelope: Envelope 
 def _schema(folder: Path, kind: Kind, changed: Collection[str]) -> list[Failure]:
     if kind == "run":
         return schema_failures(folder, changed)
-    return manifest_failures(folder) if kind == "manifest" else []
+    return {"manifest": manifest_failures, "board": board_failures}.get(kind, _none)(folder)
+
+
+def _none(folder: Path) -> list[Failure]:
+    return []
 
 
 def _predicate(folder: Path, present: Mapping[str, str | None], envelope: Envelope) -> Failure | None:
@@ -119,6 +123,7 @@ def _schema_step(failures: list[Failure], kind: Kind) -> Step:
     said = {
         "run": "record, plan, results and samples are whole and agree",
         "manifest": "no run, but a manifest of pictures that can be read",
+        "board": "no run, but a leaderboard that names the runs that it was made of",
         "files": "a folder of files, no run",
     }
     return Step(0, "passed", said[kind])
@@ -166,8 +171,8 @@ def _recomputed(run: Run, depth: Depth, checks: Checks) -> Step:
     except Exception as error:  # rows that were never made by evalkit can break the fold in any way
         said = f"they cannot be folded again ({_short(error)})"
         return Step(3, "failed", said, (Failure("results.json", said),))
-    what = f"{outcome.checked} of {len(run.results)} results follow" if run.results else f"{outcome.checked} rows agree"
-    return _step(3, outcome, f"{what} from rows and statistics" if run.results else f"{what} with the files")
+    said = f"{outcome.checked} of {len(run.results)} results follow from rows and statistics"
+    return _step(3, outcome, said if run.results else f"{outcome.checked} rows follow from what they were made of")
 
 
 def _rescored(run: Run, depth: Depth, checks: Checks) -> Step:

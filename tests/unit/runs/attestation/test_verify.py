@@ -316,4 +316,4 @@ def test_samples_are_chosen_by_seed_without_repetition():
 
 
 def test_every_task_that_makes_runs_here_has_checks():
-    assert {"tokenizer", "generate", "attack"} <= set(CHECKS)
+    assert {"tokenizer", "generate", "attack", "leaderboard"} <= set(CHECKS)

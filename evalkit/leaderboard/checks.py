@@ -1,0 +1,79 @@
+"""Verification of a leaderboard: every standing again from the runs that it was made of."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from evalkit.leaderboard.make import MARK, LeaderboardOptions, make_leaderboard
+from evalkit.runs.attestation.checks import CHECKS, Checks, How, Outcome
+from evalkit.runs.attestation.kinds import board_runs
+from evalkit.runs.attestation.verdict import Failure
+from evalkit.runs.store import Run
+
+FIELDS = ("value", "low", "high", "ci_method", "rank", "rank_interval", "tier")
+SAME = 1e-9  # relative
+
+Standings = dict[tuple[str, str], dict[str, Any]]
+
+
+class LeaderboardChecks(Checks):
+    """What leaderboard.json says of values, intervals, ranks and tiers."""
+
+    scores = False
+
+    def recompute(self, run: Run, how: How) -> Outcome:
+        """The leaderboard made again from its runs, where they still lie as it says; not what papers state."""
+        runs, lost = board_runs(run.path)
+        if lost:
+            return Outcome(0, open=f"{lost[0]} is not where {MARK} says, or has changed; put its runs there")
+        said = json.loads((run.path / MARK).read_bytes())
+        means = tuple(dict.fromkeys(each["terms"]["metric"] for each in said["boards"] if each["mean_of"]))
+        with tempfile.TemporaryDirectory() as folder:
+            options = LeaderboardOptions(aggregate=means, reported="none", parts=True)
+            make_leaderboard(runs, Path(folder) / "again", options)
+            again = _standings(json.loads((Path(folder) / "again" / MARK).read_bytes()))
+        mine = _standings(said)
+        bad = [Failure(MARK, f"{_name(row)}: it follows from no run") for key, row in mine.items() if key not in again]
+        bad += [
+            Failure(MARK, f"{_name(row)}: {field} is {row[field]}, the runs give {again[key][field]}")
+            for key, row in mine.items()
+            for field in FIELDS
+            if key in again and not _close(row[field], again[key][field])
+        ]
+        boards = {board for board, _ in mine}
+        bad += [
+            Failure(MARK, f"{_name(row)} is missing")
+            for key, row in again.items()
+            if key[0] in boards and key not in mine
+        ]
+        return Outcome(0 if bad else len(mine), tuple(bad))
+
+    def regenerate(self, run: Run, count: int, how: How) -> Outcome:
+        """Nothing here: samples belong to the runs."""
+        return Outcome(0, open="its runs hold the samples: evalkit verify RUN --regenerate K for each of them")
+
+
+def _standings(said: Mapping[str, Any]) -> Standings:
+    return {
+        (str(board["id"]), str(each["system"])): {**each, "metric": board["terms"]["metric"]}
+        for board in said["boards"]
+        for each in board["standings"]
+    }
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return f"{row['metric']} of {row['system']}"
+
+
+def _close(a: Any, b: Any) -> bool:
+    if isinstance(a, float) and isinstance(b, float):
+        return math.isclose(a, b, rel_tol=SAME, abs_tol=SAME)
+    return bool(a == b)
+
+
+CHECKS.add("leaderboard", LeaderboardChecks())
