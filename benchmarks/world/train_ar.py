@@ -1,6 +1,11 @@
-"""Train world-ar on endless scenes; an hour and a half on two CPU cores with bfloat16 matrix units.
+r"""Train world-ar on endless scenes; an hour and a half on two CPU cores with bfloat16 matrix units.
 
     python benchmarks/world/train_ar.py --minutes 90 --work runs/world-ar
+
+The draft of speculative decoding, world-ar-draft, is a smaller network of the same kind:
+
+    python benchmarks/world/train_ar.py --width 128 --layers 2 --heads 2 --processes 1 --minutes 12 \
+        --work runs/world-ar-draft --file world_ar_draft.safetensors
 
 world-vq sees one 8x8 block at a time, so the codes of a scene are those of its sprites on its ground: they are encoded
 once, and a batch is put together from a table. Captions that `held_out` names are never shown. The state in --work is
@@ -101,7 +106,7 @@ def train(rank: int, given: argparse.Namespace) -> None:
     tokenizer = WorldVQNet(WorldVQConfig())
     tokenizer.load_state_dict(load_file(given.vq))
     batches = Batches(tokenizer.eval(), f"{given.seed}-{rank}")
-    net = WorldARNet(WorldARConfig())
+    net = WorldARNet(WorldARConfig(width=given.width, layers=given.layers, heads=given.heads))
     optimizer = torch.optim.AdamW(groups(net, 0.05), rate, betas=(0.9, 0.98))
     mean, step, spent, state = {k: v.clone() for k, v in net.state_dict().items()}, 0, 0.0, work / "state.pt"
     if state.exists():
@@ -142,7 +147,7 @@ def train(rank: int, given: argparse.Namespace) -> None:
             saved = time.perf_counter()
     if rank == 0:
         low = {k: v.contiguous().to(torch.bfloat16) for k, v in mean.items()}
-        save_file(low, work / "world_ar.safetensors", {"format": "pt", "data": "evalkit.world, Noto Emoji sprites"})
+        save_file(low, work / given.file, {"format": "pt", "data": "evalkit.world, Noto Emoji sprites"})
     distributed.destroy_process_group()
 
 
@@ -166,6 +171,10 @@ if __name__ == "__main__":
     parser.add_argument("--batch", type=int, default=96)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--width", type=int, default=WorldARConfig.width)
+    parser.add_argument("--layers", type=int, default=WorldARConfig.layers)
+    parser.add_argument("--heads", type=int, default=WorldARConfig.heads)
+    parser.add_argument("--file", default="world_ar.safetensors", help="of the weights, in --work")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--vq", type=Path, default=DATA / "world_vq.safetensors")
     options = parser.parse_args()

@@ -40,7 +40,8 @@ def restore(generator: Generator, said: Mapping[str, Any], load: Loader) -> Acce
     if kind is None:
         raise EvalkitError(f"this version of evalkit knows no acceleration called {said.get('kind')!r}")
     names = {each.name for each in fields(kind)}
-    made = accelerate(generator, kind(**{name: value for name, value in said.items() if name in names}), load)
+    typed = ",".join(f"{name}={value}" for name, value in said.items() if name in names)
+    made = accelerate(generator, parse(f"{said['kind']}:{typed}"), load)
     if made.draft is not None and made.draft.weights_sha256 != said.get("draft_weights"):
         raise EvalkitError(
             f"the draft's weights here are not those of the run (sha256 {str(said.get('draft_weights'))[:12]}…)"
@@ -51,7 +52,7 @@ def restore(generator: Generator, said: Mapping[str, Any], load: Loader) -> Acce
 def notes_of(samples: pa.Table) -> list[dict[str, Any]]:
     """What each picture of an accelerated run took, in row order."""
     told = [json.loads(each) for each in samples["notes"].to_pylist() if each]
-    return [each["acceleration"] for each in told if "acceleration" in each]
+    return [each["acceleration"] for each in told if isinstance(each, dict) and "acceleration" in each]
 
 
 def results(samples: pa.Table, dataset: str) -> list[Result]:

@@ -94,7 +94,7 @@ def _generator(run: Run, how: How) -> Generator:
     generator.rows = int(model.get("rows", generator.rows))
     if run.record["plan"].get("compile"):
         raise EvalkitError("the run was made by a compiled network, whose rounding is its own")
-    if said := run.record["plan"].get("accelerate"):
+    if isinstance(said := run.record["plan"].get("accelerate"), dict):
         restore(generator, said, lambda name: load_generator(name, beside.get(name), how.device, model["dtype"]))
     return generator
 

@@ -13,6 +13,8 @@ from evalkit.generators.mar import Mar, MarConfig
 from evalkit.generators.nets.diffusion_head import Trace
 from evalkit.generators.registry import Source
 from evalkit.generators.sampling import Sampler
+from evalkit.probes.generation import generate_images
+from evalkit.runs.job import RunOptions
 from evalkit.tokenizers.mar import MarKl16
 from evalkit.tokenizers.nets.taming import TamingConfig
 
@@ -81,6 +83,25 @@ def test_a_request_gives_the_same_picture_in_any_company():
     alone = [model.generate([request])[0] for request in reversed(asked(5))][::-1]
     assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(together, alone, strict=True))
     assert [a.notes for a in together] == [b.notes for b in alone]
+
+
+def test_a_run_loads_the_draft_and_counts(tmp_path, monkeypatch):
+    small = mar(9, 8, 1)
+    small.weights_sha256 = "d" * 64
+    monkeypatch.setattr("evalkit.probes.generation.generate._loaded", lambda name, options: small)
+    model = mar(0)
+    run = generate_images(
+        model,
+        "classes:imagenet:0-3",
+        steps=16,
+        accelerate="cspd:draft=mar-b,length=5",
+        options=RunOptions(out=tmp_path / "run", device="cpu"),
+    )
+    said = run.record["acceleration"]
+    assert (said["kind"], said["law"], said["draft_weights"]) == ("cspd", "changed", "d" * 64)
+    assert said["step_compression"] == 4.0
+    assert said["speed_up"] > 0
+    assert {row["metric"] for row in run.results} >= {"step_compression", "acceptance_length"}
 
 
 def law(mean, deviation=1.0, widths=0.0, n=4000):

@@ -13,6 +13,8 @@ from evalkit.generators.nets.head_budgets import BudgetCache
 from evalkit.generators.registry import Source
 from evalkit.generators.sampling import Sampler
 from evalkit.generators.var import Var, VarConfig
+from evalkit.probes.generation import generate_images
+from evalkit.runs.job import RunOptions
 from evalkit.tokenizers.nets.taming import TamingConfig
 from evalkit.tokenizers.var import Var as VarTokenizer
 from evalkit.tokenizers.var import VarConfig as VarTokenizerConfig
@@ -172,3 +174,17 @@ def test_heads_keep_the_budget_on_average_and_structural_ones_no_less(budget, co
 def test_settings_that_mean_nothing_are_refused(bad):
     with pytest.raises(EvalkitError, match="hack"):
         Hack(**{"budget": 0.5, **bad})
+
+
+def test_a_run_reports_what_was_kept_and_what_it_changed(model, tmp_path):
+    options = RunOptions(out=tmp_path / "run", device="cpu")
+    run = generate_images(model, "classes:imagenet:0-2", accelerate="hack:budget=0.5,samples=1", options=options)
+    said = run.record["acceleration"]
+    assert (said["kind"], said["law"]) == ("hack", "changed")
+    assert said["kv_keys"] < said["kv_keys_plain"] == CARRIED
+    assert said["kv_bytes"] < said["kv_bytes_plain"]
+    assert said["speed_up"] > 0
+    assert "8 rows at once" in said["measured_on"]
+    assert run.record["plan"]["accelerate"]["budget"] == 0.5
+    sealed = generate_images(model, "classes:imagenet:0-2", accelerate="hack:budget=0.5,samples=1", options=options)
+    assert sealed.record == run.record
