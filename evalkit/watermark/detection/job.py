@@ -190,7 +190,7 @@ class DetectWorker(Worker):
             calibrated,
             [_warning(each.kept.warning if each.kept else None, each.state != job.states[i])
              for i, each in enumerate(found.read, start=shard.start)],
-            [_manifest(job, i) for i in range(shard.start, shard.stop)],
+            [_manifest(job, i) if each.kept else None for i, each in enumerate(found.read, start=shard.start)],
         )  # fmt: skip
         return ShardOutput(rows, {})
 
@@ -210,7 +210,7 @@ def _warning(said: str | None, changed: bool) -> str | None:
 
 
 def _manifest(job: DetectJob, index: int) -> str | None:
-    """The state of a file's C2PA manifest; None where nobody asked, or the picture is no file."""
+    """The state of a picture's C2PA manifest; None where nobody asked, or the picture is no file."""
     if not job.request.c2pa or not isinstance(job.images, FolderSet):
         return None
     from evalkit.errors import EvalkitError

@@ -142,6 +142,7 @@ def shown_row(row: dict[str, Any]) -> dict[str, Any]:
         "p_calibrated": "—" if calibrated is None else f"{calibrated:.2g}",
         "q": "—" if row["q"] is None else f"{row['q']:.2g}",
         "z": f"{row['z_uncalibrated']:.1f}",
+        "transform": row["transform"] if row["verdict"] == DETECTED else "",  # of others the best view is chance
     }
 
 

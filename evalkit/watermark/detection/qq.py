@@ -44,7 +44,7 @@ def qq_plot(log10_p: Floats, alpha: float) -> str:
     right = LEFT + min(x1, y1) / x1 * (WIDTH - LEFT - PAD)
     parts = [
         f'<polygon class="band" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in band)}"/>',
-        f'<line class="axis" x1="{LEFT}" x2="{right:.1f}" y1="{HEIGHT - BOTTOM}" y2="{end:.1f}"/>',
+        f'<line class="diagonal" x1="{LEFT}" x2="{right:.1f}" y1="{HEIGHT - BOTTOM}" y2="{end:.1f}"/>',
         f'<line class="cut" x1="{LEFT}" x2="{WIDTH - PAD}" y1="{cut:.1f}" y2="{cut:.1f}"/>',
         f'<text x="{WIDTH - PAD}" y="{cut - 4:.1f}" text-anchor="end">α {alpha:g}</text>',
         *(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>' for x, y in zip(xs, at(seen), strict=True)),

@@ -56,7 +56,7 @@ def test_a_uniform_sample_follows_the_diagonal():
     figure = qq_plot(np.log10(np.arange(1, n + 1) / (n + 1)), 1e-3)
     points = np.array(re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', figure), float)
     line = np.array(
-        re.findall(r'class="axis" x1="([\d.]+)" x2="([\d.]+)" y1="([\d.]+)" y2="([\d.]+)"', figure)[0], float
+        re.findall(r'class="diagonal" x1="([\d.]+)" x2="([\d.]+)" y1="([\d.]+)" y2="([\d.]+)"', figure)[0], float
     )
     slope = (line[3] - line[2]) / (line[1] - line[0])
     assert np.abs(points[:, 1] - (line[2] + slope * (points[:, 0] - line[0]))).max() < 0.2
