@@ -113,7 +113,7 @@ def markdown_text(
         lines[-1] += _md(verdict(board, entrants))
         unit = f" ({board.unit})" if board.unit else ""
         lines += ["", f"| rank | tier | system | {_md(metric_label(board.terms.metric) + unit)} | 95 % interval | "]
-        lines[-1] += f"behind the first | first | {unit_word(board)}s that flip |"
+        lines[-1] += f"behind the first | chance first | {unit_word(board)}s that flip |"
         lines += ["|---|---|---|--:|---|---|--:|--:|"]
         for each in board.order.standings:
             figure, gap = each.figure, each.gap

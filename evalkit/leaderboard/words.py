@@ -14,6 +14,8 @@ FEW = 4  # names that a sentence lists
 
 def title(board: Board) -> str:
     """The metric and the data of a board."""
+    if board.parts:
+        return f"{metric_label(board.terms.metric)}, mean of {len(board.parts)} data sets"
     return f"{metric_label(board.terms.metric)} on {board.terms.dataset}"
 
 
@@ -108,14 +110,12 @@ def unit_word(board: Board) -> str:
 
 
 def why_apart(apart: Apart, entrants: Sequence[Entrant], *, names: int = FEW) -> str:
-    """Which runs are not ranked together, and what differs.
-
-    Raises nothing; a difference without a word for it (two boards of equal terms) cannot occur.
-    """
+    """Which runs are not ranked together, and what differs."""
     first, second = (listed([entrants[i].name for i in each], names) for each in (apart.a, apart.b))
     what = "; ".join(f"{word} {x} and {y}" for word, x, y in apart.differs)
     labels = listed([metric_label(metric) for metric in apart.metrics], names)
-    return f"{first} and {second} are not ranked together in {labels}: they differ in {what}"
+    both = f"{first} and {second}" if len(apart.a) == len(apart.b) == 1 else f"{first}, and {second} besides,"
+    return f"{both} are not ranked together in {labels}: they differ in {what}"
 
 
 def listed(names: Sequence[str], most: int = FEW) -> str:
