@@ -125,6 +125,11 @@ def _attack(given: dict[str, Any]) -> None:
     read_attacks(given["spellings"])
 
 
+def _robustness(given: dict[str, Any]) -> None:
+    _mark(given)
+    _attack(given)
+
+
 def _nothing(given: dict[str, Any]) -> None:
     """No name of evalkit's is in it."""
 
@@ -156,6 +161,7 @@ CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
     "watermark embed": _embed,
     "watermark detect": _mark,
     "watermark attack": _attack,
+    "watermark robustness": _robustness,
     "leaderboard": _nothing,
     "query": _nothing,
     "sign": _nothing,

@@ -84,7 +84,7 @@ MEASURES: dict[str, Measure] = {
     "watermark-tpr": Measure(
         "share of marked pictures that are found, at a fixed share of false alarms", "watermark detect:detected_share"
     ),
-    "watermark-auc": Measure("area under the curve of detection"),
+    "watermark-auc": Measure("area under the curve of detection", "watermark robustness:auc"),
     "erasure-object": Measure("rate at which a ResNet-50 sees the erased object"),
     "erasure-style": Measure("rate at which a classifier sees the erased style"),
     "erasure-nudity": Measure("exposed parts that NudeNet finds"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from evalkit.systems.card import SystemCard
 from evalkit.systems.measures import MEASURES
 from evalkit.tokenizers.cards import ModelCard, list_models
-from evalkit.weights.find import weights_manifest
-from evalkit.weights.state import State, weight_states
+
+if TYPE_CHECKING:
+    from evalkit.weights.state import State
 
 DRAWN = ("native", "library", "worker")  # runners whose seconds are the model's own
 GAINED = ("speed_up", "step_compression", "acceptance_rate", "peak_memory_bytes", "kv_keys")  # by --accelerate
@@ -46,8 +48,8 @@ def _applies(card: SystemCard, here: str) -> bool:
         return any(each in both_ways for each in card.tokenizers)
     if name in GAINED:
         return card.runner == "native" and any(" --accelerate " in step.command for step in card.steps)
-    if verb == "watermark detect":
-        return any(step.command.startswith("evalkit watermark detect ") for step in card.steps)
+    if verb.startswith("watermark "):
+        return any(step.command.startswith(f"evalkit {verb} ") for step in card.steps)
     if verb == "generate":
         return card.runner in DRAWN if name == "seconds" else card.runner == "native" and bool(card.generators)
     return True
@@ -59,6 +61,9 @@ def _names(model: ModelCard) -> tuple[str, ...]:
 
 def needed_weights(names: Sequence[str]) -> list[Needed]:
     """The manifest's files of these models and of the tokenizers that decode for them; nothing is fetched."""
+    from evalkit.weights.find import weights_manifest  # these two bring torch, which a list or a card does not need
+    from evalkit.weights.state import weight_states
+
     cards = {each: card for card in list_models() for each in _names(card)}
     chosen = [cards[name] for name in names if name in cards]
     keys = [card.weights for card in chosen]

@@ -1,6 +1,8 @@
 import dataclasses
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -132,3 +134,12 @@ def test_an_unknown_name_proposes_near_ones():
     done = CliRunner().invoke(group, ["systems", "plan", "gigatk"])
     assert isinstance(done.exception, EvalkitError)
     assert "did you mean gigatok" in str(done.exception)
+
+
+@pytest.mark.parametrize("arguments", [[], ["show", "var"]])
+def test_lists_and_cards_are_shown_without_importing_torch(arguments):
+    code = (
+        "import sys; from click.testing import CliRunner; from evalkit.cli import group; "
+        f"CliRunner().invoke(group, ['systems', *{arguments!r}], catch_exceptions=False); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -107,7 +107,9 @@ def test_what_evalkit_is_said_to_take_is_a_metric_of_that_verb():
         elif metric in ("seconds", "evaluations"):
             assert verb == "generate"
         else:
-            assert verb in ("", "generate", "watermark detect"), f"{name}: say here how {verb} is checked"
+            assert verb in ("", "generate", "watermark detect", "watermark robustness"), (
+                f"{name}: say here how {verb} is checked"
+            )
             assert f'"{metric}"' in sources() or not metric, f"{metric} has no test"
 
 
