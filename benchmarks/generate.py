@@ -1,4 +1,4 @@
-"""CPU tokens per second of LlamaGen-B's decoding: evalkit's cache beside the shapes that other samplers give it.
+"""Tokens per second of LlamaGen's decoding: evalkit's cache beside the shapes that other samplers give it.
 
 The same network, weights, guidance and requests everywhere, and the same codes come out:
   evalkit          keys and values are written into one allocation; a step reads those that are filled
@@ -7,13 +7,19 @@ The same network, weights, guidance and requests everywhere, and the same codes 
   growing cache    keys and values grow by concatenation at every step (the shape of dynamic caches)
   no cache         the whole sequence runs again at every step
 
+On a GPU each row also says what share of the bandwidth bound is reached: a step must read every weight of the blocks and
+the head once, and the keys and values so far; the bound is those bytes over the bandwidth that copying a large tensor
+shows. A CPU's caches hold weights and keys in part, so no bound is stated there.
+
     python benchmarks/generate.py [--tokens 64] [--requests 2] [--repeats 3] [--interval N]
+    python benchmarks/generate.py --device cuda --dtype bfloat16 --size xl --tokens 256 --requests 64 --without-no-cache
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +33,7 @@ from evalkit.generators.base import Request
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.llamagen import LlamaGen, LlamaGenConfig
 from evalkit.generators.nets.decoder import Decoder
-from evalkit.generators.nets.llama import KVCache
+from evalkit.generators.nets.llama import SIZES, KVCache
 from evalkit.generators.registry import Source
 from evalkit.generators.sampling import Sampler
 
@@ -65,15 +71,15 @@ def cached(network: Decoder, conditions: Tensor, count: int, kind: type[KVCache]
     def step(codes: Tensor) -> Tensor:
         start = cache.used
         x = cond if start == 0 else network.embed(codes[:, -1:], start - 1)
-        mask = (torch.arange(length) <= start)[None, None, None] if kind is MaskedCache else None
+        mask = (torch.arange(length, device=weight.device) <= start)[None, None, None] if kind is MaskedCache else None
         return network.head_of(network.run(x, cond, mask, cache), cond, start)[:, 0]
 
     return step
 
 
-def greedy(step: Callable[[Tensor], Tensor], rows: int, count: int, guidance: Guidance) -> Tensor:
+def greedy(step: Callable[[Tensor], Tensor], rows: int, count: int, guidance: Guidance, device: torch.device) -> Tensor:
     """Codes [rows, count] of a step function that knows the conditional and the unconditional rows."""
-    codes = torch.zeros(2 * rows, 0, dtype=torch.int64)
+    codes = torch.zeros(2 * rows, 0, dtype=torch.int64, device=device)
     for index in range(count):
         logits = step(codes)
         on = not index or guidance.active(index - 1)
@@ -83,6 +89,32 @@ def greedy(step: Callable[[Tensor], Tensor], rows: int, count: int, guidance: Gu
     return codes[:rows]
 
 
+def bandwidth(device: torch.device, size: int = 2**31) -> float:
+    """Bytes a second that the device moves when it copies `size` bytes (each is read once and written once)."""
+    source = torch.empty(size, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    best = 0.0
+    for _ in range(5):
+        torch.cuda.synchronize(device)
+        started = time.perf_counter()
+        target.copy_(source)
+        torch.cuda.synchronize(device)
+        best = max(best, 2 * size / (time.perf_counter() - started))
+    return best
+
+
+def bytes_a_step(network: Decoder, rows: int, tokens: int, interval: int | None) -> float:
+    """Bytes that a step must read on average: weights but for the embeddings, and keys and values so far of all rows.
+
+    `rows` conditional ones; as many unconditional ones run along until `interval` (None: to the end).
+    """
+    weights = sum(p.numel() * p.element_size() for n, p in network.named_parameters() if "embed" not in n)
+    cell = 2 * len(network.layers) * network.heads * network.head * network.tok_embeddings.weight.element_size()
+    until = tokens if interval is None else min(interval + 2, tokens)
+    seen = sum((2 * rows if i < until else rows) * (i + 1) for i in range(tokens)) / tokens
+    return weights + cell * seen
+
+
 def main() -> None:
     """Measure and write results/generate.csv."""
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -90,16 +122,20 @@ def main() -> None:
     options.add_argument("--requests", type=int, default=2)
     options.add_argument("--repeats", type=int, default=3)
     options.add_argument("--interval", type=int)
+    options.add_argument("--size", choices=sorted(SIZES), default="b")
+    options.add_argument("--device", default="cpu")
+    options.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
     options.add_argument("--without-no-cache", action="store_true", help="leave out the slowest candidate")
     args = options.parse_args()
 
     torch.manual_seed(0)
-    config = LlamaGenConfig()
+    device, dtype = torch.device(args.device), getattr(torch, args.dtype)
+    config = LlamaGenConfig(*SIZES[args.size])
     network = LlamaGen.build(config)
     for parameter in network.parameters():
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.05)
-    source = Source("llamagen-b", config, None, None, None, None, torch.device("cpu"), torch.float32)
+    source = Source(f"llamagen-{args.size}", config, None, None, None, None, device, dtype)
     model = LlamaGen(source, network)
     model.rows, model.tokens_per_image = args.requests, args.tokens
     guidance = Guidance("llamagen", 2.0, interval=args.interval)
@@ -110,15 +146,18 @@ def main() -> None:
     def other(step: Callable[[], Callable[[Tensor], Tensor]]) -> Callable[[], Tensor]:
         def work() -> Tensor:
             with torch.inference_mode():
-                return greedy(step(), args.requests, args.tokens, guidance)
+                return finished(greedy(step(), args.requests, args.tokens, guidance, device))
 
         return work
+
+    def finished(codes: Tensor) -> Tensor:
+        return codes.cpu()  # which waits for the device
 
     def whole(codes: Tensor) -> Tensor:
         return model.network(both, torch.cat([codes, codes.new_zeros(len(codes), 1)], 1))[:, -1]
 
     work: dict[str, Callable[[], Tensor]] = {
-        "evalkit": lambda: model.sample_tokens(requests),
+        "evalkit": lambda: finished(model.sample_tokens(requests)),
         "masked cache": other(lambda: cached(model.network, both, args.tokens, MaskedCache)),
         "growing cache": other(lambda: cached(model.network, both, args.tokens, GrowingCache)),
     }
@@ -128,12 +167,19 @@ def main() -> None:
     seconds = in_turn(work, args.repeats)
     rows = summary(seconds, "evalkit", each=args.tokens)
     made = args.tokens * args.requests
+    bound = None
+    if device.type == "cuda":
+        bound = bytes_a_step(model.network, args.requests, args.tokens, args.interval) / bandwidth(device) * 1e3
     for row in rows:
         name = row["candidate"]
         row["tokens_per_s"] = round(made / args.tokens / row["median_ms"] * 1e3, 1)
+        row["bound_ms"] = "" if bound is None else round(bound, 4)
+        row["share_of_bound"] = "" if bound is None else round(bound / row["median_ms"], 3)
         row["same_codes"] = f"{float((codes[name] == codes['evalkit']).double().mean()):.3f}"
         row.update(tokens=args.tokens, requests=args.requests, interval=args.interval, threads=torch.get_num_threads())
-    write(f"generate-{args.tokens}" + ("" if args.interval is None else f"-interval{args.interval}"), rows)
+        row.update(size=args.size, device=torch.cuda.get_device_name(device) if bound else "cpu", dtype=args.dtype)
+    name = f"generate-{args.tokens}" + ("" if args.interval is None else f"-interval{args.interval}")
+    write(name + ("" if device.type == "cpu" else f"-{device.type}-{args.size}-{args.requests}"), rows)
 
 
 if __name__ == "__main__":
