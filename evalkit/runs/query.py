@@ -191,7 +191,7 @@ def _lock(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> None:
 
 def _first_sentence(text: str) -> str:
     """What DuckDB says first, without its kind of error, its quotation of the query and its lists of candidates."""
-    text = re.sub(r"^(\w+ Error: )+", "", text).split("\n\n")[0].split("\nLINE")[0]
+    text = re.sub(r"^([\w ]+ Error: )+", "", text).split("\n\n")[0].split("\nLINE")[0]
     text = " ".join(text.split())
     text = re.sub(r"Referenced column (\".*?\") not found in FROM clause!", r"there is no column \1", text)
     text = re.sub(r"Table with name (\S+) does not exist!.*", r"there is no table \1", text)

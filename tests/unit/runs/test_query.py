@@ -169,6 +169,22 @@ def test_nothing_can_be_written_or_set(tmp_path, sql):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x"]
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "from enable_logging(storage = 'file', storage_path = '{}')",
+        "from enable_profiling()",
+        "select * from query('copy runs to ~{}~')",
+        "from json_execute_serialized_sql(json_serialize_sql('select * from read_text(~{}~)'))",
+    ],
+)
+def test_a_select_that_would_set_or_write_something_does_not(tmp_path, sql):
+    run = make(tmp_path / "x")
+    with pytest.raises(EvalkitError):
+        query_runs(sql.format(tmp_path / "new").replace("~", 2 * "'"), [run])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x"]
+
+
 def test_variables_of_python_are_no_tables(tmp_path):
     secret = pa.table({"a": [1]})
     assert secret.num_rows == 1
