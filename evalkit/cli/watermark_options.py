@@ -31,7 +31,7 @@ _FLAGS = (
     click.option("--context", type=click.IntRange(0, 1), help="kgw, wmar: codes before a code that decide its colour."),
     click.option("--clusters", type=click.IntRange(min=2), help="clusters: number of groups of near codes."),
     click.option("--pattern", type=click.IntRange(1, 12), help="bitmark: bits of a pattern."),
-    click.option("--frequencies", type=click.Path(path_type=Path), metavar="FILE", help="How often codes occur (.npy)."),
+    click.option("--frequencies", type=click.Path(path_type=Path), metavar="FILE", help="Counts of codes, of calibrate."),
 )  # fmt: skip
 
 

@@ -194,14 +194,13 @@ class Reader:
             self.cache.put(self.preparation, kept, places)
         return found
 
-    def _samples(self, positions: Sequence[int]) -> list[Sample | Unreadable]:
-        found: list[Sample | Unreadable] = []
+    def _samples(self, positions: Sequence[int]) -> Iterator[Sample | Unreadable]:
+        """Pictures in order as they are decoded, so that few are in memory at their own size."""
         start = 0
         for stop in range(1, len(positions) + 1):  # runs of neighbours are read together
             if stop == len(positions) or positions[stop] != positions[stop - 1] + 1:
-                found += self.images.read(positions[start], positions[stop - 1] + 1, threads=self.threads)
+                yield from self.images.read(positions[start], positions[stop - 1] + 1, threads=self.threads)
                 start = stop
-        return found
 
     def _encoded(self, batch: Tensor) -> Codes:
         with self.timers("encode"):
