@@ -19,6 +19,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,6 @@ from evalkit.watermark.score import Scores, score_codes
 
 TOKENS, GAMMA = 256, 0.5
 LEVELS = (5e-2, 1e-2, 1e-3)
-POOLS = (1, 16, 64, 1024)
 OUT = Path(__file__).parent
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -162,23 +162,25 @@ def kinds(lists: int) -> tuple[str, ...]:
 
 
 # lists: trials of the key-random null; then keys, pictures a key and calibration pictures of the image-random one
-SIZES = {1: (40_000, 200, 4000, 10_000), 16: (40_000, 60, 4000, 10_000), 64: (20_000, 40, 4000, 10_000),
-         1024: (3_200, 12, 2000, 4_000)}  # fmt: skip
-PAIRED = (40, 1000, 2_000)  # one list of paired codes, whose test is slower
+SIZES = {
+    1: (20_032, 24, 1000, 2000),
+    16: (10_048, 16, 1000, 2000),
+    64: (5_056, 12, 1000, 2000),
+    1024: (640, 6, 1000, 2000),
+}
+PAIRED = (10, 500, 1000)  # one list of paired codes, whose test is slower
 
 
-def rows(quick: bool) -> Iterator[dict[str, Any]]:
-    """Every row of the table."""
-    part = 20 if quick else 1
-    for lists, (trials, keys, pictures, calibration) in SIZES.items():
-        for name in LAWS:
-            for kind in kinds(lists):
-                yield from key_random(name, kind, lists, trials // part)
-            kind = kinds(lists)[-1]
-            yield from image_random(name, kind, lists, max(3, keys // part), pictures // part, calibration // part)
-            if lists == 1:
-                few, fewer, null = PAIRED
-                yield from image_random(name, "paired", 1, max(3, few // part), fewer // part, null // part)
+def cell(name: str, lists: int, part: int) -> list[dict[str, Any]]:
+    """The rows of one law and size of the pool; `part`: how many times fewer trials."""
+    trials, keys, pictures, calibration = SIZES[lists]
+    found = [row for kind in kinds(lists) for row in key_random(name, kind, lists, trials // part)]
+    sizes = max(3, keys // part), pictures // part, calibration // part
+    found += image_random(name, kinds(lists)[-1], lists, *sizes)
+    if lists == 1:
+        few, fewer, null = PAIRED
+        found += image_random(name, "paired", 1, max(3, few // part), fewer // part, null // part)
+    return found
 
 
 def write(path: Path, table: Sequence[Mapping[str, Any]]) -> None:
@@ -194,14 +196,19 @@ def main() -> None:
     """Simulate, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a twentieth of the trials, no file")
-    quick = parser.parse_args().quick
-    table, started = [], time.perf_counter()
-    for row in rows(quick):
-        table.append(row)
-        print(f"{time.perf_counter() - started:7.0f} s  ", "  ".join(
-            f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()), flush=True)  # fmt: skip
-        if not quick:
-            write(OUT / "watermark-fpr.csv", table)
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    given = parser.parse_args()
+    table: list[dict[str, Any]] = []
+    started = time.perf_counter()
+    work = [(name, lists, 20 if given.quick else 1) for lists in SIZES for name in LAWS]
+    with ProcessPoolExecutor(given.jobs) as pool:
+        for found in pool.map(cell, *zip(*work, strict=True)):
+            table += found
+            for row in found:
+                said = (f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items())
+                print(f"{time.perf_counter() - started:7.0f} s  ", "  ".join(said), flush=True)
+            if not given.quick:
+                write(OUT / "watermark-fpr.csv", table)
 
 
 if __name__ == "__main__":

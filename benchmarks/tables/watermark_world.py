@@ -55,11 +55,13 @@ KEY, OTHER = Key(bytes(range(32))), Key(bytes(range(1, 33)))
 OUT = Path(__file__).parent
 INF = float("inf")
 SETTINGS: tuple[tuple[str, dict[str, Any], tuple[float, ...]], ...] = (
-    ("lbw", {"gamma": 0.5, "kind": "paired"}, (2, 4, 6, 8, 12, INF)),
-    ("lbw", {"gamma": 0.25, "kind": "paired"}, (4, 8, INF)),
-    ("wmar", {"gamma": 0.25}, (4, 8, INF)),
-    ("clusters", {"gamma": 0.5, "clusters": 64}, (8, INF)),
-    ("clusters by place", {"gamma": 0.25, "clusters": 64}, (8, 12, INF)),
+    ("lbw", {"gamma": 0.5, "kind": "paired"}, (8, INF)),
+    ("clusters by place", {"gamma": 0.25, "clusters": 64}, (INF,)),
+    ("lbw", {"gamma": 0.5, "kind": "paired"}, (2, 4)),
+    ("wmar", {"gamma": 0.25}, (INF,)),
+    ("clusters by place", {"gamma": 0.25, "clusters": 64}, (12,)),
+    ("lbw", {"gamma": 0.25, "kind": "paired"}, (INF,)),
+    ("clusters", {"gamma": 0.5, "clusters": 64}, (INF,)),
 )
 CURVES = (("lbw", 0.5, 8.0), ("clusters by place", 0.25, INF))
 ATTACKS = (

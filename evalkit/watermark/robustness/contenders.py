@@ -1,0 +1,97 @@
+"""What is compared: something that marks pictures, and gives a p-value for any picture."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from evalkit.errors import EvalkitError
+from evalkit.images.geometry import resize_exact
+from evalkit.images.sample import Pixels
+from evalkit.tokenizers.base import Tokenizer
+from evalkit.watermark.attacks.sizes import to_pixels, to_tensor
+from evalkit.watermark.exact import binomial_log_tail
+from evalkit.watermark.identity import prepared
+from evalkit.watermark.mark import Mark
+
+Floats = npt.NDArray[np.float64]
+
+
+class Contender(ABC):
+    """A way to mark square pictures. `null` says in words what its p-values are exact for."""
+
+    name: str
+    null: str
+
+    @abstractmethod
+    def record(self) -> dict[str, Any]:
+        """Everything that decides its results, as plain data; never a key."""
+
+    @abstractmethod
+    def mark(self, images: Sequence[Pixels], ids: Sequence[str]) -> list[Pixels]:
+        """Marked pictures of the same size; raises `EvalkitError` where it cannot mark these."""
+
+    @abstractmethod
+    def log_p(self, images: Sequence[Pixels]) -> Floats:
+        """Natural logs of p of pictures of any size, [B]; 0 for what it cannot read."""
+
+
+class TokenMark(Contender):
+    """A mark of evalkit on a tokenizer's codes, embedded afterwards (nearest green code), or given by pictures that carry it.
+
+    `fraction`: share of red codes that is exchanged, the cheapest first.
+    """
+
+    null = "a key that was drawn without knowing the picture"
+
+    def __init__(
+        self, mark: Mark, tokenizer: Tokenizer, *, fraction: float = 1.0, batch_size: int = 8, name: str | None = None
+    ) -> None:
+        self.watermark, self.tokenizer, self.fraction, self.batch_size = mark, tokenizer, fraction, batch_size
+        self.name = name or f"{mark.method}-{tokenizer.name}"
+
+    def record(self) -> dict[str, Any]:
+        """The mark, the tokenizer's identity and how it is embedded."""
+        return {
+            "name": self.name, "mark": self.watermark.as_dict(), "tokenizer": self.watermark.tokenizer,
+            "fraction": self.fraction,
+        }  # fmt: skip
+
+    def mark(self, images: Sequence[Pixels], ids: Sequence[str]) -> list[Pixels]:
+        """Encoded with green codes in place of red ones, decoded, and brought to the size that the pictures had."""
+        done: list[Pixels] = []
+        for start in range(0, len(images), self.batch_size):
+            some = slice(start, start + self.batch_size)
+            lists = [self.watermark.list_of(each) for each in ids[some]]
+            green = torch.from_numpy(np.stack([self.watermark.green_codes(each) for each in lists]))
+            x = to_tensor([prepared(each, self.tokenizer) for each in images[some]])
+            with torch.inference_mode():
+                codes = self.tokenizer.encode_among(x, green, fraction=self.fraction)
+                done += to_pixels(self.tokenizer.decode(codes))
+        return [resize_exact(each, image.shape[:2], "bicubic") for each, image in zip(done, images, strict=True)]
+
+    def log_p(self, images: Sequence[Pixels]) -> Floats:
+        """The exact test over the codes that are read from the pictures, corrected for the pool."""
+        parts = [np.zeros(0)]
+        for start in range(0, len(images), self.batch_size):
+            x = to_tensor([prepared(each, self.tokenizer) for each in images[start : start + self.batch_size]])
+            with torch.inference_mode():
+                codes = self.tokenizer.encode(x)
+            parts.append(self.watermark.score(codes.values.cpu().numpy().astype(np.int64)).log_p)
+        return np.concatenate(parts)
+
+
+def bits_log_p(agreeing: int, bits: int) -> float:
+    """log P[Binomial(bits, 1/2) >= agreeing]: exact for a payload that was drawn without knowing the picture.
+
+    >>> round(bits_log_p(32, 32) / np.log(0.5))
+    32
+    """
+    if not 0 <= agreeing <= bits:
+        raise EvalkitError(f"of {bits} bits from 0 to {bits} agree; {agreeing} given")
+    return float(binomial_log_tail(agreeing, bits, 0.5))

@@ -1,0 +1,107 @@
+"""report.html of a robustness run: curves, the comparison as a table, who was absent and why; one file, no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from markupsafe import Markup
+
+from evalkit.runs.report.text_diff import visible
+from evalkit.runs.store import write_bytes
+from evalkit.watermark.robustness.curves import CSS, STYLES, Dot, chart, families, family
+
+if TYPE_CHECKING:
+    from evalkit.watermark.robustness.run import RobustnessRun
+
+
+def write_page(run: RobustnessRun, said: Mapping[str, Any]) -> Path:
+    """Write report.html and give its path back; the same rows give the same bytes."""
+    style = (package_files("evalkit.runs.report") / "report.css").read_text(encoding="utf-8") + CSS
+    text = (package_files("evalkit.watermark.robustness") / "page.html.jinja").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters.update(visible=visible, number=_number)
+    names = list(dict.fromkeys(row["contender"] for row in run.rows))
+    styles = {name: number for number, name in enumerate(names)}
+    levels = _levels(run.rows)
+    page = environment.from_string(text).render(
+        style=Markup(style),
+        style_hash="sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        names=[
+            {"name": name, "style": number % STYLES, "null": said["nulls"][name]} for name, number in styles.items()
+        ],
+        levels=levels,
+        figures=_figures(run.rows, styles, levels),
+        rows=run.rows,
+        embedding=run.embedding,
+        absent=run.absent,
+        failed=run.failed,
+        lpips=said["lpips_unavailable"],
+        pictures=max((row["marked"] for row in run.rows), default=0),
+    )
+    path = run.path / "report.html"
+    write_bytes(path, page.encode())
+    return path
+
+
+def _levels(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The levels of the rows, as their columns spell them."""
+    columns = rows[0] if rows else {}
+    return [
+        name.removeprefix("tpr_")
+        for name in columns
+        if name.startswith("tpr_") and not name.endswith(("_low", "_high"))
+    ]
+
+
+def _figures(
+    rows: Sequence[Mapping[str, Any]], styles: Mapping[str, int], levels: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Shares found at the middle level over each kind's strength, and over PSNR at every level."""
+    if not levels:
+        return []
+    middle = levels[len(levels) // 2]
+    found = []
+    for kind, attacks in families(rows).items():
+        mine = [row for row in rows if row["attack"] in attacks]
+        series = _series(mine, styles, middle, lambda row: (family(row["attack"]) or ("", 0.0))[1])
+        found.append(
+            {
+                "title": kind,
+                "about": f"found at FPR {middle}",
+                "figure": Markup(chart(kind, "found", series, styles, line=True)),
+            }
+        )
+    for level in levels:
+        lossy = [row for row in rows if row["psnr"] is not None and row["psnr"] < 60]
+        series = _series(lossy, styles, level, lambda row: float(row["psnr"]))
+        figure = chart("PSNR after the attack, dB", "found", series, styles, line=False)
+        if figure:
+            found.append(
+                {
+                    "title": "quality lost",
+                    "about": f"found at FPR {level}, all attacks that keep the size",
+                    "figure": Markup(figure),
+                }
+            )
+    return found
+
+
+def _series(rows: Sequence[Mapping[str, Any]], styles: Mapping[str, int], level: str, x: Any) -> dict[str, list[Dot]]:
+    series: dict[str, list[Dot]] = {name: [] for name in styles}
+    for row in rows:
+        share, low, high = (row[f"tpr_{level}{end}"] for end in ("", "_low", "_high"))
+        words = f"{row['contender']}, {row['attack']}: {share:.3f} ({low:.3f} to {high:.3f}) of {row['marked']}"
+        series[row["contender"]].append(Dot(x(row), share, low, high, words))
+    return {name: dots for name, dots in series.items() if dots}
+
+
+def _number(value: Any, digits: int = 2) -> str:
+    return "—" if value is None or value != value else f"{value:.{digits}f}"
