@@ -94,6 +94,7 @@ def verify(
 
 
 def _show(verdict: Verdict, indent: str = "") -> None:
+    """All levels of a run; of its parents the level reached and what failed."""
     from rich.console import Console
     from rich.text import Text
 
@@ -110,14 +111,14 @@ def _show(verdict: Verdict, indent: str = "") -> None:
     reached = f"level {verdict.level} of 5, {NAMES[verdict.level]}" if verdict.level >= 0 else "no level"
     bad = bool(verdict.failures)
     line((verdict.run, "bold"), (": ", ""), ("FAILED, " if bad else "", "bold red"), (reached, "bold"))
-    for step in verdict.steps:
+    for step in () if indent else verdict.steps:
         name, said = f"  {step.level} {step.name:<12}", f"{step.status:<12}"
         line((name, ""), (said, STYLES[step.status]), (step.detail, ""))
     for failure in verdict.own_failures[:MOST]:
         line(("  ✗ ", "red"), (failure.file, "bold red"), (f": {failure.reason}", "red"))
     if len(verdict.own_failures) > MOST:
         line((f"  and {len(verdict.own_failures) - MOST} more; --json lists all", "red"))
-    if verdict.hint is not None and not bad:
+    if verdict.hint is not None and not bad and not indent:
         line(("  to raise it: ", "bold"), (verdict.hint, ""))
     if verdict.parents:
         line(("  made from", "bold"))

@@ -24,7 +24,7 @@ Standings = dict[tuple[str, str], dict[str, Any]]
 class LeaderboardChecks(Checks):
     """What leaderboard.json says of values, intervals, ranks and tiers."""
 
-    scores = False
+    scores = makes = False
 
     def recompute(self, run: Run, how: How) -> Outcome:
         """The leaderboard made again from its runs, where they still lie as it says; not what papers state."""
@@ -52,10 +52,6 @@ class LeaderboardChecks(Checks):
             if key[0] in boards and key not in mine
         ]
         return Outcome(0 if bad else len(mine), tuple(bad))
-
-    def regenerate(self, run: Run, count: int, how: How) -> Outcome:
-        """Nothing here: samples belong to the runs."""
-        return Outcome(0, open="its runs hold the samples: evalkit verify RUN --regenerate K for each of them")
 
 
 def _standings(said: Mapping[str, Any]) -> Standings:

@@ -39,10 +39,12 @@ class How:
 class Checks(ABC):
     """A task's own checks; `rescore` and `regenerate` choose `count` samples by `how.seed`.
 
-    `scores`: whether the task scores pictures that it keeps; where it does not, level 4 is not needed.
+    `scores`: whether the task scores pictures that it keeps; `makes`: whether it makes samples. Where it does not, level
+    4 or 5 is not needed.
     """
 
     scores = True
+    makes = True
 
     @abstractmethod
     def recompute(self, run: Run, how: How) -> Outcome:
@@ -52,9 +54,9 @@ class Checks(ABC):
         """Kept pictures against their rows; asked of tasks that score some."""
         return Outcome(0, open="this task scores no picture")
 
-    @abstractmethod
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:
-        """Samples made again from what the record says, against their rows."""
+        """Samples made again from what the record says, against their rows; asked of tasks that make some."""
+        return Outcome(0, open="this task makes no samples")
 
 
 def _import_tasks() -> None:

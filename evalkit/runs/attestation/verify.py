@@ -41,6 +41,7 @@ class Depth:
     parents: Path | None = None
     progress: Progress | None = None
     above: tuple[str, ...] = ()
+    known: dict[Path, Verdict] | None = None  # of parents that several runs share, within one verification
 
 
 def verify_run(folder: str | Path, depth: Depth | None = None) -> Verdict:
@@ -65,9 +66,17 @@ def verify_run(folder: str | Path, depth: Depth | None = None) -> Verdict:
     whole = not any(step.failures for step in steps)
     steps += _deeper(folder, depth, kind, whole)
     own = present.get(RECORD)
-    next_depth = replace(depth, rescore=0, regenerate=0, above=(*depth.above, *([own] if own else [])))
-    above, lost = follow(folder, depth.parents, next_depth.above, lambda path: verify_run(path, next_depth))
+    way = (*depth.above, own) if own else depth.above
+    known = {} if depth.known is None else depth.known
+    next_depth = replace(depth, rescore=0, regenerate=0, above=way, known=known)
+    above, lost = follow(folder, depth.parents, next_depth.above, lambda path: _parent(path, next_depth, known))
     return Verdict(folder.resolve().name, tuple(steps), above, lost)
+
+
+def _parent(path: Path, depth: Depth, known: dict[Path, Verdict]) -> Verdict:
+    if path not in known:
+        known[path] = verify_run(path, depth)
+    return known[path]
 
 
 def _envelope(folder: Path) -> tuple[Envelope | None, Failure | None]:
@@ -185,6 +194,8 @@ def _rescored(run: Run, depth: Depth, checks: Checks) -> Step:
 
 
 def _regenerated(run: Run, depth: Depth, checks: Checks) -> Step:
+    if not checks.makes:
+        return Step(5, "not needed", "the run makes no samples of its own")
     if not depth.regenerate:
         return Step(5, "not reached", "not asked for", hint="make samples again: --regenerate 4")
     outcome = _tried(lambda: checks.regenerate(run, depth.regenerate, depth.how))

@@ -101,7 +101,7 @@ def test_parents_are_shown_below_their_child(folder, key, tmp_path):
     assert f"made from {folder.name}" in run("sign", board, "--parent", folder, "--key", key).output
     done = run("verify", board, "--parents", tmp_path, "--public-key", f"{key}.pub")
     assert done.exit_code == 0
-    assert f"    {folder.name}: level 3 of 5, recomputed" in done.output
+    assert f"    {folder.name}: level 3 of 5, recomputed\n" in done.output
     said = json.loads(run("verify", board, "--parents", tmp_path, "--json").output)["runs"][0]
     assert [parent["run"] for parent in said["parents"]] == [folder.name]
 

@@ -6,8 +6,10 @@ import json
 import pytest
 
 from evalkit.errors import EvalkitError
+from evalkit.jsonio import pretty_json
 from evalkit.runs.attestation.sign import parents_of, sign_run
 from evalkit.runs.attestation.verify import Depth, verify_run
+from evalkit.runs.record import with_digest
 
 
 def statement(folder):
@@ -189,3 +191,26 @@ def test_links_below_the_parents_folder_are_not_followed(runs, key):
     (runs / "generated").symlink_to(runs.parent / "generated")
     verdict = verify_run(runs / "scored", Depth(recompute=False, parents=runs))
     assert [failure.file for failure in verdict.failures] == ["generated/record.json"]
+
+
+def test_a_parent_that_several_runs_share_is_checked_once(runs, key, monkeypatch):
+    import shutil
+
+    from evalkit.runs.attestation import verify
+
+    board = runs / "board"
+    board.mkdir()
+    (board / "board.csv").write_text("x")
+    shutil.copytree(runs / "scored", runs / "again")
+    record = json.loads((runs / "again" / "record.json").read_bytes())
+    (runs / "again" / "record.json").write_bytes(pretty_json(with_digest({**record, "seed": 7})))
+    for name in ("generated", "scored", "again"):
+        sign_run(runs / name, key)
+    sign_run(board, key, parents=[runs / "scored", runs / "again"])
+    opened = []
+    listed = verify.present_digests
+    monkeypatch.setattr(verify, "present_digests", lambda path, told: opened.append(path.name) or listed(path, told))
+    verdict = verify_run(board, Depth(key=key.public_key(), recompute=False, parents=runs))
+    assert not verdict.failures
+    assert [parent.parents[0].run for parent in verdict.parents] == ["generated", "generated"]
+    assert sorted(opened) == ["again", "board", "generated", "scored"]
