@@ -35,9 +35,14 @@ class Entrant:
     signed: bool
 
     @property
+    def folder(self) -> str:
+        """The name of its folder."""
+        return _folder(self.path)
+
+    @property
     def model(self) -> str:
         """evalkit's name of the model."""
-        return str(part(self.record, "model").get("name") or self.path.resolve().name)
+        return str(part(self.record, "model").get("name") or self.folder)
 
     @property
     def task(self) -> str:
@@ -114,7 +119,9 @@ def _digests(path: Path) -> dict[str, str]:
 
 def _json(path: Path, name: str, kind: type) -> Any:
     try:
-        found = json.loads((path / name).read_bytes())
+        data = (path / name).read_bytes()
+        found = json.loads(data)
+        found = whole(found) if b"\\u" in data else found
     except (ValueError, RecursionError):
         found = None
     rows = found if isinstance(found, list) else []
@@ -136,9 +143,9 @@ def _check(path: Path, record: dict[str, Any], digests: dict[str, str]) -> None:
 
 def _names(runs: Sequence[tuple[Path, dict[str, Any]]]) -> list[str]:
     """The model's name, with the run's folder behind it where two runs have the same, and a number where that is not enough."""
-    plain = [str(part(record, "model").get("name") or path.resolve().name) for path, record in runs]
+    plain = [str(part(record, "model").get("name") or _folder(path)) for path, record in runs]
     named = [
-        name if plain.count(name) == 1 else f"{name} · {path.resolve().name}"
+        name if plain.count(name) == 1 else f"{name} · {_folder(path)}"
         for name, (path, _) in zip(plain, runs, strict=True)
     ]
     return [
@@ -189,9 +196,22 @@ def _samples(path: Path, results: Sequence[dict[str, Any]]) -> pa.Table:
     return table
 
 
+def _folder(path: Path) -> str:
+    return str(whole(path.resolve().name))
+
+
 def _finite(value: Any) -> float | None:
     number = as_float(value)
     return number if number is not None and math.isfinite(number) else None
+
+
+def whole(value: Any) -> Any:
+    """The value with half characters (surrogates), which no file may hold, as escapes."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {whole(key): whole(each) for key, each in value.items()}
+    return [whole(each) for each in value] if isinstance(value, list) else value
 
 
 def part(record: dict[str, Any], name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import evalkit
 from evalkit.leaderboard.boards import Apart, Board
-from evalkit.leaderboard.collect import Entrant
+from evalkit.leaderboard.collect import Entrant, whole
 from evalkit.leaderboard.rank import LEVEL, Gap, Standing
 from evalkit.leaderboard.reported import Reported
 from evalkit.leaderboard.words import verdict
@@ -33,7 +33,7 @@ def document(
         "leaderboard": VERSION,
         "evalkit": evalkit.__version__,
         "created": created,
-        "command": list(command),
+        "command": whole(list(command)),
         "method": {
             "level": LEVEL,
             "ranks": "simultaneous within a board: largest studentised difference, doi:10.1093/restud/rdad006",
@@ -41,7 +41,7 @@ def document(
         },
         "parents": [
             {
-                "name": each.path.resolve().name,
+                "name": each.folder,
                 "task": each.task,
                 "record": each.digests["record.json"],
                 "files": each.digests,

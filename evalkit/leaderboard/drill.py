@@ -83,7 +83,7 @@ def _run(entrant: Entrant, mine: Sequence[tuple[Board, Figure]], folder: Path, c
         ("made", day_text(record)),
         ("evalkit", record.get("evalkit")),
         ("command", " ".join(map(str, record.get("command") or []))),
-        ("folder", entrant.path.resolve().name),
+        ("folder", entrant.folder),
         ("record", f"sha256 {entrant.digests['record.json']}"),
     ]
     return {

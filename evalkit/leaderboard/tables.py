@@ -79,7 +79,7 @@ def rows(
 
 
 def _who(entrant: Entrant) -> dict[str, str]:
-    return {"system": entrant.name, "model": entrant.model, "run": entrant.path.resolve().name}
+    return {"system": entrant.name, "model": entrant.model, "run": entrant.folder}
 
 
 def csv_text(listed: Sequence[dict[str, Any]]) -> str:

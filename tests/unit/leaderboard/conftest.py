@@ -1,13 +1,13 @@
 """Small sealed runs with chosen numbers, and the leaderboard over them."""
 
 import hashlib
+import json
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evalkit.jsonio import pretty_json
 from evalkit.leaderboard import LeaderboardOptions, make_leaderboard
 from evalkit.leaderboard.boards import make_boards
 from evalkit.leaderboard.collect import collect
@@ -40,7 +40,7 @@ def write_run(folder, name, columns, results, *, ids=None, protocol="evalkit-1",
     ids = ids or [f"s{i:03d}" for i in range(n)]
     fixed = {"id": ids, "protocol": [protocol] * n, "error": pa.nulls(n, pa.string())}
     pq.write_table(pa.table(fixed | columns), folder / "samples.parquet")
-    (folder / "results.json").write_bytes(pretty_json(results))
+    (folder / "results.json").write_text(json.dumps(results))
     files = ("samples.parquet", "results.json")
     made = {
         "evalkit": "0.1.0",
@@ -54,7 +54,7 @@ def write_run(folder, name, columns, results, *, ids=None, protocol="evalkit-1",
         "files": {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files},
     }
     if seal:
-        (folder / "record.json").write_bytes(pretty_json(made | (record or {})))
+        (folder / "record.json").write_text(json.dumps(made | (record or {})))
     else:
         (folder / "plan.json").write_bytes(b"{}")
     return folder
