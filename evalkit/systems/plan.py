@@ -50,9 +50,7 @@ def _applies(card: SystemCard, here: str) -> bool:
         return card.runner == "native" and any(" --accelerate " in step.command for step in card.steps)
     if verb.startswith("watermark "):
         return any(step.command.startswith(f"evalkit {verb} ") for step in card.steps)
-    if verb == "generate":
-        return card.runner in DRAWN if name == "seconds" else card.runner == "native" and bool(card.generators)
-    return True
+    return card.runner in DRAWN if name == "seconds" else card.runner == "native" and bool(card.generators)
 
 
 def _names(model: ModelCard) -> tuple[str, ...]:

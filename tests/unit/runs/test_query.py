@@ -237,3 +237,14 @@ def test_every_value_of_every_run_is_there_once(tmp_path_factory, values):
         make(base / f"r{k}", samples={"id": [str(n) for n in range(len(each))], "v": each})
     found = asked("select run, id, v from samples", base)
     assert sorted(found) == sorted((f"r{k}", str(n), v) for k, each in enumerate(values) for n, v in enumerate(each))
+
+
+def test_damage_inside_a_file_is_an_error_in_words(tmp_path):
+    run = make(tmp_path / "x", samples={"id": [f"sample {n} of many" for n in range(50_000)]})
+    data = bytearray((run / "samples.parquet").read_bytes())
+    data[1000 : len(data) // 2] = bytes(255 - byte for byte in data[1000 : len(data) // 2])
+    (run / "samples.parquet").write_bytes(data)
+    with pytest.raises(EvalkitError, match="the query does not work: ") as caught:
+        query_runs("select id from samples", [run])
+    assert "\n" not in str(caught.value)
+    assert query_runs("select samples from runs", [run]).to_pylist() == [{"samples": 50_000}]
