@@ -13,7 +13,9 @@ from evalkit.errors import BadImage
 from evalkit.images.sample import Pixels
 
 MAX_PIXELS = 178_956_970  # Pillow's own bomb limit, twice its warning: 2**31 bytes / 4 / 3
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif"})
+SUFFIXES = frozenset(
+    (".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
+)
 ORIENTATION = 0x0112  # EXIF tag
 
 Image.MAX_IMAGE_PIXELS = None  # the limit below is ours, and it is an error rather than a warning

@@ -44,7 +44,7 @@ def detect_watermark(
     frequencies: npt.NDArray[Any] | None = None,
     alpha: float = 1e-3,
     fdr: float | None = None,
-    decide: Decide = "exact",
+    decide: Decide | None = None,
     search: str = "none",
     calibration: str | Path | None = None,
     cache: Cache = None,
@@ -56,9 +56,9 @@ def detect_watermark(
 
     `key`: a key, its file or env:NAME, or several (the tests are added up, as for `epochs`). `tokenizer`: whose codes carry
     the mark; may be left out where `mark` is a mark.json, which says it. `mark`: the method and its numbers [LBW with one
-    list]. `alpha`, `fdr`, `decide`: see `Rule`; `search`: what else is tried where the picture itself does not decide
-    (`views.read_search`). `calibration`: a file of `calibrate_watermark`. `cache`: the file of codes [the user's], or
-    False. `c2pa`: read manifests too; `anchors`: PEM certificates to trust.
+    list]. `alpha`, `fdr`, `decide` [the larger p with a calibration, else the exact one]: see `Rule`; `search`: what else is
+    tried where the picture itself does not decide (`views.read_search`). `calibration`: a file of `calibrate_watermark`.
+    `cache`: the file of codes [the user's], or False. `c2pa`: read manifests too; `anchors`: PEM certificates to trust.
 
     Rows hold `verdict` (detected, not detected, inconclusive, error), `p` and `log10_p` (exact, corrected for lists, keys
     and views), `q`, `z_uncalibrated` (no p-value follows from it) and more: docs/watermark.md. Raises `EvalkitError`
@@ -74,7 +74,7 @@ def detect_watermark(
     ['not detected', 'not detected']
     """
     options = options or RunOptions()
-    rule = Rule(alpha, fdr, decide)
+    rule = Rule(alpha, fdr, decide or default_decision(calibration))
     given = [key] if isinstance(key, str | Path | Key) else list(key)
     keys = [each if isinstance(each, Key) else read_key(each) for each in given]
     file = None if mark is None or isinstance(mark, MarkSpec) else read_mark(mark)
@@ -117,7 +117,7 @@ def detect_mark(
     options: RunOptions | None = None,
 ) -> Run:
     """`detect_watermark` for a mark and a tokenizer that are made already."""
-    options, rule = options or RunOptions(), rule or Rule()
+    options, rule = options or RunOptions(), rule or Rule(decide=default_decision(calibration))
     if mark.tokenizer != tokenizer_identity(tokenizer):
         raise EvalkitError(f"the mark is made for {mark.tokenizer}; the tokenizer is {tokenizer_identity(tokenizer)}")
     views = read_search(search, tokenizer.multiple if tokenizer.multiple > 1 else CELL)
@@ -142,6 +142,13 @@ def detect_mark(
         return run_job(job, RunStore(_folder(job, options)), options)
     finally:
         kept.close()
+
+
+def default_decision(calibration: str | Path | None) -> Decide:
+    """The larger of both p-values where there are both: it holds for a random key, and for this key on pictures like the
+    null ones.
+    """
+    return "exact" if calibration is None else "larger"
 
 
 def loaded_tokenizer(name: str, options: RunOptions) -> Tokenizer:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,13 +25,14 @@ from evalkit.watermark.detection.page import write_page
 from evalkit.watermark.detection.reader import Reader, batch_of
 from evalkit.watermark.detection.rows import shard_rows
 from evalkit.watermark.detection.scan import Scanner
-from evalkit.watermark.detection.verdict import Rule
+from evalkit.watermark.detection.verdict import INCONCLUSIVE, Rule
 from evalkit.watermark.detection.views import View
 from evalkit.watermark.identity import preparation_id
 from evalkit.watermark.mark import Mark
 
 TASK = "watermark-detect"
 PLAN_VERSION = 1
+UNREAD = frozenset((".heic", ".heif", ".jxl", ".jp2", ".j2k", ".psd", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".svg"))
 SHARDS = (256, 2048, 8192)  # pictures of a shard in small and in large sets, and the size from which sets are large
 
 
@@ -148,7 +151,7 @@ class DetectJob(Job):
                 **self.request.as_dict(),
                 "counts": counts,
                 "views": list(self.views),
-                "warnings": self.request.warnings(self.n),
+                "warnings": [*self.request.warnings(self.n), *self._warnings(counts)],
             },
             "seed": self.options.seed,
             "plan": self.plan(),
@@ -162,6 +165,18 @@ class DetectJob(Job):
         }
         store.seal(record)
         return read_run(store.path)
+
+    def _warnings(self, counts: Mapping[str, Any]) -> list[str]:
+        said = []
+        if self.n and counts[INCONCLUSIVE] >= self.n / 2:
+            said.append(
+                f"{counts[INCONCLUSIVE]:,} of {self.n:,} pictures have too few different codes to be detected at this rate; "
+                "give a larger --alpha, look for fewer lists and views, or mark with a smaller --gamma"
+            )
+        if isinstance(self.images, FolderSet) and (others := other_pictures(self.images)):
+            listed = ", ".join(f"{suffix} {count:,}" for suffix, count in sorted(others.items()))
+            said.append(f"files of kinds that cannot be read were not looked at: {listed}")
+        return said
 
     def present(self, run: Run) -> None:
         """report.html, unless it is there."""
@@ -193,6 +208,17 @@ class DetectWorker(Worker):
             [_manifest(job, i) if each.kept else None for i, each in enumerate(found.read, start=shard.start)],
         )  # fmt: skip
         return ShardOutput(rows, {})
+
+
+def other_pictures(images: FolderSet) -> dict[str, int]:
+    """How many files of picture formats that nobody here reads lie in the folder, by suffix."""
+    folder = Path(images.spec).expanduser()
+    if not folder.is_dir():
+        return {}
+    found: Counter[str] = Counter()
+    for _, _, files in os.walk(folder):
+        found.update(suffix for file in files if (suffix := os.path.splitext(file)[1].lower()) in UNREAD)
+    return dict(found)
 
 
 def listing_digest(images: ImageSet, states: Sequence[str]) -> str:

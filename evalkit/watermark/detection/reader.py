@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from evalkit.errors import EvalkitError
+from evalkit.images.folder import FolderSet
 from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 from evalkit.runs.timers import Timers
 from evalkit.tokenizers.base import Codes, NetworkTokenizer, Tokenizer
@@ -79,8 +80,8 @@ class Reader:
         self.scales: tuple[int, ...] | None = None  # known after the first picture was encoded
         self.grid: tuple[int, int] | None = None
         self._ids = images.ids()
-        where = Path(images.spec).expanduser()
-        self._root = str(where.resolve()) if where.exists() else images.spec
+        where = images.root if isinstance(images, FolderSet) else Path(images.spec).expanduser()
+        self._root = str(where.resolve()) if where.exists() else images.spec  # the same folder from anywhere
         self._bytes = len(packed(np.zeros(self.shape, np.int64), self.vocabulary))
 
     def codes(self, kept: Sequence[Kept]) -> Ints:

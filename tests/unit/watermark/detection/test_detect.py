@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import zipfile
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -261,3 +262,41 @@ def test_a_folder_without_a_readable_picture_is_a_finished_run_of_errors(toy, tm
     share = next(row for row in run.results if row["metric"] == "detected_share")
     assert share["status"] == "unavailable"
     assert "None of 2 pictures could be read" in (run.path / "report.html").read_text()
+
+
+def test_zip_and_npz_are_scanned_too(toy, tmp_path):
+    mark, pixels = toy.mark(), [toy.marked(toy.mark(), 1), toy.plain(2)]
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for i, each in enumerate(pixels):
+            archive.writestr(f"{i}.png", toy.saved(each))
+    np.savez(tmp_path / "set.npz", np.stack(pixels))
+    for name in ("set.zip", "set.npz"):
+        run = detect_mark(
+            tmp_path / name, mark, toy.Blocks(), cache=tmp_path / "c", options=RunOptions(out=tmp_path / f"run {name}")
+        )
+        assert run.samples["verdict"].to_pylist() == ["detected", "not detected"]
+
+
+def test_a_person_is_told_of_files_that_were_not_looked_at_and_of_hopeless_rates(toy, tmp_path):
+    mark = toy.mark()
+    write(tmp_path / "data", **{f"p{i}": toy.saved(toy.plain(i)) for i in range(3)})
+    (tmp_path / "data" / "phone.HEIC").write_bytes(b"x")
+    (tmp_path / "data" / "notes.txt").write_bytes(b"x")
+    run = detect_mark(
+        tmp_path / "data", mark, toy.Blocks(), rule=Rule(1e-30), cache=False, options=RunOptions(out=tmp_path / "run")
+    )
+    few, unread = run.record["detection"]["warnings"]
+    assert "3 of 3 pictures have too few different codes" in few
+    assert unread.endswith("were not looked at: .heic 1")
+    assert len(run.samples) == 3
+
+
+def test_a_folder_is_known_again_from_another_place(toy, tmp_path, monkeypatch):
+    mark, tokenizer = toy.mark(), toy.Blocks()
+    write(tmp_path / "data", a=toy.saved(toy.plain(1)))
+    options = [RunOptions(out=tmp_path / name, keep="none") for name in "123"]
+    detect_mark(tmp_path / "data", mark, tokenizer, cache=tmp_path / "c", options=options[0])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Reader, "_decoded", lambda *_: pytest.fail("a known picture was decoded"))
+    detect_mark("data", mark, tokenizer, cache=tmp_path / "c", options=options[1])
+    detect_mark("data/*.png", mark, tokenizer, cache=tmp_path / "c", options=options[2])
