@@ -43,9 +43,7 @@ SHOWN, FAILED = 12, 20  # rows on the terminal
 @click.option(
     "--decide",
     type=click.Choice(["exact", "calibrated", "larger"]),
-    default="exact",
-    show_default=True,
-    help="Which p decides; larger: the larger of both, for accusations.",
+    help="Which p decides: exact, calibrated, or the larger of both [default: larger with --calibration, else exact].",
 )
 @click.option(
     "--cache", type=click.Path(path_type=Path), metavar="FILE", help="Codes of known files [default: the user's]."
@@ -64,7 +62,7 @@ def detect(
     fdr: float | None,
     search: str,
     calibration: Path | None,
-    decide: Literal["exact", "calibrated", "larger"],
+    decide: Literal["exact", "calibrated", "larger"] | None,
     cache: Path | None,
     no_cache: bool,
     c2pa: bool,
@@ -79,7 +77,7 @@ def detect(
     evalkit watermark detect PHOTOS --key my.key --mark MARKED/mark.json
     evalkit watermark detect PHOTOS --key my.key --tokenizer llamagen-vq16 --lists 64 --alpha 1e-6
     evalkit watermark detect PHOTOS --key my.key --tokenizer world-vq --fdr 0.01 --search flip,offsets:4
-    evalkit watermark detect PHOTOS --key env:KEY --mark mark.json --calibration cal.npz --decide larger
+    evalkit watermark detect PHOTOS --key env:KEY --mark mark.json --calibration cal.npz
 
     FOLDER is a folder, glob, zip, npz or hf:repo/config/split. Every picture gets a row with a verdict: detected, not
     detected, inconclusive (too few different codes to tell) or error. p-values are exact or too large for any picture,
@@ -89,10 +87,10 @@ def detect(
     interrupted run goes on. --keep none leaves out the heat maps. Exit code 1: some pictures failed (they are listed).
     """
     from evalkit.errors import EvalkitError
-    from evalkit.watermark.detection.detect import detect_mark, loaded_tokenizer
+    from evalkit.watermark.detection.detect import default_decision, detect_mark, loaded_tokenizer
     from evalkit.watermark.detection.verdict import Rule
 
-    rule = Rule(alpha, fdr, decide)
+    rule = Rule(alpha, fdr, decide or default_decision(calibration))
     if cache is not None and no_cache:
         raise EvalkitError("--cache and --no-cache contradict each other; leave out one of them")
     keys = _keys(choice, more_keys)

@@ -97,7 +97,7 @@ CSS = """
 .curves figure{margin:0}.curves svg{width:100%;height:auto}
 .curve{fill:none;stroke-width:1.8}.reach{stroke-width:1;opacity:.55}.spot{stroke:none}
 svg .grid{stroke:var(--hair)}.legend{display:flex;flex-wrap:wrap;gap:.4rem 1.2rem;padding:0;list-style:none}
-.legend svg{width:2.2rem;height:.8rem;vertical-align:middle;margin-right:.4rem}
+ul.legend li svg{display:inline-block;width:2.2rem;height:.8rem;vertical-align:middle;margin-right:.4rem}
 .s0{--c:var(--accent)}.s1{--c:#c2410c}.s2{--c:#0f8a5f}.s3{--c:#9333ea}.s4{--c:#8a6d00}.s5{--c:#d6336c}
 .curve,.reach{stroke:var(--c)}.spot{fill:var(--c)}
 .s1.curve{stroke-dasharray:6 3}.s2.curve{stroke-dasharray:2 3}.s3.curve{stroke-dasharray:8 3 2 3}.s4.curve{stroke-dasharray:4 2}
