@@ -317,3 +317,33 @@ def test_samples_are_chosen_by_seed_without_repetition():
 
 def test_every_task_that_makes_runs_here_has_checks():
     assert {"tokenizer", "generate", "attack", "leaderboard"} <= set(CHECKS)
+
+
+def test_distances_of_many_pictures_are_recomputed_from_their_moments(runs, forge):
+    """Where there are more pictures than dimensions a run keeps moments, which give the value and no interval."""
+    from evalkit.metrics.moments import fold, save_moments
+
+    folder = runs / "scored"
+    name = "statistics/evalkit-1-fd_efflite0.npz"
+    with np.load(folder / name) as held:
+        original, reconstruction = held["original"], held["reconstruction"]
+    save_moments(folder / name, original=fold([original]), reconstruction=fold([reconstruction]))
+    forge(folder, **{name.replace(".", "__"): lambda data: data})
+    third = step(verify_run(folder), 3)
+    assert third.status == "passed"
+    assert "not kept is what 1 intervals need" in third.detail
+    save_moments(folder / name, original=fold([original]), reconstruction=fold([reconstruction * 1.1]))
+    forge(folder, **{name.replace(".", "__"): lambda data: data})
+    assert "fd_efflite0 of images (evalkit-1): value is" in str(verify_run(folder).failures)
+
+
+def test_layouts_made_from_a_run_are_listed_and_checked(tmp_path):
+    from evalkit.probes.generation import generate_images
+    from evalkit.runs.job import RunOptions
+
+    options = RunOptions(out=tmp_path / "run", limit=2)
+    for layout in ("geneval", "npz50k", "geneval"):
+        generate_images("world-ar", "world", layout=layout, options=options)
+        assert (verify_run(tmp_path / "run").level, verify_run(tmp_path / "run").failures) == (1, ())
+    (tmp_path / "run" / "npz50k" / "samples.npz").write_bytes(b"other")
+    assert [each.file for each in verify_run(tmp_path / "run").failures] == ["npz50k/samples.npz"]
