@@ -60,7 +60,7 @@ class Checks(ABC):
 
 
 def _import_tasks() -> None:
-    watermark = ("watermark.attacks", "watermark.detection")
+    watermark = ("watermark.attacks", "watermark.detection", "watermark.embed")
     for name in ("probes.reconstruction", "probes.generation", *watermark, "leaderboard"):
         importlib.import_module(f"evalkit.{name}.checks")
 

@@ -316,7 +316,7 @@ def test_samples_are_chosen_by_seed_without_repetition():
 
 
 def test_every_task_that_makes_runs_here_has_checks():
-    assert {"tokenizer", "generate", "attack", "leaderboard"} <= set(CHECKS)
+    assert {"tokenizer", "generate", "attack", "watermark", "leaderboard"} <= set(CHECKS)
 
 
 def test_distances_of_many_pictures_are_recomputed_from_their_moments(runs, forge):
