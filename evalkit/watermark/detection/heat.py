@@ -22,24 +22,27 @@ if TYPE_CHECKING:
 
 Ints = npt.NDArray[np.int64]
 FOLDER = "heat"
-SIDE = 192  # px of a panel, at least
+SIDES = (128, 64)  # px of a panel where there is one, and where there are several: what the page shows them at
 # a green code that was counted, one that repeats; a red one, one that repeats; a cell that was not looked at
 COLOURS = np.array([(26, 122, 76), (166, 214, 188), (196, 62, 48), (240, 190, 180), (205, 208, 212)], np.uint8)
 COUNTED_GREEN, GREEN, COUNTED_RED, RED, UNSEEN = range(5)
 
 
 def write_heat_maps(folder: Path, job: DetectJob) -> None:
-    """heat/index.json and the PNG files of the pictures with the smallest p of the run that lies in `folder`."""
-    table = pq.read_table(
-        folder / "samples.parquet", columns=["id", "log10_p", "list_id", "key_id", "transform", "epoch"]
-    )
+    """heat/index.json and the PNG files of the pictures with the smallest p of the run that lies in `folder`, one a group."""
+    names = ["id", "log10_p", "list_id", "key_id", "transform", "epoch", "group"]
+    table = pq.read_table(folder / "samples.parquet", columns=names)
     log10 = np.nan_to_num(table["log10_p"].to_numpy(), nan=np.inf)
-    order = np.argsort(log10, kind="stable")[: job.request.heat_maps]
+    group, shown = table["group"].to_pylist(), set()
     entries: list[dict[str, Any]] = []
-    for rank, place in enumerate(int(i) for i in order if np.isfinite(log10[i])):
-        row = table.slice(place, 1).to_pylist()[0]
-        entry = _one(folder, job, rank, place, row)
+    for place in np.argsort(log10, kind="stable").tolist():
+        if len(entries) == job.request.heat_maps or not np.isfinite(log10[place]):
+            break
+        if group[place] in shown:  # a copy of a picture that is there already
+            continue
+        entry = _one(folder, job, len(entries), place, table.slice(place, 1).to_pylist()[0])
         if entry is not None:
+            shown.add(group[place])
             entries.append(entry)
     write_bytes(folder / FOLDER / "index.json", pretty_json(entries))
 
@@ -52,9 +55,10 @@ def kinds(green: npt.NDArray[np.bool_], units: Ints, known: npt.NDArray[np.bool_
     return np.where(~known, UNSEEN, np.where(green, np.where(counted, 0, 1), np.where(counted, 2, 3)))
 
 
-def panels(kind: Ints, grid: tuple[int, int] | None, scales: tuple[int, ...], side: int = SIDE) -> list[Pixels]:
+def panels(kind: Ints, grid: tuple[int, int] | None, scales: tuple[int, ...], side: int | None = None) -> list[Pixels]:
     """A panel uint8 [H, W, 3] for each map of codes; codes without a place fill rows in their order."""
     maps = maps_of(len(kind), grid, scales) or [_rows(len(kind))]
+    side = side or SIDES[len(maps) > 1]
     found, start = [], 0
     for rows, columns in maps:
         cells = np.full(rows * columns, UNSEEN)

@@ -236,6 +236,7 @@ def test_the_public_function_reads_mark_json_and_says_what_does_not_fit(toy, tmp
 def test_the_record_says_what_a_rerun_needs_and_heat_maps_follow_keep(toy, tmp_path):
     mark = toy.mark()
     write(tmp_path / "data", **{f"m{i}": toy.saved(toy.marked(mark, i)) for i in range(3)})
+    write(tmp_path / "data", n0=toy.saved(toy.marked(mark, 0, 128)))
     run = detect_mark(tmp_path / "data", mark, toy.Blocks(), cache=False, options=RunOptions(out=tmp_path / "run"))
     told = run.record["detection"]
     assert told["mark"]["key_id"] == mark.key.id
@@ -244,6 +245,7 @@ def test_the_record_says_what_a_rerun_needs_and_heat_maps_follow_keep(toy, tmp_p
         run.record["files"]
     )
     index = json.loads((run.path / "heat" / "index.json").read_bytes())
+    assert sorted(each["id"] for each in index) == ["m0.png", "m1.png", "m2.png"]  # the copy is not shown again
     assert [(each["green"], each["red"]) for each in index] == [(64, 0)] * 3
     assert len(re.findall("data:image/png", (run.path / "report.html").read_text())) == 6
     bare = detect_mark(
