@@ -19,10 +19,11 @@ from evalkit.runs.job import RunOptions
 if TYPE_CHECKING:
     from evalkit.runs.store import Run
     from evalkit.tokenizers.base import Tokenizer
+    from evalkit.watermark.embed import Nudge
     from evalkit.watermark.mark import Mark
 
 GENERATING = ("prompts", "samples", "guidance", "temperature", "top_k", "top_p", "steps", "delta")
-AFTERWARDS = ("fraction", "max_cost")
+AFTERWARDS = ("fraction", "max_cost", "by", "descent", "levels", "spread")
 MOST_FAILED = 20
 TOLD = {
     "green_read_back": "green codes, read back from the pictures",
@@ -55,6 +56,19 @@ TOLD = {
     help="With FOLDER: exchange only where the distance to the features grows by no more.",
 )
 @click.option(
+    "--by",
+    type=click.Choice(["codes", "pixels"]),
+    default="codes",
+    help="With FOLDER: decode the green codes, or keep the pixels and nudge them until the encoder reads green codes.",
+)
+@click.option(
+    "--levels", type=click.FloatRange(0, 255, min_open=True), default=8, help="--by pixels: most change of a value."
+)
+@click.option("--descent", type=click.IntRange(min=1), default=40, help="--by pixels: steps of gradient descent.")
+@click.option(
+    "--spread", type=click.IntRange(min=1), default=8, help="--by pixels: near green codes that repeats go to."
+)
+@click.option(
     "--c2pa",
     nargs=2,
     type=click.Path(path_type=Path),
@@ -78,6 +92,10 @@ def embed(
     steps: int | None,
     fraction: float,
     max_cost: float | None,
+    by: str,
+    levels: float,
+    descent: int,
+    spread: int,
     c2pa: tuple[Path, Path] | None,
     choice: MarkChoice,
     options: RunOptions,
@@ -88,11 +106,13 @@ def embed(
     \b
     evalkit watermark embed --model world-ar --prompts world --key my.key --delta 2 --out MARKED
     evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --out MARKED
+    evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --by pixels --out MARKED
     evalkit watermark embed PHOTOS --tokenizer llamagen-vq16 --key my.key --lists 64 --fraction 0.5
 
     MARKED holds images/*.png, mark.json (what a detector must know, all but the key), a row a picture, and a page. A
-    picture marked afterwards is the tokenizer's square of it: all of it is painted anew. Typed again, an interrupted
-    run goes on; nothing is overwritten. Exit code 1: some pictures failed (they are listed).
+    picture marked afterwards is the tokenizer's square of it, painted anew; --by pixels keeps its pixels and changes them
+    by few grey levels. Typed again, an interrupted run goes on; nothing is overwritten. Exit code 1: some pictures failed
+    (they are listed).
     """
     if (folder is None) == (model is None):
         raise click.UsageError("give a FOLDER of pictures to mark, or --model and --prompts to make marked ones")
@@ -106,7 +126,10 @@ def embed(
         numbers = {"guidance": guidance, "temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps}
         run = _generated(model, prompts, choice, delta, samples, numbers, options)
     else:
-        run = _afterwards(str(folder), choice, fraction, max_cost, options)
+        from evalkit.watermark.embed import Nudge
+
+        nudge = Nudge(descent, levels, spread) if by == "pixels" else None
+        run = _afterwards(str(folder), choice, fraction, max_cost, nudge, options)
     if credential is not None:
         from evalkit.watermark.embed.signed import sign_run
 
@@ -140,7 +163,14 @@ def _generated(
     return generate_marked(model, prompts, build, delta, samples=samples, **numbers, options=options)
 
 
-def _afterwards(folder: str, choice: MarkChoice, fraction: float, max_cost: float | None, options: RunOptions) -> Run:
+def _afterwards(
+    folder: str,
+    choice: MarkChoice,
+    fraction: float,
+    max_cost: float | None,
+    nudge: Nudge | None,
+    options: RunOptions,
+) -> Run:
     from evalkit.tokenizers.registry import load_tokenizer
     from evalkit.watermark.embed import embed_folder
 
@@ -150,7 +180,8 @@ def _afterwards(folder: str, choice: MarkChoice, fraction: float, max_cost: floa
     weights = given.get(name) or next((each for each in options.weights if "=" not in each), None)
     tokenizer = load_tokenizer(name, weights, options.device, options.dtype)
     most = math.inf if max_cost is None else max_cost
-    return embed_folder(folder, tokenizer, choice.build(tokenizer), fraction=fraction, most_cost=most, options=options)
+    mark = choice.build(tokenizer)
+    return embed_folder(folder, tokenizer, mark, fraction=fraction, most_cost=most, nudge=nudge, options=options)
 
 
 def _refuse(ctx: click.Context, names: tuple[str, ...], owner: str) -> None:

@@ -1,6 +1,7 @@
 """Embedding: in generation (`generate_marked`), and afterwards on a folder of pictures (`embed_folder`)."""
 
 from evalkit.watermark.embed.generation import generate_marked
+from evalkit.watermark.embed.nudge import Nudge
 from evalkit.watermark.embed.posthoc import embed_folder
 
-__all__ = ["embed_folder", "generate_marked"]
+__all__ = ["Nudge", "embed_folder", "generate_marked"]

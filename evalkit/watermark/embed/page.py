@@ -50,6 +50,7 @@ def write_page(run: Run) -> Path:
         failed=bad.num_rows,
         errors=bad[:FAILED].to_pylist(),
         boost=BOOST,
+        by_pixels=run.record["plan"]["embedding"].get("by") == "pixels",
         facts=_facts(run),
     )
     path = run.path / "report.html"

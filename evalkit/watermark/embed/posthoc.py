@@ -6,6 +6,7 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,13 @@ from evalkit.runs.timers import Timers
 from evalkit.stats.intervals import mean_interval
 from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
 from evalkit.watermark.attacks.run import file_stems
+from evalkit.watermark.embed.nudge import Nudge
 from evalkit.watermark.embed.page import write_page
 from evalkit.watermark.embed.worker import EmbedWorker
 from evalkit.watermark.mark import Mark
 from evalkit.watermark.methods import write_mark
 from evalkit.watermark.methods.files import NAME
+from evalkit.watermark.methods.subject import compared
 
 PLAN_VERSION = 1
 SHARD = 32
@@ -53,6 +56,7 @@ def embed_folder(
     *,
     fraction: float = 1.0,
     most_cost: float = math.inf,
+    nudge: Nudge | None = None,
     options: RunOptions | None = None,
 ) -> Run:
     """Mark every picture of `data` and seal the run: images/*.png, mark.json, rows, a page. The same call resumes.
@@ -60,7 +64,9 @@ def embed_folder(
     A picture is fitted to the tokenizer's square, encoded with green codes in place of red ones (nearest in the
     quantiser's own metric, inside the residual loop of multi-scale models) and decoded. `fraction`: of a picture's red
     codes this share is exchanged, the cheapest first. `most_cost`: a code is exchanged only where its distance to the
-    features grows by no more. Raises `EvalkitError` where the method or tokenizer cannot do it, or `out` lies in `data`.
+    features grows by no more. `nudge`: the picture keeps its own pixels, and is changed by few levels until the encoder
+    reads these codes, instead of being decoded from them. Raises `EvalkitError` where the method or tokenizer cannot do
+    it, or `out` lies in `data`.
     """
     options = options or RunOptions()
     if not 0 < fraction <= 1 or not most_cost > 0:
@@ -69,7 +75,9 @@ def embed_folder(
         )
     mark.list_of(0)
     mark.green_codes(0)  # methods that cannot do it say so now
-    job = EmbedJob(open_images(data), tokenizer, mark, fraction, most_cost, options)
+    if nudge is not None:
+        compared(tokenizer)
+    job = EmbedJob(open_images(data), tokenizer, mark, fraction, most_cost, nudge, options)
     store = RunStore(options.out or _folder(job))
     source = Path(str(data)).expanduser()
     if source.is_dir() and store.path.resolve().is_relative_to(source.resolve()):
@@ -83,10 +91,17 @@ class EmbedJob(Job):
     """One mark on one image set."""
 
     def __init__(
-        self, images: ImageSet, tokenizer: Tokenizer, mark: Mark, fraction: float, most_cost: float, options: RunOptions
+        self,
+        images: ImageSet,
+        tokenizer: Tokenizer,
+        mark: Mark,
+        fraction: float,
+        most_cost: float,
+        nudge: Nudge | None,
+        options: RunOptions,
     ) -> None:
         self.images, self.tokenizer, self.mark, self.options = images, tokenizer, mark, options
-        self.fraction, self.most_cost = fraction, most_cost
+        self.fraction, self.most_cost, self.nudge = fraction, most_cost, nudge
         self.title, self.timers = tokenizer.name, Timers()
         self.n = len(images) if options.limit is None else min(options.limit, len(images))
         digest = hashlib.sha256()
@@ -122,6 +137,7 @@ class EmbedJob(Job):
             self.names,
             fraction=self.fraction,
             most_cost=self.most_cost,
+            nudge=self.nudge,
             batch_size=self._batch_size(),
             threads=self.options.threads,
             timers=self.timers,
@@ -182,7 +198,8 @@ class EmbedJob(Job):
 
     def _embedding(self) -> dict[str, Any]:
         cost = None if math.isinf(self.most_cost) else self.most_cost
-        return {"how": "afterwards", "fraction": self.fraction, "most_cost": cost}
+        said = {"how": "afterwards", "fraction": self.fraction, "most_cost": cost}
+        return said if self.nudge is None else {**said, "by": "pixels", **asdict(self.nudge)}
 
     def _batch_size(self) -> int:
         if self.options.batch_size != "auto":

@@ -17,6 +17,7 @@ from evalkit.runs.store import ShardOutput
 from evalkit.runs.timers import Timers
 from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.watermark.attacks.sizes import to_pixels, to_tensor
+from evalkit.watermark.embed.nudge import Nudge, nudged
 from evalkit.watermark.embed.rows import Views, failed, row_of, table
 from evalkit.watermark.identity import prepared
 from evalkit.watermark.mark import Mark
@@ -37,12 +38,13 @@ class EmbedWorker(Worker):
         *,
         fraction: float,
         most_cost: float,
+        nudge: Nudge | None,
         batch_size: int,
         threads: int,
         timers: Timers,
     ) -> None:
         self.images, self.tokenizer, self.mark, self.names = images, tokenizer, mark, names
-        self.fraction, self.most_cost = fraction, most_cost
+        self.fraction, self.most_cost, self.nudge = fraction, most_cost, nudge
         self.batch_size, self.threads, self.timers = batch_size, threads, timers
 
     def process(self, shard: Shard, tick: Callable[[int], None]) -> ShardOutput:
@@ -63,7 +65,7 @@ class EmbedWorker(Worker):
                 with self.timers("write"):
                     data = files[f"{position:07d}.png"] = png_bytes(views.marked)
                     if position < STRIPS:
-                        files[f"strip-{position:07d}.png"] = png_bytes(strip(views))
+                        files[f"strip-{position:07d}.png"] = png_bytes(strip(views, by_pixels=self.nudge is not None))
                 with self.timers("score"):
                     scores = self.mark.score(views.codes_again[None])
                     name = f"images/{self.names[position]}.png"
@@ -94,7 +96,11 @@ class EmbedWorker(Worker):
             before = self.tokenizer.encode(x)
             after = self.tokenizer.encode_among(x, green, fraction=self.fraction, most_cost=self.most_cost)
         with self.timers("decode"):
-            plain, marked = self._pixels(before), self._pixels(after)
+            plain = self._pixels(before)
+            if self.nudge is None:
+                marked = self._pixels(after)
+            else:
+                marked = nudged(self.tokenizer, given, after, green, self.nudge)
         with self.timers("encode"):
             again = self.tokenizer.encode(to_tensor(marked))
         codes = [_values(each.values) for each in (before, after, again)]
@@ -104,9 +110,12 @@ class EmbedWorker(Worker):
         return to_pixels(self.tokenizer.decode(codes))
 
 
-def strip(views: Views) -> Pixels:
-    """uint8 [S, 4 S, 3]: the input, its plain reconstruction, the marked picture, and 8 times what marking changed."""
-    change = np.abs(views.marked.astype(np.int16) - views.plain.astype(np.int16)) * BOOST
+def strip(views: Views, *, by_pixels: bool) -> Pixels:
+    """uint8 [S, 4 S, 3]: the input, its plain reconstruction, the marked picture, and 8 times the marked one's difference to
+    whichever of the two it was made from.
+    """
+    near = views.given if by_pixels else views.plain
+    change = np.abs(views.marked.astype(np.int16) - near.astype(np.int16)) * BOOST
     shown: Pixels = np.concatenate(
         [views.given, views.plain, views.marked, np.minimum(change, 255).astype(np.uint8)], axis=1
     )

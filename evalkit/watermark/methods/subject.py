@@ -55,13 +55,20 @@ class Subject:
 def codebook_of(tokenizer: Tokenizer) -> Floats:
     """float64 [V, d]: the codes as the quantiser of `tokenizer` compares them (of unit length where it looks at angles).
 
-    Found by listening to one search of a grey picture. Raises `EvalkitError` for tokenizers that search no codebook.
+    Raises `EvalkitError` for tokenizers that search no codebook.
+    """
+    return compared(tokenizer)[0].detach().double().cpu().numpy()
+
+
+def compared(tokenizer: Tokenizer) -> tuple[Tensor, bool]:
+    """([V, d] codes as they are compared, whether by dot product instead of distance): one search of a grey picture is
+    listened to.
     """
     searches = tokenizer.searches() if isinstance(tokenizer, NetworkTokenizer) else []
-    tables: list[Tensor] = []
+    tables: list[tuple[Tensor, bool]] = []
 
     def heard(z: Tensor, nearest: Tensor, table: Tensor, *, by_dot: bool = False) -> Tensor:
-        tables.append(table)
+        tables.append((table, by_dot))
         return nearest
 
     try:
@@ -75,7 +82,7 @@ def codebook_of(tokenizer: Tokenizer) -> Floats:
             del search.settle
     if not tables:
         raise EvalkitError(f"{tokenizer.name} searches no codebook; {OPEN_CODEBOOKS}")
-    return tables[0].detach().double().cpu().numpy()
+    return tables[0]
 
 
 def read_frequencies(path: str | Path) -> Floats:

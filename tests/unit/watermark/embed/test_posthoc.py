@@ -19,10 +19,11 @@ from evalkit.tokenizers.nets.taming import TamingConfig
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.tokenizers.var import Var, VarConfig
 from evalkit.watermark.attacks.sizes import to_pixels, to_tensor
-from evalkit.watermark.embed import embed_folder
+from evalkit.watermark.embed import Nudge, embed_folder
 from evalkit.watermark.identity import prepared
 from evalkit.watermark.keys import Key, new_key
 from evalkit.watermark.methods import MarkSpec, mark_for, read_mark
+from evalkit.watermark.methods.subject import compared
 
 KEY = Key(bytes(range(32)))
 
@@ -128,13 +129,16 @@ def test_codes_are_exchanged_inside_the_residual_loop_of_several_scales(tmp_path
     data = tmp_path / "data"
     data.mkdir()
     side = tokenizer.native_size
-    for i in range(2):
+    for i in range(1):
         noise = np.random.default_rng(i).integers(0, 256, (side, side, 3), dtype=np.uint8)
         Image.fromarray(noise).save(data / f"{i}.png")
     run, _ = embedded(data, tokenizer, tmp_path / "out", MarkSpec(lists=2))
     for row in rows_of(run):
         assert row["green_embedded"] == 1
         assert row["codes"] == 30
+    by_pixels, _ = embedded(data, tokenizer, tmp_path / "pixels", MarkSpec(lists=2), nudge=Nudge(4, 8, 1))
+    for row in rows_of(by_pixels):
+        assert row["green_read_back"] > row["green_before"]
 
 
 def test_wrong_limits_places_and_tokenizers_are_said(folder, world, tmp_path):
@@ -234,3 +238,40 @@ def test_signed_copies_lie_beside_the_pictures_and_say_that_they_are_marked(fold
     assert manifest.actions == ("c2pa.created", "c2pa.watermarked.unbound")
     plain = tmp_path / "out" / "images" / first.relative_to(tmp_path / "out" / "signed")
     assert np.array_equal(np.asarray(Image.open(first)), np.asarray(Image.open(plain)))
+
+
+def test_by_pixels_the_encoder_reads_green_codes_and_the_picture_keeps_its_own_pixels(folder, world, tmp_path):
+    spec, nudge = MarkSpec(lists=2), Nudge(steps=25, levels=8, spread=4)
+    run, mark = embedded(folder, world, tmp_path / "out", spec, nudge=nudge)
+    painted, _ = embedded(folder, world, tmp_path / "painted", spec)
+    for row, other in zip(rows_of(run), rows_of(painted), strict=True):
+        given = prepared(np.asarray(Image.open(folder / row["id"])), world).astype(int)
+        marked = np.asarray(Image.open(run.path / row["file"])).astype(int)
+        assert 0 < np.abs(marked - given).max() <= 9  # eight levels, and rounding
+        assert row["psnr_input"] > other["psnr_input"] + 5
+        assert row["list_id"] == other["list_id"] == mark.list_of(row["source_sha256"])
+    assert np.mean([row["green_read_back"] for row in rows_of(run)]) > 0.8
+    assert np.median([row["log10_p"] for row in rows_of(run)]) < -3
+    assert read_mark(run.path).embedding["by"] == "pixels"
+    assert "kept their own pixels" in (run.path / "report.html").read_text()
+
+
+def test_a_flat_picture_gets_several_green_codes_by_spreading(world, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    Image.new("RGB", (64, 64), (200, 180, 150)).save(data / "flat.png")
+    p = {}
+    for spread in (1, 16):
+        nudge = Nudge(steps=40, levels=12, spread=spread)
+        run, _ = embedded(data, world, tmp_path / str(spread), MarkSpec(), nudge=nudge)
+        p[spread] = rows_of(run)[0]["log10_p"]
+    assert p[16] < p[1] - 1
+    assert p[16] < -2
+
+
+def test_nudging_needs_gradients_and_sensible_numbers(tmp_path):
+    for numbers in ({"steps": 0}, {"levels": 0.0}, {"spread": 0}):
+        with pytest.raises(EvalkitError, match="whole numbers from 1"):
+            Nudge(**numbers)
+    with pytest.raises(EvalkitError, match="searches no codebook"):
+        compared(load_tokenizer("jpeg-lm"))

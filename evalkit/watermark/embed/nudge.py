@@ -1,0 +1,103 @@
+"""Marking by pixels: a picture keeps its own pixels, and changes by few grey levels until its encoder reads green codes.
+
+LBW's marking afterwards paints the whole picture anew through the decoder, which costs what the tokenizer loses, and part
+of the green codes is read back as others. Here gradients through the encoder (Adam on the pixels, each within so many
+levels of its own) push each code's features to the green code that `encode_among` chose, with a margin that survives
+rounding to 8 bits. Flat areas repeat one code, and a repeated code is one coin: `spread` sends repeats to different near
+green codes, so that flat pictures can be marked at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from evalkit.errors import EvalkitError
+from evalkit.images.sample import Pixels
+from evalkit.tokenizers.base import Codes, Tokenizer
+from evalkit.watermark.attacks.sizes import to_pixels, to_tensor
+from evalkit.watermark.methods.subject import compared
+
+RATE = 2.0  # grey levels that a pixel moves in a step, at most
+MARGIN = 0.75  # of the mean squared distance between neighbouring codes
+SAMPLED = 512  # codes whose neighbours that mean is taken over
+
+
+@dataclass(frozen=True)
+class Nudge:
+    """`steps` of gradient descent, `levels` of grey that a value may change by, `spread` codes that repeats may go to."""
+
+    steps: int = 40
+    levels: float = 8.0
+    spread: int = 8
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or not 0 < self.levels <= 255 or self.spread < 1:
+            raise EvalkitError(
+                f"steps and spread are whole numbers from 1, levels above 0 up to 255; {self.steps}, {self.spread}, "
+                f"{self.levels:g} given"
+            )
+
+
+def nudged(tokenizer: Tokenizer, pictures: Sequence[Pixels], chosen: Codes, green: Tensor, how: Nudge) -> list[Pixels]:
+    """uint8 pictures near `pictures` whose codes are the green ones of `chosen`, as far as so few levels allow.
+
+    `green`: bool [B, V]; codes of `chosen` that are not green are left to themselves. Raises `EvalkitError` for
+    tokenizers without gradients or a codebook.
+    """
+    table, by_dot = compared(tokenizer)
+    table = table.float()
+    half = torch.zeros(len(table), device=table.device) if by_dot else table.square().sum(1)
+    x = to_tensor(pictures).to(table.device)
+    green = green.to(table.device)
+    margin = MARGIN * _spacing(table)
+    with torch.no_grad():
+        near = _nearness(tokenizer, x, table, half)
+        target, wanted = _targets(near, chosen.values.to(table.device), green, how.spread)
+    change = torch.zeros_like(x, requires_grad=True)
+    optimiser = torch.optim.Adam([change], lr=RATE / 255)
+    for _ in range(how.steps):
+        near = _nearness(tokenizer, (x + change).clamp(0, 1), table, half)
+        own = near.gather(-1, target[..., None])[..., 0]
+        other = near.scatter(-1, target[..., None], -torch.inf).amax(-1)
+        loss = (torch.relu(margin + other - own) * wanted).sum()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        with torch.no_grad():
+            change.clamp_(-how.levels / 255, how.levels / 255)
+    return to_pixels((x + change.detach()).clamp(0, 1))
+
+
+def _nearness(tokenizer: Tokenizer, x: Tensor, table: Tensor, half: Tensor) -> Tensor:
+    """[B, N, V]: larger is nearer, in units of squared distance."""
+    features = tokenizer.features(x).reshape(len(x), -1, table.shape[1])
+    return 2 * features @ table.t() - half
+
+
+def _targets(near: Tensor, chosen: Tensor, green: Tensor, spread: int) -> tuple[Tensor, Tensor]:
+    """(codes [B, N] to go to, 1 where green and 0 elsewhere): repeats take turns among the nearest green codes."""
+    if near.shape[:2] != chosen.shape:
+        raise EvalkitError(f"features for {near.shape[1]} codes and {chosen.shape[1]} codes do not belong together")
+    count = min(spread, int(green.sum(1).min()))
+    order = near.masked_fill(~green[:, None], -torch.inf).topk(count, -1).indices
+    target, wanted = chosen.clone(), green.gather(1, chosen).to(near.dtype)
+    for row in range(len(chosen)):
+        seen: dict[int, int] = {}
+        for at, code in enumerate(chosen[row].tolist()):
+            turn = seen.get(code, 0)
+            seen[code] = turn + 1
+            if wanted[row, at] and turn % count:
+                target[row, at] = order[row, at, turn % count]
+    return target, wanted
+
+
+def _spacing(table: Tensor) -> float:
+    """Mean squared distance of codes to their nearest other."""
+    some = torch.arange(0, len(table), max(1, len(table) // SAMPLED), device=table.device)
+    distance = torch.cdist(table[some], table).square()
+    distance[torch.arange(len(some), device=table.device), some] = torch.inf
+    return float(distance.amin(1).mean())
