@@ -10,7 +10,7 @@ import numpy as np
 
 from evalkit.probes.generation.job import GenerationJob
 from evalkit.probes.generation.layouts import LAYOUTS
-from evalkit.runs.store import RunStore, ShardOutput, read_run
+from evalkit.runs.store import ATTESTATION, RunStore, ShardOutput, read_run
 
 
 def reopen(store: RunStore, job: GenerationJob) -> None:
@@ -31,6 +31,7 @@ def reopen(store: RunStore, job: GenerationJob) -> None:
             files = {Path(name).name: (store.path / name).read_bytes() for name in rows["file"].to_pylist()}
             spent = np.array(seconds[shard.start : shard.stop], dtype=np.float64)
             store.put(shard.key, ShardOutput(rows, {"seconds": spent}, files))
+    (store.path / ATTESTATION).unlink(missing_ok=True)  # it speaks of the run as it was
     (store.path / "record.json").unlink()
     (store.path / "report.html").unlink(missing_ok=True)
     for layout in LAYOUTS:  # of the pictures before

@@ -19,6 +19,7 @@ from evalkit.probes.generation.page import write_page
 from evalkit.probes.generation.prompts import load_prompts
 from evalkit.probes.generation.rows import seed_of
 from evalkit.runs.job import RunOptions
+from evalkit.runs.store import read_run
 
 
 class Noise(Generator):
@@ -142,6 +143,23 @@ def test_failed_requests_are_listed_and_asked_again_on_demand(prompts, tmp_path)
     same = generate_images(counted, prompts, samples=4, retry_failed=True, options=RunOptions(out=tmp_path / "a"))
     assert counted.calls == 6
     assert files(same) == whole
+
+
+def test_a_run_that_is_opened_again_loses_the_signature_of_what_it_was(prompts, tmp_path):
+    """And the layouts of the pictures before; the new run is whole in itself."""
+    from evalkit.runs.attestation.verify import verify_run
+
+    model = Noise()
+    model.refused = {"00002-01"}
+    options = RunOptions(out=tmp_path / "a")
+    run = generate_images(model, prompts, samples=2, layout="wise", options=options)
+    (run.path / "attestation.json").write_text("signed once")
+    generate_images(Noise(), prompts, samples=2, retry_failed=True, options=options)
+    assert not (run.path / "attestation.json").exists()
+    assert not (run.path / "wise").exists()
+    verdict = verify_run(run.path)
+    assert (verdict.level, verdict.failures) == (1, ())
+    assert "report.html" in read_run(run.path).record["files"]
 
 
 def test_layouts_are_as_their_scorers_read_them(prompts, tmp_path):
