@@ -49,8 +49,8 @@ def make_runs(folder: Path, runs: int) -> None:
         (run / "record.json").write_text(json.dumps(record))
 
 
-def ask(folder: Path, sql: str | None) -> tuple[float, float, int]:
-    """Wall seconds, peak megabytes, and lines of the answer."""
+def ask(folder: Path, sql: str | None) -> tuple[float, float, float, int]:
+    """Wall seconds, CPU seconds, peak megabytes, and lines of the answer."""
     words = [sys.executable, str(ROOT / "cli.py"), "query", "--runs", str(folder), *([sql, "--csv"] if sql else [])]
     with tempfile.TemporaryFile() as out:
         started = time.perf_counter()
@@ -60,7 +60,7 @@ def ask(folder: Path, sql: str | None) -> tuple[float, float, int]:
         if status:
             raise SystemExit(f"{sql} ended with {status}")
         out.seek(0)
-        return seconds, used.ru_maxrss / 1024, sum(1 for _ in out)
+        return seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, sum(1 for _ in out)
 
 
 if __name__ == "__main__":
@@ -69,13 +69,14 @@ if __name__ == "__main__":
         with tempfile.TemporaryDirectory() as folder:
             make_runs(Path(folder), runs)
             for title, sql in QUESTIONS.items():
-                seconds, megabytes, lines = min(ask(Path(folder), sql) for _ in range(3))
+                seconds, cpu, megabytes, lines = min(ask(Path(folder), sql) for _ in range(3))
                 rows.append(
                     {
                         "runs": runs,
                         "samples": runs * SAMPLES,
                         "question": title,
                         "seconds": round(seconds, 2),
+                        "cpu_seconds": round(cpu, 2),
                         "peak_mb": round(megabytes),
                         "lines": lines,
                     }
