@@ -57,10 +57,11 @@ def nudged(tokenizer: Tokenizer, pictures: Sequence[Pixels], chosen: Codes, gree
     with torch.no_grad():
         near = _nearness(tokenizer, x, table, half)
         target, wanted = _targets(near, chosen.values.to(table.device), green, how.spread)
+    low, high = (-x).clamp(min=-how.levels / 255), (1 - x).clamp(max=how.levels / 255)  # beyond it gradients vanish
     change = torch.zeros_like(x, requires_grad=True)
     optimiser = torch.optim.Adam([change], lr=RATE / 255)
     for _ in range(how.steps):
-        near = _nearness(tokenizer, (x + change).clamp(0, 1), table, half)
+        near = _nearness(tokenizer, x + change, table, half)
         own = near.gather(-1, target[..., None])[..., 0]
         other = near.scatter(-1, target[..., None], -torch.inf).amax(-1)
         loss = (torch.relu(margin + other - own) * wanted).sum()
@@ -68,8 +69,8 @@ def nudged(tokenizer: Tokenizer, pictures: Sequence[Pixels], chosen: Codes, gree
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         with torch.no_grad():
-            change.clamp_(-how.levels / 255, how.levels / 255)
-    return to_pixels((x + change.detach()).clamp(0, 1))
+            change.clamp_(low, high)
+    return to_pixels(x + change.detach())
 
 
 def _nearness(tokenizer: Tokenizer, x: Tensor, table: Tensor, half: Tensor) -> Tensor:
