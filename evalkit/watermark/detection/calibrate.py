@@ -27,8 +27,9 @@ from evalkit.watermark.detection.calibration import (
     write_calibration,
 )
 from evalkit.watermark.detection.detect import CELL, Cache
+from evalkit.watermark.detection.layout import batch_of
 from evalkit.watermark.detection.phash import groups
-from evalkit.watermark.detection.reader import Read, Reader, batch_of
+from evalkit.watermark.detection.reader import Read, Reader
 from evalkit.watermark.detection.scan import Scanner
 from evalkit.watermark.detection.verdict import DEEPEST, hypotheses_of
 from evalkit.watermark.detection.views import read_search

@@ -21,7 +21,8 @@ from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.detection.cache import CodeCache
 from evalkit.watermark.detection.calibration import Calibration, conditions_of, read_calibration
-from evalkit.watermark.detection.job import DetectJob, Request
+from evalkit.watermark.detection.job import DetectJob
+from evalkit.watermark.detection.request import Request
 from evalkit.watermark.detection.verdict import Decide, Rule
 from evalkit.watermark.detection.views import read_search
 from evalkit.watermark.identity import tokenizer_identity

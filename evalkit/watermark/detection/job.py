@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,66 +15,20 @@ from evalkit.runs.store import Run, RunStore, ShardOutput, read_run
 from evalkit.runs.timers import Timers
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.watermark.detection.cache import CodeCache
-from evalkit.watermark.detection.calibration import Calibration
 from evalkit.watermark.detection.fold import fold
+from evalkit.watermark.detection.layout import batch_of
+from evalkit.watermark.detection.listing import listing_digest, other_pictures
 from evalkit.watermark.detection.page import write_page
-from evalkit.watermark.detection.reader import Reader, batch_of
+from evalkit.watermark.detection.reader import Reader
+from evalkit.watermark.detection.request import Request
 from evalkit.watermark.detection.rows import shard_rows
 from evalkit.watermark.detection.scan import Scanner
-from evalkit.watermark.detection.verdict import INCONCLUSIVE, Rule
-from evalkit.watermark.detection.views import View
+from evalkit.watermark.detection.verdict import INCONCLUSIVE
 from evalkit.watermark.identity import preparation_id
-from evalkit.watermark.mark import Mark
 
 TASK = "watermark-detect"
 PLAN_VERSION = 1
-UNREAD = frozenset((".heic", ".heif", ".jxl", ".jp2", ".j2k", ".psd", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".svg"))
 SHARDS = (256, 2048, 8192)  # pictures of a shard in small and in large sets, and the size from which sets are large
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a detection looks for, and how it decides."""
-
-    mark: Mark
-    rule: Rule = field(default_factory=Rule)
-    views: tuple[View, ...] = ()
-    calibration: Calibration | None = None
-    calibration_sha256: str | None = None
-    c2pa: bool = False
-    anchors: bytes | None = None  # PEM certificates to trust
-    heat_maps: int = 12
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, as plan and record keep it; key_id, never the key."""
-        return {
-            "mark": self.mark.as_dict(),
-            "rule": asdict(self.rule),
-            "search": [view.name for view in self.views],
-            "calibration": self.calibration_sha256,
-            "c2pa": None if not self.c2pa else hashlib.sha256(self.anchors or b"").hexdigest(),
-            "heat_maps": self.heat_maps,
-        }
-
-    def warnings(self, pictures: int) -> list[str]:
-        """What a person must know of the calibration before believing the verdicts."""
-        used, rule = self.calibration, self.rule
-        if used is None:
-            return []
-        said = []
-        if used.suspicious:
-            said.append(
-                f"{used.suspicious} of the {len(used.statistic)} null pictures of the calibration look marked themselves; "
-                "calibrate again without them, or calibrated p-values are too large"
-            )
-        least = 1 / (len(used.statistic) + 1)
-        needed = rule.alpha if rule.fdr is None else rule.fdr / max(pictures, 1)
-        if rule.decide != "exact" and least > needed:
-            said.append(
-                f"{len(used.statistic)} null pictures give calibrated p-values of {least:.1e} at the least, and {needed:.1e} "
-                f"is needed; {round(1 / needed):,} null pictures would be enough"
-            )
-        return said
 
 
 class DetectJob(Job):
@@ -208,25 +158,6 @@ class DetectWorker(Worker):
             [_manifest(job, i) if each.kept else None for i, each in enumerate(found.read, start=shard.start)],
         )  # fmt: skip
         return ShardOutput(rows, {})
-
-
-def other_pictures(images: FolderSet) -> dict[str, int]:
-    """How many files of picture formats that nobody here reads lie in the folder, by suffix."""
-    folder = Path(images.spec).expanduser()
-    if not folder.is_dir():
-        return {}
-    found: Counter[str] = Counter()
-    for _, _, files in os.walk(folder):
-        found.update(suffix for file in files if (suffix := os.path.splitext(file)[1].lower()) in UNREAD)
-    return dict(found)
-
-
-def listing_digest(images: ImageSet, states: Sequence[str]) -> str:
-    """sha256 over ids and source states: it changes when the set changes, and decodes nothing."""
-    digest = hashlib.sha256()
-    for name, state in zip(images.ids(), states, strict=False):
-        digest.update(f"{name}\0{state}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
 
 
 def _warning(said: str | None, changed: bool) -> str | None:

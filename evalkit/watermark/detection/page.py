@@ -46,7 +46,7 @@ def p_text(log10_p: float | None) -> str:
     """A p-value from its logarithm, true however small it is.
 
     >>> p_text(-400.3), p_text(-1.30103), p_text(0.0)
-    ('5.0e-400', '0.050', '1.000')
+    ('5.0e-401', '0.050', '1.000')
     """
     if log10_p is None or log10_p != log10_p:
         return "—"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +18,10 @@ from evalkit.errors import EvalkitError
 from evalkit.images.folder import FolderSet
 from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 from evalkit.runs.timers import Timers
-from evalkit.tokenizers.base import Codes, NetworkTokenizer, Tokenizer
+from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.watermark.detection.cache import CodeCache, Kept, packed, unpacked
 from evalkit.watermark.detection.grids import counted_cells
+from evalkit.watermark.detection.layout import code_shape, grid_of, joined, stacked, values_of
 from evalkit.watermark.detection.phash import phash
 from evalkit.watermark.detection.views import View
 from evalkit.watermark.identity import preparation_id, prepared
@@ -117,8 +118,8 @@ class Reader:
             part = views[start : start + self.batch_size]
             with self.timers("read"):
                 seen = [view.look(picture) for view in part]
-            codes = self._encoded(_stacked([pixels for pixels, _ in seen]))
-            for (view, row), (_, known) in zip(zip(part, _values(codes), strict=True), seen, strict=True):
+            codes = self._encoded(stacked([pixels for pixels, _ in seen]))
+            for (view, row), (_, known) in zip(zip(part, values_of(codes), strict=True), seen, strict=True):
                 kept = counted_cells(known, len(row), self.grid, self.scales or ())
                 yield view, row if kept is None else np.where(kept if row.ndim == 1 else kept[:, None], row, -1)
 
@@ -167,7 +168,7 @@ class Reader:
                 picture = prepared(sample.image, self.tokenizer)
                 good[i] = _Facts(sample.sha256, phash(picture), sample.image.shape[:2], sample.source)
                 pictures.append(picture)
-            return _Batch(good, bad, _stacked(pictures) if pictures else None, states)
+            return _Batch(good, bad, stacked(pictures) if pictures else None, states)
 
     def _again(self, index: int) -> Sample | Unreadable:
         """A picture whose file changed while it was read, once more."""
@@ -183,7 +184,7 @@ class Reader:
         new = [k for k, each in enumerate(batch.good.values()) if each.sha256 not in known]
         rows: Iterator[Ints] = iter(())
         if new and batch.pixels is not None:
-            rows = iter(_values(self._encoded(batch.pixels if len(new) == len(batch.good) else batch.pixels[new])))
+            rows = iter(values_of(self._encoded(batch.pixels if len(new) == len(batch.good) else batch.pixels[new])))
         found = {i: Read(each.id, each.sha256, None, each.reason, batch.states[i]) for i, each in batch.bad.items()}
         kept: dict[str, Kept] = {}
         places: dict[str, tuple[str, str]] = {}
@@ -213,9 +214,9 @@ class Reader:
                 torch.cuda.empty_cache()
                 self.batch_size = max(1, len(batch) // 2)
                 parts = [self._encoded(part) for part in torch.split(batch, self.batch_size)]
-                codes = _joined(parts)
+                codes = joined(parts)
             if self.scales is None:
-                self.scales, self.grid = codes.scale_lengths, _grid(codes)
+                self.scales, self.grid = codes.scale_lengths, grid_of(codes)
             return codes
 
     def _kept(self, facts: _Facts, codes: Ints) -> Kept:
@@ -230,51 +231,3 @@ class Reader:
         source, warning = facts.source, "; ".join(warnings) or None
         kind, mode, turned = source.get("format"), source.get("mode"), source.get("orientation")
         return Kept(packed(codes, self.vocabulary), facts.phash, width, height, kind, mode, turned, warning)
-
-
-def batch_of(tokenizer: Tokenizer, asked: int | Literal["auto"]) -> int:
-    """Pictures a forward pass: as asked, or what is fast on the device (as `evalkit tokenizer` chooses it)."""
-    if asked != "auto":
-        return asked
-    if not isinstance(tokenizer, NetworkTokenizer):
-        return 8
-    on_gpu = str(tokenizer.device).startswith("cuda")
-    return 64 if on_gpu else min(64, max(1, 256**2 // tokenizer.native_size**2))
-
-
-def code_shape(tokenizer: Tokenizer) -> tuple[tuple[int, ...], int]:
-    """((N,), V) of a tokenizer of indices; ((N, bits), 2) of one of bits that no index holds.
-
-    Raises `EvalkitError` for tokenizers without a fixed number of discrete codes.
-    """
-    side = tokenizer.native_size
-    n = tokenizer.tokens_per_image(side, side)
-    bits = tokenizer.bits_per_code()
-    if n is None or (not tokenizer.vocab_size and not bits):
-        raise EvalkitError(
-            f"{tokenizer.name} has no fixed number of discrete codes a picture, so no watermark can be looked for in "
-            "them; type llamagen-vq16, var or world-vq, for example"
-        )
-    return ((n,), int(tokenizer.vocab_size)) if tokenizer.vocab_size else ((n, round(bits or 0)), 2)
-
-
-def _stacked(pictures: Sequence[Pixels]) -> Tensor:
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
-
-
-def _values(codes: Codes) -> Ints:
-    return codes.values.cpu().numpy().astype(np.int64)
-
-
-def _joined(parts: Sequence[Codes]) -> Codes:
-    values, first = torch.cat([each.values for each in parts]), parts[0]
-    if first.bits is not None:
-        return Codes(bits=values, scale_lengths=first.scale_lengths, grid=first.grid)
-    return Codes(indices=values, scale_lengths=first.scale_lengths, grid=first.grid)
-
-
-def _grid(codes: Codes) -> tuple[int, int] | None:
-    try:
-        return codes.map_grid()
-    except EvalkitError:
-        return None

@@ -12,7 +12,8 @@ from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.tokenizers.base import Codes
 from evalkit.watermark.detection.cache import CodeCache
-from evalkit.watermark.detection.reader import Reader, batch_of, code_shape
+from evalkit.watermark.detection.layout import batch_of, code_shape
+from evalkit.watermark.detection.reader import Reader
 from evalkit.watermark.detection.views import View
 
 
