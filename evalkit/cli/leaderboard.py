@@ -37,6 +37,9 @@ import click
     metavar="OWNER/NAME:TASK=METRIC",
     help="Also write .eval_results of the Hugging Face Hub for a task of a benchmark there.",
 )
+@click.option(
+    "--public-key", type=click.Path(path_type=Path), help="Mark the runs that this signer signed as verified."
+)
 @click.option("--explain", is_flag=True, help="Print every pair that is not ranked together, and what differs.")
 @click.option("--json", "as_json", is_flag=True, help="Print leaderboard.json on stdout, and nothing else.")
 def leaderboard(
@@ -49,6 +52,7 @@ def leaderboard(
     copy: bool,
     organization: str | None,
     benchmarks: tuple[str, ...],
+    public_key: Path | None,
     explain: bool,
     as_json: bool,
 ) -> None:
@@ -73,6 +77,7 @@ def leaderboard(
         copy=copy,
         organization=organization,
         benchmarks=benchmarks,
+        public_key=public_key,
         command=("evalkit", *sys.argv[1:]),
     )
     made = make_leaderboard(found.sealed, out, options)

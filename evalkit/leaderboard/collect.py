@@ -33,6 +33,7 @@ class Entrant:
     record: dict[str, Any] = field(repr=False)
     digests: dict[str, str] = field(repr=False)
     signed: bool
+    verified: bool = False  # signed by the key that was given, and unchanged
 
     @property
     def folder(self) -> str:

@@ -49,6 +49,7 @@ def document(
                 "system": each.name,
                 "model": each.model,
                 "signed": each.signed,
+                "verified": each.verified,
             }
             for each in entrants
         ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from evalkit.errors import EvalkitError
@@ -42,7 +42,8 @@ class LeaderboardOptions:
     `metrics`: only these. `aggregate`: metrics whose mean over data sets is wanted. `reported`: figures that papers
     state, of the `measured` models, of `all` systems, or `none`. `parts`: single scripts, scales and bits too. `copy`:
     pictures too, so that the folder can be moved. `organization` (who evaluated): write Every Eval Ever. `benchmarks`
-    (OWNER/NAME:TASK=METRIC): write the Hub's `.eval_results`.
+    (OWNER/NAME:TASK=METRIC): write the Hub's `.eval_results`. `public_key`: of the signer whose runs are marked as
+    verified; a run with another signature, or one that does not hold, is refused.
     """
 
     metrics: tuple[str, ...] = ()
@@ -52,6 +53,7 @@ class LeaderboardOptions:
     copy: bool = False
     organization: str | None = None
     benchmarks: tuple[str, ...] = ()
+    public_key: Path | None = None
     command: tuple[str, ...] = ()
     progress: Progress = field(default_factory=Progress, compare=False)
 
@@ -87,6 +89,8 @@ def make_leaderboard(
         told.finish()
     if not collected.entrants:
         raise EvalkitError("a leaderboard needs at least one finished run; give run folders, or a folder of runs")
+    if options.public_key is not None:
+        collected = replace(collected, entrants=_verified(collected.entrants, options.public_key))
     found = make_boards(collected, metrics=options.metrics)
     entrants = collected.entrants
     _check_boards(found.boards, found.apart, entrants, options.metrics)
@@ -136,6 +140,23 @@ def _is_ours(mark: Path) -> bool:
         return isinstance(json.loads(mark.read_bytes()).get("leaderboard"), int)
     except (OSError, ValueError, AttributeError, RecursionError):
         return False
+
+
+def _verified(entrants: Sequence[Entrant], key: Path) -> tuple[Entrant, ...]:
+    """The entrants, those marked that are whole and signed by `key`; raises for one whose signature does not hold."""
+    from evalkit.runs.attestation.keys import load_public_key  # the extra [sign] is needed for signatures only
+    from evalkit.runs.attestation.verify import Depth, verify_run
+
+    depth = Depth(key=load_public_key(key), recompute=False)
+    marked = []
+    for each in entrants:
+        wrong = verify_run(each.path, depth).failures if each.signed else ()
+        if wrong:
+            raise EvalkitError(
+                f"{each.path}/{wrong[0].file}: {wrong[0].reason}; it is put on no leaderboard with this key"
+            )
+        marked.append(replace(each, verified=each.signed))
+    return tuple(marked)
 
 
 def _check_boards(
