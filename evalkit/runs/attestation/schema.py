@@ -66,8 +66,9 @@ def _record(record: Any) -> str | None:
         return "it is no JSON object"
     wrong = [name for name, kind in RECORD.items() if not isinstance(record.get(name), kind)]
     wrong += [name for name, kind in OPTIONAL.items() if not isinstance(record.get(name), kind | None)]
-    wrong += ["protocols"] * any(not isinstance(each, dict) for each in record.get("protocols") or [])
-    wrong += [f"{a}.{b}" for a, b in INNER if not isinstance((record.get(a) or {}).get(b), dict | None)]
+    if not wrong:  # so that their parts can be looked at
+        wrong += ["protocols"] * any(not isinstance(each, dict) for each in record.get("protocols") or [])
+        wrong += [f"{a}.{b}" for a, b in INNER if not isinstance((record.get(a) or {}).get(b), dict | None)]
     if wrong:
         return f"{', '.join(wrong)} should be there and of the right type"
     digests = record["files"].values()

@@ -194,3 +194,28 @@ def test_names_that_lead_out_of_the_folder_open_nothing(made, tmp_path):
     record["files"]["../secret.png"] = "0" * 64
     (folder / "record.json").write_bytes(pretty_json(with_digest(record)))
     assert "../secret.png" in {failure.file for failure in judged(folder).failures}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("protocols", True),
+        ("protocols", [1]),
+        ("environment", [None]),
+        ("environment", {"packages": 5}),
+        ("judges", {"weights": []}),
+        ("files", {"a": "b"}),
+        ("model", "m"),
+        ("task", 1),
+    ],
+)
+def test_a_record_with_parts_of_other_types_fails_at_level_0(name, value, made, key, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(made / "scored", folder)
+    record = json.loads((folder / "record.json").read_bytes())
+    (folder / "record.json").write_bytes(pretty_json(with_digest({**record, name: value})))
+    verdict = judged(folder)
+    assert verdict is not None
+    assert verdict.level == -1
+    assert "record.json" in {failure.file for failure in verdict.failures}
+    assert not signed(folder, key)
