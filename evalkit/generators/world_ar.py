@@ -32,9 +32,18 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@register(
+    "world-ar-draft",
+    weights="world_ar_draft.safetensors",
+    config=WorldARConfig(width=128, layers=2, heads=2),
+    tokenizer="world-vq",
+)
 @register("world-ar", weights="world_ar.safetensors", config=WorldARConfig(), tokenizer="world-vq")
 class WorldAR(NetworkTokenGenerator):
-    """64 codes, row by row, behind the words of a caption; the empty caption is the unconditional one."""
+    """64 codes, row by row, behind the words of a caption; the empty caption is the unconditional one.
+
+    `world-ar-draft` is a small one, trained for minutes: a draft for speculative decoding, no generator to be judged.
+    """
 
     conditions: Conditions = "text"
     rows = 16

@@ -55,7 +55,8 @@ class Speculation:
         """Codes int64 [N] of one request, and what they took."""
         count = self.runner.tokens_per_image
         target = Ahead(self.runner, request, sampler, self.runner.logits_processors)
-        first = law(target.logits(torch.zeros(0, dtype=torch.int64), 1)[0], sampler)
+        nothing = torch.zeros(0, dtype=torch.int64, device=getattr(self.runner, "device", "cpu"))
+        first = law(target.logits(nothing, 1)[0], sampler)
         guesses, judged, own = uniforms((request.seed,), 3 * count).view(3, count).to(first.device)
         draft = self._draft(request, sampler, guesses)
         codes = pick(first, own[0])[None]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import EvalkitError, WeightsError
 from evalkit.generators.accelerate import settings as known
 from evalkit.generators.accelerate.ahead import AheadRunner
 from evalkit.generators.accelerate.cspd import ContinuousSpeculation
@@ -17,6 +17,7 @@ from evalkit.generators.accelerate.speculate import Speculation, totals
 from evalkit.generators.acceptance import GroupRule
 from evalkit.generators.base import Generator, TokenGenerator
 from evalkit.generators.mar import Mar
+from evalkit.generators.registry import GENERATORS
 
 NEXT_TOKEN = "world-ar and the llamagen, gigatok-gpt, d-ar and hita-gpt families"
 
@@ -105,19 +106,40 @@ def _rule(generator: TokenGenerator, settings: Speculative) -> Rule:
 
 
 def _load(name: str, generator: Generator, load: Callable[[str], Generator] | None) -> Generator:
-    if load is None:
-        raise EvalkitError(f"the draft {name} is not loaded; give a function that loads it")
-    draft = load(name)
+    tokenizer = _tokenizer_of(name)
+    if tokenizer is not None and tokenizer != generator.tokenizer_name:  # said before weights are asked for
+        raise EvalkitError(_unlike(name, generator, "writes codes of", tokenizer, generator.tokenizer_name))
+    draft = _drafter(name, load)
     if not _grows(draft):
         raise EvalkitError(f"{name} cannot draft for {generator.name}: it does not draw one code after another")
     for fact, word in (("conditions", "takes a"), ("tokenizer_name", "writes codes of"), ("tokens_per_image", "makes")):
         theirs, ours = getattr(draft, fact, None), getattr(generator, fact, None)
         if theirs != ours:
-            raise EvalkitError(
-                f"{name} cannot draft for {generator.name}: it {word} {theirs}, not {ours}; "
-                f"give a smaller model of the same tokenizer and size, or draft={JACOBI}"
-            )
+            raise EvalkitError(_unlike(name, generator, word, theirs, ours))
     return draft
+
+
+def _tokenizer_of(name: str) -> str | None:
+    try:
+        return GENERATORS.get(name).tokenizer
+    except EvalkitError:  # a model that only the caller knows
+        return None
+
+
+def _unlike(name: str, generator: Generator, word: str, theirs: object, ours: object) -> str:
+    return (
+        f"{name} cannot draft for {generator.name}: it {word} {theirs}, not {ours}; "
+        f"give a smaller model of the same tokenizer and size, or draft={JACOBI}"
+    )
+
+
+def _drafter(name: str, load: Callable[[str], Generator] | None) -> Generator:
+    if load is None:
+        raise EvalkitError(f"the draft {name} is not loaded; give a function that loads it")
+    try:
+        return load(name)
+    except WeightsError as error:
+        raise EvalkitError(f"the draft {name} (--weights {name}=FILE): {error}") from None
 
 
 def _hack(generator: Generator, settings: Hack) -> Acceleration:
@@ -139,9 +161,7 @@ def _cspd(generator: Generator, settings: Cspd, load: Callable[[str], Generator]
         raise EvalkitError(
             f"cspd judges continuous latents of mar-l and mar-h; {generator.name} is none{_other(generator)}"
         )
-    if load is None:
-        raise EvalkitError(f"the draft {settings.draft} is not loaded; give a function that loads it")
-    draft = load(settings.draft)
+    draft = _drafter(settings.draft, load)
     if not isinstance(draft, Mar) or (draft.config.side, draft.config.channels) != (
         generator.config.side,
         generator.config.channels,

@@ -140,6 +140,7 @@ def test_a_draft_has_its_own_weights(tmp_path, monkeypatch):
         ("world-ar", "hack:budget=0.5", "try --accelerate speculative:length=5"),
         ("world-ar", "cspd:draft=mar-b", "try --accelerate speculative:length=5"),
         ("world-ar", "speculative:draft=nobody", "no generator called 'nobody'"),
+        ("world-ar", "speculative:draft=llamagen-b", "writes codes of llamagen-vq16, not world-vq"),
         ("folder:PICTURES", "speculative", "leave --accelerate out"),
     ],
 )
