@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,11 @@ from evalkit.probes.reconstruction.numbers import measured, unavailable
 from evalkit.protocols import Protocol
 from evalkit.runs.store import Result
 from evalkit.stats.bootstrap import bootstrap_mean, bootstrap_ratio
+
+NOTHING = {
+    "truth": "the true texts of these pictures are empty",
+    "original": "the reader found no text in these originals, so there is nothing to compare with",
+}
 
 
 def text_results(dataset: str, part: pa.Table, protocol: Protocol, reason: str | None, seed: int) -> Iterator[Result]:
@@ -60,4 +67,6 @@ def _rates(scores: list[TextScores], reference: str, dataset: str, protocol: Pro
         "ned": bootstrap_mean(column("ned"), seed=seed),
     }
     for rate, estimate in rates.items():
+        if math.isnan(estimate.value):
+            estimate = replace(estimate, method=NOTHING[reference])
         yield measured("text", dataset, f"{rate}_{reference}", estimate, protocol)

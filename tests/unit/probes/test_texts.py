@@ -35,3 +35,12 @@ def test_a_missing_reader_is_a_row_with_its_reason():
         ("cer_truth", "unavailable", "no reader here"),
         ("cer_original", "unavailable", "no reader here"),
     ]
+
+
+def test_originals_in_which_nothing_was_read_are_called_so():
+    rows = [{"task": "text", "text_truth": "Привет", "text_original": "", "text_reconstruction": ""}]
+    results = list(text_results("d", table(rows), load_protocol("evalkit-1"), None, 0))
+    found = {row.metric: row for row in results}
+    assert found["cer_truth"].value == 1
+    assert found["cer_original"].status == "unavailable"
+    assert "no text in these originals" in found["cer_original"].reason
