@@ -81,29 +81,11 @@ def show_generated(run: Run) -> None:
     )
     _show_failed(console, failed)
     if "acceleration" in run.record:
-        console.print(Text(visible(gained(run.record["acceleration"]))))
+        from evalkit.probes.generation.acceleration import sentence  # imports torch
+
+        console.print(Text(visible(sentence(run.record["acceleration"]))))
     console.print(Text(f"contact sheet: {run.path}/report.html"))
     console.print(Text(f"manifest: {run.path}/manifest.jsonl"))
-
-
-def gained(said: dict[str, Any]) -> str:
-    """One sentence of what an acceleration changed."""
-    parts = []
-    if said.get("step_compression") is not None:
-        parts.append(f"{said['step_compression']:.2f} codes a pass of the model")
-    if said.get("acceptance_length") is not None:
-        parts.append(f"{said['acceptance_length']:.2f} drafted codes kept a round")
-    if said.get("kv_bytes_plain"):
-        parts.append(f"{100 * said['kv_bytes'] / said['kv_bytes_plain']:.0f} % of the plain cache")
-    if said.get("speed_up") is None:
-        parts.append(f"speed not measured ({said.get('not_measured', 'nothing was made')})")
-    else:
-        parts.append(f"{said['speed_up']:.2f} times as fast as the plain loop on {said['measured_on']}")
-    if said.get("speed_up_over_batches") is not None:
-        parts.append(f"{said['speed_up_over_batches']:.2f} times its pace with {said['batch']} at once")
-    if said.get("peak_memory_bytes"):
-        parts.append(f"{said['peak_memory_bytes'] / 2**30:.2f} GiB at most of {said['peak_memory_of']}")
-    return f"{said['kind']}, law of the pictures {said['law']}: {'; '.join(parts)}"
 
 
 def comparison(runs: Sequence[Run], *, full: bool = False) -> Table:

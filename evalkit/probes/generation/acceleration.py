@@ -18,7 +18,7 @@ from evalkit.generators.accelerate.settings import KINDS, Settings, parse
 from evalkit.generators.accelerate.start import Acceleration, accelerate
 from evalkit.generators.base import Generator, Image, Request
 from evalkit.runs.store import Result
-from evalkit.stats.bootstrap import bootstrap_ratio
+from evalkit.stats.intervals import ratio_interval
 
 FEW = 2  # requests that are drawn both ways to measure the gain
 # (metric, what is divided, by what, unit)
@@ -56,14 +56,14 @@ def notes_of(samples: pa.Table) -> list[dict[str, Any]]:
 
 
 def results(samples: pa.Table, dataset: str) -> list[Result]:
-    """Step compression and acceptance length over all pictures, with bootstrap intervals; none for HACK."""
+    """Step compression and acceptance length over all pictures, with intervals over pictures; none for HACK."""
     notes = notes_of(samples)
     rows = []
     for metric, top, bottom, unit in RATIOS:
         if not notes or not sum(each[bottom] for each in notes):
             continue
         columns = (np.array([each[name] for each in notes], dtype=np.float64) for name in (top, bottom))
-        found = bootstrap_ratio(*columns)
+        found = ratio_interval(*columns)
         rows.append(
             Result(
                 "generate",
@@ -129,6 +129,26 @@ def measure(acceleration: Acceleration, requests: Sequence[Request]) -> dict[str
         **found,
         **({**memory, "peak_memory_of": "the device"} if memory["peak_memory_bytes"] else _process_memory()),
     }
+
+
+def sentence(said: dict[str, Any]) -> str:
+    """One sentence of what an acceleration changed."""
+    parts = []
+    if said.get("step_compression") is not None:
+        parts.append(f"{said['step_compression']:.2f} codes a pass of the model")
+    if said.get("acceptance_length") is not None:
+        parts.append(f"{said['acceptance_length']:.2f} drafted codes kept a round")
+    if said.get("kv_bytes_plain"):
+        parts.append(f"{100 * said['kv_bytes'] / said['kv_bytes_plain']:.0f} % of the plain cache")
+    if said.get("speed_up") is None:
+        parts.append(f"speed not measured ({said.get('not_measured', 'nothing was made')})")
+    else:
+        parts.append(f"{said['speed_up']:.2f} times as fast as the plain loop on {said['measured_on']}")
+    if said.get("speed_up_over_batches") is not None:
+        parts.append(f"{said['speed_up_over_batches']:.2f} times its pace with {said['batch']} at once")
+    if said.get("peak_memory_bytes"):
+        parts.append(f"{said['peak_memory_bytes'] / 2**30:.2f} GiB at most of {said['peak_memory_of']}")
+    return f"{said['kind']}, law of the pictures {said['law']}: {'; '.join(parts)}"
 
 
 def _timed(generator: Generator, requests: list[Request]) -> tuple[float, int]:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from markupsafe import Markup
 from PIL import Image
 
+from evalkit.probes.generation.acceleration import sentence
 from evalkit.runs.report.pictures import read_pixels
 from evalkit.runs.report.text_diff import visible
 from evalkit.runs.store import Run, write_bytes
@@ -59,7 +60,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("tokenizer", model["tokenizer"] or ""),
         ("device, precision", f"{model['device']}, {model['dtype']}"),
         ("sampler", json.dumps(record["sampler"], ensure_ascii=False)),
-        ("acceleration", json.dumps(record["acceleration"], ensure_ascii=False) if "acceleration" in record else ""),
+        ("acceleration", sentence(record["acceleration"]) if "acceleration" in record else ""),
         ("prompts", f"{record['data']['name']}, sha256 {record['data']['digest']}"),
         ("seed", str(record["seed"])),
         ("time", f"{seconds} s a picture; bound by {timings['bound_by']}" if seconds is not None else ""),
