@@ -1,6 +1,7 @@
 """A leaderboard is signed with its runs, and every standing follows from them."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from evalkit.runs.attestation.verify import Depth, verify_run
 from evalkit.runs.job import RunOptions
 
 
-@pytest.fixture
-def home(tmp_path):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("made")
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     for number in range(4):
@@ -26,6 +28,12 @@ def home(tmp_path):
         evaluate_tokenizer(name, pictures, tasks=["reconstruction"], options=options)
     make_leaderboard([tmp_path / "jpeg-q75", tmp_path / "webp-q75"], tmp_path / "board")
     return tmp_path
+
+
+@pytest.fixture
+def home(made, tmp_path):
+    """A copy that a test may spoil."""
+    return shutil.copytree(made, tmp_path / "home")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import pytest
 
@@ -18,8 +19,9 @@ from evalkit.watermark.keys import Key
 from evalkit.watermark.methods import MarkSpec, mark_for
 
 
-@pytest.fixture
-def run(tmp_path):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("made")
     (tmp_path / "photos").mkdir()
     for number, sample in enumerate(open_images("sample/photos").read(0, 3)):
         assert isinstance(sample, Sample)
@@ -29,6 +31,12 @@ def run(tmp_path):
     return embed_folder(
         tmp_path / "photos", world, mark, options=RunOptions(out=tmp_path / "run", device="cpu", batch_size=3)
     ).path
+
+
+@pytest.fixture
+def run(made, tmp_path):
+    """A copy that a test may spoil."""
+    return shutil.copytree(made, tmp_path / "run")
 
 
 def resealed(run, name, change):
