@@ -3,12 +3,15 @@
 A mean takes Student's t where its sampling skewness is negligible, and the studentised bootstrap where it is not: that
 one is second-order accurate (Hall 1988, doi:10.1214/aos/1176350933), which the percentile bootstrap is not. Below a dozen
 units resamples with hardly any spread would blow its bounds up, so t is taken there too. A share of
-samples takes Wilson's score interval (Wilson 1927), with the effective sample size where samples come in clusters.
+samples takes Wilson's score interval (Wilson 1927), with the effective sample size where samples come in clusters. A ratio
+of sums (a corpus rate) is a mean over units of different weight, and takes the same two ways.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -18,10 +21,11 @@ from scipy.stats import beta, t
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
-from evalkit.stats.units import Array, Units, units_of
+from evalkit.stats.units import Array, Units, ratio_units, units_of
 
-Method = Literal["auto", "t", "studentised", "bca", "wilson"]
+Method = Literal["auto", "mean", "t", "studentised", "bca", "wilson"]
 RESAMPLES = 2000
+MOST = 20_000  # units up to which resamples are drawn; the mean of more is normal for every purpose here
 FEWEST = 12  # units from which the studentised bootstrap is taken by itself
 NEGLIGIBLE = 0.02  # skewness of the mean below which t and the studentised bootstrap agree
 _PIECE = 4_000_000  # counts held at once
@@ -38,32 +42,80 @@ def mean_interval(
 ) -> Estimate:
     """Mean of `values` [n] with its interval; nan is left out, whole `clusters` [n] are drawn where given.
 
-    "auto" is Wilson for values that are all 0 or 1, else t or the studentised bootstrap by the skewness of the mean (t
-    for fewer than 12 units).
+    "mean" is t, or the studentised bootstrap where the mean is skewed (of 12 to 20,000 units); "auto" is Wilson for values
+    that are all 0 or 1, else "mean". Infinite values (PSNR of identical pictures) make the mean infinite: no interval then.
 
     >>> estimate = mean_interval([1, 0, 1, 1, 0, 1, 1, 1])
     >>> estimate.value, round(estimate.low, 3), round(estimate.high, 3)
     (0.75, 0.409, 0.929)
     """
     units = units_of(values, clusters)
+    n = int(units.bottom.sum())
+    if n and not math.isfinite(units.mean):
+        count = int(np.isinf(np.asarray(values, np.float64)).sum())
+        said = f"no interval: {count} of {n} values are infinite (identical pairs)"
+        return Estimate(units.mean, None, None, n, said, level)
+    if n and units.count > 1 and (method == "wilson" or (method == "auto" and _is_binary(values))):
+        return _share(units, n, level)
+    return _of_units(units, n, method, level, resamples, seed)
+
+
+def ratio_interval(
+    numerators: npt.ArrayLike,
+    denominators: npt.ArrayLike,
+    *,
+    clusters: npt.ArrayLike | None = None,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Estimate:
+    """Sum of `numerators` over sum of `denominators` [n] (a corpus rate) with its interval over samples, or `clusters`.
+
+    Raises `EvalkitError` where the lengths differ.
+
+    >>> ratio_interval([1, 0, 2], [10, 5, 5]).value
+    0.15
+    """
+    units = ratio_units(numerators, denominators, clusters)
+    return _of_units(units, int(np.size(numerators)), "mean", level, resamples, seed)
+
+
+def log_mean_interval(values: npt.ArrayLike, *, level: float = 0.95) -> Estimate:
+    """Mean of values [n] that are not negative (errors), with Student's t interval of its logarithm: bounds stay positive."""
+    units = units_of(values)
     n, mean = int(units.bottom.sum()), units.mean
-    if n == 0:
-        return Estimate(math.nan, None, None, 0, "nothing to measure: no sample has this value", level)
-    if not math.isfinite(mean):
-        return Estimate(mean, None, None, n, "no interval: some values are infinite", level)
+    if units.count < 2 or not math.isfinite(mean) or mean <= 0:
+        return _of_units(units, n, "t", level, 0, 0)
+    half = float(t.ppf((1 + level) / 2, units.count - 1)) * units.standard_error / mean
+    how = f"Student's t of the logarithm over {units.count} {units.word}"
+    return Estimate(mean, mean * math.exp(-half), mean * math.exp(half), n, how, level)
+
+
+def transform(estimate: Estimate, function: Callable[[float], float], what: str) -> Estimate:
+    """The estimate of a monotone function of an estimated value, its bounds carried through the function."""
+    if math.isnan(estimate.value):
+        return estimate
+    known = sorted(function(bound) for bound in (estimate.low, estimate.high) if bound is not None)
+    low, high = known if len(known) == 2 else (None, None)
+    how = f"{estimate.method}, carried through {what}"
+    return replace(estimate, value=function(estimate.value), low=low, high=high, method=how)
+
+
+def _of_units(units: Units, n: int, method: Method, level: float, resamples: int, seed: int) -> Estimate:
+    mean = units.mean
+    if math.isnan(mean):
+        return Estimate(mean, None, None, n, "nothing to measure: no sample has this value", level)
     if units.count < 2:
         return Estimate(mean, None, None, n, f"no interval: there is one of the {units.word}", level)
-    if method == "wilson" or (method == "auto" and _is_binary(values)):
-        return _share(units, n, level)
-    if method == "t" or (method == "auto" and (units.count < FEWEST or abs(_skewness(units)) < NEGLIGIBLE)):
-        return t_interval(units, level=level)
+    plain = not FEWEST <= units.count <= MOST or abs(_skewness(units)) < NEGLIGIBLE
+    if method == "t" or (method in ("auto", "mean") and plain):
+        return replace(t_interval(units, level=level), n=n)
     if units.standard_error == 0:
         return Estimate(mean, mean, mean, n, f"all {units.count} {units.word} are equal", level)
     low, high = (_bca if method == "bca" else _studentised)(units, level, resamples, seed)
     name = "BCa" if method == "bca" else "studentised"
-    return Estimate(
-        mean, low, high, n, f"{name} bootstrap over {units.count} {units.word}, {resamples} resamples", level
-    )
+    said = f"{name} bootstrap over {units.count} {units.word}, {resamples} resamples"
+    return Estimate(mean, low, high, n, said, level)
 
 
 def t_interval(units: Units, *, level: float = 0.95) -> Estimate:

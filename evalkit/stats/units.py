@@ -65,11 +65,21 @@ def units_of(values: npt.ArrayLike, clusters: npt.ArrayLike | None = None) -> Un
     array([3., 9.])
     """
     array = np.asarray(values, np.float64).ravel()
-    keep = ~np.isnan(array)
+    return ratio_units(array, np.ones(len(array)), clusters)
+
+
+def ratio_units(numerators: npt.ArrayLike, denominators: npt.ArrayLike, clusters: npt.ArrayLike | None = None) -> Units:
+    """The units of a ratio of sums [n]; samples whose numerator is nan are left out. Raises where the lengths differ."""
+    top, bottom = np.asarray(numerators, np.float64).ravel(), np.asarray(denominators, np.float64).ravel()
+    if len(top) != len(bottom):
+        raise EvalkitError(f"one value for each sample is expected; {len(top)} and {len(bottom)} were given")
+    keep = ~np.isnan(top)
     if clusters is None:
-        return Units(array[keep], np.ones(int(keep.sum())), False)
+        return Units(top[keep], bottom[keep], False)
     groups: npt.NDArray[Any] = np.asarray(clusters).ravel()
-    if len(groups) != len(array):
-        raise EvalkitError(f"one cluster for each value is expected; {len(array)} values and {len(groups)} were given")
+    if len(groups) != len(top):
+        raise EvalkitError(f"one cluster for each value is expected; {len(top)} values and {len(groups)} were given")
     _, which = np.unique(groups[keep], return_inverse=True)
-    return Units(np.bincount(which, array[keep]).astype(np.float64), np.bincount(which).astype(np.float64), True)
+    return Units(
+        np.bincount(which, top[keep]).astype(np.float64), np.bincount(which, bottom[keep]).astype(np.float64), True
+    )

@@ -14,7 +14,7 @@ from evalkit.metrics.detail import detail_scores
 from evalkit.probes.reconstruction.numbers import measured
 from evalkit.protocols import Protocol
 from evalkit.runs.store import Result
-from evalkit.stats.bootstrap import bootstrap_mean
+from evalkit.stats.intervals import mean_interval
 
 COLUMNS = ("hf_energy", "hf_added", "hf_correlation", "psnr_detail", "hf_correlation_detail")
 PROTOCOLS = frozenset({"evalkit-1"})  # the others re-make papers, which have no such scores
@@ -34,4 +34,4 @@ def detail_results(dataset: str, part: pa.Table, protocol: Protocol, seed: int) 
     """Means over the pictures that have detail."""
     for metric in COLUMNS:
         values: np.ndarray[Any, Any] = np.asarray(part[metric].to_numpy(zero_copy_only=False), np.float64)
-        yield measured("detail", dataset, metric, bootstrap_mean(values, seed=seed), protocol)
+        yield measured("detail", dataset, metric, mean_interval(values, method="mean", seed=seed), protocol)

@@ -17,7 +17,7 @@ from evalkit.probes.reconstruction.details import PROTOCOLS
 from evalkit.probes.reconstruction.numbers import measured
 from evalkit.protocols import Protocol
 from evalkit.runs.store import Result
-from evalkit.stats.bootstrap import bootstrap_mean, bootstrap_ratio
+from evalkit.stats.intervals import mean_interval, ratio_interval
 
 COUNTS = ("faces", "faces_found")
 SCORES = ("psnr_face", "hf_correlation_face")
@@ -42,9 +42,11 @@ def face_results(dataset: str, part: pa.Table, protocol: Protocol, seed: int) ->
     if not with_faces.num_rows:
         return
     for metric in SCORES:
-        yield measured("detail", dataset, metric, bootstrap_mean(_floats(with_faces, metric), seed=seed), protocol)
+        yield measured(
+            "detail", dataset, metric, mean_interval(_floats(with_faces, metric), method="mean", seed=seed), protocol
+        )
     counts = (_floats(with_faces, name) for name in ("faces_found", "faces"))
-    yield measured("detail", dataset, "face_recall", bootstrap_ratio(*counts, seed=seed), protocol)
+    yield measured("detail", dataset, "face_recall", ratio_interval(*counts, seed=seed), protocol)
 
 
 def _floats(part: pa.Table, column: str) -> np.ndarray[Any, np.dtype[np.float64]]:

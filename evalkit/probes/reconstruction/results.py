@@ -23,7 +23,7 @@ from evalkit.probes.reconstruction.survival import COLUMNS as SURVIVAL
 from evalkit.probes.reconstruction.texts import text_results
 from evalkit.protocols import Protocol
 from evalkit.runs.store import Result, RunStore
-from evalkit.stats.bootstrap import bootstrap_mean, transform
+from evalkit.stats.intervals import log_mean_interval, mean_interval, transform
 
 if TYPE_CHECKING:
     from evalkit.probes.reconstruction.job import TokenizerJob
@@ -96,7 +96,7 @@ def _pixel_results(task: str, dataset: str, part: pa.Table, protocol: Protocol, 
     seed = job.options.seed
 
     def mean(metric: str) -> Estimate:
-        return bootstrap_mean(_floats(part, metric), seed=seed)
+        return mean_interval(_floats(part, metric), method="mean", seed=seed)
 
     def result(metric: str, estimate: Estimate) -> Result:
         return measured(task, dataset, metric, estimate, protocol)
@@ -104,7 +104,7 @@ def _pixel_results(task: str, dataset: str, part: pa.Table, protocol: Protocol, 
     if protocol.psnr.aggregate == "mean":
         yield result("psnr", mean("psnr"))
     else:
-        yield result("psnr", _pooled(part, protocol, mean("mse")))
+        yield result("psnr", _pooled(part, protocol, log_mean_interval(_floats(part, "mse"))))
     yield result("ssim", mean("ssim"))
     ms_ssim = mean("ms_ssim")
     small = part.num_rows > 0 and math.isnan(ms_ssim.value)
@@ -132,7 +132,7 @@ def _model_results(
     wanted = [("survival", SURVIVAL), ("shift", SHIFT)]
     for task, metric in ((task, metric) for task, metrics in wanted if task in job.judges.tasks for metric in metrics):
         if good[metric].null_count < good.num_rows:
-            estimate = bootstrap_mean(_floats(good, metric), seed=job.options.seed)
+            estimate = mean_interval(_floats(good, metric), method="mean", seed=job.options.seed)
             yield measured(task, job.images.name, metric, estimate, protocol)
         else:
             yield unavailable(task, job.images.name, metric, protocol, NO_CODES[metric])
@@ -142,7 +142,7 @@ def _model_results(
             shares = np.concatenate(found) if found else np.zeros((0, 0))
             for number in range(shares.shape[1]):
                 name = f"{job.images.name}[{part} {number + 1} of {shares.shape[1]}]"
-                estimate = bootstrap_mean(shares[:, number], seed=job.options.seed)
+                estimate = mean_interval(shares[:, number], method="mean", seed=job.options.seed)
                 yield measured(task, name, metric, estimate, protocol)
 
 

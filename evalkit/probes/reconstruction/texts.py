@@ -16,7 +16,7 @@ from evalkit.metrics.text import TextScores, compare
 from evalkit.probes.reconstruction.numbers import measured, unavailable
 from evalkit.protocols import Protocol
 from evalkit.runs.store import Result
-from evalkit.stats.bootstrap import bootstrap_mean, bootstrap_ratio
+from evalkit.stats.intervals import mean_interval, ratio_interval
 
 NOTHING = {
     "truth": "the true texts of these pictures are empty",
@@ -61,10 +61,10 @@ def _rates(scores: list[TextScores], reference: str, dataset: str, protocol: Pro
 
     edits = "word_edits" if protocol.text.wer == "words" else "rejoined_edits"
     rates = {
-        "cer": bootstrap_ratio(column("char_edits"), column("chars"), seed=seed),
-        "wer": bootstrap_ratio(column(edits), column("words"), seed=seed),
-        "word_recall": bootstrap_ratio(column("words_found"), column("words"), seed=seed),
-        "ned": bootstrap_mean(column("ned"), seed=seed),
+        "cer": ratio_interval(column("char_edits"), column("chars"), seed=seed),
+        "wer": ratio_interval(column(edits), column("words"), seed=seed),
+        "word_recall": ratio_interval(column("words_found"), column("words"), seed=seed),
+        "ned": mean_interval(column("ned"), method="mean", seed=seed),
     }
     for rate, estimate in rates.items():
         if math.isnan(estimate.value):

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from evalkit.leaderboard.samples import SampleTable
-from evalkit.stats.bootstrap import bootstrap_ratio
+from evalkit.stats.intervals import ratio_interval
 
 ROW = {"task": "reconstruction", "dataset": "set", "metric": "psnr", "protocol": "evalkit-1", "n": 4}
 
@@ -60,7 +60,7 @@ def test_a_corpus_rate_keeps_lengths_as_weights():
     found = table.scores(ROW | {"metric": "cer_truth", "n": 3}, 3 / 14)
     assert not found.plain
     assert found.values.tolist() == [1, 2, 0]
-    wanted = bootstrap_ratio(edits, chars)
+    wanted = ratio_interval(edits, chars)
     assert found.units.mean == pytest.approx(wanted.value)
 
 

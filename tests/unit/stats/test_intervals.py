@@ -1,9 +1,20 @@
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from evalkit.errors import EvalkitError
-from evalkit.stats.intervals import clopper_pearson, mean_interval, t_interval, wilson
+from evalkit.stats.intervals import (
+    MOST,
+    clopper_pearson,
+    log_mean_interval,
+    mean_interval,
+    ratio_interval,
+    t_interval,
+    transform,
+    wilson,
+)
 from evalkit.stats.units import units_of
 
 
@@ -101,3 +112,67 @@ def test_intervals_of_skewed_clustered_means_cover_the_truth():
         estimate = mean_interval(values, clusters=np.repeat(np.arange(40), 4), resamples=500)
         hits += estimate.low <= 1.0 <= estimate.high
     assert 0.91 <= hits / 300 <= 0.99
+
+
+def test_a_ratio_is_of_sums_and_is_drawn_by_samples():
+    top, bottom = np.array([1.0, 0.0, 4.0, 2.0] * 30), np.array([10.0, 5.0, 20.0, 10.0] * 30)
+    estimate = ratio_interval(top, bottom)
+    assert estimate.value == pytest.approx(7 / 45)
+    assert estimate.low < estimate.value < estimate.high
+    assert estimate.n == 120
+    assert math.isnan(ratio_interval([1.0], [0.0]).value)
+    with pytest.raises(EvalkitError, match="one value for each sample"):
+        ratio_interval([1.0, 2.0], [1.0])
+
+
+def test_a_ratio_of_equal_weights_is_a_mean():
+    values = np.random.default_rng(5).gamma(1.0, 1.0, 40)
+    one, two = mean_interval(values, method="mean"), ratio_interval(values, np.ones(40))
+    assert (one.value, one.low, one.high, one.method) == (two.value, two.low, two.high, two.method)
+
+
+def test_intervals_of_corpus_rates_cover_the_truth():
+    held = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        chars = rng.integers(5, 80, 40)
+        edits = rng.binomial(chars, rng.beta(1, 9, 40))
+        estimate = ratio_interval(edits, chars, resamples=400)
+        held += estimate.low <= 0.1 <= estimate.high
+    assert 273 <= held <= 297
+
+
+def test_the_interval_of_a_mean_error_is_positive_and_covers():
+    held = 0
+    for seed in range(400):
+        estimate = log_mean_interval(np.random.default_rng(seed).gamma(2.0, 1.0, 20))
+        held += 0 < estimate.low <= 2.0 <= estimate.high
+    assert 364 <= held <= 396
+    assert log_mean_interval([0.0, 0.0]).value == 0
+    assert log_mean_interval([1.0]).low is None
+
+
+def test_ones_that_are_measured_are_no_share():
+    estimate = mean_interval([1.0] * 20, method="mean")
+    assert (estimate.low, estimate.high) == (1.0, 1.0)
+    assert mean_interval([1.0] * 20).low < 0.9
+
+
+def test_very_large_sets_draw_no_resamples():
+    estimate = mean_interval(np.random.default_rng(1).pareto(2.5, MOST + 1), method="mean")
+    assert "Student's t" in estimate.method
+
+
+def test_a_falling_function_swaps_the_bounds():
+    estimate = transform(log_mean_interval([0.01, 0.02, 0.03]), lambda v: -10 * math.log10(v), "the logarithm")
+    assert estimate.low < estimate.value < estimate.high
+    assert "the logarithm" in estimate.method
+    assert math.isnan(transform(mean_interval([]), math.log, "x").value)
+    assert transform(mean_interval([2.0]), math.log, "x").low is None
+
+
+def test_infinite_values_are_counted():
+    infinite = mean_interval([1.0, math.inf])
+    assert infinite.value == math.inf
+    assert infinite.low is None
+    assert "1 of 2 values are infinite" in infinite.method
