@@ -106,9 +106,9 @@ def detector(count: int, threads: int) -> dict[str, float]:
 
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as place:
-        spec: Any = TOKENIZERS.get("llamagen-vq16")
+        entry: Any = TOKENIZERS.get("llamagen-vq16")
         torch.manual_seed(0)
-        torch.save({"model": spec.factory.build(spec.config).state_dict()}, Path(place) / "random.pt")
+        torch.save({entry.cls.wrapping[0]: entry.cls.build(entry.config).state_dict()}, Path(place) / "random.pt")
         tokenizer = load_tokenizer("llamagen-vq16", Path(place) / "random.pt", "cpu")
         data = pngs(Path(place) / "data", count, 256)
         mark = mark_for(MarkSpec("lbw", lists=64), Key(bytes(32)), tokenizer)
