@@ -19,6 +19,7 @@ NUMBERS: dict[str, dict[str, Any]] = {
     "clusters": {
         "gamma": 0.5, "lists": 1, "kind": None, "epoch": "0", "cap": 1, "clusters": None, "groups": None
     },
+    "places": {"gamma": 0.5, "epoch": "0", "clusters": None, "groups": None},
     "bitmark": {"lists": 1, "epoch": "0", "pattern": 2},
 }  # fmt: skip
 ABOUT = {
@@ -27,6 +28,7 @@ ABOUT = {
     "wmar": "the same, with equal shares among codes that occur and codes that never do; arXiv 2506.16349",
     "indexmark": "one green code in each group of near codes; arXiv 2505.14673",
     "clusters": "groups of near codes have one colour; after arXiv 2508.06656",
+    "places": "a list for each place, so that repeated codes count; shifts by whole cells lose it",
     "bitmark": "patterns of bits, for tokenizers of bits; after arXiv 2506.21209",
 }
 

@@ -17,6 +17,7 @@ from evalkit.watermark.methods.clusters import clusters
 from evalkit.watermark.methods.indexmark import indexmark
 from evalkit.watermark.methods.kgw import kgw
 from evalkit.watermark.methods.lbw import lbw
+from evalkit.watermark.methods.places import places
 from evalkit.watermark.methods.subject import Floats, Subject, codebook_of
 from evalkit.watermark.methods.wmar import wmar
 from evalkit.watermark.spec import MarkSpec, numbers_of
@@ -27,6 +28,7 @@ METHODS: dict[str, Callable[[MarkSpec, Key, Subject], Mark]] = {
     "wmar": wmar,
     "indexmark": indexmark,
     "clusters": clusters,
+    "places": places,
     "bitmark": bitmark,
 }
 

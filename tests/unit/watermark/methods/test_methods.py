@@ -33,6 +33,8 @@ SPECS = {
     "indexmark-4": MarkSpec("indexmark", gamma=0.25, lists=2, cap=2),
     "clusters": MarkSpec("clusters", clusters=16),
     "clusters-pool": MarkSpec("clusters", clusters=12, lists=4, gamma=0.25, cap=2),
+    "places": MarkSpec("places"),
+    "places-clusters": MarkSpec("places", clusters=16),
     "bitmark": MarkSpec("bitmark", pattern=3),
     "bitmark-pool": MarkSpec("bitmark", lists=4),
 }
@@ -225,3 +227,21 @@ def tiny(cls: type) -> LlamaGen | Nar:
     for tensor in network.state_dict().values():
         tensor.normal_(std=0.2)
     return cls(Source("tiny", config, None, None, None, None, torch.device("cpu"), torch.float32), network)
+
+
+def test_places_count_every_code_whatever_repeats_and_know_their_place() -> None:
+    mark = mark_of("places")
+    scores = mark.score(np.full((1, 64), 3))
+    assert int(scores.distinct[0]) == 64
+    assert scores.log_p_floor[0] == pytest.approx(64 * np.log(0.5))
+    greens = [int(mark_of("places", Key(bytes([i]) * 32)).score(np.full((1, 64), 3)).green[0]) for i in range(200)]
+    assert np.var(greens) == pytest.approx(16, rel=0.4)  # 64 coins, not one
+    moved = np.roll(np.arange(30), 1)
+    assert (mark.colours(np.arange(30), 0) != mark.colours(moved, 0)).any()
+
+
+def test_a_place_without_a_green_cluster_is_left_alone() -> None:
+    mark = mark_of("places", spec=MarkSpec("places", clusters=2, gamma=0.1))
+    logits = torch.zeros(1, 48, V)
+    biased = mark.bias(logits, Step(0, range(48), torch.zeros(1, 0, dtype=torch.long), (0,)), float("inf"))
+    assert torch.isfinite(biased).any(-1).all()
