@@ -8,6 +8,7 @@ STAMP := $(VENV)/.installed
 
 demo: $(STAMP)
 	$(BIN)/evalkit tokenizer --model jpeg-lm --model jpeg-q75 --model webp-q75 --data sample --out runs/demo
+	$(BIN)/evalkit leaderboard runs/demo --out runs/demo-leaderboard
 
 test: $(STAMP)-test
 	$(BIN)/python -m pytest -n 2 -m "not slow and not gpu" $(PYTEST_ARGS)

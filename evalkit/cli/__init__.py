@@ -14,6 +14,7 @@ VERBS = {
     "tokenizer": ("evalkit.cli.tokenizer", "How much does a visual tokenizer destroy?"),
     "generate": ("evalkit.cli.generate", "Make the pictures of a prompt set, resumable, every seed recorded."),
     "watermark": ("evalkit.cli.watermark", "Mark pictures, find the marked ones in a folder, attack them; make keys."),
+    "leaderboard": ("evalkit.cli.leaderboard", "Rank finished runs, with intervals, and say what may not be compared."),
     "ls": ("evalkit.cli.ls", "List tokenizers, generators, protocols, metrics or extractors."),
     "systems": (
         "evalkit.cli.systems",
@@ -23,7 +24,6 @@ VERBS = {
     "report": ("evalkit.cli.report", "Write one HTML page over finished runs."),
     "view": ("evalkit.cli.view", "Look at the samples of runs: filter, sort, zoom, two runs side by side."),
     "query": ("evalkit.cli.query", "Ask many runs one question, in SQL."),
-    "leaderboard": ("evalkit.cli.leaderboard", "Rank finished runs, with intervals, and say what may not be compared."),
     "power": ("evalkit.cli.power", "Plan how many samples a comparison needs."),
     "sign": ("evalkit.cli.sign", "Sign a run: a statement over all of its files."),
     "verify": ("evalkit.cli.verify", "Check a run or a picture: hashes, signature, numbers, pixels."),
@@ -74,6 +74,10 @@ def group() -> None:
     \b
     evalkit tokenizer --model jpeg-lm --model webp-q75      embedded tokenizers on the embedded pictures
     evalkit tokenizer --model llamagen-vq16 --data PHOTOS   a neural one on a folder of yours
+    evalkit generate --model world-ar --prompts world       pictures of a small model that is shipped
+    evalkit watermark detect PHOTOS --key my.key --tokenizer llamagen-vq16
+    evalkit leaderboard runs --out board                    who is better, with intervals
+    evalkit verify RUN                                      whether a number can be trusted
     evalkit ls tokenizers                                   what there is
     evalkit doctor                                          what works here
     """
