@@ -91,7 +91,9 @@ class Tokenizer(ABC):
     def encode_among(
         self, images: Tensor, allowed: Tensor, *, most_cost: float = math.inf, fraction: float = 1.0
     ) -> Codes:
-        """Codes of pictures [B, 3, H, W] in [0, 1] that avoid the codes where `allowed` (bool [V] or [B, V]) is False.
+        """Codes of pictures [B, 3, H, W] in [0, 1] that avoid the codes where `allowed` is False.
+
+        `allowed`: bool [V], [B, V], or [B, N, V] where each place has codes of its own (models of one scale only).
 
         The nearest allowed code in the quantiser's own metric takes the place of one that is not allowed, inside the
         residual loop of multi-scale models. `most_cost` and `fraction`: see `nets.search.Among`. Raises
@@ -223,11 +225,12 @@ class NetworkTokenizer(Tokenizer):
     def encode_among(
         self, images: Tensor, allowed: Tensor, *, most_cost: float = math.inf, fraction: float = 1.0
     ) -> Codes:
-        """Codes that avoid those where `allowed` (bool [V] or [B, V]) is False; see `Tokenizer.encode_among`."""
+        """Codes that avoid those where `allowed` is False; see `Tokenizer.encode_among`."""
         searches = self.searches()
         if not searches:
             return super().encode_among(images, allowed)
-        shapes = {(self.vocab_size,), (len(images), self.vocab_size)}
+        places = self.tokens_per_image(int(images.shape[2]), int(images.shape[3]))
+        shapes = {(self.vocab_size,), (len(images), self.vocab_size), (len(images), places, self.vocab_size)}
         if allowed.dtype != torch.bool or tuple(allowed.shape) not in shapes or not bool(allowed.any(-1).all()):
             raise EvalkitError(
                 f"allowed is bool [{self.vocab_size}] or [{len(images)}, {self.vocab_size}] for {self.name} with at "

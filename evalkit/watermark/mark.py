@@ -57,6 +57,10 @@ class Mark(ABC):
         """The score that the method's authors report, by its name; no p-value follows from it."""
         return {"z": scores.z_uncalibrated}
 
+    def green_places(self, list_id: int, count: int) -> Colours:
+        """What pictures of `count` codes may be marked with afterwards: bool [V], or [count, V] where places differ."""
+        return self.green_codes(list_id)
+
     def green_codes(self, list_id: int) -> Colours:
         """bool [V]: the green codes of a list. Raises `EvalkitError` for methods whose colours depend on neighbours."""
         raise EvalkitError(

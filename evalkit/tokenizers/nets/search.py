@@ -10,22 +10,30 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from evalkit.errors import EvalkitError
+
 MATRIX_BYTES = 256 * 2**20  # of one piece of the [positions, codes] matrix
 
 
 def nearest_code(z: Tensor, codebook: Tensor, *, by_dot: bool = False, allowed: Tensor | None = None) -> Tensor:
     """Index int64 [n] of the code of `codebook` [v, d] nearest to each row of `z` [n, d] by squared L2 distance.
 
-    `by_dot`: the largest dot product instead (IBQ). `allowed`: bool [v], only these codes are found. Ties go to the
-    lower index. Computed in float32 whatever the autocast state, in pieces of at most `MATRIX_BYTES`.
+    `by_dot`: the largest dot product instead (IBQ). `allowed`: bool [v] or [n, v], only these codes are found. Ties go to
+    the lower index. Computed in float32 whatever the autocast state, in pieces of at most `MATRIX_BYTES`.
     """
     with torch.autocast(z.device.type, enabled=False):
         z, codebook = z.float(), codebook.float()
         bias = torch.zeros_like(codebook[:, 0]) if by_dot else codebook.square().sum(1).mul_(-0.5)
-        if allowed is not None:
-            bias = bias.masked_fill(~allowed.to(bias.device), -math.inf)
         step = max(1, MATRIX_BYTES // (4 * codebook.shape[0]))
-        pieces = [torch.addmm(bias, piece, codebook.t()).argmax(1) for piece in torch.split(z, step)]
+        masks: Sequence[Tensor | None] = [None] * len(z)
+        if allowed is not None and allowed.ndim == 2:
+            masks = torch.split(~allowed.to(bias.device), step)
+        elif allowed is not None:
+            bias = bias.masked_fill(~allowed.to(bias.device), -math.inf)
+        pieces = []
+        for piece, mask in zip(torch.split(z, step), masks, strict=False):
+            scores = torch.addmm(bias, piece, codebook.t())
+            pieces.append((scores if mask is None else scores.masked_fill(mask, -math.inf)).argmax(1))
     return torch.cat(pieces) if pieces else z.new_zeros(0, dtype=torch.long)
 
 
@@ -33,7 +41,8 @@ def nearest_code(z: Tensor, codebook: Tensor, *, by_dot: bool = False, allowed: 
 class Among:
     """Codes that an encoding should use, and what it may cost.
 
-    `allowed`: bool [v], or [B, v] with a row a picture. `most_cost`: a code outside is exchanged only where the distance
+    `allowed`: bool [v], or [B, v] with a row a picture, or [B, n, v] where places differ.
+    `most_cost`: a code outside is exchanged only where the distance
     (squared L2, on the unit sphere for codebooks that live there; loss of dot product for those searched by it) grows
     by no more. `fraction`: of a picture's exchanges only this share, the cheapest (of each scale's for several scales).
     """
@@ -60,17 +69,26 @@ class CodeSearch(nn.Module):
             self.heard.append(z)
         if self.among is None:
             return nearest
-        rows = zip(z, nearest, self.among.allowed.to(z.device).expand(len(z), -1), strict=True)
+        allowed = self.among.allowed.to(z.device)
+        if allowed.ndim == 3 and allowed.shape[1] != nearest.shape[1]:
+            raise EvalkitError(
+                f"lists for {allowed.shape[1]} places do not fit a search of {nearest.shape[1]}; codes of several scales "
+                "cannot be exchanged place by place"
+            )
+        rows = zip(z, nearest, allowed if allowed.ndim == 3 else allowed.expand(len(z), -1), strict=True)
         return torch.stack([exchange(*row, table, self.among, by_dot=by_dot) for row in rows])
 
 
 def exchange(
     z: Tensor, nearest: Tensor, allowed: Tensor, table: Tensor, among: Among, *, by_dot: bool = False
 ) -> Tensor:
-    """Codes int64 [n] of one picture: `nearest` where allowed or where the exchange would cost too much."""
-    wrong = (~allowed[nearest]).nonzero().flatten()
+    """Codes int64 [n] of one picture: `nearest` where allowed ([v] or [n, v]), or where the exchange would cost too much."""
+    right = allowed[nearest] if allowed.ndim == 1 else allowed.gather(1, nearest[:, None])[:, 0]
+    wrong = (~right).nonzero().flatten()
     if not len(wrong):
         return nearest
+    if allowed.ndim == 2:
+        allowed = allowed[wrong]
     with torch.autocast(z.device.type, enabled=False):
         here = z[wrong].float()
         other = nearest_code(here, table, by_dot=by_dot, allowed=allowed)

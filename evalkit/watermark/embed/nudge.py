@@ -45,7 +45,8 @@ class Nudge:
 def nudged(tokenizer: Tokenizer, pictures: Sequence[Pixels], chosen: Codes, green: Tensor, how: Nudge) -> list[Pixels]:
     """uint8 pictures near `pictures` whose codes are the green ones of `chosen`, as far as so few levels allow.
 
-    `green`: bool [B, V]; codes of `chosen` that are not green are left to themselves. Raises `EvalkitError` for
+    `green`: bool [B, V], or [B, N, V] where places differ; codes of `chosen`
+    that are not green are left to themselves. Raises `EvalkitError` for
     tokenizers without gradients or a codebook.
     """
     table, by_dot = compared(tokenizer)
@@ -80,9 +81,14 @@ def _nearness(tokenizer: Tokenizer, x: Tensor, table: Tensor, half: Tensor) -> T
 
 
 def _targets(near: Tensor, chosen: Tensor, green: Tensor, spread: int) -> tuple[Tensor, Tensor]:
-    """(codes [B, N] to go to, 1 where green and 0 elsewhere): repeats take turns among the nearest green codes."""
+    """(codes [B, N] to go to, 1 where green and 0 elsewhere): repeats take turns among the nearest green codes.
+
+    Where places differ each is a coin of its own, and repeats need not go anywhere else.
+    """
     if near.shape[:2] != chosen.shape:
         raise EvalkitError(f"features for {near.shape[1]} codes and {chosen.shape[1]} codes do not belong together")
+    if green.ndim == 3:
+        return chosen.clone(), green.gather(2, chosen[..., None])[..., 0].to(near.dtype)
     count = min(spread, int(green.sum(1).min()))
     order = near.masked_fill(~green[:, None], -torch.inf).topk(count, -1).indices
     target, wanted = chosen.clone(), green.gather(1, chosen).to(near.dtype)

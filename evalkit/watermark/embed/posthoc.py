@@ -74,7 +74,7 @@ def embed_folder(
             f"fraction lies above 0 and up to 1, and most cost above 0; {fraction:g}, {most_cost:g} given"
         )
     mark.list_of(0)
-    mark.green_codes(0)  # methods that cannot do it say so now
+    mark.green_places(0, 1)  # methods that cannot do it say so now
     if nudge is not None:
         compared(tokenizer)
     job = EmbedJob(open_images(data), tokenizer, mark, fraction, most_cost, nudge, options)

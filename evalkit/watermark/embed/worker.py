@@ -90,7 +90,8 @@ class EmbedWorker(Worker):
         with self.timers("read"):
             given = [prepared(each.image, self.tokenizer) for each in samples]
             lists = [self.mark.list_of(each.sha256) for each in samples]
-            green = torch.from_numpy(np.stack([self.mark.green_codes(each) for each in lists]))
+            count = self.tokenizer.tokens_per_image(*given[0].shape[:2]) or 0
+            green = torch.from_numpy(np.stack([self.mark.green_places(each, count) for each in lists]))
         x = to_tensor(given)
         with self.timers("encode"):
             before = self.tokenizer.encode(x)

@@ -83,10 +83,22 @@ class Places(Mark):
         return np.where(now < 0, -1, np.arange(len(now)) * self.count + self.kinds[np.maximum(now, 0)])
 
     def bias(self, logits: Tensor, step: Step, delta: float) -> Tensor:
-        """Green logits raised, each place by its own list; a place where few clusters left none green is left alone."""
-        green = self.green_at(list(step.positions))[:, self.kinds]
+        """Green logits raised, each place by its own list."""
+        return raise_green(logits, np.repeat(self._green(step.positions)[None], len(logits), 0), delta)
+
+    def green_places(self, list_id: int, count: int) -> Colours:
+        """bool [count, V]: each place's own."""
+        return self._green(range(count))
+
+    def green_codes(self, list_id: int) -> Colours:
+        """There is no one list for all places: raises `EvalkitError`."""
+        raise EvalkitError("places colours a code by its place; give --method lbw where one list is needed")
+
+    def _green(self, places: Sequence[int]) -> Colours:
+        """bool [n, V]; a place with no green cluster has all codes, for nothing can be done there."""
+        green: Colours = self.green_at(places)[:, self.kinds]
         green[~green.any(1)] = True
-        return raise_green(logits, np.repeat(green[None], len(logits), 0), delta)
+        return green
 
     def _coloured(self, codes: Codes) -> Colours:
         """bool [B, N]."""

@@ -74,6 +74,11 @@ class Several(Mark):
         mark, own = self.of(list_id)
         return mark.green_codes(own)
 
+    def green_places(self, list_id: int, count: int) -> Colours:
+        """Those of the list's mark."""
+        mark, own = self.of(list_id)
+        return mark.green_places(own, count)
+
     def of(self, list_id: int) -> tuple[Mark, int]:
         """The mark that a list id belongs to, and the id there."""
         which = int(np.searchsorted(self.starts, list_id, side="right")) - 1

@@ -68,8 +68,9 @@ class TokenMark(Contender):
         for start in range(0, len(images), self.batch_size):
             some = slice(start, start + self.batch_size)
             lists = [self.watermark.list_of(each) for each in ids[some]]
-            green = torch.from_numpy(np.stack([self.watermark.green_codes(each) for each in lists]))
             x = to_tensor([prepared(each, self.tokenizer) for each in images[some]])
+            count = self.tokenizer.tokens_per_image(int(x.shape[2]), int(x.shape[3])) or 0
+            green = torch.from_numpy(np.stack([self.watermark.green_places(each, count) for each in lists]))
             with torch.inference_mode():
                 codes = self.tokenizer.encode_among(x, green, fraction=self.fraction)
                 done += to_pixels(self.tokenizer.decode(codes))

@@ -100,6 +100,23 @@ def test_each_picture_can_have_a_list_of_its_own(model):
     assert torch.equal(together, torch.cat(alone))
 
 
+def test_each_place_can_have_a_list_of_its_own(model):
+    plain = model.encode(pictures())
+    count = plain.indices.shape[1]
+    same = torch.stack([half(model.vocab_size, seed) for seed in range(3)])
+    lists = same[:, None].repeat(1, count, 1)
+    if plain.scale_lengths:
+        with pytest.raises(EvalkitError, match="several scales"):
+            model.encode_among(pictures(), lists)
+        return
+    assert torch.equal(model.encode_among(pictures(), lists).indices, model.encode_among(pictures(), same).indices)
+    lists[:, ::2] = ~lists[:, ::2]
+    marked = model.encode_among(pictures(), lists).indices
+    assert lists.gather(2, marked[..., None]).all()
+    stays = lists.gather(2, plain.indices[..., None])[..., 0]
+    assert torch.equal(marked[stays], plain.indices[stays])
+
+
 def test_no_cost_allowed_or_no_share_allowed_changes_nothing(model):
     allowed, plain = half(model.vocab_size), model.encode(pictures()).indices
     assert torch.equal(model.encode_among(pictures(), allowed, most_cost=-1.0).indices, plain)

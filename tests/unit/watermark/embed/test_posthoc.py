@@ -269,6 +269,16 @@ def test_a_flat_picture_gets_several_green_codes_by_spreading(world, tmp_path):
     assert p[16] < -2
 
 
+def test_places_mark_flat_pictures_by_few_levels(world, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    Image.new("RGB", (64, 64), (200, 180, 150)).save(data / "flat.png")
+    run, mark = embedded(data, world, tmp_path / "out", MarkSpec("places"), nudge=Nudge(steps=40, levels=8))
+    (row,) = rows_of(run)
+    assert row["log10_p"] < -4
+    assert mark.score(np.full((1, 64), 5)).log_p[0] > np.log(1e-3)
+
+
 def test_nudging_needs_gradients_and_sensible_numbers(tmp_path):
     for numbers in ({"steps": 0}, {"levels": 0.0}, {"spread": 0}):
         with pytest.raises(EvalkitError, match="whole numbers from 1"):
