@@ -3,10 +3,11 @@
 For each method and delta: how many marked pictures are found at FPR 1e-2 and 1e-3 by the exact p, how many unmarked ones
 and how many with another key; distinct coins a picture, green share read back, share of codes read back as they were
 chosen; quality as the share of pictures that show what their caption demands (world-probe), and the Fréchet distance of
-efficientnet-lite0 features to other unmarked pictures. Then the curves under attacks for two of them.
+efficientnet-lite0 features to other unmarked pictures. Then the curves under attacks for four of them.
 
-`clusters by place` is no method of evalkit: its coin is (cell, cluster), so that each of the 64 cells is one. It is here to
-show what a picture of 64 codes, of which most are one ground's, could carry at all.
+Two ways of marking: `generation` (delta is added to green logits; inf leaves green codes alone) and `pixels` (unmarked
+pictures of the same captions are changed by at most `levels` grey levels until the encoder reads green codes; there the
+PSNR to the unmarked picture is the cost).
 
 Run: python benchmarks/tables/watermark_world.py [--pictures 200]
 (writes benchmarks/tables/watermark-world.csv and watermark-world-attacks.csv)
@@ -24,29 +25,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from evalkit.encoders.base import load_extractor
-from evalkit.generators.base import Request, Step, TokenGenerator
+from evalkit.generators.base import Request, TokenGenerator
 from evalkit.generators.registry import load_generator
 from evalkit.images.decode import decode_image
 from evalkit.images.encode import png_bytes
 from evalkit.images.sample import Pixels
 from evalkit.metrics.frechet import frechet_distance_of_features
 from evalkit.stats.intervals import clopper_pearson
-from evalkit.tokenizers.base import Tokenizer
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.attacks import read_attack
 from evalkit.watermark.attacks.base import seed_of
+from evalkit.watermark.attacks.sizes import to_tensor
 from evalkit.watermark.bias import mark_generator
-from evalkit.watermark.identity import tokenizer_identity
+from evalkit.watermark.embed.nudge import Nudge, nudged
 from evalkit.watermark.keys import Key
-from evalkit.watermark.lists import Scheme, make_pool
-from evalkit.watermark.mark import Codes, Colours, Mark, raise_green
+from evalkit.watermark.mark import Mark
 from evalkit.watermark.methods import MarkSpec, mark_for
-from evalkit.watermark.methods.near import clusters_of
-from evalkit.watermark.methods.subject import codebook_of
-from evalkit.watermark.score import Scores, score_codes
 from evalkit.world.detector import detect
 from evalkit.world.judge import verdict
 from evalkit.world.prompts import WorldPrompt, world_prompts
@@ -54,66 +50,23 @@ from evalkit.world.prompts import WorldPrompt, world_prompts
 KEY, OTHER = Key(bytes(range(32))), Key(bytes(range(1, 33)))
 OUT = Path(__file__).parent
 INF = float("inf")
-SETTINGS: tuple[tuple[str, dict[str, Any], tuple[float, ...]], ...] = (
-    ("lbw", {"gamma": 0.5, "kind": "paired"}, (8, INF)),
-    ("clusters by place", {"gamma": 0.25, "clusters": 64}, (INF,)),
-    ("lbw", {"gamma": 0.5, "kind": "paired"}, (2, 4)),
-    ("wmar", {"gamma": 0.25}, (INF,)),
-    ("clusters by place", {"gamma": 0.25, "clusters": 64}, (12,)),
-    ("lbw", {"gamma": 0.25, "kind": "paired"}, (INF,)),
-    ("clusters", {"gamma": 0.5, "clusters": 64}, (INF,)),
+GENERATED: tuple[tuple[MarkSpec, tuple[float, ...]], ...] = (
+    (MarkSpec("places", gamma=0.25, clusters=64), (4, 8, 12, INF)),
+    (MarkSpec("lbw", gamma=0.5, kind="paired"), (2, 4, 8, INF)),
+    (MarkSpec("lbw", gamma=0.25, kind="paired"), (INF,)),
+    (MarkSpec("wmar", gamma=0.25), (INF,)),
+    (MarkSpec("clusters", gamma=0.5, clusters=64), (INF,)),
 )
-CURVES = (("lbw", 0.5, 8.0), ("clusters by place", 0.25, INF))
+NUDGED = (
+    (MarkSpec("places", gamma=0.5), Nudge(levels=4)),
+    (MarkSpec("places", gamma=0.5), Nudge(levels=8)),
+    (MarkSpec("lbw", gamma=0.5), Nudge(levels=12, spread=12)),
+)
+CURVES = (("places", INF, 0), ("lbw", 8.0, 0), ("places", 0.0, 4), ("places", 0.0, 8))  # method, delta, levels
 ATTACKS = (
     "png", "jpeg:90", "jpeg:75", "jpeg:50", "resize:0.75", "resize:0.5", "noise:0.01", "noise:0.02", "noise:0.05",
     "retokenize:world-vq", "retokenize:world-vq:2",
 )  # fmt: skip
-
-
-class Placed(Mark):
-    """A list of clusters for each cell: the coin is (cell, cluster)."""
-
-    method, lists = "clusters by place", 1
-
-    def __init__(self, gamma: float, clusters: npt.NDArray[np.int64], cells: int, key: Key, tokenizer: str) -> None:
-        self.key, self.tokenizer, self.clusters, self.count = key, tokenizer, clusters, int(clusters.max()) + 1
-        self.pool = make_pool(key, tokenizer, cells * self.count, Scheme(gamma))
-
-    def as_dict(self) -> dict[str, Any]:
-        """The method's name and the key's."""
-        return {"method": self.method, "key_id": self.key.id}
-
-    def list_of(self, what: str | int) -> int:
-        """There is one."""
-        return 0
-
-    def units(self, codes: Codes) -> npt.NDArray[np.int64]:
-        """(cell, cluster) as a number."""
-        return np.arange(codes.shape[-1]) * self.count + self.clusters[codes]
-
-    def score(self, codes: Codes) -> Scores:
-        """The exact test over cells."""
-        return score_codes(self.units(codes), self.pool)
-
-    def colours(self, codes: Codes, list_id: int) -> Colours:
-        """Of each cell's code."""
-        return np.asarray(self.pool.masks[0][self.units(codes)])
-
-    def bias(self, logits: Tensor, step: Step, delta: float) -> Tensor:
-        """Green codes of the cells that are chosen now."""
-        cells = np.fromiter(step.positions, np.int64)
-        green = self.pool.masks[0][cells[:, None] * self.count + self.clusters]
-        return raise_green(logits, np.broadcast_to(green, (len(logits), *green.shape)), delta)
-
-
-def made(spec: tuple[str, Mapping[str, Any]], key: Key, tokenizer: Tokenizer, histogram: Any) -> Mark:
-    """The mark of a setting."""
-    name, numbers = spec
-    if name == "clusters by place":
-        groups = clusters_of(codebook_of(tokenizer), numbers["clusters"])
-        return Placed(numbers["gamma"], groups, 64, key, tokenizer_identity(tokenizer))
-    needs = numbers.get("kind") == "paired" or name == "wmar"
-    return mark_for(MarkSpec(name, **numbers), key, tokenizer, frequencies=histogram if needs else None)
 
 
 class World:
@@ -143,6 +96,24 @@ class World:
                 (pixels,) = self.generator._pixels(torch.from_numpy(row[None]), (0,))
                 (where / f"{number:04d}.png").write_bytes(png_bytes(pixels))
         return [decode_image(file.read_bytes()) for file in sorted(where.iterdir())], codes
+
+    def nudged(self, run: str, plain: Sequence[Pixels], mark: Mark, how: Nudge) -> tuple[list[Pixels], Any]:
+        """(unmarked pictures whose pixels were changed, read back from PNG; codes that they were pushed to)."""
+        made: list[Pixels] = []
+        aims = []
+        for start in range(0, len(plain), 50):
+            some = plain[start : start + 50]
+            green = torch.from_numpy(mark.green_places(0, 64)).expand(
+                len(some), *([64] if mark.method == "places" else []), -1
+            )
+            aim = self.tokenizer.encode_among(to_tensor(some), green)
+            made += nudged(self.tokenizer, some, aim, green, how)
+            aims.append(aim.values.numpy())
+        where = self.folder / run
+        where.mkdir()
+        for number, pixels in enumerate(made):
+            (where / f"{number:04d}.png").write_bytes(png_bytes(pixels))
+        return [decode_image(file.read_bytes()) for file in sorted(where.iterdir())], np.concatenate(aims)
 
     def codes(self, pictures: Sequence[Pixels]) -> npt.NDArray[np.int64]:
         """Codes read from pictures."""
@@ -195,50 +166,79 @@ def main() -> None:
     count = parser.parse_args().pictures
     with tempfile.TemporaryDirectory() as folder:
         world = World(count, Path(folder))
+        bench = Bench(world, *world.pictures("unmarked", 1))
+        for spec, deltas in GENERATED:
+            for delta in deltas:
+                mark = bench.mark(spec, KEY)
+                pictures, chosen = world.pictures(f"{len(bench.rows)}", 0, mark, delta)
+                bench.measure(spec, mark, pictures, chosen, delta, 0.0)
+        for spec, how in NUDGED:
+            mark = bench.mark(spec, KEY)
+            pictures, chosen = world.nudged(f"{len(bench.rows)}", bench.plain, mark, how)
+            bench.measure(spec, mark, pictures, chosen, 0.0, how.levels)
+
+
+class Bench:
+    """The rows of both tables; unmarked pictures are those that false positives are counted on."""
+
+    def __init__(self, world: World, plain: list[Pixels], chosen: Any) -> None:
+        self.world, self.plain, self.null = world, plain, world.codes(plain)
         other, _ = world.pictures("reference", 2)
-        reference, histogram = world.features(other), np.bincount(world.codes(other).ravel(), minlength=1024)
-        plain, chosen = world.pictures("unmarked", 1)
-        null = world.codes(plain)
-        print(f"unmarked: right {world.right(plain):.3f}, codes read back {(null == chosen).mean():.3f}", flush=True)
-        rows: list[dict[str, Any]] = [
+        self.reference = world.features(other)
+        self.histogram = np.bincount(world.codes(other).ravel(), minlength=1024)
+        self.attacked: list[dict[str, Any]] = []
+        unknown = dict.fromkeys(
+            (*shares(np.zeros(1), "tpr"), *shares(np.zeros(1), "fpr"), "wrong_key_at_1e-3", "auc"), ""
+        )
+        self.rows: list[dict[str, Any]] = [
             {
-                "method": "none", "gamma": "", "kind": "", "clusters": "", "delta": "", "marked": 0, "unmarked": count,
-                **dict.fromkeys(shares(np.zeros(1), "tpr"), ""), **dict.fromkeys(shares(np.zeros(1), "fpr"), ""),
-                "wrong_key_at_1e-3": "", "auc": "",
-                "coins": float(np.median([len(np.unique(row)) for row in null])), "green": "",
-                "codes_read_back": float((null == chosen).mean()), "world_probe": world.right(plain),
-                "fd_efflite0": frechet_distance_of_features(world.features(plain), reference),
+                "method": "none", "by": "", "gamma": "", "kind": "", "clusters": "", "delta": "", "levels": "",
+                "marked": 0, "unmarked": len(plain), **unknown,
+                "coins": float(np.median([len(np.unique(row)) for row in self.null])), "green": "",
+                "codes_read_back": float((self.null == chosen).mean()), "psnr_db": "", "world_probe": world.right(plain),
+                "fd_efflite0": frechet_distance_of_features(world.features(plain), self.reference),
             }
         ]  # fmt: skip
-        attacked: list[dict[str, Any]] = []
-        for method, numbers, deltas in SETTINGS:
-            mark = made((method, numbers), KEY, world.tokenizer, histogram)
-            wrong = made((method, numbers), OTHER, world.tokenizer, histogram)
-            clean = mark.score(null).log_p
-            for delta in deltas:
-                pictures, chosen = world.pictures(f"{len(rows)}", 0, mark, delta)
-                codes = world.codes(pictures)
-                scores = mark.score(codes)
-                rows.append(
-                    {
-                        "method": method, "gamma": numbers["gamma"], "kind": numbers.get("kind", ""),
-                        "clusters": numbers.get("clusters", ""), "delta": delta, "marked": count, "unmarked": count,
-                        **shares(scores.log_p, "tpr"), **shares(clean, "fpr"),
-                        "wrong_key_at_1e-3": float((wrong.score(codes).log_p <= np.log(1e-3)).mean()),
-                        "auc": auc(scores.log_p, clean), "coins": float(np.median(scores.distinct)),
-                        "green": float((scores.green / scores.distinct).mean()),
-                        "codes_read_back": float((codes == chosen).mean()), "world_probe": world.right(pictures),
-                        "fd_efflite0": frechet_distance_of_features(world.features(pictures), reference),
-                    }
-                )  # fmt: skip
-                write("watermark-world", rows)
-                if (method, numbers["gamma"], delta) in CURVES:
-                    attacked += curves(world, mark, method, delta, pictures, plain)
-                    write("watermark-world-attacks", attacked)
+
+    def mark(self, spec: MarkSpec, key: Key) -> Mark:
+        """With the histogram of other unmarked pictures, where the method needs one."""
+        needs = spec.kind == "paired" or spec.method == "wmar"
+        return mark_for(spec, key, self.world.tokenizer, frequencies=self.histogram if needs else None)
+
+    def measure(
+        self, spec: MarkSpec, mark: Mark, pictures: list[Pixels], chosen: Any, delta: float, levels: float
+    ) -> None:
+        """One row, and the curves where they are wanted."""
+        codes, wrong = self.world.codes(pictures), self.mark(spec, OTHER)
+        scores, clean = mark.score(codes), mark.score(self.null).log_p
+        self.rows.append(
+            {
+                "method": spec.method, "by": "pixels" if levels else "generation", "gamma": spec.gamma,
+                "kind": spec.kind or "", "clusters": spec.clusters or "", "delta": delta or "", "levels": levels or "",
+                "marked": len(pictures), "unmarked": len(self.plain), **shares(scores.log_p, "tpr"),
+                **shares(clean, "fpr"), "wrong_key_at_1e-3": float((wrong.score(codes).log_p <= np.log(1e-3)).mean()),
+                "auc": auc(scores.log_p, clean), "coins": float(np.median(scores.distinct)),
+                "green": float((scores.green / scores.distinct).mean()),
+                "codes_read_back": float((codes == chosen).mean()),
+                "psnr_db": psnr_of(pictures, self.plain) if levels else "", "world_probe": self.world.right(pictures),
+                "fd_efflite0": frechet_distance_of_features(self.world.features(pictures), self.reference),
+            }
+        )  # fmt: skip
+        write("watermark-world", self.rows)
+        if (spec.method, delta, levels) in CURVES and spec.gamma in (0.25, 0.5):
+            label = f"{spec.method}, {f'{levels:g} levels' if levels else f'delta {delta:g}'}"
+            self.attacked += curves(self.world, mark, label, pictures, self.plain)
+            write("watermark-world-attacks", self.attacked)
+
+
+def psnr_of(pictures: Sequence[Pixels], others: Sequence[Pixels]) -> float:
+    """Mean over pairs, in dB."""
+    errors = [np.square(a.astype(float) - b).mean() / 255**2 for a, b in zip(pictures, others, strict=True)]
+    return float(np.mean(-10 * np.log10(np.maximum(errors, 1e-10))))
 
 
 def curves(
-    world: World, mark: Mark, method: str, delta: float, pictures: Sequence[Pixels], plain: Sequence[Pixels]
+    world: World, mark: Mark, label: str, pictures: Sequence[Pixels], plain: Sequence[Pixels]
 ) -> list[dict[str, Any]]:
     """A row an attack, on marked and on unmarked pictures."""
     rows = []
@@ -248,12 +248,11 @@ def curves(
         seeds = list(range(len(pictures)))
         ruined = [decode_image(file.data) for file in attack.files(pictures, seeds)]
         codes, null = world.codes(ruined), world.codes([decode_image(f.data) for f in attack.files(plain, seeds)])
-        errors = [np.square(a.astype(float) - b).mean() / 255**2 for a, b in zip(pictures, ruined, strict=True)]
+        same = all(np.array_equal(a, b) for a, b in zip(pictures, ruined, strict=True))
         log_p, clean = mark.score(codes).log_p, mark.score(null).log_p
         rows.append(
             {
-                "method": method, "delta": delta, "attack": spelling,
-                "psnr_db": float(np.mean(-10 * np.log10(np.maximum(errors, 1e-10)))) if max(errors) else "",
+                "mark": label, "attack": spelling, "psnr_db": "" if same else psnr_of(pictures, ruined),
                 "codes_kept": float((codes == before).mean()), **shares(log_p, "tpr"), **shares(clean, "fpr"),
                 "auc": auc(log_p, clean), "world_probe": world.right(ruined),
             }
