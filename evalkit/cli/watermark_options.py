@@ -29,7 +29,7 @@ _FLAGS = (
     click.option("--epoch", "epochs", multiple=True, metavar="NAME", help="Name of the pool in use [default: 0]."),
     click.option("--cap", type=click.IntRange(min=1), help="How often a repeated code counts at most [default: 1]."),
     click.option("--context", type=click.IntRange(0, 1), help="kgw, wmar: codes before a code that decide its colour."),
-    click.option("--clusters", type=click.IntRange(min=2), help="clusters: number of groups of near codes."),
+    click.option("--clusters", type=click.IntRange(min=2), help="clusters, places: number of groups of near codes."),
     click.option("--pattern", type=click.IntRange(1, 12), help="bitmark: bits of a pattern."),
     click.option("--frequencies", type=click.Path(path_type=Path), metavar="FILE", help="Counts of codes, of calibrate."),
 )  # fmt: skip

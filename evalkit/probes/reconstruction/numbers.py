@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 
-from evalkit.metrics.base import Estimate
+from evalkit.metrics.base import Estimate, MetricInfo
 from evalkit.metrics.catalog import METRICS
 from evalkit.protocols import Protocol
 from evalkit.runs.store import Result
 
 
 def measured(task: str, dataset: str, metric: str, estimate: Estimate, protocol: Protocol) -> Result:
-    """A result row of an estimate; an undefined value is unavailable with the reason that its method names."""
+    """A result row of an estimate, its bounds cut to the metric's range; an undefined value is unavailable with the reason
+    that its method names.
+    """
     info = METRICS[metric]
     value = None if math.isnan(estimate.value) else float(estimate.value)
     return Result(
@@ -19,8 +21,8 @@ def measured(task: str, dataset: str, metric: str, estimate: Estimate, protocol:
         dataset=dataset,
         metric=metric,
         value=value,
-        low=_bound(estimate.low),
-        high=_bound(estimate.high),
+        low=_bound(estimate.low, info),
+        high=_bound(estimate.high, info),
         ci_method=estimate.method,
         n=estimate.n,
         unit=info.unit,
@@ -39,5 +41,8 @@ def unavailable(task: str, dataset: str, metric: str, protocol: Protocol, reason
     )
 
 
-def _bound(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else float(value)
+def _bound(bound: float | None, info: MetricInfo) -> float | None:
+    if bound is None or math.isnan(bound):
+        return None
+    least = -math.inf if info.low is None else info.low
+    return float(min(max(bound, least), math.inf if info.high is None else info.high))
