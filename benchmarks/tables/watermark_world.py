@@ -1,9 +1,11 @@
 """How strong a bias the marks of `world-ar` need, and what it costs: 200 marked and 200 unmarked pictures as PNG files.
 
 For each method and delta: how many marked pictures are found at FPR 1e-2 and 1e-3 by the exact p, how many unmarked ones
-and how many with another key; distinct coins a picture, green share read back, share of codes read back as they were
-chosen; quality as the share of pictures that show what their caption demands (world-probe), and the Fréchet distance of
-efficientnet-lite0 features to other unmarked pictures. Then the curves under attacks for four of them.
+and how many with another key; the same by the larger of the exact p and the calibrated one (2,000 unmarked pictures of
+other seeds), which is what `detect --calibration` decides by; distinct coins a picture, green share read back, share of
+codes read back as they were chosen; quality as the share of pictures that show what their caption demands (world-probe),
+and the Fréchet distance of efficientnet-lite0 features to other unmarked pictures. Then the curves under attacks for four
+of them.
 
 Two ways of marking: `generation` (delta is added to green logits; inf leaves green codes alone) and `pixels` (unmarked
 pictures of the same captions are changed by at most `levels` grey levels until the encoder reads green codes; there the
@@ -49,10 +51,11 @@ from evalkit.world.prompts import WorldPrompt, world_prompts
 
 KEY, OTHER = Key(bytes(range(32))), Key(bytes(range(1, 33)))
 OUT = Path(__file__).parent
+NULLS = 2000
 INF = float("inf")
 GENERATED: tuple[tuple[MarkSpec, tuple[float, ...]], ...] = (
-    (MarkSpec("places", gamma=0.25, clusters=64), (4, 8, 12, INF)),
-    (MarkSpec("lbw", gamma=0.5, kind="paired"), (2, 4, 8, INF)),
+    (MarkSpec("places", gamma=0.25, clusters=64), (4, 12, INF)),
+    (MarkSpec("lbw", gamma=0.5, kind="paired"), (4, 8, INF)),
     (MarkSpec("lbw", gamma=0.25, kind="paired"), (INF,)),
     (MarkSpec("wmar", gamma=0.25), (INF,)),
     (MarkSpec("clusters", gamma=0.5, clusters=64), (INF,)),
@@ -63,6 +66,7 @@ NUDGED = (
     (MarkSpec("lbw", gamma=0.5), Nudge(levels=12, spread=12)),
 )
 CURVES = (("places", INF, 0), ("lbw", 8.0, 0), ("places", 0.0, 4), ("places", 0.0, 8))  # method, delta, levels
+DECIDED = ("decided_tpr_at_1e-3", "decided_fpr_at_1e-3")
 ATTACKS = (
     "png", "jpeg:90", "jpeg:75", "jpeg:50", "resize:0.75", "resize:0.5", "noise:0.01", "noise:0.02", "noise:0.05",
     "retokenize:world-vq", "retokenize:world-vq:2",
@@ -115,6 +119,21 @@ class World:
             (where / f"{number:04d}.png").write_bytes(png_bytes(pixels))
         return [decode_image(file.read_bytes()) for file in sorted(where.iterdir())], np.concatenate(aims)
 
+    def many(self, count: int) -> npt.NDArray[np.int64]:
+        """Codes read from so many unmarked pictures of all captions, of seeds that nothing else has."""
+        self.generator.logits_processors.clear()
+        every, read = world_prompts(), []
+        asked = [
+            Request(str(i), every[i % len(every)].caption, seed=seed_of(7 + i // len(every), str(i)))
+            for i in range(count)
+        ]
+        for start in range(0, count, 100):
+            codes = self.generator.sample_tokens(asked[start : start + 100])
+            with torch.inference_mode():
+                made = [self.generator._pixels(row[None], (0,))[0] for row in codes]
+            read.append(self.codes([decode_image(png_bytes(pixels)) for pixels in made]))
+        return np.concatenate(read)
+
     def codes(self, pictures: Sequence[Pixels]) -> npt.NDArray[np.int64]:
         """Codes read from pictures."""
         x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
@@ -141,6 +160,12 @@ def shares(log_p: npt.NDArray[np.float64], name: str) -> dict[str, Any]:
         f"{name}_at_1e-2": float((log_p <= np.log(1e-2)).mean()),
         f"{name}_at_1e-3": hits / len(log_p), f"{name}_low": low, f"{name}_high": high,
     }  # fmt: skip
+
+
+def decided(log_p: npt.NDArray[np.float64], nulls: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """log of the larger of p and the conformal p, (1 + null pictures as extreme) / (null pictures + 1)."""
+    more = np.searchsorted(nulls, log_p + 1e-9, side="right")
+    return np.maximum(log_p, np.log((1 + more) / (len(nulls) + 1)))
 
 
 def auc(marked: npt.NDArray[np.float64], plain: npt.NDArray[np.float64]) -> float:
@@ -185,10 +210,11 @@ class Bench:
         self.world, self.plain, self.null = world, plain, world.codes(plain)
         other, _ = world.pictures("reference", 2)
         self.reference = world.features(other)
+        self.calibration = world.many(NULLS)
         self.histogram = np.bincount(world.codes(other).ravel(), minlength=1024)
         self.attacked: list[dict[str, Any]] = []
         unknown = dict.fromkeys(
-            (*shares(np.zeros(1), "tpr"), *shares(np.zeros(1), "fpr"), "wrong_key_at_1e-3", "auc"), ""
+            (*shares(np.zeros(1), "tpr"), *shares(np.zeros(1), "fpr"), *DECIDED, "wrong_key_at_1e-3", "auc"), ""
         )
         self.rows: list[dict[str, Any]] = [
             {
@@ -211,12 +237,16 @@ class Bench:
         """One row, and the curves where they are wanted."""
         codes, wrong = self.world.codes(pictures), self.mark(spec, OTHER)
         scores, clean = mark.score(codes), mark.score(self.null).log_p
+        nulls = np.sort(mark.score(self.calibration).log_p)
         self.rows.append(
             {
                 "method": spec.method, "by": "pixels" if levels else "generation", "gamma": spec.gamma,
                 "kind": spec.kind or "", "clusters": spec.clusters or "", "delta": delta or "", "levels": levels or "",
                 "marked": len(pictures), "unmarked": len(self.plain), **shares(scores.log_p, "tpr"),
-                **shares(clean, "fpr"), "wrong_key_at_1e-3": float((wrong.score(codes).log_p <= np.log(1e-3)).mean()),
+                **shares(clean, "fpr"),
+                "decided_tpr_at_1e-3": float((decided(scores.log_p, nulls) <= np.log(1e-3)).mean()),
+                "decided_fpr_at_1e-3": float((decided(clean, nulls) <= np.log(1e-3)).mean()),
+                "wrong_key_at_1e-3": float((wrong.score(codes).log_p <= np.log(1e-3)).mean()),
                 "auc": auc(scores.log_p, clean), "coins": float(np.median(scores.distinct)),
                 "green": float((scores.green / scores.distinct).mean()),
                 "codes_read_back": float((codes == chosen).mean()),
