@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files as package_files
@@ -20,8 +18,8 @@ from evalkit.leaderboard.collect import Entrant
 from evalkit.leaderboard.drill import write_script
 from evalkit.leaderboard.plot import Axis, axis_of, interval_svg
 from evalkit.leaderboard.reported import Reported
+from evalkit.runs.report.html import csp_hash, environment, house_style
 from evalkit.runs.report.summary import TASKS
-from evalkit.runs.report.text_diff import visible
 from evalkit.runs.report.words import interval_text, metric_label, metric_title, number_text
 from evalkit.runs.store import write_bytes
 from evalkit.runs.view.pictures import address
@@ -54,18 +52,15 @@ def write_page(
     created: str,
 ) -> Path:
     """Write index.html; boards that would make it larger than 5 MB lie in data/board-*.js."""
-    own, report = package_files("evalkit.leaderboard") / "page", package_files("evalkit.runs.report")
-    style = "".join(part.read_text(encoding="utf-8") for part in (report / "report.css", own / "leaderboard.css"))
+    own = package_files("evalkit.leaderboard") / "page"
+    style = house_style((own / "leaderboard.css").read_text(encoding="utf-8"))
     script = (own / "leaderboard.js").read_text(encoding="utf-8")
     loader = jinja2.FunctionLoader(lambda name: (own / name).read_text(encoding="utf-8"))
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, loader=loader
-    )
-    environment.filters.update(visible=visible, number=number_text, metric=metric_label, about=metric_title)
-    environment.globals.update(
+    templates = environment({"number": number_text, "metric": metric_label, "about": metric_title}, loader)
+    templates.globals.update(
         words=words, interval=interval_text, plot=_plot, tasks=TASKS, link=lambda path: address(path, folder)
     )
-    one = environment.get_template("board.html.jinja")
+    one = templates.get_template("board.html.jinja")
     sections = [
         Section(board, tuple(stated), _axis(board, stated)) for board, stated in zip(boards, reported, strict=True)
     ]
@@ -77,7 +72,7 @@ def write_page(
             size += len(html)
         else:
             write_script(folder / "data" / f"{section.id}.js", f'board.html["{section.id}"]', html)
-    page = environment.get_template("index.html.jinja").render(
+    page = templates.get_template("index.html.jinja").render(
         sections=sections,
         inline=inline,
         entrants=entrants,
@@ -88,8 +83,8 @@ def write_page(
         version=evalkit.__version__,
         style=Markup(style),
         script=Markup(script),
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        style_hash=csp_hash(style),
+        script_hash=csp_hash(script),
     )
     path = folder / "index.html"
     write_bytes(path, page.encode())
@@ -104,7 +99,3 @@ def _axis(board: Board, stated: Sequence[Reported]) -> Axis:
 
 def _plot(axis: Axis, value: Any, low: Any, high: Any, hollow: Sequence[float]) -> Markup:
     return Markup(interval_svg(axis, value, low, high, hollow))
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

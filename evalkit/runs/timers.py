@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class Timers:
@@ -38,3 +39,12 @@ class Timers:
     def bound_by(self) -> str | None:
         """The stage that took longest, None before anything ran."""
         return max(self.seconds, key=lambda stage: self.seconds[stage]) if self.seconds else None
+
+    def record(self, images: int) -> dict[str, Any]:
+        """What a run's record says of its time; `images` were worked on."""
+        return {
+            "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
+            "wall_seconds": round(self.wall, 3),
+            "images_per_second": round(images / self.wall, 3) if self.wall else None,
+            "bound_by": self.bound_by(),
+        }

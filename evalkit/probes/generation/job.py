@@ -124,10 +124,8 @@ class GenerationJob(Job):
             **gained,
             "environment": environment(self.options.device),
             "timings": {
-                "seconds": {stage: round(s, 3) for stage, s in self.timers.seconds.items()},
-                "wall_seconds": round(self.timers.wall, 3),
+                **self.timers.record(len(spent)),
                 "seconds_per_image": round(sum(spent) / len(spent), 4) if spent else None,
-                "bound_by": self.timers.bound_by(),
             },
         }
         store.seal(record)

@@ -3,42 +3,30 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 import json
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import Markup
 from PIL import Image
 
 from evalkit.probes.generation.acceleration import sentence
+from evalkit.runs.report.html import write_run_page
 from evalkit.runs.report.pictures import read_pixels
-from evalkit.runs.report.text_diff import visible
-from evalkit.runs.store import Run, write_bytes
+from evalkit.runs.store import Run
 
 SHOWN, SIDE, FAILED = 96, 192, 50
 
 
 def write_page(run: Run) -> Path:
     """Write report.html of a sealed generation and give its path back; the same run gives the same bytes."""
-    style = (package_files("evalkit.runs.report") / "report.css").read_text(encoding="utf-8")
-    style += (package_files("evalkit.probes.generation") / "page.css").read_text(encoding="utf-8")
-    text = (package_files("evalkit.probes.generation") / "page.html.jinja").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters.update(visible=visible)
-    page = environment.from_string(text).render(
-        style=Markup(style), style_hash=_hash(style), record=run.record, facts=_facts(run), **_content(run)
-    )
-    path = run.path / "report.html"
-    write_bytes(path, page.encode())
-    return path
+    style = (package_files("evalkit.probes.generation") / "page.css").read_text(encoding="utf-8")
+    content = {"record": run.record, "facts": _facts(run), **_content(run)}
+    return write_run_page(run.path, "evalkit.probes.generation", content, style=style)
 
 
 def _content(run: Run) -> dict[str, Any]:
@@ -82,7 +70,3 @@ def _thumbnail(folder: Path, name: str) -> Markup | None:
     buffer = io.BytesIO()
     small.save(buffer, format="WEBP", quality=82, method=4)
     return Markup("data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode())
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from evalkit.errors import EvalkitError
 from evalkit.runs.report.charts import distribution_charts, interval_charts, plane_charts, stage_chart, survival_charts
 from evalkit.runs.report.columns import failed
+from evalkit.runs.report.html import csp_hash, environment, house_style
 from evalkit.runs.report.pictures import AMPLIFY
 from evalkit.runs.report.provenance import facts, protocol_differences, protocols, speed
 from evalkit.runs.report.samples import text_samples, worst_samples
 from evalkit.runs.report.summary import TASKS, headlines, missing, parts, run_names, same_pictures, summary, verdict
-from evalkit.runs.report.text_diff import visible
 from evalkit.runs.report.words import as_float, interval_text, metric_label, number_text, ordered_scores, with_unit
 from evalkit.runs.store import Run, write_bytes
 
@@ -41,19 +38,20 @@ def write_report(runs: Sequence[Run], path: Path) -> Path:
                 f"report.html, or look at its samples: evalkit view {run.path}"
             )
     folder = package_files("evalkit.runs.report")
-    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters.update(number=number_text, visible=visible, unit=with_unit, metric=metric_label, plain=as_float)
-    environment.filters.update(arrow=_arrow, groupby_part=parts, scores=ordered_scores)
-    environment.globals.update(interval=interval_text)
-    template = environment.from_string((folder / "template.html.jinja").read_text(encoding="utf-8"))
+    style, script = house_style(), (folder / "report.js").read_text(encoding="utf-8")
+    templates = environment(
+        {
+            "number": number_text, "unit": with_unit, "metric": metric_label, "plain": as_float,
+            "arrow": _arrow, "groupby_part": parts, "scores": ordered_scores,
+        }
+    )  # fmt: skip
+    templates.globals.update(interval=interval_text)
+    template = templates.from_string((folder / "template.html.jinja").read_text(encoding="utf-8"))
     page = template.render(
         style=Markup(style),
         script=Markup(script),
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        style_hash=csp_hash(style),
+        script_hash=csp_hash(script),
         **_content(runs),
     )
     write_bytes(path, page.encode())
@@ -89,11 +87,6 @@ def _content(runs: Sequence[Run]) -> dict[str, Any]:
         "speeds": [speed(run) for run in runs],
         "stages": [stage_chart(run) for run in runs],
     }
-
-
-def _hash(text: str) -> str:
-    """What a content security policy calls an inline text."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _arrow(better: str) -> Markup:

@@ -106,12 +106,7 @@ class DetectJob(Job):
             "seed": self.options.seed,
             "plan": self.plan(),
             "environment": environment(self.options.device),
-            "timings": {
-                "seconds": {stage: round(s, 3) for stage, s in self.timers.seconds.items()},
-                "wall_seconds": round(self.timers.wall, 3),
-                "images_per_second": round(self.n / self.timers.wall, 3) if self.timers.wall else None,
-                "bound_by": self.timers.bound_by(),
-            },
+            "timings": self.timers.record(self.n),
         }
         store.seal(record)
         return read_run(store.path)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import Markup
 
-from evalkit.runs.report.text_diff import visible
+from evalkit.runs.report.html import write_run_page
 from evalkit.runs.report.words import counted, number_text
-from evalkit.runs.store import Run, write_bytes
+from evalkit.runs.store import Run
 from evalkit.watermark.detection.qq import qq_plot
 from evalkit.watermark.detection.verdict import DETECTED, INCONCLUSIVE
 
@@ -27,19 +25,9 @@ STYLES = {DETECTED: "yes", INCONCLUSIVE: "open"}
 
 def write_page(run: Run) -> Path:
     """Write report.html of a sealed detection and give its path back; the same run gives the same bytes."""
-    style = (package_files("evalkit.runs.report") / "report.css").read_text(encoding="utf-8")
-    style += (package_files("evalkit.watermark.detection") / "page.css").read_text(encoding="utf-8")
-    text = (package_files("evalkit.watermark.detection") / "page.html.jinja").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters.update(visible=visible)
-    page = environment.from_string(text).render(
-        style=Markup(style), style_hash=_hash(style), record=run.record, facts=_facts(run), **_content(run)
-    )
-    path = run.path / "report.html"
-    write_bytes(path, page.encode())
-    return path
+    style = (package_files("evalkit.watermark.detection") / "page.css").read_text(encoding="utf-8")
+    content = {"record": run.record, "facts": _facts(run), **_content(run)}
+    return write_run_page(run.path, "evalkit.watermark.detection", content, style=style)
 
 
 def p_text(log10_p: float | None) -> str:
@@ -211,7 +199,3 @@ def _data(path: Path) -> str:
         return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
     except OSError:  # gone since
         return ""
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pyarrow.compute as pc
 from markupsafe import Markup
 
-from evalkit.runs.report.text_diff import visible
-from evalkit.runs.store import Run, write_bytes
+from evalkit.runs.report.html import write_run_page
+from evalkit.runs.store import Run
 from evalkit.watermark.embed.worker import BOOST
 
 FAILED = 50
+STRIP = ".strip{width:100%;max-width:64rem;image-rendering:pixelated}"
 WORDS = {
     "exchanged": "codes exchanged",
     "green_embedded": "green codes, embedded",
@@ -32,30 +30,19 @@ WORDS = {
 
 def write_page(run: Run) -> Path:
     """Write report.html of a sealed run and give its path back; the same run gives the same bytes."""
-    style = (package_files("evalkit.runs.report") / "report.css").read_text(encoding="utf-8")
-    style += ".strip{width:100%;max-width:64rem;image-rendering:pixelated}"
-    text = (package_files("evalkit.watermark.embed") / "page.html.jinja").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters.update(visible=visible)
     bad = run.samples.filter(pc.is_valid(run.samples["error"]))
-    page = environment.from_string(text).render(
-        style=Markup(style),
-        style_hash="sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-        record=run.record,
-        results=[{**row, "words": WORDS[row["metric"]]} for row in run.results],
-        strips=_strips(run),
-        marked=run.samples.num_rows - bad.num_rows,
-        failed=bad.num_rows,
-        errors=bad[:FAILED].to_pylist(),
-        boost=BOOST,
-        by_pixels=run.record["plan"]["embedding"].get("by") == "pixels",
-        facts=_facts(run),
-    )
-    path = run.path / "report.html"
-    write_bytes(path, page.encode())
-    return path
+    content = {
+        "record": run.record,
+        "results": [{**row, "words": WORDS[row["metric"]]} for row in run.results],
+        "strips": _strips(run),
+        "marked": run.samples.num_rows - bad.num_rows,
+        "failed": bad.num_rows,
+        "errors": bad[:FAILED].to_pylist(),
+        "boost": BOOST,
+        "by_pixels": run.record["plan"]["embedding"].get("by") == "pixels",
+        "facts": _facts(run),
+    }
+    return write_run_page(run.path, "evalkit.watermark.embed", content, style=STRIP)
 
 
 def _strips(run: Run) -> list[dict[str, Any]]:

@@ -171,11 +171,7 @@ class EmbedJob(Job):
                 "protocols": [],
                 "plan": self.plan(),
                 "environment": environment(self.options.device),
-                "timings": {
-                    "seconds": {stage: round(s, 3) for stage, s in self.timers.seconds.items()},
-                    "wall_seconds": round(self.timers.wall, 3),
-                    "bound_by": self.timers.bound_by(),
-                },
+                "timings": self.timers.record(self.n),
             }
         )
         return read_run(store.path)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
-from importlib.resources import files as package_files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
 from markupsafe import Markup
 
-from evalkit.runs.report.text_diff import visible
-from evalkit.runs.store import write_bytes
+from evalkit.runs.report.html import write_run_page
 from evalkit.watermark.robustness.curves import CSS, STYLES, Dot, chart, families, family
 
 if TYPE_CHECKING:
@@ -22,33 +17,23 @@ if TYPE_CHECKING:
 
 def write_page(run: RobustnessRun, said: Mapping[str, Any]) -> Path:
     """Write report.html and give its path back; the same rows give the same bytes."""
-    style = (package_files("evalkit.runs.report") / "report.css").read_text(encoding="utf-8") + CSS
-    text = (package_files("evalkit.watermark.robustness") / "page.html.jinja").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters.update(visible=visible, number=_number)
     names = list(dict.fromkeys(row["contender"] for row in run.rows))
     styles = {name: number for number, name in enumerate(names)}
     levels = _levels(run.rows)
-    page = environment.from_string(text).render(
-        style=Markup(style),
-        style_hash="sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-        names=[
+    content = {
+        "names": [
             {"name": name, "style": number % STYLES, "null": said["nulls"][name]} for name, number in styles.items()
         ],
-        levels=levels,
-        figures=_figures(run.rows, styles, levels),
-        rows=run.rows,
-        embedding=run.embedding,
-        absent=run.absent,
-        failed=run.failed,
-        lpips=said["lpips_unavailable"],
-        pictures=max((row["marked"] for row in run.rows), default=0),
-    )
-    path = run.path / "report.html"
-    write_bytes(path, page.encode())
-    return path
+        "levels": levels,
+        "figures": _figures(run.rows, styles, levels),
+        "rows": run.rows,
+        "embedding": run.embedding,
+        "absent": run.absent,
+        "failed": run.failed,
+        "lpips": said["lpips_unavailable"],
+        "pictures": max((row["marked"] for row in run.rows), default=0),
+    }
+    return write_run_page(run.path, "evalkit.watermark.robustness", content, style=CSS, filters={"number": _number})
 
 
 def _levels(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -89,13 +90,13 @@ class BitPeer(Contender):
             return 0.0
         return bits_log_p(int(((found.astype(np.float64) >= 0.5) == (self.payload == 1)).sum()), BITS)
 
+    @abstractmethod
     def write(self, bgr: Pixels) -> npt.NDArray[Any]:
         """The marked picture."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, bgr: Pixels) -> npt.NDArray[Any]:
         """32 numbers, at least one half for a 1."""
-        raise NotImplementedError
 
 
 class Invisible(BitPeer):
