@@ -23,7 +23,7 @@ from evalkit.leaderboard.tables import csv_text, latex_text, markdown_text, rows
 from evalkit.leaderboard.words import why_apart
 from evalkit.runs.job import Progress
 from evalkit.runs.record import now
-from evalkit.runs.store import write_bytes
+from evalkit.runs.store import check_target, write_bytes
 
 MARK = "leaderboard.json"
 FORMATS = {
@@ -79,7 +79,7 @@ def make_leaderboard(
     and where `out` holds anything else or lies in a run.
     """
     options, folder, paths = options or LeaderboardOptions(), Path(out), [Path(run) for run in runs]
-    _check(paths, folder)
+    check_target(folder, paths, "leaderboard", lambda: _is_ours(folder / MARK))
     benchmarks = [parse_benchmark(each) for each in options.benchmarks]
     told = options.progress
     told.start("leaderboard", len(paths))
@@ -122,17 +122,6 @@ def make_leaderboard(
     except OSError as error:
         raise EvalkitError(f"{folder} cannot be written ({error.strerror}); give another place with --out") from None
     return Leaderboard(page, boards, entrants, reported, found.apart, collected.copies)
-
-
-def _check(runs: Sequence[Path], folder: Path) -> None:
-    place = folder.resolve()
-    for run in runs:
-        if place.is_relative_to(run.resolve()):
-            raise EvalkitError(f"{folder} lies inside the run {run}, which is sealed; give an --out beside it")
-    if folder.is_file():
-        raise EvalkitError(f"{folder} is a file; give a folder as --out")
-    if folder.is_dir() and any(folder.iterdir()) and not _is_ours(folder / MARK):
-        raise EvalkitError(f"{folder} is not empty and holds no earlier leaderboard; give a fresh --out")
 
 
 def _is_ours(mark: Path) -> bool:

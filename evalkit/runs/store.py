@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -218,3 +218,15 @@ def write_bytes(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".writing-{path.name}-{os.getpid()}")
     temporary.write_bytes(data)
     temporary.replace(path)
+
+
+def check_target(folder: Path, runs: Sequence[Path], what: str, is_ours: Callable[[], bool]) -> None:
+    """Raise unless `folder` may be written as pages over `runs`: outside of them, and new, empty or an earlier `what`."""
+    place = folder.resolve()
+    for run in runs:
+        if place.is_relative_to(run.resolve()):
+            raise EvalkitError(f"{folder} lies inside the run {run}, which is sealed; give an --out beside it")
+    if folder.is_file():
+        raise EvalkitError(f"{folder} is a file; give a folder as --out")
+    if folder.is_dir() and any(folder.iterdir()) and not is_ours():
+        raise EvalkitError(f"{folder} is not empty and holds no earlier {what}; give a fresh --out")

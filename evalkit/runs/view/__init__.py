@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import EvalkitError
-from evalkit.runs.store import Run, read_run, write_bytes
+from evalkit.runs.store import Run, check_target, read_run, write_bytes
 from evalkit.runs.view.columns import columns
 from evalkit.runs.view.facts import distinct, facts
 from evalkit.runs.view.find import Found, default_folder, find_runs
@@ -29,7 +29,7 @@ def write_view(runs: Sequence[Path], folder: Path, *, copy: bool = False, images
     replaced. Raises `EvalkitError` where `folder` holds anything else,
     lies inside a run, or cannot be written.
     """
-    _check(runs, folder)
+    check_target(folder, runs, "view", lambda: (folder / MARK).is_file())
     if images is not None and not images.is_dir():
         raise EvalkitError(f"{images} is no folder; give as --images the folder of the pictures that were scored")
     try:
@@ -46,17 +46,6 @@ def write_view(runs: Sequence[Path], folder: Path, *, copy: bool = False, images
         return _write_page(folder)
     except OSError as error:
         raise EvalkitError(f"{folder} cannot be written ({error.strerror}); give another place with --out") from None
-
-
-def _check(runs: Sequence[Path], folder: Path) -> None:
-    place = folder.resolve()
-    for run in runs:
-        if place.is_relative_to(run.resolve()):
-            raise EvalkitError(f"{folder} lies inside the run {run}, which is sealed; give an --out beside it")
-    if folder.is_file():
-        raise EvalkitError(f"{folder} is a file; give a folder as --out")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).is_file():
-        raise EvalkitError(f"{folder} is not empty and holds no earlier view; give a fresh --out")
 
 
 def _write_run(run: Run, number: int, folder: Path, *, copy: bool, images: Path | None) -> dict[str, Any]:
