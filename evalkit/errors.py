@@ -11,7 +11,7 @@ class EvalkitError(Exception):
 
 
 class BadImage(EvalkitError):
-    """One picture that cannot be used; its sample is listed with this reason and the run goes on."""
+    """One image that cannot be used; its sample is listed with this reason and the run goes on."""
 
 
 class WeightsError(EvalkitError):

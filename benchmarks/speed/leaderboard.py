@@ -2,8 +2,8 @@
 
 python benchmarks/speed/leaderboard.py [RUNS] [SAMPLES]
 
-The runs are made up but whole: the table of a tokenizer evaluation with eight scores a picture, a distance with its
-interval, and a dozen kept pictures. The board is made in a process of its own, so that its peak of memory is its own.
+The runs are made up but whole: the table of a tokenizer evaluation with eight scores per image, a distance with its
+interval, and a dozen kept images. The board is made in a process of its own, so that its peak of memory is its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from PIL import Image
 from evalkit.jsonio import pretty_json
 from evalkit.metrics.catalog import METRICS
 
-SCORES = {  # metric: typical value and its spread between pictures
+SCORES = {  # metric: typical value and its spread between images
     "psnr": (26.0, 4.0),
     "ssim": (0.8, 0.08),
     "ms_ssim": (0.93, 0.03),
@@ -38,8 +38,8 @@ KEPT = 12
 
 
 def make_run(folder: Path, number: int, samples: int) -> None:
-    """One sealed run; the pictures are as hard for every run, so that pairing has something to gain."""
-    from evalkit.probes.reconstruction.rows import SCHEMA, table  # brings torch along, which the board does not need
+    """One sealed run; the images are as hard for every run, so that pairing has something to gain."""
+    from evalkit.tasks.tokenizer.rows import SCHEMA, table  # brings torch along, which the board does not need
 
     hard = np.random.default_rng(0).normal(size=samples)
     rng = np.random.default_rng(number + 1)

@@ -60,7 +60,7 @@ def _tokenizers(pattern: str, as_json: bool) -> None:
     ]
     _print(headings, rows)
     click.echo(
-        "side: native picture side; codes at 256 px or at the native side; M: million parameters. "
+        "side: native image side; codes at 256 px or at the native side; M: million parameters. "
         "Weight files: evalkit weights list NAME"
     )
 
@@ -112,7 +112,7 @@ def _metrics(as_json: bool) -> None:
 def _extractors(as_json: bool) -> None:
     from evalkit.encoders import EXTRACTORS
     from evalkit.metrics.catalog import METRICS
-    from evalkit.probes.reconstruction.distances import DISTANCES
+    from evalkit.tasks.tokenizer.distances import DISTANCES
 
     found = [(name, DISTANCES.get(name, "")) for name in EXTRACTORS]
     if as_json:

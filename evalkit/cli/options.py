@@ -44,7 +44,7 @@ _FLAGS = (
         type=click.Choice(["none", "worst", "all"]),
         default="worst",
         show_default=True,
-        help="Which pictures stay with the run.",
+        help="Which images stay with the run.",
     ),
     click.option("--weights", multiple=True, metavar="FILE|NAME=FILE", help="Weight file in the official layout."),
     click.option("--compile", is_flag=True, help="Let torch compile the network: slow to start, then faster."),
@@ -59,7 +59,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def collected(**given: Any) -> Any:
         from evalkit.cli.progress import BarProgress
-        from evalkit.runs.job import Progress, RunOptions
+        from evalkit.jobs.job import Progress, RunOptions
 
         names = ("out", "limit", "batch_size", "device", "dtype", "seed", "keep", "weights", "threads", "compile")
         picked = {name: given.pop(name) for name in names}

@@ -53,7 +53,7 @@ def published_table(runs: Sequence[Run]) -> Table | None:
 def _verdict(number: Published, run: Run, found: bool, same: bool) -> str:
     if number.metric not in SAME or not found:
         return "no: this run did not measure it"
-    data = f"this run saw {run.record['data']['n']} pictures of {run.record['data']['name']}"
+    data = f"this run saw {run.record['data']['n']} images of {run.record['data']['name']}"
     if number.protocol is None:
         return f"no: the published protocol is not one that evalkit reproduces; {data}"
     if not same:

@@ -15,10 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from evalkit.cli.published import published_table
+from evalkit.pages.summary import is_of_a_part
 from evalkit.protocols import differences, load_protocol
-from evalkit.runs.report.summary import is_of_a_part
-from evalkit.runs.report.text_diff import visible
 from evalkit.runs.store import Run
+from evalkit.text import visible
 
 MOST_FAILED = 20
 DETAILS = frozenset(
@@ -69,7 +69,7 @@ def show_runs(runs: Sequence[Run], page: Path | None, *, full: bool = False, pub
 
 
 def show_generated(run: Run) -> None:
-    """How many pictures were made, which requests failed and why, how fast, and where everything lies."""
+    """How many images were made, which requests failed and why, how fast, and where everything lies."""
     console = Console()
     failed = failed_samples([run])
     timings = run.record["timings"]
@@ -77,11 +77,11 @@ def show_generated(run: Run) -> None:
     spent = timings["seconds_per_image"]
     pace = f", {spent:.2f} s each" if spent is not None else ""
     console.print(
-        Text(f"{made} pictures of {visible(run.record['data']['name'])}{pace}: {run.path}/images", style="bold")
+        Text(f"{made} images of {visible(run.record['data']['name'])}{pace}: {run.path}/images", style="bold")
     )
     _show_failed(console, failed)
     if "acceleration" in run.record:
-        from evalkit.probes.generation.acceleration import sentence  # imports torch
+        from evalkit.tasks.generate.acceleration import sentence  # imports torch
 
         console.print(Text(visible(sentence(run.record["acceleration"]))))
     console.print(Text(f"contact sheet: {run.path}/report.html"))

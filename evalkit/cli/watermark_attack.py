@@ -1,4 +1,4 @@
-"""`evalkit watermark attack`: pictures under attacks, one folder an attack."""
+"""`evalkit watermark attack`: images under attacks, one folder an attack."""
 
 from __future__ import annotations
 
@@ -18,18 +18,12 @@ if TYPE_CHECKING:
 @click.option(
     "--attack", "spellings", multiple=True, metavar="SPELLING|GRID", help="Attack, chain (a+b) or grid; repeatable."
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Where the attacked pictures go: one sub-folder an attack."
-)
-@click.option(
-    "--sheet", type=click.Path(path_type=Path), help="Also a PNG sheet: the first picture under every attack."
-)
+@click.option("--out", type=click.Path(path_type=Path), help="Where the attacked images go: one sub-folder an attack.")
+@click.option("--sheet", type=click.Path(path_type=Path), help="Also a PNG sheet: the first image under every attack.")
 @click.option("--list", "listing", is_flag=True, help="Show every attack with its arguments, and the grids.")
-@click.option(
-    "--seed", type=int, default=0, show_default=True, help="Random attacks draw from it and the picture's id."
-)
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N pictures.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Pictures a forward pass.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random attacks draw from it and the image's id.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Images a forward pass.")
 @click.option(
     "--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Decoding and attacking threads."
 )
@@ -52,15 +46,15 @@ def attack(
     weights: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Attack pictures, to see which watermarks survive.
+    """Attack images, to see which watermarks survive.
 
     \b
     evalkit watermark attack MARKED --attack jpeg:75 --attack waves --out ATTACKED
     evalkit watermark attack MARKED --attack crop:0.8+jpeg:75 --attack retokenize:llamagen-vq16:2 --out ATTACKED
     evalkit watermark attack --list
 
-    FOLDER is a folder, glob, zip or npz of pictures. Every attack gets a sub-folder of --out, and manifest.jsonl a row
-    for each picture and attack. Typed again, the same command does what is missing. Exit code 1 where pictures failed.
+    FOLDER is a folder, glob, zip or npz of images. Every attack gets a sub-folder of --out, and manifest.jsonl a row
+    for each image and attack. Typed again, the same command does what is missing. Exit code 1 where images failed.
     """
     from evalkit.watermark.attacks.run import attack_folder
     from evalkit.watermark.attacks.spelling import Options, read_attacks
@@ -82,7 +76,7 @@ def attack(
 
 
 def summary(run: AttackRun) -> list[dict[str, Any]]:
-    """A row an attack: pictures, failures, how many changed, the mean PSNR of those, and its folder."""
+    """A row an attack: images, failures, how many changed, the mean PSNR of those, and its folder."""
     rows = []
     for each in run.attacks:
         mine = [row for row in run.rows if row["attack"] == each.name]
@@ -104,7 +98,7 @@ def summary(run: AttackRun) -> list[dict[str, Any]]:
 
 def _progress(as_json: bool) -> Any:
     from evalkit.cli.progress import BarProgress
-    from evalkit.runs.job import Progress
+    from evalkit.jobs.job import Progress
 
     return Progress() if as_json else BarProgress()
 
@@ -119,7 +113,7 @@ def _write_sheet(folder: str, run: AttackRun, sheet: Path, seed: int) -> None:
     images = open_images(folder)
     first = next((each for each in images.read(0, len(images), threads=1) if isinstance(each, Sample)), None)
     if first is None:
-        raise EvalkitError("no picture can be read, so there is no contact sheet; see the manifest")
+        raise EvalkitError("no image can be read, so there is no contact sheet; see the manifest")
     write_bytes(sheet, png_bytes(contact_sheet(first.image, run.attacks, seed=seed), compress=9))
 
 
@@ -150,7 +144,7 @@ def _show(run: AttackRun, as_json: bool) -> None:
     idle = [row["attack"] for row in rows if row["pictures"] > row["failed"] and not row["changed"]]
     if idle:
         console.print(
-            Text(f"changed no picture, so nothing was attacked: {', '.join(idle)}", style="yellow"), soft_wrap=True
+            Text(f"changed no image, so nothing was attacked: {', '.join(idle)}", style="yellow"), soft_wrap=True
         )
     for id, reason in list(failed.items())[:20]:
         console.print(Text(f"{id}: {reason}", style="red"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`evalkit watermark power`: whether a mark can be found in a picture of so many codes."""
+"""`evalkit watermark power`: whether a mark can be found in an image of so many codes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--tokens", type=click.IntRange(min=1), required=True, help="Distinct codes of a picture.")
+@click.option("--tokens", type=click.IntRange(min=1), required=True, help="Distinct codes of an image.")
 @click.option("--delta", type=float, required=True, help="What green logits are raised by; inf for the hard variant.")
 @click.option("--gamma", type=float, default=0.5, show_default=True, help="Share of green codes.")
 @click.option(
@@ -42,7 +42,7 @@ def power(
     evalkit watermark power --tokens 256 --delta 2
     evalkit watermark power --tokens 180 --delta 2 --match 0.66 --lists 64 --fpr 1e-6
 
-    TOKENS are distinct codes: a code that a picture repeats is one coin. Powers are exact (binomial) and suppose flat
+    TOKENS are distinct codes: a code that an image repeats is one coin. Powers are exact (binomial) and suppose flat
     logits, so they are upper bounds: where a model is sure of its next code, no bias moves it.
     """
     from evalkit.watermark.power import MarkPlan, power_table
@@ -104,7 +104,7 @@ def _show(rows: list[PowerRow], wanted: float) -> None:
     console = Console()
     console.print(table)
     console.print(
-        "Upper bounds: flat logits are supposed, and every code of a picture counted once. Powers are exact (binomial),\n"
+        "Upper bounds: flat logits are supposed, and every code of an image counted once. Powers are exact (binomial),\n"
         "with the false-positive rate shared by the lists (Bonferroni), as `evalkit watermark detect` does.",
         style="dim", highlight=False,
     )  # fmt: skip

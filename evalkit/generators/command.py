@@ -25,7 +25,7 @@ from evalkit.generators.base import Request
 from evalkit.generators.external import ExternalGenerator, RequestFailed, request_line
 from evalkit.generators.registry import GENERATORS, Entry, Source
 
-TIMEOUT = 600.0  # seconds a picture
+TIMEOUT = 600.0  # seconds per image
 LOG = "worker.log"
 
 
@@ -139,7 +139,7 @@ class CommandGenerator(ExternalGenerator):
                 line = self._replies.get(timeout=max(0.0, end - time.monotonic()))
             except queue.Empty:
                 self._kill()
-                raise RequestFailed(f"the program gave no picture within {self.timeout:g} s and was stopped") from None
+                raise RequestFailed(f"the program gave no image within {self.timeout:g} s and was stopped") from None
             if line is None:
                 raise RequestFailed(self._death())
             try:

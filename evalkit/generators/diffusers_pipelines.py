@@ -1,6 +1,6 @@
 """Text-to-image and class pipelines of diffusers, by repository or folder: `diffusers:OWNER/REPO`, `diffusers:FOLDER`.
 
-A picture is made by itself (one row), with a generator of its own seed on the CPU, so that it depends on its request
+An image is made by itself (one row), with a generator of its own seed on the CPU, so that it depends on its request
 alone. Only folders whose classes diffusers itself has are run; custom pipelines, which would be code of the repository,
 are refused.
 """

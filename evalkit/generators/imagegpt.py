@@ -26,7 +26,7 @@ from evalkit.images.sample import Pixels
 @register("imagegpt-medium", config="openai/imagegpt-medium")
 @register("imagegpt-large", config="openai/imagegpt-large")
 class ImageGptGenerator(TokenGenerator):
-    """Unconditional: prompts and classes only name the pictures."""
+    """Unconditional: prompts and classes only name the images."""
 
     conditions: Conditions = "any"
     default_sampler = Sampler(top_k=40)
@@ -54,7 +54,7 @@ class ImageGptGenerator(TokenGenerator):
         return made
 
     def encode_conditions(self, requests: Sequence[Request]) -> Tensor:
-        """int64 [B]: the code that starts a picture."""
+        """int64 [B]: the code that starts an image."""
         return torch.full((len(requests),), self.vocab_size, device=self.device)
 
     def logits(self, conditions: Tensor, tokens: Tensor) -> Tensor:

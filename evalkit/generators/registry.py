@@ -83,7 +83,7 @@ def load_generator(
     *,
     tokenizer_weights: str | Path | None = None,
 ) -> Generator:
-    """The generator called `name`, ready to make pictures.
+    """The generator called `name`, ready to make images.
 
     `weights`: a file in the official layout, or a folder that holds the official files (the tokenizer's too); by default
     `EVALKIT_WEIGHTS`, the caches and the hub are searched. `dtype`: float32, bfloat16, float16, or auto (bfloat16 on a

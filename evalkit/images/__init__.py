@@ -1,4 +1,4 @@
-"""Where pictures come from: folders, globs, archives, arrays, hub data sets, and the embedded sample."""
+"""Where images come from: folders, globs, archives, arrays, hub data sets, and the embedded sample."""
 
 from __future__ import annotations
 

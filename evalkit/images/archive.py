@@ -65,7 +65,7 @@ class ZipSet(ImageSet):
 
 
 class NpzSet(ImageSet):
-    """Pictures of an npz file: `arr_0`, uint8 [N, H, W, 3], as guided-diffusion's evaluator exchanges them."""
+    """Images of an npz file: `arr_0`, uint8 [N, H, W, 3], as guided-diffusion's evaluator exchanges them."""
 
     def __init__(self, path: Path) -> None:
         self.spec, self.name = str(path), path.stem
@@ -97,7 +97,7 @@ def _open_array(path: Path) -> npt.NDArray[np.uint8]:
             with np.load(path, allow_pickle=False) as z:
                 array = z["arr_0"]
     except (zipfile.BadZipFile, KeyError, OSError, ValueError, EOFError) as error:
-        raise EvalkitError(f"{path} is not an npz file with uint8 pictures arr_0 [N, H, W, 3] ({error})") from None
+        raise EvalkitError(f"{path} is not an npz file with uint8 images arr_0 [N, H, W, 3] ({error})") from None
     if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] != 3:
         raise EvalkitError(f"arr_0 of {path} is {array.dtype} {array.shape}; expected uint8 [N, H, W, 3]")
     return array

@@ -10,7 +10,7 @@ from evalkit.images.folder import FolderSet, is_image_name, read_metadata
 
 
 class SampleSet(FolderSet):
-    """About thirty pictures that ship with the package; `subset` keeps one of its parts."""
+    """About thirty images that ship with the package; `subset` keeps one of its parts."""
 
     def __init__(self, subset: str | None = None) -> None:
         root = Path(str(package_files("evalkit.images") / "sample"))
@@ -24,5 +24,5 @@ class SampleSet(FolderSet):
         super().__init__(root, files, spec=name, name=name)
 
     def fingerprint(self, index: int) -> str:
-        """Size of the file: times differ between installations, pictures do not."""
+        """Size of the file: times differ between installations, images do not."""
         return str(self.file(index).stat().st_size)

@@ -24,7 +24,7 @@ Image.MAX_IMAGE_PIXELS = None  # the limit below is ours, and it is an error rat
 def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """uint8 [H, W, 3] sRGB of an image file's bytes.
 
-    EXIF orientation is applied; palettes, grey and 1-bit pictures become RGB; 16-bit and float pictures are scaled, not
+    EXIF orientation is applied; palettes, grey and 1-bit images become RGB; 16-bit and float images are scaled, not
     clipped; CMYK is converted; an embedded colour profile is taken to sRGB; alpha is laid on white; of an animation the
     first frame is taken. Raises `BadImage` for empty, truncated, corrupt, unknown or oversized files.
     """
@@ -53,7 +53,7 @@ def decode_with_source(data: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[Pi
         raise
     except UnidentifiedImageError:
         raise BadImage("not an image that Pillow can read (unknown or damaged header)") from None
-    except Exception as error:  # decoders raise many kinds for damaged data; each costs only its own picture
+    except Exception as error:  # decoders raise many kinds for damaged data; each costs only its own image
         reason = (str(error).splitlines() or [""])[0][:120] or type(error).__name__
         raise BadImage(f"damaged or truncated image: {reason}") from None
 

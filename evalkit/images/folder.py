@@ -56,7 +56,7 @@ class FolderSet(ImageSet):
         return f"{state.st_size} {state.st_mtime_ns}"
 
     def file(self, index: int) -> Path:
-        """Where the picture lies."""
+        """Where the image lies."""
         return Path(self._files[index])
 
     def read(self, start: int, stop: int, *, threads: int = 2) -> Iterator[Sample | Unreadable]:

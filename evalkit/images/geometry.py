@@ -1,4 +1,4 @@
-"""How pictures are brought to a model's size: each method is one that papers use, with its own rounding."""
+"""How images are brought to a model's size: each method is one that papers use, with its own rounding."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _FILTERS = {
 
 
 def fit_square(image: Pixels, size: int, method: str) -> Pixels:
-    """The `size` x `size` picture that `method` (a key of `METHODS`) makes of a uint8 [H, W, 3] picture.
+    """The `size` x `size` image that `method` (a key of `METHODS`) makes of a uint8 [H, W, 3] image.
 
-    Raises `EvalkitError` for an unknown method, and for `crop` where the picture is smaller than the square.
+    Raises `EvalkitError` for an unknown method, and for `crop` where the image is smaller than the square.
     """
     height, width = image.shape[:2]
     if method == "crop":
         if min(height, width) < size:
-            raise EvalkitError(f"a {width}x{height} picture is too small for a {size} px crop")
+            raise EvalkitError(f"a {width}x{height} image is too small for a {size} px crop")
         return _centre(image, size)
     if method == "short-bicubic":
         return _centre(_shorter_to(image, size, "bicubic"), size)
@@ -55,11 +55,11 @@ def fit_square(image: Pixels, size: int, method: str) -> Pixels:
         return _centre_rounded(_shorter_to(image, size, "bilinear", floor=True), size)
     if method == "var-lanczos":
         return _centre_rounded(_shorter_to(image, round(1.125 * size), "lanczos", floor=True), size)
-    raise EvalkitError(f"there is no way called {method!r} to fit a picture; known: {', '.join(METHODS)}")
+    raise EvalkitError(f"there is no way called {method!r} to fit an image; known: {', '.join(METHODS)}")
 
 
 def resize_exact(image: Pixels, shape: tuple[int, int], filter: Filter | str) -> Pixels:
-    """`image` at exactly `shape` (height, width), aspect not kept; a picture of that shape is returned untouched."""
+    """`image` at exactly `shape` (height, width), aspect not kept; an image of that shape is returned untouched."""
     if image.shape[:2] == tuple(shape):
         return image
     if filter not in _FILTERS:
@@ -72,7 +72,7 @@ def crop_to_multiple(image: Pixels, multiple: int) -> Pixels:
     """The centre of `image` whose sides are the largest multiples of `multiple` that fit."""
     height, width = (side // multiple * multiple for side in image.shape[:2])
     if not height or not width:
-        raise EvalkitError(f"a {image.shape[1]}x{image.shape[0]} picture is smaller than {multiple} px on a side")
+        raise EvalkitError(f"a {image.shape[1]}x{image.shape[0]} image is smaller than {multiple} px on a side")
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
     return np.ascontiguousarray(image[top : top + height, left : left + width])
 

@@ -12,13 +12,13 @@ from evalkit.errors import BadImage
 from evalkit.images.decode import decode_with_source
 from evalkit.images.sample import Sample, Unreadable
 
-AHEAD = 4  # pictures in flight for each thread
+AHEAD = 4  # images in flight for each thread
 
 Load = Callable[[int], Sample | Unreadable]
 
 
 def read_ahead(load: Load, start: int, stop: int, threads: int) -> Iterator[Sample | Unreadable]:
-    """`load(i)` for i from `start` to `stop`, in order, at most `AHEAD * threads` pictures ahead.
+    """`load(i)` for i from `start` to `stop`, in order, at most `AHEAD * threads` images ahead.
 
     Closing the iterator early stops the threads.
     """

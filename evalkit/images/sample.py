@@ -1,4 +1,4 @@
-"""What an image set is: an ordered list of ids, and pictures that are read when they are needed."""
+"""What an image set is: an ordered list of ids, and images that are read when they are needed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Pixels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Sample:
-    """One picture: a stable `id`, `image` uint8 [H, W, 3] sRGB, the `sha256` of its source bytes, and what is known of it.
+    """One image: a stable `id`, `image` uint8 [H, W, 3] sRGB, the `sha256` of its source bytes, and what is known of it.
 
-    Known `meta` keys: `text` (the true text in the picture), `script` (Latin, Devanagari, …), `subset`
+    Known `meta` keys: `text` (the true text in the image), `script` (Latin, Devanagari, …), `subset`
     (photos, textures, text-easy, …), `task` (reconstruction, detail, text). `source`: what the file was, where there was
     one (format, mode, animated, orientation).
     """
@@ -31,7 +31,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A picture that could not be read, with the reason in one sentence."""
+    """An image that could not be read, with the reason in one sentence."""
 
     id: str
     reason: str
@@ -39,7 +39,7 @@ class Unreadable:
 
 
 class ImageSet(ABC):
-    """An ordered set of pictures; listing it decodes nothing and reading it keeps memory flat."""
+    """An ordered set of images; listing it decodes nothing and reading it keeps memory flat."""
 
     spec: str
     name: str
@@ -50,7 +50,7 @@ class ImageSet(ABC):
 
     @abstractmethod
     def fingerprint(self, index: int) -> str:
-        """A cheap string that changes when the picture's source changes (size and time of a file, row of a revision)."""
+        """A cheap string that changes when the image's source changes (size and time of a file, row of a revision)."""
 
     @abstractmethod
     def read(self, start: int, stop: int, *, threads: int = 2) -> Iterator[Sample | Unreadable]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from evalkit.leaderboard.collect import Collected, Figure
 from evalkit.leaderboard.rank import Order, order
 from evalkit.leaderboard.terms import Terms, different
-from evalkit.runs.report.summary import TASKS
-from evalkit.runs.report.words import LABELS
+from evalkit.pages.labels import LABELS
+from evalkit.pages.summary import TASKS
 
 SILENT = "the run did not measure it"
 

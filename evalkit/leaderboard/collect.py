@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from evalkit.errors import EvalkitError
 from evalkit.leaderboard.samples import EXTRA, LENGTHS, NEEDED, SampleTable, Scores
 from evalkit.leaderboard.terms import Terms, terms_of
-from evalkit.runs.attestation.files import digest
-from evalkit.runs.report.words import as_float
+from evalkit.provenance.files import digest
 from evalkit.runs.store import read_run
+from evalkit.text import as_float
 
 ATTESTATION = "attestation.json"
 READ = ("record.json", "results.json", "samples.parquet")

@@ -19,7 +19,7 @@ from evalkit.leaderboard.boards import Board
 from evalkit.leaderboard.collect import Entrant
 from evalkit.leaderboard.rank import LEVEL, Standing
 from evalkit.metrics.catalog import METRICS
-from evalkit.runs.report.text_diff import visible
+from evalkit.text import visible
 
 SCHEMA = "0.3.0"
 COLLECTION = "evalkit"

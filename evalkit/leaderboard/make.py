@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from evalkit.errors import EvalkitError
+from evalkit.jobs.job import Progress
 from evalkit.jsonio import pretty_json
 from evalkit.leaderboard.aggregate import aggregates
 from evalkit.leaderboard.boards import Apart, Board, make_boards
@@ -21,7 +22,6 @@ from evalkit.leaderboard.render import write_page
 from evalkit.leaderboard.reported import Reported, Scope, reported_on
 from evalkit.leaderboard.tables import csv_text, latex_text, markdown_text, rows
 from evalkit.leaderboard.words import why_apart
-from evalkit.runs.job import Progress
 from evalkit.runs.record import now
 from evalkit.runs.store import check_target, write_bytes
 
@@ -41,7 +41,7 @@ class LeaderboardOptions:
 
     `metrics`: only these. `aggregate`: metrics whose mean over data sets is wanted. `reported`: figures that papers
     state, of the `measured` models, of `all` systems, or `none`. `parts`: single scripts, scales and bits too. `copy`:
-    pictures too, so that the folder can be moved. `organization` (who evaluated): write Every Eval Ever. `benchmarks`
+    images too, so that the folder can be moved. `organization` (who evaluated): write Every Eval Ever. `benchmarks`
     (OWNER/NAME:TASK=METRIC): write the Hub's `.eval_results`. `public_key`: of the signer whose runs are marked as
     verified; a run with another signature, or one that does not hold, is refused.
     """
@@ -133,8 +133,8 @@ def _is_ours(mark: Path) -> bool:
 
 def _verified(entrants: Sequence[Entrant], key: Path) -> tuple[Entrant, ...]:
     """The entrants, those marked that are whole and signed by `key`; raises for one whose signature does not hold."""
-    from evalkit.runs.attestation.keys import load_public_key  # the extra [sign] is needed for signatures only
-    from evalkit.runs.attestation.verify import Depth, verify_run
+    from evalkit.provenance.keys import load_public_key  # the extra [sign] is needed for signatures only
+    from evalkit.provenance.verify import Depth, verify_run
 
     depth = Depth(key=load_public_key(key), recompute=False)
     marked = []

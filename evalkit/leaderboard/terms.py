@@ -26,7 +26,7 @@ class Terms:
     """What was measured, on what, by which rules.
 
     `rules`: digest of the protocol's text, so that two protocols of one name are told apart. `data`: digest of the
-    reference, of the prompts, or of the pictures. `judges`: the networks behind the metric, with their digests.
+    reference, of the prompts, or of the images. `judges`: the networks behind the metric, with their digests.
     `samples`: digest of the ids that have a value, where the samples themselves are what is shared.
     """
 

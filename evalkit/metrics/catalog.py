@@ -49,7 +49,7 @@ _ALL = [
             ("fd_clip_vitb32", "CLIP ViT-B/32 embeddings (CLIP-FID)", "Kynkäänniemi et al. 2023, arXiv:2203.06026"),
         )
     ),
-    _info("fid_infinity", "FID extrapolated to infinitely many pictures", "lower", "", None, None, _INFINITY),
+    _info("fid_infinity", "FID extrapolated to infinitely many images", "lower", "", None, None, _INFINITY),
     _info("fd_efflite0_infinity", "fd_efflite0 extrapolated likewise", "lower", "", None, None, _INFINITY),
     _info("hf_energy", "share of fine detail's energy that is matched", "higher", "", 0.0, 1.0, _DETAIL),
     _info("hf_added", "share of the result's fine energy that is new", "lower", "", 0.0, 1.0, _DETAIL),

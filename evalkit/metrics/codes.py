@@ -1,4 +1,4 @@
-"""How much of a codebook a set of pictures uses."""
+"""How much of a codebook a set of images uses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def perplexity(counts: npt.NDArray[Any]) -> float:
 
 def code_use(counts: npt.NDArray[Any], pictures: int) -> dict[str, Estimate]:
     """`codes_used` and `code_perplexity` of a whole set; both grow with the set, so no interval is stated."""
-    method = f"whole set, no interval: grows with the number of pictures ({int(counts.sum())} codes)"
+    method = f"whole set, no interval: grows with the number of images ({int(counts.sum())} codes)"
     return {
         "codes_used": Estimate(used_share(counts), None, None, pictures, method),
         "code_perplexity": Estimate(perplexity(counts), None, None, pictures, method),

@@ -9,7 +9,7 @@ Luma is 0.299 R + 0.587 G + 0.114 B on the 0..255 scale. Two views of it are tak
 - the high-pass residual, luma minus its Gaussian blur of sigma 1.5 px. `hf_correlation` is Pearson's correlation of both
   residuals: energy of the right amount in the wrong place (noise, hallucinated texture) does not help it.
 
-A picture whose detail is no more than half a grey level (rms, which 8-bit rounding of a smooth slope can make by itself)
+An image whose detail is no more than half a grey level (rms, which 8-bit rounding of a smooth slope can make by itself)
 has none that could survive: None.
 """
 
@@ -48,10 +48,10 @@ class DetailScores:
 
 
 def detail_scores(original: Image, reconstruction: Image) -> DetailScores:
-    """All detail scores of two uint8 [H, W, 3] pictures of one shape; all None below 32 px a side."""
+    """All detail scores of two uint8 [H, W, 3] images of one shape; all None below 32 px a side."""
     same_shape(original, reconstruction)
     if original.ndim != 3 or original.shape[2] != 3 or original.dtype != np.uint8 or reconstruction.dtype != np.uint8:
-        raise EvalkitError(f"detail scores take uint8 [H, W, 3] pictures; {original.dtype} {original.shape} was given")
+        raise EvalkitError(f"detail scores take uint8 [H, W, 3] images; {original.dtype} {original.shape} was given")
     if min(original.shape[:2]) < SMALLEST:
         return DetailScores(None, None, None, None, None)
     x, y = luma(original), luma(reconstruction)
@@ -65,7 +65,7 @@ def detail_scores(original: Image, reconstruction: Image) -> DetailScores:
 
 
 def luma(image: Image) -> Floats:
-    """float32 [H, W] on 0..255 of a uint8 [H, W, 3] picture."""
+    """float32 [H, W] on 0..255 of a uint8 [H, W, 3] image."""
     return np.asarray(cv2.cvtColor(image.astype(np.float32), cv2.COLOR_RGB2GRAY), np.float32)
 
 

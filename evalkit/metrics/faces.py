@@ -24,17 +24,15 @@ class FaceScores:
 
 
 def face_scores(original: Image, reconstruction: Image, boxes: Sequence[Box]) -> FaceScores:
-    """Scores over the pixels of all `boxes` (left, top, right, bottom; the last two exclusive) of two uint8 [H, W, 3] pictures.
+    """Scores over the pixels of all `boxes` (left, top, right, bottom; the last two exclusive) of two uint8 [H, W, 3] images.
 
-    The residuals are those of the whole pictures (`detail.residual`), so that a box has no borders of its own.
+    The residuals are those of the whole images (`detail.residual`), so that a box has no borders of its own.
     """
     same_shape(original, reconstruction)
     height, width = original.shape[:2]
     for left, top, right, bottom in boxes:
         if not (0 <= left < right <= width and 0 <= top < bottom <= height):
-            raise EvalkitError(
-                f"a face box lies inside the {width}x{height} picture; {(left, top, right, bottom)} given"
-            )
+            raise EvalkitError(f"a face box lies inside the {width}x{height} image; {(left, top, right, bottom)} given")
     if not boxes:
         return FaceScores(None, None)
     x, y = (_inside(each, boxes) for each in (original, reconstruction))

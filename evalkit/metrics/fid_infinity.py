@@ -1,4 +1,4 @@
-"""FID∞: the Fréchet distance that infinitely many pictures would have (Chong and Forsyth 2020, arXiv:1911.07023).
+"""FID∞: the Fréchet distance that infinitely many images would have (Chong and Forsyth 2020, arXiv:1911.07023).
 
 To first order the distance of N samples is biased by K / N, with a K that depends on the model: two models can change
 places when N grows. So the distance is taken at 15 sizes N, evenly spaced up to all samples, a straight line in 1 / N
@@ -59,7 +59,7 @@ def fid_infinity(pairs: Pairs, *, seed: int = 0, level: float = 0.95) -> Estimat
     n, d = pairs_shape(pairs)
     if not sizes_of(min(n, MOST), d):
         reason = (
-            f"the extrapolation is a straight line in 1/N only from {PER_DIMENSION:g} pictures a dimension on, and needs "
+            f"the extrapolation is a straight line in 1/N only from {PER_DIMENSION:g} images a dimension on, and needs "
             f"twice as many: {max(2 * math.ceil(PER_DIMENSION * d), 10 * POINTS)} for {d} features; {n} could be scored"
         )
         return Estimate(math.nan, None, None, n, reason, level)

@@ -57,7 +57,7 @@ def paired_frechet(pairs: Pairs, *, level: float = 0.95) -> Estimate:
     """
     n, d = pairs_shape(pairs)
     if n < 2:
-        return Estimate(math.nan, None, None, n, f"a Fréchet distance needs at least 2 pictures; {n} could be scored")
+        return Estimate(math.nan, None, None, n, f"a Fréchet distance needs at least 2 images; {n} could be scored")
     value, variance = _by_samples(pairs) if n < d else _by_moments(pairs)
     half = float(ndtri((1 + level) / 2)) * math.sqrt(max(variance, 0.0) / n)
     method = "infinitesimal jackknife over pairs (sampling only: the value is biased upwards at small n)"

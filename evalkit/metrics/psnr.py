@@ -1,4 +1,4 @@
-"""Squared error and PSNR, per picture and pooled over a set."""
+"""Squared error and PSNR, per image and pooled over a set."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ Image = npt.NDArray[Any]
 
 
 def as_unit(image: Image) -> npt.NDArray[np.float64]:
-    """A picture as float64 on the [0, 1] scale; uint8 is divided by 255, floats are taken as they are."""
+    """An image as float64 on the [0, 1] scale; uint8 is divided by 255, floats are taken as they are."""
     if image.dtype == np.uint8:
         return image.astype(np.float64) / 255
     if not np.issubdtype(image.dtype, np.floating):
-        raise EvalkitError(f"pictures are uint8, or floats on [0, 1]; {image.dtype} was given")
+        raise EvalkitError(f"images are uint8, or floats on [0, 1]; {image.dtype} was given")
     return image.astype(np.float64)
 
 
 def same_shape(x: Image, y: Image) -> None:
-    """Raise unless two pictures have one shape."""
+    """Raise unless two images have one shape."""
     if x.shape != y.shape:
-        raise EvalkitError(f"the two pictures differ in shape: {x.shape} and {y.shape}; resize one of them first")
+        raise EvalkitError(f"the two images differ in shape: {x.shape} and {y.shape}; resize one of them first")
 
 
 def mse(x: Image, y: Image) -> float:
-    """Mean squared error of two [H, W, C] pictures on the [0, 1] scale, in float64.
+    """Mean squared error of two [H, W, C] images on the [0, 1] scale, in float64.
 
     >>> mse(np.zeros((2, 2, 3), np.uint8), np.full((2, 2, 3), 255, np.uint8))
     1.0
@@ -42,7 +42,7 @@ def mse(x: Image, y: Image) -> float:
 
 
 def psnr(error: float, peak: float = 1.0) -> float:
-    """10 log10(peak² / error) in dB; two identical pictures give infinity.
+    """10 log10(peak² / error) in dB; two identical images give infinity.
 
     >>> round(psnr(0.01), 6)
     20.0
@@ -59,5 +59,5 @@ def target_range(lows: npt.NDArray[np.float64], highs: npt.NDArray[np.float64]) 
 
 
 def pooled_psnr(errors: npt.NDArray[np.float64], peak: float = 1.0) -> float:
-    """PSNR of the mean squared error of equally large pictures; it never exceeds the mean of their PSNRs (Jensen)."""
+    """PSNR of the mean squared error of equally large images; it never exceeds the mean of their PSNRs (Jensen)."""
     return psnr(float(np.mean(errors)), peak)

@@ -69,7 +69,7 @@ def run_row(path: Path, record: Mapping[str, Any], samples: int) -> dict[str, An
     """A run's facts; `record` is everything that record.json says, as JSON text, but for the digests of its files."""
     model, data, timings = (_inner(record, key) for key in ("model", "data", "timings"))
     protocols = record.get("protocols") or []
-    rest = {key: value for key, value in record.items() if key != "files"}  # 100 bytes a picture
+    rest = {key: value for key, value in record.items() if key != "files"}  # 100 bytes per image
     return {
         "run": path.resolve().name,
         "path": path.as_posix(),

@@ -44,7 +44,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Picture:
-    """A kept picture pair: paths are relative to the run directory."""
+    """A kept image pair: paths are relative to the run directory."""
 
     id: str
     protocol: str
@@ -68,7 +68,7 @@ class Run:
 
 @dataclass(frozen=True)
 class ShardOutput:
-    """What one shard leaves: rows in sample order, named float arrays, and named files (pictures)."""
+    """What one shard leaves: rows in sample order, named float arrays, and named files (images)."""
 
     rows: pa.Table
     arrays: Mapping[str, np.ndarray[Any, Any]]

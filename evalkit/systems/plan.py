@@ -11,7 +11,7 @@ from evalkit.systems.measures import MEASURES
 from evalkit.tokenizers.cards import ModelCard, list_models
 
 if TYPE_CHECKING:
-    from evalkit.weights.state import State
+    from evalkit.systems.weights import State
 
 DRAWN = ("native", "library", "worker")  # runners whose seconds are the model's own
 GAINED = ("speed_up", "step_compression", "acceptance_rate", "peak_memory_bytes", "kv_keys")  # by --accelerate
@@ -59,8 +59,8 @@ def _names(model: ModelCard) -> tuple[str, ...]:
 
 def needed_weights(names: Sequence[str]) -> list[Needed]:
     """The manifest's files of these models and of the tokenizers that decode for them; nothing is fetched."""
+    from evalkit.systems.weights import weight_states
     from evalkit.weights.find import weights_manifest  # these two bring torch, which a list or a card does not need
-    from evalkit.weights.state import weight_states
 
     cards = {each: card for card in list_models() for each in _names(card)}
     chosen = [cards[name] for name in names if name in cards]

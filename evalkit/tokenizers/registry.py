@@ -61,7 +61,7 @@ def tokenizer_name(name: str) -> str:
     card = tokenizer_cards().get(name)
     if card is not None and card.encode_only:
         raise EvalkitError(
-            f"{name} makes codes but has no decoder of its own, so no picture can be compared: {card.note} "
+            f"{name} makes codes but has no decoder of its own, so no image can be compared: {card.note} "
             "Give a tokenizer that decodes; list them with: evalkit ls tokenizers"
         )
     return TOKENIZERS.canonical(name)

@@ -34,7 +34,7 @@ class GreenBias:
         return {**self.mark.as_dict(), "tokenizer": self.mark.tokenizer, "delta": delta}
 
     def notes(self, seed: int) -> dict[str, Any]:
-        """What the manifest keeps of a marked picture."""
+        """What the manifest keeps of a marked image."""
         return {"watermark_list": self.mark.list_of(seed)}
 
     def __call__(self, logits: Tensor, step: Step) -> Tensor:
@@ -62,12 +62,12 @@ class BitBias(GreenBias):
 
 
 def mark_generator(generator: object, mark: Mark, delta: float) -> GreenBias:
-    """Let `generator` mark every picture that it makes from now on; raises `EvalkitError` where it cannot."""
+    """Let `generator` mark every image that it makes from now on; raises `EvalkitError` where it cannot."""
     if not isinstance(generator, TokenGenerator) or not generator.vocab_size:
         name = getattr(generator, "name", str(generator))
         raise EvalkitError(
             f"{name} does not choose discrete codes here, so its sampling cannot be biased; "
-            "mark its pictures afterwards with `evalkit watermark embed`"
+            "mark its images afterwards with `evalkit watermark embed`"
         )
     bias = (BitBias if mark.reads == "bits" else GreenBias)(mark, delta)
     generator.logits_processors.append(bias)

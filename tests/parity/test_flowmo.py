@@ -1,7 +1,7 @@
 """A tiny FlowMo of the official code (kylesargent/FlowMo d15029f): same code, same 25 guided steps.
 
 `data/flowmo_tiny.npz` holds, for `lo` (18 channels, 9 bits) and `hi` (56, 14), the official encoder's code and
-indices and every fourth pixel of the official `rf_sample`, clipped, for the weights, pictures and noise made here.
+indices and every fourth pixel of the official `rf_sample`, clipped, for the weights, images and noise made here.
 """
 
 import zlib

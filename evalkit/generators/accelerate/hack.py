@@ -35,7 +35,7 @@ class Hack:
     """`budget`: the share, of the keys that a plain run holds before its last scale, that a head keeps on average.
 
     `contextual`: the share that contextual heads keep at most, unless structural heads have all they want; `share` of all
-    heads are contextual. `observed` queries of a scale measure attention; `samples` pictures are drawn to tell the classes.
+    heads are contextual. `observed` queries of a scale measure attention; `samples` images are drawn to tell the classes.
     Budget 1 is the plain run. Raises `EvalkitError` for shares outside (0, 1].
     """
 
@@ -115,7 +115,7 @@ class Budgets:
         return self.made[-1]
 
     def report(self) -> dict[str, Any]:
-        """Settings, kept keys and bytes beside those of a plain run, and whether the law of the pictures is the same.
+        """Settings, kept keys and bytes beside those of a plain run, and whether the law of the images is the same.
 
         Bytes are those held between two scales for one batch (both branches of guidance), with what is noted of each key.
         """
@@ -143,7 +143,7 @@ def compress(runner: ScaleRunner, settings: Hack) -> Budgets:
 
 
 def head_spread(runner: ScaleRunner, settings: Hack) -> Tensor:
-    """float64 [layers, H]: how much each head's attention differs from query to query, in `samples` pictures."""
+    """float64 [layers, H]: how much each head's attention differs from query to query, in `samples` images."""
     before, plan = runner.plan, Observing(settings.observed)
     runner.plan = plan
     try:

@@ -34,7 +34,7 @@ class Acceleration:
 
     @property
     def single(self) -> bool:
-        """Whether pictures are drawn one at a time."""
+        """Whether images are drawn one at a time."""
         return isinstance(self.settings, Speculative)
 
     def on(self) -> None:
@@ -46,12 +46,12 @@ class Acceleration:
         self.apply(False)
 
     def plan(self) -> dict[str, Any]:
-        """What decides the pictures: the settings and the draft's weights."""
+        """What decides the images: the settings and the draft's weights."""
         draft = {"draft_weights": self.draft.weights_sha256} if self.draft is not None else {}
         return {**known.as_dict(self.settings), **draft}
 
     def report(self, notes: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Settings, whether the law of the pictures is the plain loop's, and totals over the notes of all pictures."""
+        """Settings, whether the law of the images is the plain loop's, and totals over the notes of all images."""
         if self.budgets is not None:
             return {**self.plan(), **self.budgets.report()}
         settings = cast(Speculative | Cspd, self.settings)

@@ -1,4 +1,4 @@
-"""Verification of attacked pictures: the manifest against the rows of each attack, and attacks done again."""
+"""Verification of attacked images: the manifest against the rows of each attack, and attacks done again."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.decode import decode_image
 from evalkit.images.sample import ImageSet, Sample
+from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome, chosen
 from evalkit.jsonio import canonical_json, pretty_json
-from evalkit.runs.attestation.checks import CHECKS, Checks, How, Outcome, chosen
-from evalkit.runs.attestation.kinds import MANIFEST, manifest_rows
-from evalkit.runs.attestation.verdict import Failure
+from evalkit.provenance.kinds import MANIFEST, manifest_rows
 from evalkit.runs.store import Run
 from evalkit.watermark.attacks.base import Attack
 from evalkit.watermark.attacks.spelling import Options, read_attack
@@ -45,9 +44,9 @@ class AttackChecks(Checks):
         return Outcome(0 if bad else len(rows), tuple(bad))
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:
-        """Chosen pictures attacked again with their own seeds; equal pixels pass."""
+        """Chosen images attacked again with their own seeds; equal pixels pass."""
         if how.data is None:
-            return Outcome(0, open="give the pictures that were attacked: --data FOLDER")
+            return Outcome(0, open="give the images that were attacked: --data FOLDER")
         images = open_images(how.data)
         positions = {id: position for position, id in enumerate(images.ids())}
         rows = [row for row in manifest_rows(run.path) if row["error"] is None]
@@ -58,7 +57,7 @@ class AttackChecks(Checks):
             row = rows[at]
             sample = _source(images, positions, row)
             if sample is None:
-                skipped.append(f"{row['id']} of {how.data} is not the picture that was attacked")
+                skipped.append(f"{row['id']} of {how.data} is not the image that was attacked")
                 continue
             attack = read_attack(row["attack"], Options(how.device, weights=how.weights))
             same = _same_pixels(attack, sample, row, run.path / row["path"])
@@ -93,7 +92,7 @@ def _other_attack(attack: Attack, file: Path) -> str | None:
 
 
 def _own_rows(folder: Path) -> dict[str, dict[str, Any]]:
-    """The last row of each picture."""
+    """The last row of each image."""
     if not (folder / ROWS).is_file():
         raise EvalkitError(f"{folder.name}/{ROWS} is missing, so the manifest cannot be compared with it")
     lines = (folder / ROWS).read_text(encoding="utf-8", errors="surrogatepass").split("\n")

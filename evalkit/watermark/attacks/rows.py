@@ -1,4 +1,4 @@
-"""Rows of an attack run: what became of each picture, appended as it happens and read back when the run goes on."""
+"""Rows of an attack run: what became of each image, appended as it happens and read back when the run goes on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from evalkit.watermark.attacks.base import Attack, File, seed_of
 class RowFile:
     """`.rows.jsonl` of one attack's folder: rows with the state of their source, so that changed sources are done again.
 
-    A line that a kill cut off is dropped, and its picture done again.
+    A line that a kill cut off is dropped, and its image done again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,14 +41,14 @@ class RowFile:
             write_bytes(self.path, whole)
 
     def has(self, id: str, state: str) -> bool:
-        """Whether the picture was attacked (and its file is there) since its source last changed; failures are retried."""
+        """Whether the image was attacked (and its file is there) since its source last changed; failures are retried."""
         row = self.rows.get(id)
         if row is None or self.states[id] != state or row["error"] is not None:
             return False
         return bool(row["path"]) and (self.folder / row["path"]).is_file()
 
     def add(self, row: dict[str, Any], state: str) -> None:
-        """Append a row; it is on disk before this returns to the next picture."""
+        """Append a row; it is on disk before this returns to the next image."""
         if self._stream is None:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._stream = self.path.open("ab")
@@ -63,7 +63,7 @@ class RowFile:
             self._stream = None
 
     def in_order(self, ids: Sequence[str]) -> list[dict[str, Any]]:
-        """The rows of these pictures."""
+        """The rows of these images."""
         return [self.rows[id] for id in ids]
 
     def _take(self, line: bytes) -> bool:
@@ -78,7 +78,7 @@ class RowFile:
 def attacked_rows(
     attack: Attack, folder: Path, samples: Sequence[Sample], names: Mapping[str, str], seed: int
 ) -> dict[str, dict[str, Any]]:
-    """Attack pictures, write their files and give their rows by id; a batch that fails is tried one by one."""
+    """Attack images, write their files and give their rows by id; a batch that fails is tried one by one."""
     seeds = [seed_of(seed, each.id) for each in samples]
     try:
         files = attack.files([each.image for each in samples], seeds) if samples else []
@@ -121,6 +121,6 @@ def _row(attack: Attack, sample: Sample, file: File, path: str, seed: int) -> di
 
 
 def _psnr(before: Pixels, after: Pixels) -> float | None:
-    """dB; None for equal pictures, whose ratio is infinite."""
+    """dB; None for equal images, whose ratio is infinite."""
     error = mse(before, after)
     return None if error == 0 else round(-10 * math.log10(error), 3)

@@ -1,4 +1,4 @@
-"""Attacks on a folder of pictures: one sub-folder an attack, a row a picture, resumable after any end, flat in memory."""
+"""Attacks on a folder of images: one sub-folder an attack, a row per image, resumable after any end, flat in memory."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.sample import ImageSet, Sample, Unreadable
+from evalkit.jobs.job import Progress
 from evalkit.jsonio import canonical_json, pretty_json
-from evalkit.runs.job import Progress
 from evalkit.runs.store import write_bytes
 from evalkit.watermark.attacks.base import Attack
 from evalkit.watermark.attacks.rows import RowFile, attacked_rows, failed_row
 
-BATCH = 16  # pictures in memory at a time for attacks without a network
+BATCH = 16  # images in memory at a time for attacks without a network
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class AttackRun:
 
     @property
     def failed(self) -> list[dict[str, Any]]:
-        """Rows of pictures that could not be read or attacked."""
+        """Rows of images that could not be read or attacked."""
         return [row for row in self.rows if row["error"] is not None]
 
 
@@ -47,9 +47,9 @@ def attack_folder(
     threads: int = 2,
     progress: Progress | None = None,
 ) -> AttackRun:
-    """Write every picture of `data` under every attack into `out/<attack>/`, and `out/manifest.jsonl`.
+    """Write every image of `data` under every attack into `out/<attack>/`, and `out/manifest.jsonl`.
 
-    A picture's seed depends on `seed` and its id alone. Typed again, only what is missing or changed is done. Raises
+    An image's seed depends on `seed` and its id alone. Typed again, only what is missing or changed is done. Raises
     `EvalkitError` where `out` lies within the data, or an attack's folder holds another one.
     """
     images, target, told = open_images(data), Path(out), progress or Progress()
@@ -94,7 +94,7 @@ class _Work:
 
 
 def _passes(attacks: Sequence[Attack]) -> list[list[Attack]]:
-    """All attacks without a network go over the pictures together, each with one alone: one model in memory at a time."""
+    """All attacks without a network go over the images together, each with one alone: one model in memory at a time."""
     light = [attack for attack in attacks if not attack.network]
     return [*([light] if light else []), *([attack] for attack in attacks if attack.network)]
 
@@ -131,7 +131,7 @@ def _one_pass(
 def _attack(
     work: _Work, samples: Sequence[Sample | Unreadable], names: Mapping[str, str], seed: int
 ) -> list[dict[str, Any]]:
-    """Rows of some pictures in their order; what cannot be read or attacked has an `error`."""
+    """Rows of some images in their order; what cannot be read or attacked has an `error`."""
     readable = [each for each in samples if isinstance(each, Sample)]
     done = attacked_rows(work.attack, work.folder, readable, names, seed)
     return [
@@ -146,7 +146,7 @@ def _chunks(indices: Sequence[int], size: int) -> Iterator[list[int]]:
 
 
 def _read(images: ImageSet, indices: Sequence[int], threads: int) -> Iterator[Sample | Unreadable]:
-    """The pictures of ascending indices; neighbours are read together."""
+    """The images of ascending indices; neighbours are read together."""
     start = 0
     for stop in range(1, len(indices) + 1):
         if stop == len(indices) or indices[stop] != indices[stop - 1] + 1:
@@ -155,7 +155,7 @@ def _read(images: ImageSet, indices: Sequence[int], threads: int) -> Iterator[Sa
 
 
 def _manifest(names: Mapping[str, str], work: Sequence[_Work], out: Path) -> list[dict[str, Any]]:
-    """All rows, by attack and picture, with paths below `out`; they are written too."""
+    """All rows, by attack and image, with paths below `out`; they are written too."""
     shown = [
         {**row, "path": None if row["path"] is None else f"{each.attack.folder}/{row['path']}"}
         for each in work

@@ -10,10 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evalkit.runs.attestation.checks import CHECKS, Checks, How, Outcome
-from evalkit.runs.attestation.verdict import Failure
-from evalkit.runs.report.words import as_float
+from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome
 from evalkit.runs.store import Run
+from evalkit.text import as_float
 from evalkit.watermark.detection.fold import NEEDED, Columns, columns_of, counts_of
 from evalkit.watermark.detection.results import results_of
 from evalkit.watermark.detection.rows import LN10
@@ -45,7 +44,7 @@ class DetectionChecks(Checks):
         return Outcome(0 if bad else len(run.results), tuple(bad))
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:
-        """Nobody without the key can score a picture again."""
+        """Nobody without the key can score per image again."""
         return Outcome(
             0, open="which codes are green is known to the key alone; who has it detects again with a fresh --out"
         )

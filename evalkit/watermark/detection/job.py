@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import evalkit
 from evalkit.images.folder import FolderSet
 from evalkit.images.sample import ImageSet
-from evalkit.runs.job import Job, RunOptions, Shard, Worker, split
+from evalkit.jobs.job import Job, RunOptions, Shard, Worker, split
+from evalkit.jobs.timers import Timers
 from evalkit.runs.record import environment, now
 from evalkit.runs.store import Run, RunStore, ShardOutput, read_run
-from evalkit.runs.timers import Timers
 from evalkit.tokenizers.base import Tokenizer
+from evalkit.version import __version__
 from evalkit.watermark.detection.cache import CodeCache
 from evalkit.watermark.detection.fold import fold
 from evalkit.watermark.detection.layout import batch_of
@@ -28,7 +28,7 @@ from evalkit.watermark.identity import preparation_id
 
 TASK = "watermark-detect"
 PLAN_VERSION = 1
-SHARDS = (256, 2048, 8192)  # pictures of a shard in small and in large sets, and the size from which sets are large
+SHARDS = (256, 2048, 8192)  # images of a shard in small and in large sets, and the size from which sets are large
 
 
 class DetectJob(Job):
@@ -52,7 +52,7 @@ class DetectJob(Job):
         """Model, data, mark and rule: whatever decides the rows."""
         return {
             "version": PLAN_VERSION,
-            "evalkit": evalkit.__version__,
+            "evalkit": __version__,
             "task": TASK,
             "tokenizer": self.request.mark.tokenizer,
             "preparation": preparation_id(self.tokenizer),
@@ -63,7 +63,7 @@ class DetectJob(Job):
         }
 
     def shards(self) -> Sequence[Shard]:
-        """Pictures in listing order."""
+        """Images in listing order."""
         return split(self.n, SHARDS[0] if self.n < SHARDS[2] else SHARDS[1])
 
     def worker(self, device: str) -> DetectWorker:
@@ -76,7 +76,7 @@ class DetectJob(Job):
         with self.timers("fold"):
             counts = fold(store, keys, self)
         record: dict[str, Any] = {
-            "evalkit": evalkit.__version__,
+            "evalkit": __version__,
             "task": TASK,
             "command": list(self.options.command),
             "created": now(),
@@ -115,7 +115,7 @@ class DetectJob(Job):
         said = []
         if self.n and counts[INCONCLUSIVE] >= self.n / 2:
             said.append(
-                f"{counts[INCONCLUSIVE]:,} of {self.n:,} pictures have too few different codes to be detected at this rate; "
+                f"{counts[INCONCLUSIVE]:,} of {self.n:,} images have too few different codes to be detected at this rate; "
                 "give a larger --alpha, look for fewer lists and views, or mark with a smaller --gamma"
             )
         if isinstance(self.images, FolderSet) and (others := other_pictures(self.images)):
@@ -136,7 +136,7 @@ class DetectWorker(Worker):
         self.job = job
 
     def process(self, shard: Shard, tick: Callable[[int], None]) -> ShardOutput:
-        """One shard: codes from the cache or made now, scores, and a second stage for undecided pictures."""
+        """One shard: codes from the cache or made now, scores, and a second stage for undecided images."""
         job, request = self.job, self.job.request
         found = job.scanner.scan(range(shard.start, shard.stop), tick)
         calibrated = None
@@ -162,11 +162,11 @@ def _warning(said: str | None, changed: bool) -> str | None:
 
 
 def _manifest(job: DetectJob, index: int) -> str | None:
-    """The state of a picture's C2PA manifest; None where nobody asked, or the picture is no file."""
+    """The state of an image's C2PA manifest; None where nobody asked, or the image is no file."""
     if not job.request.c2pa or not isinstance(job.images, FolderSet):
         return None
     from evalkit.errors import EvalkitError
-    from evalkit.runs.attestation.c2pa import read_manifest
+    from evalkit.images.c2pa import read_manifest
 
     path: Path = job.images.file(index)
     try:

@@ -15,7 +15,7 @@ UNREAD = frozenset((".heic", ".heif", ".jxl", ".jp2", ".j2k", ".psd", ".dng", ".
 
 
 def other_pictures(images: FolderSet) -> dict[str, int]:
-    """How many files of picture formats that nobody here reads lie in the folder, by suffix."""
+    """How many files of image formats that nobody here reads lie in the folder, by suffix."""
     folder = Path(images.spec).expanduser()
     if not folder.is_dir():
         return {}

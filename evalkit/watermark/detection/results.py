@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def results_of(
     columns: Columns, judged: Judged, counts: Mapping[str, Any], rule: Rule, method: str, dataset: str
 ) -> list[Result]:
-    """The rows: pictures by verdict, share detected with a Clopper-Pearson interval, discoveries, expected false ones."""
+    """The rows: images by verdict, share detected with a Clopper-Pearson interval, discoveries, expected false ones."""
     n = len(columns.good)
     told = {"task": "watermark-detect", "dataset": dataset, "protocol": f"watermark-{method}"}
 
@@ -46,7 +46,7 @@ def results_of(
         for name in (DETECTED, NOT_DETECTED, INCONCLUSIVE, ERROR)
     ]
     if not n:
-        reason = "no picture of the set could be read"
+        reason = "no image of the set could be read"
         return [*found, row("detected_share", None, "", reason=reason)]
     low, high = clopper_pearson(counts[DETECTED], n)
     found.append(row("detected_share", counts[DETECTED] / n, "", low=low, high=high, how="Clopper-Pearson"))
@@ -55,14 +55,14 @@ def results_of(
     groups = len(np.unique(columns.group[judged.q <= rate]))
     found.append(row(f"discoveries_fdr_{rate:g}", groups, "groups", of=counts["hypotheses"]))
     if rule.fdr is None:
-        most = "alpha times the pictures: what to expect where none is marked"
+        most = "alpha times the images: what to expect where none is marked"
         found.append(row("expected_false_positives", rule.alpha * n, "pictures", how=most))
     else:
         most = "at most fdr times the discoveries, on average"
         found.append(row("expected_false_positives", rule.fdr * groups, "groups", how=most, of=counts["hypotheses"]))
     test = kstest(np.exp(columns.log_p), "uniform", alternative="greater")
-    how = "one-sided: 0 where p-values are nowhere too small; marked pictures raise it"
+    how = "one-sided: 0 where p-values are nowhere too small; marked images raise it"
     found.append(row("p_excess_ks", float(test.statistic), "", how=how))
-    found.append(row("p_excess_ks_p", float(test.pvalue), "", how="of pictures that are independent and not marked"))
+    found.append(row("p_excess_ks_p", float(test.pvalue), "", how="of images that are independent and not marked"))
     found.append(row("log10_p_median", float(np.median(columns.log_p)) / LN10, "", how=f"decided by {rule.decide}"))
     return found

@@ -1,4 +1,4 @@
-"""Verification of pictures that were marked afterwards: means from rows, rows against the pictures; no key is needed."""
+"""Verification of images that were marked afterwards: means from rows, rows against the images; no key is needed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.runs.attestation.checks import CHECKS, Checks, How, Outcome
-from evalkit.runs.attestation.verdict import Failure
+from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome
 from evalkit.runs.store import Run
 from evalkit.stats.intervals import mean_interval
 from evalkit.watermark.embed.posthoc import RESULTS
@@ -20,7 +19,7 @@ class EmbedChecks(Checks):
     """What a run of `evalkit watermark embed FOLDER` promises to somebody without the key."""
 
     def recompute(self, run: Run, how: How) -> Outcome:
-        """Every mean and its interval from the rows; every row's picture by its digest."""
+        """Every mean and its interval from the rows; every row's image by its digest."""
         bad: list[Failure] = []
         said = {row["metric"]: row for row in run.results}
         for metric in RESULTS:
@@ -49,7 +48,7 @@ class EmbedChecks(Checks):
         return Outcome(0, open="costs are measured against originals and plain encodings, which the run does not keep")
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:
-        """Only who has the key can mark a picture the same way."""
+        """Only who has the key can mark an image the same way."""
         return Outcome(0, open="which codes are green is known to the key alone; who has it marks again, and compares")
 
 

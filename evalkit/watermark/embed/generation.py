@@ -8,10 +8,10 @@ from pathlib import Path
 
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Generator, TokenGenerator
-from evalkit.probes.generation import generate_images
-from evalkit.probes.generation.prompts import PromptSet
-from evalkit.runs.job import RunOptions
+from evalkit.jobs.job import RunOptions
+from evalkit.prompts.load import PromptSet
 from evalkit.runs.store import Run, RunStore, read_run
+from evalkit.tasks.generate import generate_images
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.watermark.bias import mark_generator
 from evalkit.watermark.mark import Mark
@@ -33,10 +33,10 @@ def generate_marked(
     steps: int | None = None,
     options: RunOptions | None = None,
 ) -> Run:
-    """Make pictures as `generate_images` does, each with the mark that `build` makes for the generator's tokenizer.
+    """Make images as `generate_images` does, each with the mark that `build` makes for the generator's tokenizer.
 
     `delta` is added to guided logits of green codes before temperature, top-k and top-p; infinity leaves only green ones.
-    The run holds mark.json, its plan the mark and its key's id, the manifest the list of each picture (`notes`). Raises
+    The run holds mark.json, its plan the mark and its key's id, the manifest the list of each image (`notes`). Raises
     `EvalkitError` before any work where the model's codes cannot be marked, or cannot be read back.
     """
     marks: list[Mark] = []
@@ -65,17 +65,17 @@ def generate_marked(
 
 
 def tokenizer_of(generator: Generator) -> Tokenizer:
-    """The tokenizer of a generator's codes, loaded; raises `EvalkitError` where its codes cannot be read from pictures."""
+    """The tokenizer of a generator's codes, loaded; raises `EvalkitError` where its codes cannot be read from images."""
     if not isinstance(generator, TokenGenerator) or not generator.vocab_size:
         raise EvalkitError(
-            f"{generator.name} does not choose discrete codes here, so its sampling cannot be biased; mark its pictures "
+            f"{generator.name} does not choose discrete codes here, so its sampling cannot be biased; mark its images "
             "afterwards: evalkit watermark embed FOLDER --tokenizer NAME"
         )
     tokenizer = getattr(generator, "tokenizer", None)
     if not isinstance(tokenizer, Tokenizer):
         raise EvalkitError(
-            f"{generator.name} has no tokenizer that reads codes from pictures, so a mark could not be found again; mark "
-            "its pictures afterwards: evalkit watermark embed FOLDER --tokenizer NAME"
+            f"{generator.name} has no tokenizer that reads codes from images, so a mark could not be found again; mark "
+            "its images afterwards: evalkit watermark embed FOLDER --tokenizer NAME"
         )
     if tokenizer.vocab_size is not None and tokenizer.vocab_size != generator.vocab_size:
         raise EvalkitError(

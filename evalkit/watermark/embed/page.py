@@ -1,4 +1,4 @@
-"""report.html of pictures marked afterwards: before and after, and what it cost; one file, no network."""
+"""report.html of images marked afterwards: before and after, and what it cost; one file, no network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.compute as pc
 from markupsafe import Markup
 
-from evalkit.runs.report.html import write_run_page
+from evalkit.pages.html import write_run_page
 from evalkit.runs.store import Run
 from evalkit.watermark.embed.worker import BOOST
 
@@ -18,7 +18,7 @@ STRIP = ".strip{width:100%;max-width:64rem;image-rendering:pixelated}"
 WORDS = {
     "exchanged": "codes exchanged",
     "green_embedded": "green codes, embedded",
-    "green_read_back": "green codes, read back from the picture",
+    "green_read_back": "green codes, read back from the image",
     "psnr_input": "PSNR to the input",
     "ssim_input": "SSIM to the input",
     "psnr_reconstruction": "PSNR to the plain reconstruction",

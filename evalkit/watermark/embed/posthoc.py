@@ -1,4 +1,4 @@
-"""`embed_folder`: a folder of pictures marked afterwards, resumable, with what it cost each of them."""
+"""`embed_folder`: a folder of images marked afterwards, resumable, with what it cost each of them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-import evalkit
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.sample import ImageSet
+from evalkit.jobs.engine_inline import run_job
+from evalkit.jobs.job import Job, RunOptions, Shard, split
+from evalkit.jobs.timers import Timers
 from evalkit.jsonio import canonical_json
-from evalkit.runs.engine import run_job
-from evalkit.runs.job import Job, RunOptions, Shard, split
 from evalkit.runs.record import environment, now
 from evalkit.runs.store import Result, Run, RunStore, read_run, results_json, write_bytes
-from evalkit.runs.timers import Timers
 from evalkit.stats.intervals import mean_interval
 from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
+from evalkit.version import __version__
 from evalkit.watermark.attacks.run import file_stems
 from evalkit.watermark.embed.nudge import Nudge
 from evalkit.watermark.embed.page import write_page
@@ -59,12 +59,12 @@ def embed_folder(
     nudge: Nudge | None = None,
     options: RunOptions | None = None,
 ) -> Run:
-    """Mark every picture of `data` and seal the run: images/*.png, mark.json, rows, a page. The same call resumes.
+    """Mark every image of `data` and seal the run: images/*.png, mark.json, rows, a page. The same call resumes.
 
-    A picture is fitted to the tokenizer's square, encoded with green codes in place of red ones (nearest in the
-    quantiser's own metric, inside the residual loop of multi-scale models) and decoded. `fraction`: of a picture's red
+    An image is fitted to the tokenizer's square, encoded with green codes in place of red ones (nearest in the
+    quantiser's own metric, inside the residual loop of multi-scale models) and decoded. `fraction`: of an image's red
     codes this share is exchanged, the cheapest first. `most_cost`: a code is exchanged only where its distance to the
-    features grows by no more. `nudge`: the picture keeps its own pixels, and is changed by few levels until the encoder
+    features grows by no more. `nudge`: the image keeps its own pixels, and is changed by few levels until the encoder
     reads these codes, instead of being decoded from them. Raises `EvalkitError` where the method or tokenizer cannot do
     it, or `out` lies in `data`.
     """
@@ -114,7 +114,7 @@ class EmbedJob(Job):
         """The mark (its key's id, never the key), the limits, tokenizer, data and batch size: whatever decides pixels."""
         return {
             "version": PLAN_VERSION,
-            "evalkit": evalkit.__version__,
+            "evalkit": __version__,
             "task": "watermark",
             "mark": self.mark.as_dict(),
             "tokenizer": self.mark.tokenizer,
@@ -125,7 +125,7 @@ class EmbedJob(Job):
         }
 
     def shards(self) -> Sequence[Shard]:
-        """Runs of 32 pictures in listing order."""
+        """Runs of 32 images in listing order."""
         return split(self.n, SHARD)
 
     def worker(self, device: str) -> EmbedWorker:
@@ -144,7 +144,7 @@ class EmbedJob(Job):
         )
 
     def reduce(self, store: RunStore) -> Run:
-        """Rows, pictures, strips, results, mark.json and record; the record comes last and marks the run as whole."""
+        """Rows, images, strips, results, mark.json and record; the record comes last and marks the run as whole."""
         keys = [shard.key for shard in self.shards()]
         samples = store.write_samples(keys)
         for file in store.shard_files(keys):
@@ -155,7 +155,7 @@ class EmbedJob(Job):
         write_mark(store.path / NAME, self.mark, self._embedding())
         store.seal(
             {
-                "evalkit": evalkit.__version__,
+                "evalkit": __version__,
                 "task": "watermark",
                 "command": list(self.options.command),
                 "created": now(),

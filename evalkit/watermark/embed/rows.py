@@ -1,4 +1,4 @@
-"""One row for each picture that was marked afterwards: what it cost, and what a detector will see."""
+"""One row for each image that was marked afterwards: what it cost, and what a detector will see."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SCHEMA = pa.schema(
         ("exchanged", pa.float64()),  # share of codes that differ from the plain encoding's
         ("green_before", pa.float64()),  # share of green codes of the plain encoding
         ("green_embedded", pa.float64()),
-        ("green_read_back", pa.float64()),  # of the 8-bit picture, encoded again
+        ("green_read_back", pa.float64()),  # of the 8-bit image, encoded again
         ("log10_p", pa.float64()),  # of the codes that are read back, corrected for the pool
         ("psnr_input", pa.float64()),
         ("ssim_input", pa.float64()),
@@ -49,7 +49,7 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Views:
-    """A picture in four states, uint8 [S, S, 3] each, and its codes in three, int64 [N]."""
+    """An image in four states, uint8 [S, S, 3] each, and its codes in three, int64 [N]."""
 
     given: Pixels
     plain: Pixels
@@ -67,14 +67,14 @@ def table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
 
 
 def failed(sample: Sample | Unreadable, reason: str) -> dict[str, Any]:
-    """A row of a picture that was not marked."""
+    """A row of an image that was not marked."""
     return {"id": sample.id, "source_sha256": sample.sha256, "error": reason}
 
 
 def row_of(
     sample: Sample, views: Views, mark: Mark, list_id: int, scores: Scores, file: str, data: bytes
 ) -> dict[str, Any]:
-    """The row of a marked picture whose bytes `data` will lie at `file`; `scores` are of the codes that are read back."""
+    """The row of a marked image whose bytes `data` will lie at `file`; `scores` are of the codes that are read back."""
 
     def green(codes: Ints) -> float:
         return float(np.mean(mark.colours(codes, list_id)))
@@ -108,7 +108,7 @@ def row_of(
 
 
 def _likeness(a: Pixels, b: Pixels) -> dict[str, float | None]:
-    """PSNR in dB (None for equal pictures, whose ratio is infinite) and SSIM (None where no window fits)."""
+    """PSNR in dB (None for equal images, whose ratio is infinite) and SSIM (None where no window fits)."""
     error = mse(a, b)
     return {
         "psnr": None if error == 0 else round(-10 * math.log10(error), 3),

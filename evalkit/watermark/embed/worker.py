@@ -1,4 +1,4 @@
-"""One shard of pictures marked afterwards: read, encoded among green codes, decoded, and read back as a detector does."""
+"""One shard of images marked afterwards: read, encoded among green codes, decoded, and read back as a detector does."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch import Tensor
 from evalkit.errors import EvalkitError
 from evalkit.images.encode import png_bytes
 from evalkit.images.sample import ImageSet, Pixels, Sample
-from evalkit.runs.job import Shard, Worker
+from evalkit.jobs.job import Shard, Worker
+from evalkit.jobs.timers import Timers
 from evalkit.runs.store import ShardOutput
-from evalkit.runs.timers import Timers
 from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.watermark.attacks.sizes import to_pixels, to_tensor
 from evalkit.watermark.embed.nudge import Nudge, nudged
@@ -22,12 +22,12 @@ from evalkit.watermark.embed.rows import Views, failed, row_of, table
 from evalkit.watermark.identity import prepared
 from evalkit.watermark.mark import Mark
 
-STRIPS = 8  # first pictures of the set that are shown before and after
+STRIPS = 8  # first images of the set that are shown before and after
 BOOST = 8  # times that a strip shows the difference larger than it is
 
 
 class EmbedWorker(Worker):
-    """Holds the tokenizer and the mark; `process` gives rows, PNG files by position, and strips of the first pictures."""
+    """Holds the tokenizer and the mark; `process` gives rows, PNG files by position, and strips of the first images."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class EmbedWorker(Worker):
         self.batch_size, self.threads, self.timers = batch_size, threads, timers
 
     def process(self, shard: Shard, tick: Callable[[int], None]) -> ShardOutput:
-        """Rows in listing order; a picture that cannot be read costs itself only."""
+        """Rows in listing order; an image that cannot be read costs itself only."""
         rows: list[dict[str, Any]] = []
         files: dict[str, bytes] = {}
         for start in range(shard.start, shard.stop, self.batch_size):
@@ -74,14 +74,14 @@ class EmbedWorker(Worker):
         return ShardOutput(table(rows), {}, files)
 
     def _marked(self, samples: Sequence[Sample]) -> list[tuple[int, Views]]:
-        """(list id, views) of each picture."""
+        """(list id, views) of each image."""
         if not samples:
             return []
         try:
             return self._batch(samples)
         except torch.cuda.OutOfMemoryError:
             if len(samples) == 1:
-                raise EvalkitError("one picture does not fit the device's memory; give --device cpu") from None
+                raise EvalkitError("one image does not fit the device's memory; give --device cpu") from None
             torch.cuda.empty_cache()
             self.batch_size = half = max(1, len(samples) // 2)
             return [each for i in range(0, len(samples), half) for each in self._marked(samples[i : i + half])]
@@ -112,7 +112,7 @@ class EmbedWorker(Worker):
 
 
 def strip(views: Views, *, by_pixels: bool) -> Pixels:
-    """uint8 [S, 4 S, 3]: the input, its plain reconstruction, the marked picture, and 8 times the marked one's difference to
+    """uint8 [S, 4 S, 3]: the input, its plain reconstruction, the marked image, and 8 times the marked one's difference to
     whichever of the two it was made from.
     """
     near = views.given if by_pixels else views.plain

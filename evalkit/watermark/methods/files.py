@@ -1,4 +1,4 @@
-"""mark.json: what embedding leaves for detection beside the pictures; it holds everything but the key."""
+"""mark.json: what embedding leaves for detection beside the images; it holds everything but the key."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import evalkit
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import pretty_json
 from evalkit.runs.store import write_bytes
+from evalkit.version import __version__
 from evalkit.watermark.keys import Key
 from evalkit.watermark.mark import Mark
 from evalkit.watermark.spec import MarkSpec
@@ -49,10 +49,10 @@ class MarkFile:
 
 
 def write_mark(path: str | Path, mark: Mark, embedding: Mapping[str, Any] | None = None) -> None:
-    """Write mark.json to `path`; `embedding` says how pictures were marked and is told to whoever reads it."""
+    """Write mark.json to `path`; `embedding` says how images were marked and is told to whoever reads it."""
     said = mark.as_dict()
     key_id = said.pop("key_id")
-    content = {"format": FORMAT, "evalkit": evalkit.__version__, "mark": said, "tokenizer": mark.tokenizer}
+    content = {"format": FORMAT, "evalkit": __version__, "mark": said, "tokenizer": mark.tokenizer}
     write_bytes(Path(path), pretty_json({**content, "key_id": key_id, "embedding": dict(embedding or {})}))
 
 

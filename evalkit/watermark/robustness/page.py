@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from evalkit.runs.report.html import write_run_page
+from evalkit.pages.html import write_run_page
 from evalkit.watermark.robustness.curves import CSS, STYLES, Dot, chart, families, family
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What an attack costs a picture: PSNR, SSIM, and LPIPS where its weights are."""
+"""What an attack costs an image: PSNR, SSIM, and LPIPS where its weights are."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from evalkit.images.sample import Pixels
 from evalkit.metrics.psnr import mse, psnr
 from evalkit.metrics.ssim import ssim
 
-BEST = 100.0  # dB for equal pictures, whose ratio is infinite
+BEST = 100.0  # dB for equal images, whose ratio is infinite
 
 
 class Quality:
-    """`measure` gives psnr (at most 100 dB), ssim and lpips of pictures against what they were; None for other sizes."""
+    """`measure` gives psnr (at most 100 dB), ssim and lpips of images against what they were; None for other sizes."""
 
     def __init__(self, device: str = "cpu") -> None:
         self.lpips: Lpips | None = None

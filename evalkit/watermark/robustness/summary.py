@@ -1,4 +1,4 @@
-"""From p-values of marked and unmarked pictures to rates with exact intervals, AUC and mean quality."""
+"""From p-values of marked and unmarked images to rates with exact intervals, AUC and mean quality."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def summarised(
 
 
 def rates(marked: Floats, plain: Floats, levels: Sequence[float] = LEVELS) -> dict[str, Any]:
-    """For each level the share of marked (tpr) and unmarked (fpr) pictures with p at most the level, Clopper-Pearson, 95 %.
+    """For each level the share of marked (tpr) and unmarked (fpr) images with p at most the level, Clopper-Pearson, 95 %.
 
     `marked`, `plain`: natural logs of p. The level is the exact p's own promise; fpr says what became of it here. `auc`:
-    chance that a marked picture has the smaller p, ties half; nan without either.
+    chance that a marked image has the smaller p, ties half; nan without either.
     """
     row: dict[str, Any] = {"marked": len(marked), "unmarked": len(plain), "auc": auc(marked, plain)}
     for level in levels:

@@ -14,7 +14,7 @@ from evalkit.images import open_images
 
 
 def lively(module: nn.Module, seed: int = 0) -> dict[str, torch.Tensor]:
-    """Random weights through which a picture's signal survives."""
+    """Random weights through which an image's signal survives."""
     generator = torch.Generator().manual_seed(seed)
     state = {}
     for key, value in module.state_dict().items():

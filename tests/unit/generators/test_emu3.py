@@ -72,7 +72,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def model(folder):
-    """With pictures of 2 x 2 codes."""
+    """With images of 2 x 2 codes."""
     whole = load_generator("emu3-gen", folder, "cpu", "float32")
     source = Source("emu3-gen", None, None, "emu3", None, None, torch.device("cpu"), torch.float32)
     assert whole.tokens_per_image == 8100

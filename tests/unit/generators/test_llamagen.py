@@ -1,4 +1,4 @@
-"""LlamaGen: official names, files, samplers, captions, and what comes out as a picture."""
+"""LlamaGen: official names, files, samplers, captions, and what comes out as an image."""
 
 from __future__ import annotations
 

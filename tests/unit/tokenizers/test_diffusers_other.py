@@ -1,4 +1,4 @@
-"""DC-AE, RAE and VQModel: tiny folders written by diffusers itself, the same codes and pictures as diffusers gives."""
+"""DC-AE, RAE and VQModel: tiny folders written by diffusers itself, the same codes and images as diffusers gives."""
 
 import pytest
 import torch
@@ -104,7 +104,7 @@ def test_rae_takes_the_size_its_decoder_makes(tmp_path):
     rae(tmp_path)
     model = load_tokenizer("rae", tmp_path, device="cpu")
     assert (model.native_size, model.multiple) == (16, 8)
-    with pytest.raises(EvalkitError, match="16x16 pictures only"):
+    with pytest.raises(EvalkitError, match="16x16 images only"):
         model.encode(torch.rand(1, 3, 24, 24))
 
 

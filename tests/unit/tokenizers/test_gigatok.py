@@ -118,5 +118,5 @@ def test_a_layer_equals_torchs_attention():
 
 
 def test_other_sides_are_refused(tiny):
-    with pytest.raises(EvalkitError, match="8x8 pictures only"):
+    with pytest.raises(EvalkitError, match="8x8 images only"):
         load(tiny).encode(pictures(1, 16))

@@ -117,7 +117,7 @@ def test_wrong_sizes_and_wrong_numbers_of_tokens_are_named(tiny):
     model = tiny(TiTok, VQ, weights="titok-bl64")
     with pytest.raises(EvalkitError, match="16x16"):
         model.encode(torch.rand(1, 3, 32, 32))
-    with pytest.raises(EvalkitError, match="decodes 4 tokens a picture; 3 given"):
+    with pytest.raises(EvalkitError, match="decodes 4 tokens per image; 3 given"):
         model.decode(model.codes(indices=torch.zeros(1, 3)))
 
 

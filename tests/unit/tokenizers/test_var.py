@@ -1,4 +1,4 @@
-"""VAR: official names, the residual loop over the scales and its hook, shared convolutions, pictures clamped inside."""
+"""VAR: official names, the residual loop over the scales and its hook, shared convolutions, images clamped inside."""
 
 import pytest
 import torch
@@ -110,7 +110,7 @@ def test_the_code_search_stays_in_float32_under_autocast(tiny, model):
     [Codes(indices=torch.zeros(1, 16, dtype=torch.long)), Codes(bits=torch.zeros(1, 30, 4, dtype=torch.int8))],
 )
 def test_codes_of_one_scale_alone_are_refused(model, codes):
-    with pytest.raises(EvalkitError, match="30 codes a picture"):
+    with pytest.raises(EvalkitError, match="30 codes per image"):
         model.decode(codes)
 
 

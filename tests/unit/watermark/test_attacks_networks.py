@@ -356,7 +356,7 @@ def test_folders_that_hold_no_img2img_model_are_refused(pipeline, photos, tmp_pa
 
 
 def test_a_list_stolen_from_marked_pictures_takes_the_mark_away(world):
-    """The whole way of a thief: marked and clean pictures, their codes, the histogram, removal by the stolen list."""
+    """The whole way of a thief: marked and clean images, their codes, the histogram, removal by the stolen list."""
     from evalkit.watermark.attacks import list_auc, theft_histogram
     from evalkit.watermark.attacks.theft import occurring
 

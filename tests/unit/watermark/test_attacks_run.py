@@ -8,7 +8,7 @@ from PIL import Image
 
 from evalkit.errors import EvalkitError
 from evalkit.images.decode import decode_image
-from evalkit.runs.job import Progress
+from evalkit.jobs.job import Progress
 from evalkit.watermark.attacks.base import PixelAttack, seed_of
 from evalkit.watermark.attacks.run import attack_folder, file_stems
 from evalkit.watermark.attacks.spelling import read_attack, read_attacks

@@ -82,7 +82,7 @@ def test_back_returns_to_the_size_before_the_chain():
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(spelling, said):
-    if said is None:  # depends on the picture
+    if said is None:  # depends on the image
         with pytest.raises(EvalkitError, match="kernel must be odd"):
             read_attack(spelling).apply(picture())
         return

@@ -38,7 +38,7 @@ def test_every_caption_fits_the_vocabulary_of_world_ar(task):
         ("a photo of a dog", (Wanted("dog"),), None),
         ("A photo of three kittens.", (Wanted("cat", 3),), None),
         ("two pairs of scissors", (Wanted("scissors", 2),), None),
-        ("an image of a pair of green scissors", (Wanted("scissors", 1, "green"),), None),
+        ("a picture of a pair of green scissors", (Wanted("scissors", 1, "green"),), None),
         ("a photo of an apple to the left of a mug", (Wanted("apple"), Wanted("cup")), "left of"),
         ("a red alarm clock and a blue seat", (Wanted("clock", 1, "red"), Wanted("chair", 1, "blue")), None),
     ],

@@ -9,7 +9,7 @@ from evalkit.generators.base import Request
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.registry import load_generator
 from evalkit.generators.sampling import Sampler
-from evalkit.probes.generation.prompts import load_prompts
+from evalkit.prompts.load import load_prompts
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.world.detector import detect
 from evalkit.world.judge import summary, verdict

@@ -13,8 +13,8 @@ from evalkit.generators.nets.head_budgets import BudgetCache
 from evalkit.generators.registry import Source
 from evalkit.generators.sampling import Sampler
 from evalkit.generators.var import Var, VarConfig
-from evalkit.probes.generation import generate_images
-from evalkit.runs.job import RunOptions
+from evalkit.jobs.job import RunOptions
+from evalkit.tasks.generate import generate_images
 from evalkit.tokenizers.nets.taming import TamingConfig
 from evalkit.tokenizers.var import Var as VarTokenizer
 from evalkit.tokenizers.var import VarConfig as VarTokenizerConfig

@@ -1,0 +1,181 @@
+"""Accelerated runs: what they gain against the plain loop, measured on a few of the same requests, and what they report."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from evalkit.errors import EvalkitError
+from evalkit.generators.accelerate.settings import KINDS, Settings, parse
+from evalkit.generators.accelerate.start import Acceleration, accelerate
+from evalkit.generators.base import Generator, Image, Request
+from evalkit.runs.store import Result
+from evalkit.stats.intervals import ratio_interval
+
+FEW = 2  # requests that are drawn both ways to measure the gain
+# (metric, what is divided, by what, unit)
+RATIOS = (
+    ("step_compression", "codes", "target_evaluations", "codes a pass"),
+    ("acceptance_length", "kept", "rounds", "codes a round"),
+)
+Loader = Callable[[str], Generator]
+
+
+def start(generator: Generator, asked: str | Settings, load: Loader) -> Acceleration:
+    """Accelerate `generator` as typed; raises `EvalkitError` for what it cannot do."""
+    return accelerate(generator, parse(asked) if isinstance(asked, str) else asked, load)
+
+
+def restore(generator: Generator, said: Mapping[str, Any], load: Loader) -> Acceleration:
+    """Accelerate `generator` as a run's plan says; raises `EvalkitError` where the draft's weights are others."""
+    kind = KINDS.get(str(said.get("kind")))
+    if kind is None:
+        raise EvalkitError(f"this version of evalkit knows no acceleration called {said.get('kind')!r}")
+    names = {each.name for each in fields(kind)}
+    typed = ",".join(f"{name}={value}" for name, value in said.items() if name in names)
+    made = accelerate(generator, parse(f"{said['kind']}:{typed}"), load)
+    if made.draft is not None and made.draft.weights_sha256 != said.get("draft_weights"):
+        raise EvalkitError(
+            f"the draft's weights here are not those of the run (sha256 {str(said.get('draft_weights'))[:12]}…)"
+        )
+    return made
+
+
+def notes_of(samples: pa.Table) -> list[dict[str, Any]]:
+    """What each image of an accelerated run took, in row order."""
+    told = [json.loads(each) for each in samples["notes"].to_pylist() if each]
+    return [each["acceleration"] for each in told if isinstance(each, dict) and "acceleration" in each]
+
+
+def results(samples: pa.Table, dataset: str) -> list[Result]:
+    """Step compression and acceptance length over all images, with intervals over images; none for HACK."""
+    notes = notes_of(samples)
+    rows = []
+    for metric, top, bottom, unit in RATIOS:
+        if not notes or not sum(each[bottom] for each in notes):
+            continue
+        columns = (np.array([each[name] for each in notes], dtype=np.float64) for name in (top, bottom))
+        found = ratio_interval(*columns)
+        rows.append(
+            Result(
+                "generate",
+                dataset,
+                metric,
+                found.value,
+                found.low,
+                found.high,
+                found.method,
+                found.n,
+                unit,
+                "higher",
+                "",
+            )
+        )
+    return rows
+
+
+def report(acceleration: Acceleration, samples: pa.Table, requests: Sequence[Request]) -> dict[str, Any]:
+    """What the record keeps: settings, totals, whether the law is the plain loop's, speed and memory beside it."""
+    measured = measure(acceleration, requests)
+    return {**acceleration.report(notes_of(samples)), **measured}
+
+
+def measure(acceleration: Acceleration, requests: Sequence[Request]) -> dict[str, Any]:
+    """Seconds and peak memory of both loops on the same few requests; speculation alone and beside a whole plain batch.
+
+    Where a loop runs out of memory or fails, the gain is not measured and `speed_up` is None, with the reason.
+    """
+    generator = acceleration.generator
+    few = list(requests[:FEW])
+    try:
+        acceleration.off()
+        whole = generator.rows
+        alone = acceleration.single
+        ours, plain = [], []
+        for request in few:
+            acceleration.on()
+            ours.append(_timed(generator, [request]))
+            acceleration.off()
+            generator.rows = 1 if alone else whole
+            plain.append(_timed(generator, [request]))
+            generator.rows = whole
+        found: dict[str, Any] = {
+            "speed_up": round(_sum(plain, 0) / _sum(ours, 0), 3),
+            "measured_on": f"{len(few)} of the run's requests, {'one at a time' if alone else f'{whole} rows at once'}",
+            "seconds_per_image": round(_sum(ours, 0) / len(few), 4),
+            "seconds_per_image_plain": round(_sum(plain, 0) / len(few), 4),
+        }
+        if alone and len(requests) >= whole > 1:
+            batch = _timed(generator, list(requests[:whole]))[0] / whole
+            found["speed_up_over_batches"] = round(batch / (_sum(ours, 0) / len(few)), 3)
+            found["batch"] = whole
+    except (torch.cuda.OutOfMemoryError, EvalkitError) as error:
+        return {"speed_up": None, "not_measured": str(error).splitlines()[0], **_process_memory()}
+    finally:
+        acceleration.on()
+    memory = {
+        "peak_memory_bytes": max(each[1] for each in ours),
+        "peak_memory_bytes_plain": max(each[1] for each in plain),
+    }
+    return {
+        **found,
+        **({**memory, "peak_memory_of": "the device"} if memory["peak_memory_bytes"] else _process_memory()),
+    }
+
+
+def sentence(said: dict[str, Any]) -> str:
+    """One sentence of what an acceleration changed."""
+    parts = []
+    if said.get("step_compression") is not None:
+        parts.append(f"{said['step_compression']:.2f} codes a pass of the model")
+    if said.get("acceptance_length") is not None:
+        parts.append(f"{said['acceptance_length']:.2f} drafted codes kept a round")
+    if said.get("kv_bytes_plain"):
+        parts.append(f"{100 * said['kv_bytes'] / said['kv_bytes_plain']:.0f} % of the plain cache")
+    if said.get("speed_up") is None:
+        parts.append(f"speed not measured ({said.get('not_measured', 'nothing was made')})")
+    else:
+        parts.append(f"{said['speed_up']:.2f} times as fast as the plain loop on {said['measured_on']}")
+    if said.get("speed_up_over_batches") is not None:
+        parts.append(f"{said['speed_up_over_batches']:.2f} times its pace with {said['batch']} at once")
+    if said.get("peak_memory_bytes"):
+        parts.append(f"{said['peak_memory_bytes'] / 2**30:.2f} GiB at most of {said['peak_memory_of']}")
+    return f"{said['kind']}, law of the images {said['law']}: {'; '.join(parts)}"
+
+
+def _timed(generator: Generator, requests: list[Request]) -> tuple[float, int]:
+    """(seconds, peak bytes on the device or 0) of making images; raises `EvalkitError` where one fails."""
+    on_cuda = torch.device(generator.device).type == "cuda"
+    if on_cuda:
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+    started = time.perf_counter()
+    for made in generator.generate(requests):
+        if not isinstance(made, Image):
+            raise EvalkitError(made.reason)
+    if on_cuda:
+        torch.cuda.synchronize()
+    return time.perf_counter() - started, torch.cuda.max_memory_allocated() if on_cuda else 0
+
+
+def _sum(timed: Sequence[tuple[float, int]], at: int) -> float:
+    return sum(each[at] for each in timed)
+
+
+def _process_memory() -> dict[str, Any]:
+    """The most memory that this process ever held, where the system tells."""
+    try:
+        import resource
+    except ImportError:
+        return {"peak_memory_bytes": None, "peak_memory_of": "not told by this system"}
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return {"peak_memory_bytes": peak, "peak_memory_of": "the process, plain loop included"}
