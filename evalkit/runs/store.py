@@ -74,7 +74,7 @@ class RunStore:
         """Open the directory for `plan` (all that decides the results); another plan in it is an error."""
         wanted = canonical_json(plan)
         plan_file = self.path / PLAN
-        if plan_file.exists() and plan_file.read_bytes() != wanted:
+        if plan_file.exists() and plan_file.read_bytes() != wanted and (self.sealed or self._done.any()):
             raise EvalkitError(f"{self.path} holds another run ({_other(plan_file, plan)}); {FRESH}")
         if not plan_file.exists() and self._strangers():
             raise EvalkitError(f"{self.path} is not empty and is not a run directory; give a fresh --out")
@@ -84,6 +84,12 @@ class RunStore:
         self.shards.mkdir(parents=True, exist_ok=True)
         self._done.sweep()
         write_bytes(plan_file, wanted)
+
+    def abandon(self) -> None:
+        """Remove a run of which no shard was finished, so that a mistake leaves nothing behind."""
+        if not self.sealed and not self._done.any():
+            shutil.rmtree(self.shards, ignore_errors=True)
+            (self.path / PLAN).unlink(missing_ok=True)
 
     def has(self, key: str) -> bool:
         """Whether the shard `key` is done, and its bytes are those that were written."""
