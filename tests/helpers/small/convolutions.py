@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
-
 from evalkit.tokenizers.chameleon import Chameleon
 from evalkit.tokenizers.elm import ElmBAE, ElmConfig
 from evalkit.tokenizers.gumbel import TamingGumbel
@@ -60,13 +58,6 @@ def bits(shape: tuple[int, ...]) -> Callable[[Any], Arrays]:
     return run
 
 
-def residual(model: Any) -> Arrays:
-    """VAR's scales, and which of its convolutions each of the ten official scales takes."""
-    bank = model.network.quantize.quant_resi
-    taken = [list(bank.qresi_ls).index(bank.at(scale, 10)) for scale in range(10)]
-    return {**around(30, 16)(model), "convolutions": torch.tensor(taken)}
-
-
 MASKBIT = MaskGitConfig(z=5, mult=(1, 2), ch=32, blocks=2, maskbit=True)
 SCHEDULE = ((1, 1), (2, 3), (4, 4), (8, 8))
 CONVOLUTIONS |= {
@@ -94,7 +85,7 @@ CONVOLUTIONS |= {
         "": Case(OpenMagvit, OpenMagvitConfig(bits=6, mult=(1, 2), size=16, ch=32, blocks=1), bits((64, 6)), CONV)
     },
     "elm": {"": Case(ElmBAE, ElmConfig(bits=6, mult=(1, 2), ch=32, blocks=1, z=32), bits((64, 6)), CONV)},
-    "var": {"": Case(Var, VarConfig((1, 2, 3, 4), FUSED, 16), residual, CONV)},
+    "var": {"": Case(Var, VarConfig((1, 2, 3, 4), FUSED, 16), around(30, 16), CONV)},
     "infinity": {
         "": Case(
             Infinity,
