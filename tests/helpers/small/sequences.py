@@ -183,7 +183,7 @@ SEQUENCES: dict[str, dict[str, Case]] = {
             DetailFlow,
             DetailFlowConfig(8, 2, 16, 4, SiglipSize(16, 2, 2, 24), SiglipSize(12, 2, 3, 20), 16, 4, 4),
             prefixes,
-            (*VIT, (r"\.out_proj", 1.0)),
+            VIT,
         )
     },
     "d-ar": {

@@ -15,7 +15,7 @@ from evalkit.generators.guidance import Guidance
 from evalkit.generators.llamagen import LlamaGen, LlamaGenConfig, LlamaGenText
 from evalkit.generators.nets.caption import TextFeatures
 from evalkit.generators.nets.caption_text import clean_caption
-from evalkit.generators.nets.llama import rope_1d, rope_2d, with_prefix
+from evalkit.generators.nets.llama import FeedForward, rope_1d, rope_2d, with_prefix
 from evalkit.generators.registry import GENERATORS, Source
 from evalkit.generators.sampling import Sampler
 
@@ -101,6 +101,13 @@ def test_the_rotary_table_vanishes_at_the_class_and_turns_by_row_and_column() ->
     torch.testing.assert_close(torch.sin(angles[..., 1]), torch.sin(rows * 0.01))
     torch.testing.assert_close(torch.sin(angles[..., 2]), torch.sin(columns))
     torch.testing.assert_close(rope_1d(5, 8)[:, 1, 1], torch.sin(torch.arange(5.0) * 0.1))
+
+
+@pytest.mark.parametrize(("width", "hidden"), [(768, 2048), (1024, 2816), (1280, 3584), (1536, 4096), (3200, 8704)])
+def test_the_feed_forward_is_as_wide_as_in_the_official_files(width: int, hidden: int) -> None:
+    with torch.device("meta"):
+        layer = FeedForward(width)
+    assert layer.w1.weight.shape == layer.w3.weight.shape == (hidden, width)
 
 
 def test_guidance_stops_after_the_interval() -> None:
