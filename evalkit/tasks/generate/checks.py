@@ -15,6 +15,7 @@ from evalkit.generators.guidance import Guidance
 from evalkit.generators.registry import GENERATORS, load_generator
 from evalkit.generators.sampling import Sampler
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome, chosen
+from evalkit.metrics.generation import IMAGES_FAILED, IMAGES_MADE
 from evalkit.runs.store import Run
 from evalkit.tasks.generate.acceleration import restore, results
 
@@ -29,7 +30,7 @@ class GenerationChecks(Checks):
     def recompute(self, run: Run, how: How) -> Outcome:
         """Counts from the rows; the rows against the images' bytes and the manifest."""
         failed = run.samples.num_rows - run.samples["error"].null_count
-        counts: dict[str, object] = {"images_made": run.samples.num_rows - failed, "images_failed": failed}
+        counts: dict[str, object] = {IMAGES_MADE.name: run.samples.num_rows - failed, IMAGES_FAILED.name: failed}
         counts.update((each.metric, each.value) for each in results(run.samples, ""))
         bad = [
             Failure("results.json", f"{row['metric']} is {row['value']}, the rows give {counts.get(row['metric'])}")

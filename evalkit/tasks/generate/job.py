@@ -15,6 +15,8 @@ from evalkit.generators.base import Generator, Request
 from evalkit.generators.sampling import Sampler
 from evalkit.jobs.job import Job, RunOptions, Shard, split
 from evalkit.jobs.timers import Timers
+from evalkit.metrics.generation import IMAGES_FAILED, IMAGES_MADE
+from evalkit.metrics.metric import Metric
 from evalkit.prompts.load import PromptSet
 from evalkit.runs.record import environment, now
 from evalkit.runs.store import Result, Run, RunStore, read_run, results_json, write_bytes
@@ -139,11 +141,13 @@ class GenerationJob(Job):
     def _results(self, samples: pa.Table) -> list[Result]:
         failed = samples.num_rows - samples["error"].null_count
 
-        def count(metric: str, value: int, better: str) -> Result:
-            name = self.prompts.name
-            return Result("generate", name, metric, float(value), None, None, "count", samples.num_rows, "", better, "")
+        def count(metric: Metric, value: int) -> Result:
+            n, name = samples.num_rows, self.prompts.name
+            return Result(
+                "generate", name, metric.name, float(value), None, None, "count", n, metric.unit, metric.better, ""
+            )
 
-        made = [count("images_made", samples.num_rows - failed, "higher"), count("images_failed", failed, "lower")]
+        made = [count(IMAGES_MADE, samples.num_rows - failed), count(IMAGES_FAILED, failed)]
         return made if self.acceleration is None else made + results(samples, self.prompts.name)
 
     def _accelerated(self) -> dict[str, Any]:

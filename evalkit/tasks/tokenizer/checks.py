@@ -15,6 +15,7 @@ from evalkit.images.sample import ImageSet, Sample
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome, chosen
 from evalkit.jobs.job import Shard
 from evalkit.jobs.timers import Timers
+from evalkit.metrics.ssim import SSIM
 from evalkit.protocols import Protocol, load_protocol
 from evalkit.runs.store import Run
 from evalkit.tasks.tokenizer.evaluators import Judges
@@ -111,7 +112,7 @@ def _scored_again(
     judges.score(protocol, [pair], Timers())
     failures = []
     for name, value in pair.row.items():
-        if name in ("task", "script", "text_error") or (name == "ssim" and protocol.ssim.data_range == "batch"):
+        if name in ("task", "script", "text_error") or (name == SSIM.name and protocol.ssim.data_range == "batch"):
             continue
         slack = NETWORKS if name.startswith("lpips") else 0.0
         if not _close(value, row[name], SAME, slack):
@@ -178,7 +179,7 @@ def _feed(said: Mapping[str, Any], model: Tokenizer, whole: bool) -> Feed:
 def _fixed(name: str, kept: Mapping[str, Any]) -> bool:
     """Columns that can be compared: those of judges that were there; ssim over batches needs its neighbours."""
     return not (kept.get(name) is None and name.startswith(("lpips", "text", "cer", "wer", "ned", "word"))) and not (
-        name == "ssim" and kept.get("protocol") == "vtbench-2025"
+        name == SSIM.name and kept.get("protocol") == "vtbench-2025"
     )
 
 

@@ -16,7 +16,7 @@ from evalkit.errors import EvalkitError
 from evalkit.images.decode import decode_image
 from evalkit.images.sample import Pixels, Sample
 from evalkit.jsonio import canonical_json
-from evalkit.metrics.psnr import mse
+from evalkit.metrics.psnr import PSNR, mse
 from evalkit.runs.store import write_bytes
 from evalkit.watermark.attacks.base import Attack, File, seed_of
 
@@ -98,7 +98,7 @@ def attacked_rows(
 
 def failed_row(attack: Attack, id: str, reason: str, sha256: str | None) -> dict[str, Any]:
     """A row with nothing but the reason."""
-    empty = ("path", "sha256", "seed", "width", "height", "changed", "psnr")
+    empty = ("path", "sha256", "seed", "width", "height", "changed", PSNR.name)
     return {"id": id, "attack": attack.name, "source_sha256": sha256, "error": reason, **dict.fromkeys(empty)}
 
 
@@ -115,7 +115,7 @@ def _row(attack: Attack, sample: Sample, file: File, path: str, seed: int) -> di
         "width": after.shape[1],
         "height": after.shape[0],
         "changed": not (same and np.array_equal(after, sample.image)),
-        "psnr": _psnr(sample.image, after) if same else None,
+        PSNR.name: _psnr(sample.image, after) if same else None,
         "error": None,
     }
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome
+from evalkit.metrics.watermark import EMBEDDED
 from evalkit.runs.store import Run
 from evalkit.stats.intervals import mean_interval
-from evalkit.watermark.embed.posthoc import RESULTS
 
 SAME = 1e-9  # relative
 
@@ -22,7 +22,7 @@ class EmbedChecks(Checks):
         """Every mean and its interval from the rows; every row's image by its digest."""
         bad: list[Failure] = []
         said = {row["metric"]: row for row in run.results}
-        for metric in RESULTS:
+        for metric in (each.name for each in EMBEDDED):
             values = run.samples[metric].to_numpy(zero_copy_only=False).astype(np.float64)
             if not np.isfinite(values).any():
                 continue

@@ -20,6 +20,7 @@ from evalkit.jobs.engine_inline import run_job
 from evalkit.jobs.job import Job, RunOptions, Shard, split
 from evalkit.jobs.timers import Timers
 from evalkit.jsonio import canonical_json
+from evalkit.metrics.watermark import EMBEDDED
 from evalkit.runs.record import environment, now
 from evalkit.runs.store import Result, Run, RunStore, read_run, results_json, write_bytes
 from evalkit.stats.intervals import mean_interval
@@ -36,17 +37,6 @@ from evalkit.watermark.methods.subject import compared
 
 PLAN_VERSION = 1
 SHARD = 32
-RESULTS = {  # columns whose means are results: (unit, better)
-    "exchanged": ("", "lower"),
-    "green_embedded": ("", "higher"),
-    "green_read_back": ("", "higher"),
-    "psnr_input": ("dB", "higher"),
-    "ssim_input": ("", "higher"),
-    "psnr_reconstruction": ("dB", "higher"),
-    "ssim_reconstruction": ("", "higher"),
-    "psnr_reconstruction_input": ("dB", "higher"),
-    "ssim_reconstruction_input": ("", "higher"),
-}
 
 
 def embed_folder(
@@ -183,13 +173,15 @@ class EmbedJob(Job):
 
     def _results(self, samples: pa.Table) -> list[Result]:
         found = []
-        for metric, (unit, better) in RESULTS.items():
-            values = samples[metric].to_numpy(zero_copy_only=False).astype(np.float64)
+        for metric in EMBEDDED:
+            values = samples[metric.name].to_numpy(zero_copy_only=False).astype(np.float64)
             estimate = mean_interval(values) if np.isfinite(values).any() else None
             if estimate is not None:
                 v, low, high, n = estimate.value, estimate.low, estimate.high, estimate.n
-                name = self.images.name
-                found.append(Result("watermark", name, metric, v, low, high, estimate.method, n, unit, better, ""))
+                told = (metric.unit, metric.better, "")
+                found.append(
+                    Result("watermark", self.images.name, metric.name, v, low, high, estimate.method, n, *told)
+                )
         return found
 
     def _embedding(self) -> dict[str, Any]:
