@@ -16,7 +16,9 @@ from evalkit.tasks.tokenizer.numbers import measured
     ],
 )
 def test_bounds_lie_in_the_range_of_the_metric(metric, bounds, stated):
-    row = measured("reconstruction", "sample", METRICS.get(metric), Estimate(0.95, *bounds, 5, "t"), load_protocol("evalkit-1"))
+    row = measured(
+        "reconstruction", "sample", METRICS.get(metric), Estimate(0.95, *bounds, 5, "t"), load_protocol("evalkit-1")
+    )
     assert (row.low, row.high) == stated
 
 
