@@ -67,8 +67,8 @@ class Checks(ABC):
 
 
 def _import_tasks() -> None:
-    watermark = ("watermark.attacks", "watermark.detection", "watermark.embed")
-    for name in ("tasks.tokenizer", "tasks.generate", *watermark, "leaderboard"):
+    watermark = ("watermark.attacks", "watermark.detection")
+    for name in ("tasks.tokenizer", *watermark, "leaderboard"):
         importlib.import_module(f"evalkit.{name}.checks")
 
 
