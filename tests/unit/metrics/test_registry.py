@@ -3,6 +3,7 @@
 import importlib.metadata
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -75,9 +76,10 @@ def test_entry_points_of_other_packages_are_loaded(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "test_registry", sys.modules[__name__])
     registry = MetricRegistry()
     monkeypatch.setattr(sys.modules[__name__], "TARGET", registry, raising=False)
-    point = importlib.metadata.EntryPoint("outside", "outside_metric", "evalkit.metrics")
+    point = importlib.metadata.EntryPoint("from_outside", "outside_metric", "evalkit.metrics")
     monkeypatch.setattr("evalkit.registry.entry_points", lambda group: [point] if group == "evalkit.metrics" else [])
-    assert "from_outside" in list(registry)
+    assert list(registry)[-1] == "from_outside"
+    assert registry.find("from_outside").label == "from_outside"
 
 
 @pytest.mark.parametrize("wrong", [{"better": "up"}, {"better": ""}])
@@ -95,3 +97,14 @@ def test_reading_the_registry_loads_no_entry_and_its_entries_load_nothing_heavy(
     before, heavy = done.stdout.strip().split("] [")
     assert heavy == "]"
     assert not {f"evalkit.metrics.{name}" for name in MODULES} & set(before.strip("[").replace("'", "").split(", "))
+
+
+def test_the_example_of_the_contributing_page_is_a_metric(monkeypatch):
+    text = (Path(__file__).parents[3] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    source = text.partition("## A metric in")[2].partition("```python\n")[2].partition("```")[0]
+    assert source.count("\n") <= 30
+    list(METRICS)
+    monkeypatch.setattr(METRICS, "_items", dict(METRICS._items))
+    exec(compile(source, "CONTRIBUTING.md", "exec"), {"__name__": "outside"})
+    assert METRICS.get("contrast").better == "higher"
+    assert "contrast" in schema().names
