@@ -107,7 +107,6 @@ PSNR_FACE = Metric(
     unit="dB",
     better="higher",
     low=0.0,
-    high=None,
     source="evalkit.metrics.faces",
     level="pair",
     task="detail",

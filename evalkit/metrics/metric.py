@@ -102,13 +102,13 @@ class Metric:
     name: str
     label: str
     title: str
-    unit: str
     better: Direction
-    low: float | None
-    high: float | None
-    source: str
     level: Level
     task: str
+    source: str = "definition"
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
     needs: tuple[str, ...] = ()
     columns: tuple[pa.Field, ...] = ()
     compute: Callable[[Pair], Mapping[str, Any]] | None = None

@@ -170,7 +170,6 @@ def _declared(rate: Rate, reference: Reference) -> Metric:
         name=f"{rate}_{reference}",
         label=f"{_LABELS[rate]}, {_AGAINST[reference][0]}",
         title=f"{_TITLES[rate]}, {_AGAINST[reference][1]}",
-        unit="",
         better=better,
         low=0.0,
         high=1.0 if rate in ("ned", "word_recall") else None,
