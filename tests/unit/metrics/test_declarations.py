@@ -4,30 +4,33 @@ import pytest
 
 from evalkit.metrics.registry import METRICS
 
-SEALED = {
-    ("dB", "higher", 0.0, None): "psnr psnr_detail psnr_face shift_psnr",
-    ("", "lower", 0.0, 1.0): "mse hf_added ned_truth ned_original",
-    ("", "higher", -1.0, 1.0): "ssim hf_correlation hf_correlation_detail hf_correlation_face",
+SEALED = [  # unit, direction, range, names
+    ("dB", "higher", 0.0, None, "psnr psnr_detail psnr_face shift_psnr"),
+    ("", "lower", 0.0, 1.0, "mse hf_added ned_truth ned_original"),
+    ("", "higher", -1.0, 1.0, "ssim hf_correlation hf_correlation_detail hf_correlation_face"),
     (
         "",
         "higher",
         0.0,
         1.0,
-    ): "ms_ssim hf_energy face_recall codes_used survival_exact survival_8bit survival_jpeg75 shift_codes word_recall_truth word_recall_original",
+        "ms_ssim hf_energy face_recall codes_used survival_exact survival_8bit survival_jpeg75 "
+        "shift_codes word_recall_truth word_recall_original",
+    ),  # fmt: skip
     (
         "",
         "lower",
         0.0,
         None,
-    ): "lpips_alex lpips_vgg lpips_squeeze fid fd_efflite0 fd_dinov2 fd_dinov2_vitb14 fd_dinov2_vits14 fd_clip fd_clip_vitb32 cer_truth wer_truth cer_original wer_original",
-    ("", "lower", None, None): "fid_infinity fd_efflite0_infinity",
-    ("bit/px", "lower", 0.0, None): "bpp",
-    ("codes", "higher", 1.0, None): "code_perplexity",
-}
+        "lpips_alex lpips_vgg lpips_squeeze fid fd_efflite0 fd_dinov2 fd_dinov2_vitb14 "
+        "fd_dinov2_vits14 fd_clip fd_clip_vitb32 cer_truth wer_truth cer_original wer_original",
+    ),  # fmt: skip
+    ("", "lower", None, None, "fid_infinity fd_efflite0_infinity"),
+    ("bit/px", "lower", 0.0, None, "bpp"),
+    ("codes", "higher", 1.0, None, "code_perplexity"),
+]
 
 
-@pytest.mark.parametrize("told", SEALED, ids=str)
-def test_units_directions_and_ranges_are_those_of_sealed_runs(told):
-    for name in SEALED[told].split():
-        metric = METRICS.get(name)
-        assert (metric.unit, metric.better, metric.low, metric.high) == told, name
+@pytest.mark.parametrize(("unit", "better", "low", "high", "names"), SEALED)
+def test_units_directions_and_ranges_are_those_of_sealed_runs(unit, better, low, high, names):
+    for metric in map(METRICS.get, names.split()):
+        assert (metric.unit, metric.better, metric.low, metric.high) == (unit, better, low, high), metric.name
