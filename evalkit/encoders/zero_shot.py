@@ -102,7 +102,9 @@ class ClipZeroShot(ZeroShot):
         if not images:
             return []
         words = torch.stack([self._word(choice.sentences) for choice in choices])
-        logits = SHARPNESS * (self.image_features(images)[:, None].double() * words).sum(-1)  # a product rounds by batch
+        logits = SHARPNESS * (self.image_features(images)[:, None].double() * words).sum(
+            -1
+        )  # a product rounds by batch
         best = logits.softmax(1).max(1)
         return [Chosen(choices[i].word, p) for i, p in zip(best.indices.tolist(), best.values.tolist(), strict=True)]
 
