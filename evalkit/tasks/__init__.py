@@ -1,0 +1,1 @@
+"""One folder for each task that is no domain of its own."""
