@@ -118,8 +118,10 @@ def _number(text: str, name: str) -> float:
 
 
 def _on_line(text: str, name: str) -> str:
-    words = r"[\s_-]+".join(re.escape(word) for word in name.split())
-    found = re.search(rf"(?im)^[\W_]*{words}[\s*_`]*[:：][\s*_`]*(-?\d+(?:\.\d+)?)(?:\s*/\s*\d+)?\s*[*_`.]*\s*$", text)
+    words = r"[ \t_-]+".join(re.escape(word) for word in name.split())
+    before = r"^[^\w\n]{0,12}(?:\d{1,3}[.)][^\w\n]{0,6})?_{0,3}"
+    score = r"[ \t*_`]{0,12}[:：][ \t*_`]{0,12}(-?\d{1,9}(?:\.\d{1,9})?)(?:[ \t]{0,3}/[ \t]{0,3}\d{1,3})?"
+    found = re.search(rf"(?im){before}{words}{score}[ \t*_`.]{{0,12}}\r?$", text)
     if found is None:
         raise NoAnswer(f"there is no line with {name!r} and its score")
     return found.group(1)

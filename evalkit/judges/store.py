@@ -63,10 +63,9 @@ class ReplyStore:
             "reply": raw.as_json(),
             "about": dict(about),
         }
-        text = redacted(json.dumps(line, ensure_ascii=False, allow_nan=False))
-        kept = raw_reply_of(json.loads(text)["reply"])
+        data = redacted(json.dumps(line, ensure_ascii=False, allow_nan=False)).encode("utf-8", "replace") + b"\n"
+        kept = raw_reply_of(json.loads(data)["reply"])
         with self._lock:
-            data = text.encode("utf-8", "replace") + b"\n"
             while data:  # one call as a rule, so that lines of several processes do not mix
                 data = data[os.write(self._file, data) :]
             if kept.kind != "error":
