@@ -16,6 +16,7 @@ from evalkit.stats.intervals import mean_interval
 
 Weights = Literal["none", "linear", "quadratic"]
 _RESAMPLES = 2000
+_PIECE = 4_000_000  # counts held at once
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,7 @@ def kappa(
         return Estimate(value, None, None, len(a), "undefined: both raters give one and the same label", level)
     if len(tables) < 2:
         return Estimate(value, None, None, len(a), "no interval: there is one cluster", level)
-    drawn = np.random.default_rng([seed, len(tables)]).multinomial(
-        len(tables), np.full(len(tables), 1 / len(tables)), _RESAMPLES
-    )
-    values = _kappa(np.tensordot(drawn, tables, 1), cost)
+    values = _kappa(_drawn(tables, clusters is not None, seed), cost)
     low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
     units = "clusters" if clusters is not None else "items"
     said = f"percentile bootstrap over {len(tables)} {units}, {_RESAMPLES} resamples"
@@ -103,6 +101,21 @@ def _tables(cells: npt.NDArray[np.int64], size: int, clusters: Sequence[object] 
     tables = np.zeros((int(units.max()) + 1, size, size))
     np.add.at(tables, (units, cells[:, 0], cells[:, 1]), 1)
     return tables
+
+
+def _drawn(tables: npt.NDArray[np.float64], clustered: bool, seed: int) -> npt.NDArray[np.float64]:
+    """Tables of resampled units [resamples, size, size]."""
+    n = len(tables)
+    rng = np.random.default_rng([seed, n])
+    if not clustered:  # items that were drawn with replacement: their cells are multinomial
+        whole = tables.sum(0)
+        return np.asarray(rng.multinomial(n, whole.ravel() / n, _RESAMPLES).reshape(-1, *whole.shape), np.float64)
+    piece = max(1, _PIECE // n)
+    parts = [
+        np.tensordot(rng.multinomial(n, np.full(n, 1 / n), min(piece, _RESAMPLES - start)), tables, 1)
+        for start in range(0, _RESAMPLES, piece)
+    ]
+    return np.concatenate(parts)
 
 
 def _coded(clusters: Sequence[object] | None) -> list[int] | None:

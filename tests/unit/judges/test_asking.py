@@ -222,8 +222,7 @@ def test_one_deadline_holds_for_all_questions_together(fake, tmp_path):
         replies = ask(judge_of(fake, in_flight=2), questions(30), READER, store=store, options=AskOptions(deadline=0.8))
         assert len(store) == 1
     assert time.monotonic() - began < 2.5
-    assert replies[0].answered
-    assert {r.state for r in replies[1:]} == {"failed"}
+    assert sorted(r.state for r in replies) == ["answered", *["failed"] * 29]
     assert replies[-1].detail == "deadline"
 
 

@@ -23,8 +23,8 @@ COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown",
 SAMPLES = 4  # images of a prompt
 
 # classes are matched by their number; three have other names than in COCO
-_RENAMED = {"mouse": "computer mouse", "remote": "tv remote", "keyboard": "computer keyboard"}
-CLASSES = tuple(_RENAMED.get(name, name) for name in COCO_CLASSES)
+RENAMED = {"mouse": "computer mouse", "remote": "tv remote", "keyboard": "computer keyboard"}
+CLASSES = tuple(RENAMED.get(name, name) for name in COCO_CLASSES)
 
 
 @dataclass(frozen=True)
