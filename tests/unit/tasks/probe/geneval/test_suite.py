@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from evalkit.encoders.detectors.base import load_detector
+from evalkit.encoders.detectors.coco import COCO_CLASSES
 from evalkit.encoders.detectors.detection import Detection
 from evalkit.encoders.detectors.mask2former import Mask2FormerDetector
 from evalkit.encoders.detectors.resize import Scale
+from evalkit.encoders.detectors.rle import Mask
 from evalkit.encoders.zero_shot import Chosen, ZeroShot
 from evalkit.errors import EvalkitError
 from evalkit.tasks.probe.coverage import coverage
@@ -74,10 +76,7 @@ def test_evidence_does_not_depend_on_the_order_of_the_images(geneval, tiny):
 
 def test_detector_classes_are_matched_by_number_and_evidence_by_name(geneval):
     class Mice:
-        classes = (
-            load_detector.__globals__["DETECTORS"]
-            and __import__("evalkit.encoders.detectors.coco", fromlist=["x"]).COCO_CLASSES
-        )
+        classes = COCO_CLASSES
 
         def __call__(self, images):
             return [(Detection("mouse", (0.0, 0.0, 5.0, 5.0), 0.99),) for _ in images]
@@ -107,9 +106,7 @@ def test_the_detector_of_the_world_scores_what_was_drawn_and_not_what_was_not():
 
 def boxed(geneval, n=30):
     rng = np.random.default_rng(0)
-    mask = "0" * 300
-    from evalkit.encoders.detectors.rle import Mask
-
+    mask = Mask(512, 512, "0" * 300)
     for prompt in geneval.prompts():
         for sample in range(4):
             boxes = []
@@ -117,7 +114,7 @@ def boxed(geneval, n=30):
                 left, top, width, height = rng.integers(1, 256, 4).tolist()
                 label = prompt.include[place % len(prompt.include)].name if place < 4 else geneval.classes[place]
                 corners = (float(left), float(top), float(left + width), float(top + height))
-                boxes.append(Detection(label, corners, float(rng.random()), Mask(512, 512, mask), "red", 0.5))
+                boxes.append(Detection(label, corners, float(rng.random()), mask, "red", 0.5))
             yield ImageEvidence(f"{prompt.id}/{sample}", prompt.id, sample, (512, 512), "0" * 64, tuple(boxes))
 
 
