@@ -72,6 +72,25 @@ def apply_policy(
     )
 
 
+def filled(items: Sequence[Item], policy: Policy | str, scale: Scale) -> list[tuple[str, float]]:
+    """Category and value of the items that a policy keeps, for intervals; a random guess stands at its expectation.
+
+    Raises `EvalkitError` where the policy gives no score.
+    """
+    rule = policy_of(policy) if isinstance(policy, str) else policy
+    kept = []
+    for item in items:
+        action = "" if item.value is not None else rule.action(item.state)
+        if action == "abort":
+            raise EvalkitError(
+                f"{item.id} is {item.state}, and the policy {rule.name} gives no score then. Judge it again"
+            )
+        if action != "drop":
+            ends = {"zero": 0.0, "worst": scale.low, "random": (scale.low + scale.high) / 2}
+            kept.append((item.category, _or(item.value, ends.get(action, math.nan))))
+    return kept
+
+
 def _scored(
     items: Sequence[Item],
     rule: Policy,

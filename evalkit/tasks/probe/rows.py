@@ -34,14 +34,14 @@ class ProbeRow:
 class ProbeScore:
     """One number of a probe: its `name`, the `task` it is of (empty: all), and the estimate on the scale `low` to `high`.
 
-    `bounds`: the value with all lost items worst and best, where items may be lost. `note`: what a reader must know.
+    `high` None: the scale has no upper end. `bounds`: the value with all lost items worst and best, where items may be lost. `note`: what a reader must know.
     """
 
     name: str
     task: str
     estimate: Estimate
     low: float = 0.0
-    high: float = 1.0
+    high: float | None = 1.0
     bounds: tuple[float, float] | None = None
     note: str = ""
 
