@@ -20,6 +20,7 @@ from evalkit.weights.find import hub_folder
 from evalkit.weights.reading import file_sha256
 
 _BLANKS = str.maketrans({"\u2581": " ", "\u0120": " ", "\u010a": "\n"})  # as tokenizers write blanks and line ends
+_TEMPLATE = "chat_template_kwargs"  # the one extra field that means the same here as on a server
 _MOST = 2048  # new tokens where a request names no limit
 
 
@@ -53,21 +54,31 @@ class TransformersJudge(Judge):
         self._lock = threading.Lock()
 
     def reply(self, request: JudgeRequest, deadline: float) -> RawReply:
-        """The raw reply. A schema is refused; nothing but generation itself is waited for beyond the deadline."""
-        if request.parameters.schema is not None:
-            return RawReply("error", error="a local judge takes no schema")
+        """The raw reply. A reply that was begun is finished even where the deadline passes meanwhile."""
+        given = request.parameters
+        if odd := [*(["schema"] if given.schema is not None else []), *sorted(set(given.extra) - {_TEMPLATE})]:
+            return RawReply("error", error=f"a local judge takes no {odd[0]}")
         with self._lock:
             began = time.monotonic()
             if began >= deadline:
                 return RawReply("error", error="deadline")
-            return self._generated(request, began)
+            try:
+                return self._generated(request, began)
+            except Exception as error:  # the library raises many kinds for chats and images that a model does not take
+                said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+                return RawReply("error", error=f"{self.model} gave no reply: {said}")
 
     @torch.inference_mode()
     def _generated(self, request: JudgeRequest, began: float) -> RawReply:
         given = request.parameters
         chat = [{"role": m.role, "content": [_part(part) for part in m.parts]} for m in request.messages]
         inputs = self.processor.apply_chat_template(
-            chat, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt", **dict(given.extra)
+            chat,
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+            **dict(given.extra.get(_TEMPLATE, {})),
         ).to(self.network.device, dtype=self.network.dtype)
         sampling: dict[str, Any] = {"do_sample": False}
         if given.temperature:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -57,8 +58,12 @@ def checked(images: Sequence[Pixels], who: str) -> list[Pixels]:
 Load = Callable[[str | Path | None, torch.device], Detector]
 
 
+_MODULES = ("evalkit.encoders.detectors.mask2former", "evalkit.encoders.detectors.world")
+
+
 def _import_detectors() -> None:
-    from evalkit.encoders.detectors import mask2former, world  # noqa: F401
+    for module in _MODULES:
+        importlib.import_module(module)
 
 
 DETECTORS: Registry[Load] = Registry("detector", _import_detectors, "evalkit.encoders")

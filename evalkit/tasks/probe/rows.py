@@ -34,7 +34,8 @@ class ProbeRow:
 class ProbeScore:
     """One number of a probe: its `name`, the `task` it is of (empty: all), and the estimate on the scale `low` to `high`.
 
-    `high` None: the scale has no upper end. `bounds`: the value with all lost items worst and best, where items may be lost. `note`: what a reader must know.
+    `high` None: the scale has no upper end. `bounds`: the value with all lost items worst and best, where items may be
+    lost. `note`: what a reader must know.
     """
 
     name: str

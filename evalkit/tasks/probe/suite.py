@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -72,8 +73,12 @@ class Suite(Protocol):
         """The scores; pure, so that `verify` gets them from the rows alone."""
 
 
+_MODULES = ("evalkit.tasks.probe.geneval.suite",)
+
+
 def _import_suites() -> None:
-    from evalkit.tasks.probe.geneval import suite  # noqa: F401
+    for module in _MODULES:
+        importlib.import_module(module)
 
 
 SUITES: Registry[Callable[[], Suite]] = Registry("probe", _import_suites, "evalkit.probes")

@@ -96,7 +96,24 @@ def test_several_turns_are_one_chat(judge):
 def test_what_it_cannot_do_is_a_reply_and_no_exception(judge):
     asked = question("?", parameters=Parameters(schema={"type": "object"}))
     assert judge.reply(asked, late()).error == "a local judge takes no schema"
+    other = question("?", parameters=Parameters(extra={"best_of": 4}))
+    assert judge.reply(other, late()).error == "a local judge takes no best_of"
     assert judge.reply(question("?"), time.monotonic() - 1).error == "deadline"
+    broken = question("<image>", parameters=Parameters(max_tokens=1))  # a mark without its image
+    assert judge.reply(broken, late()).error.startswith(f"{judge.model} gave no reply")
+
+
+def test_fields_of_the_chat_template_reach_it(judge):
+    template = judge.processor.chat_template
+    judge.processor.chat_template = template + "{% if enable_thinking is defined %} no{% endif %}"
+    try:
+        plain, changed = (
+            judge.reply(question("?", parameters=Parameters(max_tokens=1, extra=extra)), late()).prompt_tokens
+            for extra in ({}, {"chat_template_kwargs": {"enable_thinking": False}})
+        )
+    finally:
+        judge.processor.chat_template = template
+    assert changed == plain + 1
 
 
 def test_replies_are_kept_by_the_digest_of_the_weights(judge, tmp_path):
