@@ -76,4 +76,14 @@ def raw_reply_of(plain: Mapping[str, Any]) -> RawReply:
         for text, logprob, top in plain.get("tokens", [])
     )
     rest = {name: value for name, value in plain.items() if name != "tokens"}
+    odd = [name for name, value in rest.items() if not isinstance(value, _TYPES[name]) or isinstance(value, bool)]
+    if odd or rest.get("kind", "answer") not in ("answer", "blocked", "error"):
+        raise ValueError(f"{odd or 'kind'} is not of a reply")
     return RawReply(**rest, tokens=tokens)
+
+
+_NUMBERS = {"prompt_tokens": int, "completion_tokens": int, "attempts": int, "seconds": (int, float)}
+_TYPES: dict[str, Any] = {
+    **dict.fromkeys(("kind", "text", "finish", "refusal", "error", "model", "fingerprint"), str),
+    **_NUMBERS,
+}

@@ -74,6 +74,8 @@ def key_for(url: str) -> str | None:
     own = os.environ.get(OWN_KEY, "").strip()
     theirs = os.environ.get(OPENAI_KEY, "").strip()
     key = own or (theirs if mine == origin(os.environ.get("OPENAI_BASE_URL") or OPENAI) else "")
+    if any(ord(character) < 33 or ord(character) > 126 for character in key):
+        raise EvalkitError(f"the key in {OWN_KEY if own else OPENAI_KEY} holds blanks or odd characters. Set it again")
     parts = urllib.parse.urlsplit(url)
     if key and parts.scheme != "https" and not _is_near(parts.hostname or ""):
         raise EvalkitError(f"a key would go to {mine} in clear. Give an https address, or unset {OWN_KEY}")

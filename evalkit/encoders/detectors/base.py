@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,7 +21,8 @@ from evalkit.registry import Registry
 class Detector(ABC):
     """Finds instances of the classes it knows; what it finds in an image does not depend on the batch.
 
-    `floor`: detections of a lower score are not reported, so rules cannot ask for less.
+    `floor`: detections of a lower score are not reported, so rules cannot ask for less. `sees_colors`: whether it names
+    the colour of what it finds. `settings`: how images are brought to the network, where that can be chosen.
     """
 
     id: str
@@ -28,6 +30,8 @@ class Detector(ABC):
     classes: tuple[str, ...]
     weights_sha256: str | None = None
     floor: float = 0.0
+    sees_colors: bool = False
+    settings: Mapping[str, float] = MappingProxyType({})
     kind: Literal["boxes"] = "boxes"
 
     @abstractmethod
@@ -35,13 +39,14 @@ class Detector(ABC):
         """What is in each of the uint8 [H, W, 3] images; sizes may differ. The surest instance comes first."""
 
     @property
-    def facts(self) -> dict[str, str | float | None]:
+    def facts(self) -> dict[str, Any]:
         """What a record says of this detector."""
         return {
             "encoder": self.id,
             "version": self.version,
             "weights_sha256": self.weights_sha256,
             "floor": self.floor,
+            **self.settings,
         }
 
 

@@ -52,6 +52,7 @@ class Mask2FormerDetector(Detector):
         """`folder`: config.json and model.safetensors in transformers' layout. Raises `WeightsError`."""
         self.id, self.floor, self.device, self.scale = id, floor, device, scale or Scale()
         self.classes = COCO_CLASSES
+        self.settings = {"short_side": self.scale.short, "long_side": self.scale.long}
         self.batch = batch or (8 if device.type == "cuda" else 1)
         self.network = _network(folder).to(device)
         self.version = f"transformers {importlib.metadata.version('transformers')}"

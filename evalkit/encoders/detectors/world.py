@@ -24,6 +24,7 @@ class WorldDetector(Detector):
     version = "1"
     classes = CLASS_NAMES
     floor = THRESHOLD
+    sees_colors = True
 
     def __call__(self, images: Sequence[Pixels]) -> list[Boxes]:
         """Things with their colours; boxes are in pixels of the given image. Raises `EvalkitError` if it is not square."""

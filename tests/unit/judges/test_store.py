@@ -43,7 +43,17 @@ def test_a_line_that_broke_off_is_passed_over_and_the_next_one_is_whole(tmp_path
 
 
 @pytest.mark.parametrize(
-    "line", [b"[]", b"3", b'{"key": 1}', b'{"key": "a", "reply": {"odd": 1}}', b"\xff\xfe", b"[" * 100_000]
+    "line",
+    [
+        b"[]",
+        b"3",
+        b'{"key": 1}',
+        b'{"key": "a", "reply": {"odd": 1}}',
+        b'{"key": "a", "reply": {"text": 1}}',
+        b'{"key": "a", "reply": {"kind": "x"}}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+    ],
 )
 def test_lines_of_something_else_are_counted_and_do_no_harm(tmp_path, line):
     path = tmp_path / "r.jsonl"

@@ -20,6 +20,13 @@ def test_a_key_may_go_in_clear_within_a_private_network(host, monkeypatch):
     assert key_for(f"http://{host}/v1/chat/completions") == KEY
 
 
+def test_a_key_that_no_header_takes_is_not_shown(monkeypatch):
+    monkeypatch.setenv("EVALKIT_API_KEY", "secret\nkey")
+    with pytest.raises(EvalkitError, match="EVALKIT_API_KEY holds blanks") as caught:
+        key_for("https://api.example.org/v1")
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("host", ["api.example.org", "8.8.8.8"])
 def test_a_key_goes_out_into_the_world_over_tls_alone(host, monkeypatch):
     monkeypatch.setenv("EVALKIT_API_KEY", KEY)

@@ -27,7 +27,7 @@ def look(
 ) -> Iterator[ImageEvidence]:
     """The detections in each image, with colours where its prompt names one and the detector saw none itself.
 
-    Raises `EvalkitError` where a colour is needed and there is no classifier.
+    Raises `EvalkitError` for an image of an unknown prompt, and where a colour is needed and there is no classifier.
     """
     names = dict(zip(detector.classes, CLASSES, strict=True)) if detector.classes == COCO_CLASSES else {}
     stream = iter(images)
@@ -35,11 +35,20 @@ def look(
         found = detector([each.pixels for each in chunk])
         for image, boxes in zip(chunk, found, strict=True):
             renamed = tuple(replace(box, label=names[box.label]) for box in boxes) if names else boxes
-            yield _evidence(image, _with_colors(image, renamed, prompts[image.prompt], colors))
+            seen = renamed if detector.sees_colors else _with_colors(image, renamed, _prompt(image, prompts), colors)
+            yield _evidence(image, seen)
+
+
+def _prompt(image: ProbeImage, prompts: Mapping[str, GenevalPrompt]) -> GenevalPrompt:
+    if image.prompt not in prompts:
+        raise EvalkitError(
+            f"{image.image} is of prompt {image.prompt}, which the suite does not have. Give its own images"
+        )
+    return prompts[image.prompt]
 
 
 def _with_colors(image: ProbeImage, boxes: Boxes, prompt: GenevalPrompt, colors: ZeroShot | None) -> Boxes:
-    if all(clause.color is None for clause in prompt.include) or any(box.color is not None for box in boxes):
+    if all(clause.color is None for clause in prompt.include):
         return boxes
     if colors is None:
         raise EvalkitError(

@@ -76,7 +76,7 @@ def test_evidence_does_not_depend_on_the_order_of_the_images(geneval, tiny):
 
 def test_detector_classes_are_matched_by_number_and_evidence_by_name(geneval):
     class Mice:
-        classes = COCO_CLASSES
+        classes, sees_colors = COCO_CLASSES, False
 
         def __call__(self, images):
             return [(Detection("mouse", (0.0, 0.0, 5.0, 5.0), 0.99),) for _ in images]
@@ -159,6 +159,22 @@ def test_networks_that_are_missing_are_named(geneval, tiny):
     image = ProbeImage("i", prompt.id, 0, np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(EvalkitError, match="names a colour"):
         list(geneval.evidence([image], Encoders(tiny.detector)))
+
+
+def test_an_empty_image_needs_no_colours_from_a_detector_that_sees_them():
+    world = SUITES.get("world")()
+    prompt = next(p for p in world.prompts() if p.tag == "colors")
+    white = ProbeImage("i", prompt.id, 0, np.full((64, 64, 3), 255, np.uint8))
+    encoders = Encoders(load_detector("world"))
+    (seen,) = world.evidence([white], encoders)
+    assert seen.boxes == ()
+    assert world.rules(Evidence((seen,)))[0].kinds == ("missing",)
+
+
+def test_an_image_of_an_unknown_prompt_is_named(geneval, tiny):
+    image = ProbeImage("my.png", "99999", 0, np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(EvalkitError, match=r"my\.png is of prompt 99999"):
+        list(geneval.evidence([image], tiny))
 
 
 def test_suites_are_known_by_name():
