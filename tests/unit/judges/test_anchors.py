@@ -25,6 +25,13 @@ def test_a_shift_beyond_the_tolerance_raises_the_alarm():
     assert found.alarm.startswith("The judge gpt-4o has drifted since 2025-06-01: the anchor pack moved by +0.2")
 
 
+def test_a_large_shift_of_few_items_is_not_waved_through_as_noise():
+    few = AnchorPack("m", None, "2025-06-01", {"a": 1.0, "b": 5.0, "c": 9.0})
+    found = drift(few, {"a": 4.0, "b": 4.0, "c": 10.0}, tolerance=0.5)
+    assert found.shift.p > 0.2
+    assert "moved by +1" in found.alarm
+
+
 def test_a_small_shift_that_is_sure_raises_it_too():
     moved = {name: value + (0.1 if n % 3 else 0) for n, (name, value) in enumerate(PACK.values.items())}
     assert drift(PACK, moved, tolerance=0.5).alarm

@@ -10,6 +10,10 @@ def test_a_substituted_judge_changes_the_name(judge):
     assert metric_name("wise", "gpt-4o-2024-05-13", judge) == f"wise@{judge}"
 
 
+def test_a_dated_snapshot_stands_in_for_a_floating_name():
+    assert metric_name("gedit", "gpt-4.1", "gpt-4.1-2025-04-14") == "gedit@gpt-4.1-2025-04-14"
+
+
 def test_the_official_judge_keeps_it():
     assert metric_name("wise", "gpt-4o-2024-05-13", "gpt-4o-2024-05-13") == "wise"
 
