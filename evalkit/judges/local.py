@@ -27,6 +27,7 @@ _MOST = 2048  # new tokens where a request names no limit
 class TransformersJudge(Judge):
     """One question at a time: greedy at temperature 0 or none, bfloat16 on a GPU and float32 elsewhere.
 
+    What the model's generation_config.json sets besides, such as a repetition penalty, holds as on a server.
     The snapshot is the hub's commit, or the sha256 of a folder that does not come from the hub's cache.
     """
 

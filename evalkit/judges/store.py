@@ -16,7 +16,7 @@ from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.judges.reply import RawReply, raw_reply_of
-from evalkit.judges.transport import redacted
+from evalkit.judges.transport import redacted_json
 
 
 class ReplyStore:
@@ -63,7 +63,7 @@ class ReplyStore:
             "reply": raw.as_json(),
             "about": dict(about),
         }
-        data = redacted(json.dumps(line, ensure_ascii=False, allow_nan=False)).encode("utf-8", "replace") + b"\n"
+        data = json.dumps(redacted_json(line), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace") + b"\n"
         kept = raw_reply_of(json.loads(data)["reply"])
         with self._lock:
             while data:  # one call as a rule, so that lines of several processes do not mix

@@ -20,6 +20,7 @@ from evalkit.errors import EvalkitError
 OWN_KEY, OPENAI_KEY = "EVALKIT_API_KEY", "OPENAI_API_KEY"
 OPENAI = "https://api.openai.com"
 _CHUNK = 65_536
+_SECRET = 8  # characters from which a key is a secret
 _TOKENS = re.compile(r"(?i)(bearer\s+|\bsk-)[A-Za-z0-9._~+/=-]{8,}")
 
 
@@ -99,11 +100,24 @@ def origin(url: str) -> str:
 
 
 def redacted(text: str) -> str:
-    """`text` without the keys of the environment and without anything in the place of a bearer token."""
+    """`text` without the keys of the environment and without anything in the place of a bearer token.
+
+    Placeholders of fewer than eight characters, such as EMPTY, are no secrets and stay.
+    """
     for name in (OWN_KEY, OPENAI_KEY):
-        if key := os.environ.get(name, "").strip():
+        key = os.environ.get(name, "").strip()
+        if len(key) >= _SECRET:
             text = text.replace(key, "[key]")
     return _TOKENS.sub(r"\1[key]", text)
+
+
+def redacted_json(value: Any) -> Any:
+    """A JSON value whose texts are all `redacted`."""
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, Mapping):
+        return {name: redacted_json(each) for name, each in value.items()}
+    return [redacted_json(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def retry_after(headers: Mapping[str, str]) -> float:

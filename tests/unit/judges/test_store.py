@@ -76,6 +76,17 @@ def test_no_key_of_the_environment_is_written(tmp_path, monkeypatch):
     assert "secret" not in (tmp_path / "r.jsonl").read_text()
 
 
+@pytest.mark.parametrize("key", ["0", "EMPTY", 'a"b\\\\c-secret', "messages", "completion"])
+def test_odd_keys_leave_the_file_whole(tmp_path, monkeypatch, key):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with ReplyStore(tmp_path / "r.jsonl") as store:
+        store.put("k", RawReply(text=f"it is {key}", prompt_tokens=100), {"messages": [key], "parameters": {}})
+    with ReplyStore(tmp_path / "r.jsonl") as store:
+        assert (store.get("k").prompt_tokens, store.broken) == (100, 0)
+    told = json.loads((tmp_path / "r.jsonl").read_text())
+    assert (key in told["reply"]["text"], key in told["about"]["messages"]) == (len(key) < 8,) * 2
+
+
 def test_threads_and_a_second_store_append_whole_lines(tmp_path):
     with ReplyStore(tmp_path / "r.jsonl") as one, ReplyStore(tmp_path / "r.jsonl") as two:
         threads = [
