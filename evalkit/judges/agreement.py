@@ -52,13 +52,7 @@ def kappa(
     if len(a) != len(b) or not len(a) or (clusters is not None and len(clusters) != len(a)):
         raise EvalkitError(f"{len(a)} and {len(b)} labels were given. Give both raters' labels of the same items")
     names = list(labels) if labels is not None else sorted({*a, *b}, key=lambda each: (str(type(each)), each))
-    place = {name: i for i, name in enumerate(names)}
-    try:
-        cells = np.array([(place[x], place[y]) for x, y in zip(a, b, strict=True)])
-    except KeyError as error:
-        raise EvalkitError(f"the label {error} is not among those that were listed. List all labels") from None
-    tables = _tables(cells, len(names), clusters)
-    cost = _cost(len(names), weights)
+    tables, cost = _tables(_cells(a, b, names), len(names), clusters), _cost(len(names), weights)
     value = float(_kappa(tables.sum(0)[None], cost)[0])
     if math.isnan(value):
         return Estimate(value, None, None, len(a), "undefined: both raters give one and the same label", level)
@@ -93,6 +87,15 @@ def repeatability(replies: Sequence[Sequence[float | None]]) -> Repeatability:
     return Repeatability(
         identical, mean_interval([float(np.std(v, ddof=1)) for v in kept], method="mean"), lost / total
     )
+
+
+def _cells(a: Sequence[object], b: Sequence[object], names: Sequence[object]) -> npt.NDArray[np.int64]:
+    """Places of both labels in `names` [n, 2]."""
+    place = {name: i for i, name in enumerate(names)}
+    try:
+        return np.array([(place[x], place[y]) for x, y in zip(a, b, strict=True)])
+    except KeyError as error:
+        raise EvalkitError(f"the label {error} is not among those that were listed. List all labels") from None
 
 
 def _tables(cells: npt.NDArray[np.int64], size: int, clusters: Sequence[object] | None) -> npt.NDArray[np.float64]:

@@ -72,27 +72,14 @@ class TransformersJudge(Judge):
     @torch.inference_mode()
     def _generated(self, request: JudgeRequest, began: float) -> RawReply:
         given = request.parameters
-        chat = [{"role": m.role, "content": [_part(part) for part in m.parts]} for m in request.messages]
-        inputs = self.processor.apply_chat_template(
-            chat,
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            return_tensors="pt",
-            **dict(given.extra.get(_TEMPLATE, {})),
-        ).to(self.network.device, dtype=self.network.dtype)
+        inputs = self._inputs(request)
         sampling: dict[str, Any] = {"do_sample": False}
         if given.temperature:
             sampling = {"do_sample": True, "temperature": given.temperature, "top_p": given.top_p or 1.0, "top_k": 0}
+        sampling |= {"max_new_tokens": given.max_tokens or _MOST, "output_logits": given.top_logprobs is not None}
         with torch.random.fork_rng(devices=[self.network.device] if self.network.device.type == "cuda" else []):
             torch.manual_seed((given.seed or 0) + request.repeat)
-            out = self.network.generate(
-                **inputs,
-                **sampling,
-                max_new_tokens=given.max_tokens or _MOST,
-                return_dict_in_generate=True,
-                output_logits=given.top_logprobs is not None,
-            )
+            out = self.network.generate(**inputs, **sampling, return_dict_in_generate=True)
         start = inputs["input_ids"].shape[1]
         new = out.sequences[0, start:].tolist()
         return RawReply(
@@ -105,6 +92,14 @@ class TransformersJudge(Judge):
             tokens=self._tokens(new, out.logits, given.top_logprobs),
             seconds=round(time.monotonic() - began, 3),
         )
+
+    def _inputs(self, request: JudgeRequest) -> Any:
+        chat = [{"role": m.role, "content": [_part(part) for part in m.parts]} for m in request.messages]
+        fields = dict(request.parameters.extra.get(_TEMPLATE, {}))
+        made = self.processor.apply_chat_template(
+            chat, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt", **fields
+        )
+        return made.to(self.network.device, dtype=self.network.dtype)
 
     def _ends(self) -> set[int]:
         end = self.network.generation_config.eos_token_id

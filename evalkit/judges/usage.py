@@ -51,9 +51,9 @@ class Usage:
 class Ledger:
     """Counts usage over threads, and lets a request through only where the budget surely holds it.
 
-    `most_cost`, `most_requests`: the budget, None for none. A request is expected to cost as much as the dearest so
-    far, and until the first cost is known one request is in flight at a time; so the budget is exceeded by nothing but
-    a reply that is dearer than all before it.
+    `most_cost`, `most_requests`: the budget, None for none. A request is expected to cost as much as the dearest so far.
+    Until the first cost is known, one request is in flight at a time. So only a reply that is dearer than all before it
+    can exceed the budget.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """From the class and mask logits of a mask classifier (Cheng et al. 2022, arXiv:2112.01527) to instances.
 
-The steps are those of mmdet's MaskFormerFusionHead.instance_postprocess, at the full size of the image: the best
-query-class pairs of the whole grid, masks by two bilinear steps (to the network's input, then to the image), score =
-class probability x mean mask probability inside the mask, box = the mask's extent.
+The steps are those of mmdet's MaskFormerFusionHead.instance_postprocess, at the full size of the image. The best
+query-class pairs of the whole grid are taken. Masks grow in two bilinear steps: to the network's input, then to the
+image. The score is class probability x mean mask probability inside the mask; the box is the mask's extent.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ FLOOR = 0.05
 class Mask2FormerDetector(Detector):
     """Instances of COCO's 80 classes; classes are matched by their number, so the file's own names do not matter.
 
-    Images of one size go through the network together, always `batch` at a time (1 on a CPU, where more gains nothing):
-    a short batch is filled up, because kernels round differently for other batch sizes.
+    Images of one size go through the network together, `batch` at a time (1 on a CPU, where more gains nothing). A short
+    batch is filled up, because kernels round differently for other batch sizes.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Binary masks as run lengths, in the form of COCO's annotation tools, so that other programs read and write them.
 
-Runs go down the columns, one column after the other, and start with a run of zeros (possibly empty). The text form
-stores each run as its difference to the run two before it (from the third on), in groups of five bits, lowest first:
-character 48 + group, plus 32 while more groups follow; the top bit of the last group is the sign.
+Runs go down the columns, one column after the other, and start with a run of zeros (possibly empty). In the text form
+each run, from the fourth on, is its difference to the run two before it. A number is written in groups of five bits,
+lowest first, as character 48 + group, plus 32 while more groups follow. The top bit of the last group is the sign.
 Source of the format: cocodataset/cocoapi, common/maskApi.h.
 """
 

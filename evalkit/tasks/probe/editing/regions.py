@@ -1,7 +1,7 @@
 """Regions of an edit: masks, their run lengths in PIE-Bench's form, and pairs with one region alone.
 
-In a pair with one region everything else is zero in both images, and metrics go over the whole canvas: PSNR is higher
-than over the region's pixels alone, as published numbers are. Sources: SmartEdit, test/metrics_evaluation.py;
+In a pair with one region, everything else is zero in both images. Metrics go over the whole canvas, so that PSNR is
+higher than over the region's pixels alone; published numbers are made so. Sources: SmartEdit, test/metrics_evaluation.py;
 cure-lab/PnPInversion, evaluation/matrics_calculator.py (commit 07f97f4).
 """
 

@@ -25,8 +25,10 @@ _SIDES = {"left of": ("x", "left"), "right of": ("x", "right"), "above": ("y", "
 
 @dataclass(frozen=True)
 class Annotation:
-    """One person's view of one image: how many of both objects (5: five or more), their colours, and where the second
-    object lies from the first one (`x`: left, right; `y`: above, below).
+    """One person's view of one image.
+
+    `counts`: how many there are of both objects (5: five or more). `colors`: what was ticked for each. `x` (left, right)
+    and `y` (above, below): where the second object lies from the first one.
     """
 
     prompt: str
