@@ -24,6 +24,7 @@ MODULES = (
     "shift",
     "text_rates",
     "generation",
+    "probe",
     "watermark",
 )
 

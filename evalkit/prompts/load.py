@@ -46,7 +46,8 @@ class PromptSet:
 
 
 def _import_suites() -> None:
-    importlib.import_module("evalkit.world.suite")
+    for module in ("evalkit.world.suite", "evalkit.tasks.probe.geneval.prompt_suite"):
+        importlib.import_module(module)
 
 
 SUITES: Registry[Callable[[], PromptSet]] = Registry("prompt suite", _import_suites, "evalkit.prompts")

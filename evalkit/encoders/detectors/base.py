@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -60,7 +61,16 @@ def checked(images: Sequence[Pixels], who: str) -> list[Pixels]:
     return list(images)
 
 
+@dataclass(frozen=True)
+class Described:
+    """What is known of a detector without loading it."""
+
+    weights_sha256: str | None = None
+    sees_colors: bool = False
+
+
 Load = Callable[[str | Path | None, torch.device], Detector]
+DESCRIPTIONS: dict[str, Callable[[str | Path | None], Described]] = {}  # by canonical name
 
 
 _MODULES = ("evalkit.encoders.detectors.mask2former", "evalkit.encoders.detectors.world")
@@ -72,6 +82,18 @@ def _import_detectors() -> None:
 
 
 DETECTORS: Registry[Load] = Registry("detector", _import_detectors, "evalkit.encoders")
+
+
+def describe_detector(name: str, weights: str | Path | None = None) -> Described:
+    """What is known of the detector called `name`; one without a description is loaded to find out.
+
+    Raises `EvalkitError` for an unknown name and `WeightsError` where its weights cannot be had.
+    """
+    load, describe = DETECTORS.get(name), DESCRIPTIONS.get(DETECTORS.canonical(name))
+    if describe is not None:
+        return describe(weights)
+    made = load(weights, torch.device("cpu"))
+    return Described(made.weights_sha256, made.sees_colors)
 
 
 def load_detector(name: str, weights: str | Path | None = None, device: str = "auto") -> Detector:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from evalkit.encoders.detectors.base import DETECTORS, Detector, checked
+from evalkit.encoders.detectors.base import DESCRIPTIONS, DETECTORS, Described, Detector, checked
 from evalkit.encoders.detectors.detection import Boxes, Detection
 from evalkit.images.sample import Pixels
 from evalkit.world.detector import THRESHOLD, detect
@@ -45,3 +45,4 @@ def _load(weights: str | Path | None, device: torch.device) -> Detector:
 
 
 DETECTORS.add("world", _load)
+DESCRIPTIONS["world"] = lambda weights: Described(sees_colors=True)
