@@ -1,4 +1,4 @@
-"""What was seen in an image, drawn over it: boxes of what counted, each with its class, colour and score."""
+"""What was seen in an image, drawn over it: boxes of what counted, each with its class and colour."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from evalkit.encoders.detectors.world import NATURAL
 from evalkit.tasks.probe.evidence.record import ImageEvidence
 from evalkit.text import visible
 
@@ -23,7 +24,7 @@ def drawing(seen: ImageEvidence, details: str | None) -> tuple[Markup, list[str]
     for number, (name, rows) in enumerate(kept.items()):
         for row in rows:
             told = _told(name, row, seen)
-            names.append(told)
+            names.append(f"{told} {row[4]:.2f}")
             parts.append(_box(row, scale, number % COLORS, told))
     tall = f"{height * scale:.1f}"
     title = escape("; ".join(visible(name) for name in names) or "nothing was found")
@@ -35,16 +36,17 @@ def _box(row: list[float], scale: float, color: int, told: str) -> str:
     left, top, right, bottom = (side * scale for side in row[:4])
     corner = f'x="{left:.1f}" y="{top:.1f}" width="{max(right - left, 1):.1f}" height="{max(bottom - top, 1):.1f}"'
     low = top + 17 if top < 18 else top - 5
-    text = f'<text x="{left + 2:.1f}" y="{low:.1f}">{escape(visible(told))}</text>'
+    inside = f'x="{right - 2:.1f}" text-anchor="end"' if left > SIDE / 2 else f'x="{left + 2:.1f}"'
+    text = f'<text {inside} y="{low:.1f}">{escape(visible(told))}</text>'
     return f'<g class="k{color}"><rect {corner}/>{text}</g>'
 
 
 def _told(name: str, row: list[float], seen: ImageEvidence) -> str:
-    """The class with its colour, where somebody named one, and its score."""
+    """The class with its colour, where somebody named one."""
     for box in seen.boxes or ():
-        if list(box.box) == row[:4] and box.score == row[4] and box.color is not None:
-            return f"{box.color} {name} {row[4]:.2f}"
-    return f"{name} {row[4]:.2f}"
+        if list(box.box) == row[:4] and box.score == row[4] and box.color not in (None, NATURAL):
+            return f"{box.color} {name}"
+    return name
 
 
 def _extent(kept: Any) -> tuple[float, float]:

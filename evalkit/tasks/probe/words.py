@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from evalkit.metrics.probe import IMAGES, PROMPTS
 from evalkit.text import counted
 
 
@@ -26,15 +27,21 @@ def answer(record: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> s
     """The overall score with its interval, and the best and the worst task."""
     base = record["probe"]["score"]
     by_name = {str(row["metric"]): row for row in results if row["better"] != "none"}
-    tasks = {name: row for name, row in by_name.items() if "/" in name and not name.endswith(("/images", "/prompts"))}
-    said = f"{base} {percent(by_name[base]['value'])} %"
-    if by_name[base]["low"] is not None:
-        said += f" (95 % interval {percent(by_name[base]['low'])} to {percent(by_name[base]['high'])} %)"
+    tasks = {
+        name: row for name, row in by_name.items() if "/" in name and not name.endswith((f"/{IMAGES}", f"/{PROMPTS}"))
+    }
+    whole = by_name[base]
+    bounds = (
+        ""
+        if whole["low"] is None
+        else f" (95\u202f% interval {percent(whole['low'])} to {percent(whole['high'])}\u202f%)"
+    )
+    said = f"Does what it is told in {percent(whole['value'])}\u202f%{bounds}: {base}"
     if len(tasks) < 2:
         return f"{said}."
     best, worst = (pick(tasks, key=lambda name: tasks[name]["value"]) for pick in (max, min))
-    named = [f"{_task(name)} {percent(tasks[name]['value'])} %" for name in (best, worst)]
-    return f"{said}, mean over {len(tasks)} tasks. Best task: {named[0]}; worst: {named[1]}."
+    named = [f"{_task(name)} {percent(tasks[name]['value'])}\u202f%" for name in (best, worst)]
+    return f"{said}, mean of {len(tasks)} tasks. Best task: {named[0]}; worst: {named[1]}."
 
 
 def percent(value: Any) -> str:

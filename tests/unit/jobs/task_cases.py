@@ -43,6 +43,32 @@ def attack(folder):
     return read_run(folder)
 
 
+def probe(folder):
+    from helpers.drawn import drawn
+
+    from evalkit.tasks.probe import probe as scored
+
+    images = folder.parent / "drawn"
+    if not images.exists():
+        drawn(images, 12)
+    return scored("world", images, options=RunOptions(out=folder, limit=12, device="cpu"))
+
+
+def evidence(folder):
+    from evalkit.encoders.detectors.base import load_detector
+    from evalkit.tasks.probe import probe as scored
+    from evalkit.tasks.probe.evidence.write import write_evidence
+    from evalkit.tasks.probe.suite import SUITES, Encoders, ProbeImage
+    from evalkit.world.prompts import world_prompts
+    from evalkit.world.render import render_scene
+
+    file, suite, networks = folder.parent / "e.jsonl", SUITES.get("world")(), Encoders(load_detector("world"))
+    images = [ProbeImage(p.id, p.id, 0, render_scene(p.scene)) for p in world_prompts()[:20]]
+    write_evidence(file, suite.evidence(images, networks), suite.facts(networks))
+    options = RunOptions(out=folder, limit=20, device="cpu")
+    return scored("world", evidence=file, rules={"threshold": 0.8}, options=options)
+
+
 def key(folder):
     """A key file of its own, made once."""
     from evalkit.watermark.keys import new_key, read_key
@@ -65,6 +91,13 @@ def photos(folder):
     return target
 
 
-CASES = {"attack": attack, "generate": generate, "marked": marked, "watermark": watermark}
+CASES = {
+    "attack": attack,
+    "evidence": evidence,
+    "generate": generate,
+    "marked": marked,
+    "probe": probe,
+    "watermark": watermark,
+}
 
 OF_TASK = {"watermark-attack": "attack"}
