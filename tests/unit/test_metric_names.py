@@ -9,7 +9,7 @@ from evalkit.metrics.registry import METRICS
 ROOT = Path(evalkit.__file__).parent
 HOMES = ("metrics", "protocols")
 # Names of metrics that name something else as well: columns, verdicts and fields of records.
-WORDS = {"error", "seconds", "evaluations", "detected", "inconclusive", "hypotheses"}
+WORDS = {"error", "seconds", "evaluations", "detected", "inconclusive", "hypotheses", "geneval", "world"}
 MOST = 10
 
 
