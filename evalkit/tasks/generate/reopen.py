@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 
+from evalkit.jsonio import read_json_lines
 from evalkit.runs.store import ATTESTATION, RunStore, ShardOutput, read_run
 from evalkit.tasks.generate.job import GenerationJob
 from evalkit.tasks.generate.layouts import LAYOUTS
@@ -22,8 +22,7 @@ def reopen(store: RunStore, job: GenerationJob) -> None:
     store.begin(job.plan())
     if run.samples["error"].null_count == run.samples.num_rows:
         return
-    lines = (store.path / "manifest.jsonl").read_text(encoding="utf-8", errors="surrogatepass").splitlines()
-    seconds = [json.loads(line)["seconds"] for line in lines]
+    seconds = [row["seconds"] for _, row in read_json_lines(store.path / "manifest.jsonl")]
     store.shards.mkdir(exist_ok=True)
     for shard in job.shards():
         rows = run.samples.slice(shard.start, shard.size)

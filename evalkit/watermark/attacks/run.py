@@ -56,6 +56,8 @@ def attack_folder(
     _check_apart(data, target)
     names = file_stems(images.ids()[: limit or None])
     work: dict[str, _Work] = {}
+    for remark in images.remarks():
+        told.note(remark)
     told.start(f"{len(attacks)} attacks", len(names) * len(attacks))
     try:
         for part in _passes(attacks):
@@ -109,7 +111,7 @@ def _one_pass(
     told: Progress,
 ) -> None:
     ids = list(names)
-    states = [images.fingerprint(index) for index in range(len(ids))]
+    states = images.fingerprints(len(ids))
     todo = [[i for i, id in enumerate(ids) if not each.rows.has(id, states[i])] for each in work]
     done = len(ids) * len(work) - sum(map(len, todo))
     told.advance(done, resumed=True)

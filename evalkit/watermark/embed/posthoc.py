@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
-from evalkit.images.sample import ImageSet
+from evalkit.images.sample import ImageSet, content_digest
 from evalkit.jobs.engine_inline import run_job
 from evalkit.jobs.job import Job, RunOptions, Shard, split
 from evalkit.jobs.timers import Timers
@@ -104,10 +104,7 @@ class EmbedJob(Job):
         self.fraction, self.most_cost, self.nudge = fraction, most_cost, nudge
         self.title, self.timers = tokenizer.name, Timers()
         self.n = len(images) if options.limit is None else min(options.limit, len(images))
-        digest = hashlib.sha256()
-        for index, name in enumerate(images.ids()[: self.n]):
-            digest.update(f"{name}\0{images.fingerprint(index)}\n".encode("utf-8", "surrogateescape"))
-        self.digest = digest.hexdigest()
+        self.digest = images.digest(self.n)
         self.names = list(file_stems(images.ids()[: self.n]).values())
 
     def plan(self) -> Mapping[str, Any]:
@@ -152,6 +149,7 @@ class EmbedJob(Job):
             place = f"strips/{number}.png" if kind else f"images/{self.names[int(number)]}.png"
             write_bytes(store.path / place, file.read_bytes())
         write_bytes(store.path / "results.json", results_json(self._results(samples)))
+        hashes = samples["source_sha256"].to_pylist()
         write_mark(store.path / NAME, self.mark, self._embedding())
         store.seal(
             {
@@ -167,7 +165,12 @@ class EmbedJob(Job):
                     "dtype": self.options.dtype,
                     "deterministic": self.tokenizer.deterministic,
                 },
-                "data": {"name": self.images.name, "n": self.n, "digest": self.digest},
+                "data": {
+                    "name": self.images.name,
+                    "n": self.n,
+                    "digest": content_digest(zip(samples["id"].to_pylist(), hashes, strict=True)),
+                    **self.images.as_record(),
+                },
                 "protocols": [],
                 "plan": self.plan(),
                 "environment": environment(self.options.device),

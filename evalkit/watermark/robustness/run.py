@@ -117,7 +117,8 @@ def _plan(
     states = []
     for each in (data, *([marked] if marked is not None else [])):
         images = open_images(each)
-        states.append([[id, images.fingerprint(i)] for i, id in enumerate(images.ids()[: limit or None])])
+        ids = images.ids()[: limit or None]
+        states.append([list(each) for each in zip(ids, images.fingerprints(len(ids)), strict=True)])
     return {
         "evalkit": __version__, "data": states, "contenders": [each.record() for each in contenders],
         "side": side, "seed": seed, "prepare": PREPARE,

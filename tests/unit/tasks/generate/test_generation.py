@@ -189,7 +189,7 @@ def test_seeds_differ_between_prompts_and_samples_and_never_with_the_batch():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "line 1 is no JSON"),
+        ("{", "line 1 is not JSON"),
         ('{"text": "x"}', "expected an object with prompt or class_id"),
         ('{"prompt": 3}', "prompt is text"),
         ("", "holds no prompt"),
