@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import BadData
 from evalkit.textfiles import decode_text, lines_of, read_text
 
 
@@ -28,7 +28,7 @@ def pretty_json(value: Any) -> bytes:
 def parse_json(data: str | bytes, what: str) -> Any:
     """The value of a JSON text; `what` names its source in errors, such as `prompts.jsonl, line 3`.
 
-    Raises `EvalkitError` for text that is not UTF-8 or not JSON, for NaN and infinities, for lone surrogates, and for
+    Raises `BadData` for text that is not UTF-8 or not JSON, for NaN and infinities, for lone surrogates, and for
     nesting or numbers beyond what Python reads.
     """
     text = data if isinstance(data, str) else decode_text(data, what)
@@ -36,17 +36,17 @@ def parse_json(data: str | bytes, what: str) -> Any:
         found = json.loads(text, parse_constant=_refuse)
         json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
-        raise EvalkitError(f"{what} holds half of a surrogate pair, which is no character; mend the text") from None
+        raise BadData(f"{what} holds half of a surrogate pair, which is no character; mend the text") from None
     except RecursionError:
-        raise EvalkitError(f"{what} is nested too deeply to be read; flatten it") from None
+        raise BadData(f"{what} is nested too deeply to be read; flatten it") from None
     except (ValueError, MemoryError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
-        raise EvalkitError(f"{what} is not JSON: {reason}") from None
+        raise BadData(f"{what} is not JSON: {reason}") from None
     return found
 
 
 def read_json(path: str | Path) -> Any:
-    """The value in a JSON file. Raises `EvalkitError` where it cannot be read or is not JSON."""
+    """The value in a JSON file. Raises `BadData` where it cannot be read or is not JSON."""
     return parse_json(read_text(path), str(path))
 
 

@@ -49,7 +49,8 @@ def _first_above(high: float, tops: tuple[float, ...]) -> float:
 def _scaled(values: npt.NDArray[Any], top: float) -> Grey16:
     if values.dtype.kind == "u" and values.dtype.itemsize == 2:
         if top == 65535:
-            return values.astype(np.uint16)
+            same: Grey16 = values.astype(np.uint16)
+            return same
         levels = np.minimum(np.arange(65536) / top, 1) * 65535
         table: Grey16 = np.floor(levels + 0.5).astype(np.uint16)
         return table[values]
@@ -60,4 +61,3 @@ def _scaled(values: npt.NDArray[Any], top: float) -> Grey16:
         part = np.nan_to_num(part, nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1)
         found[start : start + rows] = np.floor(part * 65535 + 0.5)
     return found
-

@@ -94,7 +94,11 @@ class ImageSet(ABC):
 
     def as_record(self) -> dict[str, Any]:
         """What a run's record says of the set beside its name, size and digest."""
-        return {"skipped": dict(sorted(self.skipped.items())), "unmatched": len(self.unmatched), "revision": self.revision}
+        return {
+            "skipped": dict(sorted(self.skipped.items())),
+            "unmatched": len(self.unmatched),
+            "revision": self.revision,
+        }
 
 
 def content_digest(images: Iterable[tuple[str, str | None]]) -> str:

@@ -74,7 +74,9 @@ def _checked(name: str, prompts: list[Prompt], spec: str) -> PromptSet:
         raise EvalkitError(f"{spec!r} holds no prompt; give {KINDS}")
     seen: set[str] = set()
     for each in prompts:
-        if not f"{each.id}{each.prompt}".isascii() and any("\ud800" <= c <= "\udfff" for c in f"{each.id}{each.prompt}"):
+        if not f"{each.id}{each.prompt}".isascii() and any(
+            "\ud800" <= c <= "\udfff" for c in f"{each.id}{each.prompt}"
+        ):
             raise EvalkitError(f"{spec!r} holds bytes that are not UTF-8; save or type the prompt as UTF-8")
         if each.id in seen:
             raise EvalkitError(f"{spec!r} gives the id {each.id!r} twice; ids must differ")

@@ -22,7 +22,7 @@ from evalkit.prompts.load import PromptSet, load_prompts
 from evalkit.runs.store import Run, RunStore, read_run
 from evalkit.tasks.generate.acceleration import start
 from evalkit.tasks.generate.job import GenerationJob
-from evalkit.tasks.generate.layouts import write_layout
+from evalkit.tasks.generate.layouts import left_out, write_layout
 from evalkit.tasks.generate.reopen import reopen
 
 
@@ -85,6 +85,8 @@ def generate_images(
         generator.close()
     if layout is not None:
         write_layout(run, layout)
+        if said := left_out(run, layout):
+            options.progress.note(said)
         store.cover(layout, renew=True)
         return read_run(store.path)
     return run

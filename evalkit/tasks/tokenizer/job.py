@@ -145,4 +145,3 @@ class TokenizerJob(Job):
             "vocab_size": self.model.vocab_size,
             "card": {} if card is None else {k: v for k, v in vars(card).items() if isinstance(v, str | int | float)},
         }
-

@@ -14,7 +14,7 @@ from evalkit.images import open_images
 from evalkit.images.decode import decode_image
 from evalkit.images.sample import ImageSet, Sample
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome, chosen
-from evalkit.jsonio import canonical_json, pretty_json
+from evalkit.jsonio import canonical_json, parse_json, pretty_json
 from evalkit.provenance.kinds import MANIFEST, manifest_rows
 from evalkit.runs.store import Run
 from evalkit.watermark.attacks.base import Attack
@@ -31,7 +31,9 @@ class AttackChecks(Checks):
     def recompute(self, run: Run, how: How) -> Outcome:
         """Every row of the manifest stands in its attack's own rows, and the attack is called the same there."""
         rows = manifest_rows(run.path)
-        names = {str(json.loads(file.read_bytes())["name"]): file.parent for file in run.path.glob(f"*/{ATTACK}")}
+        names = {
+            str(parse_json(file.read_bytes(), str(file))["name"]): file.parent for file in run.path.glob(f"*/{ATTACK}")
+        }
         own = {name: _own_rows(folder) for name, folder in names.items()}
         bad = []
         for row in rows:
@@ -85,7 +87,7 @@ def _same_pixels(attack: Attack, sample: Sample, row: Mapping[str, Any], path: P
 
 def _other_attack(attack: Attack, file: Path) -> str | None:
     """In what the attack here is not the one that was recorded, such as versions of libraries."""
-    before = json.loads(file.read_bytes())
+    before = parse_json(file.read_bytes(), str(file))
     now = json.loads(pretty_json(attack.record()))
     different = [key for key in now if canonical_json(before.get(key)) != canonical_json(now[key])]
     return ", ".join(different) or None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from io import BufferedWriter
@@ -15,7 +14,7 @@ import numpy as np
 from evalkit.errors import EvalkitError
 from evalkit.images.decode import decode_image
 from evalkit.images.sample import Pixels, Sample
-from evalkit.jsonio import canonical_json
+from evalkit.jsonio import canonical_json, parse_json
 from evalkit.metrics.psnr import mse
 from evalkit.runs.store import write_bytes
 from evalkit.watermark.attacks.base import Attack, File, seed_of
@@ -68,7 +67,7 @@ class RowFile:
 
     def _take(self, line: bytes) -> bool:
         try:
-            found = json.loads(line)
+            found = parse_json(line, "the row")
             self.rows[found["row"]["id"]], self.states[found["row"]["id"]] = found["row"], found["state"]
         except (ValueError, KeyError, TypeError):
             return False

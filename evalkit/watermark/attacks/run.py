@@ -14,7 +14,7 @@ from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.sample import ImageSet, Sample, Unreadable
 from evalkit.jobs.job import Progress
-from evalkit.jsonio import canonical_json, pretty_json
+from evalkit.jsonio import canonical_json, parse_json, pretty_json
 from evalkit.runs.store import write_bytes
 from evalkit.watermark.attacks.base import Attack
 from evalkit.watermark.attacks.rows import RowFile, attacked_rows, failed_row
@@ -84,7 +84,7 @@ class _Work:
         record = {**attack.record(), "seed": seed}
         file = folder / "attack.json"
         if file.exists():
-            before = json.loads(file.read_bytes())
+            before = parse_json(file.read_bytes(), str(file))
             if canonical_json(before) != canonical_json(json.loads(pretty_json(record))):
                 different = [key for key in record if before.get(key) != record[key]]
                 raise EvalkitError(
