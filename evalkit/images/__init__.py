@@ -6,9 +6,9 @@ import zipfile
 from pathlib import Path
 
 from evalkit.errors import EvalkitError
-from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
+from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable, content_digest
 
-__all__ = ["ImageSet", "Pixels", "Sample", "Unreadable", "open_images"]
+__all__ = ["ImageSet", "Pixels", "Sample", "Unreadable", "content_digest", "open_images"]
 
 _KINDS = "a folder, a glob, a zip, an npz (arr_0, uint8 NHWC), hf:owner/repo/config/split, vtbench, or sample"
 

@@ -97,7 +97,8 @@ def _resized_centre(
 ) -> Pixels:
     """The centre square of the image resized to `shape`; torchvision (`rounded`) rounds its place to the even.
 
-    Of an image that would grow beyond `WHOLE` pixels only the square is computed: the same filter over the same source.
+    Of an image that would grow beyond `WHOLE` pixels only the square is computed, by the same filter over the same
+    source; single values differ by a level, because Pillow rounds between its two passes.
     """
     offsets = [(side - size) / 2 for side in shape]
     top, left = (round(each) if rounded else int(each) for each in offsets)

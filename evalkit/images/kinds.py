@@ -84,7 +84,6 @@ _STARTS = (
     (b"PF\n", _BY_NAME["PFM"]),
     (b"Pf\n", _BY_NAME["PFM"]),
     (b"\0\0\x01\0", _BY_NAME["ICO"]),
-    (b"\0\0\x02\0", _BY_NAME["ICO"]),
     (b"qoif", _BY_NAME["QOI"]),
     (b"DDS ", _BY_NAME["DDS"]),
     (b"FUJIFILMCCD-RAW", _BY_NAME["camera raw"]),
