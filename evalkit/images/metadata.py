@@ -32,8 +32,9 @@ def read_rows(files: Iterable[str], read: Callable[[str], bytes], shown: str) ->
         mine: dict[str, int] = {}
         try:
             data = read(file)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise EvalkitError(f"{what} cannot be read ({error}); mend it, or take it out") from None
+        except Exception as error:  # archives raise many kinds
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+            raise EvalkitError(f"{what} cannot be read ({reason}); mend it, or take it out") from None
         for line, row in _rows(file, decode_text(data, what), what):
             name = _name(posixpath.dirname(file), row.pop("file_name", None), f"{what}, line {line}")
             if name in mine:

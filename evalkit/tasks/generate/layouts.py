@@ -47,6 +47,7 @@ def _geneval(run: Run, rows: list[dict[str, Any]], folder: Path) -> None:
 
 def _wise(run: Run, rows: list[dict[str, Any]], folder: Path) -> None:
     taken: dict[str, str] = {}
+    files: list[tuple[str, str]] = []
     for row in (each for each in rows if each["sample"] == 0):
         name = f"{_safe(row['prompt_id'])}.png"
         other = taken.setdefault(name.lower(), row["prompt_id"])
@@ -54,7 +55,9 @@ def _wise(run: Run, rows: list[dict[str, Any]], folder: Path) -> None:
             raise EvalkitError(
                 f"the prompts {other!r} and {row['prompt_id']!r} would both be {name} in the layout wise; rename one"
             )
-        _link(run.path / row["file"], folder / name)
+        files.append((row["file"], name))
+    for file, name in files:
+        _link(run.path / file, folder / name)
 
 
 def _npz(run: Run, rows: list[dict[str, Any]], folder: Path) -> None:
