@@ -52,8 +52,8 @@ def _scaled(values: npt.NDArray[Any], top: float) -> Grey16:
             same: Grey16 = values.astype(np.uint16)
             return same
         levels = np.minimum(np.arange(65536) / top, 1) * 65535
-        table: Grey16 = np.floor(levels + 0.5).astype(np.uint16)
-        return table[values]
+        looked_up: Grey16 = np.floor(levels + 0.5).astype(np.uint16)[values]
+        return looked_up
     found = np.empty(values.shape, np.uint16)
     rows = max(1, 2**20 // max(1, values.shape[1]))  # in pieces: float64 of a large image is eight times its file
     for start in range(0, len(values), rows):

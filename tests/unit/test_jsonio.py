@@ -14,7 +14,19 @@ def test_json_comes_back_as_it_was_with_and_without_a_mark(value):
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{", b"NaN", b"-Infinity", b"1e400", b"[" * 10**6, b'{"a":' * 10**5, b'"\\udc00"', b"\xff\xfe{\0}\0", b"\0", b"9" * 10**5],
+    [
+        b"",
+        b"{",
+        b"NaN",
+        b"-Infinity",
+        b"1e400",
+        b"[" * 10**6,
+        b'{"a":' * 10**5,
+        b'"\\udc00"',
+        b"\xff\xfe{\0}\0",
+        b"\0",
+        b"9" * 10**5,
+    ],
 )
 def test_anything_else_is_one_sentence_and_also_a_value_error(data):
     with pytest.raises(EvalkitError) as error:

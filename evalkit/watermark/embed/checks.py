@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from evalkit.images import content_digest
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome
 from evalkit.runs.store import Run
 from evalkit.stats.intervals import mean_interval
@@ -41,6 +42,11 @@ class EmbedChecks(Checks):
         for row in run.samples.select(["file", "sha256"]).to_pylist():
             if row["file"] is not None and run.record["files"].get(row["file"]) != row["sha256"]:
                 bad.append(Failure(row["file"], "its row says another sha256"))
+        digest = content_digest(
+            zip(run.samples["id"].to_pylist(), run.samples["source_sha256"].to_pylist(), strict=True)
+        )
+        if digest != run.record["data"]["digest"]:
+            bad.append(Failure("record.json", f"the data's digest is not {digest}, which the rows give"))
         return Outcome(0 if bad else len(run.results), tuple(bad))
 
     def rescore(self, run: Run, count: int, how: How) -> Outcome:

@@ -63,7 +63,9 @@ def test_a_number_out_of_bounds_is_refused_before_any_work(arguments, tmp_path):
 
 def test_rehash_holds_for_its_command_only(tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr("evalkit.tasks.tokenizer.evaluate_tokenizer", lambda *a, **k: seen.append(os.environ.get(REHASH)) or [])
+    monkeypatch.setattr(
+        "evalkit.tasks.tokenizer.evaluate_tokenizer", lambda *a, **k: seen.append(os.environ.get(REHASH)) or []
+    )
     for flags in (["--rehash"], []):
         CliRunner().invoke(group, ["tokenizer", "-m", "jpeg-lm", *flags])
     assert seen == ["1", None]

@@ -21,9 +21,7 @@ def saved(picture, format="PNG", **options):
 
 
 def with_chunk(png, kind, body):
-    return (
-        png[:33] + struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) + png[33:]
-    )
+    return png[:33] + struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) + png[33:]
 
 
 def encoded(linear):
@@ -41,7 +39,14 @@ def profile(gamma, name=b"any", space=b"RGB "):
         return b"XYZ \0\0\0\0" + struct.pack(">iii", *[round(x * 65536) for x in v])
 
     curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
-    desc = b"desc\0\0\0\0" + struct.pack(">I", len(name) + 1) + name + b"\0" + struct.pack(">IIHB", 0, 0, 0, 0) + b"\0" * 67
+    desc = (
+        b"desc\0\0\0\0"
+        + struct.pack(">I", len(name) + 1)
+        + name
+        + b"\0"
+        + struct.pack(">IIHB", 0, 0, 0, 0)
+        + b"\0" * 67
+    )
     tags = [(b"desc", desc), (b"cprt", b"text\0\0\0\0CC0\0"), (b"wtpt", xyz(0.9642, 1, 0.8249))]
     if space == b"GRAY":
         tags.append((b"kTRC", curve))

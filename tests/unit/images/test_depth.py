@@ -59,7 +59,7 @@ def test_the_transparent_grey_of_a_sixteen_bit_png_is_laid_on_white(clear):
     deep = io.BytesIO()
     Image.fromarray(GREY.astype(np.uint16) * 257).save(deep, "PNG", transparency=clear)
     shown = decode_image(deep.getvalue())[..., 0]
-    assert np.array_equal(shown, np.where(GREY == clear // 257, 255, GREY))
+    assert np.array_equal(shown, np.where(clear // 257 == GREY, 255, GREY))
 
 
 def test_a_transparent_colour_of_sixteen_bits_matches_its_pixels():
@@ -71,7 +71,9 @@ def test_a_transparent_colour_of_sixteen_bits_matches_its_pixels():
 
     row = b"\0" + struct.pack(">3H", 1000, 2000, 3000) + struct.pack(">3H", 60000, 2000, 3000)
     png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0))
-    png += chunk(b"tRNS", struct.pack(">3H", 1000, 2000, 3000)) + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
+    png += (
+        chunk(b"tRNS", struct.pack(">3H", 1000, 2000, 3000)) + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
+    )
     shown = decode_image(png)
     assert shown[0, 0].tolist() == [255, 255, 255]
     assert shown[0, 1].tolist() == [60000 >> 8, 2000 >> 8, 3000 >> 8]

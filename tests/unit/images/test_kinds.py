@@ -10,7 +10,21 @@ from PIL import Image
 
 from evalkit.errors import BadImage
 from evalkit.images.decode import decode_image
-from evalkit.images.kinds import AVIF, BMP, GIF, HEIC, JPEG, JXL, PNG, PNM, READ, TIFF, WEBP, kind_of_bytes, kind_of_name
+from evalkit.images.kinds import (
+    AVIF,
+    BMP,
+    GIF,
+    HEIC,
+    JPEG,
+    JXL,
+    PNG,
+    PNM,
+    READ,
+    TIFF,
+    WEBP,
+    kind_of_bytes,
+    kind_of_name,
+)
 
 RGB = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
 
@@ -23,7 +37,17 @@ def saved(format, **options):
 
 @pytest.mark.parametrize(
     ("format", "kind"),
-    [("PNG", PNG), ("JPEG", JPEG), ("MPO", JPEG), ("WEBP", WEBP), ("GIF", GIF), ("BMP", BMP), ("TIFF", TIFF), ("PPM", PNM), ("AVIF", AVIF)],
+    [
+        ("PNG", PNG),
+        ("JPEG", JPEG),
+        ("MPO", JPEG),
+        ("WEBP", WEBP),
+        ("GIF", GIF),
+        ("BMP", BMP),
+        ("TIFF", TIFF),
+        ("PPM", PNM),
+        ("AVIF", AVIF),
+    ],
 )
 def test_every_promised_format_is_known_by_its_bytes_and_read(format, kind):
     data = saved(format)

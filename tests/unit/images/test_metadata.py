@@ -89,7 +89,9 @@ def test_a_bad_row_is_one_sentence_with_its_line(folder, name, body, said):
 
 
 def test_lines_of_metadata_end_at_newlines_only(folder):
-    (folder / "metadata.jsonl").write_text('{"file_name": "a.png", "text": "one\u2028two\u0085three"}\n', encoding="utf-8")
+    (folder / "metadata.jsonl").write_text(
+        '{"file_name": "a.png", "text": "one\u2028two\u0085three"}\n', encoding="utf-8"
+    )
     assert known(open_images(folder))["a.png"]["text"] == "one\u2028two\u0085three"
 
 
