@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,26 +13,28 @@ from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from evalkit.errors import BadImage
 from evalkit.images.colour import Tag, by_profile, by_tag, png_tag
-from evalkit.images.depth import DEEP_MODES, deep_values, to_sixteen_bits
+from evalkit.images.depth import DEEP_MODES, Scale, scale_of, to_sixteen_bits
 from evalkit.images.kinds import HEAD, HEIC, PNG, Kind, kind_of_bytes
 from evalkit.images.png_chunks import colour_chunks, without_long_texts
 from evalkit.images.sample import Pixels
 
 MAX_PIXELS = 178_956_970  # Pillow's own bomb limit, twice its warning: 2**31 bytes / 4 / 3
+STRIP = 2**22  # pixels that are brought to RGB at a time
 ORIENTATION = 0x0112  # EXIF tag
 Admit = Callable[[int], None]
 
 Image.MAX_IMAGE_PIXELS = None  # the limit above is ours, and it is an error rather than a warning
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = 2**26  # bytes of a profile or of EXIF, unpacked
 
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+_UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {  # by EXIF orientation
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: a[::-1].transpose(1, 0, 2),
+    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda a: a[:, ::-1].transpose(1, 0, 2),
 }
 
 
@@ -125,31 +127,48 @@ def _several(picture: ImageFile.ImageFile) -> bool:
 
 
 def _to_rgb(picture: ImageFile.ImageFile, orientation: int, png: bytes) -> Pixels:
-    """Alpha apart, colours to sRGB, alpha on white, upright."""
+    """Alpha apart, colours to sRGB, alpha on white, upright; in strips, because each step is a copy."""
     profile = picture.info.get("icc_profile")
     chunks = colour_chunks(png) if png else {}
     tag = png_tag(chunks, profile=bool(profile))
-    shown, alpha = _deep(picture) if picture.mode in DEEP_MODES else _plain(picture, chunks)
-    shown = _coloured(shown, None if tag else profile, tag)
-    if alpha is not None:
-        shown = Image.composite(shown, Image.new("RGB", shown.size, (255, 255, 255)), alpha)
-    if orientation in _UPRIGHT:
-        shown = shown.transpose(_UPRIGHT[orientation])
-    return np.array(shown, dtype=np.uint8)
+    profile = None if tag else profile
+    deep = picture.mode in DEEP_MODES
+    scale = scale_of(map(np.asarray, _strips(picture)), getattr(picture, "tag_v2", None)) if deep else None
+    pixels = np.empty((picture.height, picture.width, 3), np.uint8)
+    top = 0
+    for strip in _strips(picture):
+        shown, alpha = _plain(strip, chunks) if scale is None else _deep(strip, scale)
+        shown = _coloured(shown, profile, tag)
+        if alpha is not None:
+            shown = Image.composite(shown, Image.new("RGB", shown.size, (255, 255, 255)), alpha)
+        pixels[top : top + strip.height] = np.asarray(shown)
+        top += strip.height
+    return np.ascontiguousarray(_UPRIGHT[orientation](pixels))
 
 
-def _deep(picture: ImageFile.ImageFile) -> tuple[Image.Image, Image.Image | None]:
+def _strips(picture: Image.Image) -> Iterator[Image.Image]:
+    """The image from above, in pieces of at most `STRIP` pixels, or a row each."""
+    rows = max(1, STRIP // max(1, picture.width))
+    if rows >= picture.height:
+        yield picture
+        return
+    for top in range(0, picture.height, rows):
+        yield picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+
+
+def _deep(picture: Image.Image, scale: Scale) -> tuple[Image.Image, Image.Image | None]:
     """Grey of 16 bits as mode I;16, and where it is not transparent (PNG's tRNS)."""
-    values = deep_values(picture)
+    values = np.asarray(picture)
     clear = picture.info.get("transparency")
     alpha = Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)) if isinstance(clear, int) else None
-    return Image.fromarray(to_sixteen_bits(values, getattr(picture, "tag_v2", None))), alpha
+    return Image.fromarray(to_sixteen_bits(values, scale)), alpha
 
 
 def _plain(picture: Image.Image, chunks: dict[bytes, bytes]) -> tuple[Image.Image, Image.Image | None]:
     """Colour channels of 8 bits as L, RGB, CMYK or LAB, and alpha."""
     clear = picture.info.get("transparency")
     if isinstance(clear, tuple) and chunks.get(b"IHDR", b"\0" * 13)[8] == 16:
+        picture = picture.copy()
         picture.info["transparency"] = tuple(value >> 8 for value in clear)  # Pillow keeps 8 of 16 bits of a colour
     if picture.mode == "1":
         picture = picture.convert("RGBA" if clear is not None else "L")

@@ -29,7 +29,7 @@ class PixelBudget:
     def admit(self, number: int, pixels: int) -> None:
         """Wait until image `number` may be decoded."""
         with self._changed:
-            while number > self._next and self._held and sum(self._held.values()) + pixels > self.most:
+            while number > self._next and sum(self._held.values()) + pixels > self.most:
                 self._changed.wait()
             self._held[number] = pixels
 

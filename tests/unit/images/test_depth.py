@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from evalkit.images.decode import decode_image
-from evalkit.images.depth import to_sixteen_bits
+from evalkit.images.depth import scale_of, to_sixteen_bits
 
 GREY = np.tile(np.arange(256, dtype=np.uint8), (4, 1))
 
@@ -51,7 +51,8 @@ def test_below_zero_is_black_nan_is_black_and_infinity_is_white():
 
 def test_twelve_bits_are_scaled_by_4095():
     values = np.array([[0, 4095, 2048]], np.uint16)
-    assert to_sixteen_bits(values, {258: (12,), 262: 1})[0].tolist() == [0, 65535, 32776]
+    scale = scale_of([values], {258: (12,), 262: 1})
+    assert to_sixteen_bits(values, scale)[0].tolist() == [0, 65535, 32776]
 
 
 @pytest.mark.parametrize("clear", [0, 40 * 257])
