@@ -20,7 +20,7 @@ from evalkit.jobs.job import RunOptions
     "--prompts",
     "-p",
     required=True,
-    help="FILE.jsonl, FILE.txt, classes:imagenet, text:PROMPT, or a suite (world).",
+    help="FILE.jsonl, .json, .csv, .tsv or .txt, classes:imagenet, text:PROMPT, or a suite (world).",
 )
 @click.option("--samples", "-n", type=SAMPLES, default=1, show_default=True, help="Images a prompt.")
 @click.option("--guidance", type=FINITE, help="Guidance scale, in the model's own numbers [default: the model's].")

@@ -38,6 +38,13 @@ def _rehash(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         ctx.call_on_close(lambda: os.environ.pop(REHASH, None))
 
 
+REHASH_FLAG = click.option(
+    "--rehash",
+    is_flag=True,
+    expose_value=False,
+    callback=_rehash,
+    help="Read all data to know it again, also files whose size and times are as before.",
+)
 _FLAGS = (
     click.option("--out", type=click.Path(path_type=Path), help="Run directory [default: runs/<task>-<model>-<hash>]."),
     click.option("--limit", type=click.IntRange(min=1), help="Only the first N samples."),
@@ -60,13 +67,7 @@ _FLAGS = (
     click.option("--weights", multiple=True, metavar="FILE|NAME=FILE", help="Weight file in the official layout."),
     click.option("--compile", is_flag=True, help="Let torch compile the network: slow to start, then faster."),
     click.option("--threads", type=THREADS, default=2, show_default=True, help="Decoding threads."),
-    click.option(
-        "--rehash",
-        is_flag=True,
-        expose_value=False,
-        callback=_rehash,
-        help="Read all data to know it again, also files whose size and times are as before.",
-    ),
+    REHASH_FLAG,
     click.option("--json", "as_json", is_flag=True, help="Print results as JSON, and nothing else, on stdout."),
 )
 

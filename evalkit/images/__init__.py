@@ -22,7 +22,13 @@ def open_images(spec: str | Path) -> ImageSet:
     >>> len(open_images("sample/photos")) > 5
     True
     """
-    found = _open(str(spec))
+    try:
+        found = _open(str(spec))
+    except (OSError, ValueError) as error:  # a name that the system refuses, a folder that may not be entered
+        if isinstance(error, EvalkitError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise EvalkitError(f"{str(spec)[:80]!r} cannot be opened ({reason}); give {_KINDS}") from None
     if len(found) == 0:
         left_out = "".join(f" ({each})" for each in found.remarks())
         raise EvalkitError(f"there are no images in {str(spec)!r}{left_out}; give {_KINDS}")

@@ -75,6 +75,13 @@ class ZipSet(HashedSet):
         name, id = self._names[index], self._ids[index]
         return sample_from_bytes(id, lambda: self._member(name, MAX_FILE), lambda: self._meta_of(id), admit)
 
+    def known(self, index: int) -> Mapping[str, Any]:
+        """Its metadata and the text beside it, or why that cannot be read."""
+        try:
+            return self._meta_of(self._ids[index])
+        except Exception as error:  # reading the image gives the same reason
+            return {"unreadable": one_line(error)}
+
     def _meta_of(self, id: str) -> Mapping[str, Any]:
         return known_of(id, self._meta, self._texts, partial(self._member, most=MAX_TEXT))
 

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from evalkit.images.decode import Admit
 from evalkit.images.hashing import HashedSet, file_state, stream_sha256
 from evalkit.images.listing import Listing, list_files, list_folder, list_glob, printable
-from evalkit.images.loader import Load, read_ahead, sample_from_bytes
+from evalkit.images.loader import Load, one_line, read_ahead, sample_from_bytes
 from evalkit.images.metadata import Meta, known_of, read_rows, texts_of
 from evalkit.images.sample import Sample, Unreadable
 
@@ -83,6 +83,13 @@ class FolderSet(HashedSet):
     def _load(self, index: int, admit: Admit) -> Sample | Unreadable:
         file, id = self.file(index), self._ids[index]
         return sample_from_bytes(id, lambda: _read_file(file, MAX_FILE), lambda: self._meta_of(id), admit)
+
+    def known(self, index: int) -> Mapping[str, Any]:
+        """Its metadata and the text beside it, or why that cannot be read."""
+        try:
+            return self._meta_of(self._ids[index])
+        except Exception as error:  # reading the image gives the same reason
+            return {"unreadable": one_line(error)}
 
     def _meta_of(self, id: str) -> Mapping[str, Any]:
         return known_of(id, self._meta, self._texts, self._beside)

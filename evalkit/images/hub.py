@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ class HubSet(ImageSet):
             self._image, self._text = _columns(stream)
             self._rows = RowStream(_undecoded(stream, self._image), self._cells, spec)
             self._hashes: list[str] | None = None
+            self._texts: list[str | None] = []
             count = _stated_length(stream)
             self._count = self._hash_rows(None) if count is None else count
         except EvalkitError:
@@ -73,6 +74,13 @@ class HubSet(ImageSet):
             self._hash_rows(count)
         return [*(self._hashes or [])[:count]]
 
+    def known(self, index: int) -> Mapping[str, Any]:
+        """The text of a row without a revision; of a revision the fingerprint says it all."""
+        if self.revision is not None:
+            return {}
+        self.fingerprint(index)
+        return {"text": self._texts[index]} if index < len(self._texts) else {}
+
     def read(self, start: int, stop: int, *, threads: int = 2) -> Iterator[Sample | Unreadable]:
         """Rows `start` to `stop`, decoded ahead; ranges that follow each other are one pass over the stream."""
         return read_ahead(self._loads(start, min(stop, self._count)), threads)
@@ -95,7 +103,9 @@ class HubSet(ImageSet):
     def _hash_rows(self, count: int | None) -> int:
         """Hash the images of the first `count` rows, or of all, and give their number."""
         found: list[str] = []
-        for cell, _ in self._rows.once(count):
+        self._texts = []
+        for cell, text in self._rows.once(count):
+            self._texts.append(None if text is None else str(text))
             try:
                 found.append(hashlib.sha256(bytes_of(cell, local=self.revision is None)).hexdigest())
             except Exception:  # a row that cannot be read has no content; reading it says why

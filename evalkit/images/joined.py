@@ -44,6 +44,12 @@ class JoinedSet(ImageSet):
             found += member.fingerprints(min(left - len(found), len(member)))
         return found
 
+    def known(self, index: int) -> Mapping[str, Any]:
+        """The member's own, and what all of the member share."""
+        number = bisect_right(self._ends, index)
+        _, member, meta = self._members[number]
+        return {**meta, **member.known(index - self._begin(number))}
+
     def read(self, start: int, stop: int, *, threads: int = 2) -> Iterator[Sample | Unreadable]:
         """Samples in order, across members."""
         for number, (prefix, member, meta) in enumerate(self._members):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.jsonio import canonical_json
 from evalkit.text import counted, visible
 
 Pixels = npt.NDArray[np.uint8]
@@ -80,6 +81,17 @@ class ImageSet(ABC):
         """`content_digest` of the first `count` images. The same images in another folder or archive have the same."""
         return content_digest(zip(self.ids(), self.fingerprints(count), strict=False))
 
+    def known(self, index: int) -> Mapping[str, Any]:
+        """What is known of the image beside its pixels, where that is not part of its fingerprint; nothing is decoded."""
+        return {}
+
+    def listing(self, count: int | None = None) -> str:
+        """sha256 over the ids of the first `count` images and what is known of each: texts, subsets, tasks."""
+        digest = hashlib.sha256()
+        for index, id in enumerate(self.ids()[:count]):
+            digest.update(canonical_json([id, dict(self.known(index))]) + b"\n")
+        return digest.hexdigest()
+
     def remarks(self) -> list[str]:
         """What a person should know of the set before it is used: what was left out, and what matches nothing."""
         said = []
@@ -89,7 +101,7 @@ class ImageSet(ABC):
         if self.unmatched:
             names = ", ".join(visible(each, 80) for each in self.unmatched[:NAMED])
             more = ", …" if len(self.unmatched) > NAMED else ""
-            said.append(f"metadata names {counted(len(self.unmatched), 'image')} that is not here: {names}{more}")
+            said.append(f"metadata without its image: {counted(len(self.unmatched), 'row')} ({names}{more})")
         return said
 
     def as_record(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,8 +45,8 @@ def load_prompts(spec: str | Path) -> PromptSet:
     if text in SUITES:
         return SUITES.get(text)()
     known = ", ".join(SUITES)
-    state = "is no prompt file" if path.exists() else "is not there"
-    raise EvalkitError(f"{text!r} {state}; give {KINDS}{', or a suite: ' + known if known else ''}")
+    state = "is no prompt file" if os.path.exists(path) else "is not there"
+    raise EvalkitError(f"{text[:80]!r} {state}; give {KINDS}{', or a suite: ' + known if known else ''}")
 
 
 def _classes(text: str) -> PromptSet:

@@ -39,7 +39,7 @@ class TokenizerJob(Job):
         self.title = model.name
         self.n = len(images) if options.limit is None else min(options.limit, len(images))
         self.timers = Timers()
-        self._digest = images.digest(self.n)
+        self._digest, self._listing = images.digest(self.n), images.listing(self.n)
 
     def plan(self) -> Mapping[str, Any]:
         """Model, data, protocols and options: whatever decides the numbers."""
@@ -49,7 +49,7 @@ class TokenizerJob(Job):
             "task": "tokenizer",
             "model": self.model.name,
             "weights": self.model.weights_sha256,
-            "data": {"name": self.images.name, "n": self.n, "digest": self._digest},
+            "data": {"name": self.images.name, "n": self.n, "digest": self._digest, "listing": self._listing},
             "protocols": [feed.as_dict() for feed in self.feeds],
             "tasks": sorted(self.judges.tasks),
             "judges": {**self.judges.weights, **dict.fromkeys(self.judges.unavailable, "unavailable")},

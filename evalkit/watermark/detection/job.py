@@ -42,6 +42,7 @@ class DetectJob(Job):
         self.timers = Timers()
         self.states = images.fingerprints(self.n)
         self.digest = content_digest(zip(images.ids(), self.states, strict=False))
+        self.listing = images.listing(self.n)
         for remark in images.remarks():
             options.progress.note(remark)
         batch = batch_of(tokenizer, options.batch_size)
@@ -57,7 +58,7 @@ class DetectJob(Job):
             "task": TASK,
             "tokenizer": self.request.mark.tokenizer,
             "preparation": preparation_id(self.tokenizer),
-            "data": {"name": self.images.name, "n": self.n, "digest": self.digest},
+            "data": {"name": self.images.name, "n": self.n, "digest": self.digest, "listing": self.listing},
             "dtype": self.options.dtype,
             "shard": self.shards()[0].size if self.n else 0,
             **self.request.as_dict(),

@@ -104,7 +104,7 @@ class EmbedJob(Job):
         self.fraction, self.most_cost, self.nudge = fraction, most_cost, nudge
         self.title, self.timers = tokenizer.name, Timers()
         self.n = len(images) if options.limit is None else min(options.limit, len(images))
-        self.digest = images.digest(self.n)
+        self.digest, self.listing = images.digest(self.n), images.listing(self.n)
         self.names = list(file_stems(images.ids()[: self.n]).values())
 
     def plan(self) -> Mapping[str, Any]:
@@ -116,7 +116,7 @@ class EmbedJob(Job):
             "mark": self.mark.as_dict(),
             "tokenizer": self.mark.tokenizer,
             "embedding": self._embedding(),
-            "data": {"name": self.images.name, "n": self.n, "digest": self.digest},
+            "data": {"name": self.images.name, "n": self.n, "digest": self.digest, "listing": self.listing},
             "batch_size": self._batch_size(),
             "dtype": self.options.dtype,
         }

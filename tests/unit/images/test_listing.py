@@ -127,6 +127,23 @@ def test_an_image_or_archive_under_another_name_is_told_by_its_bytes(folder, tmp
         open_images(folder / "notes.md")
 
 
+def test_a_text_or_a_name_that_changed_is_another_listing_of_the_same_content(folder, tmp_path):
+    images = open_images(folder)
+    content, listing = images.digest(), images.listing()
+    assert open_images(folder).listing() == listing
+    (folder / "a.TXT").write_text("SHUT")
+    assert (open_images(folder).digest(), open_images(folder).listing() == listing) == (content, False)
+    (folder / "a.TXT").write_text("OPEN")
+    (folder / "noext").rename(folder / "noextra")
+    assert (open_images(folder).digest(), open_images(folder).listing() == listing) == (content, False)
+
+
+@pytest.mark.parametrize("spec", ["x" * 5000, "a\0b", "x" * 5000 + "/*.png"])
+def test_a_name_that_the_system_refuses_is_one_sentence(spec):
+    with pytest.raises(EvalkitError, match="give a folder"):
+        open_images(spec)
+
+
 def test_listing_opens_no_file_whose_suffix_tells(folder, monkeypatch):
     opened = []
     monkeypatch.setattr("evalkit.images.listing._head", lambda path: opened.append(os.path.basename(path)) or b"")
