@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow.parquet as pq
 
+from evalkit.errors import EvalkitError
 from evalkit.jobs.job import Job, RunOptions
 from evalkit.jobs.progress import Progress
 from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import Spec
-from evalkit.jobs.task import Task
+from evalkit.jobs.task import Task, Worker
 from evalkit.jobs.timers import spent
 from evalkit.jsonio import canonical_json
 from evalkit.runs.durable import write_bytes
@@ -33,25 +34,32 @@ class Engine(Protocol):
     def map(self, task: Task, spec: Spec, shards: Sequence[Shard], store: RunStore, progress: Progress) -> None:
         """Put the output of every shard into the store."""
 
+    def close(self) -> None:
+        """End the workers."""
+
 
 class Inline:
-    """One worker in this process."""
+    """One worker in this process, opened for the first shard and kept for exhibits."""
 
     def __init__(self, device: str = "auto") -> None:
         self.device = device
+        self._worker: Worker | None = None
 
     def map(self, task: Task, spec: Spec, shards: Sequence[Shard], store: RunStore, progress: Progress) -> None:
         """One shard after the other."""
         if not shards:
             return
-        worker = task.open(spec, self.device)
-        try:
-            for shard in shards:
-                output = worker.process(shard, progress.advance)
-                store.put(shard.key, output)
-                progress.spent(output.seconds)
-        finally:
-            worker.close()
+        self._worker = self._worker or task.open(spec, self.device)
+        for shard in shards:
+            output = self._worker.process(shard, progress.advance)
+            store.put(shard.key, output)
+            progress.spent(output.seconds)
+
+    def close(self) -> None:
+        """End the worker."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
 
 
 def run_folder(spec: Spec, label: str) -> Path:
@@ -76,14 +84,20 @@ def run_task(
     The same call resumes: finished shards are kept. Raises `EvalkitError` where `out` holds another run, or another
     process writes it.
     """
-    told, store = progress or Progress(), RunStore(out)
+    told, store, engine = progress or Progress(), RunStore(out), engine or Inline(device)
     if store.sealed:
         store.begin(spec.plan())
         told.note(f"{store.path} is complete already; nothing to do (remove it, or give --out, to run again)")
         return _shown(task, store)
     with Lock(out):
         store.begin(spec.plan())
-        _work(task, spec, store, engine or Inline(device), told, command)
+        try:
+            _work(task, spec, store, engine, told, command)
+        except EvalkitError:
+            store.abandon()
+            raise
+        finally:
+            engine.close()
         return _shown(task, store)
 
 
@@ -106,9 +120,7 @@ def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progres
         told.finish()
     exhibited = [shard.key for shard in second]
     store.place([*keys, *exhibited])
-    facts: dict[str, Any] = dict(done.facts)
-    for each in store.parts(exhibited).facts():
-        facts.update(each)
+    facts = _together(done.facts, store.parts(exhibited).facts())
     stages = {**store.parts([*keys, *exhibited]).seconds(), "aggregate": aggregated}
     store.seal(
         {
@@ -124,6 +136,16 @@ def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progres
             **facts,
         }
     )
+
+
+def _together(facts: Mapping[str, Any], more: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Facts of the aggregation with those of exhibits, which add to dictionaries of the same name."""
+    found = dict(facts)
+    for each in more:
+        for name, value in each.items():
+            both = isinstance(value, Mapping) and isinstance(found.get(name), Mapping)
+            found[name] = {**found[name], **value} if both else value
+    return found
 
 
 def _shown(task: Task, store: RunStore) -> Run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -40,6 +41,8 @@ class Lock:
             self.path.unlink(missing_ok=True)
             os.close(self._handle)
             self._handle = None
+            with suppress(OSError):  # a folder that holds a run stays
+                self.path.parent.rmdir()
 
 
 def _taken(handle: int) -> bool:

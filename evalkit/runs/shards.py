@@ -65,6 +65,10 @@ class ShardFolder:
         for left in self.path.glob(f"{WRITING}*"):
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
+    def any(self) -> bool:
+        """Whether some shard is finished."""
+        return self.path.is_dir() and any(not each.name.startswith(WRITING) for each in self.path.iterdir())
+
     def has(self, key: str) -> bool:
         """Whether the shard is there and its bytes are those that were written; a broken one is removed."""
         if key not in self._whole:

@@ -73,7 +73,7 @@ class RunStore:
         """Open the directory for `plan` (all that decides the results); another plan in it is an error."""
         wanted = canonical_json(plan)
         plan_file = self.path / PLAN
-        if plan_file.exists() and plan_file.read_bytes() != wanted:
+        if plan_file.exists() and plan_file.read_bytes() != wanted and (self.sealed or self._done.any()):
             raise EvalkitError(f"{self.path} holds another run ({_other(plan_file, plan)}); {FRESH}")
         if not plan_file.exists() and self._strangers():
             raise EvalkitError(f"{self.path} is not empty and is not a run directory; give a fresh --out")
@@ -83,6 +83,19 @@ class RunStore:
         self.shards.mkdir(parents=True, exist_ok=True)
         self._done.sweep()
         write_bytes(plan_file, wanted)
+
+    def unseal(self, plan: Mapping[str, Any]) -> None:
+        """Make a sealed run unfinished again under `plan`, its files left where they are; a signature no longer holds."""
+        for name in (ATTESTATION, RECORD, "report.html"):
+            (self.path / name).unlink(missing_ok=True)
+        self.shards.mkdir(exist_ok=True)
+        write_bytes(self.path / PLAN, canonical_json(plan))
+
+    def abandon(self) -> None:
+        """Remove a run of which no shard was finished, so that a mistake leaves nothing behind."""
+        if not self.sealed and not self._done.any():
+            shutil.rmtree(self.shards, ignore_errors=True)
+            (self.path / PLAN).unlink(missing_ok=True)
 
     def has(self, key: str) -> bool:
         """Whether the shard `key` is done, and its bytes are those that were written."""

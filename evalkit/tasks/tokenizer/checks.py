@@ -13,6 +13,7 @@ from evalkit.errors import EvalkitError
 from evalkit.images import content_digest, open_images
 from evalkit.images.sample import ImageSet, Sample
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome, chosen
+from evalkit.jobs.data import data_failures
 from evalkit.jobs.job import Shard
 from evalkit.jobs.timers import Timers
 from evalkit.protocols import Protocol, load_protocol
@@ -107,9 +108,7 @@ def _of_data(run: Run) -> list[Failure]:
     """The digest of the data against the images that the rows speak of."""
     rows = run.samples.select(["id", "protocol", "sha256"]).to_pylist()
     first = run.record["protocols"][0]["id"]
-    found = content_digest((row["id"], row["sha256"]) for row in rows if row["protocol"] == first)
-    said = run.record["data"]["digest"]
-    return [] if found == said else [Failure("record.json", f"the data's digest is {said}, the rows give {found}")]
+    return data_failures(run, content_digest((row["id"], row["sha256"]) for row in rows if row["protocol"] == first))
 
 
 def _scored_again(

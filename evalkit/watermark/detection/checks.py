@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from evalkit.images import content_digest
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome
+from evalkit.jobs.data import data_failures
 from evalkit.runs.store import Run
 from evalkit.text import as_float
 from evalkit.watermark.detection.fold import NEEDED, Columns, columns_of, counts_of
@@ -43,8 +44,7 @@ class DetectionChecks(Checks):
         wanted = results_of(columns, judged, counts, rule, method, run.record["data"]["name"])
         bad += _of_results(run.results, {each.metric: each.value for each in wanted})
         found = content_digest(zip(run.samples["id"].to_pylist(), run.samples["sha256"].to_pylist(), strict=True))
-        if found != run.record["data"]["digest"]:
-            bad.append(Failure("record.json", f"the data's digest is not {found}, which the rows give"))
+        bad += data_failures(run, found)
         return Outcome(0 if bad else len(run.results), tuple(bad))
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
-from evalkit.images import content_digest
-from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome
+from evalkit.jobs.checks import Checks, Failure, How, Outcome
+from evalkit.jobs.data import data_failures
+from evalkit.jobs.task import Task
 from evalkit.runs.store import Run
-from evalkit.stats.intervals import mean_interval
-from evalkit.watermark.embed.posthoc import RESULTS
 
 SAME = 1e-9  # relative
 
@@ -19,15 +16,17 @@ SAME = 1e-9  # relative
 class EmbedChecks(Checks):
     """What a run of `evalkit watermark embed FOLDER` promises to somebody without the key."""
 
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
     def recompute(self, run: Run, how: How) -> Outcome:
         """Every mean and its interval from the rows; every row's image by its digest."""
         bad: list[Failure] = []
         said = {row["metric"]: row for row in run.results}
-        for metric in RESULTS:
-            values = run.samples[metric].to_numpy(zero_copy_only=False).astype(np.float64)
-            if not np.isfinite(values).any():
-                continue
-            found = mean_interval(values)
+        again = self.task.aggregate(self.task.spec(run), self.task.parts(run))
+        bad += data_failures(run, again.facts["data"]["digest"])
+        for found in again.results:
+            metric = found.metric
             row = said.pop(metric, None)
             if row is None:
                 bad.append(Failure("results.json", f"{metric} is missing"))
@@ -42,11 +41,6 @@ class EmbedChecks(Checks):
         for row in run.samples.select(["file", "sha256"]).to_pylist():
             if row["file"] is not None and run.record["files"].get(row["file"]) != row["sha256"]:
                 bad.append(Failure(row["file"], "its row says another sha256"))
-        digest = content_digest(
-            zip(run.samples["id"].to_pylist(), run.samples["source_sha256"].to_pylist(), strict=True)
-        )
-        if digest != run.record["data"]["digest"]:
-            bad.append(Failure("record.json", f"the data's digest is not {digest}, which the rows give"))
         return Outcome(0 if bad else len(run.results), tuple(bad))
 
     def rescore(self, run: Run, count: int, how: How) -> Outcome:
@@ -62,6 +56,3 @@ def _close(said: Any, found: float | None) -> bool:
     if found is None or not math.isfinite(found):  # results.json has infinities in words and nan as nothing
         return said is None if found is None or math.isnan(found) else bool(said == str(found))
     return isinstance(said, int | float) and math.isclose(said, found, rel_tol=SAME, abs_tol=SAME)
-
-
-CHECKS.add("watermark", EmbedChecks())

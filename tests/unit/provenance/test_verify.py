@@ -11,6 +11,7 @@ from PIL import Image
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import CHECKS, Failure, How, chosen
+from evalkit.jobs.task import TASKS
 from evalkit.jsonio import canonical_json, pretty_json
 from evalkit.provenance.sign import sign_run
 from evalkit.provenance.verdict import Step, Verdict
@@ -173,20 +174,22 @@ def test_a_picture_that_the_model_did_not_make_shows_when_it_is_made_again(runs,
     assert "1 of 4096 pixels differ" in failure.reason
 
 
-def test_an_attack_that_was_not_made_shows_when_it_is_made_again(runs):
+def test_an_attack_that_was_not_made_shows_when_it_is_made_again(runs, forge):
     folder = runs / "attacked"
-    manifest = (folder / "manifest.jsonl").read_bytes()
-    seed = json.loads(manifest.split(b"\n")[0])["seed"]
-    for path in (*folder.glob("*/.rows.jsonl"), folder / "manifest.jsonl"):
-        path.write_bytes(path.read_bytes().replace(str(seed).encode(), b"12345"))
+    table = pq.read_table(folder / "samples.parquet")
+    seeds = pa.array([12345] * table.num_rows, pa.int64())
+    column = table.schema.get_field_index("seed")
+    changed = table.set_column(column, "seed", seeds)
+    manifest = b"".join(canonical_json(row) + b"\n" for row in changed.to_pylist())
+    forge(folder, samples__parquet=lambda _: rewritten(changed), manifest__jsonl=lambda _: manifest)
     how = How(data=str(runs / "generated" / "images"))
     verdict = verify_run(folder, Depth(regenerate=99, how=how))
     assert step(verdict, 3).status == "passed"
-    (failure,) = verdict.failures  # a JPEG draws no random number
-    assert failure.file.startswith("noise-0.02/")
-    assert "attacked again with seed 12345" in failure.reason
-    (folder / "manifest.jsonl").write_bytes(manifest)
-    assert {each.file for each in verify_run(folder).failures} == {"jpeg-75/.rows.jsonl", "noise-0.02/.rows.jsonl"}
+    names = {failure.file for failure in verdict.failures}  # a JPEG draws no random number
+    assert names == set(table.filter(pc.equal(table["attack"], "noise:0.02"))["path"].to_pylist())
+    assert "attacked again with seed 12345" in verdict.failures[0].reason
+    forge(folder, manifest__jsonl=lambda data: data.replace(b"12345", b"12346", 1))
+    assert [each.file for each in verify_run(folder).failures] == ["manifest.jsonl"]
 
 
 def test_attacks_of_an_earlier_command_in_the_same_folder_are_covered_too(runs):
@@ -226,17 +229,20 @@ def test_a_program_that_made_pictures_is_not_started_by_a_verification(runs, for
 @pytest.mark.parametrize(
     ("kind", "where", "value", "said"),
     [
-        ("generated", ("model", "weights_sha256"), "0" * 64, "not those of the run"),
+        ("generated", ("plan", "models", "model", "sha256"), "0" * 64, "not those of the run"),
         ("generated", ("model", "deterministic"), False, "does not promise"),
-        ("generated", ("plan", "processors"), [{"id": "x"}], "secret key"),
-        ("generated", ("plan", "compile"), True, "compiled"),
+        ("generated", ("plan", "parameters", "processors"), [{"id": "x"}], "secret key"),
+        ("generated", ("plan", "models", "model", "settings", "compile"), True, "compiled"),
         ("scored", ("data", "spec"), "hf:some/where", "--data hf:some/where"),
         ("scored", ("data", "spec"), "/no/such/folder", "cannot be repeated here"),
     ],
 )
 def test_what_cannot_be_made_again_here_is_no_failure(kind, where, value, said, runs, forge):
     record = json.loads((runs / kind / "record.json").read_bytes())
-    record[where[0]][where[1]] = value
+    part = record
+    for name in where[:-1]:
+        part = part[name]
+    part[where[-1]] = value
     (runs / kind / "record.json").write_bytes(pretty_json(record))
     (runs / kind / "plan.json").write_bytes(canonical_json(record["plan"]))
     forge(runs / kind, plan__json=lambda data: data)
@@ -316,7 +322,7 @@ def test_samples_are_chosen_by_seed_without_repetition():
 
 
 def test_every_task_that_makes_runs_here_has_checks():
-    assert {"tokenizer", "generate", "attack", "watermark", "leaderboard"} <= set(CHECKS)
+    assert {"tokenizer", "generate", "watermark-attack", "watermark", "leaderboard"} <= {*CHECKS, *TASKS}
 
 
 def test_distances_of_many_pictures_are_recomputed_from_their_moments(runs, forge):
