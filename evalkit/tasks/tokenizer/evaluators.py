@@ -34,7 +34,7 @@ DISTRIBUTIONS = frozenset({"distribution", "fid-infinity"})
 OCR_CACHE = 50_000  # texts of originals, kept for the next model
 
 
-class Judges:
+class Evaluators:
     """LPIPS networks, feature extractors, OCR and the face detector, as protocols and tasks ask, loaded once for all models."""
 
     def __init__(
