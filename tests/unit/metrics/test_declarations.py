@@ -15,7 +15,7 @@ SEALED = [  # unit, direction, range, names
         1.0,
         "ms_ssim hf_energy face_recall codes_used survival_exact survival_8bit survival_jpeg75 "
         "shift_codes word_recall_truth word_recall_original",
-    ),  # fmt: skip
+    ),
     (
         "",
         "lower",
@@ -23,7 +23,7 @@ SEALED = [  # unit, direction, range, names
         None,
         "lpips_alex lpips_vgg lpips_squeeze fid fd_efflite0 fd_dinov2 fd_dinov2_vitb14 "
         "fd_dinov2_vits14 fd_clip fd_clip_vitb32 cer_truth wer_truth cer_original wer_original",
-    ),  # fmt: skip
+    ),
     ("", "lower", None, None, "fid_infinity fd_efflite0_infinity"),
     ("bit/px", "lower", 0.0, None, "bpp"),
     ("codes", "higher", 1.0, None, "code_perplexity"),
