@@ -67,8 +67,7 @@ class Checks(ABC):
 
 
 def _import_tasks() -> None:
-    watermark = ("watermark.attacks", "watermark.detection")
-    for name in ("tasks.tokenizer", *watermark, "leaderboard"):
+    for name in ("tasks.tokenizer", "watermark.detection", "leaderboard"):
         importlib.import_module(f"evalkit.{name}.checks")
 
 

@@ -194,9 +194,12 @@ def similarity_columns(pair: Pair) -> Mapping[str, float]:
 
 
 def grouped_ssim(pairs: Sequence[Pair]) -> list[float]:
-    """SSIM of neighbours that share one data range, that of the widest image among them; a black group has range 1."""
-    spans = [np.ptp(image) for pair in pairs for image in (pair.original, pair.reconstruction)]
-    span = float(max(spans)) / 255 or 1.0
+    """SSIM of neighbours that share one data range: that of the wider of all originals and all reconstructions.
+
+    A group of one grey has the range 1.
+    """
+    sides = ([pair.original for pair in pairs], [pair.reconstruction for pair in pairs])
+    span = max(int(max(map(np.max, side))) - int(min(map(np.min, side))) for side in sides) / 255 or 1.0
     rules = [pair.protocol.ssim for pair in pairs]
     return [
         ssim(pair.original, pair.reconstruction, data_range=span, window=rule.window, border=rule.border)
