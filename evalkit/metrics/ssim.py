@@ -194,11 +194,11 @@ def similarity_columns(pair: Pair) -> Mapping[str, float]:
 
 
 def grouped_ssim(pairs: Sequence[Pair]) -> list[float]:
-    """SSIM of neighbours that share one data range: that of the wider of all originals and all reconstructions.
+    """SSIM of neighbours that share one data range: largest minus smallest value of all of them, of the wider side.
 
-    A group of one grey has the range 1.
+    A black group has range 1. Source: torchmetrics' StructuralSimilarityIndexMeasure without a stated range.
     """
-    sides = ([pair.original for pair in pairs], [pair.reconstruction for pair in pairs])
+    sides = ([getattr(pair, which) for pair in pairs] for which in ("original", "reconstruction"))
     span = max(int(max(map(np.max, side))) - int(min(map(np.min, side))) for side in sides) / 255 or 1.0
     rules = [pair.protocol.ssim for pair in pairs]
     return [

@@ -102,7 +102,7 @@ def test_reading_the_registry_loads_no_entry_and_its_entries_load_nothing_heavy(
 def test_the_example_of_the_contributing_page_is_a_metric(monkeypatch):
     text = (Path(__file__).parents[3] / "CONTRIBUTING.md").read_text(encoding="utf-8")
     source = text.partition("## A metric in")[2].partition("```python\n")[2].partition("```")[0]
-    assert source.count("\n") <= 30
+    assert source.count("\n") <= 32
     list(METRICS)
     monkeypatch.setattr(METRICS, "_items", dict(METRICS._items))
     exec(compile(source, "CONTRIBUTING.md", "exec"), {"__name__": "outside"})
