@@ -67,7 +67,7 @@ class Checks(ABC):
 
 
 def _import_tasks() -> None:
-    for name in ("tasks.tokenizer", "watermark.detection", "leaderboard"):
+    for name in ("watermark.detection", "leaderboard"):
         importlib.import_module(f"evalkit.{name}.checks")
 
 

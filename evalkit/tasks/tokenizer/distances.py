@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from evalkit.metrics.base import Estimate
 from evalkit.metrics.frechet import pairs_shape
 from evalkit.metrics.metric import Metric, Pairs, Parts
 from evalkit.metrics.moments import fold, save_moments
 from evalkit.metrics.registry import of_task
 from evalkit.protocols import Protocol
-from evalkit.metrics.base import Estimate
 from evalkit.runs.shards import Parts as ShardParts
 from evalkit.runs.store import Result
 from evalkit.tasks.tokenizer.numbers import aggregated, measured

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,9 +24,7 @@ from evalkit.metrics.registry import of_level
 from evalkit.metrics.ssim import SSIM, grouped_ssim
 from evalkit.metrics.text_rates import READER, TextsRead
 from evalkit.protocols import Protocol
-
-if TYPE_CHECKING:
-    from evalkit.tasks.tokenizer.worker import Pair
+from evalkit.tasks.tokenizer.pair import Pair
 
 RECONSTRUCTION, TEXT = "reconstruction", "text"
 IMAGE_TASKS = frozenset({RECONSTRUCTION, "detail", TEXT})

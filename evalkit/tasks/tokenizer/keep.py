@@ -60,11 +60,10 @@ def made_again(images: ImageSet, forward: Forward, feed: Feed, position: int) ->
     return png_bytes(scored_original(fed, feed)), png_bytes(scored_reconstructions(output.picture[None], feed)[0])
 
 
-def files_of(
-    entries: Sequence[Mapping[str, Any]], made: Mapping[int, tuple[bytes, bytes] | None]
-) -> dict[str, bytes]:
+def files_of(entries: Sequence[Mapping[str, Any]], made: Mapping[int, tuple[bytes, bytes] | None]) -> dict[str, bytes]:
     """The files of `worst` entries by position, and images/index.json of those that could be made."""
-    files, kept = {}, []
+    files: dict[str, bytes] = {}
+    kept: list[dict[str, Any]] = []
     for entry in entries:
         pair = made[entry["position"]]
         if pair is not None:  # an image can be among both

@@ -116,7 +116,11 @@ def upgraded(record: Mapping[str, Any], features: Sequence[str]) -> Spec:
     return Spec(
         NAME,
         1,
-        {"model": ModelRef(plan["model"], plan["weights"], plan["dtype"], {"compile": True} if plan["compile"] else {})},
+        {
+            "model": ModelRef(
+                plan["model"], plan["weights"], plan["dtype"], {"compile": True} if plan["compile"] else {}
+            )
+        },
         {"data": DataRef(data["name"], data["n"], data["digest"])},
         tuple(ProtocolRef(each["id"], each["sha256"], each) for each in protocols),
         parameters={

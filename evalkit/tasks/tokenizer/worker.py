@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from evalkit.metrics.rate import BPP, bits_per_pixel
 from evalkit.tasks.tokenizer.evaluators import Evaluators
 from evalkit.tasks.tokenizer.forward import Forward, Output
 from evalkit.tasks.tokenizer.keep import files_of, made_again
+from evalkit.tasks.tokenizer.pair import Pair
 from evalkit.tasks.tokenizer.pixels import (
     Feed,
     model_input,
@@ -32,16 +32,6 @@ BATCH_PIXELS = 2**27  # decoded pixels from which a batch is full
 COUNTED_VOCABULARY = 2**20  # codebook use is counted up to this size
 Arrays = dict[str, np.ndarray[Any, Any]]
 Features = dict[str, list[np.ndarray[Any, Any]]]
-
-
-@dataclass
-class Pair:
-    """One sample under one protocol on its way through the worker."""
-
-    sample: Sample
-    original: Pixels
-    reconstruction: Pixels
-    row: dict[str, Any]
 
 
 class ReconstructionWorker(Worker):
@@ -99,9 +89,7 @@ class ReconstructionWorker(Worker):
 
     def _exhibit(self, entries: Sequence[Mapping[str, Any]], tick: Tick) -> ShardOutput:
         """Files of the hardest hit images, made again in listing order, and their index."""
-        again = Forward(
-            self.model, frozenset(), batch_size=self.batch_size, seed=self.forward.seed, timers=self.timers
-        )
+        again = Forward(self.model, frozenset(), batch_size=self.batch_size, seed=self.forward.seed, timers=self.timers)
         made = {
             position: made_again(self.images, again, self.feeds[0], position)
             for position in sorted({each["position"] for each in entries})

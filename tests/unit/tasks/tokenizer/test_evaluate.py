@@ -12,7 +12,7 @@ from evalkit.jobs.job import RunOptions
 from evalkit.metrics.frechet import frechet_distance, frechet_distance_of_features
 from evalkit.metrics.moments import load_moments
 from evalkit.tasks.tokenizer import evaluate_tokenizer
-from evalkit.tasks.tokenizer.evaluators import Judges
+from evalkit.tasks.tokenizer.evaluators import Evaluators
 from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.tokenizers.registry import TOKENIZERS, Entry
 
@@ -204,7 +204,7 @@ def test_several_models_lie_side_by_side_and_the_default_folder_is_named_by_the_
 def test_judges_name_what_they_cannot_load():
     from evalkit.protocols import load_protocol
 
-    judges = Judges([load_protocol("evalkit-1")], frozenset({"reconstruction", "distribution"}), "cpu")
+    judges = Evaluators([load_protocol("evalkit-1")], frozenset({"reconstruction", "distribution"}), "cpu")
     assert set(judges.unavailable) == {"lpips_alex", "lpips_vgg", "inception-v3-fid"}
     assert list(judges.extractors) == ["efflite0"]
     assert judges.ocr is None
