@@ -67,8 +67,7 @@ class Checks(ABC):
 
 
 def _import_tasks() -> None:
-    watermark = ("watermark.attacks", "watermark.embed")
-    for name in ("tasks.tokenizer", *watermark, "leaderboard"):
+    for name in ("tasks.tokenizer", "watermark.attacks", "leaderboard"):
         importlib.import_module(f"evalkit.{name}.checks")
 
 

@@ -18,7 +18,7 @@ from evalkit.watermark.detection.heat import INDEX
 from evalkit.watermark.detection.results import results_of
 from evalkit.watermark.detection.rows import csv_pieces, judged_rows
 from evalkit.watermark.detection.verdict import ERROR, INCONCLUSIVE, Judged, Rule, judge
-from evalkit.watermark.tokenizer_ref import identity_of
+from evalkit.watermark.shipped import identity_of
 
 
 class JudgedTables:

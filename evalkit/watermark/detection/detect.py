@@ -19,7 +19,8 @@ from evalkit.jobs.job import RunOptions
 from evalkit.jobs.live import hold
 from evalkit.jobs.spec import Spec
 from evalkit.runs.store import Run
-from evalkit.tokenizers.base import Tokenizer
+from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
+from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.detection.calibration_file import calibration_digest, read_calibration
 from evalkit.watermark.detection.data import check_apart
 from evalkit.watermark.detection.scan_spec import Cache, Planned, planned
@@ -30,7 +31,7 @@ from evalkit.watermark.keys import Key
 from evalkit.watermark.mark import Mark
 from evalkit.watermark.methods import MarkSpec, read_mark
 from evalkit.watermark.methods.plain import check_tokenizer, live_mark, plain_marks
-from evalkit.watermark.tokenizer_ref import opened_tokenizer, tokenizer_ref
+from evalkit.watermark.shipped import weights_of
 
 HEAT_MAPS = {"none": 0, "worst": 12, "all": 96}  # by --keep
 
@@ -161,8 +162,10 @@ def default_decision(calibration: str | Path | None) -> Decide:
 
 def loaded_tokenizer(name: str, options: RunOptions) -> Tokenizer:
     """The tokenizer called `name` with the weights, device and precision of the options."""
-    ref, _ = tokenizer_ref(name, options.weights, options.dtype, compiled=options.compile)
-    return opened_tokenizer(ref, options.device)
+    found = load_tokenizer(name, weights_of(name, options.weights), options.device, options.dtype)
+    if options.compile and isinstance(found, NetworkTokenizer):
+        found.compile()
+    return found
 
 
 def _manifests(anchors: bytes | str | Path | None) -> Manifests:

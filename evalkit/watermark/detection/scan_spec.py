@@ -10,6 +10,7 @@ from typing import Any, Literal
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import ImageSet
 from evalkit.jobs.job import RunOptions
+from evalkit.jobs.live import hold
 from evalkit.jobs.spec import ModelRef, Spec
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.watermark.detection.cache import CodeCache
@@ -20,8 +21,8 @@ from evalkit.watermark.detection.reader import Reader
 from evalkit.watermark.detection.views import View, read_search
 from evalkit.watermark.identity import preparation_id, tokenizer_identity
 from evalkit.watermark.mark import Mark
-from evalkit.watermark.methods.plain import PlainMark, made_mark
-from evalkit.watermark.tokenizer_ref import opened_tokenizer, tokenizer_ref
+from evalkit.watermark.methods.plain import PlainMark
+from evalkit.watermark.shipped import named_tokenizer, opened_mark, opened_tokenizer, tokenizer_ref
 
 CELL = 16  # pixels of a code where a tokenizer does not say
 Cache = str | Path | Literal[False] | None
@@ -62,7 +63,10 @@ def planned(
     options: RunOptions,
 ) -> Planned:
     """A scan of `data` for `mark`; raises `EvalkitError` where a name, a file or a search is wrong."""
-    ref, known = tokenizer_ref(tokenizer, options.weights, options.dtype, compiled=options.compile)
+    if isinstance(tokenizer, str):
+        ref, known = named_tokenizer(tokenizer, options.weights, options.dtype, compiled=options.compile)
+    else:
+        ref, known = tokenizer_ref(tokenizer, options.dtype), tokenizer
     identity = tokenizer_identity(known)  # says where it has no codes
     if mark is not None and mark.file is not None:
         mark.file.check_tokenizer(identity)
@@ -73,7 +77,8 @@ def planned(
         "threads": options.threads,
         "cache": ":memory:" if cache is False else None if cache is None else str(cache),
         "data": looked.about,
-        **({} if mark is None else {"mark": mark.here}),
+        **({} if mark is None else mark.here),
+        "tokenizer": None if isinstance(tokenizer, str) else hold(tokenizer),
     }
     return Planned(looked, ref, known, mark, views, here)
 
@@ -112,13 +117,13 @@ def opened(spec: Spec, device: str) -> Opened:
     """Images, tokenizer, cache and mark of a spec; raises `EvalkitError` where something is not what was planned."""
     images, states = opened_images(spec.inputs["data"])
     ref, here = spec.models["tokenizer"], spec.here
-    tokenizer = opened_tokenizer(ref, device)
+    tokenizer = opened_tokenizer(ref, here, device)
     if preparation_id(tokenizer) != spec.parameters["preparation"]:
         raise EvalkitError(
             f"{ref.name} prepares images in another way than the run was planned with. Give a fresh --out"
         )
     said = spec.parameters["mark"]
-    mark = None if said is None else made_mark(said, here["mark"], tokenizer)
+    mark = None if said is None else opened_mark(said, here, tokenizer)
     views = tuple(View(**each) for each in spec.parameters["search"])
     cache = CodeCache(here.get("cache"))
     batch = batch_of(tokenizer, here.get("batch_size", "auto"))

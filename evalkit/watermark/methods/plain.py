@@ -1,4 +1,4 @@
-"""Marks as plain data: what a plan states of them, where their keys lie here, and the same marks made again by a worker."""
+"""Marks as plain data before they are made: what a plan states of them, and where their keys lie here."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from typing import Any
 import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
-from evalkit.jobs.live import held, hold, is_live
+from evalkit.jobs.live import hold
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.watermark.identity import tokenizer_identity
 from evalkit.watermark.keys import Key, read_key
 from evalkit.watermark.lists import histogram_digest
 from evalkit.watermark.mark import Mark
-from evalkit.watermark.methods.build import mark_for
 from evalkit.watermark.methods.files import MarkFile
-from evalkit.watermark.methods.several import Several
-from evalkit.watermark.methods.subject import Floats, read_frequencies
+from evalkit.watermark.methods.subject import read_frequencies
 from evalkit.watermark.spec import MarkSpec
 
 
@@ -54,38 +52,25 @@ def plain_marks(
     `keys`: files, env:NAME, or keys. `frequencies` [V]: counts of codes, or their file. `file`: where the specs are from.
     Raises `EvalkitError` where a key or the histogram cannot be read, or the first key is not that of the file.
     """
-    named = [(each, hold(each)) if isinstance(each, Key) else (read_key(each), str(each)) for each in keys]
+    found = [each if isinstance(each, Key) else read_key(each) for each in keys]
     counts = read_frequencies(frequencies) if isinstance(frequencies, str | Path) else frequencies
     digest = None if counts is None else histogram_digest(counts)
-    said = [{**_with(spec, digest).as_dict(), "key_id": key.id} for key, _ in named for spec in specs]
+    said = [{**_with(spec, digest).as_dict(), "key_id": key.id} for key in found for spec in specs]
     source = hold(frequencies) if counts is frequencies and counts is not None else frequencies
     here = {
-        "keys": {key.id: name for key, name in named},
+        "keys": {key.id: key.source or hold(key) for key in found},
         "frequencies": None if source is None else str(source),
     }
     if file is not None:
-        file.check_id(named[0][0].id)
-    kept = (*(key for key, _ in named), frequencies)
+        file.check_id(found[0].id)
+    kept = (*found, frequencies)
     return PlainMark(said[0] if len(said) == 1 else {"marks": said}, here, kept, file)
 
 
 def live_mark(mark: Mark) -> PlainMark:
-    """A mark that a caller made: only this process can open it."""
-    return PlainMark(mark.as_dict(), {"mark": hold(mark)}, (mark,))
-
-
-def made_mark(said: Mapping[str, Any], here: Mapping[str, Any], tokenizer: Tokenizer) -> Mark:
-    """The mark behind plain data; raises `EvalkitError` where keys, histogram or tokenizer are not those of the plan."""
-    if "mark" in here:
-        found: Mark = held(here["mark"])
-        return found
-    keys = {id: _key(id, source) for id, source in here["keys"].items()}
-    counts = _counts(here.get("frequencies"))
-    marks = [
-        mark_for(MarkSpec.from_dict(each), keys[each["key_id"]], tokenizer, frequencies=counts)
-        for each in members(said)
-    ]
-    return marks[0] if len(marks) == 1 else Several(marks)
+    """A mark that a caller made; another process makes it again where its keys came from files or variables."""
+    keys = {each.key.id: each.key.source for each in getattr(mark, "marks", (mark,))}
+    return PlainMark(mark.as_dict(), {"mark": hold(mark), "keys": keys, "frequencies": None}, (mark,))
 
 
 def members(said: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
@@ -102,19 +87,6 @@ def _with(spec: MarkSpec, digest: str | None) -> MarkSpec:
 
 def _near(said: Mapping[str, Any]) -> bool:
     return said["method"] != "places" or said.get("clusters") is not None
-
-
-def _key(id: str, source: str) -> Key:
-    key: Key = held(source) if is_live(source) else read_key(source)
-    if key.id != id:
-        raise EvalkitError(f"{source} holds the key {key.id} now, the run was planned with {id}. Give a fresh --out")
-    return key
-
-
-def _counts(source: str | None) -> Floats | None:
-    if source is None:
-        return None
-    return held(source) if is_live(source) else read_frequencies(source)
 
 
 def check_tokenizer(mark: Mark, tokenizer: Tokenizer) -> None:

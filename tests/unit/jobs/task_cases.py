@@ -14,10 +14,10 @@ def generate(folder):
 def detect(folder):
     from evalkit.watermark.detection import detect_watermark
 
-    key = _key(folder)
-    return detect_watermark(
-        "sample/photos", key, "world-vq", search="flip", cache=_cache(folder), options=_options(folder, 5)
-    )
+    options = RunOptions(out=folder, limit=5, device="cpu")
+    cache = folder.with_name("codes.sqlite")
+    secret = key(folder.parent).source
+    return detect_watermark("sample/photos", secret, "world-vq", search="flip", cache=cache, options=options)
 
 
 def calibrate(folder):
@@ -26,27 +26,60 @@ def calibrate(folder):
     from evalkit.watermark.methods.plain import plain_marks
     from evalkit.watermark.spec import MarkSpec
 
-    mark = plain_marks([MarkSpec(lists=4)], [_key(folder)])
-    out = folder.with_suffix(".npz")
-    done = calibrated("sample/photos", "world-vq", mark, out, cache=_cache(folder), options=_options(folder, 5))
-    return read_run(done.run)
+    mark = plain_marks([MarkSpec(lists=4)], [key(folder.parent)])
+    options = RunOptions(limit=5, device="cpu")
+    out, cache = folder.with_suffix(".npz"), folder.with_name("codes.sqlite")
+    return read_run(calibrated("sample/photos", "world-vq", mark, out, cache=cache, options=options).run)
 
 
-def _key(folder):
-    from evalkit.watermark.keys import new_key
+def watermark(folder):
+    from evalkit.tokenizers.registry import load_tokenizer
+    from evalkit.watermark.embed import embed_folder
+    from evalkit.watermark.methods import MarkSpec, mark_for
 
-    path = folder.with_name("my.key")
-    if not path.exists():
-        new_key(path)
-    return path
-
-
-def _cache(folder):
-    return folder.with_name("codes.sqlite")
+    tokenizer = load_tokenizer("world-vq", device="cpu")
+    mark = mark_for(MarkSpec(), key(folder.parent), tokenizer)
+    options = RunOptions(out=folder, limit=3, device="cpu")
+    return embed_folder(photos(folder.parent), tokenizer, mark, options=options)
 
 
-def _options(folder, limit):
-    return RunOptions(out=folder, limit=limit, device="cpu")
+def marked(folder):
+    from evalkit.watermark.embed import generate_marked
+    from evalkit.watermark.methods import MarkSpec, mark_for
+
+    options = RunOptions(out=folder, limit=2, device="cpu")
+    secret = key(folder.parent)
+    return generate_marked(
+        "world-ar", "world", lambda tokenizer: mark_for(MarkSpec(), secret, tokenizer), 2.0, options=options
+    )
 
 
-CASES = {"generate": generate, "watermark-detect": detect, "watermark-calibrate": calibrate}
+def key(folder):
+    """A key file of its own, made once."""
+    from evalkit.watermark.keys import new_key, read_key
+
+    path = folder / "secret.key"
+    return read_key(path) if path.exists() else new_key(path)
+
+
+def photos(folder):
+    """Four small images of the bundled set, as files."""
+    from PIL import Image
+
+    from evalkit.images import open_images
+
+    target = folder / "photos"
+    if not target.exists():
+        target.mkdir()
+        for number, sample in enumerate(open_images("sample/photos").read(0, 4, threads=1)):
+            Image.fromarray(sample.image[:96, :96]).save(target / f"{number}.png")
+    return target
+
+
+CASES = {
+    "generate": generate,
+    "marked": marked,
+    "watermark": watermark,
+    "watermark-detect": detect,
+    "watermark-calibrate": calibrate,
+}
