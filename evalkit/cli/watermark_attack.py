@@ -56,6 +56,7 @@ def attack(
     FOLDER is a folder, glob, zip or npz of images. Every attack gets a sub-folder of --out, and manifest.jsonl a row
     for each image and attack. Typed again, the same command does what is missing. Exit code 1 where images failed.
     """
+    from evalkit.cli.options import typed
     from evalkit.watermark.attacks.run import attack_folder
     from evalkit.watermark.attacks.spelling import Options, read_attacks
 
@@ -66,7 +67,18 @@ def attack(
         raise click.UsageError("give a FOLDER, --attack and --out; --list shows the attacks")
     attacks = read_attacks(spellings, Options(device, dtype, weights, batch_size))
     run = attack_folder(
-        folder, attacks, out, seed=seed, limit=limit, batch=batch_size, threads=threads, progress=_progress(as_json)
+        folder,
+        attacks,
+        out,
+        seed=seed,
+        limit=limit,
+        batch=batch_size,
+        threads=threads,
+        device=device,
+        dtype=dtype,
+        weights=weights,
+        command=typed(),
+        progress=_progress(as_json),
     )
     if sheet is not None:
         _write_sheet(folder, run, sheet, seed)

@@ -67,7 +67,7 @@ class Checks(ABC):
 
 
 def _import_tasks() -> None:
-    for name in ("tasks.tokenizer", "watermark.attacks", "leaderboard"):
+    for name in ("tasks.tokenizer", "leaderboard"):
         importlib.import_module(f"evalkit.{name}.checks")
 
 
