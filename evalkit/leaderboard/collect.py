@@ -156,7 +156,8 @@ def _names(runs: Sequence[tuple[Path, dict[str, Any]]]) -> list[str]:
 
 
 def _figures(entrant: Entrant, results: Sequence[dict[str, Any]], parts: bool) -> list[Figure]:
-    wanted = [row for row in results if parts or not str(row["dataset"]).endswith("]")]
+    ranked = [row for row in results if row.get("better") != "none"]  # counts are no ranks
+    wanted = [row for row in ranked if parts or not str(row["dataset"]).endswith("]")]
     table = SampleTable(_samples(entrant.path, wanted), str(part(entrant.record, "data").get("name") or ""))
     figures = []
     for row in wanted:
