@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.cli.numbers import BATCH, THREADS
+from evalkit.cli.options import REHASH_FLAG
+
 if TYPE_CHECKING:
     from evalkit.watermark.attacks.run import AttackRun
 
@@ -23,13 +26,12 @@ if TYPE_CHECKING:
 @click.option("--list", "listing", is_flag=True, help="Show every attack with its arguments, and the grids.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Random attacks draw from it and the image's id.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Images a forward pass.")
-@click.option(
-    "--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Decoding and attacking threads."
-)
+@click.option("--batch-size", type=BATCH, default=8, show_default=True, help="Images a forward pass.")
+@click.option("--threads", type=THREADS, default=2, show_default=True, help="Decoding and attacking threads.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:0, mps.")
 @click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True)
 @click.option("--weights", multiple=True, metavar="FILE|NAME=FILE", help="Weights of the networks of the attacks.")
+@REHASH_FLAG
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON, and nothing else, on stdout.")
 def attack(
     folder: str | None,

@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image as Pictures
 
 from evalkit.errors import EvalkitError
-from evalkit.images import open_images
+from evalkit.images import content_digest, open_images
 from evalkit.images.sample import ImageSet, Sample
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome, chosen
+from evalkit.jobs.data import data_failures
 from evalkit.jobs.job import Shard
 from evalkit.jobs.timers import Timers
 from evalkit.protocols import Protocol, load_protocol
@@ -42,7 +43,8 @@ class ReconstructionChecks(Checks):
         made = {key_of(row): row for row in again}
         said = {key_of(row): row for row in run.results if not _needs_more(row)}
         skipped = len(run.results) - len(said)
-        failures = [Failure("results.json", f"{_name(key)} appears twice") for key in _twice(run.results)]
+        failures = _of_data(run)
+        failures += [Failure("results.json", f"{_name(key)} appears twice") for key in _twice(run.results)]
         failures += [Failure("results.json", f"{_name(key)} is missing") for key in made if key not in said]
         for key, row in said.items():
             wanted = made.get(key)
@@ -100,6 +102,13 @@ class ReconstructionChecks(Checks):
                     for name in bad
                 ]
         return Outcome(len(picked), tuple(failures))
+
+
+def _of_data(run: Run) -> list[Failure]:
+    """The digest of the data against the images that the rows speak of."""
+    rows = run.samples.select(["id", "protocol", "sha256"]).to_pylist()
+    first = run.record["protocols"][0]["id"]
+    return data_failures(run, content_digest((row["id"], row["sha256"]) for row in rows if row["protocol"] == first))
 
 
 def _scored_again(

@@ -14,6 +14,7 @@ from evalkit.jsonio import pretty_json
 from evalkit.runs.shards import Parts
 from evalkit.version import __version__
 from evalkit.watermark.detection.columns import NEEDED, Columns, columns_of, counts_of, joined, method_of
+from evalkit.watermark.detection.data import data_said
 from evalkit.watermark.detection.heat import INDEX
 from evalkit.watermark.detection.results import results_of
 from evalkit.watermark.detection.rows import csv_pieces, judged_rows
@@ -46,7 +47,8 @@ class JudgedTables:
 def aggregate(spec: Spec, parts: Parts) -> Aggregated:
     """Groups, q-values and verdicts over the folder; memory holds a few columns of all rows and one shard's rows."""
     rule, name = Rule(**spec.parameters["rule"]), spec.inputs["data"].name
-    columns = columns_of(joined(parts.tables(), NEEDED), rule)
+    table = joined(parts.tables(), NEEDED)
+    columns = columns_of(table, rule)
     judged = judge(columns.log_p, columns.log_floor, columns.group, columns.content, rule)
     counts = counts_of(columns, judged)
     rows = JudgedTables(parts, columns, judged, made_with(spec))
@@ -55,7 +57,9 @@ def aggregate(spec: Spec, parts: Parts) -> Aggregated:
         "samples.csv": csv_pieces(rows),
         INDEX: pretty_json([]),
     }  # heat maps, if any are wanted, come later
-    return Aggregated(rows, results, files, facts(spec, next(iter(parts.facts()), {}), counts))
+    data = data_said(spec, table, unreadable=counts[ERROR], duplicates=counts["duplicates"])
+    told = {"data": data, **facts(spec, next(iter(parts.facts()), {}), counts)}
+    return Aggregated(rows, results, files, told)
 
 
 def made_with(spec: Spec) -> dict[str, str]:
@@ -69,26 +73,18 @@ def made_with(spec: Spec) -> dict[str, str]:
 
 
 def facts(spec: Spec, worker: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str, Any]:
-    """What the record says besides the plan; `worker`: facts of a shard."""
-    asked, data, told = spec.parameters, spec.inputs["data"], spec.here.get("data", {})
+    """What the record says of tokenizer and verdicts; `worker`: facts of a shard."""
+    asked, n, told = spec.parameters, spec.inputs["data"].n, spec.here.get("data", {})
     views = worker.get("views", [])
     return {
         "model": worker.get("model", {}),
-        "data": {
-            "spec": told.get("spec"),
-            "name": data.name,
-            "n": data.n,
-            "digest": data.digest,
-            "unreadable": counts[ERROR],
-            "duplicates": counts["duplicates"],
-        },
         "detection": {
             "mark": worker.get("mark", asked["mark"]),
             **{name: asked[name] for name in ("rule", "calibration", "c2pa", "heat_maps")},
             "search": views[1:],
             "counts": dict(counts),
             "views": views,
-            "warnings": [*worker.get("warnings", []), *_hopeless(counts, data.n), *told.get("remarks", [])],
+            "warnings": [*worker.get("warnings", []), *_hopeless(counts, n), *told.get("remarks", [])],
         },
     }
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from evalkit.jobs.checks import Checks, Failure, How, Outcome
+from evalkit.jobs.data import data_failures
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task, Tick, Worker
@@ -105,6 +106,7 @@ class CalibrationChecks(Checks):
         """Counts, and the calibration that detectors read, from the rows."""
         done = self.task.aggregate(self.task.spec(run), self.task.parts(run))
         bad = [*of_results(run.results, done.results), *_of_file(run, done)]
+        bad += data_failures(run, done.facts["data"]["digest"])
         return Outcome(0 if bad else len(run.results), tuple(bad))
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:

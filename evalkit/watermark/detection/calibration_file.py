@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from evalkit.errors import EvalkitError
-from evalkit.jsonio import canonical_json, pretty_json
+from evalkit.jsonio import canonical_json, parse_json, pretty_json
 from evalkit.runs.durable import write_bytes
 from evalkit.watermark.detection.calibration import HINT, Calibration
 
@@ -93,11 +92,11 @@ def read_calibration(path: str | Path) -> Calibration:
 
 def _read(file: Path) -> dict[str, Any]:
     if file.suffix == ".json":
-        found: dict[str, Any] = json.loads(file.read_bytes())
+        found: dict[str, Any] = parse_json(file.read_bytes(), str(file))
         return found
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            return {**json.loads(arrays["said"].tobytes()), **{name: arrays[name] for name in _ARRAYS}}
+            return {**parse_json(arrays["said"].tobytes(), str(file)), **{name: arrays[name] for name in _ARRAYS}}
     except Exception as error:  # zipfile and numpy raise many kinds for damaged files
         if isinstance(error, OSError) and error.errno:
             raise

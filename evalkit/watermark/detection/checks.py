@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evalkit.jobs.checks import Checks, Failure, How, Outcome
+from evalkit.jobs.data import data_failures
 from evalkit.jobs.task import Task
 from evalkit.runs.store import Result, Run
 from evalkit.text import as_float
@@ -36,6 +37,7 @@ class DetectionChecks(Checks):
         again = pa.concat_tables(done.rows)
         good = np.flatnonzero(pc.is_null(again["error"]).to_numpy())
         bad = [*_of_tails(run, good), *_of_verdicts(run.samples, again, good), *of_results(run.results, done.results)]
+        bad += data_failures(run, done.facts["data"]["digest"])
         return Outcome(0 if bad else len(run.results), tuple(bad))
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import EvalkitError
-from evalkit.images import open_images
-from evalkit.images.folder import FolderSet
-from evalkit.images.sample import ImageSet
-from evalkit.jobs.live import held, hold, is_live
-from evalkit.jobs.spec import DataRef
+import pyarrow as pa
 
-UNREAD = frozenset((".heic", ".heif", ".jxl", ".jp2", ".j2k", ".psd", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".svg"))
+from evalkit.errors import EvalkitError
+from evalkit.images import content_digest, open_images
+from evalkit.images.sample import ImageSet
+from evalkit.jobs.data import data_ref
+from evalkit.jobs.live import held, hold, is_live
+from evalkit.jobs.spec import DataRef, Spec
 
 
 @dataclass(frozen=True)
@@ -36,8 +33,8 @@ def looked_at(data: str | Path | ImageSet, limit: int | None) -> Looked:
     if not n:
         raise EvalkitError("there is nothing to look at: the image set is empty. Give a set that holds images")
     source = hold(images) if isinstance(data, ImageSet) else str(data)
-    ref = DataRef(images.name, n, _digest(images, _states(images, n)), source=source)
-    return Looked(ref, images, {"spec": images.spec, "remarks": _remarks(images)})
+    about = {"spec": images.spec, "record": images.as_record(), "remarks": images.remarks()}
+    return Looked(data_ref(images, n, source), images, about)
 
 
 def opened_images(ref: DataRef) -> tuple[ImageSet, Sequence[str]]:
@@ -46,10 +43,10 @@ def opened_images(ref: DataRef) -> tuple[ImageSet, Sequence[str]]:
         raise EvalkitError(f"nothing says where the images {ref.name} lie. Give the run's own images")
     if is_live(ref.source):
         images: ImageSet = held(ref.source)
-        return images, _states(images, ref.n)
+        return images, images.fingerprints(ref.n)
     images = open_images(ref.source)
-    states = _states(images, min(ref.n, len(images)))
-    if _digest(images, states) != ref.digest:
+    states = images.fingerprints(min(ref.n, len(images)))
+    if content_digest(zip(images.ids(), states, strict=False)) != ref.digest:
         raise EvalkitError(f"the images {ref.source} have changed since the run was planned. Give a fresh --out")
     return images, states
 
@@ -61,25 +58,15 @@ def check_apart(out: Path, images: ImageSet) -> None:
         raise EvalkitError(f"the run would lie within the data {source} ({out}); give --out of another folder")
 
 
-def _states(images: ImageSet, n: int) -> list[str]:
-    return [images.fingerprint(index) for index in range(n)]
-
-
-def _digest(images: ImageSet, states: Sequence[str]) -> str:
-    """sha256 over ids and source states: it changes when the set changes, and decodes nothing."""
-    digest = hashlib.sha256()
-    for name, state in zip(images.ids(), states, strict=False):
-        digest.update(f"{name}\0{state}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
-
-
-def _remarks(images: ImageSet) -> list[str]:
-    """What a person should know of files that nobody here reads."""
-    folder = Path(images.spec).expanduser()
-    if not isinstance(images, FolderSet) or not folder.is_dir():
-        return []
-    found: Counter[str] = Counter()
-    for _, _, files in os.walk(folder):
-        found.update(suffix for file in files if (suffix := os.path.splitext(file)[1].lower()) in UNREAD)
-    listed = ", ".join(f"{suffix} {count:,}" for suffix, count in sorted(found.items()))
-    return [f"files of kinds that cannot be read were not looked at: {listed}"] if found else []
+def data_said(spec: Spec, rows: pa.Table, *, unreadable: int, duplicates: int) -> dict[str, Any]:
+    """What the record says of the data; `rows` have id and sha256, so its digest is of what was really read."""
+    data, told = spec.inputs["data"], spec.here.get("data", {})
+    return {
+        "spec": told.get("spec"),
+        "name": data.name,
+        "n": data.n,
+        "digest": content_digest(zip(rows["id"].to_pylist(), rows["sha256"].to_pylist(), strict=True)),
+        **told.get("record", {}),
+        "unreadable": unreadable,
+        "duplicates": duplicates,
+    }

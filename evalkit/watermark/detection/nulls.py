@@ -18,6 +18,7 @@ from evalkit.stats.multiplicity import benjamini_hochberg
 from evalkit.watermark.detection.calibration import Calibration, strata_edges
 from evalkit.watermark.detection.calibration_file import calibration_bytes
 from evalkit.watermark.detection.columns import joined, method_of, near_copies
+from evalkit.watermark.detection.data import data_said
 from evalkit.watermark.detection.null_rows import GroupedTables
 from evalkit.watermark.detection.rows import LN10
 from evalkit.watermark.detection.verdict import DEEPEST
@@ -61,7 +62,8 @@ def aggregate(spec: Spec, parts: Parts) -> Aggregated:
     rows = GroupedTables(parts, table["id"].to_pylist(), places)
     files = {FILE: calibration_bytes(calibration)} if len(good) else {}
     duplicates = len(good) - len(np.unique(content))
-    told = facts(spec, worker, calibration, counts, contamination(log_p, suspicious), duplicates)
+    data = data_said(spec, table, unreadable=counts["failed"], duplicates=duplicates)
+    told = {"data": data, **facts(spec, worker, calibration, counts, contamination(log_p, suspicious))}
     return Aggregated(rows, results(spec, counts), files, told)
 
 
@@ -128,20 +130,10 @@ def facts(
     calibration: Calibration,
     counts: Mapping[str, int],
     warnings: tuple[str, ...],
-    duplicates: int,
 ) -> dict[str, Any]:
-    """What the record says besides the plan; `worker`: facts of a shard."""
-    data, told = spec.inputs["data"], spec.here.get("data", {})
+    """What the record says of tokenizer and calibration; `worker`: facts of a shard."""
     return {
         "model": worker.get("model", {}),
-        "data": {
-            "spec": told.get("spec"),
-            "name": data.name,
-            "n": data.n,
-            "digest": data.digest,
-            "unreadable": counts["failed"],
-            "duplicates": duplicates,
-        },
         "calibration": {
             "file": FILE,
             "conditions": dict(calibration.conditions),
@@ -149,6 +141,6 @@ def facts(
             "edges": list(calibration.edges),
             "counts": dict(counts),
             "warnings": list(warnings),
-            "remarks": list(told.get("remarks", [])),
+            "remarks": list(spec.here.get("data", {}).get("remarks", [])),
         },
     }
