@@ -12,6 +12,7 @@ from scipy.stats import binom
 
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Aggregated
+from evalkit.metrics.watermark import OF_NULLS
 from evalkit.runs.shards import Parts
 from evalkit.runs.store import Result
 from evalkit.stats.multiplicity import benjamini_hochberg
@@ -113,15 +114,11 @@ def results(spec: Spec, counts: Mapping[str, int]) -> list[Result]:
     mark, data = spec.parameters["mark"], spec.inputs["data"]
     protocol = "" if mark is None else f"watermark-{method_of(mark)}"
 
-    def row(metric: str, count: int) -> Result:
-        return Result(TASK, data.name, metric, float(count), None, None, "count", data.n, "images", "none", protocol)
-
-    found = [
-        row("null_images", counts["null"]),
-        row("images_failed", counts["failed"]),
-        row("copies", counts["copies"]),
+    return [
+        Result(TASK, data.name, m.name, float(counts[word]), None, None, "count", data.n, m.unit, m.better, protocol)
+        for word, m in OF_NULLS.items()
+        if mark is not None or word != "suspicious"  # without a mark nothing is scored
     ]
-    return found if mark is None else [*found, row("suspicious", counts["suspicious"])]
 
 
 def facts(

@@ -22,11 +22,6 @@ def test_infinite_and_missing_values_are_kept_apart(runs):
     assert half.low is None
 
 
-def test_counts_are_not_ranked(runs):
-    rows = [runs.result("null_images", 5.0, 5, better="none"), runs.result("psnr", 20.0, 5)]
-    assert [each.terms.metric for each in collect([runs.bare("a", rows)]).figures] == ["psnr"]
-
-
 def test_an_unfinished_run_is_one_sentence(runs):
     with pytest.raises(EvalkitError, match="an unfinished run: type its command again"):
         collect([runs.run("a", [1.0], seal=False)])

@@ -35,9 +35,9 @@ def test_the_run_beside_the_file_holds_rows_counts_and_the_calibration(toy, fold
     assert done.run == tmp_path / "cal.run"
     assert {row["metric"]: (row["value"], row["better"]) for row in run.results} == {
         "null_images": (12, "none"),
-        "images_failed": (1, "none"),
-        "copies": (1, "none"),
-        "suspicious": (0, "none"),
+        "null_failed": (1, "none"),
+        "null_copies": (1, "none"),
+        "null_suspicious": (0, "none"),
     }
     rows = run.samples.to_pylist()
     assert [row["id"] for row in rows] == sorted(each.name for each in folder.iterdir())
@@ -133,7 +133,7 @@ def test_where_no_image_could_be_read_nothing_is_left(toy, tmp_path):
 def test_codes_alone_are_a_run_too(toy, folder, tmp_path):
     done = calibrate_watermark(folder, toy.Blocks(), None, tmp_path / "codes.npz", cache=False)
     run = read_run(done.run)
-    assert [row["metric"] for row in run.results] == ["null_images", "images_failed", "copies"]
+    assert [row["metric"] for row in run.results] == ["null_images", "null_failed", "null_copies"]
     assert set(run.samples["statistic"].to_pylist()) == {None}
     assert CALIBRATE.checks().recompute(run, How()).failures == ()
 
