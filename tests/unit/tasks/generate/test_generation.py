@@ -193,7 +193,9 @@ def test_a_layout_says_what_it_leaves_out(prompts, tmp_path):
     model = Noise()
     model.refused = {"00002-01"}
     run = generate_images(model, prompts, samples=2, options=RunOptions(out=tmp_path / "a"))
-    assert left_out(run, "wise") == "the layout wise leaves out 1 image not made and 9 images beyond the first of a prompt"
+    assert (
+        left_out(run, "wise") == "the layout wise leaves out 1 image not made and 9 images beyond the first of a prompt"
+    )
     assert left_out(run, "geneval") == "the layout geneval leaves out 1 image not made"
     whole = generate_images(Noise(), prompts, options=RunOptions(out=tmp_path / "b"))
     assert left_out(whole, "wise") == ""
