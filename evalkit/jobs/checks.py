@@ -67,8 +67,7 @@ class Checks(ABC):
 
 
 def _import_tasks() -> None:
-    for name in ("watermark.detection", "leaderboard"):
-        importlib.import_module(f"evalkit.{name}.checks")
+    importlib.import_module("evalkit.leaderboard.checks")
 
 
 CHECKS: Registry[Checks] = Registry("task", _import_tasks, "evalkit.checks")

@@ -65,7 +65,7 @@ def test_further_features_are_measured_named_and_kept(pictures, tmp_path):
     assert row["n"] == 160
     kept = load_moments(run.path / "statistics" / "evalkit-1-fd_dinov2_vits14.npz")
     assert frechet_distance(kept["original"], kept["reconstruction"]) == pytest.approx(row["value"], rel=1e-6)
-    plan = run.record["plan"]["judges"]
+    plan = run.record["plan"]["parameters"]["evaluators"]
     assert plan["dinov2-vits14"] == load_extractor("dinov2-vits14", device="cpu").weights_sha256
     assert plan["clip-vitl14"] == "unavailable"
 
@@ -73,7 +73,7 @@ def test_further_features_are_measured_named_and_kept(pictures, tmp_path):
 def test_without_features_nothing_but_the_protocols_own_is_loaded(pictures, tmp_path):
     run, found = evaluate(pictures, tmp_path / "r", tasks=["distribution"])
     assert list(found) == ["fid", "fd_efflite0"]
-    assert set(run.record["plan"]["judges"]) == {"inception-v3-fid", "efflite0"}
+    assert set(run.record["plan"]["parameters"]["evaluators"]) == {"inception-v3-fid", "efflite0"}
 
 
 def test_further_features_take_their_own_way_to_their_size_under_every_protocol(pictures):

@@ -198,7 +198,7 @@ def test_several_models_lie_side_by_side_and_the_default_folder_is_named_by_the_
         ["jpeg-q75", "webp-q75"], photos, tasks=["codes"], options=RunOptions(limit=1, keep="none", out=tmp_path / "x")
     )
     assert [run.path.name for run in several] == ["jpeg-q75", "webp-q75"]
-    assert json.loads((several[0].path / "record.json").read_text())["plan"]["keep"] == "none"
+    assert json.loads((several[0].path / "record.json").read_text())["plan"]["parameters"]["keep"] == "none"
 
 
 def test_judges_name_what_they_cannot_load():
@@ -211,14 +211,11 @@ def test_judges_name_what_they_cannot_load():
 
 
 def test_statistics_of_large_sets_are_moments(tmp_path):
-    from evalkit.runs.store import RunStore
-    from evalkit.tasks.tokenizer.distances import keep_statistics
+    from evalkit.tasks.tokenizer.distances import statistics_of
 
-    store = RunStore(tmp_path / "run")
-    (tmp_path / "run").mkdir()
     x = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
-    keep_statistics(store, "s.npz", lambda: [(x[:10], x[:10] + 1), (x[10:], x[10:] + 1)])
-    back = load_moments(tmp_path / "run" / "statistics" / "s.npz")
+    (tmp_path / "s.npz").write_bytes(statistics_of(lambda: [(x[:10], x[:10] + 1), (x[10:], x[10:] + 1)]))
+    back = load_moments(tmp_path / "s.npz")
     assert frechet_distance(back["original"], back["reconstruction"]) == pytest.approx(4, rel=1e-6)
 
 
