@@ -1,0 +1,147 @@
+"""The task `watermark-robustness`: images marked by every contender, and tested after every attack."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from evalkit.images import open_images
+from evalkit.jobs.checks import Checks
+from evalkit.jobs.shard import Shard
+from evalkit.jobs.spec import DataRef, Spec
+from evalkit.jobs.task import TASKS, Aggregated, Task
+from evalkit.jobs.timers import Timers
+from evalkit.jsonio import pretty_json
+from evalkit.runs.shards import Parts
+from evalkit.runs.store import Run
+from evalkit.watermark.attacks.task import opened_attacks
+from evalkit.watermark.robustness.blocks import Blocks
+from evalkit.watermark.robustness.checks import RobustnessChecks
+from evalkit.watermark.robustness.opening import opened_contenders
+from evalkit.watermark.robustness.page import page
+from evalkit.watermark.robustness.quality import Quality
+from evalkit.watermark.robustness.results import results_of
+from evalkit.watermark.robustness.rows import NOTHING, SCHEMA
+from evalkit.watermark.robustness.summary import csv_text, embedding_rows, summarised
+from evalkit.watermark.robustness.tally import Tally
+from evalkit.watermark.robustness.worker import RobustnessWorker
+
+CSV, JSON = "robustness.csv", "robustness.json"
+LPIPS = "lpips"  # its role
+
+
+class RobustnessTask(Task):
+    """Contenders under attacks, on the same images."""
+
+    name = "watermark-robustness"
+
+    def size(self, spec: Spec) -> int:
+        """Images times attacks, the images as they are among these."""
+        return images_of(spec) * (1 + len(spec.parameters["attacks"]))
+
+    def title(self, spec: Spec) -> str:
+        """How many attacks."""
+        return f"{1 + len(spec.parameters['attacks'])} attacks"
+
+    def schema(self, spec: Spec) -> pa.Schema:
+        """One row for each image, set, contender and attack."""
+        return SCHEMA
+
+    def shards(self, spec: Spec) -> Sequence[Shard]:
+        """A block of images under nothing and all attacks without a network; then each network over all blocks."""
+        n, networks = images_of(spec), [False, *(each["network"] for each in spec.parameters["attacks"])]
+        blocks = [(start, min(start + spec.shard, n)) for start in range(0, n, spec.shard)]
+        light = [number for number, network in enumerate(networks) if not network]
+        heavy = [number for number, network in enumerate(networks) if network]
+        order = [*((i, block) for block in blocks for i in light), *((i, block) for i in heavy for block in blocks)]
+        return [Shard(f"{i:04d}-{a:08d}", i * n + a, i * n + b) for i, (a, b) in order]
+
+    def open(self, spec: Spec, device: str) -> RobustnessWorker:
+        """Contenders with their keys, and LPIPS; attacks that hold networks load them when they begin."""
+        contenders, timers = opened_contenders(spec, device), Timers()
+        given = [each["record"]["name"] for each in spec.parameters["contenders"] if each["given"]]
+        marked = spec.inputs.get("marked")
+        blocks = Blocks(
+            open_images(str(spec.inputs["data"].source)),
+            None if marked is None else open_images(str(marked.source)),
+            contenders,
+            given=given[0] if given else None,
+            limits=(spec.inputs["data"].n, marked.n if marked else 0),
+            side=spec.parameters["side"],
+            threads=int(spec.here.get("threads", 2)),
+            timers=timers,
+        )
+        quality = Quality(spec.models.get(LPIPS))
+        attacks = opened_attacks(spec, device)
+        n = images_of(spec)
+        return RobustnessWorker(blocks, contenders, attacks, quality, images=n, seed=spec.seed, timers=timers)
+
+    def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
+        """Rates of each contender under each attack that was done, as results, CSV and JSON; rows stay in shard order."""
+        tally, said = Tally(parts.tables()), spec.parameters
+        before: Mapping[str, Any] = next(iter(parts.facts()), {})
+        absent = {**before.get("absent", {}), **spec.here.get("absent", {}), **tally.absent}
+        reason = spec.here.get("lpips_unavailable") or before.get("lpips_unavailable")
+        taking = [each for each in said["contenders"] if each["record"]["name"] not in tally.absent]
+        names = [each["record"]["name"] for each in taking]
+        attacks = [NOTHING, *(each["record"]["name"] for each in said["attacks"])]
+        rows = list(summarised(tally, attacks, names, said["levels"]))
+        embedding = list(embedding_rows(tally, [each["record"]["name"] for each in taking if not each["given"]]))
+        told = {
+            "rows": [{key: _plain(value) for key, value in row.items()} for row in rows],
+            "embedding": embedding,
+            "absent": absent,
+            "failed": {**tally.images, **tally.failed},
+            "nulls": {each["record"]["name"]: each["null"] for each in said["contenders"]},
+            "lpips_unavailable": reason,
+        }
+        name = f"{spec.inputs['data'].name} at {said['side']} px"
+        return Aggregated(
+            parts.tables(),
+            list(results_of(name, rows, embedding, tally)),
+            {JSON: pretty_json(told), CSV: csv_text(rows).encode()},
+            {**facts_of(spec), "absent": absent, "lpips_unavailable": reason},
+        )
+
+    def page(self, run: Run) -> str:
+        """Curves, the table of all attacks, and who was absent."""
+        return page(json.loads((run.path / JSON).read_bytes()))
+
+    def checks(self) -> Checks:
+        """Rates from rows; kept images attacked and measured again."""
+        return RobustnessChecks(self)
+
+
+def images_of(spec: Spec) -> int:
+    """Length of the longer listing: that of unmarked images, or of those that carry the mark."""
+    return max(each.n for each in spec.inputs.values())
+
+
+def facts_of(spec: Spec) -> dict[str, Any]:
+    """What the record says of contenders, data and networks besides the plan."""
+    contenders = [each["record"] for each in spec.parameters["contenders"]]
+    names = ", ".join(each["name"] for each in contenders)
+    weights = {role: model.sha256 for role, model in spec.models.items() if role == LPIPS}
+    inputs = {role: _data(each) for role, each in spec.inputs.items()}
+    return {
+        "model": {"name": names, "title": names},
+        **inputs,
+        "contenders": contenders,
+        "judges": {"weights": weights},
+    }
+
+
+def _data(ref: DataRef) -> dict[str, Any]:
+    return {"spec": ref.source, "name": ref.name, "n": ref.n, "digest": ref.digest}
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+ROBUSTNESS = RobustnessTask()
+TASKS.add(ROBUSTNESS.name, ROBUSTNESS)
