@@ -13,7 +13,7 @@ from evalkit.jobs.spec import Spec
 from evalkit.runs.store import Run, RunStore, read_run
 from evalkit.watermark.robustness.rows import NOTHING, UNMARKED, image_path
 from evalkit.watermark.robustness.tally import Tally
-from evalkit.watermark.robustness.task import ROBUSTNESS, images_of
+from evalkit.watermark.robustness.task import LEFT_OUT, ROBUSTNESS, images_of
 
 FREE = ("attacks", "levels")  # parameters that may change from call to call
 
@@ -31,7 +31,8 @@ def with_more(store: RunStore, spec: Spec) -> Spec:
     failed = set(Tally([run.samples.filter(pc.is_valid(run.samples["error"]))]).failed)
     merged = _merged(before, spec, failed)
     names = [NOTHING, *(each["record"]["name"] for each in merged.parameters["attacks"])]
-    if merged.plan() == run.record["plan"] and not failed:
+    same = all(run.record[name] == spec.here[name] for name in LEFT_OUT)
+    if merged.plan() == run.record["plan"] and same and not failed:
         return merged
     kept = list(_kept(run, merged, names, failed))  # read before anything is taken away
     store.unseal(merged.plan())

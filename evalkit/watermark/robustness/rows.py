@@ -46,3 +46,12 @@ def image_path(name: str, position: int) -> str:
 def folder_name(name: str) -> str:
     """A contender's folder: its name with other signs for those that file systems dislike."""
     return "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in name).strip(".") or "contender"
+
+
+def reason_of(error: Exception) -> str:
+    """An error in one line of at most 300 characters.
+
+    >>> reason_of(ValueError("out of paper\\nand more"))
+    'out of paper'
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

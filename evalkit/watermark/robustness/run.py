@@ -16,7 +16,7 @@ from evalkit.jobs.engine_inline import run_task
 from evalkit.jobs.live import hold
 from evalkit.jobs.progress import Progress
 from evalkit.jobs.spec import DataRef, Spec
-from evalkit.runs.store import Run, RunStore
+from evalkit.runs.store import RunStore
 from evalkit.watermark.attacks.base import Attack
 from evalkit.watermark.identity import PREPARE
 from evalkit.watermark.robustness.blocks import SIZE
@@ -24,7 +24,7 @@ from evalkit.watermark.robustness.contenders import Contender
 from evalkit.watermark.robustness.more import with_more
 from evalkit.watermark.robustness.opening import contender_said, contender_sources, tokenizer_refs
 from evalkit.watermark.robustness.quality import lpips_ref
-from evalkit.watermark.robustness.rows import UNMARKED, folder_name
+from evalkit.watermark.robustness.rows import UNMARKED, folder_name, reason_of
 from evalkit.watermark.robustness.summary import LEVELS
 from evalkit.watermark.robustness.task import JSON, LPIPS, ROBUSTNESS
 
@@ -72,10 +72,12 @@ def watermark_robustness(
     _check_apart(data, target)
     _check_names(contenders)
     model, reason = lpips_ref()
+    planned, failed = _planned(attacks)
     here = {
         "contenders": {each.name: contender_sources(each) for each in contenders},
         "attacks": {each.name: hold(each) for each in attacks},
         "absent": dict(absent or {}),
+        "failed": failed,
         "lpips_unavailable": reason,
         "dtype": dtype,
         "weights": list(weights),
@@ -84,7 +86,7 @@ def watermark_robustness(
         "contenders": [
             contender_said(each, given=marked is not None and number == 0) for number, each in enumerate(contenders)
         ],
-        "attacks": [{"record": each.record(), "folder": each.folder, "network": each.network} for each in attacks],
+        "attacks": planned,
         "side": side,
         "prepare": PREPARE,
         "levels": [float(level) for level in levels],
@@ -105,12 +107,19 @@ def watermark_robustness(
     else:
         _check_readable(open_images(data), spec.inputs["data"].n, data)
     run = run_task(ROBUSTNESS, spec, target, command=command, device=device, progress=progress)
-    return _read(run, absent or {})
-
-
-def _read(run: Run, absent: Mapping[str, str]) -> RobustnessRun:
     said = json.loads((run.path / JSON).read_bytes())
-    return RobustnessRun(run.path, said["rows"], said["embedding"], {**absent, **said["absent"]}, said["failed"])
+    return RobustnessRun(run.path, said["rows"], said["embedding"], said["absent"], said["failed"])
+
+
+def _planned(attacks: Sequence[Attack]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """What a plan says of attacks, and why it can say nothing of some (weights that are not here)."""
+    planned, failed = [], {}
+    for each in attacks:
+        try:
+            planned.append({"record": each.record(), "folder": each.folder, "network": each.network})
+        except EvalkitError as error:
+            failed[each.name] = reason_of(error)
+    return planned, failed
 
 
 def _check_apart(data: str | Path, out: Path) -> None:

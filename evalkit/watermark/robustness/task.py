@@ -32,6 +32,7 @@ from evalkit.watermark.robustness.worker import RobustnessWorker
 
 CSV, JSON = "robustness.csv", "robustness.json"
 LPIPS = "lpips"  # its role
+LEFT_OUT = ("absent", "failed", "lpips_unavailable")  # contenders, attacks and a metric that no plan could hold: why
 
 
 class RobustnessTask(Task):
@@ -84,8 +85,7 @@ class RobustnessTask(Task):
         """Rates of each contender under each attack that was done, as results, CSV and JSON; rows stay in shard order."""
         tally, said = Tally(parts.tables()), spec.parameters
         before: Mapping[str, Any] = next(iter(parts.facts()), {})
-        absent = {**before.get("absent", {}), **spec.here.get("absent", {}), **tally.absent}
-        reason = spec.here.get("lpips_unavailable") or before.get("lpips_unavailable")
+        left_out = {name: spec.here.get(name, before.get(name)) for name in LEFT_OUT}
         taking = [each for each in said["contenders"] if each["record"]["name"] not in tally.absent]
         names = [each["record"]["name"] for each in taking]
         attacks = [NOTHING, *(each["record"]["name"] for each in said["attacks"])]
@@ -94,17 +94,17 @@ class RobustnessTask(Task):
         told = {
             "rows": [{key: _plain(value) for key, value in row.items()} for row in rows],
             "embedding": embedding,
-            "absent": absent,
-            "failed": {**tally.images, **tally.failed},
+            "absent": {**(left_out["absent"] or {}), **tally.absent},
+            "failed": {**tally.images, **(left_out["failed"] or {}), **tally.failed},
             "nulls": {each["record"]["name"]: each["null"] for each in said["contenders"]},
-            "lpips_unavailable": reason,
+            "lpips_unavailable": left_out["lpips_unavailable"],
         }
         name = f"{spec.inputs['data'].name} at {said['side']} px"
         return Aggregated(
             parts.tables(),
             list(results_of(name, rows, embedding, tally)),
             {JSON: pretty_json(told), CSV: csv_text(rows).encode()},
-            {**facts_of(spec), "absent": absent, "lpips_unavailable": reason},
+            {**facts_of(spec), **left_out},
         )
 
     def page(self, run: Run) -> str:

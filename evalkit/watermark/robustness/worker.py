@@ -16,7 +16,7 @@ from evalkit.watermark.attacks.base import Attack, seed_of
 from evalkit.watermark.robustness.blocks import BATCH, Block, Blocks, Images
 from evalkit.watermark.robustness.contenders import Contender, Floats
 from evalkit.watermark.robustness.quality import Quality
-from evalkit.watermark.robustness.rows import EMBEDDING, MARKED, NOTHING, UNMARKED, image_path, table
+from evalkit.watermark.robustness.rows import EMBEDDING, MARKED, NOTHING, UNMARKED, image_path, reason_of, table
 
 Rows = list[dict[str, Any]]
 
@@ -96,8 +96,7 @@ class RobustnessWorker(Worker):
             try:
                 rows += self._scored(attack, part, common, names, marked=which == MARKED)
             except (EvalkitError, RuntimeError, ValueError, OSError) as error:
-                reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-                rows += [{**row, "contender": name, "error": reason} for name in names for row in common]
+                rows += [{**row, "contender": name, "error": reason_of(error)} for name in names for row in common]
         return rows
 
     def _scored(self, attack: Attack | None, part: Images, common: Rows, names: Sequence[str], *, marked: bool) -> Rows:

@@ -144,6 +144,29 @@ def test_an_attack_that_failed_is_tried_again_and_forgotten_when_it_is_not_wante
     assert (last.failed, [row["attack"] for row in last.rows]) == ({}, ["none", "png"])
 
 
+def test_an_attack_without_its_weights_costs_itself_only_and_is_done_when_they_are_there(photos, tmp_path):
+    class Unplanned(PixelAttack):
+        def record(self):
+            raise EvalkitError("its weights are not here")
+
+    out, again = tmp_path / "out", LowBit()
+    lost = Unplanned("png", {}, lambda image, rng: image)
+    first = watermark_robustness(photos, [LowBit()], [lost, *attacks("jpeg:90")], out, side=64)
+    assert first.failed == {"png": "its weights are not here"}
+    assert [row["attack"] for row in first.rows] == ["none", "jpeg:90"]
+    assert verify_run(out).failures == ()
+    assert watermark_robustness(photos, [again], attacks("jpeg:90"), out, side=64).failed == {}
+    assert again.tested == 0
+    found = watermark_robustness(photos, [again], attacks("png"), out, side=64)
+    assert [row["attack"] for row in found.rows] == ["none", "jpeg:90", "png"]
+
+
+def test_who_was_absent_is_what_the_last_call_said(photos, tmp_path):
+    for absent in ({}, {"rivaGan": "not installed"}, {}):
+        found = watermark_robustness(photos, [LowBit()], [], tmp_path / "out", side=64, absent=absent)
+        assert found.absent == absent == json.loads((tmp_path / "out/robustness.json").read_bytes())["absent"]
+
+
 def test_other_levels_need_no_image_to_be_tested_again(photos, tmp_path):
     out, again = tmp_path / "out", LowBit()
     watermark_robustness(photos, [LowBit()], [], out, side=64)
