@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.cli.numbers import BATCH, THREADS
+from evalkit.cli.options import REHASH_FLAG
+
 if TYPE_CHECKING:
     from evalkit.watermark.attacks.run import AttackRun
 
@@ -23,13 +26,12 @@ if TYPE_CHECKING:
 @click.option("--list", "listing", is_flag=True, help="Show every attack with its arguments, and the grids.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Random attacks draw from it and the image's id.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Images a forward pass.")
-@click.option(
-    "--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Decoding and attacking threads."
-)
+@click.option("--batch-size", type=BATCH, default=8, show_default=True, help="Images a forward pass.")
+@click.option("--threads", type=THREADS, default=2, show_default=True, help="Decoding and attacking threads.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:0, mps.")
 @click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True)
 @click.option("--weights", multiple=True, metavar="FILE|NAME=FILE", help="Weights of the networks of the attacks.")
+@REHASH_FLAG
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON, and nothing else, on stdout.")
 def attack(
     folder: str | None,
@@ -89,18 +91,20 @@ def attack(
 
 def summary(run: AttackRun) -> list[dict[str, Any]]:
     """A row an attack: images, failures, how many changed, the mean PSNR of those, and its folder."""
+    from evalkit.metrics.psnr import PSNR
+
     rows = []
     for each in run.attacks:
         mine = [row for row in run.rows if row["attack"] == each.name]
         done = [row for row in mine if row["error"] is None]
-        psnr = [row["psnr"] for row in done if row["psnr"] is not None]
+        psnr = [row[PSNR.name] for row in done if row[PSNR.name] is not None]
         rows.append(
             {
                 "attack": each.name,
                 "pictures": len(mine),
                 "failed": len(mine) - len(done),
                 "changed": sum(row["changed"] for row in done),
-                "psnr": round(sum(psnr) / len(psnr), 2) if psnr else None,
+                PSNR.name: round(sum(psnr) / len(psnr), 2) if psnr else None,
                 "size": each.size,
                 "folder": (run.path / each.folder).as_posix(),
             }
@@ -145,11 +149,13 @@ def _show(run: AttackRun, as_json: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from evalkit.metrics.psnr import PSNR
+
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     for heading, justify in (("attack", "left"), ("pictures", "right"), ("changed", "right"), ("PSNR dB", "right")):
         table.add_column(heading, justify="right" if justify == "right" else "left", overflow="fold")
     for row in rows:
-        psnr = "—" if row["psnr"] is None else f"{row['psnr']:.1f}"
+        psnr = "—" if row[PSNR.name] is None else f"{row[PSNR.name]:.1f}"
         table.add_row(Text(row["attack"]), str(row["pictures"] - row["failed"]), str(row["changed"]), psnr)
     console = Console()
     console.print(table)

@@ -130,6 +130,8 @@ def _show(run: RobustnessRun, as_json: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from evalkit.metrics.psnr import PSNR
+    from evalkit.metrics.watermark import AUC
     from evalkit.text import visible
     from evalkit.watermark.robustness.summary import levels_of
 
@@ -140,7 +142,7 @@ def _show(run: RobustnessRun, as_json: bool) -> None:
     for heading in (*(f"found at {level}" for level in levels), "AUC", "PSNR dB"):
         table.add_column(heading, justify="right")
     for row in run.rows:
-        numbers = [*((row[f"tpr_{level}"], 2) for level in levels), (row["auc"], 3), (row["psnr"], 1)]
+        numbers = [*((row[f"tpr_{level}"], 2) for level in levels), (row[AUC.name], 3), (row[PSNR.name], 1)]
         shown = ["—" if value is None else f"{value:.{digits}f}" for value, digits in numbers]
         table.add_row(Text(visible(row["attack"])), Text(visible(row["contender"])), *shown)
     console = Console()

@@ -66,6 +66,8 @@ def evaluate_tokenizer(
     chosen = [load_protocol(each) for each in dict.fromkeys(protocols)]
     weights = _weights_by_name(options.weights, names)
     images = data if isinstance(data, ImageSet) else open_images(data)
+    for remark in images.remarks():
+        options.progress.note(remark)
     judges: Judges | None = None
     runs: list[Run] = []
     for name in dict.fromkeys(names):

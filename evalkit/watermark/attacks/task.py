@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evalkit.images import open_images
+from evalkit.images import content_digest, open_images
 from evalkit.jobs.checks import Checks
 from evalkit.jobs.live import find
 from evalkit.jobs.shard import Shard
@@ -80,7 +80,13 @@ class AttackTask(Task):
         }
         lines = (canonical_json(row) + b"\n" for table in tables for row in table.to_pylist())
         facts = {
-            "data": {"spec": data.source, "name": data.name, "n": data.n, "digest": data.digest},
+            "data": {
+                "spec": data.source,
+                "name": data.name,
+                "n": data.n,
+                "digest": _content(tables, data.digest),
+                **spec.here.get("data", {}),
+            },
             "attacks": [each["record"] for each in attacks],
         }
         results = [
@@ -99,6 +105,14 @@ def opened_attacks(spec: Spec, device: str) -> list[Attack]:
     at_hand = spec.here.get("attacks", {})
     names = [each["record"]["name"] for each in spec.parameters["attacks"]]
     return [find(at_hand.get(name)) or read_attack(name, options) for name in names]
+
+
+def _content(tables: Sequence[pa.Table], digest: str) -> str:
+    """The digest of the images that were really read; that of the plan where there is no attack."""
+    if not tables:
+        return digest
+    rows = tables[0].select(["id", "source_sha256"]).to_pylist()
+    return content_digest((row["id"], row["source_sha256"]) for row in rows)
 
 
 def _results(spec: Spec, attack: dict[str, Any], rows: pa.Table) -> Iterator[Result]:

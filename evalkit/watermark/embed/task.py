@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from evalkit.images import open_images
+from evalkit.images import content_digest, open_images
 from evalkit.jobs.checks import Checks
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
+from evalkit.metrics.watermark import EMBEDDED
 from evalkit.runs.shards import Parts
 from evalkit.runs.store import Result, Run
 from evalkit.stats.intervals import mean_interval
@@ -24,18 +25,6 @@ from evalkit.watermark.embed.rows import SCHEMA
 from evalkit.watermark.embed.worker import EmbedWorker
 from evalkit.watermark.methods.files import NAME, mark_json
 from evalkit.watermark.shipped import opened_mark, opened_tokenizer
-
-RESULTS = {  # columns whose means are results: (unit, better)
-    "exchanged": ("", "lower"),
-    "green_embedded": ("", "higher"),
-    "green_read_back": ("", "higher"),
-    "psnr_input": ("dB", "higher"),
-    "ssim_input": ("", "higher"),
-    "psnr_reconstruction": ("dB", "higher"),
-    "ssim_reconstruction": ("", "higher"),
-    "psnr_reconstruction_input": ("dB", "higher"),
-    "ssim_reconstruction_input": ("", "higher"),
-}
 
 
 class EmbedTask(Task):
@@ -79,7 +68,13 @@ class EmbedTask(Task):
         model, data = spec.models["tokenizer"], spec.inputs["data"]
         said = {
             "model": {"name": model.name, "title": model.name, **facts.get("model", {})},
-            "data": {"name": data.name, "n": data.n, "digest": data.digest, "spec": data.source},
+            "data": {
+                "name": data.name,
+                "n": data.n,
+                "digest": _content(parts),
+                "spec": data.source,
+                **spec.here.get("data", {}),
+            },
         }
         identity = f"{model.name}@{model.sha256 or 'none'}"
         mark = mark_json(spec.parameters["mark"], identity, spec.parameters["embedding"])
@@ -111,16 +106,22 @@ def nudge_of(said: Mapping[str, Any]) -> Nudge | None:
     return Nudge(said["steps"], said["levels"], said["spread"]) if said.get("by") == "pixels" else None
 
 
+def _content(parts: Parts) -> str:
+    """The digest of the images that were really read."""
+    columns = (table.select(["id", "source_sha256"]).to_pylist() for table in parts.tables())
+    return content_digest((row["id"], row["source_sha256"]) for rows in columns for row in rows)
+
+
 def _results(name: str, parts: Parts) -> Iterator[Result]:
-    columns: dict[str, list[np.ndarray[Any, np.dtype[np.float64]]]] = {metric: [] for metric in RESULTS}
+    columns: dict[str, list[np.ndarray[Any, np.dtype[np.float64]]]] = {metric.name: [] for metric in EMBEDDED}
     for table in parts.tables():
-        for metric, found in columns.items():
-            found.append(table[metric].to_numpy(zero_copy_only=False).astype(np.float64))
-    for metric, (unit, better) in RESULTS.items():
-        values = np.concatenate([*columns[metric], np.zeros(0)])
+        for column, found in columns.items():
+            found.append(table[column].to_numpy(zero_copy_only=False).astype(np.float64))
+    for metric in EMBEDDED:
+        values = np.concatenate([*columns[metric.name], np.zeros(0)])
         if np.isfinite(values).any():
-            e = mean_interval(values)
-            yield Result("watermark", name, metric, e.value, e.low, e.high, e.method, e.n, unit, better, "")
+            e, told = mean_interval(values), (metric.unit, metric.better, "")
+            yield Result("watermark", name, metric.name, e.value, e.low, e.high, e.method, e.n, *told)
 
 
 EMBED = EmbedTask()

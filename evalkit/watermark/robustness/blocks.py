@@ -20,15 +20,21 @@ SIZE = 32  # images of a block
 
 @dataclass(frozen=True)
 class Images:
-    """Readable images of a block: their places in the listing, ids and squares."""
+    """Readable images of a block: their places in the listing, ids, sha256 of their sources, and squares."""
 
     positions: list[int] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
     pixels: list[Pixels] = field(default_factory=list)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """What every row of an image begins with."""
-        return ({"id": id, "position": at} for id, at in zip(self.ids, self.positions, strict=True))
+        named = zip(self.ids, self.sources, self.positions, strict=True)
+        return ({"id": id, "source_sha256": sha256, "position": at} for id, sha256, at in named)
+
+    def part(self, some: slice) -> Images:
+        """Some of them."""
+        return Images(self.positions[some], self.ids[some], self.sources[some], self.pixels[some])
 
 
 @dataclass(frozen=True)
@@ -85,10 +91,11 @@ class Blocks:
             for at, each in enumerate(data.read(start, stop, threads=self.threads), start=start):
                 if not isinstance(each, Sample):
                     said = {"set": which, "attack": NOTHING, "error": each.reason}
-                    failed.append({"id": each.id, "position": at, **said})
+                    failed.append({"id": each.id, "source_sha256": each.sha256, "position": at, **said})
                     continue
                 found.positions.append(at)
                 found.ids.append(each.id)
+                found.sources.append(each.sha256)
                 fits = each.image.shape[:2] == (self.side, self.side)
                 found.pixels.append(each.image if fits else fit_square(each.image, self.side, PREPARE))
         return found
@@ -99,4 +106,4 @@ def _marked(contender: Contender, plain: Images) -> Images:
     for start in range(0, len(plain.ids), BATCH):
         some = slice(start, start + BATCH)
         pixels += contender.mark(plain.pixels[some], plain.ids[some])
-    return Images(plain.positions, plain.ids, pixels)
+    return Images(plain.positions, plain.ids, plain.sources, pixels)

@@ -11,6 +11,7 @@ from evalkit.errors import EvalkitError
 from evalkit.images.decode import decode_image
 from evalkit.images.sample import Pixels
 from evalkit.jobs.checks import Checks, Failure, How, Outcome, chosen
+from evalkit.jobs.data import data_failures
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Task
 from evalkit.jsonio import canonical_json
@@ -38,12 +39,13 @@ class RobustnessChecks(Checks):
             same = close(json.loads(said), json.loads(data)) if name.endswith(".json") else said == data
             if not same:
                 bad.append(Failure(name, "it does not follow from samples.parquet and the plan"))
+        bad += data_failures(run, again.facts["data"]["digest"])
         return Outcome(0 if bad else len(run.results), tuple(bad))
 
     def rescore(self, run: Run, count: int, how: How) -> Outcome:
         """Chosen marked images attacked again with their own seeds: PSNR and SSIM as in their rows."""
         spec = self.task.spec(run)
-        rows = [row for row in run.samples.to_pylist() if row["error"] is None and row["psnr"] is not None]
+        rows = [row for row in run.samples.to_pylist() if row["error"] is None and row[QUALITY[0]] is not None]
         quality, attacks = Quality(None), _Attacks(spec, how)
         bad: list[Failure] = []
         skipped: list[str] = []

@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from evalkit.metrics.psnr import PSNR
 from evalkit.pages.html import run_page
 from evalkit.watermark.robustness.curves import CSS, STYLES, Dot, chart, families, family
 from evalkit.watermark.robustness.summary import levels_of
@@ -53,8 +54,8 @@ def _figures(
             }
         )
     for level in levels:
-        lossy = [row for row in rows if row["psnr"] is not None and row["psnr"] < 60]
-        series = _series(lossy, styles, level, lambda row: float(row["psnr"]))
+        lossy = [row for row in rows if row[PSNR.name] is not None and row[PSNR.name] < 60]
+        series = _series(lossy, styles, level, lambda row: float(row[PSNR.name]))
         figure = chart("PSNR after the attack, dB", "found", series, styles, line=False)
         if figure:
             found.append(

@@ -8,14 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from evalkit.metrics.metric import Metric
+from evalkit.metrics.watermark import AUC, LIKENESS, rate_at
 from evalkit.runs.store import Result
 from evalkit.stats.intervals import mean_interval
-from evalkit.watermark.robustness.rows import EMBEDDING, MARKED, NOTHING, QUALITY
+from evalkit.watermark.robustness.rows import EMBEDDING, LPIPS, MARKED, METRICS, NOTHING
 from evalkit.watermark.robustness.summary import levels_of
 from evalkit.watermark.robustness.tally import Floats, Tally
 
 TASK = "robustness"
-OF_QUALITY = {"psnr": ("dB", "higher"), "ssim": ("", "higher"), "lpips": ("", "lower")}
+OF_MARKING = dict(
+    zip(METRICS, [*(each.name for each in LIKENESS["input"]), f"{METRICS[LPIPS].name}_input"], strict=True)
+)
 
 
 def results_of(
@@ -23,39 +27,37 @@ def results_of(
 ) -> Iterator[Result]:
     """Every number of the run; `data`: what the images are called."""
     for each in embedding:
-        name = f"{data} marked by {each['contender']}"
-        for metric in QUALITY:
-            values = tally.column(NOTHING, str(each["contender"]), EMBEDDING, metric)
-            yield from _mean(name, metric, f"{metric}_input", values)
+        for column, name in OF_MARKING.items():
+            values = tally.column(NOTHING, str(each["contender"]), EMBEDDING, column)
+            yield from _mean(f"{data}/{each['contender']}", METRICS[column], name, values)
     for row in rows:
-        name = f"{data} marked by {row['contender']}"
-        yield from _rates(name if row["attack"] == NOTHING else f"{name} after {row['attack']}", row, tally)
+        name = f"{data}/{row['contender']}"
+        yield from _rates(name if row["attack"] == NOTHING else f"{name}/{row['attack']}", row, tally)
     yield _count(data, "images_failed", len(tally.images))
     yield _count(data, "attacks_failed", len(tally.failed))
 
 
 def _rates(dataset: str, row: Mapping[str, Any], tally: Tally) -> Iterator[Result]:
     for level in levels_of([row]):
-        for kind, better, of in (("tpr", "higher", "marked"), ("fpr", "lower", "unmarked")):
-            name = f"{kind}_{level}"
-            value, low, high = (row[f"{name}{end}"] for end in ("", "_low", "_high"))
-            yield _result(dataset, name, value, low, high, "Clopper-Pearson", row[of], "", better)
+        for kind, of in (("tpr", "marked"), ("fpr", "unmarked")):
+            rate = rate_at(kind, level)
+            value, low, high = (row[f"{rate.name}{end}"] for end in ("", "_low", "_high"))
+            yield _result(dataset, rate.name, value, low, high, "Clopper-Pearson", row[of], rate.unit, rate.better)
     n = row["marked"] + row["unmarked"]
-    yield _result(dataset, "auc", row["auc"], None, None, "no interval", n, "", "higher")
-    for metric in QUALITY:
-        values = tally.column(str(row["attack"]), str(row["contender"]), MARKED, metric)
-        yield from _mean(dataset, metric, metric, values)
+    yield _result(dataset, AUC.name, row[AUC.name], None, None, "no interval", n, AUC.unit, AUC.better)
+    for column, metric in METRICS.items():
+        values = tally.column(str(row["attack"]), str(row["contender"]), MARKED, column)
+        yield from _mean(dataset, metric, metric.name, values)
     for of in ("marked", "unmarked"):
         yield _count(dataset, f"images_{of}", row[of])
 
 
-def _mean(dataset: str, metric: str, called: str, values: Floats) -> Iterator[Result]:
+def _mean(dataset: str, metric: Metric, name: str, values: Floats) -> Iterator[Result]:
     """The mean of what could be measured; nothing where sizes changed, or LPIPS is not here."""
     known = values[~np.isnan(values)]
     if len(known):
         e = mean_interval(known)
-        unit, better = OF_QUALITY[metric]
-        yield _result(dataset, called, e.value, e.low, e.high, e.method, e.n, unit, better)
+        yield _result(dataset, name, e.value, e.low, e.high, e.method, e.n, metric.unit, metric.better)
 
 
 def _count(dataset: str, metric: str, value: int) -> Result:

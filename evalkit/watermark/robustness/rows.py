@@ -7,21 +7,29 @@ from typing import Any
 
 import pyarrow as pa
 
+from evalkit.metrics.lpips import LPIPS as DISTANCES
+from evalkit.metrics.psnr import PSNR
+from evalkit.metrics.ssim import SSIM
+
+NET = "alex"  # of LPIPS
+LPIPS = "lpips"
+METRICS = {PSNR.name: PSNR, SSIM.name: SSIM, LPIPS: DISTANCES[NET]}  # column: its declaration
+QUALITY = tuple(METRICS)
 NOTHING = "none"  # the images as they are, always the first attack
 UNMARKED, MARKED, EMBEDDING = "unmarked", "marked", "embedding"
-QUALITY = ("psnr", "ssim", "lpips")
 
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
+        ("source_sha256", pa.string()),
         ("position", pa.int32()),  # in its listing; also the number in its file name
         ("set", pa.string()),  # unmarked, marked, or embedding: the marked image against the unmarked one
         ("contender", pa.string()),  # null for an image that could not be read
         ("attack", pa.string()),
         ("log_p", pa.float64()),
-        ("psnr", pa.float64()),  # dB, at most 100; the attacked image against what it was before
-        ("ssim", pa.float64()),
-        ("lpips", pa.float64()),
+        (PSNR.name, pa.float64()),  # dB, at most 100; the attacked image against what it was before
+        (SSIM.name, pa.float64()),
+        (LPIPS, pa.float64()),
         ("error", pa.string()),
     ]
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.sample import ImageSet, Sample
+from evalkit.jobs.data import data_ref, told
 from evalkit.jobs.engine_inline import run_task
 from evalkit.jobs.live import hold
 from evalkit.jobs.progress import Progress
@@ -24,9 +24,9 @@ from evalkit.watermark.robustness.contenders import Contender
 from evalkit.watermark.robustness.more import with_more
 from evalkit.watermark.robustness.opening import contender_said, contender_sources, tokenizer_refs
 from evalkit.watermark.robustness.quality import lpips_ref
-from evalkit.watermark.robustness.rows import UNMARKED, folder_name, reason_of
+from evalkit.watermark.robustness.rows import LPIPS, UNMARKED, folder_name, reason_of
 from evalkit.watermark.robustness.summary import LEVELS
-from evalkit.watermark.robustness.task import JSON, LPIPS, ROBUSTNESS
+from evalkit.watermark.robustness.task import JSON, ROBUSTNESS
 
 VERSION = 1
 
@@ -71,6 +71,7 @@ def watermark_robustness(
     target = Path(out)
     _check_apart(data, target)
     _check_names(contenders)
+    sets = {role: open_images(each) for role, each in (("data", data), ("marked", marked)) if each is not None}
     model, reason = lpips_ref()
     planned, failed = _planned(attacks)
     here = {
@@ -79,6 +80,7 @@ def watermark_robustness(
         "absent": dict(absent or {}),
         "failed": failed,
         "lpips_unavailable": reason,
+        **{role: told(images, progress or Progress()) for role, images in sets.items()},
         "dtype": dtype,
         "weights": list(weights),
     }
@@ -95,7 +97,7 @@ def watermark_robustness(
         ROBUSTNESS.name,
         VERSION,
         {**tokenizer_refs(contenders), **({} if model is None else {LPIPS: model})},
-        {role: _listed(each, limit) for role, each in (("data", data), ("marked", marked)) if each is not None},
+        {role: _ref(images, limit, marked if role == "marked" else data) for role, images in sets.items()},
         parameters=parameters,
         seed=seed,
         shard=SIZE,
@@ -105,7 +107,7 @@ def watermark_robustness(
     if store.sealed:
         spec = with_more(store, spec)
     else:
-        _check_readable(open_images(data), spec.inputs["data"].n, data)
+        _check_readable(sets["data"], spec.inputs["data"].n, data)
     run = run_task(ROBUSTNESS, spec, target, command=command, device=device, progress=progress)
     said = json.loads((run.path / JSON).read_bytes())
     return RobustnessRun(run.path, said["rows"], said["embedding"], said["absent"], said["failed"])
@@ -140,11 +142,5 @@ def _check_readable(images: ImageSet, n: int, data: str | Path) -> None:
         raise EvalkitError(f"{data} holds no readable image")
 
 
-def _listed(data: str | Path, limit: int | None) -> DataRef:
-    """The first `limit` images of a set, told from others by their ids and what their files are."""
-    images = open_images(data)
-    n = min(limit or len(images), len(images))
-    digest = hashlib.sha256()
-    for index, name in enumerate(images.ids()[:n]):
-        digest.update(f"{name}\0{images.fingerprint(index)}\n".encode("utf-8", "surrogateescape"))
-    return DataRef(images.name, n, digest.hexdigest(), source=str(data))
+def _ref(images: ImageSet, limit: int | None, source: str | Path | None) -> DataRef:
+    return data_ref(images, min(limit or len(images), len(images)), source)

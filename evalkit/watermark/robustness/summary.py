@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
+from evalkit.metrics.watermark import AUC
 from evalkit.stats.intervals import clopper_pearson
 from evalkit.watermark.robustness.rows import EMBEDDING, MARKED, NOTHING, QUALITY, UNMARKED
 from evalkit.watermark.robustness.tally import Tally
@@ -37,7 +38,7 @@ def embedding_rows(tally: Tally, contenders: Sequence[str]) -> Iterator[dict[str
     for contender in contenders:
         columns = {name: tally.column(NOTHING, contender, EMBEDDING, name) for name in QUALITY}
         means = {name: _mean(values) for name, values in columns.items()}
-        yield {"contender": contender, "pictures": len(columns["psnr"]), **means}
+        yield {"contender": contender, "pictures": len(columns[QUALITY[0]]), **means}
 
 
 def rates(marked: Floats, plain: Floats, levels: Sequence[float] = LEVELS) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def rates(marked: Floats, plain: Floats, levels: Sequence[float] = LEVELS) -> di
     `marked`, `plain`: natural logs of p. The level is the exact p's own promise; fpr says what became of it here. `auc`:
     chance that a marked image has the smaller p, ties half; nan without either.
     """
-    row: dict[str, Any] = {"marked": len(marked), "unmarked": len(plain), "auc": auc(marked, plain)}
+    row: dict[str, Any] = {"marked": len(marked), "unmarked": len(plain), AUC.name: auc(marked, plain)}
     for level in levels:
         for name, values in (("tpr", marked), ("fpr", plain)):
             hits = int((values <= math.log(level)).sum())

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evalkit.watermark.robustness.rows import EMBEDDING, QUALITY
+from evalkit.watermark.robustness.rows import EMBEDDING, MARKED, NOTHING, QUALITY
 
 Floats = npt.NDArray[np.float64]
 Group = tuple[str, str, str]  # attack, contender, set
@@ -18,14 +18,20 @@ COLUMNS = ("log_p", *QUALITY)
 
 
 class Tally:
-    """`images`, `absent`, `failed`: why an image could not be read, a contender not mark, an attack not be done."""
+    """`images`, `absent`, `failed`: why an image could not be read, a contender not mark, an attack not be done.
 
-    def __init__(self, tables: Iterable[pa.Table]) -> None:
+    `sources`: sha256 by id of the unmarked images; `marked`: the same of images that carry the mark of `given`.
+    """
+
+    def __init__(self, tables: Iterable[pa.Table], given: str | None = None) -> None:
+        self.sources: dict[str, str | None] = {}
+        self.marked: dict[str, str | None] = {}
         self.images: dict[str, str] = {}
         self.absent: dict[str, str] = {}
         self.failed: dict[str, str] = {}
         self._parts: dict[Group, list[Floats]] = {}
         for table in tables:
+            self._add_sources(table, given)
             self._add_errors(table.filter(pc.is_valid(table["error"])).to_pylist())
             for group, values in _groups(table.filter(pc.is_null(table["error"]))):
                 self._parts.setdefault(group, []).append(values)
@@ -35,6 +41,15 @@ class Tally:
         at = COLUMNS.index(name)
         return np.concatenate([np.zeros(0), *(each[:, at] for each in self._parts.get((attack, contender, which), ()))])
 
+    def _add_sources(self, table: pa.Table, given: str | None) -> None:
+        first = table.filter(pc.equal(table["attack"], NOTHING))
+        carry = pc.and_(pc.equal(first["set"], MARKED), pc.or_(pc.is_null(first["contender"]), _is(first, given)))
+        for rows, found in (
+            (first.filter(pc.not_equal(first["set"], MARKED)), self.sources),
+            (first.filter(carry), self.marked),
+        ):
+            found.update(zip(rows["id"].to_pylist(), rows["source_sha256"].to_pylist(), strict=True))
+
     def _add_errors(self, rows: Iterable[dict[str, Any]]) -> None:
         for row in rows:
             if row["contender"] is None:
@@ -43,6 +58,10 @@ class Tally:
                 self.absent.setdefault(row["contender"], row["error"])
             else:
                 self.failed.setdefault(row["attack"], row["error"])
+
+
+def _is(table: pa.Table, contender: str | None) -> pa.ChunkedArray:
+    return pc.fill_null(pc.equal(table["contender"], pa.scalar(contender, pa.string())), False)
 
 
 def _groups(table: pa.Table) -> Iterator[tuple[Group, Floats]]:

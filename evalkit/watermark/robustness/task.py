@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from evalkit.images import open_images
+from evalkit.images import content_digest, open_images
 from evalkit.jobs.checks import Checks
 from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import DataRef, Spec
@@ -25,13 +25,12 @@ from evalkit.watermark.robustness.opening import opened_contenders
 from evalkit.watermark.robustness.page import page
 from evalkit.watermark.robustness.quality import Quality
 from evalkit.watermark.robustness.results import results_of
-from evalkit.watermark.robustness.rows import NOTHING, SCHEMA
+from evalkit.watermark.robustness.rows import LPIPS, METRICS, NOTHING, SCHEMA
 from evalkit.watermark.robustness.summary import csv_text, embedding_rows, summarised
 from evalkit.watermark.robustness.tally import Tally
 from evalkit.watermark.robustness.worker import RobustnessWorker
 
 CSV, JSON = "robustness.csv", "robustness.json"
-LPIPS = "lpips"  # its role
 LEFT_OUT = ("absent", "failed", "lpips_unavailable")  # contenders, attacks and a metric that no plan could hold: why
 
 
@@ -64,13 +63,12 @@ class RobustnessTask(Task):
     def open(self, spec: Spec, device: str) -> RobustnessWorker:
         """Contenders with their keys, and LPIPS; attacks that hold networks load them when they begin."""
         contenders, timers = opened_contenders(spec, device), Timers()
-        given = [each["record"]["name"] for each in spec.parameters["contenders"] if each["given"]]
         marked = spec.inputs.get("marked")
         blocks = Blocks(
             open_images(str(spec.inputs["data"].source)),
             None if marked is None else open_images(str(marked.source)),
             contenders,
-            given=given[0] if given else None,
+            given=given_of(spec),
             limits=(spec.inputs["data"].n, marked.n if marked else 0),
             side=spec.parameters["side"],
             threads=int(spec.here.get("threads", 2)),
@@ -83,7 +81,7 @@ class RobustnessTask(Task):
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Rates of each contender under each attack that was done, as results, CSV and JSON; rows stay in shard order."""
-        tally, said = Tally(parts.tables()), spec.parameters
+        tally, said = Tally(parts.tables(), given_of(spec)), spec.parameters
         before: Mapping[str, Any] = next(iter(parts.facts()), {})
         left_out = {name: spec.here.get(name, before.get(name)) for name in LEFT_OUT}
         taking = [each for each in said["contenders"] if each["record"]["name"] not in tally.absent]
@@ -99,12 +97,12 @@ class RobustnessTask(Task):
             "nulls": {each["record"]["name"]: each["null"] for each in said["contenders"]},
             "lpips_unavailable": left_out["lpips_unavailable"],
         }
-        name = f"{spec.inputs['data'].name} at {said['side']} px"
+        name = f"{spec.inputs['data'].name}[{said['side']} px]"
         return Aggregated(
             parts.tables(),
             list(results_of(name, rows, embedding, tally)),
             {JSON: pretty_json(told), CSV: csv_text(rows).encode()},
-            {**facts_of(spec), **left_out},
+            {**facts_of(spec, tally), **left_out},
         )
 
     def page(self, run: Run) -> str:
@@ -121,22 +119,24 @@ def images_of(spec: Spec) -> int:
     return max(each.n for each in spec.inputs.values())
 
 
-def facts_of(spec: Spec) -> dict[str, Any]:
+def given_of(spec: Spec) -> str | None:
+    """The contender whose mark images carry already."""
+    return next((each["record"]["name"] for each in spec.parameters["contenders"] if each["given"]), None)
+
+
+def facts_of(spec: Spec, tally: Tally) -> dict[str, Any]:
     """What the record says of contenders, data and networks besides the plan."""
     contenders = [each["record"] for each in spec.parameters["contenders"]]
     names = ", ".join(each["name"] for each in contenders)
-    weights = {role: model.sha256 for role, model in spec.models.items() if role == LPIPS}
-    inputs = {role: _data(each) for role, each in spec.inputs.items()}
-    return {
-        "model": {"name": names, "title": names},
-        **inputs,
-        "contenders": contenders,
-        "judges": {"weights": weights},
-    }
+    read = {"data": tally.sources, "marked": tally.marked}
+    inputs = {role: _data(each, read[role], spec.here.get(role, {})) for role, each in spec.inputs.items()}
+    encoders = {METRICS[role].name: model.sha256 for role, model in spec.models.items() if role == LPIPS}
+    return {"model": {"name": names, "title": names}, **inputs, "contenders": contenders, "encoders": encoders}
 
 
-def _data(ref: DataRef) -> dict[str, Any]:
-    return {"spec": ref.source, "name": ref.name, "n": ref.n, "digest": ref.digest}
+def _data(ref: DataRef, read: Mapping[str, str | None], told: Mapping[str, Any]) -> dict[str, Any]:
+    """With the digest of the images that were really read."""
+    return {"spec": ref.source, "name": ref.name, "n": ref.n, "digest": content_digest(read.items()), **told}
 
 
 def _plain(value: Any) -> Any:

@@ -125,5 +125,4 @@ class RobustnessWorker(Worker):
 
 def _parts(images: Images) -> Iterator[Images]:
     for start in range(0, len(images.ids), BATCH):
-        some = slice(start, start + BATCH)
-        yield Images(images.positions[some], images.ids[some], images.pixels[some])
+        yield images.part(slice(start, start + BATCH))

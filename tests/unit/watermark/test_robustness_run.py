@@ -11,9 +11,10 @@ import pytest
 from evalkit.errors import EvalkitError
 from evalkit.images.encode import png_bytes
 from evalkit.jobs.checks import How
+from evalkit.jobs.spec import DataRef, Spec
 from evalkit.provenance.verify import Depth, verify_run
 from evalkit.runs.shards import MemoryParts
-from evalkit.runs.store import read_run
+from evalkit.runs.store import Run, read_run
 from evalkit.watermark.attacks import read_attack
 from evalkit.watermark.attacks.base import PixelAttack
 from evalkit.watermark.robustness import Contender, run, watermark_robustness
@@ -189,9 +190,7 @@ def test_a_contender_that_cannot_mark_one_image_is_absent_with_any_split_into_bl
 
 def test_attacks_with_networks_come_after_all_others():
     said = [{"network": network} for network in (True, False)]
-    spec = run.Spec(
-        ROBUSTNESS.name, 1, inputs={"data": run.DataRef("photos", 5, "ab")}, parameters={"attacks": said}, shard=3
-    )
+    spec = Spec(ROBUSTNESS.name, 1, inputs={"data": DataRef("photos", 5, "ab")}, parameters={"attacks": said}, shard=3)
     order = [(shard.start // 5, shard.start % 5, shard.size) for shard in ROBUSTNESS.shards(spec)]
     assert order == [(0, 0, 3), (2, 0, 3), (0, 3, 2), (2, 3, 2), (1, 0, 3), (1, 3, 2)]
 
@@ -200,15 +199,15 @@ def test_results_hold_rates_with_exact_intervals_and_counts_that_are_never_ranke
     (photos / "broken.png").write_bytes(b"no image")
     watermark_robustness(photos, [LowBit()], attacks("jpeg:50"), tmp_path / "out", side=64)
     sealed = read_run(tmp_path / "out")
-    name = "photos at 64 px marked by low-bit"
+    name = "photos[64 px]/low-bit"
     said = {(row["dataset"], row["metric"]): row for row in sealed.results}
     found = said[name, "tpr_0.001"]
     assert (found["value"], found["high"], found["n"], found["better"]) == (1, 1, IMAGES, "higher")
     assert found["low"] == pytest.approx(0.025 ** (1 / IMAGES))  # Clopper-Pearson with all found
-    assert said[f"{name} after jpeg:50", "tpr_0.001"]["value"] == 0
+    assert said[f"{name}/jpeg:50", "tpr_0.001"]["value"] == 0
     assert said[name, "auc"]["value"] == 1
     assert 47 < said[name, "psnr_input"]["value"] < 49
-    count = said["photos at 64 px", "images_failed"]
+    count = said["photos[64 px]", "images_failed"]
     assert (count["value"], count["better"]) == (1, "none")
     broken = [row for row in sealed.samples.to_pylist() if row["error"]]
     assert [(row["id"], row["contender"]) for row in broken] == [("broken.png", None)]
@@ -245,7 +244,7 @@ def test_kept_images_attacked_again_give_their_rows_and_a_changed_row_is_found(p
     )  # the images as they are, under two attacks, and against the unmarked ones
     psnr = pa.array([None if value is None else value + 0.1 for value in sealed.samples["psnr"].to_pylist()])
     at = sealed.samples.schema.get_field_index("psnr")
-    changed = run.Run(out, sealed.record, sealed.results, sealed.samples.set_column(at, "psnr", psnr), [])
+    changed = Run(out, sealed.record, sealed.results, sealed.samples.set_column(at, "psnr", psnr), [])
     assert len(checks.rescore(changed, 100, How(device="cpu")).failures) == 20
     assert checks.recompute(changed, How(device="cpu")).failures
 
