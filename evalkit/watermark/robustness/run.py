@@ -75,30 +75,22 @@ def watermark_robustness(
     model, reason = lpips_ref()
     planned, failed = _planned(attacks)
     here = {
-        "contenders": {each.name: contender_sources(each) for each in contenders},
-        "attacks": {each.name: hold(each) for each in attacks},
+        **_sources(contenders, attacks),
+        **{role: told(images, progress or Progress()) for role, images in sets.items()},
         "absent": dict(absent or {}),
         "failed": failed,
         "lpips_unavailable": reason,
-        **{role: told(images, progress or Progress()) for role, images in sets.items()},
         "dtype": dtype,
         "weights": list(weights),
     }
-    parameters = {
-        "contenders": [
-            contender_said(each, given=marked is not None and number == 0) for number, each in enumerate(contenders)
-        ],
-        "attacks": planned,
-        "side": side,
-        "prepare": PREPARE,
-        "levels": [float(level) for level in levels],
-    }
+    said = [contender_said(each, given=marked is not None and number == 0) for number, each in enumerate(contenders)]
+    measured = {"side": side, "prepare": PREPARE, "levels": [float(level) for level in levels]}
     spec = Spec(
         ROBUSTNESS.name,
         VERSION,
         {**tokenizer_refs(contenders), **({} if model is None else {LPIPS: model})},
         {role: _ref(images, limit, marked if role == "marked" else data) for role, images in sets.items()},
-        parameters=parameters,
+        parameters={"contenders": said, "attacks": planned, **measured},
         seed=seed,
         shard=SIZE,
         here=here,
@@ -111,6 +103,14 @@ def watermark_robustness(
     run = run_task(ROBUSTNESS, spec, target, command=command, device=device, progress=progress)
     said = json.loads((run.path / JSON).read_bytes())
     return RobustnessRun(run.path, said["rows"], said["embedding"], said["absent"], said["failed"])
+
+
+def _sources(contenders: Sequence[Contender], attacks: Sequence[Attack]) -> dict[str, Any]:
+    """Objects of this process by name, and what another one makes them from."""
+    return {
+        "contenders": {each.name: contender_sources(each) for each in contenders},
+        "attacks": {each.name: hold(each) for each in attacks},
+    }
 
 
 def _planned(attacks: Sequence[Attack]) -> tuple[list[dict[str, Any]], dict[str, str]]:

@@ -81,29 +81,23 @@ class RobustnessTask(Task):
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Rates of each contender under each attack that was done, as results, CSV and JSON; rows stay in shard order."""
-        tally, said = Tally(parts.tables(), given_of(spec)), spec.parameters
+        tally = Tally(parts.tables(), given_of(spec))
         before: Mapping[str, Any] = next(iter(parts.facts()), {})
         left_out = {name: spec.here.get(name, before.get(name)) for name in LEFT_OUT}
-        taking = [each for each in said["contenders"] if each["record"]["name"] not in tally.absent]
+        taking = [each for each in spec.parameters["contenders"] if each["record"]["name"] not in tally.absent]
+        attacks = [NOTHING, *(each["record"]["name"] for each in spec.parameters["attacks"])]
         names = [each["record"]["name"] for each in taking]
-        attacks = [NOTHING, *(each["record"]["name"] for each in said["attacks"])]
-        rows = list(summarised(tally, attacks, names, said["levels"]))
+        rows = list(summarised(tally, attacks, names, spec.parameters["levels"]))
         embedding = list(embedding_rows(tally, [each["record"]["name"] for each in taking if not each["given"]]))
-        told = {
+        said = {
             "rows": [{key: _plain(value) for key, value in row.items()} for row in rows],
             "embedding": embedding,
-            "absent": {**(left_out["absent"] or {}), **tally.absent},
-            "failed": {**tally.images, **(left_out["failed"] or {}), **tally.failed},
-            "nulls": {each["record"]["name"]: each["null"] for each in said["contenders"]},
-            "lpips_unavailable": left_out["lpips_unavailable"],
+            **_told(spec, tally, left_out),
         }
-        name = f"{spec.inputs['data'].name}[{said['side']} px]"
-        return Aggregated(
-            parts.tables(),
-            list(results_of(name, rows, embedding, tally)),
-            {JSON: pretty_json(told), CSV: csv_text(rows).encode()},
-            {**facts_of(spec, tally), **left_out},
-        )
+        name = f"{spec.inputs['data'].name}[{spec.parameters['side']} px]"
+        results = list(results_of(name, rows, embedding, tally))
+        files = {JSON: pretty_json(said), CSV: csv_text(rows).encode()}
+        return Aggregated(parts.tables(), results, files, {**facts_of(spec, tally), **left_out})
 
     def page(self, run: Run) -> str:
         """Curves, the table of all attacks, and who was absent."""
@@ -132,6 +126,16 @@ def facts_of(spec: Spec, tally: Tally) -> dict[str, Any]:
     inputs = {role: _data(each, read[role], spec.here.get(role, {})) for role, each in spec.inputs.items()}
     encoders = {METRICS[role].name: model.sha256 for role, model in spec.models.items() if role == LPIPS}
     return {"model": {"name": names, "title": names}, **inputs, "contenders": contenders, "encoders": encoders}
+
+
+def _told(spec: Spec, tally: Tally, left_out: Mapping[str, Any]) -> dict[str, Any]:
+    """What robustness.json says beside its numbers."""
+    return {
+        "absent": {**(left_out["absent"] or {}), **tally.absent},
+        "failed": {**tally.images, **(left_out["failed"] or {}), **tally.failed},
+        "nulls": {each["record"]["name"]: each["null"] for each in spec.parameters["contenders"]},
+        "lpips_unavailable": left_out["lpips_unavailable"],
+    }
 
 
 def _data(ref: DataRef, read: Mapping[str, str | None], told: Mapping[str, Any]) -> dict[str, Any]:
