@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.numbers import BATCH, SIDE, Finite
-from evalkit.cli.options import REHASH_FLAG
 from evalkit.cli.watermark_options import MarkChoice, mark_options
 
 if TYPE_CHECKING:
@@ -38,15 +36,16 @@ if TYPE_CHECKING:
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="Where everything goes; typed again, it resumes."
 )
-@click.option("--fraction", type=Finite(0, 1, min_open=True), default=1.0, help="Share of red codes exchanged.")
-@click.option("--side", type=SIDE, help="Pixels a side of all images [default: the tokenizer's].")
+@click.option(
+    "--fraction", type=click.FloatRange(0, 1, min_open=True), default=1.0, help="Share of red codes exchanged."
+)
+@click.option("--side", type=click.IntRange(min=16), help="Pixels a side of all images [default: the tokenizer's].")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random attacks and of the peers' payload.")
-@click.option("--batch-size", type=BATCH, default=8, show_default=True, help="Images a forward pass.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Images a forward pass.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:0, mps.")
 @click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True)
 @click.option("--weights", multiple=True, metavar="FILE|NAME=FILE", help="Weight file in the official layout.")
-@REHASH_FLAG
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON, and nothing else, on stdout.")
 @mark_options
 def robustness(
@@ -73,9 +72,10 @@ def robustness(
     evalkit watermark robustness PLAIN --marked MARKED --key my.key --mark MARKED/mark.json --out ROBUST
     evalkit watermark robustness PHOTOS --key my.key --tokenizer llamagen-vq16 --peer all --out ROBUST
 
-    FOLDER holds unmarked images; their share that is called wrongly is reported under every attack, too. Leaves
+    FOLDER holds unmarked images; their share that is called wrongly is reported under every attack, too. Leaves a run with
     robustness.csv, robustness.json and report.html. Exit code 1 where images or attacks failed.
     """
+    from evalkit.cli.options import typed
     from evalkit.jobs.job import RunOptions
     from evalkit.watermark.attacks.spelling import Options, read_attacks
     from evalkit.watermark.detection.detect import loaded_tokenizer
@@ -84,11 +84,13 @@ def robustness(
     attacks = read_attacks(spellings or ("quick",), Options(device, dtype, weights, batch_size))
     tokenizer = loaded_tokenizer(choice.tokenizer_name, RunOptions(device=device, dtype=dtype, weights=weights))
     side = side or tokenizer.native_size
-    ours = TokenMark(choice.build(tokenizer), tokenizer, fraction=fraction, batch_size=batch_size)
+    ours = TokenMark(
+        choice.build(tokenizer), tokenizer, fraction=fraction, batch_size=batch_size, frequencies=choice.frequencies
+    )
     others, absent = _peers(peers, side, seed)
     run = watermark_robustness(
         folder, [ours, *others], attacks, out, side=side, marked=marked, limit=limit, seed=seed, absent=absent,
-        progress=_progress(as_json),
+        device=device, dtype=dtype, weights=weights, command=typed(), progress=_progress(as_json),
     )  # fmt: skip
     _show(run, as_json)
     if run.failed:
@@ -131,22 +133,22 @@ def _show(run: RobustnessRun, as_json: bool) -> None:
     from evalkit.metrics.psnr import PSNR
     from evalkit.metrics.watermark import AUC
     from evalkit.text import visible
+    from evalkit.watermark.robustness.summary import levels_of
 
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     for heading in ("attack", "contender"):
         table.add_column(heading, overflow="fold")
-    levels = [name for name in run.rows[0] if name.startswith("tpr_") and not name.endswith(("_low", "_high"))]
-    for heading in (*(f"found at {name.removeprefix('tpr_')}" for name in levels), "AUC", "PSNR dB"):
+    levels = levels_of(run.rows)
+    for heading in (*(f"found at {level}" for level in levels), "AUC", "PSNR dB"):
         table.add_column(heading, justify="right")
     for row in run.rows:
-        psnr = "—" if row[PSNR.name] is None else f"{row[PSNR.name]:.1f}"
-        shares = [f"{row[name]:.2f}" for name in levels]
-        table.add_row(
-            Text(visible(row["attack"])), Text(visible(row["contender"])), *shares, f"{row[AUC.name]:.3f}", psnr
-        )
+        numbers = [*((row[f"tpr_{level}"], 2) for level in levels), (row[AUC.name], 3), (row[PSNR.name], 1)]
+        shown = ["—" if value is None else f"{value:.{digits}f}" for value, digits in numbers]
+        table.add_row(Text(visible(row["attack"])), Text(visible(row["contender"])), *shown)
     console = Console()
     console.print(table)
-    console.print(Text(f"{run.rows[0]['marked']} marked images each; intervals are in the report", style="dim"))
+    most = max((row["marked"] for row in run.rows), default=0)
+    console.print(Text(f"{most} marked images each; intervals are in the report", style="dim"))
     for name, reason in {**run.absent, **run.failed}.items():
         console.print(Text(visible(f"{name}: {reason}"), style="yellow"), soft_wrap=True)
     console.print(Text(f"report: {run.path / 'report.html'}", style="bold"), soft_wrap=True)
