@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import canonical_json
-from evalkit.registry import Registry
+from evalkit.registry import Registry, Table
 
 CLASSES = {"imagenet": 1000}
 KINDS = "a .jsonl file (lines with prompt or class_id), a .txt file (a prompt a line), classes:imagenet, text:PROMPT"
@@ -45,11 +44,8 @@ class PromptSet:
         return digest.hexdigest()
 
 
-def _import_suites() -> None:
-    importlib.import_module("evalkit.world.suite")
-
-
-SUITES: Registry[Callable[[], PromptSet]] = Registry("prompt suite", _import_suites, "evalkit.prompts")
+TABLE = Table({"world": "evalkit.world.suite"})
+SUITES: Registry[Callable[[], PromptSet]] = Registry("prompt suite", entry_point_group="evalkit.prompts", table=TABLE)
 
 
 def load_prompts(spec: str | Path) -> PromptSet:
