@@ -46,8 +46,8 @@ def register(
 ) -> Callable[[C], C]:
     """Class decorator: `name` loads this class with `config`, from the weight file `weights` of the manifest.
 
-    Apply it once for each checkpoint of a family; the family's card names the module. A tokenizer without weights (`weights=None`) is constructed as
-    `cls(name, config)`.
+    Apply it once for each checkpoint of a family; the family's card names the module. A tokenizer without weights
+    (`weights=None`) is constructed as `cls(name, config)`.
     """
 
     def add(cls: C) -> C:

@@ -55,7 +55,7 @@ def test_filling_happens_once_and_late():
     assert calls == [1]
 
 
-@pytest.fixture()
+@pytest.fixture
 def shelf(monkeypatch):
     """A registry with a table, two modules that are only imported on demand, and the names of those that were."""
     registry: Registry[str] = Registry(

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from evalkit.encoders import EXTRACTORS
+from evalkit.encoders.registry import encoder_entry
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.sample import ImageSet
@@ -80,7 +80,7 @@ def evaluate_tokenizer(
 
 
 def _further(features: Sequence[str], tasks: Sequence[str]) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(EXTRACTORS.canonical(name) for name in features))
+    names = tuple(dict.fromkeys(encoder_entry(name, "features").id for name in features))
     if names and "distribution" not in tasks:
         raise EvalkitError(
             f"the features {', '.join(names)} give distribution distances; add distribution to the tasks, "

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from evalkit.encoders import FeatureExtractor, Lpips, Ocr, YunetFaces, load_extractor, load_faces, load_lpips, load_ocr
+from evalkit.encoders.base import FeatureExtractor, Ocr, PerceptualDistance
+from evalkit.encoders.faces.face import FaceDetector
+from evalkit.encoders.registry import load_extractor, load_faces, load_lpips, load_ocr
 from evalkit.errors import EvalkitError, MissingDependency, WeightsError
 from evalkit.images.geometry import resize_exact
 from evalkit.images.sample import Pixels
@@ -46,10 +48,10 @@ class Judges:
         self.further = tuple(features)
         self.unavailable: dict[str, str] = {}
         self.weights: dict[str, str | None] = {}
-        self.lpips: dict[str, Lpips] = {}
+        self.lpips: dict[str, PerceptualDistance] = {}
         self.extractors: dict[str, FeatureExtractor] = {}
         self.ocr: Ocr | None = None
-        self.faces: YunetFaces | None = None
+        self.faces: FaceDetector | None = None
         self._texts: OrderedDict[bytes, str] = OrderedDict()
         for net in dict.fromkeys(net for protocol in protocols for net in protocol.lpips.nets):
             if tasks & {"reconstruction", "detail", "text"}:
@@ -62,7 +64,7 @@ class Judges:
             self._try("text", lambda: self._add_ocr(ocr, device))
         if "detail" in tasks and any(protocol.id in DETAILED for protocol in protocols):
             self.faces = load_faces(device)
-            self.weights[f"faces {self.faces.name}"] = self.faces.weights_sha256
+            self.weights[f"faces {self.faces.id}"] = self.faces.weights_sha256
 
     def _try(self, what: str, load: Any) -> None:
         try:
@@ -80,7 +82,7 @@ class Judges:
 
     def _add_ocr(self, name: str, device: str) -> None:
         self.ocr = load_ocr(name, device)
-        self.weights[f"ocr {self.ocr.name} {self.ocr.version}"] = None
+        self.weights[f"ocr {self.ocr.id} {self.ocr.version}"] = None
 
     def score(self, protocol: Protocol, pairs: Sequence[Pair], timers: Timers) -> None:
         """Fill the rows of `pairs` with every per-sample score of `protocol`."""

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evalkit.encoders.faces import YunetFaces, faces_found_again
+from evalkit.encoders.faces.face import FaceDetector, faces_found_again
 from evalkit.images.sample import Pixels
 from evalkit.metrics.faces import SMALLEST, face_scores
 from evalkit.protocols import Protocol
@@ -28,7 +28,7 @@ def speaks_of_faces(tasks: frozenset[str], protocol: Protocol, task: str | None)
     return "detail" in tasks and protocol.id in PROTOCOLS and task != "text"
 
 
-def face_columns(finder: YunetFaces, original: Pixels, reconstruction: Pixels) -> Mapping[str, int | float | None]:
+def face_columns(finder: FaceDetector, original: Pixels, reconstruction: Pixels) -> Mapping[str, int | float | None]:
     """The face columns of a pair's row; faces below 16 px of the scored image do not count."""
     faces = [face for face in finder.find(original) if face.side >= SMALLEST]
     boxes = [(face.left, face.top, face.right, face.bottom) for face in faces]

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from evalkit.encoders.lpips import SMALLEST, Lpips, load_lpips
+from evalkit.encoders.base import PerceptualDistance
+from evalkit.encoders.perceptual.lpips import SMALLEST
+from evalkit.encoders.registry import load_lpips
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 from evalkit.metrics.psnr import mse, psnr
@@ -20,7 +22,7 @@ class Quality:
     """`measure` gives psnr (at most 100 dB), ssim and lpips of images against what they were; None for other sizes."""
 
     def __init__(self, device: str = "cpu") -> None:
-        self.lpips: Lpips | None = None
+        self.lpips: PerceptualDistance | None = None
         self.reason: str | None = None
         try:
             self.lpips = load_lpips("alex", device=device)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evalkit.encoders import load_faces
+from evalkit.encoders.registry import load_faces
 from evalkit.images import open_images
 from evalkit.jobs.job import RunOptions
 from evalkit.metrics.catalog import METRICS
