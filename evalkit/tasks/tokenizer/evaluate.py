@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from evalkit.encoders.evidence import EvidenceCache
 from evalkit.encoders.registry import encoder_entry
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
@@ -73,7 +74,7 @@ def evaluate_tokenizer(
         if options.compile and isinstance(model, NetworkTokenizer):
             model.compile()
         feeds = [feed_of(protocol, model, size, whole=native_resolution) for protocol in chosen]
-        judges = judges or Judges(chosen, frozenset(tasks), options.device, further, ocr)
+        judges = judges or Judges(chosen, frozenset(tasks), options.device, further, ocr, EvidenceCache.shared())
         job = TokenizerJob(model, images, feeds, judges, options)
         runs.append(run_job(job, RunStore(_folder(job, options, several=len(set(names)) > 1)), options))
     return runs

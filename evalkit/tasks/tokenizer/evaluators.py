@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +9,7 @@ import numpy as np
 import torch
 
 from evalkit.encoders.base import FeatureExtractor, Ocr, PerceptualDistance
+from evalkit.encoders.evidence import EvidenceCache, evidence_of
 from evalkit.encoders.faces.face import FaceDetector
 from evalkit.encoders.registry import load_extractor, load_faces, load_lpips, load_ocr
 from evalkit.errors import EvalkitError, MissingDependency, WeightsError
@@ -29,8 +28,6 @@ from evalkit.tasks.tokenizer.faces import face_columns, speaks_of_faces
 if TYPE_CHECKING:
     from evalkit.tasks.tokenizer.worker import Pair
 
-OCR_CACHE = 50_000  # texts of originals, kept for the next model
-
 
 class Judges:
     """LPIPS networks, feature extractors, OCR and the face detector, as protocols and tasks ask, loaded once for all models."""
@@ -42,8 +39,12 @@ class Judges:
         device: str,
         features: Sequence[str] = (),
         ocr: str = "rapidocr",
+        cache: EvidenceCache | None = None,
     ) -> None:
-        """`features`: extractors of distribution distances besides those of the protocols. `ocr`: who reads text."""
+        """`features`: extractors of distribution distances besides those of the protocols. `ocr`: who reads text.
+
+        `cache`: where texts are kept [default: in memory, for the next model].
+        """
         self.tasks = tasks
         self.further = tuple(features)
         self.unavailable: dict[str, str] = {}
@@ -52,7 +53,7 @@ class Judges:
         self.extractors: dict[str, FeatureExtractor] = {}
         self.ocr: Ocr | None = None
         self.faces: FaceDetector | None = None
-        self._texts: OrderedDict[bytes, str] = OrderedDict()
+        self.cache = cache or EvidenceCache()
         for net in dict.fromkeys(net for protocol in protocols for net in protocol.lpips.nets):
             if tasks & {"reconstruction", "detail", "text"}:
                 self._try(f"lpips_{net}", lambda net=net: self._add_lpips(net, device))
@@ -152,8 +153,8 @@ class Judges:
         row = pair.row
         row["text_truth"] = pair.sample.meta.get("text")
         try:
-            row["text_original"] = self._text_of(pair.original, protocol, remember=True)
-            row["text_reconstruction"] = self._text_of(pair.reconstruction, protocol, remember=False)
+            row["text_original"] = self._text_of(pair.original, protocol)
+            row["text_reconstruction"] = self._text_of(pair.reconstruction, protocol)
         except EvalkitError as error:  # an endpoint that is down costs this text, not the run
             row["text_error"] = str(error)
             return
@@ -168,25 +169,27 @@ class Judges:
             row[f"ned_{reference}"] = scores.ned
             row[f"word_recall_{reference}"] = scores.word_recall
 
-    def _text_of(self, image: Pixels, protocol: Protocol, *, remember: bool) -> str:
+    def _text_of(self, image: Pixels, protocol: Protocol) -> str:
         if self.ocr is None:
             return ""
         rule = protocol.text
-        key = hashlib.sha256(image.tobytes() + f"{rule.ocr_size} {rule.ocr_fit} {rule.ocr_filter}".encode()).digest()
-        if key in self._texts:
-            return self._texts[key]
-        height, width = image.shape[:2]
-        if rule.ocr_fit == "exactly":
-            image = resize_exact(image, (rule.ocr_size, rule.ocr_size), rule.ocr_filter)
-        elif min(height, width) < rule.ocr_size:
-            grow = rule.ocr_size / min(height, width)
-            image = resize_exact(image, (round(height * grow), round(width * grow)), rule.ocr_filter)
-        text = self.ocr.read(image).text
-        if remember:
-            self._texts[key] = text
-            if len(self._texts) > OCR_CACHE:
-                self._texts.popitem(last=False)
-        return text
+        preprocessing = f"{rule.ocr_size} {rule.ocr_fit} {rule.ocr_filter}"
+        (read,) = evidence_of(
+            self.ocr, [image], self.cache, preprocessing=preprocessing, prepare=lambda image: _readable(image, protocol)
+        )
+        return read.text
+
+
+def _readable(image: Pixels, protocol: Protocol) -> Pixels:
+    """The image at the size at which the protocol has text read."""
+    rule = protocol.text
+    height, width = image.shape[:2]
+    if rule.ocr_fit == "exactly":
+        return resize_exact(image, (rule.ocr_size, rule.ocr_size), rule.ocr_filter)
+    if min(height, width) < rule.ocr_size:
+        grow = rule.ocr_size / min(height, width)
+        return resize_exact(image, (round(height * grow), round(width * grow)), rule.ocr_filter)
+    return image
 
 
 def pixel_scores(protocol: Protocol, original: Pixels, reconstruction: Pixels) -> dict[str, float]:
