@@ -74,7 +74,7 @@ def show_generated(run: Run) -> None:
     failed = failed_samples([run])
     timings = run.record["timings"]
     made = run.samples.num_rows - len(failed)
-    spent = timings["seconds_per_image"]
+    spent = run.record.get("seconds_per_image", timings.get("seconds_per_image"))
     pace = f", {spent:.2f} s each" if spent is not None else ""
     console.print(
         Text(f"{made} images of {visible(run.record['data']['name'])}{pace}: {run.path}/images", style="bold")

@@ -68,7 +68,6 @@ class Checks(ABC):
 TABLE = Table(
     {
         "tokenizer": "evalkit.tasks.tokenizer.checks",
-        "generate": "evalkit.tasks.generate.checks",
         "watermark": "evalkit.watermark.embed.checks",
         "watermark-detect": "evalkit.watermark.detection.checks",
         "attack": "evalkit.watermark.attacks.checks",

@@ -8,38 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from evalkit.jobs.progress import Progress
+from evalkit.jobs.shard import Shard, ShardOutput, split
 from evalkit.jobs.timers import Timers
-from evalkit.runs.store import Run, RunStore, ShardOutput
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Samples `start` to `stop` (exclusive) of the plan's order; `key` names its output."""
-
-    key: str
-    start: int
-    stop: int
-
-    @property
-    def size(self) -> int:
-        """Number of samples."""
-        return self.stop - self.start
-
-
-class Progress:
-    """What a run tells while it works; this one is silent, the command line's draws a bar."""
-
-    def start(self, title: str, total: int) -> None:
-        """`total` samples lie ahead."""
-
-    def advance(self, samples: int, *, resumed: bool = False, timers: Timers | None = None) -> None:
-        """`samples` more are done (`resumed`: they were done by an earlier run)."""
-
-    def note(self, message: str) -> None:
-        """Something that a person wants to know now."""
-
-    def finish(self) -> None:
-        """The run is over."""
+from evalkit.runs.store import Run, RunStore
 
 
 @dataclass(frozen=True)
@@ -100,11 +72,4 @@ class Job(ABC):
         """Write the pages that show a sealed run to a person."""
 
 
-def split(n: int, size: int) -> list[Shard]:
-    """Samples 0 to n in shards of `size`.
-
-    >>> [shard.key for shard in split(5, 2)]
-    ['000000', '000001', '000002']
-    """
-    starts = range(0, n, size)
-    return [Shard(f"{i:06d}", start, min(start + size, n)) for i, start in enumerate(starts)]
+__all__ = ["Job", "Progress", "RunOptions", "Shard", "Worker", "split"]

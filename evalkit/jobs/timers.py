@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,6 +31,11 @@ class Timers:
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begin
 
+    def taken(self) -> dict[str, float]:
+        """Seconds by stage since the last call, for the output of a shard."""
+        found, self.seconds = self.seconds, {}
+        return found
+
     @property
     def wall(self) -> float:
         """Seconds since the timers were made."""
@@ -38,13 +43,23 @@ class Timers:
 
     def bound_by(self) -> str | None:
         """The stage that took longest, None before anything ran."""
-        return max(self.seconds, key=lambda stage: self.seconds[stage]) if self.seconds else None
+        return longest(self.seconds)
 
     def record(self, images: int) -> dict[str, Any]:
         """What a run's record says of its time; `images` were worked on."""
-        return {
-            "seconds": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
-            "wall_seconds": round(self.wall, 3),
-            "images_per_second": round(images / self.wall, 3) if self.wall else None,
-            "bound_by": self.bound_by(),
-        }
+        return spent(self.seconds, self.wall, images)
+
+
+def longest(seconds: Mapping[str, float]) -> str | None:
+    """The stage that took longest, None where there is none."""
+    return max(seconds, key=lambda stage: seconds[stage]) if seconds else None
+
+
+def spent(seconds: Mapping[str, float], wall: float, images: int) -> dict[str, Any]:
+    """What a run's record says of its time: seconds by stage, in all, and images per second."""
+    return {
+        "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+        "wall_seconds": round(wall, 3),
+        "images_per_second": round(images / wall, 3) if wall else None,
+        "bound_by": longest(seconds),
+    }

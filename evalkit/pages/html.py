@@ -37,6 +37,20 @@ def house_style(further: str = "") -> str:
     return (package_files("evalkit.pages") / "report.css").read_text(encoding="utf-8") + further
 
 
+def run_page(
+    package: str,
+    content: Mapping[str, Any],
+    *,
+    style: str = "",
+    filters: Mapping[str, Callable[..., Any]] | None = None,
+) -> str:
+    """The page that page.html.jinja of `package` makes of `content`, `style` (the house's and its own) and `style_hash`."""
+    whole = house_style(style)
+    text = (package_files(package) / "page.html.jinja").read_text(encoding="utf-8")
+    template = environment(filters or {}).from_string(text)
+    return template.render(style=Markup(whole), style_hash=csp_hash(whole), **content)
+
+
 def write_run_page(
     folder: Path,
     package: str,
@@ -45,21 +59,7 @@ def write_run_page(
     style: str = "",
     filters: Mapping[str, Callable[..., Any]] | None = None,
 ) -> Path:
-    """Write `folder`/report.html from page.html.jinja of `package` and give its path back.
-
-    The template is given `content`, `style` (the house's and the page's own) and `style_hash`.
-    """
-    whole = house_style(style)
-    text = (package_files(package) / "page.html.jinja").read_text(encoding="utf-8")
-    page = (
-        environment(filters or {})
-        .from_string(text)
-        .render(
-            style=Markup(whole),
-            style_hash=csp_hash(whole),
-            **content,
-        )
-    )
+    """Write `run_page` as `folder`/report.html and give its path back."""
     path = folder / "report.html"
-    write_bytes(path, page.encode())
+    write_bytes(path, run_page(package, content, style=style, filters=filters).encode())
     return path

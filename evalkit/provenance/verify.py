@@ -12,6 +12,7 @@ import pyarrow as pa
 from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome
 from evalkit.jobs.job import Progress
+from evalkit.jobs.task import TASKS
 from evalkit.provenance.dsse import BadEnvelope, Envelope, parse
 from evalkit.provenance.hashes import Hashes, against_listed, against_statement
 from evalkit.provenance.kinds import Kind, Listed, board_failures, kind_of, listed, manifest_failures, opened
@@ -163,11 +164,16 @@ def _deeper(folder: Path, depth: Depth, kind: Kind, whole: bool) -> list[Step]:
     if not (depth.recompute or depth.rescore or depth.regenerate):  # so that nothing heavy is imported
         return [Step(level, "not reached", "not asked for") for level in (3, 4, 5)]
     try:
-        checks = CHECKS.get(run.record["task"])
+        checks = checks_of(run.record["task"])
     except EvalkitError:
         said = f"evalkit has no checks for the task {run.record['task']!r}"
         return [Step(level, "not reached", said) for level in (3, 4, 5)]
     return [_recomputed(run, depth, checks), _rescored(run, depth, checks), _regenerated(run, depth, checks)]
+
+
+def checks_of(task: str) -> Checks:
+    """The checks of a task; raises `EvalkitError` where there are none."""
+    return TASKS.get(task).checks() if task in TASKS else CHECKS.get(task)
 
 
 def _recomputed(run: Run, depth: Depth, checks: Checks) -> Step:

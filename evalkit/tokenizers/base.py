@@ -159,6 +159,7 @@ class NetworkTokenizer(Tokenizer):
     wrapping: ClassVar[tuple[str, ...]] = ()  # top-level keys an official loader tries, in its order
     prefixes: ClassVar[tuple[str, ...]] = ()  # stripped from every key that has them
     unused: ClassVar[tuple[str, ...]] = ()  # regular expressions of checkpoint keys that inference does not need
+    from_folder: ClassVar[bool] = False  # a library or a program builds it, from the folder of its weights only
 
     def __init__(self, name: str, config: Any, network: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
         self.name = name

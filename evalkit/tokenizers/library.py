@@ -23,6 +23,8 @@ class LibraryTokenizer(NetworkTokenizer):
     The libraries' own loaders only warn of parameters that a file lacks.
     """
 
+    from_folder = True
+
     library: ClassVar[str] = "diffusers"
     library_class: ClassVar[str]
     holders: ClassVar[tuple[str, ...]] = ()  # other classes whose folders hold this network, under one of `inside`

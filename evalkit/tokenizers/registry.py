@@ -93,6 +93,25 @@ def load_tokenizer(
     return _load_network(entry, entry.cls, weights, pick_device(device), pick_dtype(dtype))
 
 
+def describe_tokenizer(name: str, weights: str | Path | None = None) -> Tokenizer:
+    """The tokenizer called `name` without its weights: sizes, vocabulary, and the sha256 of its weight file.
+
+    It cannot encode or decode. A tokenizer that a library builds from its folder is loaded. Raises as `load_tokenizer`.
+    """
+    entry = TOKENIZERS.get(tokenizer_name(name))
+    if entry.weights is None or not issubclass(entry.cls, NetworkTokenizer) or entry.cls.from_folder:
+        return load_tokenizer(name, weights, "cpu")
+    from evalkit.weights.find import find_weights
+    from evalkit.weights.reading import file_sha256
+
+    nowhere = torch.device("meta")
+    with nowhere:
+        network = entry.cls.build(entry.config)
+    model = entry.cls(entry.name, entry.config, network, nowhere, torch.float32)
+    model.weights_sha256 = file_sha256(find_weights(entry.weights, weights))
+    return model
+
+
 def _load_network(
     entry: Entry, cls: type[NetworkTokenizer], weights: str | Path | None, device: torch.device, dtype: torch.dtype
 ) -> Tokenizer:

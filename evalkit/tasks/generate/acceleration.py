@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,14 @@ import pyarrow as pa
 import torch
 
 from evalkit.errors import EvalkitError
-from evalkit.generators.accelerate.settings import KINDS, Settings, parse
+from evalkit.generators.accelerate.hack import Hack
+from evalkit.generators.accelerate.speculate import totals
 from evalkit.generators.accelerate.start import Acceleration, accelerate
 from evalkit.generators.base import Generator, Image, Request
+from evalkit.jobs.spec import Spec
 from evalkit.runs.store import Result
 from evalkit.stats.intervals import ratio_interval
+from evalkit.tasks.generate.spec import acceleration_of, loaded
 
 FEW = 2  # requests that are drawn both ways to measure the gain
 # (metric, what is divided, by what, unit)
@@ -26,27 +28,15 @@ RATIOS = (
     ("step_compression", "codes", "target_evaluations", "codes a pass"),
     ("acceptance_length", "kept", "rounds", "codes a round"),
 )
-Loader = Callable[[str], Generator]
 
 
-def start(generator: Generator, asked: str | Settings, load: Loader) -> Acceleration:
-    """Accelerate `generator` as typed; raises `EvalkitError` for what it cannot do."""
-    return accelerate(generator, parse(asked) if isinstance(asked, str) else asked, load)
-
-
-def restore(generator: Generator, said: Mapping[str, Any], load: Loader) -> Acceleration:
-    """Accelerate `generator` as a run's plan says; raises `EvalkitError` where the draft's weights are others."""
-    kind = KINDS.get(str(said.get("kind")))
-    if kind is None:
-        raise EvalkitError(f"this version of evalkit knows no acceleration called {said.get('kind')!r}")
-    names = {each.name for each in fields(kind)}
-    typed = ",".join(f"{name}={value}" for name, value in said.items() if name in names)
-    made = accelerate(generator, parse(f"{said['kind']}:{typed}"), load)
-    if made.draft is not None and made.draft.weights_sha256 != said.get("draft_weights"):
-        raise EvalkitError(
-            f"the draft's weights here are not those of the run (sha256 {str(said.get('draft_weights'))[:12]}…)"
-        )
-    return made
+def accelerated(spec: Spec, generator: Generator, device: str) -> Acceleration | None:
+    """Accelerate `generator` as the spec says; raises `EvalkitError` for what it cannot do, or other draft weights."""
+    settings = acceleration_of(spec)
+    if settings is None:
+        return None
+    draft = spec.models.get("draft")
+    return accelerate(generator, settings, None if draft is None else lambda name: loaded(draft, device))
 
 
 def notes_of(samples: pa.Table) -> list[dict[str, Any]]:
@@ -82,10 +72,18 @@ def results(samples: pa.Table, dataset: str) -> list[Result]:
     return rows
 
 
-def report(acceleration: Acceleration, samples: pa.Table, requests: Sequence[Request]) -> dict[str, Any]:
-    """What the record keeps: settings, totals, whether the law is the plain loop's, speed and memory beside it."""
+def totals_said(spec: Spec, samples: pa.Table) -> dict[str, Any]:
+    """What the record keeps of the rows: settings, whether the output distribution is the plain loop's, and totals."""
+    settings, said = acceleration_of(spec), dict(spec.parameters["accelerate"])
+    law = getattr(settings, "law", None)
+    return said if isinstance(settings, Hack) else {**said, "law": law, **totals(notes_of(samples))}
+
+
+def exhibit(acceleration: Acceleration, requests: Sequence[Request]) -> dict[str, Any]:
+    """What the record keeps of both loops on a few requests, and of the budgets of HACK."""
     measured = measure(acceleration, requests)
-    return {**acceleration.report(notes_of(samples)), **measured}
+    budgets = {} if acceleration.budgets is None else acceleration.budgets.report()  # over all that this worker made
+    return {"acceleration": {**budgets, **measured}}
 
 
 def measure(acceleration: Acceleration, requests: Sequence[Request]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -11,12 +12,13 @@ from PIL import Image as Pictures
 
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Generator, Image, Request
-from evalkit.generators.guidance import Guidance
-from evalkit.generators.registry import GENERATORS, load_generator
-from evalkit.generators.sampling import Sampler
-from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome, chosen
+from evalkit.generators.registry import GENERATORS
+from evalkit.jobs.checks import Checks, Failure, How, Outcome, chosen
+from evalkit.jobs.spec import Spec
+from evalkit.jobs.task import Task
 from evalkit.runs.store import Run
-from evalkit.tasks.generate.acceleration import restore, results
+from evalkit.tasks.generate.acceleration import accelerated
+from evalkit.tasks.generate.spec import opened, sampler_of
 
 OUTSIDE = ("command:", "http:", "https:", "folder:")
 
@@ -26,11 +28,13 @@ class GenerationChecks(Checks):
 
     scores = False
 
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
     def recompute(self, run: Run, how: How) -> Outcome:
-        """Counts from the rows; the rows against the images' bytes and the manifest."""
-        failed = run.samples.num_rows - run.samples["error"].null_count
-        counts: dict[str, object] = {"images_made": run.samples.num_rows - failed, "images_failed": failed}
-        counts.update((each.metric, each.value) for each in results(run.samples, ""))
+        """Results from the rows; the rows against the images' bytes and the manifest."""
+        again = self.task.aggregate(self.task.spec(run), self.task.parts(run)).results
+        counts = {each.metric: each.value for each in again}
         bad = [
             Failure("results.json", f"{row['metric']} is {row['value']}, the rows give {counts.get(row['metric'])}")
             for row in run.results
@@ -46,14 +50,15 @@ class GenerationChecks(Checks):
         model = run.record["model"]
         if str(model["name"]).startswith(OUTSIDE):
             return Outcome(0, open="a program outside made the images; a record is no reason to run one")
-        if run.record["plan"].get("processors"):
+        spec = self.task.spec(run)
+        if spec.parameters.get("processors"):
             return Outcome(0, open="a watermark's secret key had a part in the sampling, and no record holds one")
         if not model.get("deterministic", True):
             return Outcome(0, open=f"{model['name']} does not promise the same image for the same seed")
         rows = [row for row in run.samples.to_pylist() if row["error"] is None]
         picked = [rows[at] for at in chosen(len(rows), count, how.seed)]
         try:
-            generator = _generator(run, how)
+            generator = _generator(run, spec, how)
         except EvalkitError as error:
             return Outcome(0, open=f"the generator cannot be run here: {error}")
         try:
@@ -81,26 +86,25 @@ def _manifest(run: Run, rows: list[dict[str, Any]]) -> list[Failure]:
     return [Failure("manifest.jsonl", "its lines are not the rows of samples.parquet")]
 
 
-def _generator(run: Run, how: How) -> Generator:
-    model = run.record["model"]
-    entry = GENERATORS.get(model["name"])
+def _generator(run: Run, spec: Spec, how: How) -> Generator:
+    model = spec.models["model"]
+    entry = GENERATORS.get(model.name)
     beside = {key: path for key, equals, path in (each.partition("=") for each in how.weights) if equals}
     own = beside.get(entry.name) or next((each for each in how.weights if "=" not in each), None)
     other = beside.get(entry.tokenizer or "tokenizer") or beside.get("tokenizer")
-    generator = load_generator(entry.name, own, how.device, model["dtype"], tokenizer_weights=other)
-    if generator.weights_sha256 != model["weights_sha256"]:
-        raise EvalkitError(f"the weights here are not those of the run (sha256 {str(model['weights_sha256'])[:12]}…)")
-    generator.rows = int(model.get("rows", generator.rows))
-    if run.record["plan"].get("compile"):
+    if model.settings.get("compile"):
         raise EvalkitError("the run was made by a compiled network, whose rounding is its own")
-    if isinstance(said := run.record["plan"].get("accelerate"), dict):
-        restore(generator, said, lambda name: load_generator(name, beside.get(name), how.device, model["dtype"]))
+    models = {role: replace(each, weights=beside.get(each.name)) for role, each in spec.models.items()}
+    spec = replace(spec, models={**models, "model": replace(model, weights=own)}, here={"tokenizer_weights": other})
+    generator = opened(spec, how.device)
+    generator.rows = int(run.record["model"].get("rows", generator.rows))
+    accelerated(spec, generator, how.device)
     return generator
 
 
 def _again(generator: Generator, run: Run, rows: list[dict[str, Any]]) -> tuple[list[Failure], list[Failure]]:
     """(images that could not be made, images with other pixels)."""
-    sampler = _sampler(run.record["sampler"])
+    sampler = sampler_of(run.record["sampler"])
     asked = [Request(row["id"], row["prompt"], row["class_id"], row["seed"], sampler) for row in rows]
     bad, differing = [], []
     for row, made in zip(rows, generator.generate(asked), strict=True):
@@ -125,15 +129,3 @@ def _other_machine(run: Run, generator: Generator) -> str | None:
     if then is not None and then != (now := version("torch")):
         return f"they were made with torch {then}, not {now}"
     return None
-
-
-def _sampler(said: dict[str, Any]) -> Sampler:
-    guidance = dict(said["guidance"])
-    known = {name: guidance[name] for name in Guidance.__dataclass_fields__ if name in guidance}
-    if known.get("window") is not None:
-        known["window"] = tuple(known["window"])
-    rest = {name: said[name] for name in Sampler.__dataclass_fields__ if name in said and name != "guidance"}
-    return Sampler(Guidance(**known), **rest)
-
-
-CHECKS.add("generate", GenerationChecks())

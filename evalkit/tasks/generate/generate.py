@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from evalkit.errors import EvalkitError
-from evalkit.generators.accelerate.settings import JACOBI, Settings, parse
+from evalkit.generators.accelerate.settings import Settings, parse
+from evalkit.generators.accelerate.start import draft_for
 from evalkit.generators.base import Generator
-from evalkit.generators.external import ExternalGenerator
-from evalkit.generators.network import NetworkTokenGenerator
-from evalkit.generators.registry import GENERATORS, load_generator
+from evalkit.generators.registry import GENERATORS, describe_generator, load_generator, precision_on
 from evalkit.generators.sampling import Sampler
-from evalkit.jobs.engine_inline import run_job
+from evalkit.jobs.engine_inline import run_folder, run_task
 from evalkit.jobs.job import RunOptions
-from evalkit.jsonio import canonical_json
+from evalkit.jobs.live import hold
+from evalkit.jobs.spec import ModelRef, Spec
 from evalkit.prompts.load import PromptSet, load_prompts
 from evalkit.runs.store import Run, RunStore, read_run
-from evalkit.tasks.generate.acceleration import start
-from evalkit.tasks.generate.job import GenerationJob
 from evalkit.tasks.generate.layouts import write_layout
 from evalkit.tasks.generate.reopen import reopen
+from evalkit.tasks.generate.spec import (
+    SHARD,
+    VERSION,
+    acceleration_said,
+    draft_of,
+    model_ref,
+    processors,
+    prompts_ref,
+    source_of,
+)
+from evalkit.tasks.generate.task import GENERATE
 
 
 def generate_images(
@@ -57,49 +65,80 @@ def generate_images(
     if samples < 1:
         raise EvalkitError(f"at least one sample of each prompt is needed; {samples} given")
     asked = prompts if isinstance(prompts, PromptSet) else load_prompts(prompts)
-    if isinstance(accelerate, str):
-        accelerate = parse(accelerate)
-    draft = _draft_name(accelerate)
-    generator = _loaded(model, options, draft) if isinstance(model, str) else model
-    if prepare is not None:
-        prepare(generator)
-    given = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps}
-    chosen = replace(sampler or generator.default_sampler, **{k: v for k, v in given.items() if v is not None})  # type: ignore[arg-type]
-    if guidance is not None:
-        chosen = replace(chosen, guidance=replace(chosen.guidance, scale=guidance))
-    if options.compile and isinstance(generator, NetworkTokenGenerator):
-        generator.compile()
-    if timeout is not None and isinstance(generator, ExternalGenerator):
-        generator.timeout = timeout
-    acceleration = None
-    if accelerate is not None:
-        acceleration = start(generator, accelerate, lambda name: _loaded(name, _of_draft(name, options)))
-    job = GenerationJob(generator, asked, samples, chosen, options, acceleration)
-    store = RunStore(options.out or _folder(job))
-    job.folder = store.path
+    settings = parse(accelerate) if isinstance(accelerate, str) else accelerate
+    if isinstance(model, str) and prepare is not None:
+        model = _loaded(model, options)
+    if not isinstance(model, str) and prepare is not None:
+        prepare(model)
+    models, described, beside = _models(model, settings, options)
+    given = {"guidance": guidance, "temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps}
+    n = len(asked.prompts) * samples
+    parameters: dict[str, Any] = {
+        "samples": samples,
+        "n": n if options.limit is None else min(n, options.limit),
+        "sampler": _sampler(sampler or described.default_sampler, given).as_dict(),
+    }
+    if said := processors(described):
+        parameters["processors"] = said
+    if settings is not None:
+        parameters["accelerate"] = acceleration_said(settings)
+        if "draft" in models:
+            parameters["accelerate"]["draft_weights"] = models["draft"].sha256
+    here = {"batch_size": options.batch_size, "timeout": timeout, "tokenizer_weights": beside}
+    inputs = {"prompts": prompts_ref(asked, source_of(prompts))}
+    spec = Spec("generate", VERSION, models, inputs, parameters=parameters, seed=options.seed, shard=SHARD, here=here)
+    return _run(spec, options, layout, retry_failed=retry_failed)
+
+
+def _run(spec: Spec, options: RunOptions, layout: str | None, *, retry_failed: bool) -> Run:
+    out = options.out or run_folder(spec, spec.models["model"].name)
+    spec = replace(spec, here={**spec.here, "folder": str(out)})
+    store = RunStore(out)
     if retry_failed and store.sealed:
-        reopen(store, job)
-    try:
-        run = run_job(job, store, options)
-    finally:
-        generator.close()
-    if layout is not None:
-        write_layout(run, layout)
-        store.cover(layout, renew=True)
-        return read_run(store.path)
-    return run
+        reopen(store, GENERATE, spec)
+    run = run_task(GENERATE, spec, out, command=options.command, device=options.device, progress=options.progress)
+    if layout is None:
+        return run
+    write_layout(run, layout)
+    store.cover(layout, renew=True)
+    return read_run(out)
 
 
-def _draft_name(settings: Settings | None) -> str | None:
-    name = getattr(settings, "draft", JACOBI)
-    return None if name == JACOBI else GENERATORS.canonical(name)
+def _models(
+    model: str | Generator, settings: Settings | None, options: RunOptions
+) -> tuple[dict[str, ModelRef], Generator, str | None]:
+    """References by role, the generator (described where it was named), and where its tokenizer's weights lie."""
+    draft = draft_of(settings)
+    if isinstance(model, Generator):
+        dtype = str(getattr(model, "dtype", options.dtype)).removeprefix("torch.")
+        described, beside = model, None
+        own: str | None = hold(model)
+    else:
+        dtype = precision_on(options.device) if options.dtype == "auto" else options.dtype
+        name = GENERATORS.canonical(model)
+        own, beside = _weights(options.weights, name, GENERATORS.get(name).tokenizer, draft)
+        described = describe_generator(name, own, dtype)
+    models = {"model": model_ref(described, dtype, own, compiled=options.compile)}
+    if settings is not None:
+        mine = None if draft is None else _of_draft(draft, options.weights)
+        other = draft_for(described, settings, lambda name: describe_generator(name, mine, dtype))
+        if other is not None:
+            models["draft"] = model_ref(other, dtype, mine)
+    return models, described, beside
 
 
-def _of_draft(name: str, options: RunOptions) -> RunOptions:
-    """Only the weights that are meant for the draft: NAME=FILE, and folders, which hold those of several models."""
-    name = GENERATORS.canonical(name)
-    mine = [each for each in options.weights if _canonical(each.partition("=")[0]) == name or Path(each).is_dir()]
-    return replace(options, weights=tuple(mine))
+def _sampler(base: Sampler, given: Mapping[str, float | int | None]) -> Sampler:
+    """The sampler with the values that were given in place of its own."""
+    kept: dict[str, Any] = {name: value for name, value in given.items() if value is not None and name != "guidance"}
+    chosen = replace(base, **kept)
+    scale = given["guidance"]
+    return chosen if scale is None else replace(chosen, guidance=replace(chosen.guidance, scale=scale))
+
+
+def _of_draft(name: str, given: Sequence[str]) -> str | None:
+    """The weights that are meant for the draft: NAME=FILE, or a folder, which holds those of several models."""
+    named = [each.partition("=")[2] for each in given if _canonical(each.partition("=")[0]) == name]
+    return next(iter([*named, *(each for each in given if Path(each).is_dir())]), None)
 
 
 def _loaded(name: str, options: RunOptions, other: str | None = None) -> Generator:
@@ -131,9 +170,3 @@ def _canonical(name: str) -> str:
         return GENERATORS.canonical(name)
     except EvalkitError:
         return name
-
-
-def _folder(job: GenerationJob) -> Path:
-    digest = hashlib.sha256(canonical_json(job.plan())).hexdigest()[:10]
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", job.generator.name).strip("-")[:40]
-    return Path("runs") / f"generate-{name}-{digest}"

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from markupsafe import Markup
 from PIL import Image
 
-from evalkit.pages.html import write_run_page
+from evalkit.pages.html import run_page
 from evalkit.pages.pictures import read_pixels
 from evalkit.runs.store import Run
 from evalkit.tasks.generate.acceleration import sentence
@@ -22,11 +22,11 @@ from evalkit.tasks.generate.acceleration import sentence
 SHOWN, SIDE, FAILED = 96, 192, 50
 
 
-def write_page(run: Run) -> Path:
-    """Write report.html of a sealed generation and give its path back; the same run gives the same bytes."""
+def page(run: Run) -> str:
+    """report.html of a sealed generation; the same run gives the same text."""
     style = (package_files("evalkit.tasks.generate") / "page.css").read_text(encoding="utf-8")
     content = {"record": run.record, "facts": _facts(run), **_content(run)}
-    return write_run_page(run.path, "evalkit.tasks.generate", content, style=style)
+    return run_page("evalkit.tasks.generate", content, style=style)
 
 
 def _content(run: Run) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def _content(run: Run) -> dict[str, Any]:
 def _facts(run: Run) -> list[tuple[str, str]]:
     record, model = run.record, run.record["model"]
     timings = record["timings"]
-    seconds = timings.get("seconds_per_image")
+    seconds = record.get("seconds_per_image", timings.get("seconds_per_image"))  # there before format 2
     found = [
         ("command", " ".join(record["command"])),
         ("weights", f"sha256 {model['weights_sha256']}" if model["weights_sha256"] else "none"),

@@ -4,35 +4,33 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 
-import numpy as np
-
-from evalkit.runs.store import ATTESTATION, RunStore, ShardOutput, read_run
-from evalkit.tasks.generate.job import GenerationJob
+from evalkit.jobs.shard import ShardOutput
+from evalkit.jobs.spec import Spec
+from evalkit.jobs.task import Task
+from evalkit.runs.store import ATTESTATION, RECORD, RunStore, read_run
 from evalkit.tasks.generate.layouts import LAYOUTS
 
 
-def reopen(store: RunStore, job: GenerationJob) -> None:
+def reopen(store: RunStore, task: Task, spec: Spec) -> None:
     """Turn the sealed run back into shards, leaving out those with a failed request; nothing happens where none failed.
 
     Raises `EvalkitError` where the folder holds another run.
     """
     run = read_run(store.path)
-    store.begin(job.plan())
+    store.begin(spec.plan())
     if run.samples["error"].null_count == run.samples.num_rows:
         return
-    lines = (store.path / "manifest.jsonl").read_text(encoding="utf-8", errors="surrogatepass").splitlines()
+    lines = (store.path / "manifest.jsonl").read_text(encoding="utf-8", errors="surrogatepass").split("\n")[:-1]
     seconds = [json.loads(line)["seconds"] for line in lines]
     store.shards.mkdir(exist_ok=True)
-    for shard in job.shards():
+    for shard in task.shards(spec):
         rows = run.samples.slice(shard.start, shard.size)
         if rows["error"].null_count == rows.num_rows and not store.has(shard.key):
-            files = {Path(name).name: (store.path / name).read_bytes() for name in rows["file"].to_pylist()}
-            spent = np.array(seconds[shard.start : shard.stop], dtype=np.float64)
-            store.put(shard.key, ShardOutput(rows, {"seconds": spent}, files))
+            facts = {"seconds": seconds[shard.start : shard.stop], "model": run.record["model"]}
+            store.put(shard.key, ShardOutput(rows, facts=facts))  # its images lie in their places already
     (store.path / ATTESTATION).unlink(missing_ok=True)  # it speaks of the run as it was
-    (store.path / "record.json").unlink()
+    (store.path / RECORD).unlink()
     (store.path / "report.html").unlink(missing_ok=True)
     for layout in LAYOUTS:  # of the images before
         shutil.rmtree(store.path / layout, ignore_errors=True)

@@ -2,61 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
 from evalkit.errors import EvalkitError
+from evalkit.generators.accelerate.start import Acceleration
 from evalkit.generators.base import Failed, Generator, Image, Request
 from evalkit.images.encode import png_bytes
-from evalkit.jobs.job import Progress, Shard, Worker
+from evalkit.jobs.shard import Shard, ShardOutput
+from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
-from evalkit.prompts.load import Prompt
-from evalkit.runs.store import ShardOutput
+from evalkit.tasks.generate.acceleration import exhibit
 from evalkit.tasks.generate.rows import made, row_of, table
-
-Asked = tuple[Prompt, int, Request]
+from evalkit.tasks.generate.spec import Asked, Wanted
 
 
 class GenerationWorker(Worker):
-    """Holds the generator; `process` gives rows, seconds and PNG files of a shard."""
+    """Holds the generator; `process` gives rows and PNG files of a shard, and what each image took."""
 
     def __init__(
-        self,
-        generator: Generator,
-        asked: Callable[[int], Asked],
-        *,
-        batch_size: int,
-        timers: Timers,
-        progress: Progress,
+        self, generator: Generator, wanted: Wanted, *, batch_size: int, acceleration: Acceleration | None = None
     ) -> None:
-        self.generator, self.asked, self.batch_size = generator, asked, batch_size
-        self.timers, self.progress = timers, progress
+        self.generator, self.wanted, self.batch_size, self.acceleration = generator, wanted, batch_size, acceleration
+        self.timers = Timers()
 
-    def process(self, shard: Shard, tick: Callable[[int], None]) -> ShardOutput:
-        """Rows in request order; `seconds` [n]; files named by position."""
+    def process(self, shard: Shard, tick: Tick) -> ShardOutput:
+        """Rows in request order; files images/<position>.png; facts: seconds of each image, and the model's state."""
+        if shard.exhibit is not None:
+            return self._exhibit(shard.exhibit["positions"])
         rows: list[dict[str, Any]] = []
-        seconds: list[float] = []
+        seconds: list[float | None] = []
         files: dict[str, bytes] = {}
         for start in range(shard.start, shard.stop, self.batch_size):
             positions = range(start, min(start + self.batch_size, shard.stop))
-            asked = [self.asked(position) for position in positions]
+            asked = [self.wanted.at(position) for position in positions]
             for position, (prompt, number, request), outcome in zip(positions, asked, self._make(asked), strict=True):
                 row = row_of(prompt, number, request)
                 if isinstance(outcome, Image):
                     with self.timers("write"):
-                        name = f"{position:07d}.png"
+                        name = f"images/{position:07d}.png"
                         files[name] = png_bytes(outcome.pixels)
-                        row.update(made(outcome, f"images/{name}", files[name]))
+                        row.update(made(outcome, name, files[name]))
                     seconds.append(outcome.seconds)
                 else:
                     row["error"] = outcome.reason
-                    seconds.append(float("nan"))
+                    seconds.append(None)
                 rows.append(row)
             tick(len(positions))
-        return ShardOutput(table(rows), {"seconds": np.array(seconds)}, files)
+        facts = {"seconds": seconds, "model": self._state()}
+        return ShardOutput(table(rows), {}, files, self.timers.taken(), facts)
+
+    def close(self) -> None:
+        """End what the generator holds outside this process."""
+        self.generator.close()
+
+    def _exhibit(self, positions: Sequence[int]) -> ShardOutput:
+        if self.acceleration is None:
+            raise EvalkitError("only an accelerated run is measured beside the plain loop")
+        with self.timers("plain loop"):
+            facts = exhibit(self.acceleration, [self.wanted.at(position)[2] for position in positions])
+        return ShardOutput(table([]), seconds=self.timers.taken(), facts=facts)
+
+    def _state(self) -> dict[str, Any]:
+        model = self.generator
+        return {
+            "name": model.name,
+            "title": model.name,
+            "weights_sha256": model.weights_sha256,
+            "tokenizer": model.tokenizer_name,
+            "device": str(model.device),
+            "dtype": str(getattr(model, "dtype", "float32")).removeprefix("torch."),
+            "rows": model.rows,
+            "deterministic": model.deterministic,
+        }
 
     def _make(self, asked: Sequence[Asked]) -> list[Image | Failed]:
         outcomes: dict[str, Image | Failed] = {}
@@ -83,5 +103,4 @@ class GenerationWorker(Worker):
                         f"one image of {self.generator.name} does not fit the device's memory; "
                         "give --dtype bfloat16, --device cpu or a smaller model"
                     ) from None
-                self.generator.rows //= 2
-                self.progress.note(f"the device's memory is full: going on with {self.generator.rows} images at once")
+                self.generator.rows //= 2  # the record states the rows

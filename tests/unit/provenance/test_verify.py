@@ -11,6 +11,7 @@ from PIL import Image
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import CHECKS, Failure, How, chosen
+from evalkit.jobs.task import TASKS
 from evalkit.jsonio import canonical_json, pretty_json
 from evalkit.provenance.sign import sign_run
 from evalkit.provenance.verdict import Step, Verdict
@@ -226,17 +227,20 @@ def test_a_program_that_made_pictures_is_not_started_by_a_verification(runs, for
 @pytest.mark.parametrize(
     ("kind", "where", "value", "said"),
     [
-        ("generated", ("model", "weights_sha256"), "0" * 64, "not those of the run"),
+        ("generated", ("plan", "models", "model", "sha256"), "0" * 64, "not those of the run"),
         ("generated", ("model", "deterministic"), False, "does not promise"),
-        ("generated", ("plan", "processors"), [{"id": "x"}], "secret key"),
-        ("generated", ("plan", "compile"), True, "compiled"),
+        ("generated", ("plan", "parameters", "processors"), [{"id": "x"}], "secret key"),
+        ("generated", ("plan", "models", "model", "settings", "compile"), True, "compiled"),
         ("scored", ("data", "spec"), "hf:some/where", "--data hf:some/where"),
         ("scored", ("data", "spec"), "/no/such/folder", "cannot be repeated here"),
     ],
 )
 def test_what_cannot_be_made_again_here_is_no_failure(kind, where, value, said, runs, forge):
     record = json.loads((runs / kind / "record.json").read_bytes())
-    record[where[0]][where[1]] = value
+    part = record
+    for name in where[:-1]:
+        part = part[name]
+    part[where[-1]] = value
     (runs / kind / "record.json").write_bytes(pretty_json(record))
     (runs / kind / "plan.json").write_bytes(canonical_json(record["plan"]))
     forge(runs / kind, plan__json=lambda data: data)
@@ -316,7 +320,7 @@ def test_samples_are_chosen_by_seed_without_repetition():
 
 
 def test_every_task_that_makes_runs_here_has_checks():
-    assert {"tokenizer", "generate", "attack", "watermark", "leaderboard"} <= set(CHECKS)
+    assert {"tokenizer", "generate", "attack", "watermark", "leaderboard"} <= {*CHECKS, *TASKS}
 
 
 def test_distances_of_many_pictures_are_recomputed_from_their_moments(runs, forge):

@@ -88,7 +88,8 @@ def test_a_request_gives_the_same_picture_in_any_company():
 def test_a_run_loads_the_draft_and_counts(tmp_path, monkeypatch):
     small = mar(9, 8, 1)
     small.weights_sha256 = "d" * 64
-    monkeypatch.setattr("evalkit.tasks.generate.generate._loaded", lambda name, options: small)
+    monkeypatch.setattr("evalkit.tasks.generate.generate.describe_generator", lambda name, *rest: small)
+    monkeypatch.setattr("evalkit.tasks.generate.acceleration.loaded", lambda draft, device: small)
     model = mar(0)
     run = generate_images(
         model,

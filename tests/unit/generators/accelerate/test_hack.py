@@ -185,6 +185,6 @@ def test_a_run_reports_what_was_kept_and_what_it_changed(model, tmp_path):
     assert said["kv_bytes"] < said["kv_bytes_plain"]
     assert said["speed_up"] > 0
     assert "8 rows at once" in said["measured_on"]
-    assert run.record["plan"]["accelerate"]["budget"] == 0.5
+    assert run.record["plan"]["parameters"]["accelerate"]["budget"] == 0.5
     sealed = generate_images(model, "classes:imagenet:0-2", accelerate="hack:budget=0.5,samples=1", options=options)
     assert sealed.record == run.record

@@ -9,14 +9,17 @@ from PIL import Image as Pillow
 
 from evalkit.cli import group
 from evalkit.errors import EvalkitError
-from evalkit.generators.accelerate.settings import Speculative
+from evalkit.generators.accelerate.settings import Speculative, parse
+from evalkit.generators.accelerate.start import accelerate
 from evalkit.generators.base import Failed, Request
 from evalkit.generators.registry import GENERATORS, Entry, load_generator
 from evalkit.generators.world_ar import WorldAR
 from evalkit.jobs.job import RunOptions
+from evalkit.jobs.spec import ModelRef
 from evalkit.runs.store import read_run
 from evalkit.tasks.generate import generate_images
-from evalkit.tasks.generate.acceleration import measure, notes_of, restore, start
+from evalkit.tasks.generate.acceleration import accelerated, measure, notes_of
+from evalkit.tasks.generate.task import GENERATE
 
 SPEC = "speculative:length=16"
 
@@ -47,7 +50,7 @@ def test_the_run_says_what_was_gained_and_whether_the_law_changed(run):
     assert said["speed_up_over_batches"] > 0
     assert said["peak_memory_bytes"] > 2**27
     assert "one at a time" in said["measured_on"]
-    assert run.record["plan"]["accelerate"] == {"kind": "speculative", "draft": "jacobi", "length": 16}
+    assert run.record["plan"]["parameters"]["accelerate"] == {"kind": "speculative", "draft": "jacobi", "length": 16}
     rows = {row["metric"]: row for row in run.results}
     assert rows["step_compression"]["value"] == pytest.approx(said["step_compression"], abs=1e-4)
     assert rows["step_compression"]["low"] < said["step_compression"] < rows["step_compression"]["high"]
@@ -61,7 +64,7 @@ def test_the_run_says_what_was_gained_and_whether_the_law_changed(run):
 def test_a_plain_run_is_another_run_and_says_nothing_of_it(run, tmp_path):
     plain = make(tmp_path / "plain", None)
     assert "acceleration" not in plain.record
-    assert "accelerate" not in plain.record["plan"]
+    assert "accelerate" not in plain.record["plan"]["parameters"]
     assert {row["metric"] for row in plain.results} == {"images_made", "images_failed"}
     with pytest.raises(EvalkitError):
         make(run.path, None)
@@ -87,20 +90,23 @@ def test_interrupted_and_at_another_batch_size_it_gives_the_same_files(run, tmp_
     assert files(again) == files(run)
 
 
-def test_pictures_can_be_made_again_as_the_plan_says(run):
-    model = load_generator("world-ar", device="cpu")
-    made = restore(model, run.record["plan"]["accelerate"], load_generator)
+def test_images_can_be_made_again_as_the_plan_says(run):
+    model, spec = load_generator("world-ar", device="cpu"), GENERATE.spec(run)
+    made = accelerated(spec, model, "cpu")
     assert made.settings == Speculative(length=16)
     assert model.drawing is not None
+    parameters = {**spec.parameters, "accelerate": {"kind": "magic"}}
     with pytest.raises(EvalkitError, match="knows no acceleration"):
-        restore(model, {"kind": "magic"}, load_generator)
+        accelerated(replace(spec, parameters=parameters), model, "cpu")
+    models = {**spec.models, "draft": ModelRef("world-ar", "0" * 64)}
+    parameters = {**spec.parameters, "accelerate": {"kind": "speculative", "draft": "world-ar", "length": 3}}
     with pytest.raises(EvalkitError, match="not those of the run"):
-        restore(model, {"kind": "speculative", "draft": "world-ar", "draft_weights": "0" * 64}, load_generator)
+        accelerated(replace(spec, models=models, parameters=parameters), model, "cpu")
 
 
 def test_a_loop_that_fails_leaves_the_gain_unmeasured():
     model = load_generator("world-ar", device="cpu")
-    made = start(model, SPEC, load_generator)
+    made = accelerate(model, parse(SPEC), load_generator)
     model.generate = lambda requests: [Failed(each.id, "no") for each in requests]
     found = measure(made, [Request(str(i), prompt="a photo of a red apple", seed=i) for i in range(2)])
     assert found["speed_up"] is None
@@ -110,26 +116,30 @@ def test_a_loop_that_fails_leaves_the_gain_unmeasured():
 
 def test_a_draft_has_its_own_weights(tmp_path, monkeypatch):
     from evalkit.tasks.generate import generate as module
+    from evalkit.tasks.generate import spec as spec_module
 
     asked = []
     entry = GENERATORS.get("world-ar")
     monkeypatch.setitem(
         GENERATORS._items, "small", Entry("small", WorldAR, entry.config, entry.weights, entry.tokenizer)
     )
-    real = module.load_generator
+    real, loading = module.describe_generator, spec_module.load_generator
 
     def heard(name, weights, *rest, **options):
         asked.append((name, weights))
         return real(name, None, *rest, **options)
 
-    monkeypatch.setattr(module, "load_generator", heard)
+    monkeypatch.setattr(module, "describe_generator", heard)
+    monkeypatch.setattr(
+        spec_module, "load_generator", lambda name, weights, *rest, **more: loading(name, None, *rest, **more)
+    )
     options = RunOptions(out=tmp_path / "a", limit=1, device="cpu", weights=("small=S.pt", "world-ar=W.pt"))
     generate_images("world-ar", "world", accelerate="speculative:draft=small,length=3", options=options)
     assert asked == [("world-ar", "W.pt"), ("small", "S.pt")]
     options = replace(options, out=tmp_path / "b", weights=("W.pt",))
     made = generate_images("world-ar", "world", accelerate="speculative:draft=small,length=3", options=options)
     assert asked[2:] == [("world-ar", "W.pt"), ("small", None)]
-    assert made.record["plan"]["accelerate"]["draft_weights"] == made.record["model"]["weights_sha256"]
+    assert made.record["plan"]["parameters"]["accelerate"]["draft_weights"] == made.record["model"]["weights_sha256"]
     assert notes_of(made.samples)[0]["draft_evaluations"] > 0
 
 

@@ -18,7 +18,7 @@ from evalkit.jobs.job import RunOptions
 from evalkit.prompts.load import load_prompts
 from evalkit.runs.store import read_run
 from evalkit.tasks.generate import generate_images
-from evalkit.tasks.generate.page import write_page
+from evalkit.tasks.generate.page import page as page_of
 from evalkit.tasks.generate.rows import seed_of
 
 
@@ -98,7 +98,7 @@ def test_the_page_says_which_pictures_are_gone_and_shows_none_from_elsewhere(pro
     column = run.samples.schema.get_field_index("file")
     names = [*run.samples["file"].to_pylist()[:-1], "../secret.png"]
     moved = replace(run, samples=run.samples.set_column(column, "file", [names]))
-    page = write_page(moved).read_text()
+    page = page_of(moved)
     assert page.count("the image is gone") == 2
     assert page.count("<img") == 38
 

@@ -147,7 +147,7 @@ def test_the_record_says_which_mark_and_list_and_never_the_key(marked):
     assert [line["notes"]["watermark_list"] for line in lines] == [mark.list_of(line["seed"]) for line in lines]
     assert len({line["notes"]["watermark_list"] for line in lines}) > 6
     assert lines[0]["processors"][0]["key_id"] == KEY.id
-    assert marked.record["plan"]["processors"][0]["delta"] == 6.0
+    assert marked.record["plan"]["parameters"]["processors"][0]["delta"] == 6.0
     assert "mark.json" in marked.record["files"]
     for file in marked.path.rglob("*"):
         assert not file.is_file() or KEY.secret.hex().encode() not in file.read_bytes()
