@@ -68,6 +68,14 @@ def tokenizer_name(name: str) -> str:
     return TOKENIZERS.canonical(name)
 
 
+def tokenizer_alias(name: str) -> str:
+    """The registered name behind an alias, and any other name as it is."""
+    try:
+        return TOKENIZERS.canonical(name)
+    except EvalkitError:
+        return name
+
+
 def load_tokenizer(
     name: str,
     weights: str | Path | None = None,

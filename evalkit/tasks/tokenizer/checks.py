@@ -14,6 +14,7 @@ from evalkit.images import open_images
 from evalkit.images.sample import ImageSet, Sample
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome, chosen
 from evalkit.jobs.job import Shard
+from evalkit.jobs.options import weights_by_name
 from evalkit.jobs.timers import Timers
 from evalkit.protocols import Protocol, load_protocol
 from evalkit.runs.store import Run
@@ -22,7 +23,7 @@ from evalkit.tasks.tokenizer.pixels import Feed, feed_of
 from evalkit.tasks.tokenizer.recompute import key_of, recomputed
 from evalkit.tasks.tokenizer.worker import Pair, ReconstructionWorker
 from evalkit.tokenizers.base import Tokenizer
-from evalkit.tokenizers.registry import load_tokenizer
+from evalkit.tokenizers.registry import load_tokenizer, tokenizer_alias
 
 PARTS = ("[scale ", "[bit ")  # shares for each scale or bit, of which no statistic is kept
 SAME = 1e-6  # relative, of the same images under the same judges on another machine
@@ -147,8 +148,8 @@ def _worker(run: Run, how: How) -> ReconstructionWorker:
 
 def _model(run: Run, how: How) -> Tokenizer:
     said = run.record["model"]
-    given = next((each.rpartition("=")[2] for each in how.weights), None)
-    model = load_tokenizer(said["name"], given, how.device, said["dtype"])
+    weights = weights_by_name(how.weights, [said["name"]], canonical=tokenizer_alias, elsewhere=True)
+    model = load_tokenizer(said["name"], weights.get(said["name"]), how.device, said["dtype"])
     if model.weights_sha256 != said["weights_sha256"]:
         raise EvalkitError(f"the weights here are not those of the run (sha256 {str(said['weights_sha256'])[:12]}…)")
     if not model.deterministic and str(getattr(model, "device", "cpu")) != said["device"]:

@@ -13,6 +13,7 @@ from evalkit.images import open_images
 from evalkit.images.sample import ImageSet
 from evalkit.jobs.engine_inline import run_job
 from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import check_apart, weights_by_name
 from evalkit.jsonio import canonical_json
 from evalkit.protocols import load_protocol
 from evalkit.runs.store import Run, RunStore
@@ -20,7 +21,7 @@ from evalkit.tasks.tokenizer.evaluators import Judges
 from evalkit.tasks.tokenizer.job import TokenizerJob
 from evalkit.tasks.tokenizer.pixels import feed_of
 from evalkit.tokenizers.base import NetworkTokenizer
-from evalkit.tokenizers.registry import load_tokenizer, tokenizer_name
+from evalkit.tokenizers.registry import load_tokenizer, tokenizer_alias, tokenizer_name
 
 DEFAULT_TASKS = ("reconstruction", "detail", "text", "distribution", "codes")
 TASKS = (*DEFAULT_TASKS, "survival", "shift", "fid-infinity")  # survival and shift run the model several times more
@@ -40,21 +41,22 @@ def evaluate_tokenizer(
 ) -> list[Run]:
     """Evaluate each tokenizer of `models` on `data` under every protocol, in one pass a model; one sealed run each.
 
-    `data`: what `open_images` takes. `tasks`: some of reconstruction, detail, text, distribution, codes, survival, shift,
-    fid-infinity.
-    `size`: side of the square input where the model allows others than its own. `native_resolution`: each image at
-    its own size instead, padded or in tiles (`native`). `features`: feature extractors of further distribution
-    distances, such as dinov2-vitl14 and clip-vitl14. `ocr`: who reads text: rapidocr, http:URL#MODEL or
-    transformers:REPO. Runs that are complete are read back, interrupted ones are resumed. Raises `EvalkitError` before
-    any work where a name, a file or an option is wrong.
+        `data`: what `open_images` takes. `tasks`: some of reconstruction, detail, text, distribution, codes, survival, shift,
+        fid-infinity.
+        `size`: side of the square input where the model allows others than its own. `native_resolution`: each image at
+        its own size instead, padded or in tiles (`native`). `features`: feature extractors of further distribution
+        distances, such as dinov2-vitl14 and clip-vitl14. `ocr`: who reads text: rapidocr, http:URL#MODEL or
+        transformers:REPO. Runs that are complete are read back, interrupted ones are resumed. Raises `EvalkitError` before
+        any work where a name, a file or an option is wrong.
 
-    >>> import tempfile, pathlib
-    >>> out = pathlib.Path(tempfile.mkdtemp()) / "run"
-    >>> from evalkit.jobs.job import RunOptions
-    >>> (run,) = evaluate_tokenizer("jpeg-q75", "sample/photos", tasks=["reconstruction"],
-    ...                             options=RunOptions(out=out, limit=2, keep="none"))
-    >>> [row["metric"] for row in run.results if row["status"] == "ok"][:2]
-    ['psnr', 'ssim']
+        >>> import tempfile, pathlib
+        >>> out = pathlib.Path(tempfile.mkdtemp()) / "run"
+        >>> from evalkit.jobs.job import RunOptions
+    from evalkit.jobs.options import check_apart, weights_by_name
+        >>> (run,) = evaluate_tokenizer("jpeg-q75", "sample/photos", tasks=["reconstruction"],
+        ...                             options=RunOptions(out=out, limit=2, keep="none"))
+        >>> [row["metric"] for row in run.results if row["status"] == "ok"][:2]
+        ['psnr', 'ssim']
     """
     options = options or RunOptions()
     names = [tokenizer_name(name) for name in ([models] if isinstance(models, str) else models)]
@@ -65,8 +67,9 @@ def evaluate_tokenizer(
         raise EvalkitError(f"there is no task called {unknown[0]!r}; give some of {', '.join(TASKS)}")
     further = _further(features, tasks)
     chosen = [load_protocol(each) for each in dict.fromkeys(protocols)]
-    weights = _weights_by_name(options.weights, names)
+    weights = weights_by_name(options.weights, names, canonical=tokenizer_alias)
     images = data if isinstance(data, ImageSet) else open_images(data)
+    check_apart(images.spec, options.out or Path("runs"))
     judges: Judges | None = None
     runs: list[Run] = []
     for name in dict.fromkeys(names):
@@ -76,7 +79,8 @@ def evaluate_tokenizer(
         feeds = [feed_of(protocol, model, size, whole=native_resolution) for protocol in chosen]
         judges = judges or Judges(chosen, frozenset(tasks), options.device, further, ocr, EvidenceCache.shared())
         job = TokenizerJob(model, images, feeds, judges, options)
-        runs.append(run_job(job, RunStore(_folder(job, options, several=len(set(names)) > 1)), options))
+        out = _folder(job, options, several=len(set(names)) > 1)
+        runs.append(run_job(job, RunStore(out), options))
     return runs
 
 
@@ -95,16 +99,3 @@ def _folder(job: TokenizerJob, options: RunOptions, *, several: bool) -> Path:
         return options.out / job.model.name if several else options.out
     digest = hashlib.sha256(canonical_json(job.plan())).hexdigest()[:10]
     return Path("runs") / f"tokenizer-{job.model.name}-{digest}"
-
-
-def _weights_by_name(given: Sequence[str], names: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for each in given:
-        name, equals, path = each.partition("=")
-        if equals and name in names:
-            found[name] = path
-        elif len(set(names)) == 1:
-            found[names[0]] = each
-        else:
-            raise EvalkitError(f"--weights {each} with several models: say which, as --weights {names[0]}={each}")
-    return found

@@ -14,6 +14,7 @@ from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.sample import ImageSet, Sample, Unreadable
 from evalkit.jobs.job import Progress
+from evalkit.jobs.options import check_apart
 from evalkit.jsonio import canonical_json, pretty_json
 from evalkit.runs.store import write_bytes
 from evalkit.watermark.attacks.base import Attack
@@ -53,7 +54,7 @@ def attack_folder(
     `EvalkitError` where `out` lies within the data, or an attack's folder holds another one.
     """
     images, target, told = open_images(data), Path(out), progress or Progress()
-    _check_apart(data, target)
+    check_apart(data, target)
     names = file_stems(images.ids()[: limit or None])
     work: dict[str, _Work] = {}
     told.start(f"{len(attacks)} attacks", len(names) * len(attacks))
@@ -195,11 +196,3 @@ def _stem(id: str) -> str:
 def _safe(id: str) -> str:
     parts = [part for part in id.replace("\\", "_").replace(":", "_").split("/") if part not in ("", ".", "..")]
     return "/".join(parts) or "_"
-
-
-def _check_apart(data: str | Path, out: Path) -> None:
-    source = Path(str(data)).expanduser()
-    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        raise EvalkitError(
-            f"--out {out} lies within the data {source}, which would grow as it is read; give another folder"
-        )

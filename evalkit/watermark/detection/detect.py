@@ -15,10 +15,11 @@ from evalkit.images.folder import FolderSet
 from evalkit.images.sample import ImageSet
 from evalkit.jobs.engine_inline import run_job
 from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import check_apart, weights_by_name
 from evalkit.jsonio import canonical_json
 from evalkit.runs.store import Run, RunStore
 from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
-from evalkit.tokenizers.registry import load_tokenizer
+from evalkit.tokenizers.registry import load_tokenizer, tokenizer_alias
 from evalkit.watermark.detection.cache import CodeCache
 from evalkit.watermark.detection.calibration import Calibration, conditions_of, read_calibration
 from evalkit.watermark.detection.job import DetectJob
@@ -152,11 +153,14 @@ def default_decision(calibration: str | Path | None) -> Decide:
     return "exact" if calibration is None else "larger"
 
 
-def loaded_tokenizer(name: str, options: RunOptions) -> Tokenizer:
-    """The tokenizer called `name` with the weights, device and precision of the options."""
-    own = [each.partition("=")[2] for each in options.weights if each.startswith(f"{name}=")]
-    plain = [each for each in options.weights if "=" not in each or Path(each).exists()]
-    found = load_tokenizer(name, next(iter([*own, *plain]), None), options.device, options.dtype)
+def loaded_tokenizer(name: str, options: RunOptions, *, elsewhere: bool = False) -> Tokenizer:
+    """The tokenizer called `name` with the weights, device and precision of the options.
+
+    `elsewhere`: the weights may be of other models, too.
+    """
+    name = tokenizer_alias(name)
+    weights = weights_by_name(options.weights, [name], canonical=tokenizer_alias, elsewhere=elsewhere)
+    found = load_tokenizer(name, weights.get(name), options.device, options.dtype)
     if options.compile and isinstance(found, NetworkTokenizer):
         found.compile()
     return found
@@ -166,9 +170,7 @@ def _folder(job: DetectJob, options: RunOptions) -> Path:
     """The run's folder; raises where it lies within the data, whose next scan would find the run's own images."""
     digest = hashlib.sha256(canonical_json(job.plan())).hexdigest()[:10]
     out = options.out or Path("runs") / f"watermark-{job.tokenizer.name}-{digest}"
-    source = Path(job.images.spec).expanduser()
-    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        raise EvalkitError(f"the run would lie within the data {source} ({out}); give --out of another folder")
+    check_apart(job.images.spec, out)
     return out
 
 

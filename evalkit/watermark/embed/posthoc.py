@@ -18,6 +18,7 @@ from evalkit.images import open_images
 from evalkit.images.sample import ImageSet
 from evalkit.jobs.engine_inline import run_job
 from evalkit.jobs.job import Job, RunOptions, Shard, split
+from evalkit.jobs.options import check_apart
 from evalkit.jobs.timers import Timers
 from evalkit.jsonio import canonical_json
 from evalkit.runs.record import environment, now
@@ -79,11 +80,7 @@ def embed_folder(
         compared(tokenizer)
     job = EmbedJob(open_images(data), tokenizer, mark, fraction, most_cost, nudge, options)
     store = RunStore(options.out or _folder(job))
-    source = Path(str(data)).expanduser()
-    if source.is_dir() and store.path.resolve().is_relative_to(source.resolve()):
-        raise EvalkitError(
-            f"--out {store.path} lies within the data {source}, which would grow as it is read; give another"
-        )
+    check_apart(data, store.path)
     return run_job(job, store, options)
 
 

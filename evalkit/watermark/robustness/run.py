@@ -15,6 +15,7 @@ from evalkit.images.encode import png_bytes
 from evalkit.images.geometry import fit_square
 from evalkit.images.sample import Pixels, Unreadable
 from evalkit.jobs.job import Progress
+from evalkit.jobs.options import check_apart
 from evalkit.jsonio import canonical_json, pretty_json
 from evalkit.runs.store import write_bytes
 from evalkit.version import __version__
@@ -61,9 +62,7 @@ def watermark_robustness(
     done again. Leaves robustness.csv, robustness.json, report.html. Raises `EvalkitError` where `out` holds another run.
     """
     target, told = Path(out), progress or Progress()
-    source = Path(str(data)).expanduser()
-    if source.is_dir() and target.resolve().is_relative_to(source.resolve()):
-        raise EvalkitError(f"--out {target} lies within the data {source}, which would grow; give another folder")
+    check_apart(data, target)
     names = [each.name for each in contenders]
     if len(set(names)) < len(names):
         raise EvalkitError(f"two contenders have one name: {', '.join(names)}")
