@@ -68,7 +68,6 @@ class Checks(ABC):
 TABLE = Table(
     {
         "tokenizer": "evalkit.tasks.tokenizer.checks",
-        "watermark": "evalkit.watermark.embed.checks",
         "watermark-detect": "evalkit.watermark.detection.checks",
         "attack": "evalkit.watermark.attacks.checks",
         "leaderboard": "evalkit.leaderboard.checks",

@@ -29,6 +29,11 @@ def is_live(source: object) -> bool:
     return isinstance(source, str) and source.startswith(PREFIX)
 
 
+def find(source: object) -> Any | None:
+    """The object behind a reference where it is at hand, else None: a spec may name one to save its loading twice."""
+    return _HELD.get(source) if isinstance(source, str) else None
+
+
 def held(source: str) -> Any:
     """The object behind a reference; raises `EvalkitError` in another process, or after the caller dropped it."""
     try:

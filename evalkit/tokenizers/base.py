@@ -71,6 +71,7 @@ class Tokenizer(ABC):
     fixed_size: bool = False  # only native_size works (learned positions)
     deterministic: bool = True  # decode(codes) is a function of the codes alone
     weights_sha256: str | None = None
+    weights_source: str | None = None  # where its weights were found
 
     @abstractmethod
     def encode(self, images: Tensor) -> Codes:

@@ -129,5 +129,5 @@ def _load_network(
     path = find_weights(entry.weights or "", weights)
     network = cls.load_network(entry.name, entry.config, path)
     model = cls(entry.name, entry.config, network, device, dtype)
-    model.weights_sha256 = file_sha256(path)
+    model.weights_sha256, model.weights_source = file_sha256(path), str(path)
     return model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from evalkit.jobs.spec import ModelRef, Spec
 from evalkit.prompts.load import PromptSet, load_prompts
 from evalkit.runs.store import Run, RunStore, read_run
 from evalkit.tasks.generate.layouts import write_layout
+from evalkit.tasks.generate.prepare import Preparation
 from evalkit.tasks.generate.reopen import reopen
 from evalkit.tasks.generate.spec import (
     SHARD,
@@ -50,7 +51,7 @@ def generate_images(
     timeout: float | None = None,
     retry_failed: bool = False,
     accelerate: str | Settings | None = None,
-    prepare: Callable[[Generator], None] | None = None,
+    prepare: Preparation | None = None,
     options: RunOptions | None = None,
 ) -> Run:
     """Make `samples` images of every prompt with `model` and seal them as a run; the same call resumes.
@@ -59,7 +60,7 @@ def generate_images(
     `steps` change single values of it. `layout`: also write the images as `geneval`, `wise` or `npz50k` expects them.
     `timeout`: seconds that a program or an endpoint has for one image. `retry_failed`: ask again for what failed in a
     finished run. `accelerate`: draw faster or in less memory, as `speculative:length=8` (see docs/runners.md); the record
-    says what was gained. `prepare` is given the loaded generator before anything is planned (to add a watermark, say). Raises
+    says what was gained. `prepare`: what is done to the loaded generator (a watermark, say). Raises
     `EvalkitError` before any work where a name, a file or an option is wrong.
     """
     options = options or RunOptions()
@@ -67,11 +68,7 @@ def generate_images(
         raise EvalkitError(f"at least one sample of each prompt is needed; {samples} given")
     asked = prompts if isinstance(prompts, PromptSet) else load_prompts(prompts)
     settings = parse(accelerate) if isinstance(accelerate, str) else accelerate
-    if isinstance(model, str) and prepare is not None:
-        model = _loaded(model, draft_of(settings), options)
-    if not isinstance(model, str) and prepare is not None:
-        prepare(model)
-    models, described, beside = _models(model, settings, options)
+    models, described, beside = _models(model, settings, options, None if prepare is None else prepare.generator)
     given = {"guidance": guidance, "temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps}
     n = len(asked.prompts) * samples
     parameters: dict[str, Any] = {
@@ -79,13 +76,16 @@ def generate_images(
         "n": n if options.limit is None else min(n, options.limit),
         "sampler": _sampler(sampler or described.default_sampler, given).as_dict(),
     }
-    if said := processors(described):
+    said = [*processors(described), *([] if prepare is None else [{**prepare.said, "prepare": prepare.name}])]
+    if said:
         parameters["processors"] = said
     if settings is not None:
         parameters["accelerate"] = acceleration_said(settings)
         if "draft" in models:
             parameters["accelerate"]["draft_weights"] = models["draft"].sha256
-    here = {"batch_size": options.batch_size, "timeout": timeout, "tokenizer_weights": beside}
+    here: dict[str, Any] = {"batch_size": options.batch_size, "timeout": timeout, "tokenizer_weights": beside}
+    if prepare is not None:
+        here |= {"prepare": dict(prepare.here), "generator": prepare.generator and hold(prepare.generator)}
     inputs = {"prompts": prompts_ref(asked, source_of(prompts))}
     spec = Spec("generate", VERSION, models, inputs, parameters=parameters, seed=options.seed, shard=SHARD, here=here)
     return _run(spec, options, layout, retry_failed=retry_failed)
@@ -106,7 +106,7 @@ def _run(spec: Spec, options: RunOptions, layout: str | None, *, retry_failed: b
 
 
 def _models(
-    model: str | Generator, settings: Settings | None, options: RunOptions
+    model: str | Generator, settings: Settings | None, options: RunOptions, at_hand: Generator | None = None
 ) -> tuple[dict[str, ModelRef], Generator, str | None]:
     """References by role, the generator (described where it was named), and where its tokenizer's weights lie."""
     draft = draft_of(settings)
@@ -120,7 +120,7 @@ def _models(
         name = GENERATORS.canonical(model)
         weights = model_weights(options.weights, name, draft)
         own, beside = weights.get(name), weights.get(GENERATORS.get(name).tokenizer or "")
-        described = describe_generator(name, own, dtype)
+        described = at_hand or describe_generator(name, own, dtype)
     models = {"model": model_ref(described, dtype, own, compiled=options.compile)}
     if settings is not None:
         mine = weights.get(draft or "")
@@ -138,8 +138,9 @@ def _sampler(base: Sampler, given: Mapping[str, float | int | None]) -> Sampler:
     return chosen if scale is None else replace(chosen, guidance=replace(chosen.guidance, scale=scale))
 
 
-def _loaded(name: str, draft: str | None, options: RunOptions) -> Generator:
-    name = GENERATORS.canonical(name)
-    weights = model_weights(options.weights, name, draft)
+def load_for(model: str, options: RunOptions) -> Generator:
+    """The generator that `generate_images` would load by these options."""
+    name = GENERATORS.canonical(model)
+    weights = model_weights(options.weights, name)
     beside = weights.get(GENERATORS.get(name).tokenizer or "")
     return load_generator(name, weights.get(name), options.device, options.dtype, tokenizer_weights=beside)

@@ -14,7 +14,7 @@ from evalkit.generators.base import Generator, Request
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.registry import GENERATORS, load_generator
 from evalkit.generators.sampling import Sampler
-from evalkit.jobs.live import held, hold, is_live
+from evalkit.jobs.live import find, held, hold, is_live
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
 from evalkit.prompts.load import Prompt, PromptSet, load_prompts
 from evalkit.tasks.generate.rows import seed_of
@@ -75,6 +75,9 @@ def opened(spec: Spec, device: str) -> Generator:
     model = spec.models["model"]
     if is_live(model.weights):
         return held(str(model.weights))  # type: ignore[no-any-return]
+    at_hand: Generator | None = find(spec.here.get("generator"))
+    if at_hand is not None:
+        return at_hand
     return loaded(model, device, spec.here.get("tokenizer_weights"))
 
 

@@ -20,6 +20,7 @@ from evalkit.tasks.generate.acceleration import FEW, accelerated, results, total
 from evalkit.tasks.generate.checks import GenerationChecks
 from evalkit.tasks.generate.manifest import manifest
 from evalkit.tasks.generate.page import page
+from evalkit.tasks.generate.prepare import prepare
 from evalkit.tasks.generate.rows import SCHEMA
 from evalkit.tasks.generate.spec import SHARD, opened, upgraded, wanted
 from evalkit.tasks.generate.worker import GenerationWorker
@@ -42,6 +43,7 @@ class GenerateTask(Task):
         """The generator, accelerated and compiled as the spec says."""
         generator = opened(spec, device)
         _set_up(generator, spec)
+        prepare(generator, spec.parameters.get("processors", []), spec.here.get("prepare", {}))
         size = spec.here.get("batch_size", "auto")
         return GenerationWorker(
             generator,

@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
-from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome
+from evalkit.jobs.checks import Checks, Failure, How, Outcome
+from evalkit.jobs.task import Task
 from evalkit.runs.store import Run
-from evalkit.stats.intervals import mean_interval
-from evalkit.watermark.embed.posthoc import RESULTS
 
 SAME = 1e-9  # relative
 
@@ -18,15 +15,15 @@ SAME = 1e-9  # relative
 class EmbedChecks(Checks):
     """What a run of `evalkit watermark embed FOLDER` promises to somebody without the key."""
 
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
     def recompute(self, run: Run, how: How) -> Outcome:
         """Every mean and its interval from the rows; every row's image by its digest."""
         bad: list[Failure] = []
         said = {row["metric"]: row for row in run.results}
-        for metric in RESULTS:
-            values = run.samples[metric].to_numpy(zero_copy_only=False).astype(np.float64)
-            if not np.isfinite(values).any():
-                continue
-            found = mean_interval(values)
+        for found in self.task.aggregate(self.task.spec(run), self.task.parts(run)).results:
+            metric = found.metric
             row = said.pop(metric, None)
             if row is None:
                 bad.append(Failure("results.json", f"{metric} is missing"))
@@ -56,6 +53,3 @@ def _close(said: Any, found: float | None) -> bool:
     if found is None or not math.isfinite(found):  # results.json has infinities in words and nan as nothing
         return said is None if found is None or math.isnan(found) else bool(said == str(found))
     return isinstance(said, int | float) and math.isclose(said, found, rel_tol=SAME, abs_tol=SAME)
-
-
-CHECKS.add("watermark", EmbedChecks())

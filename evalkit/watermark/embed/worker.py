@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,9 @@ from torch import Tensor
 from evalkit.errors import EvalkitError
 from evalkit.images.encode import png_bytes
 from evalkit.images.sample import ImageSet, Pixels, Sample
-from evalkit.jobs.job import Shard, Worker
+from evalkit.jobs.shard import Shard, ShardOutput
+from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
-from evalkit.runs.store import ShardOutput
 from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.watermark.attacks.sizes import to_pixels, to_tensor
 from evalkit.watermark.embed.nudge import Nudge, nudged
@@ -27,7 +27,7 @@ BOOST = 8  # times that a strip shows the difference larger than it is
 
 
 class EmbedWorker(Worker):
-    """Holds the tokenizer and the mark; `process` gives rows, PNG files by position, and strips of the first images."""
+    """Holds the tokenizer and the mark; `process` gives rows, PNG files, and strips of the first images."""
 
     def __init__(
         self,
@@ -41,13 +41,12 @@ class EmbedWorker(Worker):
         nudge: Nudge | None,
         batch_size: int,
         threads: int,
-        timers: Timers,
     ) -> None:
         self.images, self.tokenizer, self.mark, self.names = images, tokenizer, mark, names
         self.fraction, self.most_cost, self.nudge = fraction, most_cost, nudge
-        self.batch_size, self.threads, self.timers = batch_size, threads, timers
+        self.batch_size, self.threads, self.timers = batch_size, threads, Timers()
 
-    def process(self, shard: Shard, tick: Callable[[int], None]) -> ShardOutput:
+    def process(self, shard: Shard, tick: Tick) -> ShardOutput:
         """Rows in listing order; an image that cannot be read costs itself only."""
         rows: list[dict[str, Any]] = []
         files: dict[str, bytes] = {}
@@ -63,15 +62,24 @@ class EmbedWorker(Worker):
                     continue
                 list_id, views = next(made)
                 with self.timers("write"):
-                    data = files[f"{position:07d}.png"] = png_bytes(views.marked)
+                    name = f"images/{self.names[position]}.png"
+                    data = files[name] = png_bytes(views.marked)
                     if position < STRIPS:
-                        files[f"strip-{position:07d}.png"] = png_bytes(strip(views, by_pixels=self.nudge is not None))
+                        files[f"strips/{position:07d}.png"] = png_bytes(strip(views, by_pixels=self.nudge is not None))
                 with self.timers("score"):
                     scores = self.mark.score(views.codes_again[None])
-                    name = f"images/{self.names[position]}.png"
                     rows.append(row_of(sample, views, self.mark, list_id, scores, name, data))
             tick(len(positions))
-        return ShardOutput(table(rows), {}, files)
+        return ShardOutput(table(rows), {}, files, self.timers.taken(), {"model": self._state()})
+
+    def _state(self) -> dict[str, Any]:
+        model = self.tokenizer
+        return {
+            "weights_sha256": model.weights_sha256,
+            "device": str(getattr(model, "device", "cpu")),
+            "dtype": str(getattr(model, "dtype", "float32")).removeprefix("torch."),
+            "deterministic": model.deterministic,
+        }
 
     def _marked(self, samples: Sequence[Sample]) -> list[tuple[int, Views]]:
         """(list id, views) of each image."""

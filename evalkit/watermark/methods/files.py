@@ -48,12 +48,16 @@ class MarkFile:
             )
 
 
+def mark_json(mark: Mapping[str, Any], tokenizer: str, embedding: Mapping[str, Any]) -> bytes:
+    """mark.json of a mark's `as_dict` for a tokenizer's identity; `embedding` says how images were marked."""
+    said = {name: value for name, value in mark.items() if name != "key_id"}
+    content = {"format": FORMAT, "evalkit": __version__, "mark": said, "tokenizer": tokenizer}
+    return pretty_json({**content, "key_id": mark["key_id"], "embedding": dict(embedding)})
+
+
 def write_mark(path: str | Path, mark: Mark, embedding: Mapping[str, Any] | None = None) -> None:
     """Write mark.json to `path`; `embedding` says how images were marked and is told to whoever reads it."""
-    said = mark.as_dict()
-    key_id = said.pop("key_id")
-    content = {"format": FORMAT, "evalkit": __version__, "mark": said, "tokenizer": mark.tokenizer}
-    write_bytes(Path(path), pretty_json({**content, "key_id": key_id, "embedding": dict(embedding or {})}))
+    write_bytes(Path(path), mark_json(mark.as_dict(), mark.tokenizer, embedding or {}))
 
 
 def read_mark(path: str | Path) -> MarkFile:

@@ -104,10 +104,11 @@ def test_the_run_verifies_up_to_its_results(done):
     assert [step.status for step in verdict.steps if step.level in (0, 1, 3)] == ["passed"] * 3
 
 
-def test_the_same_call_reads_the_run_back(done):
+def test_the_same_call_reads_the_run_back(done, request):
     run, _ = done
+    name = request.node.callspec.params["done"]
     before = {file: file.read_bytes() for file in run.path.rglob("*") if file.is_file()}
-    assert CASES.CASES[run.record["task"]](run.path).record == run.record
+    assert CASES.CASES[name](run.path).record == run.record
     assert {file: file.read_bytes() for file in run.path.rglob("*") if file.is_file()} == before
 
 
