@@ -92,6 +92,9 @@ def load_generator(
     `weights`: a file in the official layout, or a folder that holds the official files (the tokenizer's too); by default
     `EVALKIT_WEIGHTS`, the caches and the hub are searched. `dtype`: float32, bfloat16, float16, or auto (bfloat16 on a
     GPU that has it, else float32). Raises `EvalkitError` for an unknown name and `WeightsError` for unusable weights.
+
+    >>> load_generator("world-ar", device="cpu").name
+    'world-ar'
     """
     entry = GENERATORS.get(name)
     place = pick_device(device)

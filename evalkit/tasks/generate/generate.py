@@ -62,6 +62,12 @@ def generate_images(
     finished run. `accelerate`: draw faster or in less memory, as `speculative:length=8` (see docs/runners.md); the record
     says what was gained. `prepare`: what is done to the loaded generator (a watermark, say). Raises
     `EvalkitError` before any work where a name, a file or an option is wrong.
+
+    >>> import tempfile, pathlib
+    >>> out = pathlib.Path(tempfile.mkdtemp()) / "run"
+    >>> run = generate_images("world-ar", "text:a photo of a red apple", options=RunOptions(out=out, device="cpu"))
+    >>> run.samples["prompt"].to_pylist()
+    ['a photo of a red apple']
     """
     options = options or RunOptions()
     if samples < 1:
