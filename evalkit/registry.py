@@ -34,6 +34,16 @@ class Table:
     patterns: Mapping[str, str] = field(default_factory=dict)
 
 
+def foreign_points(group: str) -> dict[str, EntryPoint]:
+    """Entry points of installed packages in `group`, by name."""
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def package_of(point: EntryPoint) -> str:
+    """The name of the package that has the entry point."""
+    return point.dist.name if point.dist else point.value
+
+
 class Registry(Generic[T]):
     """Names to things. Names are listed without an import; `get` imports the one module that registers the name."""
 
@@ -107,8 +117,8 @@ class Registry(Generic[T]):
     def _foreign(self) -> dict[str, EntryPoint]:
         """Entry points of other packages by name; a name of the package itself is not given away."""
         if self._points is None:
-            found = entry_points(group=self._group) if self._group else ()
-            self._points = {point.name: point for point in found if point.name not in self._table.modules}
+            found = foreign_points(self._group) if self._group else {}
+            self._points = {name: point for name, point in found.items() if name not in self._table.modules}
         return self._points
 
     def _named(self, name: str) -> str:
@@ -124,7 +134,7 @@ class Registry(Generic[T]):
             importlib.import_module(self._table.modules[name])
             return
         point = self._foreign()[name]
-        package = point.dist.name if point.dist else point.value
+        package = package_of(point)
         try:
             point.load()
         except Exception as error:  # another package's code may raise anything

@@ -7,3 +7,4 @@ import tempfile
 
 os.environ["EVALKIT_CACHE"] = tempfile.mkdtemp(prefix="evalkit-tests-")
 atexit.register(shutil.rmtree, os.environ["EVALKIT_CACHE"], ignore_errors=True)
+collect_ignore = ["external"]  # another package, which is imported in processes of its own

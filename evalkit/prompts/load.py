@@ -44,8 +44,21 @@ class PromptSet:
         return digest.hexdigest()
 
 
+Suite = Callable[[], PromptSet]
 TABLE = Table({"world": "evalkit.world.suite"})
-SUITES: Registry[Callable[[], PromptSet]] = Registry("prompt suite", entry_point_group="evalkit.prompts", table=TABLE)
+SUITES: Registry[Suite] = Registry("prompt suite", entry_point_group="evalkit.prompts", table=TABLE)
+
+
+def register(name: str) -> Callable[[Suite], Suite]:
+    """Decorator: the suite `name` is what the function gives. Other packages have an entry point of that name in the
+    group `evalkit.prompts`, which names the function's module.
+    """
+
+    def add(suite: Suite) -> Suite:
+        SUITES.add(name, suite)
+        return suite
+
+    return add
 
 
 def load_prompts(spec: str | Path) -> PromptSet:

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files as package_files
 from typing import Any, Literal
 
-from evalkit.registry import Table
+from evalkit.registry import Table, foreign_points, package_of
 
 Kind = Literal["tokenizer", "generator"]
 
@@ -74,17 +74,22 @@ def generator_cards() -> dict[str, ModelCard]:
 
 
 def list_models(kind: Kind | None = None, pattern: str = "*") -> list[ModelCard]:
-    """Cards of the models whose name matches the shell `pattern`, by name.
+    """Cards of the models whose name matches the shell `pattern`, by name; models of other packages have bare ones.
 
     >>> [card.name for card in list_models("tokenizer", "jpeg-l*")]
     ['jpeg-lm']
     """
     cards: list[ModelCard] = []
     if kind in (None, "tokenizer"):
-        cards += tokenizer_cards().values()
+        cards += {**_foreign_cards("tokenizer"), **tokenizer_cards()}.values()
     if kind in (None, "generator"):
-        cards += generator_cards().values()
+        cards += {**_foreign_cards("generator"), **generator_cards()}.values()
     return sorted((card for card in cards if fnmatch(card.name, pattern)), key=lambda card: card.name)
+
+
+def _foreign_cards(kind: Kind) -> dict[str, ModelCard]:
+    found = foreign_points(f"evalkit.{kind}s").items()
+    return {name: ModelCard(name, kind, "", p.module, f"of the package {package_of(p)}") for name, p in found}
 
 
 def table_of(cards: Iterable[ModelCard], patterns: Mapping[str, str]) -> Table:
