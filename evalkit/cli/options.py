@@ -88,7 +88,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         picked = {name: given.pop(name) for name in names}
         as_json = given.pop("as_json")
         progress = Progress() if as_json else BarProgress()
-        options = RunOptions(**picked, command=("evalkit", *_public(sys.argv[1:])), progress=progress)
+        options = RunOptions(**picked, command=typed(), progress=progress)
         return command(**given, options=options, as_json=as_json)
 
     flagged: Callable[..., Any] = functools.wraps(command)(collected)
@@ -97,7 +97,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return flagged
 
 
-def _public(arguments: list[str]) -> list[str]:
-    """The command as typed, with the home directory shortened."""
+def typed() -> tuple[str, ...]:
+    """The command as it was typed, with the home directory shortened."""
     home = str(Path.home())
-    return [each.replace(home, "~") for each in arguments]
+    return ("evalkit", *(each.replace(home, "~") for each in sys.argv[1:]))

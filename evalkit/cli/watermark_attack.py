@@ -59,6 +59,7 @@ def attack(
     FOLDER is a folder, glob, zip or npz of images. Every attack gets a sub-folder of --out, and manifest.jsonl a row
     for each image and attack. Typed again, the same command does what is missing. Exit code 1 where images failed.
     """
+    from evalkit.cli.options import typed
     from evalkit.jobs.options import batch_of
     from evalkit.watermark.attacks.run import attack_folder
     from evalkit.watermark.attacks.spelling import Options, read_attacks
@@ -71,7 +72,18 @@ def attack(
     batch = batch_of(batch_size, 8)
     attacks = read_attacks(spellings, Options(device, dtype, weights, batch))
     run = attack_folder(
-        folder, attacks, out, seed=seed, limit=limit, batch=batch, threads=threads, progress=_progress(as_json)
+        folder,
+        attacks,
+        out,
+        seed=seed,
+        limit=limit,
+        batch=batch,
+        threads=threads,
+        device=device,
+        dtype=dtype,
+        weights=weights,
+        command=typed(),
+        progress=_progress(as_json),
     )
     if sheet is not None:
         _write_sheet(folder, run, sheet, seed)

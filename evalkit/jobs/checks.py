@@ -69,7 +69,6 @@ TABLE = Table(
     {
         "tokenizer": "evalkit.tasks.tokenizer.checks",
         "watermark-detect": "evalkit.watermark.detection.checks",
-        "attack": "evalkit.watermark.attacks.checks",
         "leaderboard": "evalkit.leaderboard.checks",
     }
 )

@@ -139,10 +139,6 @@ def opened(folder: Path, kind: Kind) -> Run | None:
     """The folder as a run for its task's own checks, None where it has no task."""
     if kind == "run":
         return read_run(folder)
-    if kind == "manifest" and any(folder.glob("*/attack.json")):
-        rows = manifest_rows(folder)
-        samples = pa.table({"id": [row["id"] for row in rows]})
-        return Run(folder, {"task": "attack", "plan": {}, "files": {}}, [], samples, [])
     if kind == "board":
         return Run(folder, {"task": "leaderboard", "plan": {}, "files": {}}, [], pa.table({}), [])
     return None

@@ -85,6 +85,13 @@ class RunStore:
         self._done.sweep()
         write_bytes(plan_file, wanted)
 
+    def unseal(self, plan: Mapping[str, Any]) -> None:
+        """Make a sealed run unfinished again under `plan`, its files left where they are; a signature no longer holds."""
+        for name in (ATTESTATION, RECORD, "report.html"):
+            (self.path / name).unlink(missing_ok=True)
+        self.shards.mkdir(exist_ok=True)
+        write_bytes(self.path / PLAN, canonical_json(plan))
+
     def abandon(self) -> None:
         """Remove a run of which no shard was finished, so that a mistake leaves nothing behind."""
         if not self.sealed and not self._done.any():

@@ -8,7 +8,7 @@ import shutil
 from evalkit.jobs.shard import ShardOutput
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Task
-from evalkit.runs.store import ATTESTATION, RECORD, RunStore, read_run
+from evalkit.runs.store import RunStore, read_run
 from evalkit.tasks.generate.layouts import LAYOUTS
 
 
@@ -23,14 +23,11 @@ def reopen(store: RunStore, task: Task, spec: Spec) -> None:
         return
     lines = (store.path / "manifest.jsonl").read_text(encoding="utf-8", errors="surrogatepass").split("\n")[:-1]
     seconds = [json.loads(line)["seconds"] for line in lines]
-    store.shards.mkdir(exist_ok=True)
+    store.unseal(spec.plan())
     for shard in task.shards(spec):
         rows = run.samples.slice(shard.start, shard.size)
         if rows["error"].null_count == rows.num_rows and not store.has(shard.key):
             facts = {"seconds": seconds[shard.start : shard.stop], "model": run.record["model"]}
             store.put(shard.key, ShardOutput(rows, facts=facts))  # its images lie in their places already
-    (store.path / ATTESTATION).unlink(missing_ok=True)  # it speaks of the run as it was
-    (store.path / RECORD).unlink()
-    (store.path / "report.html").unlink(missing_ok=True)
     for layout in LAYOUTS:  # of the images before
         shutil.rmtree(store.path / layout, ignore_errors=True)

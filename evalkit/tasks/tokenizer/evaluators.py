@@ -116,8 +116,8 @@ class Judges:
         with timers("pixel metrics"):
             for start in range(0, len(pairs), rule.batch):
                 group = pairs[start : start + rule.batch]
-                spans = [np.ptp(getattr(p, which)) for p in group for which in ("original", "reconstruction")]
-                span = float(max(spans)) / 255 or 1.0
+                sides = ([getattr(p, which) for p in group] for which in ("original", "reconstruction"))
+                span = max(int(max(map(np.max, side))) - int(min(map(np.min, side))) for side in sides) / 255 or 1.0
                 for pair in group:
                     pair.row["ssim"] = ssim(
                         pair.original, pair.reconstruction, data_range=span, window=rule.window, border=rule.border

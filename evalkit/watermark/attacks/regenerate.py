@@ -13,7 +13,7 @@ from torch import Tensor
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 from evalkit.tokenizers.base import Codes, Tokenizer
-from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer
+from evalkit.tokenizers.registry import TOKENIZERS, describe_tokenizer, load_tokenizer
 from evalkit.watermark.attacks.base import Attack, seed_of
 from evalkit.watermark.attacks.sizes import MOST, ROUND_TRIP, Shape, eight_bits, through, tokenizer_shape
 from evalkit.watermark.attacks.spelling import Options, Parameter, register
@@ -62,8 +62,12 @@ class TokenizerAttack(Attack):
         self.__dict__.pop("tokenizer", None)
 
     def record(self) -> dict[str, Any]:
-        """With the digest of the weights, once they are loaded."""
-        return {**super().record(), "most_pixels": self.most, "weights_sha256": self.tokenizer.weights_sha256}
+        """With the digest of the weights, which are not loaded for it."""
+        model = self.given or self.__dict__.get("tokenizer")
+        if model is None:
+            name = str(self.parameters["tokenizer"])
+            model = describe_tokenizer(name, self.options.weights_of(name))
+        return {**super().record(), "most_pixels": self.most, "weights_sha256": model.weights_sha256}
 
     def decoded(self, codes: Codes, seeds: list[int]) -> Tensor:
         """Images of codes; a stochastic decoder gets each image's own seed."""

@@ -16,7 +16,7 @@ from evalkit.jobs.task import TASKS, Aggregated, Task
 from evalkit.runs.shards import Parts
 from evalkit.runs.store import Result, Run
 from evalkit.stats.intervals import mean_interval
-from evalkit.watermark.attacks.run import file_stems
+from evalkit.watermark.attacks.names import file_stems
 from evalkit.watermark.embed.checks import EmbedChecks
 from evalkit.watermark.embed.nudge import Nudge
 from evalkit.watermark.embed.page import page

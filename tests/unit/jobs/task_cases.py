@@ -33,6 +33,16 @@ def marked(folder):
     )
 
 
+def attack(folder):
+    from evalkit.runs.store import read_run
+    from evalkit.watermark.attacks.run import attack_folder
+    from evalkit.watermark.attacks.spelling import read_attacks
+
+    attacks = read_attacks(["noise:0.1", "jpeg:60", "retokenize:world-vq"])
+    attack_folder(photos(folder.parent), attacks, folder, limit=3, device="cpu")
+    return read_run(folder)
+
+
 def key(folder):
     """A key file of its own, made once."""
     from evalkit.watermark.keys import new_key, read_key
@@ -55,4 +65,6 @@ def photos(folder):
     return target
 
 
-CASES = {"generate": generate, "marked": marked, "watermark": watermark}
+CASES = {"attack": attack, "generate": generate, "marked": marked, "watermark": watermark}
+
+OF_TASK = {"watermark-attack": "attack"}

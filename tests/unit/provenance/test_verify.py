@@ -174,20 +174,22 @@ def test_a_picture_that_the_model_did_not_make_shows_when_it_is_made_again(runs,
     assert "1 of 4096 pixels differ" in failure.reason
 
 
-def test_an_attack_that_was_not_made_shows_when_it_is_made_again(runs):
+def test_an_attack_that_was_not_made_shows_when_it_is_made_again(runs, forge):
     folder = runs / "attacked"
-    manifest = (folder / "manifest.jsonl").read_bytes()
-    seed = json.loads(manifest.split(b"\n")[0])["seed"]
-    for path in (*folder.glob("*/.rows.jsonl"), folder / "manifest.jsonl"):
-        path.write_bytes(path.read_bytes().replace(str(seed).encode(), b"12345"))
+    table = pq.read_table(folder / "samples.parquet")
+    seeds = pa.array([12345] * table.num_rows, pa.int64())
+    column = table.schema.get_field_index("seed")
+    changed = table.set_column(column, "seed", seeds)
+    manifest = b"".join(canonical_json(row) + b"\n" for row in changed.to_pylist())
+    forge(folder, samples__parquet=lambda _: rewritten(changed), manifest__jsonl=lambda _: manifest)
     how = How(data=str(runs / "generated" / "images"))
     verdict = verify_run(folder, Depth(regenerate=99, how=how))
     assert step(verdict, 3).status == "passed"
-    (failure,) = verdict.failures  # a JPEG draws no random number
-    assert failure.file.startswith("noise-0.02/")
-    assert "attacked again with seed 12345" in failure.reason
-    (folder / "manifest.jsonl").write_bytes(manifest)
-    assert {each.file for each in verify_run(folder).failures} == {"jpeg-75/.rows.jsonl", "noise-0.02/.rows.jsonl"}
+    names = {failure.file for failure in verdict.failures}  # a JPEG draws no random number
+    assert names == set(table.filter(pc.equal(table["attack"], "noise:0.02"))["path"].to_pylist())
+    assert "attacked again with seed 12345" in verdict.failures[0].reason
+    forge(folder, manifest__jsonl=lambda data: data.replace(b"12345", b"12346", 1))
+    assert [each.file for each in verify_run(folder).failures] == ["manifest.jsonl"]
 
 
 def test_attacks_of_an_earlier_command_in_the_same_folder_are_covered_too(runs):
@@ -320,7 +322,7 @@ def test_samples_are_chosen_by_seed_without_repetition():
 
 
 def test_every_task_that_makes_runs_here_has_checks():
-    assert {"tokenizer", "generate", "attack", "watermark", "leaderboard"} <= {*CHECKS, *TASKS}
+    assert {"tokenizer", "generate", "watermark-attack", "watermark", "leaderboard"} <= {*CHECKS, *TASKS}
 
 
 def test_distances_of_many_pictures_are_recomputed_from_their_moments(runs, forge):

@@ -48,9 +48,9 @@ def test_the_same_seed_gives_the_same_picture(name, photo):
     assert not np.array_equal(first, photo)
 
 
-@pytest.mark.parametrize("name", [n for n in RANDOM if n != "jitter:0.3"])
-def test_random_attacks_differ_by_seed(name, photo):
-    assert any(not np.array_equal(apply(name, photo, 0), apply(name, photo, seed)) for seed in (1, 2, 3))
+@pytest.mark.parametrize("name", RANDOM)
+def test_random_attacks_are_not_the_same_whatever_the_seed(name, photo):
+    assert len({apply(name, photo, seed).tobytes() for seed in range(12)}) > 1
 
 
 @pytest.mark.parametrize("name", STILL)
