@@ -94,18 +94,20 @@ def attack(
 
 def summary(run: AttackRun) -> list[dict[str, Any]]:
     """A row an attack: images, failures, how many changed, the mean PSNR of those, and its folder."""
+    from evalkit.metrics.psnr import PSNR
+
     rows = []
     for each in run.attacks:
         mine = [row for row in run.rows if row["attack"] == each.name]
         done = [row for row in mine if row["error"] is None]
-        psnr = [row["psnr"] for row in done if row["psnr"] is not None]
+        psnr = [row[PSNR.name] for row in done if row[PSNR.name] is not None]
         rows.append(
             {
                 "attack": each.name,
                 "pictures": len(mine),
                 "failed": len(mine) - len(done),
                 "changed": sum(row["changed"] for row in done),
-                "psnr": round(sum(psnr) / len(psnr), 2) if psnr else None,
+                PSNR.name: round(sum(psnr) / len(psnr), 2) if psnr else None,
                 "size": each.size,
                 "folder": (run.path / each.folder).as_posix(),
             }
@@ -150,11 +152,13 @@ def _show(run: AttackRun, as_json: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from evalkit.metrics.psnr import PSNR
+
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     for heading, justify in (("attack", "left"), ("pictures", "right"), ("changed", "right"), ("PSNR dB", "right")):
         table.add_column(heading, justify="right" if justify == "right" else "left", overflow="fold")
     for row in rows:
-        psnr = "—" if row["psnr"] is None else f"{row['psnr']:.1f}"
+        psnr = "—" if row[PSNR.name] is None else f"{row[PSNR.name]:.1f}"
         table.add_row(Text(row["attack"]), str(row["pictures"] - row["failed"]), str(row["changed"]), psnr)
     console = Console()
     console.print(table)

@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 GENERATING = ("prompts", "samples", "guidance", "temperature", "top_k", "top_p", "steps", "delta")
 AFTERWARDS = ("fraction", "max_cost", "by", "descent", "levels", "spread")
 MOST_FAILED = 20
-TOLD = {
-    "green_read_back": "green codes, read back from the images",
-    "psnr_input": "PSNR to the input",
-    "psnr_reconstruction_input": "PSNR of the tokenizer alone to the input",
-    "ssim_input": "SSIM to the input",
-}
 
 
 @click.command()
@@ -209,15 +203,17 @@ def _show(run: Run, failed: int, as_json: bool, *, signed: bool) -> None:
     from rich.text import Text
 
     from evalkit.cli.show import failed_samples
+    from evalkit.metrics.registry import METRICS
     from evalkit.text import visible
 
     console = Console()
     made = run.samples.num_rows - failed
     console.print(Text(f"{made} marked images: {run.path}/images", style="bold"), soft_wrap=True)
     for row in run.results:
-        if row["metric"] in TOLD and row["value"] is not None:
-            unit = f" {row['unit']}" if row["unit"] else ""
-            console.print(Text(f"  {TOLD[row['metric']]}: {row['value']:.3f}{unit}"))
+        metric = METRICS.find(row["metric"])
+        if metric is not None and "headline" in metric.shown and row["value"] is not None:
+            unit = f" {metric.unit}" if metric.unit else ""
+            console.print(Text(f"  {metric.label}: {row['value']:.3f}{unit}"))
     if failed:
         console.print(Text(f"{failed} images failed:", style="red"))
     for row in failed_samples([run])[:MOST_FAILED]:

@@ -133,6 +133,8 @@ def _show(run: RobustnessRun, as_json: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from evalkit.metrics.psnr import PSNR
+    from evalkit.metrics.watermark import AUC
     from evalkit.text import visible
 
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
@@ -142,9 +144,11 @@ def _show(run: RobustnessRun, as_json: bool) -> None:
     for heading in (*(f"found at {name.removeprefix('tpr_')}" for name in levels), "AUC", "PSNR dB"):
         table.add_column(heading, justify="right")
     for row in run.rows:
-        psnr = "—" if row["psnr"] is None else f"{row['psnr']:.1f}"
+        psnr = "—" if row[PSNR.name] is None else f"{row[PSNR.name]:.1f}"
         shares = [f"{row[name]:.2f}" for name in levels]
-        table.add_row(Text(visible(row["attack"])), Text(visible(row["contender"])), *shares, f"{row['auc']:.3f}", psnr)
+        table.add_row(
+            Text(visible(row["attack"])), Text(visible(row["contender"])), *shares, f"{row[AUC.name]:.3f}", psnr
+        )
     console = Console()
     console.print(table)
     console.print(Text(f"{run.rows[0]['marked']} marked images each; intervals are in the report", style="dim"))

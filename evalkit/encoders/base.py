@@ -37,7 +37,7 @@ class Encoder(ABC):
     weights_sha256: str | None = None
 
     @property
-    def facts(self) -> dict[str, str | None]:
+    def facts(self) -> dict[str, Any]:
         """What a record says of this encoder."""
         return {"encoder": self.id, "version": self.version, "weights_sha256": self.weights_sha256}
 

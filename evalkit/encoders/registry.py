@@ -14,11 +14,13 @@ import torch
 
 from evalkit.device import pick_device
 from evalkit.encoders.base import Encoder, FeatureExtractor, Kind, Ocr, PerceptualDistance
+from evalkit.encoders.detectors.base import Detector
 from evalkit.encoders.faces.face import FaceDetector
 from evalkit.errors import EvalkitError
 from evalkit.registry import Registry, Table
 
 Load = Callable[[str | Path | None, torch.device], Encoder]
+OTHER = ("aliases", "patterns")  # parts of encoders.toml that are no kind
 L = TypeVar("L", bound=Load)
 
 
@@ -37,9 +39,8 @@ def _listed() -> dict[str, dict[str, str]]:
 
 
 def _table() -> Table:
-    kinds = dict(_listed())
-    patterns = kinds.pop("patterns")
-    return Table({name: module for part in kinds.values() for name, module in part.items()}, {}, patterns)
+    modules = {name: module for kind, part in _listed().items() if kind not in OTHER for name, module in part.items()}
+    return Table(modules, _listed()["aliases"], _listed()["patterns"])
 
 
 ENCODERS: Registry[Entry] = Registry("encoder", entry_point_group="evalkit.encoders", table=_table)
@@ -61,7 +62,7 @@ def register(id: str, kind: Kind, aliases: tuple[str, ...] = ()) -> Callable[[L]
 
 def encoder_names(kind: Kind) -> list[str]:
     """Names of the encoders of one kind, in order; those of other packages are imported to know their kind."""
-    own = {name for listed, part in _listed().items() if listed != "patterns" for name in part}
+    own = _table().modules
     others = [name for name in ENCODERS if name not in own and ENCODERS.get(name).kind == kind]
     return sorted([*_listed().get(kind, {}), *others])
 
@@ -129,6 +130,17 @@ def load_faces(device: str = "auto") -> FaceDetector:
     made = encoder_entry("yunet-s", "boxes").load(None, pick_device(device))
     if not isinstance(made, FaceDetector):
         raise _other("yunet-s", "FaceDetector")
+    return made
+
+
+def load_detector(name: str, weights: str | Path | None = None, device: str = "auto") -> Detector:
+    """The detector called `name`: `mask2former-swin-s`, `world`, or one of another package's entry point.
+
+    Raises `EvalkitError` for an unknown name and `WeightsError` where its weights cannot be had.
+    """
+    made = encoder_entry(name, "boxes").load(weights, pick_device(device))
+    if not isinstance(made, Detector):
+        raise _other(name, "Detector")
     return made
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from evalkit.leaderboard.collect import Collected, Figure
 from evalkit.leaderboard.rank import Order, order
 from evalkit.leaderboard.terms import Terms, different
-from evalkit.pages.labels import LABELS
+from evalkit.metrics.registry import METRICS
 from evalkit.pages.summary import TASKS
 
 SILENT = "the run did not measure it"
@@ -52,18 +52,25 @@ class Apart:
 
 @dataclass(frozen=True)
 class Boards:
-    """All boards in the order of data sets and metrics; `apart`: what could not be ranked together; `unmeasured` by metric."""
+    """All boards in the order of data sets and metrics.
+
+    `apart`: what could not be ranked together. `unmeasured`: reasons by metric. `counts`: metrics without a direction,
+    which are never ranked.
+    """
 
     boards: tuple[Board, ...]
     apart: tuple[Apart, ...]
     unmeasured: dict[tuple[str, str], str] = field(default_factory=dict)
+    counts: tuple[str, ...] = ()
 
 
 def make_boards(
     collected: Collected, *, metrics: Sequence[str] = (), tell: Callable[[int], None] = lambda done: None
 ) -> Boards:
     """The boards of all figures, or of those of the named metrics."""
-    figures = [each for each in collected.figures if not metrics or each.terms.metric in metrics]
+    wanted = [each for each in collected.figures if not metrics or each.terms.metric in metrics]
+    figures = [each for each in wanted if each.better != "none"]
+    counts = tuple(dict.fromkeys(each.terms.metric for each in wanted if each.better == "none"))
     groups: dict[Terms, list[Figure]] = {}
     for figure in figures:
         if figure.value is not None:
@@ -82,7 +89,7 @@ def make_boards(
         for each in lacking
         if _measure(each.terms) not in measured
     }
-    return Boards(tuple(boards), tuple(_apart(list(groups.items()))), unmeasured)
+    return Boards(tuple(boards), tuple(_apart(list(groups.items()))), unmeasured, counts)
 
 
 def _measure(terms: Terms) -> tuple[str, str]:
@@ -91,7 +98,7 @@ def _measure(terms: Terms) -> tuple[str, str]:
 
 def _place(groups: dict[Terms, list[Figure]]) -> Callable[[Terms], tuple[object, ...]]:
     """Data sets with most entrants first, then tasks and metrics in their usual order."""
-    known, tasks = list(LABELS), list(TASKS)
+    known, tasks = list(METRICS), list(TASKS)
     datasets: dict[tuple[str, str], int] = {}
     for terms, group in groups.items():
         key = (terms.dataset, terms.data)

@@ -12,7 +12,7 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.job import Progress
 from evalkit.jsonio import pretty_json
 from evalkit.leaderboard.aggregate import aggregates
-from evalkit.leaderboard.boards import Apart, Board, make_boards
+from evalkit.leaderboard.boards import Apart, Board, Boards, make_boards
 from evalkit.leaderboard.collect import Entrant, collect
 from evalkit.leaderboard.document import document
 from evalkit.leaderboard.drill import write_drill
@@ -103,7 +103,7 @@ def make_leaderboard(
         collected = replace(collected, entrants=_verified(collected.entrants, options.public_key))
     found = make_boards(collected, metrics=options.metrics)
     entrants = collected.entrants
-    _check_boards(found.boards, found.apart, entrants, options.metrics)
+    _check_boards(found, entrants, options.metrics)
     means = [board for metric in options.aggregate for board in aggregates(found.boards, collected, metric)]
     boards = (*means, *found.boards)
     reported = tuple(tuple(reported_on(board, entrants, options.reported)) for board in boards)
@@ -158,10 +158,14 @@ def _verified(entrants: Sequence[Entrant], key: Path) -> tuple[Entrant, ...]:
     return tuple(marked)
 
 
-def _check_boards(
-    boards: Sequence[Board], apart: Sequence[Apart], entrants: Sequence[Entrant], metrics: Sequence[str]
-) -> None:
+def _check_boards(found: Boards, entrants: Sequence[Entrant], metrics: Sequence[str]) -> None:
     """One run alone makes a leaderboard; several of which no two can be ranked do not."""
+    boards, apart = found.boards, found.apart
+    if not boards and found.counts:
+        raise EvalkitError(
+            f"of {', '.join(found.counts)} no value is better than another, so these runs cannot be ranked by it; "
+            "see the numbers with: evalkit query"
+        )
     if not boards:
         wanted = f"of {', '.join(metrics)}" if metrics else "at all"
         raise EvalkitError(

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.jsonio import canonical_json
+from evalkit.metrics.registry import METRICS
 
-SPECIAL = {"fid_infinity": "inception-v3-fid", "fid": "inception-v3-fid", "fd_efflite0_infinity": "efflite0"}
 WORDS = {  # how the terms are called when they differ
     "protocol": "protocol",
     "rules": "rules of the protocol (sha256)",
     "dataset": "data set",
     "n": "n",
     "data": "digest of the data",
-    "judges": "weights that judge",
+    "judges": "weights of evaluator networks",
     "samples": "measured samples (sha256 of their ids)",
 }
 
@@ -105,20 +105,28 @@ def _rules(record: Mapping[str, Any], protocol: str) -> str:
 
 def _judges(record: Mapping[str, Any], metric: str, task: str) -> str:
     """Names and digests of the networks that this metric needs, by the names that a record gives them."""
+    weights = _weights(record)
+    mine = [name for name in weights if _behind(name, metric, task)]
+    return ", ".join(f"{name} {str(weights[name])[:12]}" if weights[name] else name for name in sorted(mine))
+
+
+def _weights(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Digests by network: `encoders`, or `judges` as records of format 1 have them."""
     judges = record.get("judges")
-    weights = judges.get("weights") if isinstance(judges, dict) else None
-    if not isinstance(weights, dict):
-        return ""
-    mine = [name for name in weights if _behind(str(name), metric, task)]
-    return ", ".join(f"{name} {str(weights[name])[:12]}" if weights[name] else str(name) for name in sorted(mine))
+    old = judges.get("weights") if isinstance(judges, dict) else None
+    new = record.get("encoders")
+    return {str(name): digest for each in (old, new) if isinstance(each, dict) for name, digest in each.items()}
 
 
-def _behind(judge: str, metric: str, task: str) -> bool:
-    if judge in (metric, SPECIAL.get(metric)) or (metric.startswith("fd_") and _plain(judge) in _plain(metric)):
+def _behind(network: str, metric: str, task: str) -> bool:
+    """Whether `metric` depends on a network of the record; of a metric that nobody declares every network counts."""
+    declared = METRICS.find(metric)
+    if declared is None:
         return True
-    read = metric.startswith(("cer_", "wer_", "ned_", "word_recall_"))
-    return (judge.startswith("ocr") and (read or task == "text-rendering")) or judge.startswith(f"{task}:")
+    return network.startswith(f"{task}:") or any(_is(network, need) for need in declared.needs)
 
 
-def _plain(name: str) -> str:
-    return name.replace("-", "").replace("_", "")
+def _is(network: str, need: str) -> bool:
+    """Whether a record's name, such as `ocr rapidocr 3.10`, is that of the encoder `need`."""
+    name, wanted = (each.replace("-", "").replace("_", "") for each in (network, need))
+    return name == wanted or name.startswith(f"{wanted} ")

@@ -15,7 +15,8 @@ has none that could survive: None.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +26,8 @@ import numpy.typing as npt
 import scipy.fft
 
 from evalkit.errors import EvalkitError
+from evalkit.metrics.aggregate import MeanOf
+from evalkit.metrics.metric import Direction, Metric, Pair, View, floats
 from evalkit.metrics.psnr import Image, mse, psnr, same_shape
 
 Floats = npt.NDArray[np.float32]
@@ -147,3 +150,46 @@ def _plan(height: int, width: int) -> tuple[Floats, npt.NDArray[np.intp], float]
 def _hann(n: int) -> npt.NDArray[np.float64]:
     """Without zeros at the ends, so that every pixel counts."""
     return np.asarray(np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2)
+
+
+def detail_columns(pair: Pair) -> Mapping[str, float | None]:
+    """The detail columns of a pair."""
+    return asdict(detail_scores(pair.original, pair.reconstruction))
+
+
+def photographs_of_detail(task: str | None) -> bool:
+    """Images that the data names for fine detail, and all images of data that names none."""
+    return task in ("detail", None)
+
+
+def _declared(name: str, label: str, title: str, *, better: Direction = "higher", full: bool = False) -> Metric:
+    correlates = name.startswith("hf_correlation")
+    views: frozenset[View] = frozenset({"full"}) if full else frozenset()
+    return Metric(
+        name=name,
+        label=label,
+        title=title,
+        unit="dB" if name == "psnr_detail" else "",
+        better=better,
+        low=-1.0 if correlates else 0.0,
+        high=None if name == "psnr_detail" else 1.0,
+        source="evalkit.metrics.detail",
+        level="pair",
+        task="detail",
+        columns=floats(name),
+        compute=detail_columns,
+        aggregate=MeanOf(name),
+        images=photographs_of_detail,
+        shown=views,
+    )
+
+
+DECLARED = (
+    _declared("hf_energy", "Fine detail matched", "share of fine detail's energy that is matched"),
+    _declared(
+        "hf_added", "Fine detail added", "share of the result's fine energy that is new", better="lower", full=True
+    ),
+    _declared("hf_correlation", "Fine detail, correlation", "correlation of high-pass residuals"),
+    _declared("psnr_detail", "PSNR of detailed crops", "PSNR of the four crops with most detail"),
+    _declared("hf_correlation_detail", "Correlation in detailed crops", "hf_correlation in the same crops", full=True),
+)

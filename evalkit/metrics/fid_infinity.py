@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,8 @@ from scipy.special import stdtrit
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
-from evalkit.metrics.frechet import Features, Pairs, frechet_distance, paired_frechet, pairs_shape
+from evalkit.metrics.frechet import frechet_distance, paired_frechet, pairs_shape
+from evalkit.metrics.metric import Features, Metric, NotMeasured, Pairs, Parts, everywhere
 from evalkit.metrics.moments import fold
 
 POINTS = 15
@@ -119,3 +121,38 @@ def _held(pairs: Pairs, n: int, seed: int) -> tuple[Features, Features]:
         parts.append((x[chosen], y[chosen]))
         start += len(x)
     return np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
+
+
+@dataclass(frozen=True)
+class InfinityOf:
+    """The extrapolated distance of one encoder's features."""
+
+    encoder: str
+
+    def __call__(self, parts: Parts) -> Estimate:
+        """The estimate, nan with the reason where there are too few images; raises `NotMeasured` without any."""
+        if parts.rows.num_rows == 0:
+            raise NotMeasured("no image could be scored")
+        return fid_infinity(parts.features[self.encoder], seed=parts.seed)
+
+
+def _declared(name: str, label: str, title: str, encoder: str) -> Metric:
+    return Metric(
+        name=name,
+        label=label,
+        title=title,
+        better="lower",
+        source="Chong and Forsyth 2020, arXiv:1911.07023",
+        level="set",
+        task="fid-infinity",
+        needs=(encoder,),
+        aggregate=InfinityOf(encoder),
+        under=everywhere,
+        shown=frozenset(),
+    )
+
+
+DECLARED = (
+    _declared("fid_infinity", "FID∞", "FID extrapolated to infinitely many images", "inception-v3-fid"),
+    _declared("fd_efflite0_infinity", "FD∞ (EfficientNet-lite0)", "fd_efflite0 extrapolated likewise", "efflite0"),
+)

@@ -14,20 +14,19 @@ of sampling only: the distance itself is biased upwards at small n (Chong and Fo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 from scipy.special import ndtri
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
+from evalkit.metrics.metric import Features, Metric, NotMeasured, Pairs, Parts, View, everywhere
 from evalkit.metrics.moments import Array, Moments, blocks, features_to_statistics, fold
 
-Features = npt.NDArray[Any]
-Pairs = Callable[[], Iterable[tuple[Features, Features]]]
+HEUSEL = "Heusel et al. 2017, arXiv:1706.08500"
 _TINY = 1e-12  # eigenvalues below this share of the largest are rounding
 
 
@@ -150,3 +149,77 @@ def pairs_shape(pairs: Pairs) -> tuple[int, int]:
 def _same_dim(a: int, b: int) -> None:
     if a != b:
         raise EvalkitError(f"features of {a} and of {b} dimensions cannot be compared; use one extractor for both sets")
+
+
+@dataclass(frozen=True)
+class FrechetOf:
+    """The Fréchet distance between the features that one encoder gives of originals and of reconstructions."""
+
+    encoder: str
+
+    def __call__(self, parts: Parts) -> Estimate:
+        """The distance with its interval; raises `NotMeasured` below two images."""
+        if parts.rows.num_rows < 2:
+            raise NotMeasured(f"a Fréchet distance needs at least 2 images; {parts.rows.num_rows} could be scored")
+        return paired_frechet(parts.features[self.encoder])
+
+
+def declare_frechet(
+    name: str, label: str, title: str, encoder: str, source: str = HEUSEL, shown: frozenset[View] = frozenset()
+) -> Metric:
+    """A Fréchet distance of the features of `encoder`; 0 for equal sets, without an upper bound."""
+    return Metric(
+        name=name,
+        label=label,
+        title=title,
+        better="lower",
+        low=0.0,
+        source=source,
+        level="set",
+        task="distribution",
+        needs=(encoder,),
+        aggregate=FrechetOf(encoder),
+        under=everywhere,
+        family="fid",
+        shown=shown,
+    )
+
+
+_FIRST: frozenset[View] = frozenset({"headline"})
+FID = declare_frechet("fid", "FID", "Fréchet Inception distance", "inception-v3-fid", shown=_FIRST)
+FD_EFFLITE0 = declare_frechet(
+    "fd_efflite0",
+    "FD (EfficientNet-lite0)",
+    "Fréchet distance of EfficientNet-lite0 features (not an FID)",
+    "efflite0",
+    shown=_FIRST,
+)
+_OF = "Fréchet distance of"
+_STEIN = "Stein et al. 2023, arXiv:2306.04675"
+DECLARED = (
+    FID,
+    FD_EFFLITE0,
+    declare_frechet(
+        "fd_dinov2", "FD-DINOv2", f"{_OF} DINOv2 ViT-L/14 class tokens (FD-DINOv2)", "dinov2-vitl14", _STEIN
+    ),
+    declare_frechet(
+        "fd_dinov2_vitb14", "FD (DINOv2 ViT-B/14)", f"{_OF} DINOv2 ViT-B/14 class tokens", "dinov2-vitb14", _STEIN
+    ),
+    declare_frechet(
+        "fd_dinov2_vits14", "FD (DINOv2 ViT-S/14)", f"{_OF} DINOv2 ViT-S/14 class tokens", "dinov2-vits14", _STEIN
+    ),
+    declare_frechet(
+        "fd_clip",
+        "FD (CLIP ViT-L/14)",
+        f"{_OF} CLIP ViT-L/14 336 px embeddings of unit length",
+        "clip-vitl14",
+        "CMMD's embedding, arXiv:2401.09603",
+    ),
+    declare_frechet(
+        "fd_clip_vitb32",
+        "CLIP-FID",
+        f"{_OF} CLIP ViT-B/32 embeddings (CLIP-FID)",
+        "clip-vitb32",
+        "Kynkäänniemi et al. 2023, arXiv:2203.06026",
+    ),
+)

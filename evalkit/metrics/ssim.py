@@ -12,6 +12,7 @@ images; floating-point images are taken through in float64.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
+from evalkit.metrics.aggregate import MeanOf
+from evalkit.metrics.base import Estimate
+from evalkit.metrics.metric import Metric, NotMeasured, Pair, Parts, everywhere, floats
 from evalkit.metrics.psnr import Image, as_unit, mse, psnr, same_shape
 
 Array = npt.NDArray[np.floating[Any]]
@@ -175,3 +179,76 @@ def _halve(x: Image) -> Array:
 def _check_side(x: Image, least: int) -> None:
     if x.ndim != 3 or min(x.shape[:2]) < least:
         raise EvalkitError(f"SSIM takes [H, W, C] images with sides from {least}; shape {x.shape} was given")
+
+
+def similarity_columns(pair: Pair) -> Mapping[str, float]:
+    """SSIM by the protocol's window, border and range, and MS-SSIM; a range of batches is left to `grouped_ssim`."""
+    rule, x, y = pair.protocol.ssim, pair.original, pair.reconstruction
+    if rule.window == "gauss11" and rule.border == "crop" and rule.data_range == "1":
+        scores = reconstruction_scores(x, y)
+        return {SSIM.name: scores.ssim, MS_SSIM.name: scores.ms_ssim}
+    found = {MS_SSIM.name: ms_ssim(x, y)}
+    if rule.data_range != "batch":
+        found[SSIM.name] = ssim(x, y, data_range=float(rule.data_range), window=rule.window, border=rule.border)
+    return found
+
+
+def grouped_ssim(pairs: Sequence[Pair]) -> list[float]:
+    """SSIM of neighbours that share one data range: largest minus smallest value of all of them, of the wider side.
+
+    A black group has range 1. Source: torchmetrics' StructuralSimilarityIndexMeasure without a stated range.
+    """
+    sides = ([getattr(pair, which) for pair in pairs] for which in ("original", "reconstruction"))
+    span = max(int(max(map(np.max, side))) - int(min(map(np.min, side))) for side in sides) / 255 or 1.0
+    rules = [pair.protocol.ssim for pair in pairs]
+    return [
+        ssim(pair.original, pair.reconstruction, data_range=span, window=rule.window, border=rule.border)
+        for pair, rule in zip(pairs, rules, strict=True)
+    ]
+
+
+def aggregate_ms_ssim(parts: Parts) -> Estimate | None:
+    """The mean; raises `NotMeasured` where every image is too small for five scales."""
+    estimate = MeanOf(MS_SSIM.name)(parts)
+    if estimate is not None and parts.rows.num_rows > 0 and math.isnan(estimate.value):
+        raise NotMeasured(
+            f"MS-SSIM has five scales and needs sides of at least {SMALLEST_MS_SSIM} px; the scored images are smaller"
+        )
+    return estimate
+
+
+SSIM = Metric(
+    name="ssim",
+    label="SSIM",
+    title="structural similarity",
+    better="higher",
+    low=-1.0,
+    high=1.0,
+    source="Wang et al. 2004, doi:10.1109/TIP.2003.819861",
+    level="pair",
+    task="reconstruction",
+    columns=floats("ssim"),
+    compute=similarity_columns,
+    aggregate=MeanOf("ssim"),
+    under=everywhere,
+    family="ssim",
+    shown=frozenset({"headline", "spread", "plane", "kept"}),
+)
+MS_SSIM = Metric(
+    name="ms_ssim",
+    label="MS-SSIM",
+    title="multi-scale structural similarity",
+    better="higher",
+    low=0.0,
+    high=1.0,
+    source="Wang et al. 2003",
+    level="pair",
+    task="reconstruction",
+    columns=floats("ms_ssim"),
+    compute=similarity_columns,
+    aggregate=aggregate_ms_ssim,
+    under=everywhere,
+    family="ssim",
+    shown=frozenset({"spread", "full"}),
+)
+DECLARED = (SSIM, MS_SSIM)

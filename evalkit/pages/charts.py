@@ -7,28 +7,17 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from evalkit.metrics.catalog import METRICS
+from evalkit.metrics.metric import Metric
+from evalkit.metrics.rate import BPP
+from evalkit.metrics.registry import METRICS
 from evalkit.pages.columns import values, values_by_part
 from evalkit.pages.figures import Interval, bars, intervals, ridges
 from evalkit.pages.labels import metric_label
 from evalkit.pages.plane import Point, numbered, plane
 from evalkit.pages.provenance import stages
-from evalkit.pages.summary import Row, headlines, is_of_a_part, run_names, same_pictures
+from evalkit.pages.summary import Row, headlines, is_of_a_part, losses_first, run_names, same_pictures
 from evalkit.runs.store import Run
 from evalkit.text import as_float
-
-DISTRIBUTIONS = (
-    "psnr",
-    "ssim",
-    "ms_ssim",
-    "lpips_alex",
-    "lpips_vgg",
-    "lpips_squeeze",
-    "cer_truth",
-    "cer_original",
-    "bpp",
-)
-QUALITIES = ("psnr", "lpips_alex", "lpips_vgg", "ssim")  # drawn against rate, at most two
 
 
 @dataclass(frozen=True)
@@ -46,11 +35,7 @@ def plane_charts(runs: Sequence[Run], rows: Sequence[Row]) -> list[Chart]:
     if len(runs) < 2 or not same_pictures(runs):
         return []
     charts: list[Chart] = []
-    for metric in QUALITIES:
-        pair = _rated(rows, metric)
-        if pair is None or len(charts) == 2:
-            continue
-        rate, quality = pair
+    for rate, quality in _two_qualities(rows):
         points = [
             Point(name, x, y, _bounds(rate, i), _bounds(quality, i))
             for i, name in enumerate(run_names(runs))
@@ -88,16 +73,15 @@ def interval_charts(runs: Sequence[Run], rows: Sequence[Row]) -> list[Chart]:
 def distribution_charts(runs: Sequence[Run]) -> list[Chart]:
     """How each metric spreads over images: by part of the data for one run, by run for several."""
     charts = []
-    for metric in DISTRIBUTIONS:
+    for metric in losses_first([each for each in METRICS.all() if "spread" in each.shown]):
         if len(runs) == 1:
-            rows = values_by_part(runs[0], metric)
+            rows = values_by_part(runs[0], metric.name)
         else:
-            rows = [(name, values(run, metric)) for name, run in zip(run_names(runs), runs, strict=True)]
-        known = METRICS[metric]
-        figure = ridges(metric_label(metric), rows, *_limits(metric))
+            rows = [(name, values(run, metric.name)) for name, run in zip(run_names(runs), runs, strict=True)]
+        figure = ridges(metric.label, rows, metric.low, metric.high)
         if figure:
-            unit = f", {known.unit}" if known.unit else ""
-            charts.append(Chart(f"{metric_label(metric)}{unit}", f"{known.better} is better", Markup(figure)))
+            unit = f", {metric.unit}" if metric.unit else ""
+            charts.append(Chart(f"{metric.label}{unit}", f"{metric.better} is better", Markup(figure)))
     return charts
 
 
@@ -125,18 +109,32 @@ def stage_chart(run: Run) -> Markup:
     return Markup(bars("Seconds by stage", stages(run)))
 
 
+def _two_qualities(rows: Sequence[Row]) -> list[tuple[Row, Row]]:
+    """(rate, quality) of at most two metrics of the plane: one of each direction where both were measured."""
+    metrics = [each for each in METRICS.all() if "plane" in each.shown]
+    found: list[tuple[Metric, tuple[Row, Row]]] = []
+    for metric in metrics:
+        pair = _rated(rows, metric.name)
+        if pair is not None:
+            found.append((metric, pair))
+    firsts = [next((each for each in found if each[0].better == better), None) for better in ("higher", "lower")]
+    chosen = [each for each in firsts if each is not None]
+    chosen += [each for each in found if each not in chosen]
+    return [pair for _, pair in chosen[:2]]
+
+
 def _rated(rows: Sequence[Row], metric: str) -> tuple[Row, Row] | None:
     """The first rows of rate and of `metric` that speak of the same images."""
     by_key = {row.key: row for row in rows}
     for quality in rows:
-        rate = by_key.get((*quality.key[:3], "bpp"))
+        rate = by_key.get((*quality.key[:3], BPP.name))
         if quality.key[3] == metric and rate is not None:
             return rate, quality
     return None
 
 
 def _limits(metric: str) -> tuple[float | None, float | None]:
-    known = METRICS.get(metric)
+    known = METRICS.find(metric)
     return (known.low, known.high) if known else (None, None)
 
 

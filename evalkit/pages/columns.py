@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evalkit.metrics.text_rates import CER_ORIGINAL, CER_TRUTH
 from evalkit.runs.store import Run
 
 FAILED = 50
@@ -52,12 +53,14 @@ def failed(run: Run) -> tuple[list[dict[str, Any]], int]:
 
 def texts(run: Run, most: int) -> list[dict[str, Any]]:
     """The samples whose text suffered most, worst first; a column that the run lacks is None."""
-    wanted = ("id", "text_truth", "text_original", "text_reconstruction", "cer_truth", "cer_original")
+    wanted = ("id", "text_truth", "text_original", "text_reconstruction", CER_TRUTH.name, CER_ORIGINAL.name)
     table = _of_first_protocol(run, *wanted)
     if "text_reconstruction" not in table.column_names:
         return []
     table = table.filter(pc.is_valid(table["text_reconstruction"]))
-    rate = [name for name in ("cer_original", "cer_truth") if name in table.column_names][:1]  # as images are kept
+    rate = [name for name in (CER_ORIGINAL.name, CER_TRUTH.name) if name in table.column_names][
+        :1
+    ]  # as images are kept
     rows = table.sort_by([*((name, "descending") for name in rate), ("id", "ascending")]).slice(0, most).to_pylist()
     return [{name: row.get(name) for name in wanted} for row in rows]
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evalkit.metrics.psnr import PSNR
 from evalkit.pages.columns import first_protocol, texts
 from evalkit.pages.pictures import BUDGET, Triple, read_triple, triples
 from evalkit.pages.text_diff import Piece, differences
@@ -83,5 +84,5 @@ def _kept(run: Run, kind: str) -> list[dict[str, Any]]:
 
 
 def _psnr(entry: dict[str, Any]) -> float:
-    value = entry["scores"].get("psnr")
+    value = entry["scores"].get(PSNR.name)
     return float("inf") if value is None else float(value)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from evalkit.metrics.metric import Metric
+from evalkit.metrics.registry import METRICS
 from evalkit.pages.labels import metric_label, metric_title
 from evalkit.runs.store import Run
 from evalkit.text import as_float, counted, day_text, interval_text, number_text, with_unit
@@ -20,14 +22,6 @@ TASKS = {
     "survival": "Survival of codes",
     "shift": "Consistency under shifts",
 }
-HEADLINES = (
-    ("psnr",),
-    ("ssim",),
-    ("lpips_alex", "lpips_vgg", "lpips_squeeze"),
-    ("fid", "fd_efflite0"),
-    ("cer_truth", "cer_original"),
-    ("bpp",),
-)  # one of each group, the first that was measured
 
 
 @dataclass(frozen=True)
@@ -98,7 +92,7 @@ def summary(runs: Sequence[Run]) -> list[Row]:
     rows = []
     for key, cells in found.items():
         first = next(c for c in cells if c is not None)
-        best = clear_best(cells, first["better"]) if comparable else None
+        best = clear_best(cells, first["better"]) if comparable and first["better"] != "none" else None
         rows.append(Row(key, first["unit"], first["better"], tuple(cells), best))
     return rows
 
@@ -150,14 +144,22 @@ def missing(runs: Sequence[Run]) -> list[Missing]:
 
 
 def headlines(rows: Sequence[Row]) -> list[Row]:
-    """The few rows that a reader wants first: one of each group of HEADLINES, on the largest part of its task."""
+    """The few rows that a reader wants first: the first metric of each family, on the largest part of its task."""
+    families: dict[str, list[str]] = {}
+    for metric in losses_first([each for each in METRICS.all() if "headline" in each.shown]):
+        families.setdefault(metric.family or metric.name, []).append(metric.name)
     chosen = []
-    for group in HEADLINES:
+    for group in families.values():
         measured = [row for metric in group for row in rows if row.key[3] == metric and row.measured]
         same = [row for row in measured if row.key[:2] == measured[0].key[:2] and row.key[3] == measured[0].key[3]]
         if same:
             chosen.append(max(same, key=lambda row: row.measured))
     return chosen
+
+
+def losses_first(metrics: Sequence[Metric]) -> list[Metric]:
+    """What images lost before what their codes cost, otherwise in the usual order."""
+    return sorted(metrics, key=lambda metric: metric.level == "sample")
 
 
 def verdict(runs: Sequence[Run], rows: Sequence[Row]) -> str:

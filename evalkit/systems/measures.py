@@ -4,13 +4,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from evalkit.metrics.codes import CODES_USED
+from evalkit.metrics.frechet import FID
+from evalkit.metrics.generation import (
+    ACCEPTANCE_RATE,
+    EVALUATIONS,
+    KV_KEYS,
+    PEAK_MEMORY,
+    SECONDS,
+    SPEED_UP,
+    STEP_COMPRESSION,
+)
+from evalkit.metrics.lpips import LPIPS
+from evalkit.metrics.metric import Metric
+from evalkit.metrics.psnr import PSNR
+from evalkit.metrics.ssim import SSIM
+from evalkit.metrics.text_rates import CER_ORIGINAL, WER_ORIGINAL
+from evalkit.metrics.watermark import AUC, DETECTED_SHARE
+
 
 @dataclass(frozen=True)
 class Measure:
-    """`here`: VERB:NAME, the verb of evalkit that takes it and its name there; empty where none does yet."""
+    """`verb` of evalkit takes it as `metric`; empty and None where none does yet."""
 
     title: str
-    here: str = ""
+    verb: str = ""
+    metric: Metric | None = None
+
+    @property
+    def here(self) -> str:
+        """VERB:NAME, empty where no verb takes it."""
+        return f"{self.verb}:{self.metric.name}" if self.metric else ""
 
 
 MEASURES: dict[str, Measure] = {
@@ -25,14 +49,14 @@ MEASURES: dict[str, Measure] = {
     "fvd": Measure("Fréchet video distance"),
     "bits-per-dim": Measure("bits for each pixel value, from the likelihood"),
     # tokenizers
-    "rfid": Measure("FID of reconstructions", "tokenizer:fid"),
+    "rfid": Measure("FID of reconstructions", "tokenizer", FID),
     "ris": Measure("Inception score of reconstructions"),
-    "psnr": Measure("PSNR of reconstructions", "tokenizer:psnr"),
-    "ssim": Measure("SSIM of reconstructions", "tokenizer:ssim"),
-    "lpips": Measure("LPIPS of reconstructions", "tokenizer:lpips_vgg"),
-    "cer": Measure("character error rate of reconstructed text", "tokenizer:cer_original"),
-    "wer": Measure("word error rate of reconstructed text", "tokenizer:wer_original"),
-    "codebook-usage": Measure("share of the codebook that occurs", "tokenizer:codes_used"),
+    PSNR.name: Measure("PSNR of reconstructions", "tokenizer", PSNR),
+    SSIM.name: Measure("SSIM of reconstructions", "tokenizer", SSIM),
+    "lpips": Measure("LPIPS of reconstructions", "tokenizer", LPIPS["vgg"]),
+    "cer": Measure("character error rate of reconstructed text", "tokenizer", CER_ORIGINAL),
+    "wer": Measure("word error rate of reconstructed text", "tokenizer", WER_ORIGINAL),
+    "codebook-usage": Measure("share of the codebook that occurs", "tokenizer", CODES_USED),
     "invalid-rate": Measure("share of generated files that cannot be decoded"),
     # prompts and judges
     "geneval": Measure("GenEval"),
@@ -69,22 +93,22 @@ MEASURES: dict[str, Measure] = {
     "tsed": Measure("thresholded symmetric epipolar distance of neighbouring views"),
     "pose-error": Measure("error of the driven path"),
     # cost
-    "latency": Measure("seconds per image", "generate:seconds"),
-    "nfe": Measure("evaluations of the network an image", "generate:evaluations"),
-    "speedup": Measure("speed beside the undisturbed model", "generate:speed_up"),
+    "latency": Measure("seconds per image", "generate", SECONDS),
+    "nfe": Measure("evaluations of the network an image", "generate", EVALUATIONS),
+    "speedup": Measure("speed beside the undisturbed model", "generate", SPEED_UP),
     "training-speedup": Measure("speed of training beside the named method"),
     "flops-ratio": Measure("operations beside the named model"),
-    "step-compression": Measure("codes for each evaluation, or accepted length", "generate:step_compression"),
-    "acceptance-rate": Measure("share of drafted codes that are kept", "generate:acceptance_rate"),
-    "peak-memory": Measure("peak memory", "generate:peak_memory_bytes"),
-    "kv-ratio": Measure("share of keys and values that are kept or saved", "generate:kv_keys"),
+    "step-compression": Measure("codes for each evaluation, or accepted length", "generate", STEP_COMPRESSION),
+    "acceptance-rate": Measure("share of drafted codes that are kept", "generate", ACCEPTANCE_RATE),
+    "peak-memory": Measure("peak memory", "generate", PEAK_MEMORY),
+    "kv-ratio": Measure("share of keys and values that are kept or saved", "generate", KV_KEYS),
     "gap-closed": Measure("share of the gap to the teacher that is closed"),
     "relative-gain": Measure("relative change beside the named model"),
     # provenance and safety
     "watermark-tpr": Measure(
-        "share of marked images that are found, at a fixed share of false alarms", "watermark detect:detected_share"
+        "share of marked images that are found, at a fixed share of false alarms", "watermark detect", DETECTED_SHARE
     ),
-    "watermark-auc": Measure("area under the curve of detection", "watermark robustness:auc"),
+    "watermark-auc": Measure("area under the curve of detection", "watermark robustness", AUC),
     "erasure-object": Measure("rate at which a ResNet-50 sees the erased object"),
     "erasure-style": Measure("rate at which a classifier sees the erased style"),
     "erasure-nudity": Measure("exposed parts that NudeNet finds"),

@@ -1,4 +1,4 @@
-"""Another package's tokenizer, encoder and prompt suite work as evalkit's own, without an edit in evalkit."""
+"""Another package's tokenizer, metric, encoder and prompt suite work as evalkit's own, without an edit in evalkit."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import evalkit
+from evalkit.runs import read_run
 
 ROOT = Path(evalkit.__file__).parent.parent
 EXTERNAL = Path(__file__).parents[1] / "external"
@@ -21,6 +22,9 @@ jpeg-lm = evalkit_example.nothing
 
 [evalkit.encoders]
 mean-colour = evalkit_example.encoder
+
+[evalkit.metrics]
+brightness_shift = evalkit_example.metric
 
 [evalkit.prompts]
 apples = evalkit_example.suite:apples
@@ -47,17 +51,23 @@ def run(tmp_path):
     return started
 
 
-def test_a_foreign_tokenizer_is_listed_evaluated_ranked_and_verified(run, tmp_path):
+def test_a_foreign_tokenizer_and_metric_are_listed_evaluated_ranked_and_verified(run, tmp_path):
     listed = {card["name"]: card for card in json.loads(run("-m", "evalkit", "ls", "tokenizers", "--json"))}
     assert listed["halve"]["title"] == "of the package evalkit-example"
     options = ("-d", "sample/photos", "--limit", "2", "--tasks", "reconstruction", "--out")
     run("-m", "evalkit", "tokenizer", "-m", "half", "-m", "jpeg-q10", *options, "runs")
     record = json.loads((tmp_path / "runs" / "halve" / "record.json").read_text())
     assert record["model"]["name"] == "halve"
-    assert "halve" in (tmp_path / "runs" / "halve" / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "runs" / "halve" / "report.html").read_text(encoding="utf-8")
+    assert "halve" in page
+    (row,) = [each for each in read_run(tmp_path / "runs" / "halve").results if each["metric"] == "brightness_shift"]
+    assert 0 < row["value"] < 0.01
+    assert "Brightness shift" in page
     run("-m", "evalkit", "leaderboard", "runs", "--out", "board")
-    assert "halve" in (tmp_path / "board" / "leaderboard.csv").read_text()
-    run("-m", "evalkit", "verify", "runs/halve", "--regenerate", "1")
+    board = (tmp_path / "board" / "leaderboard.csv").read_text()
+    assert "halve" in board
+    assert "brightness_shift" in board
+    run("-m", "evalkit", "verify", "runs/halve", "--rescore", "1", "--regenerate", "1")
 
 
 def test_a_foreign_encoder_and_a_foreign_suite_are_found_by_name(run):

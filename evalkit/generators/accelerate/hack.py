@@ -18,6 +18,7 @@ from evalkit.errors import EvalkitError
 from evalkit.generators.base import Request
 from evalkit.generators.nets.head_budgets import BudgetCache, Observer
 from evalkit.generators.nets.next_scale import Cache, CachePlan, Seen
+from evalkit.metrics.generation import KV_KEYS
 
 SUBJECTS = (
     "a dog",
@@ -127,7 +128,7 @@ class Budgets:
             **asdict(self.settings),
             "contextual_heads": int(self.contextual.sum()),
             "heads": self.contextual.numel(),
-            "kv_keys": keys,
+            KV_KEYS.name: keys,
             "kv_keys_plain": self.keys,
             "kv_bytes": size,
             "kv_bytes_plain": plain,

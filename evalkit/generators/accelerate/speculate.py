@@ -20,6 +20,7 @@ from evalkit.generators.accelerate.drafts import Draft, JacobiDraft, ModelDraft
 from evalkit.generators.accelerate.rules import Rule, Said
 from evalkit.generators.base import Request
 from evalkit.generators.sampling import Sampler, law, pick, uniforms
+from evalkit.metrics.generation import ACCEPTANCE_LENGTH, ACCEPTANCE_RATE, STEP_COMPRESSION
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def totals(counted: Sequence[dict[str, Any]]) -> dict[str, Any]:
     ratio: Callable[[str, str], float | None] = lambda a, b: round(summed[a] / summed[b], 4) if summed[b] else None  # noqa: E731
     return {
         **summed,
-        "step_compression": ratio("codes", "target_evaluations"),
-        "acceptance_length": ratio("kept", "rounds"),
-        "acceptance_rate": ratio("kept", "drafted"),
+        STEP_COMPRESSION.name: ratio("codes", "target_evaluations"),
+        ACCEPTANCE_LENGTH.name: ratio("kept", "rounds"),
+        ACCEPTANCE_RATE.name: ratio("kept", "drafted"),
     }

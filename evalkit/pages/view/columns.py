@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from evalkit.metrics.catalog import METRICS
-from evalkit.pages.labels import LABELS, metric_label, metric_title
+from evalkit.metrics.registry import METRICS
 
 Kind = Literal["number", "text", "flag"]
 NAMES = {
@@ -21,6 +20,7 @@ NAMES = {
     "text_original": "text read in the original",
     "text_reconstruction": "text read in the reconstruction",
     "text_error": "why no text was read",
+    "error": "error",
 }
 
 
@@ -42,8 +42,8 @@ class Column:
 
 def columns(samples: pa.Table) -> list[Column]:
     """Every column that has a value; `id` is always there. Known metrics come first, in their usual order."""
-    usual = [name for name in LABELS if name in samples.column_names]
-    names = [*usual, *(name for name in samples.column_names if name not in LABELS)]
+    usual = [name for name in METRICS if name in samples.column_names and name not in NAMES]
+    names = [*usual, *(name for name in samples.column_names if name not in usual)]
     made = [_column(name, samples[name]) for name in names]
     return [each for each in made if each.name == "id" or any(value is not None for value in each.values)]
 
@@ -51,11 +51,12 @@ def columns(samples: pa.Table) -> list[Column]:
 def _column(name: str, column: pa.ChunkedArray) -> Column:
     kind = _kind(column.type)
     values = [_PLAIN[kind](value) for value in column.to_pylist()]
-    info = METRICS.get(name)
-    label = NAMES.get(name) or (metric_label(name) if info else name.replace("_", " "))
-    title = metric_title(name)
-    unit = f", {info.unit}" if info and info.unit else ""
-    return Column(name, kind, label, f"{title}{unit}" if title else "", info.better if info else "", values)
+    metric = None if name in NAMES else METRICS.find(name)
+    if metric is None:
+        return Column(name, kind, NAMES.get(name) or name.replace("_", " "), "", "", values)
+    about = f"{metric.title}, {metric.unit}" if metric.unit else metric.title
+    better = "" if metric.better == "none" else metric.better
+    return Column(name, kind, metric.label, about, better, values)
 
 
 def _kind(kind: pa.DataType) -> Kind:

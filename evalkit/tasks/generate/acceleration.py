@@ -18,16 +18,14 @@ from evalkit.generators.accelerate.speculate import totals
 from evalkit.generators.accelerate.start import Acceleration, accelerate
 from evalkit.generators.base import Generator, Image, Request
 from evalkit.jobs.spec import Spec
+from evalkit.metrics.generation import ACCEPTANCE_LENGTH, PEAK_MEMORY, SPEED_UP, STEP_COMPRESSION
 from evalkit.runs.store import Result
 from evalkit.stats.intervals import ratio_interval
 from evalkit.tasks.generate.spec import acceleration_of, loaded
 
 FEW = 2  # requests that are drawn both ways to measure the gain
-# (metric, what is divided, by what, unit)
-RATIOS = (
-    ("step_compression", "codes", "target_evaluations", "codes a pass"),
-    ("acceptance_length", "kept", "rounds", "codes a round"),
-)
+# (metric, what is divided, by what)
+RATIOS = ((STEP_COMPRESSION, "codes", "target_evaluations"), (ACCEPTANCE_LENGTH, "kept", "rounds"))
 
 
 def accelerated(spec: Spec, generator: Generator, device: str) -> Acceleration | None:
@@ -49,7 +47,7 @@ def results(samples: pa.Table, dataset: str) -> list[Result]:
     """Step compression and acceptance length over all images, with intervals over images; none for HACK."""
     notes = notes_of(samples)
     rows = []
-    for metric, top, bottom, unit in RATIOS:
+    for metric, top, bottom in RATIOS:
         if not notes or not sum(each[bottom] for each in notes):
             continue
         columns = (np.array([each[name] for each in notes], dtype=np.float64) for name in (top, bottom))
@@ -58,14 +56,14 @@ def results(samples: pa.Table, dataset: str) -> list[Result]:
             Result(
                 "generate",
                 dataset,
-                metric,
+                metric.name,
                 found.value,
                 found.low,
                 found.high,
                 found.method,
                 found.n,
-                unit,
-                "higher",
+                metric.unit,
+                metric.better,
                 "",
             )
         )
@@ -106,7 +104,7 @@ def measure(acceleration: Acceleration, requests: Sequence[Request]) -> dict[str
             plain.append(_timed(generator, [request]))
             generator.rows = whole
         found: dict[str, Any] = {
-            "speed_up": round(_sum(plain, 0) / _sum(ours, 0), 3),
+            SPEED_UP.name: round(_sum(plain, 0) / _sum(ours, 0), 3),
             "measured_on": f"{len(few)} of the run's requests, {'one at a time' if alone else f'{whole} rows at once'}",
             "seconds_per_image": round(_sum(ours, 0) / len(few), 4),
             "seconds_per_image_plain": round(_sum(plain, 0) / len(few), 4),
@@ -116,36 +114,36 @@ def measure(acceleration: Acceleration, requests: Sequence[Request]) -> dict[str
             found["speed_up_over_batches"] = round(batch / (_sum(ours, 0) / len(few)), 3)
             found["batch"] = whole
     except (torch.cuda.OutOfMemoryError, EvalkitError) as error:
-        return {"speed_up": None, "not_measured": str(error).splitlines()[0], **_process_memory()}
+        return {SPEED_UP.name: None, "not_measured": str(error).splitlines()[0], **_process_memory()}
     finally:
         acceleration.on()
     memory = {
-        "peak_memory_bytes": max(each[1] for each in ours),
+        PEAK_MEMORY.name: max(each[1] for each in ours),
         "peak_memory_bytes_plain": max(each[1] for each in plain),
     }
     return {
         **found,
-        **({**memory, "peak_memory_of": "the device"} if memory["peak_memory_bytes"] else _process_memory()),
+        **({**memory, "peak_memory_of": "the device"} if memory[PEAK_MEMORY.name] else _process_memory()),
     }
 
 
 def sentence(said: dict[str, Any]) -> str:
     """One sentence of what an acceleration changed."""
     parts = []
-    if said.get("step_compression") is not None:
-        parts.append(f"{said['step_compression']:.2f} codes a pass of the model")
-    if said.get("acceptance_length") is not None:
-        parts.append(f"{said['acceptance_length']:.2f} drafted codes kept a round")
+    if said.get(STEP_COMPRESSION.name) is not None:
+        parts.append(f"{said[STEP_COMPRESSION.name]:.2f} codes a pass of the model")
+    if said.get(ACCEPTANCE_LENGTH.name) is not None:
+        parts.append(f"{said[ACCEPTANCE_LENGTH.name]:.2f} drafted codes kept a round")
     if said.get("kv_bytes_plain"):
         parts.append(f"{100 * said['kv_bytes'] / said['kv_bytes_plain']:.0f} % of the plain cache")
-    if said.get("speed_up") is None:
+    if said.get(SPEED_UP.name) is None:
         parts.append(f"speed not measured ({said.get('not_measured', 'nothing was made')})")
     else:
-        parts.append(f"{said['speed_up']:.2f} times as fast as the plain loop on {said['measured_on']}")
+        parts.append(f"{said[SPEED_UP.name]:.2f} times as fast as the plain loop on {said['measured_on']}")
     if said.get("speed_up_over_batches") is not None:
         parts.append(f"{said['speed_up_over_batches']:.2f} times its pace with {said['batch']} at once")
-    if said.get("peak_memory_bytes"):
-        parts.append(f"{said['peak_memory_bytes'] / 2**30:.2f} GiB at most of {said['peak_memory_of']}")
+    if said.get(PEAK_MEMORY.name):
+        parts.append(f"{said[PEAK_MEMORY.name] / 2**30:.2f} GiB at most of {said['peak_memory_of']}")
     return f"{said['kind']}, law of the images {said['law']}: {'; '.join(parts)}"
 
 
@@ -173,7 +171,7 @@ def _process_memory() -> dict[str, Any]:
     try:
         import resource
     except ImportError:
-        return {"peak_memory_bytes": None, "peak_memory_of": "not told by this system"}
+        return {PEAK_MEMORY.name: None, "peak_memory_of": "not told by this system"}
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return {"peak_memory_bytes": peak, "peak_memory_of": "the process, plain loop included"}
+    return {PEAK_MEMORY.name: peak, "peak_memory_of": "the process, plain loop included"}

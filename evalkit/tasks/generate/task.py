@@ -14,6 +14,8 @@ from evalkit.jobs.checks import Checks
 from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
+from evalkit.metrics.generation import IMAGES_FAILED, IMAGES_MADE
+from evalkit.metrics.metric import Metric
 from evalkit.runs.shards import Parts
 from evalkit.runs.store import Result, Run
 from evalkit.tasks.generate.acceleration import FEW, accelerated, results, totals_said
@@ -113,10 +115,11 @@ def _results(spec: Spec, samples: pa.Table) -> list[Result]:
     name = spec.inputs["prompts"].name
     failed = samples.num_rows - samples["error"].null_count
 
-    def count(metric: str, value: int, better: str) -> Result:
-        return Result("generate", name, metric, float(value), None, None, "count", samples.num_rows, "", better, "")
+    def count(metric: Metric, value: int) -> Result:
+        told = (metric.unit, metric.better, "")
+        return Result("generate", name, metric.name, float(value), None, None, "count", samples.num_rows, *told)
 
-    made = [count("images_made", samples.num_rows - failed, "higher"), count("images_failed", failed, "lower")]
+    made = [count(IMAGES_MADE, samples.num_rows - failed), count(IMAGES_FAILED, failed)]
     return made if "accelerate" not in spec.parameters else made + results(samples, name)
 
 

@@ -16,6 +16,10 @@ from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome, chosen
 from evalkit.jobs.job import Shard
 from evalkit.jobs.options import weights_by_name
 from evalkit.jobs.timers import Timers
+from evalkit.metrics.faces import DETECTOR
+from evalkit.metrics.registry import METRICS, of_level
+from evalkit.metrics.ssim import SSIM
+from evalkit.metrics.text_rates import ERROR, READER, SCRIPT
 from evalkit.protocols import Protocol, load_protocol
 from evalkit.runs.store import Run
 from evalkit.tasks.tokenizer.evaluators import Judges
@@ -41,8 +45,9 @@ class ReconstructionChecks(Checks):
             return Outcome(0, open=f"the protocol {other[0]} of this evalkit is not that of the run")
         again, without_interval = recomputed(run)
         made = {key_of(row): row for row in again}
-        said = {key_of(row): row for row in run.results if not _needs_more(row)}
-        skipped = len(run.results) - len(said)
+        unknown = sorted({row["metric"] for row in run.results if METRICS.find(row["metric"]) is None})
+        said = {key_of(row): row for row in run.results if not _needs_more(row) and row["metric"] not in unknown}
+        skipped = sum(map(_needs_more, run.results))
         failures = [Failure("results.json", f"{_name(key)} appears twice") for key in _twice(run.results)]
         failures += [Failure("results.json", f"{_name(key)} is missing") for key in made if key not in said]
         for key, row in said.items():
@@ -57,7 +62,9 @@ class ReconstructionChecks(Checks):
                     failures.append(Failure("results.json", reason))
         left = [f"{len(without_interval)} intervals"] if without_interval else []
         left += [f"{skipped} results of single scales and bits, or of infinitely many images"] if skipped else []
-        return Outcome(len(said), tuple(failures), f"not kept is what {' and '.join(left)} need" if left else None)
+        open = [f"not kept is what {' and '.join(left)} need"] if left else []
+        open += [f"no package here declares {', '.join(unknown)}"] if unknown else []
+        return Outcome(len(said), tuple(failures), "; ".join(open) or None)
 
     def rescore(self, run: Run, count: int, how: How) -> Outcome:
         """Kept pairs of images under the protocol's own judges, against the columns of their rows."""
@@ -94,7 +101,7 @@ class ReconstructionChecks(Checks):
             made = worker.process(Shard("again", at, at + 1), lambda n: None).rows.to_pylist()
             for row in made:
                 kept = rows[names[at]].get(row["protocol"], {})
-                fields = [name for name in row if not name.startswith("text_error") and _fixed(name, kept)]
+                fields = [name for name in row if name in kept and name != ERROR and _fixed(name, kept)]
                 bad = [name for name in fields if not _close(row[name], kept.get(name), NEAR)]
                 failures += [
                     Failure("samples.parquet", f"{names[at]}: {name} is {kept.get(name)}, made again {row[name]}")
@@ -110,11 +117,12 @@ def _scored_again(
     meta = {"text": row["text_truth"]}
     pair = Pair(Sample(row["id"], original, row["sha256"], meta), original, reconstruction, {"task": row["task"]})
     judges.score(protocol, [pair], Timers())
+    distances = _columns_of_networks() - _columns_of_networks(READER, DETECTOR)
     failures = []
     for name, value in pair.row.items():
-        if name in ("task", "script", "text_error") or (name == "ssim" and protocol.ssim.data_range == "batch"):
+        if name not in row or name in ("task", SCRIPT, ERROR) or (name == SSIM.name and protocol.ssim.batch > 1):
             continue
-        slack = NETWORKS if name.startswith("lpips") else 0.0
+        slack = NETWORKS if name in distances else 0.0
         if not _close(value, row[name], SAME, slack):
             reason = f"{picture['id']}: {name} is {value} scored again, its row says {row[name]}"
             failures.append(Failure(picture["reconstruction"], reason))
@@ -177,10 +185,18 @@ def _feed(said: Mapping[str, Any], model: Tokenizer, whole: bool) -> Feed:
 
 
 def _fixed(name: str, kept: Mapping[str, Any]) -> bool:
-    """Columns that can be compared: those of judges that were there; ssim over batches needs its neighbours."""
-    return not (kept.get(name) is None and name.startswith(("lpips", "text", "cer", "wer", "ned", "word"))) and not (
-        name == "ssim" and kept.get("protocol") == "vtbench-2025"
-    )
+    """Columns that can be compared: those of networks that were there; ssim over batches needs its neighbours."""
+    if kept.get(name) is None and name in _columns_of_networks():
+        return False
+    return name != SSIM.name or load_protocol(kept["protocol"]).ssim.batch == 1
+
+
+def _columns_of_networks(*networks: str) -> set[str]:
+    """Columns of the metrics that need a network, or one of these."""
+    mine = [metric for metric in of_level("pair") if metric.needs]
+    if networks:
+        mine = [metric for metric in mine if set(metric.needs) & set(networks)]
+    return {column.name for metric in mine for column in metric.columns}
 
 
 def _extractors(protocols: Mapping[str, Protocol]) -> set[str]:

@@ -2,62 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from evalkit.metrics.fid_infinity import fid_infinity
-from evalkit.metrics.frechet import Pairs, paired_frechet, pairs_shape
+from evalkit.metrics.frechet import pairs_shape
+from evalkit.metrics.metric import Metric, Pairs, Parts
 from evalkit.metrics.moments import fold, save_moments
+from evalkit.metrics.registry import of_task
 from evalkit.protocols import Protocol
 from evalkit.runs.store import Result, RunStore
-from evalkit.tasks.tokenizer.numbers import measured, unavailable
+from evalkit.tasks.tokenizer.numbers import aggregated
 
-if TYPE_CHECKING:
-    from evalkit.tasks.tokenizer.job import TokenizerJob
+TASK, INFINITE = "distribution", "fid-infinity"
 
-DISTANCES = {
-    "inception-v3-fid": "fid",
-    "efflite0": "fd_efflite0",
-    "dinov2-vitl14": "fd_dinov2",
-    "dinov2-vitb14": "fd_dinov2_vitb14",
-    "dinov2-vits14": "fd_dinov2_vits14",
-    "clip-vitl14": "fd_clip",
-    "clip-vitb32": "fd_clip_vitb32",
-}
-INFINITE = {"inception-v3-fid": "fid_infinity", "efflite0": "fd_efflite0_infinity"}
+
+def distances(task: str = TASK) -> dict[str, Metric]:
+    """The distance of each feature extractor, by the extractor's name; `fid-infinity` for the extrapolated ones."""
+    return {need: metric for metric in of_task(task) for need in metric.needs}
 
 
 def distribution_results(
-    store: RunStore, keys: Sequence[str], protocol: Protocol, job: TokenizerJob, n: int
+    store: RunStore, dataset: str, names: Sequence[str], parts: Parts, unavailable: Mapping[str, str]
 ) -> Iterator[Result]:
-    """The protocol's distances and those that were asked for besides, from `n` images; statistics/ keeps their moments."""
-    for name in job.judges.extractors_of(protocol):
-        metric = DISTANCES[name]
-        reason = job.judges.unavailable.get(name)
-        if reason is None and n < 2:
-            reason = f"a Fréchet distance needs at least 2 images; {n} could be scored"
-        if reason is not None:
-            yield unavailable("distribution", job.images.name, metric, protocol, reason)
-            continue
-        pairs = _pairs(store, keys, f"{protocol.id}|{name}")
-        keep_statistics(store, f"{protocol.id}-{metric}.npz", pairs)
-        yield measured("distribution", job.images.name, metric, paired_frechet(pairs), protocol)
+    """The distances of the features `names`; statistics/ keeps their moments, or features where they are smaller."""
+    metrics = distances()
+    for name in names:
+        metric = metrics[name]
+        if name not in unavailable and parts.rows.num_rows >= 2:
+            keep_statistics(store, f"{parts.protocol.id}-{metric.name}.npz", parts.features[name])
+        yield from aggregated(TASK, dataset, metric, parts, unavailable.get(name))
 
 
-def infinity_results(
-    store: RunStore, keys: Sequence[str], protocol: Protocol, job: TokenizerJob, n: int
-) -> Iterator[Result]:
+def infinity_results(dataset: str, parts: Parts, unavailable: Mapping[str, str]) -> Iterator[Result]:
     """The protocol's distances extrapolated to infinitely many images (task fid-infinity)."""
-    for name in protocol.distribution.extractors:
-        metric = INFINITE[name]
-        reason = job.judges.unavailable.get(name) or ("no image could be scored" if n == 0 else None)
-        if reason is not None:
-            yield unavailable("fid-infinity", job.images.name, metric, protocol, reason)
-            continue
-        estimate = fid_infinity(_pairs(store, keys, f"{protocol.id}|{name}"), seed=job.options.seed)
-        yield measured("fid-infinity", job.images.name, metric, estimate, protocol)
+    metrics = distances(INFINITE)
+    for name in parts.protocol.distribution.extractors:
+        yield from aggregated(INFINITE, dataset, metrics[name], parts, unavailable.get(name))
 
 
 def keep_statistics(store: RunStore, name: str, pairs: Pairs) -> None:
@@ -70,6 +52,11 @@ def keep_statistics(store: RunStore, name: str, pairs: Pairs) -> None:
         np.savez_compressed(folder / name, original=x, reconstruction=y)
     else:
         save_moments(folder / name, original=fold(x for x, _ in pairs()), reconstruction=fold(y for _, y in pairs()))
+
+
+def stored_features(store: RunStore, keys: Sequence[str], protocol: Protocol, names: Sequence[str]) -> dict[str, Pairs]:
+    """The features of originals and reconstructions in the shards, by extractor, read when they are asked for."""
+    return {name: _pairs(store, keys, f"{protocol.id}|{name}") for name in names}
 
 
 def _pairs(store: RunStore, keys: Sequence[str], stem: str) -> Pairs:

@@ -10,23 +10,27 @@ import torch
 
 from evalkit.encoders.base import FeatureExtractor, Ocr, PerceptualDistance
 from evalkit.encoders.evidence import EvidenceCache, evidence_of
-from evalkit.encoders.faces.face import FaceDetector
+from evalkit.encoders.faces.face import FaceDetector, faces_found_again
 from evalkit.encoders.registry import load_extractor, load_faces, load_lpips, load_ocr
 from evalkit.errors import EvalkitError, MissingDependency, WeightsError
 from evalkit.images.geometry import resize_exact
 from evalkit.images.sample import Pixels
 from evalkit.jobs.timers import Timers
-from evalkit.metrics.psnr import mse, psnr
-from evalkit.metrics.script import script_of
-from evalkit.metrics.ssim import ms_ssim, reconstruction_scores, ssim
-from evalkit.metrics.text import compare
+from evalkit.metrics.faces import DETECTOR, SMALLEST, FacesSeen
+from evalkit.metrics.lpips import LPIPS
+from evalkit.metrics.metric import Metric
+from evalkit.metrics.metric import Pair as Compared
+from evalkit.metrics.registry import of_level
+from evalkit.metrics.ssim import SSIM, grouped_ssim
+from evalkit.metrics.text_rates import READER, TextsRead
 from evalkit.protocols import Protocol
-from evalkit.tasks.tokenizer.details import PROTOCOLS as DETAILED
-from evalkit.tasks.tokenizer.details import detail_columns, speaks_of_detail
-from evalkit.tasks.tokenizer.faces import face_columns, speaks_of_faces
 
 if TYPE_CHECKING:
     from evalkit.tasks.tokenizer.worker import Pair
+
+RECONSTRUCTION, TEXT = "reconstruction", "text"
+IMAGE_TASKS = frozenset({RECONSTRUCTION, "detail", TEXT})
+DISTRIBUTIONS = frozenset({"distribution", "fid-infinity"})
 
 
 class Judges:
@@ -54,18 +58,20 @@ class Judges:
         self.ocr: Ocr | None = None
         self.faces: FaceDetector | None = None
         self.cache = cache or EvidenceCache()
-        for net in dict.fromkeys(net for protocol in protocols for net in protocol.lpips.nets):
-            if tasks & {"reconstruction", "detail", "text"}:
-                self._try(f"lpips_{net}", lambda net=net: self._add_lpips(net, device))
+        self.here: set[str] = set()  # networks that metrics of pairs can ask
+        for need in self._needs(protocols):
+            self._try(TEXT if need == READER else need, lambda need=need: self._load(need, device, ocr))
         own = [name for protocol in protocols for name in protocol.distribution.extractors]
         for name in dict.fromkeys((*own, *self.further)):
-            if tasks & {"distribution", "fid-infinity"}:
-                self._try(name, lambda name=name: self._add_extractor(name, device))
-        if "text" in tasks and any(protocol.text.references for protocol in protocols):
-            self._try("text", lambda: self._add_ocr(ocr, device))
-        if "detail" in tasks and any(protocol.id in DETAILED for protocol in protocols):
-            self.faces = load_faces(device)
-            self.weights[f"faces {self.faces.id}"] = self.faces.weights_sha256
+            if tasks & DISTRIBUTIONS and name not in self.here:
+                self._try(name, lambda name=name: self._load(name, device, ocr))
+
+    def _needs(self, protocols: Sequence[Protocol]) -> tuple[str, ...]:
+        """The networks of every metric of pairs that the tasks and one of the protocols take, once each."""
+        sections = self.tasks | ({RECONSTRUCTION} if self.tasks & IMAGE_TASKS else frozenset())
+        metrics = [metric for metric in of_level("pair") if metric.task in sections]
+        wanted = [metric for metric in metrics if any(metric.under(protocol) for protocol in protocols)]
+        return tuple(dict.fromkeys(need for metric in wanted for need in metric.needs))
 
     def _try(self, what: str, load: Any) -> None:
         try:
@@ -73,55 +79,57 @@ class Judges:
         except (WeightsError, MissingDependency) as error:
             self.unavailable[what] = str(error)
 
-    def _add_lpips(self, net: str, device: str) -> None:
-        self.lpips[net] = load_lpips(net, device=device)
-        self.weights[f"lpips_{net}"] = self.lpips[net].weights_sha256
+    def _load(self, need: str, device: str, ocr: str) -> None:
+        """Load a network under the name that metrics know it by; raises `WeightsError` where its weights are missing."""
+        nets = {metric.needs[0]: net for net, metric in LPIPS.items()}
+        if need == READER:
+            self.ocr = load_ocr(ocr, device)
+            self.weights[f"{READER} {self.ocr.id} {self.ocr.version}"] = None
+        elif need == DETECTOR:
+            self.faces = load_faces(device)
+            self.weights[f"{DETECTOR} {self.faces.id}"] = self.faces.weights_sha256
+        elif need in nets:
+            self.lpips[need] = load_lpips(nets[need], device=device)
+            self.weights[need] = self.lpips[need].weights_sha256
+        else:
+            self.extractors[need] = load_extractor(need, device=device)
+            self.weights[need] = self.extractors[need].weights_sha256
+        self.here.add(need)
 
-    def _add_extractor(self, name: str, device: str) -> None:
-        self.extractors[name] = load_extractor(name, device=device)
-        self.weights[name] = self.extractors[name].weights_sha256
-
-    def _add_ocr(self, name: str, device: str) -> None:
-        self.ocr = load_ocr(name, device)
-        self.weights[f"ocr {self.ocr.id} {self.ocr.version}"] = None
+    def pair_metrics(self, protocol: Protocol) -> list[Metric]:
+        """The metrics of pairs that `protocol` takes in these tasks and whose networks are here."""
+        sections = {RECONSTRUCTION, *self.tasks}
+        mine = [each for each in of_level("pair") if each.under(protocol) and each.task in sections and each.compute]
+        return [each for each in mine if all(need in self.here for need in each.needs)]
 
     def score(self, protocol: Protocol, pairs: Sequence[Pair], timers: Timers) -> None:
         """Fill the rows of `pairs` with every per-sample score of `protocol`."""
+        metrics = self.pair_metrics(protocol)
+        found: list[dict[str, Any]] = [{} for _ in pairs]
+        for need in dict.fromkeys(need for metric in metrics for need in metric.needs):
+            mine = [metric for metric in metrics if need in metric.needs]
+            asked = [i for i, pair in enumerate(pairs) if any(metric.images(pair.row["task"]) for metric in mine)]
+            for i, evidence in zip(
+                asked, self._evidence(need, protocol, [pairs[i] for i in asked], timers), strict=True
+            ):
+                found[i][need] = evidence
         with timers("pixel metrics"):
-            for pair in pairs:
-                pair.row.update(pixel_scores(protocol, pair.original, pair.reconstruction))
-                if speaks_of_detail(self.tasks, protocol, pair.row["task"]):
-                    pair.row.update(detail_columns(pair.original, pair.reconstruction))
-        if self.faces is not None:
-            with timers("faces"):
-                for pair in pairs:
-                    if speaks_of_faces(self.tasks, protocol, pair.row["task"]):
-                        pair.row.update(face_columns(self.faces, pair.original, pair.reconstruction))
-        signed = protocol.lpips.input_range == "[-1, 1]"
-        for net, lpips in ((net, self.lpips[net]) for net in protocol.lpips.nets if net in self.lpips):
-            with timers("lpips"):
-                for alike in _by_shape(pairs):
-                    x, y = (_stack(alike, which).float().div_(255) for which in ("original", "reconstruction"))
-                    for pair, value in zip(alike, lpips.distance(x, y, normalise=signed).tolist(), strict=True):
-                        pair.row[f"lpips_{net}"] = value
-        if self.ocr is not None and protocol.text.references:
-            with timers("ocr"):
-                for pair in pairs:
-                    if pair.row["task"] == "text" or pair.row["task"] is None:
-                        self._read(protocol, pair)
+            for pair, evidence in zip(pairs, found, strict=True):
+                compared = Compared(
+                    pair.original, pair.reconstruction, protocol, pair.sample.meta.get("text"), evidence
+                )
+                mine = [metric for metric in metrics if metric.images(pair.row["task"])]
+                for compute in dict.fromkeys(metric.compute for metric in mine if metric.compute):
+                    pair.row.update(compute(compared))
 
     def score_groups(self, protocol: Protocol, pairs: Sequence[Pair], timers: Timers) -> None:
         """SSIM where the protocol takes its data range from groups of neighbours."""
-        rule = protocol.ssim
         with timers("pixel metrics"):
-            for start in range(0, len(pairs), rule.batch):
-                group = pairs[start : start + rule.batch]
-                sides = ([getattr(p, which) for p in group] for which in ("original", "reconstruction"))
-                span = max(int(max(map(np.max, side))) - int(min(map(np.min, side))) for side in sides) / 255 or 1.0
-                for pair in group:
-                    pair.row["ssim"] = ssim(
-                        pair.original, pair.reconstruction, data_range=span, window=rule.window, border=rule.border
-                    )
+            for start in range(0, len(pairs), protocol.ssim.batch):
+                group = pairs[start : start + protocol.ssim.batch]
+                values = grouped_ssim([Compared(pair.original, pair.reconstruction, protocol) for pair in group])
+                for pair, value in zip(group, values, strict=True):
+                    pair.row[SSIM.name] = value
 
     def extractors_of(self, protocol: Protocol) -> tuple[str, ...]:
         """Names of the protocol's extractors and of those that were asked for besides, whether they are here or not."""
@@ -136,7 +144,7 @@ class Judges:
         """
         rule = protocol.distribution
         for name in self.extractors_of(protocol):
-            if name in self.extractors:
+            if name in self.extractors and self.tasks & DISTRIBUTIONS:
                 extractor = self.extractors[name]
                 for alike in _by_shape(pairs):
                     with timers("features"):
@@ -148,26 +156,50 @@ class Judges:
                         ]
                     yield name, both[0].cpu().numpy(), both[1].cpu().numpy()
 
-    def _read(self, protocol: Protocol, pair: Pair) -> None:
-        rule = protocol.text
-        row = pair.row
-        row["text_truth"] = pair.sample.meta.get("text")
+    def _evidence(self, need: str, protocol: Protocol, pairs: Sequence[Pair], timers: Timers) -> list[Any]:
+        """What the network `need` finds in each pair."""
+        if need == READER:
+            with timers("ocr"):
+                return [self._read(protocol, pair) for pair in pairs]
+        if need == DETECTOR:
+            with timers("faces"):
+                return [self._find_faces(pair) for pair in pairs]
+        if need in self.lpips:
+            with timers("lpips"):
+                return self._distances(self.lpips[need], protocol, pairs)
+        with timers("features"):
+            return self._vectors(self.extractors[need], pairs)
+
+    def _distances(self, lpips: PerceptualDistance, protocol: Protocol, pairs: Sequence[Pair]) -> list[float]:
+        signed = protocol.lpips.input_range == "[-1, 1]"
+        found: dict[int, float] = {}
+        for alike in _by_shape(pairs):
+            x, y = (_stack(alike, which).float().div_(255) for which in ("original", "reconstruction"))
+            values = lpips.distance(x, y, normalise=signed).tolist()
+            found |= {id(pair): value for pair, value in zip(alike, values, strict=True)}
+        return [found[id(pair)] for pair in pairs]
+
+    def _vectors(self, extractor: FeatureExtractor, pairs: Sequence[Pair]) -> list[Any]:
+        found: dict[int, Any] = {}
+        for alike in _by_shape(pairs):
+            x, y = (extractor.features(_stack(alike, which)).cpu().numpy() for which in ("original", "reconstruction"))
+            found |= {id(pair): both for pair, both in zip(alike, zip(x, y, strict=True), strict=True)}
+        return [found[id(pair)] for pair in pairs]
+
+    def _find_faces(self, pair: Pair) -> FacesSeen:
+        if self.faces is None:
+            return FacesSeen((), 0)
+        faces = [face for face in self.faces.find(pair.original) if face.side >= SMALLEST]
+        again = faces_found_again(faces, self.faces.find(pair.reconstruction)) if faces else 0
+        return FacesSeen(tuple((face.left, face.top, face.right, face.bottom) for face in faces), again)
+
+    def _read(self, protocol: Protocol, pair: Pair) -> TextsRead:
+        original: str | None = None
         try:
-            row["text_original"] = self._text_of(pair.original, protocol)
-            row["text_reconstruction"] = self._text_of(pair.reconstruction, protocol)
+            original = self._text_of(pair.original, protocol)
+            return TextsRead(original, self._text_of(pair.reconstruction, protocol))
         except EvalkitError as error:  # an endpoint that is down costs this text, not the run
-            row["text_error"] = str(error)
-            return
-        row["script"] = script_of(row["text_truth"] or row["text_original"])
-        for reference in rule.references:
-            wanted = row[f"text_{reference}"]
-            if wanted is None:
-                continue
-            scores = compare(wanted, row["text_reconstruction"])
-            row[f"cer_{reference}"] = scores.cer
-            row[f"wer_{reference}"] = scores.wer if rule.wer == "words" else scores.characters_per_word
-            row[f"ned_{reference}"] = scores.ned
-            row[f"word_recall_{reference}"] = scores.word_recall
+            return TextsRead(original, None, str(error))
 
     def _text_of(self, image: Pixels, protocol: Protocol) -> str:
         if self.ocr is None:
@@ -190,22 +222,6 @@ def _readable(image: Pixels, protocol: Protocol) -> Pixels:
         grow = rule.ocr_size / min(height, width)
         return resize_exact(image, (round(height * grow), round(width * grow)), rule.ocr_filter)
     return image
-
-
-def pixel_scores(protocol: Protocol, original: Pixels, reconstruction: Pixels) -> dict[str, float]:
-    """MSE, PSNR, SSIM and MS-SSIM of one pair, and the range of the original, all on the [0, 1] scale."""
-    rule = protocol.ssim
-    span = {"target_low": float(original.min()) / 255, "target_high": float(original.max()) / 255}
-    if rule.window == "gauss11" and rule.border == "crop" and rule.data_range == "1":
-        scores = reconstruction_scores(original, reconstruction)
-        return {**span, "mse": scores.mse, "psnr": scores.psnr, "ssim": scores.ssim, "ms_ssim": scores.ms_ssim}
-    error = mse(original, reconstruction)
-    found = {**span, "mse": error, "psnr": psnr(error), "ms_ssim": ms_ssim(original, reconstruction)}
-    if rule.data_range != "batch":
-        found["ssim"] = ssim(
-            original, reconstruction, data_range=float(rule.data_range), window=rule.window, border=rule.border
-        )
-    return found
 
 
 def _by_shape(pairs: Sequence[Pair]) -> list[list[Pair]]:

@@ -12,6 +12,9 @@ import pyarrow.compute as pc
 from evalkit.images.encode import png_bytes
 from evalkit.images.sample import Sample
 from evalkit.jsonio import pretty_json
+from evalkit.metrics.psnr import MSE
+from evalkit.metrics.registry import METRICS
+from evalkit.metrics.text_rates import CER_ORIGINAL, RECONSTRUCTION
 from evalkit.runs.store import RunStore, write_bytes
 from evalkit.tasks.tokenizer.forward import Forward
 from evalkit.tasks.tokenizer.pixels import Feed, model_input, scored_original, scored_reconstructions
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from evalkit.tasks.tokenizer.job import TokenizerJob
 
 WORST, TEXTS = 12, 8
-SCORES = ("psnr", "ssim", "lpips_alex", "cer_truth", "cer_original")
 
 
 def keep_pictures(store: RunStore, keys: Sequence[str], samples: pa.Table, job: TokenizerJob) -> None:
@@ -38,7 +40,7 @@ def _all(store: RunStore, keys: Sequence[str], samples: pa.Table) -> list[dict[s
         if not (folder / file.name).exists():
             (folder / file.name).write_bytes(file.read_bytes())
     protocols = len(set(samples["protocol"].to_pylist()))
-    rows = samples.select(["id", "protocol", "error", *SCORES]).to_pylist()
+    rows = samples.select(["id", "protocol", "error", *_scores()]).to_pylist()
     entries = []
     for number, row in enumerate(rows):
         if row["error"] is None:
@@ -52,9 +54,9 @@ def _worst(folder: Path, samples: pa.Table, job: TokenizerJob) -> list[dict[str,
     mine = samples.filter(pc.equal(samples["protocol"], feed.protocol.id))
     mine = mine.append_column("position", pa.array(range(mine.num_rows), pa.int64()))
     mine = mine.filter(pc.is_null(mine["error"]))
-    by_error = mine.sort_by([("mse", "descending"), ("id", "ascending")]).slice(0, WORST).to_pylist()
-    texts = mine.filter(pc.is_valid(mine["text_reconstruction"]))
-    by_text = texts.sort_by([("cer_original", "descending"), ("id", "ascending")]).slice(0, TEXTS).to_pylist()
+    by_error = mine.sort_by([(MSE.name, "descending"), ("id", "ascending")]).slice(0, WORST).to_pylist()
+    texts = mine.filter(pc.is_valid(mine[RECONSTRUCTION]))
+    by_text = texts.sort_by([(CER_ORIGINAL.name, "descending"), ("id", "ascending")]).slice(0, TEXTS).to_pylist()
     entries = []
     made: dict[int, tuple[bytes, bytes] | None] = {}  # an image can be among both
     for kind, rows in (("worst", by_error), ("text", by_text)):
@@ -81,6 +83,11 @@ def _again(job: TokenizerJob, feed: Feed, position: int) -> tuple[bytes, bytes] 
     return png_bytes(scored_original(fed, feed)), png_bytes(scored_reconstructions(output.picture[None], feed)[0])
 
 
+def _scores() -> list[str]:
+    """The columns that are shown beside a kept pair."""
+    return [metric.name for metric in METRICS.all() if "kept" in metric.shown]
+
+
 def _entry(row: dict[str, Any], kind: str, rank: int, stem: str) -> dict[str, Any]:
     return {
         "id": row["id"],
@@ -89,5 +96,5 @@ def _entry(row: dict[str, Any], kind: str, rank: int, stem: str) -> dict[str, An
         "rank": rank,
         "original": f"{stem}-original.png",
         "reconstruction": f"{stem}-reconstruction.png",
-        "scores": {name: row[name] if row[name] is None or abs(row[name]) < 1e300 else None for name in SCORES},
+        "scores": {name: row[name] if row[name] is None or abs(row[name]) < 1e300 else None for name in _scores()},
     }

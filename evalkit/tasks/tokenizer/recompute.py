@@ -17,7 +17,7 @@ from evalkit.metrics.frechet import frechet_distance
 from evalkit.metrics.moments import load_moments
 from evalkit.protocols import Protocol, load_protocol
 from evalkit.runs.store import Run, RunStore, results_json
-from evalkit.tasks.tokenizer.distances import DISTANCES
+from evalkit.tasks.tokenizer.distances import TASK, distances
 from evalkit.tasks.tokenizer.results import fold_results
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def recomputed(run: Run) -> tuple[list[dict[str, Any]], frozenset[Key]]:
 
 
 def _folded(run: Run, store: RunStore) -> tuple[list[dict[str, Any]], frozenset[Key]]:
-    protocols = [load_protocol(each["id"]) for each in run.record["protocols"]]
+    protocols, metrics = [load_protocol(each["id"]) for each in run.record["protocols"]], distances()
     arrays: dict[str, np.ndarray[Any, Any]] = {}
     moments: dict[Key, float] = {}
     extractors: dict[str, tuple[str, ...]] = {}
@@ -80,14 +80,14 @@ def _folded(run: Run, store: RunStore) -> tuple[list[dict[str, Any]], frozenset[
             arrays[f"{protocol.id}|codes"] = _arrays(codes)["counts"]
         ready = []
         for name in _extractors(run, protocol):
-            kept = run.path / "statistics" / f"{protocol.id}-{DISTANCES[name]}.npz"
+            kept = run.path / "statistics" / f"{protocol.id}-{metrics[name].name}.npz"
             found = _arrays(kept) if kept.exists() else {}
             if "original" in found and "reconstruction" in found:
                 for which in ("original", "reconstruction"):
                     arrays[f"{protocol.id}|{name}|{which}"] = found[which]
             elif found:
                 pair = load_moments(kept)
-                key = ("distribution", run.record["data"]["name"], DISTANCES[name], protocol.id)
+                key = (TASK, run.record["data"]["name"], metrics[name].name, protocol.id)
                 moments[key] = frechet_distance(pair["original"], pair["reconstruction"])
             if "original" in found or _has_reason(run, protocol, name):
                 ready.append(name)
@@ -105,9 +105,9 @@ def key_of(row: Mapping[str, Any]) -> Key:
 
 def _extractors(run: Run, protocol: Protocol) -> list[str]:
     """The protocol's own, and those whose distances the results name besides."""
-    shown = {row["metric"] for row in run.results if row["protocol"] == protocol.id and row["task"] == "distribution"}
+    shown = {row["metric"] for row in run.results if row["protocol"] == protocol.id and row["task"] == TASK}
     own = protocol.distribution.extractors
-    return [*own, *(name for name, metric in DISTANCES.items() if metric in shown and name not in own)]
+    return [*own, *(name for name, metric in distances().items() if metric.name in shown and name not in own)]
 
 
 def _has_reason(run: Run, protocol: Protocol, name: str) -> bool:

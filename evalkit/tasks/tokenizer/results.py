@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,56 +9,47 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evalkit.metrics.base import Estimate
-from evalkit.metrics.codes import code_use
-from evalkit.metrics.psnr import psnr, target_range
-from evalkit.metrics.ssim import SMALLEST_MS_SSIM
+from evalkit.metrics.metric import Metric, Parts
+from evalkit.metrics.registry import of_task
+from evalkit.metrics.text_rates import ERROR, RECONSTRUCTION
 from evalkit.protocols import Protocol
 from evalkit.runs.store import Result, RunStore
-from evalkit.stats.intervals import log_mean_interval, mean_interval, transform
-from evalkit.tasks.tokenizer.details import detail_results, speaks_of_detail
-from evalkit.tasks.tokenizer.distances import distribution_results, infinity_results
-from evalkit.tasks.tokenizer.faces import face_results, speaks_of_faces
-from evalkit.tasks.tokenizer.numbers import measured, unavailable
-from evalkit.tasks.tokenizer.shift import COLUMNS as SHIFT
-from evalkit.tasks.tokenizer.survival import COLUMNS as SURVIVAL
+from evalkit.stats.intervals import mean_interval
+from evalkit.tasks.tokenizer.distances import INFINITE, distribution_results, infinity_results, stored_features
+from evalkit.tasks.tokenizer.distances import TASK as DISTRIBUTION
+from evalkit.tasks.tokenizer.numbers import aggregated, measured
 from evalkit.tasks.tokenizer.texts import text_results
 
 if TYPE_CHECKING:
     from evalkit.tasks.tokenizer.job import TokenizerJob
 
-_CONTINUOUS = "continuous codes have no identity that could survive"
-NO_CODES = {
-    **dict.fromkeys(SURVIVAL, _CONTINUOUS),
-    "shift_psnr": "no image could be moved and encoded again",
-    "shift_codes": "only codes that are one for each cell of a grid can move with the image",
-}
-TOO_SMALL = f"MS-SSIM has five scales and needs sides of at least {SMALLEST_MS_SSIM} px; the scored images are smaller"
-IMAGE_TASKS = ("reconstruction", "detail", "text")
+RECONSTRUCTION_TASK, DETAIL, TEXT, CODES = "reconstruction", "detail", "text", "codes"
+IMAGE_TASKS = (RECONSTRUCTION_TASK, DETAIL, TEXT)
+MODEL_TASKS = ("survival", "shift")
 
 
 def fold_results(store: RunStore, keys: Sequence[str], samples: pa.Table, job: TokenizerJob) -> list[Result]:
     """All results of the run, in the order of protocols, data sets and metrics."""
     results: list[Result] = []
+    tasks, name = job.judges.tasks, job.images.name
     for feed in job.feeds:
         protocol = feed.protocol
         mine = samples.filter(pc.equal(samples["protocol"], protocol.id))
         good = mine.filter(pc.is_null(mine["error"]))
         for given, dataset, part in _parts(good, job):
-            task = given or ("reconstruction" if "reconstruction" in job.judges.tasks else "text")
-            if task in job.judges.tasks:
-                results += _image_results(task, dataset, part, protocol, job)
-            if speaks_of_detail(job.judges.tasks, protocol, given):
-                results += detail_results(dataset, part, protocol, job.options.seed)
-            if speaks_of_faces(job.judges.tasks, protocol, given):
-                results += face_results(dataset, part, protocol, job.options.seed)
-        if "distribution" in job.judges.tasks:
-            results += distribution_results(store, keys, protocol, job, good.num_rows)
-        if "fid-infinity" in job.judges.tasks:
-            results += infinity_results(store, keys, protocol, job, good.num_rows)
-        results += _model_results(store, keys, protocol, job, good)
-        if "codes" in job.judges.tasks:
-            results += _code_results(store, keys, protocol, job, good)
+            results += _part_results(given, dataset, Parts(part, protocol, job.options.seed), job)
+        extractors = job.judges.extractors_of(protocol)
+        features = stored_features(store, keys, protocol, extractors)
+        counts = _counts(store, keys, protocol) if CODES in tasks else None
+        whole = Parts(good, protocol, job.options.seed, features, counts)
+        if DISTRIBUTION in tasks:
+            results += distribution_results(store, name, extractors, whole, job.judges.unavailable)
+        if INFINITE in tasks:
+            results += infinity_results(name, whole, job.judges.unavailable)
+        for task in (each for each in MODEL_TASKS if each in tasks):
+            results += _model_results(task, store, keys, whole, job)
+        if CODES in tasks:
+            results += [row for metric in of_task(CODES) for row in aggregated(CODES, name, metric, whole)]
     return results
 
 
@@ -79,86 +69,60 @@ def _same(column: pa.ChunkedArray, value: str | None) -> Any:
     return pc.is_null(column) if value is None else pc.fill_null(pc.equal(column, value), False)
 
 
-def _image_results(task: str, dataset: str, part: pa.Table, protocol: Protocol, job: TokenizerJob) -> Iterator[Result]:
-    """Pixel metrics, and text where it was read or should have been."""
-    yield from _pixel_results(task, dataset, part, protocol, job)
-    read = part["text_reconstruction"].null_count < part.num_rows
-    reason = job.judges.unavailable.get("text")
+def _part_results(given: str | None, dataset: str, parts: Parts, job: TokenizerJob) -> Iterator[Result]:
+    """Pixel metrics, text where it was read or should have been, and fine detail, of images of the task `given`."""
+    tasks, unavailable = job.judges.tasks, job.judges.unavailable
+    task = given or (RECONSTRUCTION_TASK if RECONSTRUCTION_TASK in tasks else TEXT)
+    if task in tasks:
+        for metric in _taken(RECONSTRUCTION_TASK, parts, given):
+            missing = next((unavailable[need] for need in metric.needs if need in unavailable), None)
+            yield from aggregated(task, dataset, metric, parts, missing)
+        yield from _text(task, dataset, parts, unavailable.get(TEXT))
+    if DETAIL in tasks:
+        for metric in _taken(DETAIL, parts, given):
+            yield from aggregated(DETAIL, dataset, metric, parts)
+
+
+def _taken(task: str, parts: Parts, given: str | None) -> list[Metric]:
+    """The metrics of a section that the protocol takes of such images, and whose columns the rows have."""
+    names = set(parts.rows.column_names)
+    mine = [metric for metric in of_task(task) if metric.under(parts.protocol) and metric.images(given)]
+    return [metric for metric in mine if all(column.name in names for column in metric.columns)]
+
+
+def _text(task: str, dataset: str, parts: Parts, reason: str | None) -> Iterator[Result]:
+    read = not parts.empty(RECONSTRUCTION)
     if not read and reason is None:
-        reason = next((said for said in part["text_error"].to_pylist() if said), None)
-    if read or (task == "text" and reason is not None):
-        yield from text_results(dataset, part, protocol, None if read else reason, job.options.seed)
-
-
-def _pixel_results(task: str, dataset: str, part: pa.Table, protocol: Protocol, job: TokenizerJob) -> Iterator[Result]:
-    seed = job.options.seed
-
-    def mean(metric: str) -> Estimate:
-        return mean_interval(_floats(part, metric), method="mean", seed=seed)
-
-    def result(metric: str, estimate: Estimate) -> Result:
-        return measured(task, dataset, metric, estimate, protocol)
-
-    if protocol.psnr.aggregate == "mean":
-        yield result("psnr", mean("psnr"))
-    else:
-        yield result("psnr", _pooled(part, protocol, log_mean_interval(_floats(part, "mse"))))
-    yield result("ssim", mean("ssim"))
-    ms_ssim = mean("ms_ssim")
-    small = part.num_rows > 0 and math.isnan(ms_ssim.value)
-    yield unavailable(task, dataset, "ms_ssim", protocol, TOO_SMALL) if small else result("ms_ssim", ms_ssim)
-    for net in protocol.lpips.nets:
-        metric = f"lpips_{net}"
-        reason = job.judges.unavailable.get(metric)
-        yield unavailable(task, dataset, metric, protocol, reason) if reason else result(metric, mean(metric))
-    if part["bpp"].null_count < part.num_rows:
-        yield result("bpp", mean("bpp"))
-
-
-def _pooled(part: pa.Table, protocol: Protocol, error: Estimate) -> Estimate:
-    """PSNR of the mean squared error; the interval is that of the error, carried through the logarithm."""
-    peak = 1.0
-    if protocol.psnr.data_range == "targets" and part.num_rows:
-        peak = target_range(_floats(part, "target_low"), _floats(part, "target_high"))
-    return transform(error, lambda mean_error: psnr(mean_error, peak), "10 log10(peak² / mean error)")
+        reason = next((said for said in parts.rows[ERROR].to_pylist() if said), None)
+    if read or (task == TEXT and reason is not None):
+        yield from text_results(dataset, parts, None if read else reason)
 
 
 def _model_results(
-    store: RunStore, keys: Sequence[str], protocol: Protocol, job: TokenizerJob, good: pa.Table
+    task: str, store: RunStore, keys: Sequence[str], whole: Parts, job: TokenizerJob
 ) -> Iterator[Result]:
     """Survival and shift consistency: over all codes, and where there are scales or bits, for each of them."""
-    wanted = [("survival", SURVIVAL), ("shift", SHIFT)]
-    for task, metric in ((task, metric) for task, metrics in wanted if task in job.judges.tasks for metric in metrics):
-        if good[metric].null_count < good.num_rows:
-            estimate = mean_interval(_floats(good, metric), method="mean", seed=job.options.seed)
-            yield measured(task, job.images.name, metric, estimate, protocol)
-        else:
-            yield unavailable(task, job.images.name, metric, protocol, NO_CODES[metric])
+    for metric in _taken(task, whole, None):
+        yield from aggregated(task, job.images.name, metric, whole)
         for part in ("scale", "bit"):
-            stem = f"{protocol.id}|{metric}|{part}"
+            stem = f"{whole.protocol.id}|{metric.name}|{part}"
             found = [arrays[stem] for key in keys if stem in (arrays := store.arrays(key))]
             shares = np.concatenate(found) if found else np.zeros((0, 0))
             for number in range(shares.shape[1]):
                 name = f"{job.images.name}[{part} {number + 1} of {shares.shape[1]}]"
-                estimate = mean_interval(shares[:, number], method="mean", seed=job.options.seed)
-                yield measured(task, name, metric, estimate, protocol)
+                estimate = mean_interval(shares[:, number], method="mean", seed=whole.seed)
+                yield measured(task, name, metric, estimate, whole.protocol)
 
 
-def _code_results(
-    store: RunStore, keys: Sequence[str], protocol: Protocol, job: TokenizerJob, good: pa.Table
-) -> Iterator[Result]:
+def _counts(store: RunStore, keys: Sequence[str], protocol: Protocol) -> Any:
+    """How often each code occurs in the shards, which statistics/ keeps; None where codes are not counted."""
     counts: Any = None
     for key in keys:
         tally = store.arrays(key).get(f"{protocol.id}|codes")
         counts = tally if counts is None else counts if tally is None else counts + tally
     if counts is None or not counts.sum():
-        return
+        return None
     folder = store.path / "statistics"
     folder.mkdir(exist_ok=True)
     np.savez_compressed(folder / f"{protocol.id}-codes.npz", counts=counts)
-    for metric, estimate in code_use(counts, good.num_rows).items():
-        yield measured("codes", job.images.name, metric, estimate, protocol)
-
-
-def _floats(part: pa.Table, column: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.asarray(part[column].to_numpy(zero_copy_only=False), np.float64)
+    return counts

@@ -12,10 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from evalkit.metrics.psnr import psnr
+from evalkit.metrics.shift import PIXELS, SHIFT_CODES, SHIFT_PSNR, moved_share
 from evalkit.tokenizers.base import Codes, Tokenizer
-
-PIXELS = 4
-COLUMNS = ("shift_psnr", "shift_codes")
 
 
 def shift(model: Tokenizer, x: Tensor, codes: Codes, decoded: Tensor, seed: int) -> list[dict[str, float | None]]:
@@ -24,7 +22,10 @@ def shift(model: Tokenizer, x: Tensor, codes: Codes, decoded: Tensor, seed: int)
     still, again = (_bytes(each) for each in (decoded[:, :, :-PIXELS, :-PIXELS], moved[:, :, PIXELS:, PIXELS:]))
     errors = ((still - again) / 255).square().flatten(1).mean(1)
     shares = _moved_codes(model, x, codes)
-    return [dict(zip(COLUMNS, (psnr(float(e)), s), strict=True)) for e, s in zip(errors, shares, strict=True)]
+    return [
+        {SHIFT_PSNR.name: psnr(float(error)), SHIFT_CODES.name: share}
+        for error, share in zip(errors, shares, strict=True)
+    ]
 
 
 def moved_by(x: Tensor, pixels: int) -> Tensor:
@@ -47,9 +48,8 @@ def _moved_codes(model: Tokenizer, x: Tensor, codes: Codes) -> list[float | None
         return [None] * len(codes)
     again = model.encode(moved_by(x, model.multiple))
     rows, columns = height // model.multiple, width // model.multiple
-    before, after = (each.values.cpu().reshape(len(codes), rows, columns, -1) for each in (codes, again))
-    same = (before[:, :-1, :-1] == after[:, 1:, 1:]).all(-1)
-    return [float(share) for share in same.flatten(1).double().mean(1)]
+    before, after = (each.values.cpu().numpy().reshape(len(codes), rows, columns, -1) for each in (codes, again))
+    return list(moved_share(before, after))
 
 
 def _bytes(x: Tensor) -> Tensor:

@@ -1,24 +1,20 @@
-"""Token survival: do the codes of an image come back when its reconstruction is encoded again?
-
-It bounds what any watermark in the codes can reach: a code that does not survive an 8-bit file carries no mark.
-"""
+"""Re-tokenization consistency of a model: its reconstructions encoded again, as they are, as 8-bit files and as JPEG."""
 
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
 
+from evalkit.metrics import survival as metric
+from evalkit.metrics.survival import Shares
 from evalkit.tokenizers.base import Codes, Tokenizer
 
 JPEG_QUALITY = 75
-COLUMNS = ("survival_exact", "survival_8bit", "survival_jpeg75")
-Shares = npt.NDArray[np.float64]
+COLUMNS = tuple(each.name for each in metric.DECLARED)
 
 
 def survival(model: Tokenizer, codes: Codes, decoded: Tensor) -> list[dict[str, float | Shares | None]]:
@@ -45,28 +41,17 @@ def survival(model: Tokenizer, codes: Codes, decoded: Tensor) -> list[dict[str, 
 
 def agreement(a: Codes, b: Codes) -> list[float]:
     """Share of equal codes (bits, where codes are bits) of each image; what only one of them has counts as different."""
-    x, y = a.values.cpu(), b.values.cpu()
-    if a.bits is not None:
-        return [float(same) for same in (x == y).flatten(1).double().mean(1)]
-    width = max(x.shape[1], y.shape[1])
-    x, y = (torch.nn.functional.pad(v, (0, width - v.shape[1]), value=-1) for v in (x, y))
-    present = (x >= 0) | (y >= 0)
-    return [float(same) for same in ((x == y) & present).sum(1) / present.sum(1).clamp(min=1)]
+    return metric.agreement(a.values.cpu().numpy(), b.values.cpu().numpy())
 
 
 def agreement_by_part(a: Codes, b: Codes, bits_of_index: int | None = None) -> dict[str, list[Shares]]:
     """`scale`: shares of equal codes in each scale; `bit`: shares of equal values of each bit; where codes have such."""
-    x, y = a.values.cpu(), b.values.cpu()
+    x, y = a.values.cpu().numpy(), b.values.cpu().numpy()
     found: dict[str, list[Shares]] = {}
     if len(a.scale_lengths) > 1:
-        same = (x == y) if x.ndim == 2 else (x == y).double().mean(2)
-        scales = torch.split(same.double(), list(a.scale_lengths), dim=1)
-        found["scale"] = _rows(torch.stack([each.mean(1) for each in scales], 1))
-    if a.bits is None and bits_of_index:
-        places = torch.arange(bits_of_index)
-        x, y = ((v[..., None] >> places) & 1 for v in (x, y))
+        found["scale"] = list(metric.agreement_by_scale(x, y, a.scale_lengths))
     if a.bits is not None or bits_of_index:
-        found["bit"] = _rows((x == y).double().mean(1))
+        found["bit"] = list(metric.agreement_by_bit(x, y, None if a.bits is not None else bits_of_index))
     return found
 
 
@@ -78,7 +63,3 @@ def through_jpeg(pictures: Tensor, quality: int = JPEG_QUALITY) -> Tensor:
         Image.fromarray(np.ascontiguousarray(each)).save(buffer, format="JPEG", quality=quality)
         done.append(np.array(Image.open(buffer).convert("RGB"), dtype=np.uint8))
     return torch.from_numpy(np.stack(done)).permute(0, 3, 1, 2)
-
-
-def _rows(shares: Tensor) -> list[Any]:
-    return list(shares.numpy())

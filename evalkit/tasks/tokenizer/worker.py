@@ -13,6 +13,7 @@ from evalkit.images.encode import png_bytes
 from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 from evalkit.jobs.job import Shard, Worker
 from evalkit.jobs.timers import Timers
+from evalkit.metrics.rate import BPP, bits_per_pixel
 from evalkit.runs.store import ShardOutput
 from evalkit.tasks.tokenizer.evaluators import Judges
 from evalkit.tasks.tokenizer.forward import Forward, Output
@@ -157,7 +158,7 @@ def _row(sample: Sample, feed: Feed, output: Output, fed: Pixels) -> dict[str, A
         "height": int(sample.image.shape[0]),
         "width": int(sample.image.shape[1]),
         "codes": output.codes,
-        "bpp": None if output.bits is None else output.bits / (fed.shape[0] * fed.shape[1]),
+        BPP.name: None if output.bits is None else bits_per_pixel(output.bits, *fed.shape[:2]),
     }
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from evalkit.errors import EvalkitError
 from evalkit.images.decode import decode_image
 from evalkit.images.sample import Pixels, Sample, Unreadable
-from evalkit.metrics.psnr import mse
+from evalkit.metrics.psnr import PSNR, mse
 from evalkit.watermark.attacks.base import Attack, File, seed_of
 
 SCHEMA = pa.schema(
@@ -27,7 +27,7 @@ SCHEMA = pa.schema(
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("changed", pa.bool_()),
-        ("psnr", pa.float64()),  # dB against the image before; null where it is equal, or of another size
+        (PSNR.name, pa.float64()),  # dB against the image before; null where it is equal, or of another size
         ("error", pa.string()),
     ]
 )
@@ -76,7 +76,7 @@ def _row(attack: Attack, sample: Sample, file: File, path: str, seed: int) -> di
         "width": after.shape[1],
         "height": after.shape[0],
         "changed": not (same and np.array_equal(after, sample.image)),
-        "psnr": _psnr(sample.image, after) if same else None,
+        PSNR.name: _psnr(sample.image, after) if same else None,
         "error": None,
     }
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import Markup
 
+from evalkit.metrics.watermark import DETECTED_SHARE, EXPECTED_FALSE, P_EXCESS, P_EXCESS_P
 from evalkit.pages.html import write_run_page
 from evalkit.runs.store import Run
 from evalkit.text import counted, number_text
@@ -50,12 +51,12 @@ def verdict_line(run: Run) -> str:
     told, counts = run.record["detection"], run.record["detection"]["counts"]
     rule, n = told["rule"], run.record["data"]["n"] - counts["error"]
     value = {row["metric"]: row for row in run.results}
-    share = value["detected_share"]
+    share = value[DETECTED_SHARE.name]
     if not n:
         return f"None of {counted(run.record['data']['n'], 'image')} could be read."
     line = f"The mark of key {_keys(run)} was detected in {counts['detected']:,} of {counted(n, 'image')}"
     line += f" ({100 * share['value']:.1f} %, 95 % interval {100 * share['low']:.1f} to {100 * share['high']:.1f})"
-    expected = number_text(value["expected_false_positives"]["value"])
+    expected = number_text(value[EXPECTED_FALSE.name]["value"])
     if rule["fdr"] is None:
         line += f", at p up to {rule['alpha']:g}; without any marked image about {expected} would be."
     else:
@@ -103,8 +104,8 @@ def _tiles(run: Run) -> list[dict[str, str]]:
         {"name": "Inconclusive", "value": f"{counts['inconclusive']:,}", "about": "too few different codes"},
         {"name": "Errors", "value": f"{counts['error']:,}", "about": "could not be read"},
     ]
-    if "expected_false_positives" in value:
-        expected = value["expected_false_positives"]
+    if EXPECTED_FALSE.name in value:
+        expected = value[EXPECTED_FALSE.name]
         found = next(row for row in run.results if row["metric"].startswith("discoveries"))
         tiles.append({"name": "Expected by chance", "value": number_text(expected["value"]), "about": expected["unit"]})
         about = f"of {counts['hypotheses']:,}, FDR {found['metric'].rpartition('_')[2]}"
@@ -158,9 +159,9 @@ def _tests(told: dict[str, Any], good: pa.Table) -> str:
 
 
 def _uniformity(value: dict[str, Any]) -> str:
-    if "p_excess_ks" not in value:
+    if P_EXCESS.name not in value:
         return ""
-    excess, p = value["p_excess_ks"]["value"], value["p_excess_ks_p"]["value"]
+    excess, p = value[P_EXCESS.name]["value"], value[P_EXCESS_P.name]["value"]
     return (
         f"Uniformity: p-values lie below their expectation by at most {number_text(excess)} (one-sided "
         f"Kolmogorov-Smirnov, p {number_text(p)}). In a folder without marked images an excess is a warning about this "

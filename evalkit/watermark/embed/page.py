@@ -10,22 +10,12 @@ from markupsafe import Markup
 
 from evalkit.jobs.spec import Spec
 from evalkit.pages.html import run_page
+from evalkit.pages.labels import metric_label
 from evalkit.runs.store import Run
 from evalkit.watermark.embed.worker import BOOST
 
 FAILED = 50
 STRIP = ".strip{width:100%;max-width:64rem;image-rendering:pixelated}"
-WORDS = {
-    "exchanged": "codes exchanged",
-    "green_embedded": "green codes, embedded",
-    "green_read_back": "green codes, read back from the image",
-    "psnr_input": "PSNR to the input",
-    "ssim_input": "SSIM to the input",
-    "psnr_reconstruction": "PSNR to the plain reconstruction",
-    "ssim_reconstruction": "SSIM to the plain reconstruction",
-    "psnr_reconstruction_input": "PSNR of the plain reconstruction to the input",
-    "ssim_reconstruction_input": "SSIM of the plain reconstruction to the input",
-}
 
 
 def page(run: Run, spec: Spec) -> str:
@@ -33,7 +23,7 @@ def page(run: Run, spec: Spec) -> str:
     bad = run.samples.filter(pc.is_valid(run.samples["error"]))
     content = {
         "record": run.record,
-        "results": [{**row, "words": WORDS[row["metric"]]} for row in run.results],
+        "results": [{**row, "words": metric_label(row["metric"])} for row in run.results],
         "strips": _strips(run),
         "marked": run.samples.num_rows - bad.num_rows,
         "failed": bad.num_rows,

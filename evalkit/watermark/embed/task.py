@@ -13,6 +13,7 @@ from evalkit.images import open_images
 from evalkit.jobs.checks import Checks
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
+from evalkit.metrics.watermark import EMBEDDED
 from evalkit.runs.shards import Parts
 from evalkit.runs.store import Result, Run
 from evalkit.stats.intervals import mean_interval
@@ -24,18 +25,6 @@ from evalkit.watermark.embed.rows import SCHEMA
 from evalkit.watermark.embed.worker import EmbedWorker
 from evalkit.watermark.methods.files import NAME, mark_json
 from evalkit.watermark.shipped import opened_mark, opened_tokenizer
-
-RESULTS = {  # columns whose means are results: (unit, better)
-    "exchanged": ("", "lower"),
-    "green_embedded": ("", "higher"),
-    "green_read_back": ("", "higher"),
-    "psnr_input": ("dB", "higher"),
-    "ssim_input": ("", "higher"),
-    "psnr_reconstruction": ("dB", "higher"),
-    "ssim_reconstruction": ("", "higher"),
-    "psnr_reconstruction_input": ("dB", "higher"),
-    "ssim_reconstruction_input": ("", "higher"),
-}
 
 
 class EmbedTask(Task):
@@ -112,15 +101,15 @@ def nudge_of(said: Mapping[str, Any]) -> Nudge | None:
 
 
 def _results(name: str, parts: Parts) -> Iterator[Result]:
-    columns: dict[str, list[np.ndarray[Any, np.dtype[np.float64]]]] = {metric: [] for metric in RESULTS}
+    columns: dict[str, list[np.ndarray[Any, np.dtype[np.float64]]]] = {metric.name: [] for metric in EMBEDDED}
     for table in parts.tables():
-        for metric, found in columns.items():
-            found.append(table[metric].to_numpy(zero_copy_only=False).astype(np.float64))
-    for metric, (unit, better) in RESULTS.items():
-        values = np.concatenate([*columns[metric], np.zeros(0)])
+        for column, found in columns.items():
+            found.append(table[column].to_numpy(zero_copy_only=False).astype(np.float64))
+    for metric in EMBEDDED:
+        values = np.concatenate([*columns[metric.name], np.zeros(0)])
         if np.isfinite(values).any():
-            e = mean_interval(values)
-            yield Result("watermark", name, metric, e.value, e.low, e.high, e.method, e.n, unit, better, "")
+            e, told = mean_interval(values), (metric.unit, metric.better, "")
+            yield Result("watermark", name, metric.name, e.value, e.low, e.high, e.method, e.n, *told)
 
 
 EMBED = EmbedTask()

@@ -12,8 +12,9 @@ from evalkit.encoders.perceptual.lpips import SMALLEST
 from evalkit.encoders.registry import load_lpips
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
-from evalkit.metrics.psnr import mse, psnr
-from evalkit.metrics.ssim import ssim
+from evalkit.metrics.psnr import PSNR, mse, psnr
+from evalkit.metrics.ssim import SSIM, ssim
+from evalkit.watermark.robustness.summary import LPIPS, QUALITY
 
 BEST = 100.0  # dB for equal images, whose ratio is infinite
 
@@ -34,14 +35,14 @@ class Quality:
         rows: list[dict[str, float | None]] = []
         for a, b in zip(before, after, strict=True):
             if a.shape != b.shape:
-                rows.append({"psnr": None, "ssim": None, "lpips": None})
+                rows.append(dict.fromkeys(QUALITY))
                 continue
             error = mse(a, b)
             rows.append(
                 {
-                    "psnr": BEST if error == 0 else min(psnr(error), BEST),
-                    "ssim": ssim(a, b) if min(a.shape[:2]) >= 11 else None,
-                    "lpips": None,
+                    PSNR.name: BEST if error == 0 else min(psnr(error), BEST),
+                    SSIM.name: ssim(a, b) if min(a.shape[:2]) >= 11 else None,
+                    LPIPS: None,
                 }
             )
         self._add_lpips(before, after, rows)
@@ -51,7 +52,9 @@ class Quality:
         self, before: Sequence[Pixels], after: Sequence[Pixels], rows: Sequence[dict[str, float | None]]
     ) -> None:
         alike = [
-            i for i, row in enumerate(rows) if row["psnr"] is not None and min(before[i].shape[:2]) >= SMALLEST["alex"]
+            i
+            for i, row in enumerate(rows)
+            if row[PSNR.name] is not None and min(before[i].shape[:2]) >= SMALLEST["alex"]
         ]
         if self.lpips is None or not alike:
             return
@@ -61,4 +64,4 @@ class Quality:
         )
         found = self.lpips.distance(x, y).tolist()
         for i, value in zip(alike, found, strict=True):
-            rows[i]["lpips"] = float(value)
+            rows[i][LPIPS] = float(value)

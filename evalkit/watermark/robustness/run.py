@@ -23,7 +23,7 @@ from evalkit.watermark.attacks.base import Attack, seed_of
 from evalkit.watermark.identity import PREPARE
 from evalkit.watermark.robustness.contenders import Contender
 from evalkit.watermark.robustness.quality import Quality
-from evalkit.watermark.robustness.summary import LEVELS, csv_text, summarised
+from evalkit.watermark.robustness.summary import LEVELS, QUALITY, csv_text, summarised
 
 BATCH = 16  # images that are attacked together
 PLAIN = "unmarked"
@@ -221,7 +221,7 @@ def _embedding(
         for part in _parts(list(plain)):
             costs += quality.measure([_pixels(plain[id]) for id in part], [_pixels(sets[each.name][id]) for id in part])
         row: dict[str, Any] = {"contender": each.name, "pictures": len(costs)}
-        for metric in ("psnr", "ssim", "lpips"):
+        for metric in QUALITY:
             values = [value for cost in costs if (value := cost[metric]) is not None]
             row[metric] = sum(values) / len(values) if values else None
         rows.append(row)

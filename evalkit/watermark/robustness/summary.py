@@ -12,12 +12,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
+from evalkit.metrics.psnr import PSNR
+from evalkit.metrics.ssim import SSIM
+from evalkit.metrics.watermark import AUC
 from evalkit.stats.intervals import clopper_pearson
 from evalkit.watermark.robustness.contenders import Contender
 
 Floats = npt.NDArray[np.float64]
+LPIPS = "lpips"
+QUALITY = (PSNR.name, SSIM.name, LPIPS)
 LEVELS = (1e-2, 1e-3, 1e-6)
-METRICS = ("psnr", "ssim", "lpips")
 
 
 def summarised(
@@ -28,7 +32,7 @@ def summarised(
     for each in contenders:
         marked, plain = scores[each.name]["marked"], scores[each.name]["unmarked"]
         found = rates(_column(marked, "log_p"), _column(plain, "log_p"), levels)
-        quality = {metric: _mean(marked, metric) for metric in METRICS}
+        quality = {metric: _mean(marked, metric) for metric in QUALITY}
         rows.append({"contender": each.name, "attack": attack, **found, **quality})
     return rows
 
@@ -39,7 +43,7 @@ def rates(marked: Floats, plain: Floats, levels: Sequence[float] = LEVELS) -> di
     `marked`, `plain`: natural logs of p. The level is the exact p's own promise; fpr says what became of it here. `auc`:
     chance that a marked image has the smaller p, ties half; nan without either.
     """
-    row: dict[str, Any] = {"marked": len(marked), "unmarked": len(plain), "auc": auc(marked, plain)}
+    row: dict[str, Any] = {"marked": len(marked), "unmarked": len(plain), AUC.name: auc(marked, plain)}
     for level in levels:
         for name, values in (("tpr", marked), ("fpr", plain)):
             hits = int((values <= math.log(level)).sum())

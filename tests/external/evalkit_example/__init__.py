@@ -1,1 +1,1 @@
-"""What another package adds to evalkit: a tokenizer, an encoder and a prompt suite, each found by its entry point."""
+"""What another package adds to evalkit: a tokenizer, a metric, an encoder and a prompt suite, each found by its entry point."""

@@ -12,7 +12,7 @@ from evalkit.encoders.registry import ENCODERS, encoder_entry, encoder_names, lo
 from evalkit.errors import EvalkitError
 
 LISTED = tomllib.loads((files("evalkit.encoders") / "encoders.toml").read_text(encoding="utf-8"))
-KINDS = {name: kind for kind, part in LISTED.items() if kind != "patterns" for name in part}
+KINDS = {name: kind for kind, part in LISTED.items() if kind not in ("aliases", "patterns") for name in part}
 
 
 def test_names_are_listed_and_resolved_without_importing_a_network():
@@ -26,7 +26,16 @@ def test_names_are_listed_and_resolved_without_importing_a_network():
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split("\n")
     assert said[0].split() == ["evalkit.encoders.faces.detect", "evalkit.encoders.faces.yunet"]
-    contracts = ("base", "faces", "faces.face", "registry")
+    contracts = (
+        "base",
+        "detectors",
+        "detectors.base",
+        "detectors.detection",
+        "detectors.rle",
+        "faces",
+        "faces.face",
+        "registry",
+    )
     assert said[1].split() == [f"evalkit.encoders.{name}" for name in contracts]
 
 

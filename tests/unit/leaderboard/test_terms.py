@@ -50,7 +50,7 @@ def test_a_record_that_says_nothing_has_terms_too():
         ({"n": 12, "samples": "other"}, ["n"]),
         ({"data": "d2"}, ["digest of the data"]),
         ({"rules": "p2"}, ["rules of the protocol (sha256)"]),
-        ({"judges": "lpips_vgg w9"}, ["weights that judge"]),
+        ({"judges": "lpips_vgg w9"}, ["weights of evaluator networks"]),
         ({"samples": "s2"}, ["measured samples (sha256 of their ids)"]),
         ({}, []),
     ],

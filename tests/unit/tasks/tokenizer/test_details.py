@@ -5,12 +5,13 @@ import pytest
 
 from evalkit.images import open_images
 from evalkit.jobs.job import RunOptions
-from evalkit.metrics.catalog import METRICS
-from evalkit.metrics.detail import detail_scores
+from evalkit.metrics.detail import DECLARED, detail_columns, detail_scores
+from evalkit.metrics.metric import Pair
 from evalkit.protocols import load_protocol
 from evalkit.tasks.tokenizer import evaluate_tokenizer
-from evalkit.tasks.tokenizer.details import COLUMNS, detail_columns, speaks_of_detail
-from evalkit.tasks.tokenizer.rows import SCHEMA
+from evalkit.tasks.tokenizer.rows import schema
+
+COLUMNS = tuple(metric.name for metric in DECLARED)
 
 
 @pytest.fixture(autouse=True)
@@ -57,16 +58,15 @@ def test_protocols_that_remake_papers_have_no_detail_scores(tmp_path):
     run = evaluate("sample/textures", tmp_path / "r", "detail", protocols=("evalkit-1", "vtbench-2025"))
     mine = {row["protocol"] for row in run.results if row["metric"] in COLUMNS}
     assert mine == {"evalkit-1"}
-    assert not speaks_of_detail(frozenset({"detail"}), load_protocol("llamagen-2024"), None)
+    assert not any(metric.under(load_protocol("llamagen-2024")) for metric in DECLARED)
 
 
-def test_columns_are_the_scores_of_the_pair_and_are_in_schema_and_catalog():
+def test_columns_are_the_scores_of_the_pair_and_are_in_the_schema():
     x, y = (sample.image[:128, :128] for sample in open_images("sample/photos").read(0, 2))
-    found = detail_columns(x, y)
+    found = detail_columns(Pair(x, y, load_protocol("evalkit-1")))
     assert tuple(found) == COLUMNS
     assert found["hf_energy"] == detail_scores(x, y).hf_energy
-    assert set(COLUMNS) <= set(SCHEMA.names)
-    assert set(COLUMNS) <= set(METRICS)
+    assert set(COLUMNS) <= set(schema().names)
 
 
 def test_flat_pictures_say_that_there_is_nothing_to_measure(tmp_path):

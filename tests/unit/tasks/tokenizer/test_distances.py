@@ -13,13 +13,12 @@ from evalkit.encoders.registry import ENCODERS, Entry, encoder_names, load_extra
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.jobs.job import RunOptions
-from evalkit.metrics.catalog import METRICS
 from evalkit.metrics.fid_infinity import fid_infinity
 from evalkit.metrics.frechet import frechet_distance
 from evalkit.metrics.moments import load_moments
 from evalkit.protocols import load_protocol, protocol_ids
 from evalkit.tasks.tokenizer import evaluate_tokenizer
-from evalkit.tasks.tokenizer.distances import DISTANCES, INFINITE
+from evalkit.tasks.tokenizer.distances import INFINITE, distances
 from evalkit.tasks.tokenizer.evaluators import Judges
 
 TINY = DinoSize(width=8, layers=1, heads=2, patch=14, positions=2, registers=0, size=28, antialias=False, offset=0.1)
@@ -138,10 +137,9 @@ def test_wrong_features_are_refused_before_any_work(pictures, tmp_path):
 
 
 def test_every_extractor_has_a_distance_and_every_protocols_an_extrapolation():
-    assert set(encoder_names("features")) == set(DISTANCES)
-    assert set(DISTANCES.values()) | set(INFINITE.values()) <= set(METRICS)
+    assert set(encoder_names("features")) == set(distances())
     for id in protocol_ids():
-        assert set(load_protocol(id).distribution.extractors) <= set(INFINITE)
+        assert set(load_protocol(id).distribution.extractors) <= set(distances(INFINITE))
 
 
 def test_the_extrapolation_of_a_run_is_that_of_its_features(pictures, tmp_path):

@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 
-from evalkit.encoders.registry import load_faces
 from evalkit.images import open_images
 from evalkit.jobs.job import RunOptions
-from evalkit.metrics.catalog import METRICS
+from evalkit.metrics.faces import DECLARED, DETECTOR, face_columns
+from evalkit.metrics.metric import Pair as Compared
 from evalkit.protocols import load_protocol
 from evalkit.tasks.tokenizer import evaluate_tokenizer
-from evalkit.tasks.tokenizer.faces import COUNTS, SCORES, face_columns, speaks_of_faces
-from evalkit.tasks.tokenizer.rows import SCHEMA
+from evalkit.tasks.tokenizer.evaluators import Judges
+from evalkit.tasks.tokenizer.rows import schema
+from evalkit.tasks.tokenizer.worker import Pair
 
-RESULTS = (*SCORES, "face_recall")
+RESULTS = tuple(metric.name for metric in DECLARED)
 
 
 @pytest.fixture(autouse=True)
@@ -59,19 +60,23 @@ def test_only_evalkits_own_protocol_and_the_task_detail_speak_of_faces(tmp_path)
     run = evaluate("sample/photos", tmp_path / "r", "reconstruction")
     assert run.samples["faces"].null_count == 3
     assert "faces yunet-s" not in run.record["judges"]["weights"]
-    assert not speaks_of_faces(frozenset({"detail"}), load_protocol("vtbench-2025"), None)
-    assert speaks_of_faces(frozenset({"detail"}), load_protocol("evalkit-1"), None)
+    for metric in DECLARED:
+        assert metric.under(load_protocol("evalkit-1"))
+        assert not metric.under(load_protocol("vtbench-2025"))
+        assert metric.images(None)
+        assert not metric.images("text")
 
 
 def test_a_face_that_was_wiped_out_is_not_found_again():
     (sample,) = open_images("sample/photos").read(0, 1)
-    finder = load_faces("cpu")
-    wiped = np.full_like(sample.image, 128)
-    row = face_columns(finder, sample.image, wiped)
-    assert (row["faces"], row["faces_found"]) == (1, 0)
-    assert face_columns(finder, wiped, sample.image)["faces"] == 0
+    wiped, protocol = np.full_like(sample.image, 128), load_protocol("evalkit-1")
+    judges = Judges([protocol], frozenset({"detail"}), "cpu")
 
+    def row(x, y):
+        seen = judges._find_faces(Pair(sample, x, y, {}))
+        return face_columns(Compared(x, y, protocol, evidence={DETECTOR: seen}))
 
-def test_columns_are_in_schema_and_catalog():
-    assert set(COUNTS + SCORES) <= set(SCHEMA.names)
-    assert set(RESULTS) <= set(METRICS)
+    found = row(sample.image, wiped)
+    assert (found["faces"], found["faces_found"]) == (1, 0)
+    assert row(wiped, sample.image)["faces"] == 0
+    assert set(found) <= set(schema().names)

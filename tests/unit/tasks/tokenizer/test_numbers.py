@@ -1,6 +1,7 @@
 import pytest
 
 from evalkit.metrics.base import Estimate
+from evalkit.metrics.registry import METRICS
 from evalkit.protocols import load_protocol
 from evalkit.tasks.tokenizer.numbers import measured
 
@@ -15,7 +16,9 @@ from evalkit.tasks.tokenizer.numbers import measured
     ],
 )
 def test_bounds_lie_in_the_range_of_the_metric(metric, bounds, stated):
-    row = measured("reconstruction", "sample", metric, Estimate(0.95, *bounds, 5, "t"), load_protocol("evalkit-1"))
+    row = measured(
+        "reconstruction", "sample", METRICS.get(metric), Estimate(0.95, *bounds, 5, "t"), load_protocol("evalkit-1")
+    )
     assert (row.low, row.high) == stated
 
 
@@ -23,7 +26,7 @@ def test_an_undefined_value_is_unavailable_with_its_reason():
     row = measured(
         "text",
         "sample",
-        "ned_truth",
+        METRICS.get("ned_truth"),
         Estimate(float("nan"), None, None, 0, "nothing to measure"),
         load_protocol("evalkit-1"),
     )
