@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import click
+
+from evalkit.cli.numbers import MOST_BATCH, THREADS
+from evalkit.images.hashing import REHASH
 
 
 class BatchSize(click.ParamType[Any]):
@@ -22,8 +26,8 @@ class BatchSize(click.ParamType[Any]):
             return value
         if value == "auto":
             return "auto"
-        if not str(value).isdigit() or int(value) < 1:
-            self.fail(f"{value!r} is not a whole number from 1, nor auto", param, ctx)
+        if not (str(value).isascii() and str(value).isdigit()) or not 1 <= int(str(value)[:9]) <= MOST_BATCH:
+            self.fail(f"{value!r} is not a whole number from 1 to {MOST_BATCH}, nor auto", param, ctx)
         return int(value)
 
 
@@ -54,6 +58,20 @@ def weights_flag(whose: str = "the model") -> Flag:
     return click.option("--weights", multiple=True, metavar="FILE|NAME=FILE|FOLDER", help=said)
 
 
+def _rehash(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """Believe no kept digest in this command, nor in the processes that it starts."""
+    if value:
+        os.environ[REHASH] = "1"
+        ctx.call_on_close(lambda: os.environ.pop(REHASH, None))
+
+
+REHASH_FLAG = click.option(
+    "--rehash",
+    is_flag=True,
+    expose_value=False,
+    callback=_rehash,
+    help="Read all data to know it again, also files whose size and times are as before.",
+)
 _FLAGS = (
     click.option("--out", type=click.Path(path_type=Path), help="Run directory [default: runs/<task>-<model>-<hash>]."),
     click.option("--limit", type=click.IntRange(min=1), help="Only the first N samples."),
@@ -72,7 +90,8 @@ _FLAGS = (
     ),
     weights_flag(),
     click.option("--compile", is_flag=True, help="Let torch compile the network: slow to start, then faster."),
-    click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Decoding threads."),
+    click.option("--threads", type=THREADS, default=2, show_default=True, help="Decoding threads."),
+    REHASH_FLAG,
     click.option("--json", "as_json", is_flag=True, help="Print results as JSON, and nothing else, on stdout."),
 )
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.options import batch_size_flag, device_flag, dtype_flag, weights_flag
+from evalkit.cli.numbers import THREADS
+from evalkit.cli.options import REHASH_FLAG, batch_size_flag, device_flag, dtype_flag, weights_flag
 
 if TYPE_CHECKING:
     from evalkit.jobs.options import BatchSize
@@ -27,12 +28,11 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, show_default=True, help="Random attacks draw from it and the image's id.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
 @batch_size_flag(8)
-@click.option(
-    "--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Decoding and attacking threads."
-)
+@click.option("--threads", type=THREADS, default=2, show_default=True, help="Decoding and attacking threads.")
 @device_flag()
 @dtype_flag()
 @weights_flag("the networks of the attacks")
+@REHASH_FLAG
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON, and nothing else, on stdout.")
 def attack(
     folder: str | None,

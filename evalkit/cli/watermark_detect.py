@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from evalkit.cli.numbers import FINITE
 from evalkit.cli.options import run_options
 from evalkit.cli.watermark_options import MarkChoice, mark_options
 from evalkit.jobs.job import RunOptions
@@ -24,9 +25,9 @@ SHOWN, FAILED = 12, 20  # rows on the terminal
 @click.option(
     "--also-key", "more_keys", multiple=True, metavar="FILE|env:NAME", help="Another key to look for; repeatable."
 )
-@click.option("--alpha", type=float, default=1e-3, show_default=True, help="Detected: a p of at most this, per image.")
+@click.option("--alpha", type=FINITE, default=1e-3, show_default=True, help="Detected: a p of at most this, per image.")
 @click.option(
-    "--fdr", type=float, help="Decide over the folder instead: at most this share of false ones among the detected."
+    "--fdr", type=FINITE, help="Decide over the folder instead: at most this share of false ones among the detected."
 )
 @click.option(
     "--search",

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.options import batch_size_flag, device_flag, dtype_flag, weights_flag
+from evalkit.cli.numbers import SIDE, Finite
+from evalkit.cli.options import REHASH_FLAG, batch_size_flag, device_flag, dtype_flag, weights_flag
 from evalkit.cli.watermark_options import MarkChoice, mark_options
 
 if TYPE_CHECKING:
@@ -38,16 +39,15 @@ if TYPE_CHECKING:
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="Where everything goes; typed again, it resumes."
 )
-@click.option(
-    "--fraction", type=click.FloatRange(0, 1, min_open=True), default=1.0, help="Share of red codes exchanged."
-)
-@click.option("--side", type=click.IntRange(min=16), help="Pixels a side of all images [default: the tokenizer's].")
+@click.option("--fraction", type=Finite(0, 1, min_open=True), default=1.0, help="Share of red codes exchanged.")
+@click.option("--side", type=SIDE, help="Pixels a side of all images [default: the tokenizer's].")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random attacks and of the peers' payload.")
 @batch_size_flag(8)
 @device_flag()
 @dtype_flag()
 @weights_flag("the tokenizer and of the networks of the attacks")
+@REHASH_FLAG
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON, and nothing else, on stdout.")
 @mark_options
 def robustness(

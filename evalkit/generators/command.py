@@ -24,6 +24,7 @@ from evalkit.errors import EvalkitError
 from evalkit.generators.base import Request
 from evalkit.generators.external import ExternalGenerator, RequestFailed, request_line
 from evalkit.generators.registry import Entry, Source
+from evalkit.jsonio import parse_json
 
 TIMEOUT = 600.0  # seconds per image
 LOG = "worker.log"
@@ -143,7 +144,7 @@ class CommandGenerator(ExternalGenerator):
             if line is None:
                 raise RequestFailed(self._death())
             try:
-                reply = json.loads(line)
+                reply = parse_json(line, "the line")
             except ValueError:
                 reply = None
             if isinstance(reply, dict) and str(reply.get("id")) == id:

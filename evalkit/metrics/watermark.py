@@ -76,6 +76,9 @@ P_MEDIAN = _declared(
     "log10_p_median", "Median log10 p", "median of log10 p over images", "", "none", low=None, high=0.0
 )
 AUC = _declared("auc", "AUC", "area under the curve of detection", "", "higher", task="watermark-robustness", high=1.0)
+CHANGED_SHARE = _declared(
+    "changed_share", "Changed share", "share of the images that an attack changed", "", "none", task="attack", high=1.0
+)
 
 EXCHANGED = _cost("exchanged", "Codes exchanged", "lower")
 GREEN_EMBEDDED = _cost("green_embedded", "Green codes, embedded")
@@ -118,6 +121,7 @@ DECLARED = (
     P_EXCESS_P,
     P_MEDIAN,
     AUC,
+    CHANGED_SHARE,
     *EMBEDDED,
 )
 DECLARED_PATTERNS = {r"discoveries_fdr_([0-9.e-]+)": discoveries}

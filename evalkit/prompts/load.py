@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from evalkit.errors import EvalkitError
-from evalkit.jsonio import canonical_json
+from evalkit.prompts.files import SUFFIXES, read_prompt_file
+from evalkit.prompts.prompt import Prompt, PromptSet
 from evalkit.registry import Registry, Table
 
+__all__ = ["SUITES", "Prompt", "PromptSet", "load_prompts", "register"]
+
 CLASSES = {"imagenet": 1000}
-KINDS = "a .jsonl file (lines with prompt or class_id), a .txt file (a prompt a line), classes:imagenet, text:PROMPT"
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """One thing to draw; `seed` where the file gives one, `meta` whatever else its line holds."""
-
-    id: str
-    prompt: str | None = None
-    class_id: int | None = None
-    seed: int | None = None
-    meta: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class PromptSet:
-    """An ordered list of prompts with unique ids."""
-
-    name: str
-    prompts: tuple[Prompt, ...]
-
-    @property
-    def digest(self) -> str:
-        """sha256 over all that decides the images and their scores."""
-        digest = hashlib.sha256()
-        for p in self.prompts:
-            digest.update(canonical_json([p.id, p.prompt, p.class_id, p.seed, dict(p.meta)]))
-        return digest.hexdigest()
+KINDS = (
+    "a .jsonl, .json, .csv or .tsv file with prompt or class_id, a .txt file (a prompt per line), classes:imagenet, "
+    "text:PROMPT"
+)
 
 
 Suite = Callable[[], PromptSet]
@@ -73,13 +49,13 @@ def load_prompts(spec: str | Path) -> PromptSet:
     if text.startswith("classes:"):
         return _classes(text)
     path = Path(text).expanduser()
-    if path.suffix in (".jsonl", ".txt"):
-        return _file(path)
+    if path.suffix.lower() in SUFFIXES:
+        return _checked(path.stem, read_prompt_file(path), text)
     if text in SUITES:
         return SUITES.get(text)()
     known = ", ".join(SUITES)
-    state = "is no prompt file" if path.exists() else "is not there"
-    raise EvalkitError(f"{text!r} {state}; give {KINDS}{', or a suite: ' + known if known else ''}")
+    state = "is no prompt file" if os.path.exists(path) else "is not there"
+    raise EvalkitError(f"{text[:80]!r} {state}; give {KINDS}{', or a suite: ' + known if known else ''}")
 
 
 def _classes(text: str) -> PromptSet:
@@ -103,39 +79,15 @@ def _ranges(chosen: str, count: int, text: str) -> list[int]:
     return list(dict.fromkeys(found))
 
 
-def _file(path: Path) -> PromptSet:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise EvalkitError(f"{path} cannot be read ({error.strerror}); give {KINDS}") from None
-    except UnicodeDecodeError:
-        raise EvalkitError(f"{path} is not UTF-8 text; save it as UTF-8") from None
-    numbered = [(n, line.strip()) for n, line in enumerate(lines, 1) if line.strip()]
-    if path.suffix == ".txt":
-        found = [Prompt(f"{i:05d}", line) for i, (_, line) in enumerate(numbered)]
-    else:
-        found = [_line(path, n, i, line) for i, (n, line) in enumerate(numbered)]
-    return _checked(path.stem, found, str(path))
-
-
-def _line(path: Path, number: int, index: int, line: str) -> Prompt:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise EvalkitError(f"{path}, line {number} is no JSON: {error}") from None
-    if not isinstance(row, dict) or not ("prompt" in row or "class_id" in row):
-        raise EvalkitError(f"{path}, line {number}: expected an object with prompt or class_id")
-    prompt, class_id, seed = row.pop("prompt", None), row.pop("class_id", None), row.pop("seed", None)
-    if not isinstance(prompt, str | None) or not isinstance(class_id, int | None) or not isinstance(seed, int | None):
-        raise EvalkitError(f"{path}, line {number}: prompt is text; class_id and seed are whole numbers")
-    return Prompt(str(row.pop("id", f"{index:05d}")), prompt, class_id, seed, row)
-
-
 def _checked(name: str, prompts: list[Prompt], spec: str) -> PromptSet:
     if not prompts:
         raise EvalkitError(f"{spec!r} holds no prompt; give {KINDS}")
     seen: set[str] = set()
     for each in prompts:
+        if not f"{each.id}{each.prompt}".isascii() and any(
+            "\ud800" <= c <= "\udfff" for c in f"{each.id}{each.prompt}"
+        ):
+            raise EvalkitError(f"{spec!r} holds bytes that are not UTF-8; save or type the prompt as UTF-8")
         if each.id in seen:
             raise EvalkitError(f"{spec!r} gives the id {each.id!r} twice; ids must differ")
         seen.add(each.id)

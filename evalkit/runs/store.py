@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ import pyarrow.parquet as pq
 from evalkit.errors import EvalkitError
 from evalkit.jobs.shard import ShardOutput
 from evalkit.jobs.spec import different
-from evalkit.jsonio import canonical_json, pretty_json
+from evalkit.jsonio import canonical_json, parse_json, pretty_json
 from evalkit.runs.durable import WRITING, sync_file, write_bytes
 from evalkit.runs.lock import NAME as LOCK
 from evalkit.runs.record import file_digests, with_digest
@@ -180,7 +179,7 @@ class RunStore:
 
         A page that the record knows keeps its digest, unless it was just made anew (`renew`).
         """
-        record = json.loads((self.path / RECORD).read_bytes())
+        record = parse_json((self.path / RECORD).read_bytes(), str(self.path / RECORD))
         files: dict[str, str] = record.get("files", {})
         if (self.path / ATTESTATION).exists() or (name in files and not renew):
             return
@@ -213,10 +212,10 @@ def read_run(path: str | Path) -> Run:
     index = folder / "images" / "index.json"
     return Run(
         path=folder,
-        record=json.loads((folder / "record.json").read_bytes()),
-        results=json.loads((folder / "results.json").read_bytes()),
+        record=parse_json((folder / "record.json").read_bytes(), str(folder / "record.json")),
+        results=parse_json((folder / "results.json").read_bytes(), str(folder / "results.json")),
         samples=pq.read_table(folder / "samples.parquet"),
-        pictures=json.loads(index.read_bytes()) if index.exists() else [],
+        pictures=parse_json(index.read_bytes(), str(index)) if index.exists() else [],
     )
 
 
@@ -233,7 +232,7 @@ def results_json(results: Sequence[Result]) -> bytes:
 def _other(plan_file: Path, plan: Mapping[str, Any]) -> str:
     """In what the plan of a folder differs from the wanted one."""
     try:
-        names = different(json.loads(plan_file.read_bytes()), plan)
+        names = different(parse_json(plan_file.read_bytes(), str(plan_file)), plan)
     except (ValueError, AttributeError, RecursionError):
         return "its plan.json cannot be read"
     return f"other {', '.join(names[:6])}{' and more' if len(names) > 6 else ''}"

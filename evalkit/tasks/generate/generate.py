@@ -19,7 +19,7 @@ from evalkit.jobs.live import hold
 from evalkit.jobs.spec import ModelRef, Spec
 from evalkit.prompts.load import PromptSet, load_prompts
 from evalkit.runs.store import Run, RunStore, read_run
-from evalkit.tasks.generate.layouts import write_layout
+from evalkit.tasks.generate.layouts import left_out, write_layout
 from evalkit.tasks.generate.prepare import Preparation
 from evalkit.tasks.generate.reopen import reopen
 from evalkit.tasks.generate.spec import (
@@ -107,6 +107,8 @@ def _run(spec: Spec, options: RunOptions, layout: str | None, *, retry_failed: b
     if layout is None:
         return run
     write_layout(run, layout)
+    if said := left_out(run, layout):
+        options.progress.note(said)
     store.cover(layout, renew=True)
     return read_run(out)
 

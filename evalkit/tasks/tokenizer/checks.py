@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image as Pictures
 
 from evalkit.errors import EvalkitError
-from evalkit.images import open_images
+from evalkit.images import content_digest, open_images
 from evalkit.images.sample import ImageSet, Sample
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome, chosen
+from evalkit.jobs.data import data_failures
 from evalkit.jobs.job import Shard
 from evalkit.jobs.options import weights_by_name
 from evalkit.jobs.timers import Timers
@@ -48,7 +49,8 @@ class ReconstructionChecks(Checks):
         unknown = sorted({row["metric"] for row in run.results if METRICS.find(row["metric"]) is None})
         said = {key_of(row): row for row in run.results if not _needs_more(row) and row["metric"] not in unknown}
         skipped = sum(map(_needs_more, run.results))
-        failures = [Failure("results.json", f"{_name(key)} appears twice") for key in _twice(run.results)]
+        failures = _of_data(run)
+        failures += [Failure("results.json", f"{_name(key)} appears twice") for key in _twice(run.results)]
         failures += [Failure("results.json", f"{_name(key)} is missing") for key in made if key not in said]
         for key, row in said.items():
             wanted = made.get(key)
@@ -108,6 +110,13 @@ class ReconstructionChecks(Checks):
                     for name in bad
                 ]
         return Outcome(len(picked), tuple(failures))
+
+
+def _of_data(run: Run) -> list[Failure]:
+    """The digest of the data against the images that the rows speak of."""
+    rows = run.samples.select(["id", "protocol", "sha256"]).to_pylist()
+    first = run.record["protocols"][0]["id"]
+    return data_failures(run, content_digest((row["id"], row["sha256"]) for row in rows if row["protocol"] == first))
 
 
 def _scored_again(
@@ -220,6 +229,8 @@ def _twice(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
 def _close(a: Any, b: Any, relative: float, slack: float = 0.0) -> bool:
     if isinstance(a, float) and isinstance(b, float):
         return math.isclose(a, b, rel_tol=relative, abs_tol=max(slack, 1e-9)) or (math.isnan(a) and math.isnan(b))
+    if isinstance(a, str) and isinstance(b, str):  # runs of format 1 say picture where it is image now
+        return a.replace("picture", "image") == b.replace("picture", "image")
     return bool(a == b)
 
 

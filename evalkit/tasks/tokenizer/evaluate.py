@@ -70,6 +70,8 @@ def evaluate_tokenizer(
     weights = weights_by_name(options.weights, names, canonical=tokenizer_alias)
     images = data if isinstance(data, ImageSet) else open_images(data)
     check_apart(images.spec, options.out or Path("runs"))
+    for remark in images.remarks():
+        options.progress.note(remark)
     judges: Judges | None = None
     runs: list[Run] = []
     for name in dict.fromkeys(names):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evalkit.images.sample import ImageSet
+from evalkit.images.sample import ImageSet, content_digest
 from evalkit.jobs.job import Job, RunOptions, Shard, split
 from evalkit.jobs.timers import Timers
 from evalkit.pages import write_report
@@ -40,7 +39,7 @@ class TokenizerJob(Job):
         self.title = model.name
         self.n = len(images) if options.limit is None else min(options.limit, len(images))
         self.timers = Timers()
-        self._digest = _digest(images, self.n)
+        self._digest, self._listing = images.digest(self.n), images.listing(self.n)
 
     def plan(self) -> Mapping[str, Any]:
         """Model, data, protocols and options: whatever decides the numbers."""
@@ -50,7 +49,7 @@ class TokenizerJob(Job):
             "task": "tokenizer",
             "model": self.model.name,
             "weights": self.model.weights_sha256,
-            "data": {"name": self.images.name, "n": self.n, "digest": self._digest},
+            "data": {"name": self.images.name, "n": self.n, "digest": self._digest, "listing": self._listing},
             "protocols": [feed.as_dict() for feed in self.feeds],
             "tasks": sorted(self.judges.tasks),
             "judges": {**self.judges.weights, **dict.fromkeys(self.judges.unavailable, "unavailable")},
@@ -113,7 +112,8 @@ class TokenizerJob(Job):
                 "spec": self.images.spec,
                 "name": self.images.name,
                 "n": self.n,
-                "digest": self._digest,
+                "digest": content_digest(zip(errors["id"].to_pylist(), errors["sha256"].to_pylist(), strict=True)),
+                **self.images.as_record(),
                 "unreadable": errors["error"].length() - errors["error"].null_count,
                 "duplicates": len(hashes) - len(set(hashes)),
             },
@@ -145,11 +145,3 @@ class TokenizerJob(Job):
             "vocab_size": self.model.vocab_size,
             "card": {} if card is None else {k: v for k, v in vars(card).items() if isinstance(v, str | int | float)},
         }
-
-
-def _digest(images: ImageSet, n: int) -> str:
-    """sha256 over the listing (ids and source fingerprints): it changes when the set changes, and decodes nothing."""
-    digest = hashlib.sha256()
-    for index, name in enumerate(images.ids()[:n]):
-        digest.update(f"{name}\0{images.fingerprint(index)}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()

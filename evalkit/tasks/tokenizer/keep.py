@@ -58,11 +58,11 @@ def _worst(folder: Path, samples: pa.Table, job: TokenizerJob) -> list[dict[str,
     texts = mine.filter(pc.is_valid(mine[RECONSTRUCTION]))
     by_text = texts.sort_by([(CER_ORIGINAL.name, "descending"), ("id", "ascending")]).slice(0, TEXTS).to_pylist()
     entries = []
-    made: dict[int, tuple[bytes, bytes] | None] = {}  # an image can be among both
+    positions = sorted({row["position"] for row in (*by_error, *by_text)})  # in order: a stream is read once more
+    made = {position: _again(job, feed, position) for position in positions}  # an image can be among both
     for kind, rows in (("worst", by_error), ("text", by_text)):
         for rank, row in enumerate(rows, 1):
-            position = row["position"]
-            pair = made[position] = made[position] if position in made else _again(job, feed, position)
+            pair = made[row["position"]]
             if pair is not None:
                 stem = f"images/{kind}-{rank:02d}"
                 for name, data in zip(("original", "reconstruction"), pair, strict=True):

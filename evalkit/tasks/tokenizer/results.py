@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,12 +75,16 @@ def _part_results(given: str | None, dataset: str, parts: Parts, job: TokenizerJ
     task = given or (RECONSTRUCTION_TASK if RECONSTRUCTION_TASK in tasks else TEXT)
     if task in tasks:
         for metric in _taken(RECONSTRUCTION_TASK, parts, given):
-            missing = next((unavailable[need] for need in metric.needs if need in unavailable), None)
-            yield from aggregated(task, dataset, metric, parts, missing)
+            yield from aggregated(task, dataset, metric, parts, _missing(metric, unavailable))
         yield from _text(task, dataset, parts, unavailable.get(TEXT))
     if DETAIL in tasks:
         for metric in _taken(DETAIL, parts, given):
-            yield from aggregated(DETAIL, dataset, metric, parts)
+            yield from aggregated(DETAIL, dataset, metric, parts, _missing(metric, unavailable))
+
+
+def _missing(metric: Metric, unavailable: Mapping[str, str]) -> str | None:
+    """Why a network that the metric needs is not here."""
+    return next((unavailable[need] for need in metric.needs if need in unavailable), None)
 
 
 def _taken(task: str, parts: Parts, given: str | None) -> list[Metric]:

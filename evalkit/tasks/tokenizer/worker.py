@@ -26,6 +26,7 @@ from evalkit.tasks.tokenizer.pixels import (
 from evalkit.tasks.tokenizer.rows import table
 from evalkit.tokenizers.base import Tokenizer
 
+BATCH_PIXELS = 2**27  # decoded pixels from which a batch is full
 COUNTED_VOCABULARY = 2**20  # codebook use is counted up to this size
 Arrays = dict[str, np.ndarray[Any, Any]]
 Features = dict[str, list[np.ndarray[Any, Any]]]
@@ -96,8 +97,10 @@ class ReconstructionWorker(Worker):
     def _batches(self, shard: Shard) -> Iterator[list[Sample | Unreadable]]:
         reader = self.images.read(shard.start, shard.stop, threads=self.threads)
         while True:
+            batch: list[Sample | Unreadable] = []
             with self.timers("read"):
-                batch = [each for _, each in zip(range(self.batch_size), reader, strict=False)]
+                while len(batch) < self.batch_size and _pixels(batch) < BATCH_PIXELS and (each := next(reader, None)):
+                    batch.append(each)
             if not batch:
                 return
             yield batch
@@ -173,6 +176,10 @@ def _failed(each: Sample | Unreadable, protocol: str, reason: str | None) -> dic
         "task": meta.get("task"),
         "error": reason,
     }
+
+
+def _pixels(batch: Sequence[Sample | Unreadable]) -> int:
+    return sum(each.image.size // 3 for each in batch if isinstance(each, Sample))
 
 
 def _pictures(position: int, pair: Pair) -> dict[str, bytes]:

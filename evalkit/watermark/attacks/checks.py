@@ -13,6 +13,7 @@ from evalkit.images import open_images
 from evalkit.images.decode import decode_image
 from evalkit.images.sample import ImageSet, Sample
 from evalkit.jobs.checks import Checks, Failure, How, Outcome, chosen
+from evalkit.jobs.data import data_failures
 from evalkit.jobs.task import Task
 from evalkit.jsonio import canonical_json, pretty_json
 from evalkit.runs.store import Run, results_json
@@ -41,6 +42,7 @@ class AttackChecks(Checks):
             for row in run.samples.to_pylist()
             if row["path"] is not None and run.record["files"].get(row["path"]) != row["sha256"]
         ]
+        bad += data_failures(run, again.facts["data"]["digest"])
         return Outcome(0 if bad else run.samples.num_rows, tuple(bad))
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:

@@ -99,6 +99,8 @@ def calibrate_watermark(
     reader = Reader(images, tokenizer, kept, batch_size=batch_of(tokenizer, batch_size), threads=threads, timers=timers)
     scanner = None if mark is None else Scanner(reader, mark, views, ALWAYS)
     nulls = _Nulls(reader.vocabulary if len(reader.shape) == 1 else 0)
+    for remark in images.remarks():
+        told.note(remark)
     told.start(f"calibrating on {images.name}", n)
     try:
         for start in range(0, n, AT_ONCE):

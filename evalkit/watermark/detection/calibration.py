@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
-from evalkit.jsonio import canonical_json, pretty_json
+from evalkit.jsonio import canonical_json, parse_json, pretty_json
 from evalkit.runs.store import write_bytes
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.watermark.detection.views import View
@@ -156,11 +156,11 @@ def read_calibration(path: str | Path) -> Calibration:
 
 def _read(file: Path) -> dict[str, Any]:
     if file.suffix == ".json":
-        found: dict[str, Any] = json.loads(file.read_bytes())
+        found: dict[str, Any] = parse_json(file.read_bytes(), str(file))
         return found
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            return {**json.loads(arrays["said"].tobytes()), **{name: arrays[name] for name in _ARRAYS}}
+            return {**parse_json(arrays["said"].tobytes(), str(file)), **{name: arrays[name] for name in _ARRAYS}}
     except Exception as error:  # zipfile and numpy raise many kinds for damaged files
         if isinstance(error, OSError) and error.errno:
             raise

@@ -10,7 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evalkit.images import content_digest
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome
+from evalkit.jobs.data import data_failures
 from evalkit.runs.store import Run
 from evalkit.text import as_float
 from evalkit.watermark.detection.fold import NEEDED, Columns, columns_of, counts_of
@@ -41,6 +43,8 @@ class DetectionChecks(Checks):
         method = str((mark.get("marks") or [mark])[0]["method"])
         wanted = results_of(columns, judged, counts, rule, method, run.record["data"]["name"])
         bad += _of_results(run.results, {each.metric: each.value for each in wanted})
+        found = content_digest(zip(run.samples["id"].to_pylist(), run.samples["sha256"].to_pylist(), strict=True))
+        bad += data_failures(run, found)
         return Outcome(0 if bad else len(run.results), tuple(bad))
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:

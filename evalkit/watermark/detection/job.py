@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.images.folder import FolderSet
-from evalkit.images.sample import ImageSet
+from evalkit.images.sample import ImageSet, content_digest
 from evalkit.jobs.job import Job, RunOptions, Shard, Worker, split
 from evalkit.jobs.timers import Timers
 from evalkit.runs.record import environment, now
@@ -17,7 +17,6 @@ from evalkit.version import __version__
 from evalkit.watermark.detection.cache import CodeCache
 from evalkit.watermark.detection.fold import fold
 from evalkit.watermark.detection.layout import batch_of
-from evalkit.watermark.detection.listing import listing_digest, other_pictures
 from evalkit.watermark.detection.page import write_page
 from evalkit.watermark.detection.reader import Reader
 from evalkit.watermark.detection.request import Request
@@ -41,8 +40,11 @@ class DetectJob(Job):
         self.title = f"{request.mark.method} in {images.name}"
         self.n = len(images) if options.limit is None else min(options.limit, len(images))
         self.timers = Timers()
-        self.states = [images.fingerprint(i) for i in range(self.n)]
-        self.digest = listing_digest(images, self.states)
+        self.states = images.fingerprints(self.n)
+        self.digest = content_digest(zip(images.ids(), self.states, strict=False))
+        self.listing = images.listing(self.n)
+        for remark in images.remarks():
+            options.progress.note(remark)
         batch = batch_of(tokenizer, options.batch_size)
         self.reader = Reader(images, tokenizer, cache, batch_size=batch, threads=options.threads, timers=self.timers)
         self.scanner = Scanner(self.reader, request.mark, request.views, request.rule.alpha)
@@ -56,7 +58,7 @@ class DetectJob(Job):
             "task": TASK,
             "tokenizer": self.request.mark.tokenizer,
             "preparation": preparation_id(self.tokenizer),
-            "data": {"name": self.images.name, "n": self.n, "digest": self.digest},
+            "data": {"name": self.images.name, "n": self.n, "digest": self.digest, "listing": self.listing},
             "dtype": self.options.dtype,
             "shard": self.shards()[0].size if self.n else 0,
             **self.request.as_dict(),
@@ -92,7 +94,8 @@ class DetectJob(Job):
                 "spec": self.images.spec,
                 "name": self.images.name,
                 "n": self.n,
-                "digest": self.digest,
+                "digest": _content(store, keys),
+                **self.images.as_record(),
                 "unreadable": counts["error"],
                 "duplicates": counts["duplicates"],
             },
@@ -118,10 +121,7 @@ class DetectJob(Job):
                 f"{counts[INCONCLUSIVE]:,} of {self.n:,} images have too few different codes to be detected at this rate; "
                 "give a larger --alpha, look for fewer lists and views, or mark with a smaller --gamma"
             )
-        if isinstance(self.images, FolderSet) and (others := other_pictures(self.images)):
-            listed = ", ".join(f"{suffix} {count:,}" for suffix, count in sorted(others.items()))
-            said.append(f"files of kinds that cannot be read were not looked at: {listed}")
-        return said
+        return [*said, *self.images.remarks()]
 
     def present(self, run: Run) -> None:
         """report.html, unless it is there."""
@@ -153,6 +153,12 @@ class DetectWorker(Worker):
             [_manifest(job, i) if each.kept else None for i, each in enumerate(found.read, start=shard.start)],
         )  # fmt: skip
         return ShardOutput(rows, {})
+
+
+def _content(store: RunStore, keys: Sequence[str]) -> str:
+    """The digest of the images that were really read."""
+    parts = [store.rows(key).select(["id", "sha256"]) for key in keys]
+    return content_digest((row["id"], row["sha256"]) for part in parts for row in part.to_pylist())
 
 
 def _warning(said: str | None, changed: bool) -> str | None:

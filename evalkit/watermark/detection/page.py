@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import Markup
 
+from evalkit.jsonio import parse_json
 from evalkit.metrics.watermark import DETECTED_SHARE, EXPECTED_FALSE, P_EXCESS, P_EXCESS_P
 from evalkit.pages.html import write_run_page
 from evalkit.runs.store import Run
@@ -137,7 +138,7 @@ def shown_row(row: dict[str, Any]) -> dict[str, Any]:
 
 def _heat(run: Run, good: pa.Table) -> list[dict[str, Any]]:
     index = run.path / "heat" / "index.json"
-    entries = json.loads(index.read_bytes()) if index.exists() else []
+    entries = parse_json(index.read_bytes(), str(index)) if index.exists() else []
     found, left = [], BYTES
     for entry in entries:
         rows = good.filter(pc.equal(good["id"], entry["id"])).to_pylist()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
-from evalkit.images.sample import ImageSet
+from evalkit.jobs.data import data_ref, told
 from evalkit.jobs.engine_inline import run_folder, run_task
 from evalkit.jobs.job import RunOptions
 from evalkit.jobs.options import check_apart
-from evalkit.jobs.spec import DataRef, Spec
+from evalkit.jobs.spec import Spec
 from evalkit.runs.store import Run
 from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
 from evalkit.watermark.embed.nudge import Nudge
@@ -62,25 +61,22 @@ def embed_folder(
         "watermark",
         VERSION,
         {"tokenizer": tokenizer_ref(tokenizer, options.dtype)},
-        {"data": DataRef(images.name, n, _digest(images, n), source=str(data))},
+        {"data": data_ref(images, n, data)},
         parameters={
             "mark": mark.as_dict(),
             "embedding": _embedding(fraction, most_cost, nudge),
             "batch_size": _batch_size(tokenizer, options),
         },
         shard=SHARD,
-        here={**sources_of(tokenizer, mark, frequencies), "threads": options.threads},
+        here={
+            **sources_of(tokenizer, mark, frequencies),
+            "threads": options.threads,
+            "data": told(images, options.progress),
+        },
     )
     out = options.out or run_folder(spec, tokenizer.name)
     check_apart(data, out)
     return run_task(EMBED, spec, out, command=options.command, device=options.device, progress=options.progress)
-
-
-def _digest(images: ImageSet, n: int) -> str:
-    digest = hashlib.sha256()
-    for index, name in enumerate(images.ids()[:n]):
-        digest.update(f"{name}\0{images.fingerprint(index)}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
 
 
 def _embedding(fraction: float, most_cost: float, nudge: Nudge | None) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import EvalkitError
-from evalkit.jsonio import pretty_json
+from evalkit.jsonio import parse_json, pretty_json
 from evalkit.runs.store import write_bytes
 from evalkit.version import __version__
 from evalkit.watermark.keys import Key
@@ -65,7 +64,7 @@ def read_mark(path: str | Path) -> MarkFile:
     file = Path(path).expanduser()
     file = file / NAME if file.is_dir() else file
     try:
-        said = json.loads(file.read_bytes())
+        said = parse_json(file.read_bytes(), str(file))
         version, key_id, tokenizer = said["format"], str(said["key_id"]), str(said["tokenizer"])
         numbers, embedding = dict(said["mark"]), dict(said.get("embedding", {}))
     except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from evalkit.images.geometry import fit_square
 from evalkit.images.sample import Pixels, Unreadable
 from evalkit.jobs.job import Progress
 from evalkit.jobs.options import check_apart
-from evalkit.jsonio import canonical_json, pretty_json
+from evalkit.jsonio import canonical_json, parse_json, pretty_json
 from evalkit.runs.store import write_bytes
 from evalkit.version import __version__
 from evalkit.watermark.attacks.base import Attack, seed_of
@@ -116,7 +115,8 @@ def _plan(
     states = []
     for each in (data, *([marked] if marked is not None else [])):
         images = open_images(each)
-        states.append([[id, images.fingerprint(i)] for i, id in enumerate(images.ids()[: limit or None])])
+        ids = images.ids()[: limit or None]
+        states.append([list(each) for each in zip(ids, images.fingerprints(len(ids)), strict=True)])
     return {
         "evalkit": __version__, "data": states, "contenders": [each.record() for each in contenders],
         "side": side, "seed": seed, "prepare": PREPARE,
@@ -126,7 +126,7 @@ def _plan(
 def _begin(target: Path, plan: Mapping[str, Any]) -> None:
     file = target / "plan.json"
     if file.exists():
-        before = json.loads(file.read_bytes())
+        before = parse_json(file.read_bytes(), str(file))
         other = [key for key in plan if canonical_json(before.get(key)) != canonical_json(plan[key])]
         if other:
             raise EvalkitError(
@@ -175,7 +175,7 @@ def _scored(
     """{contender: {"marked": [row], "unmarked": [row]}} of one attack, from its file where that is whole."""
     if file.exists():
         told.advance(len(plain), resumed=True)
-        found: dict[str, Any] = json.loads(file.read_bytes())
+        found: dict[str, Any] = parse_json(file.read_bytes(), str(file))
         return found
     scores: dict[str, Any] = {each.name: {"marked": [], PLAIN: []} for each in contenders}
     for part in _parts(list(plain)):

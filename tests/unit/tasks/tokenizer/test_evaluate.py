@@ -181,7 +181,7 @@ def test_wrong_requests_are_refused_before_any_work(photos, tmp_path):
         ({"models": "jpeg-lm", "protocols": ["x"]}, "no protocol called"),
         ({"models": "jpeg-q0"}, "quality goes from 1 to 100"),
         ({"models": "jpeg-lm", "options": RunOptions(weights=("x.pt",))}, "has no weights"),
-        ({"models": ["jpeg-lm", "llamagen-vq16"], "options": RunOptions(weights=("x.pt",))}, "say which"),
+        ({"models": ["jpeg-lm", "llamagen-vq16"], "options": RunOptions(weights=("x.pt",))}, "not say whose it is"),
         ({"models": "jpeg-lm", "options": RunOptions(device="abacus")}, "device 'abacus'"),
         ({"models": "llamagen-vq16", "options": RunOptions(dtype="int4")}, "dtype 'int4'"),
     ):
