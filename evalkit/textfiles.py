@@ -51,6 +51,8 @@ def read_text(path: str | Path, *, other_unicode: bool = False) -> str:
         if path.stat().st_size > MAX_BYTES:
             raise BadData(f"{path} is larger than {MAX_BYTES} bytes; split it")
         return decode_text(path.read_bytes(), str(path), other_unicode=other_unicode)
+    except BadData:
+        raise
     except (OSError, ValueError) as error:
         raise BadData(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); give another") from None
     except MemoryError:

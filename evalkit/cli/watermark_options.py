@@ -67,6 +67,25 @@ class MarkChoice:
             self.file.check(found)
         return found
 
+    @property
+    def mark(self) -> MarkSpec | str:
+        """The mark.json that was given, or the method and its numbers."""
+        return self.file.path if self.file is not None else self.specs[0]
+
+    @property
+    def epochs(self) -> tuple[str, ...]:
+        """Names of the pools."""
+        return tuple(spec.epoch or "0" for spec in self.specs)
+
+    def key_sources(self, more: Sequence[str] = ()) -> list[str]:
+        """Files or env:NAME of the key and of `more`, each key once; raises `EvalkitError` as `key` does."""
+        from evalkit.watermark.keys import read_key
+
+        found = {self.key().id: self.key_spec}
+        for source in more:
+            found.setdefault(read_key(source).id, source)
+        return list(found.values())
+
     def build(self, tokenizer: Tokenizer, keys: Sequence[Key] = ()) -> Mark:
         """The mark for a loaded tokenizer; of several epochs, or `keys` [--key], one whose tests are added up."""
         from evalkit.watermark.identity import tokenizer_identity

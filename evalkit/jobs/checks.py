@@ -68,7 +68,6 @@ class Checks(ABC):
 TABLE = Table(
     {
         "tokenizer": "evalkit.tasks.tokenizer.checks",
-        "watermark-detect": "evalkit.watermark.detection.checks",
         "leaderboard": "evalkit.leaderboard.checks",
     }
 )

@@ -80,6 +80,19 @@ CHANGED_SHARE = _declared(
     "changed_share", "Changed share", "share of the images that an attack changed", "", "none", task="attack", high=1.0
 )
 
+
+def _count(name: str, label: str, title: str) -> Metric:
+    return _declared(name, label, title, "images", "none", task="watermark-calibrate")
+
+
+# counts of a calibration, by the words of its record
+OF_NULLS = {
+    "null": _count("null_images", "Null images", "images that calibrate, each group of near-copies once"),
+    "failed": _count("null_failed", "Null images that failed", "images that could not be read"),
+    "copies": _count("null_copies", "Copies among null images", "near-copies of another image, left out"),
+    "suspicious": _count("null_suspicious", "Suspicious null images", "null images that look marked themselves"),
+}
+
 EXCHANGED = _cost("exchanged", "Codes exchanged", "lower")
 GREEN_EMBEDDED = _cost("green_embedded", "Green codes, embedded")
 GREEN_READ_BACK = _cost("green_read_back", "Green codes, read back from the image")
@@ -121,6 +134,7 @@ DECLARED = (
     P_EXCESS_P,
     P_MEDIAN,
     AUC,
+    *OF_NULLS.values(),
     CHANGED_SHARE,
     *EMBEDDED,
 )

@@ -114,7 +114,11 @@ class RunStore:
         self._done.place(keys, self.path)
 
     def write(
-        self, rows: Iterable[pa.Table], results: Sequence[Result], files: Mapping[str, bytes], schema: pa.Schema
+        self,
+        rows: Iterable[pa.Table],
+        results: Sequence[Result],
+        files: Mapping[str, bytes | Iterable[bytes]],
+        schema: pa.Schema,
     ) -> None:
         """samples.parquet, results.json and further files; memory holds one table at a time."""
         temporary = self.path / f"{WRITING}samples.parquet"

@@ -116,7 +116,8 @@ def describe_tokenizer(name: str, weights: str | Path | None = None) -> Tokenize
     with nowhere:
         network = entry.cls.build(entry.config)
     model = entry.cls(entry.name, entry.config, network, nowhere, torch.float32)
-    model.weights_sha256 = file_sha256(find_weights(entry.weights, weights))
+    path = find_weights(entry.weights, weights)
+    model.weights_sha256, model.weights_source = file_sha256(path), str(path)
     return model
 
 

@@ -41,22 +41,21 @@ def evaluate_tokenizer(
 ) -> list[Run]:
     """Evaluate each tokenizer of `models` on `data` under every protocol, in one pass a model; one sealed run each.
 
-        `data`: what `open_images` takes. `tasks`: some of reconstruction, detail, text, distribution, codes, survival, shift,
-        fid-infinity.
-        `size`: side of the square input where the model allows others than its own. `native_resolution`: each image at
-        its own size instead, padded or in tiles (`native`). `features`: feature extractors of further distribution
-        distances, such as dinov2-vitl14 and clip-vitl14. `ocr`: who reads text: rapidocr, http:URL#MODEL or
-        transformers:REPO. Runs that are complete are read back, interrupted ones are resumed. Raises `EvalkitError` before
-        any work where a name, a file or an option is wrong.
+    `data`: what `open_images` takes. `tasks`: some of reconstruction, detail, text, distribution, codes, survival, shift,
+    fid-infinity.
+    `size`: side of the square input where the model allows others than its own. `native_resolution`: each image at
+    its own size instead, padded or in tiles (`native`). `features`: feature extractors of further distribution
+    distances, such as dinov2-vitl14 and clip-vitl14. `ocr`: who reads text: rapidocr, http:URL#MODEL or
+    transformers:REPO. Runs that are complete are read back, interrupted ones are resumed. Raises `EvalkitError` before
+    any work where a name, a file or an option is wrong.
 
-        >>> import tempfile, pathlib
-        >>> out = pathlib.Path(tempfile.mkdtemp()) / "run"
-        >>> from evalkit.jobs.job import RunOptions
-    from evalkit.jobs.options import check_apart, weights_by_name
-        >>> (run,) = evaluate_tokenizer("jpeg-q75", "sample/photos", tasks=["reconstruction"],
-        ...                             options=RunOptions(out=out, limit=2, keep="none"))
-        >>> [row["metric"] for row in run.results if row["status"] == "ok"][:2]
-        ['psnr', 'ssim']
+    >>> import tempfile, pathlib
+    >>> out = pathlib.Path(tempfile.mkdtemp()) / "run"
+    >>> from evalkit.jobs.job import RunOptions
+    >>> (run,) = evaluate_tokenizer("jpeg-q75", "sample/photos", tasks=["reconstruction"],
+    ...                             options=RunOptions(out=out, limit=2, keep="none"))
+    >>> [row["metric"] for row in run.results if row["status"] == "ok"][:2]
+    ['psnr', 'ssim']
     """
     options = options or RunOptions()
     names = [tokenizer_name(name) for name in ([models] if isinstance(models, str) else models)]

@@ -36,13 +36,22 @@ class MarkFile:
 
     def check(self, key: Key, tokenizer: str | None = None) -> None:
         """Raise `EvalkitError` unless `key`, and the identity `tokenizer` where given, are those of the mark."""
-        if key.id != self.key_id:
+        self.check_id(key.id)
+        if tokenizer is not None:
+            self.check_tokenizer(tokenizer)
+
+    def check_id(self, key_id: str) -> None:
+        """Raise `EvalkitError` unless the key with this id is the mark's."""
+        if key_id != self.key_id:
             raise EvalkitError(
-                f"{self.path} was made with the key {self.key_id}; the key given is {key.id} (give the file of the former)"
+                f"{self.path} was made with the key {self.key_id}; the key given is {key_id} (give the file of the former)"
             )
-        if tokenizer is not None and tokenizer != self.tokenizer:
+
+    def check_tokenizer(self, identity: str) -> None:
+        """Raise `EvalkitError` unless the tokenizer with this identity is the mark's."""
+        if identity != self.tokenizer:
             raise EvalkitError(
-                f"{self.path} was made for the tokenizer {_short(self.tokenizer)}; {_short(tokenizer)} given. "
+                f"{self.path} was made for the tokenizer {_short(self.tokenizer)}; {_short(identity)} given. "
                 "Give --tokenizer and --weights of the other one"
             )
 

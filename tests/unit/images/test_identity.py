@@ -156,3 +156,19 @@ def test_a_revision_stands_for_its_rows_and_is_recorded(folder, monkeypatch):
     assert newest.digest() != older.digest()
     assert newest.as_record()["revision"] == "c0ffee"
     assert newest.name == older.name == "b/test"
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_second_change_within_one_tick_of_the_clock_is_seen_later(folder, monkeypatch, together):
+    """The state of both files is the same, but the first was hashed while it could still change unseen."""
+    monkeypatch.setattr("evalkit.images.folder.file_state", lambda path: "1 2 3 4 5")
+    images = open_images(folder)
+
+    def first():
+        return images.fingerprints()[0] if together else images.fingerprint(0)
+
+    monkeypatch.setattr("evalkit.images.hashing.settled", lambda state: False)
+    before = first()
+    (folder / "0.png").write_bytes((folder / "1.png").read_bytes())
+    monkeypatch.setattr("evalkit.images.hashing.settled", lambda state: True)
+    assert first() != before

@@ -11,6 +11,27 @@ def generate(folder):
     return generate_images("world-ar", "world", options=RunOptions(out=folder, limit=3, device="cpu"))
 
 
+def detect(folder):
+    from evalkit.watermark.detection import detect_watermark
+
+    options = RunOptions(out=folder, limit=5, device="cpu")
+    cache = folder.with_name("codes.sqlite")
+    secret = key(folder.parent).source
+    return detect_watermark("sample/photos", secret, "world-vq", search="flip", cache=cache, options=options)
+
+
+def calibrate(folder):
+    from evalkit.runs.store import read_run
+    from evalkit.watermark.detection.calibrate import calibrate as calibrated
+    from evalkit.watermark.methods.plain import plain_marks
+    from evalkit.watermark.spec import MarkSpec
+
+    mark = plain_marks([MarkSpec(lists=4)], [key(folder.parent)])
+    options = RunOptions(limit=5, device="cpu")
+    out, cache = folder.with_suffix(".npz"), folder.with_name("codes.sqlite")
+    return read_run(calibrated("sample/photos", "world-vq", mark, out, cache=cache, options=options).run)
+
+
 def watermark(folder):
     from evalkit.tokenizers.registry import load_tokenizer
     from evalkit.watermark.embed import embed_folder
@@ -65,6 +86,13 @@ def photos(folder):
     return target
 
 
-CASES = {"attack": attack, "generate": generate, "marked": marked, "watermark": watermark}
+CASES = {
+    "attack": attack,
+    "generate": generate,
+    "marked": marked,
+    "watermark": watermark,
+    "watermark-detect": detect,
+    "watermark-calibrate": calibrate,
+}
 
 OF_TASK = {"watermark-attack": "attack"}

@@ -88,6 +88,7 @@ def test_what_cannot_be_used_is_one_sentence_with_its_line(tmp_path, name, body,
     with pytest.raises(EvalkitError, match=said) as error:
         load_prompts(write(tmp_path / name, body))
     assert "\n" not in str(error.value)
+    assert str(error.value).count(name) == 1
 
 
 def test_a_folder_in_place_of_a_file_is_refused(tmp_path):

@@ -15,8 +15,8 @@ from evalkit.watermark.detection import (
     read_calibration,
     write_calibration,
 )
-from evalkit.watermark.detection.calibrate import contamination
 from evalkit.watermark.detection.calibration import strata_edges
+from evalkit.watermark.detection.nulls import contamination
 from evalkit.watermark.methods.subject import read_frequencies
 
 

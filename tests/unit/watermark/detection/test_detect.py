@@ -81,7 +81,7 @@ class Stop(Progress):
 
 
 def test_an_interrupted_run_ends_with_the_same_bytes_and_encodes_nothing_twice(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr("evalkit.watermark.detection.job.SHARDS", (16, 16, 10_000))
+    monkeypatch.setattr("evalkit.watermark.detection.detect.SHARDS", (16, 16, 10_000))
     mark = toy.mark()
     toy.awkward_folder(tmp_path / "data", mark, 60)
     calm = detect_mark(tmp_path / "data", mark, toy.Blocks(), cache=False, options=RunOptions(out=tmp_path / "calm"))
