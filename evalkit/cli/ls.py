@@ -14,12 +14,14 @@ from rich.table import Table
 
 @click.command()
 @click.argument(
-    "kind", type=click.Choice(["tokenizers", "generators", "protocols", "metrics", "extractors"]), default="tokenizers"
+    "kind",
+    type=click.Choice(["tokenizers", "generators", "protocols", "metrics", "encoders", "extractors"]),
+    default="tokenizers",
 )
 @click.argument("pattern", default="*")
 @click.option("--json", "as_json", is_flag=True, help="Everything that is known, as JSON.")
 def ls(kind: str, pattern: str, as_json: bool) -> None:
-    """List tokenizers, generators, protocols, metrics or feature extractors; PATTERN chooses among the models.
+    """List tokenizers, generators, protocols, metrics or encoders; PATTERN chooses among the models.
 
     \b
     evalkit ls tokenizers
@@ -35,6 +37,8 @@ def ls(kind: str, pattern: str, as_json: bool) -> None:
         _protocols(as_json)
     elif kind == "metrics":
         _metrics(as_json)
+    elif kind == "encoders":
+        _encoders(as_json)
     else:
         _extractors(as_json)
 
@@ -109,12 +113,23 @@ def _metrics(as_json: bool) -> None:
     _print(("metric", "what it is", "better", "unit", "source"), rows)
 
 
+def _encoders(as_json: bool) -> None:
+    from evalkit.encoders.registry import ENCODERS
+
+    found = [(ENCODERS.get(name).kind, name) for name in ENCODERS]
+    if as_json:
+        click.echo(json.dumps({name: kind for kind, name in sorted(found)}, indent=1))
+        return
+    _print(("kind", "encoder"), sorted(found))
+    click.echo("Readers of text besides: http:URL#MODEL and transformers:REPO, as in --ocr.")
+
+
 def _extractors(as_json: bool) -> None:
-    from evalkit.encoders import EXTRACTORS
+    from evalkit.encoders.registry import encoder_names
     from evalkit.metrics.registry import METRICS, of_task
 
     distances = {metric.needs[0]: metric.name for metric in of_task("distribution")}
-    found = [(name, distances.get(name, "")) for name in EXTRACTORS]
+    found = [(name, distances.get(name, "")) for name in encoder_names("features")]
     if as_json:
         click.echo(json.dumps(dict(found), indent=1))
         return

@@ -31,6 +31,33 @@ class BatchSize(click.ParamType[Any]):
         return int(value)
 
 
+Flag = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def batch_size_flag(default: int | str = "auto") -> Flag:
+    """`--batch-size N|auto`."""
+    return click.option(
+        "--batch-size", type=BatchSize(), default=default, show_default=True, help="Samples a forward pass."
+    )
+
+
+def device_flag() -> Flag:
+    """`--device`."""
+    return click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:0, mps.")
+
+
+def dtype_flag(help: str | None = None) -> Flag:
+    """`--dtype`, float32 where it is not given."""
+    precisions = click.Choice(["float32", "bfloat16", "float16"])
+    return click.option("--dtype", type=precisions, default="float32", show_default=help is None, help=help)
+
+
+def weights_flag(whose: str = "the model") -> Flag:
+    """`--weights`, whose meaning is that of `jobs.options.weights_by_name`."""
+    said = f"Weights of {whose}: a file, NAME=FILE where there are several models, or a folder that holds them."
+    return click.option("--weights", multiple=True, metavar="FILE|NAME=FILE|FOLDER", help=said)
+
+
 def _rehash(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     """Believe no kept digest in this command, nor in the processes that it starts."""
     if value:
@@ -48,13 +75,10 @@ REHASH_FLAG = click.option(
 _FLAGS = (
     click.option("--out", type=click.Path(path_type=Path), help="Run directory [default: runs/<task>-<model>-<hash>]."),
     click.option("--limit", type=click.IntRange(min=1), help="Only the first N samples."),
-    click.option("--batch-size", type=BatchSize(), default="auto", show_default=True, help="Samples a forward pass."),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:0, mps."),
-    click.option(
-        "--dtype",
-        type=click.Choice(["float32", "bfloat16", "float16"]),
-        default="float32",
-        help="Precision of decoding, where float16 is safe [default: float32; of generators: bfloat16 on a GPU that has it].",
+    batch_size_flag(),
+    device_flag(),
+    dtype_flag(
+        "Precision of decoding, where float16 is safe [default: float32; of generators: bfloat16 on a GPU that has it]."
     ),
     click.option("--seed", type=int, default=0, show_default=True, help="For stochastic decoders and the bootstrap."),
     click.option(
@@ -64,7 +88,7 @@ _FLAGS = (
         show_default=True,
         help="Which images stay with the run.",
     ),
-    click.option("--weights", multiple=True, metavar="FILE|NAME=FILE", help="Weight file in the official layout."),
+    weights_flag(),
     click.option("--compile", is_flag=True, help="Let torch compile the network: slow to start, then faster."),
     click.option("--threads", type=THREADS, default=2, show_default=True, help="Decoding threads."),
     REHASH_FLAG,
@@ -75,7 +99,6 @@ _FLAGS = (
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the shared flags; the command receives `options: RunOptions` and `as_json: bool` instead of them."""
 
-    @functools.wraps(command)
     def collected(**given: Any) -> Any:
         from evalkit.cli.progress import BarProgress
         from evalkit.jobs.job import Progress, RunOptions
@@ -87,9 +110,10 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         options = RunOptions(**picked, command=typed(), progress=progress)
         return command(**given, options=options, as_json=as_json)
 
+    flagged: Callable[..., Any] = functools.wraps(command)(collected)
     for flag in reversed(_FLAGS):
-        collected = flag(collected)
-    return collected
+        flagged = flag(flagged)
+    return flagged
 
 
 def typed() -> tuple[str, ...]:

@@ -164,14 +164,14 @@ def _afterwards(
     nudge: Nudge | None,
     options: RunOptions,
 ) -> Run:
-    from evalkit.tokenizers.registry import load_tokenizer
+    from evalkit.jobs.options import weights_by_name
+    from evalkit.tokenizers.registry import load_tokenizer, tokenizer_alias
     from evalkit.watermark.embed import embed_folder
 
     choice.key()
-    name = choice.tokenizer_name
-    given = {key: path for key, equals, path in (each.partition("=") for each in options.weights) if equals}
-    weights = given.get(name) or next((each for each in options.weights if "=" not in each), None)
-    tokenizer = load_tokenizer(name, weights, options.device, options.dtype)
+    name = tokenizer_alias(choice.tokenizer_name)
+    weights = weights_by_name(options.weights, [name], canonical=tokenizer_alias)
+    tokenizer = load_tokenizer(name, weights.get(name), options.device, options.dtype)
     most = math.inf if max_cost is None else max_cost
     mark = choice.build(tokenizer)
     return embed_folder(folder, tokenizer, mark, fraction=fraction, most_cost=most, nudge=nudge, options=options)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.cli.options import REHASH_FLAG, batch_size_flag, device_flag, dtype_flag, weights_flag
 from evalkit.cli.watermark_options import MarkChoice, mark_options
 
 if TYPE_CHECKING:
+    from evalkit.jobs.options import BatchSize
     from evalkit.watermark.robustness import Contender, RobustnessRun
 
 
@@ -42,10 +44,11 @@ if TYPE_CHECKING:
 @click.option("--side", type=click.IntRange(min=16), help="Pixels a side of all images [default: the tokenizer's].")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random attacks and of the peers' payload.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Images a forward pass.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:0, mps.")
-@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True)
-@click.option("--weights", multiple=True, metavar="FILE|NAME=FILE", help="Weight file in the official layout.")
+@batch_size_flag(8)
+@device_flag()
+@dtype_flag()
+@weights_flag("the tokenizer and of the networks of the attacks")
+@REHASH_FLAG
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON, and nothing else, on stdout.")
 @mark_options
 def robustness(
@@ -58,7 +61,7 @@ def robustness(
     side: int | None,
     limit: int | None,
     seed: int,
-    batch_size: int,
+    batch_size: BatchSize,
     device: str,
     dtype: str,
     weights: tuple[str, ...],
@@ -77,15 +80,19 @@ def robustness(
     """
     from evalkit.cli.options import typed
     from evalkit.jobs.job import RunOptions
+    from evalkit.jobs.options import batch_of, named_weights
     from evalkit.watermark.attacks.spelling import Options, read_attacks
     from evalkit.watermark.detection.detect import loaded_tokenizer
     from evalkit.watermark.robustness import TokenMark, watermark_robustness
 
-    attacks = read_attacks(spellings or ("quick",), Options(device, dtype, weights, batch_size))
-    tokenizer = loaded_tokenizer(choice.tokenizer_name, RunOptions(device=device, dtype=dtype, weights=weights))
+    batch = batch_of(batch_size, 8)
+    of_attacks = named_weights(weights, choice.tokenizer_name)
+    attacks = read_attacks(spellings or ("quick",), Options(device, dtype, of_attacks, batch))
+    options = RunOptions(device=device, dtype=dtype, weights=weights)
+    tokenizer = loaded_tokenizer(choice.tokenizer_name, options, elsewhere=True)
     side = side or tokenizer.native_size
     ours = TokenMark(
-        choice.build(tokenizer), tokenizer, fraction=fraction, batch_size=batch_size, frequencies=choice.frequencies
+        choice.build(tokenizer), tokenizer, fraction=fraction, batch_size=batch, frequencies=choice.frequencies
     )
     others, absent = _peers(peers, side, seed)
     run = watermark_robustness(

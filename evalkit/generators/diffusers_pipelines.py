@@ -21,7 +21,7 @@ from evalkit.errors import EvalkitError, MissingDependency, WeightsError
 from evalkit.generators.base import Generator, Image, Request
 from evalkit.generators.folders import folder_digest, model_folder
 from evalkit.generators.guidance import Guidance
-from evalkit.generators.registry import GENERATORS, Entry, Source, register
+from evalkit.generators.registry import Entry, Source, register
 from evalkit.generators.sampling import Sampler
 from evalkit.jsonio import parse_json
 
@@ -136,4 +136,6 @@ def check_classes(folder: Path) -> None:
             )
 
 
-GENERATORS.add_pattern(r"diffusers:(.+)", lambda name, repo: Entry(name, DiffusersGenerator, repo, None, None))
+def entry(name: str, repo: str) -> Entry:
+    """The entry of `diffusers:REPO`."""
+    return Entry(name, DiffusersGenerator, repo, None, None)

@@ -8,7 +8,7 @@ from typing import Any
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Request
 from evalkit.generators.external import ExternalGenerator, RequestFailed
-from evalkit.generators.registry import GENERATORS, Entry, Source
+from evalkit.generators.registry import Entry, Source
 from evalkit.images.listing import list_folder
 
 
@@ -50,4 +50,6 @@ class FolderGenerator(ExternalGenerator):
         return found.read_bytes(), {"source": found.relative_to(self.root).as_posix()}
 
 
-GENERATORS.add_pattern(r"folder:(.*)", lambda name, folder: Entry(name, FolderGenerator, folder, None, None))
+def entry(name: str, folder: str) -> Entry:
+    """The entry of `folder:FOLDER`."""
+    return Entry(name, FolderGenerator, folder, None, None)

@@ -112,10 +112,5 @@ def uniforms(seeds: Sequence[int], count: int) -> Tensor:
     return torch.stack([torch.rand(count, generator=_generator(seed), dtype=torch.float64) for seed in seeds])
 
 
-def normals(seeds: Sequence[int], *shape: int) -> Tensor:
-    """float32 [B, *shape] of standard normal numbers: row b depends on `seeds[b]` alone."""
-    return torch.stack([torch.randn(shape, generator=_generator(seed)) for seed in seeds])
-
-
 def _generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)

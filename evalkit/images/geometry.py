@@ -73,15 +73,6 @@ def resize_exact(image: Pixels, shape: tuple[int, int], filter: Filter | str) ->
     return np.asarray(resized, dtype=np.uint8)
 
 
-def crop_to_multiple(image: Pixels, multiple: int) -> Pixels:
-    """The centre of `image` whose sides are the largest multiples of `multiple` that fit."""
-    height, width = (side // multiple * multiple for side in image.shape[:2])
-    if not height or not width:
-        raise EvalkitError(f"a {image.shape[1]}x{image.shape[0]} image is smaller than {multiple} px on a side")
-    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
-    return np.ascontiguousarray(image[top : top + height, left : left + width])
-
-
 def _shorter_to(image: Pixels, side: int, *, floor: bool = False) -> tuple[int, int]:
     """(height, width) of the image with `side` as its shorter side."""
     height, width = image.shape[:2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +9,9 @@ from pathlib import Path
 from evalkit.errors import EvalkitError
 from evalkit.prompts.files import SUFFIXES, read_prompt_file
 from evalkit.prompts.prompt import Prompt, PromptSet
-from evalkit.registry import Registry
+from evalkit.registry import Registry, Table
 
-__all__ = ["SUITES", "Prompt", "PromptSet", "load_prompts"]
+__all__ = ["SUITES", "Prompt", "PromptSet", "load_prompts", "register"]
 
 CLASSES = {"imagenet": 1000}
 KINDS = (
@@ -21,11 +20,21 @@ KINDS = (
 )
 
 
-def _import_suites() -> None:
-    importlib.import_module("evalkit.world.suite")
+Suite = Callable[[], PromptSet]
+TABLE = Table({"world": "evalkit.world.suite"})
+SUITES: Registry[Suite] = Registry("prompt suite", entry_point_group="evalkit.prompts", table=TABLE)
 
 
-SUITES: Registry[Callable[[], PromptSet]] = Registry("prompt suite", _import_suites, "evalkit.prompts")
+def register(name: str) -> Callable[[Suite], Suite]:
+    """Decorator: the suite `name` is what the function gives. Other packages have an entry point of that name in the
+    group `evalkit.prompts`, which names the function's module.
+    """
+
+    def add(suite: Suite) -> Suite:
+        SUITES.add(name, suite)
+        return suite
+
+    return add
 
 
 def load_prompts(spec: str | Path) -> PromptSet:

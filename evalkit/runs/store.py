@@ -194,7 +194,17 @@ class RunStore:
 
 
 def read_run(path: str | Path) -> Run:
-    """The sealed run in the folder `path`; raises `EvalkitError` where there is none or it is not finished."""
+    """The sealed run in the folder `path`; raises `EvalkitError` where there is none or it is not finished.
+
+    >>> import pathlib, tempfile
+    >>> import evalkit
+    >>> from evalkit.jobs.job import RunOptions
+    >>> out = pathlib.Path(tempfile.mkdtemp()) / "run"
+    >>> made = evalkit.evaluate_tokenizer("jpeg-q75", "sample/photos", tasks=["reconstruction"],
+    ...                                   options=RunOptions(out=out, limit=2, keep="none"))
+    >>> read_run(out).results[0]["metric"]
+    'psnr'
+    """
     folder = Path(path)
     if not (folder / "record.json").exists():
         state = (

@@ -8,9 +8,10 @@ from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.live import find, held, hold, is_live
+from evalkit.jobs.options import weights_by_name
 from evalkit.jobs.spec import ModelRef
 from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
-from evalkit.tokenizers.registry import describe_tokenizer, load_tokenizer
+from evalkit.tokenizers.registry import describe_tokenizer, load_tokenizer, tokenizer_alias
 from evalkit.watermark.keys import Key, read_key
 from evalkit.watermark.mark import Mark
 from evalkit.watermark.methods import Several, mark_for
@@ -33,15 +34,14 @@ def named_tokenizer(
     return ModelRef(known.name, known.weights_sha256, dtype, settings, known.weights_source), known
 
 
-def weights_of(name: str, given: Sequence[str]) -> str | None:
-    """Of FILE and NAME=FILE the one that is meant for the tokenizer `name`.
+def weights_of(name: str, given: Sequence[str], *, elsewhere: bool = False) -> str | None:
+    """What `--weights` gives the tokenizer `name` (`weights_by_name`).
 
-    >>> weights_of("var", ["llamagen-vq16=a.pt", "var=b.pt"])
+    >>> weights_of("var", ["var=b.pt"])
     'b.pt'
     """
-    own = [each.partition("=")[2] for each in given if each.startswith(f"{name}=")]
-    plain = [each for each in given if "=" not in each or Path(each).exists()]
-    return next(iter([*own, *plain]), None)
+    name = tokenizer_alias(name)
+    return weights_by_name(given, [name], canonical=tokenizer_alias, elsewhere=elsewhere).get(name)
 
 
 def identity_of(model: ModelRef) -> str:

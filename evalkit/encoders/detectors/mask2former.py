@@ -17,12 +17,13 @@ from typing import Any
 
 import torch
 
-from evalkit.encoders.detectors.base import DETECTORS, Detector, checked
+from evalkit.encoders.detectors.base import Detector, checked
 from evalkit.encoders.detectors.coco import COCO_CLASSES
 from evalkit.encoders.detectors.detection import Boxes
 from evalkit.encoders.detectors.instances import instances
 from evalkit.encoders.detectors.resize import Scale, network_input
 from evalkit.encoders.precision import full_float32
+from evalkit.encoders.registry import register
 from evalkit.errors import MissingDependency, WeightsError
 from evalkit.images.sample import Pixels
 from evalkit.weights.find import find_weights
@@ -137,8 +138,6 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+@register("mask2former-swin-s", "boxes")
 def _load(weights: str | Path | None, device: torch.device) -> Detector:
     return Mask2FormerDetector(find_weights(KEY, weights), device)
-
-
-DETECTORS.add("mask2former-swin-s", _load, aliases=("mask2former",))

@@ -17,6 +17,7 @@ from evalkit.images import content_digest, open_images
 from evalkit.images.sample import Sample
 from evalkit.jobs.checks import Checks, Failure, How, Outcome, chosen
 from evalkit.jobs.data import data_failures
+from evalkit.jobs.options import weights_by_name
 from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Task, Worker
@@ -31,6 +32,7 @@ from evalkit.tasks.tokenizer.distances import TASK as DISTRIBUTION
 from evalkit.tasks.tokenizer.evaluators import Evaluators
 from evalkit.tasks.tokenizer.pair import Pair
 from evalkit.tasks.tokenizer.recompute import key_of, without_features
+from evalkit.tokenizers.registry import tokenizer_alias
 
 PARTS = ("[scale ", "[bit ")  # shares for each scale or bit, of which no statistic is kept
 SAME = 1e-6  # relative, of the same images under the same judges on another machine
@@ -122,7 +124,7 @@ class ReconstructionChecks(Checks):
         spec = self.task.spec(run)
         _check_images(run, how)
         ref = spec.models["model"]
-        given = next((each.rpartition("=")[2] for each in how.weights), None)
+        given = weights_by_name(how.weights, [ref.name], canonical=tokenizer_alias, elsewhere=True).get(ref.name)
         tasks = [each for each in spec.parameters["tasks"] if each != DISTRIBUTION]
         spec = replace(
             spec,

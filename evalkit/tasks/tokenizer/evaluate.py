@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evalkit.device import pick_device, pick_dtype
-from evalkit.encoders import EXTRACTORS
+from evalkit.encoders.evidence import EvidenceCache
+from evalkit.encoders.registry import encoder_entry
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.sample import ImageSet
 from evalkit.jobs.engine_inline import run_folder, run_task
 from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import check_apart, weights_by_name
 from evalkit.jobs.spec import Spec
 from evalkit.protocols import load_protocol
 from evalkit.runs.store import Run
@@ -19,7 +21,7 @@ from evalkit.tasks.tokenizer.evaluators import Evaluators
 from evalkit.tasks.tokenizer.pixels import feed_of
 from evalkit.tasks.tokenizer.spec import tokenizer_spec
 from evalkit.tasks.tokenizer.task import TOKENIZER
-from evalkit.tokenizers.registry import describe_tokenizer, tokenizer_name
+from evalkit.tokenizers.registry import describe_tokenizer, tokenizer_alias, tokenizer_name
 
 DEFAULT_TASKS = ("reconstruction", "detail", "text", "distribution", "codes")
 TASKS = (*DEFAULT_TASKS, "survival", "shift", "fid-infinity")  # survival and shift run the model several times more
@@ -65,8 +67,9 @@ def evaluate_tokenizer(
     pick_device(options.device), pick_dtype(options.dtype)
     further = _further(features, tasks)
     chosen = [load_protocol(each) for each in dict.fromkeys(protocols)]
-    weights = _weights_by_name(options.weights, names)
+    weights = weights_by_name(options.weights, names, canonical=tokenizer_alias)
     images = data if isinstance(data, ImageSet) else open_images(data)
+    check_apart(images.spec, options.out or Path("runs"))
     for remark in images.remarks():
         options.progress.note(remark)
     evaluators: Evaluators | None = None
@@ -74,7 +77,9 @@ def evaluate_tokenizer(
     for name in dict.fromkeys(names):
         model = describe_tokenizer(name, weights.get(name))
         feeds = [feed_of(protocol, model, size, whole=native_resolution) for protocol in chosen]
-        evaluators = evaluators or Evaluators(chosen, frozenset(tasks), options.device, further, ocr)
+        evaluators = evaluators or Evaluators(
+            chosen, frozenset(tasks), options.device, further, ocr, EvidenceCache.shared()
+        )
         spec = tokenizer_spec(model, weights.get(name), images, feeds, evaluators, options, further, ocr)
         runs.append(
             run_task(
@@ -90,7 +95,7 @@ def evaluate_tokenizer(
 
 
 def _further(features: Sequence[str], tasks: Sequence[str]) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(EXTRACTORS.canonical(name) for name in features))
+    names = tuple(dict.fromkeys(encoder_entry(name, "features").id for name in features))
     if names and "distribution" not in tasks:
         raise EvalkitError(
             f"the features {', '.join(names)} give distribution distances; add distribution to the tasks, "
@@ -104,16 +109,3 @@ def _folder(spec: Spec, options: RunOptions, *, several: bool) -> Path:
     if options.out is None:
         return run_folder(spec, name)
     return options.out / name if several else options.out
-
-
-def _weights_by_name(given: Sequence[str], names: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for each in given:
-        name, equals, path = each.partition("=")
-        if equals and name in names:
-            found[name] = path
-        elif len(set(names)) == 1:
-            found[names[0]] = each
-        else:
-            raise EvalkitError(f"--weights {each} with several models: say which, as --weights {names[0]}={each}")
-    return found

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evalkit.encoders.evidence import EvidenceCache
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.sample import content_digest
@@ -116,7 +117,7 @@ def evaluators_of(spec: Spec, device: str) -> Evaluators:
     made: Evaluators | None = find(spec.here.get("evaluators"))
     if made is None:
         tasks, asked = frozenset(spec.parameters["tasks"]), spec.parameters
-        made = Evaluators(protocols_of(spec), tasks, device, asked["features"], asked["ocr"])
+        made = Evaluators(protocols_of(spec), tasks, device, asked["features"], asked["ocr"], EvidenceCache.shared())
     return made
 
 

@@ -15,6 +15,7 @@ from evalkit.images import open_images
 from evalkit.jobs.data import data_ref, told
 from evalkit.jobs.engine_inline import run_task
 from evalkit.jobs.live import hold
+from evalkit.jobs.options import check_apart
 from evalkit.jobs.progress import Progress
 from evalkit.jobs.shard import ShardOutput
 from evalkit.jobs.spec import Spec
@@ -62,7 +63,7 @@ def attack_folder(
     or an attack's folder holds another one.
     """
     images, target = open_images(data), Path(out)
-    _check_apart(data, target)
+    check_apart(data, target)
     n = len(images) if limit is None else min(limit, len(images))
     here = {
         "attacks": {each.name: hold(each) for each in attacks},
@@ -147,11 +148,3 @@ def _kept(folder: Path, mine: pa.Table, wanted: range, source: dict[str, str | N
             return None
     whole = rows.num_rows == len(wanted) and rows["error"].null_count == len(wanted)
     return rows if whole and all((folder / path).is_file() for path in rows["path"].to_pylist()) else None
-
-
-def _check_apart(data: str | Path, out: Path) -> None:
-    source = Path(str(data)).expanduser()
-    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        raise EvalkitError(
-            f"--out {out} lies within the data {source}, which would grow as it is read; give another folder"
-        )

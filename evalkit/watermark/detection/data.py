@@ -51,13 +51,6 @@ def opened_images(ref: DataRef) -> tuple[ImageSet, Sequence[str]]:
     return images, states
 
 
-def check_apart(out: Path, images: ImageSet) -> None:
-    """Raise where the run would lie within the data, whose next scan would find the run's own images."""
-    source = Path(images.spec).expanduser()
-    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        raise EvalkitError(f"the run would lie within the data {source} ({out}); give --out of another folder")
-
-
 def data_said(spec: Spec, rows: pa.Table, *, unreadable: int, duplicates: int) -> dict[str, Any]:
     """What the record says of the data; `rows` have id and sha256, so its digest is of what was really read."""
     data, told = spec.inputs["data"], spec.here.get("data", {})

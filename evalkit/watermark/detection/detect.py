@@ -17,12 +17,12 @@ from evalkit.images.sample import ImageSet
 from evalkit.jobs.engine_inline import run_folder, run_task
 from evalkit.jobs.job import RunOptions
 from evalkit.jobs.live import hold
+from evalkit.jobs.options import check_apart
 from evalkit.jobs.spec import Spec
 from evalkit.runs.store import Run
 from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.detection.calibration_file import calibration_digest, read_calibration
-from evalkit.watermark.detection.data import check_apart
 from evalkit.watermark.detection.scan_spec import Cache, Planned, planned
 from evalkit.watermark.detection.task import DETECT, SHARDS, VERSION
 from evalkit.watermark.detection.verdict import Decide, Rule
@@ -147,7 +147,7 @@ def _detect(
         here=here,
     )
     out = options.out or run_folder(spec, scan.ref.name)
-    check_apart(out, scan.looked.images)
+    check_apart(scan.looked.images.spec, out)
     for remark in scan.looked.about["remarks"]:
         options.progress.note(remark)
     return run_task(DETECT, spec, out, command=options.command, device=options.device, progress=options.progress)
@@ -160,9 +160,13 @@ def default_decision(calibration: str | Path | None) -> Decide:
     return "exact" if calibration is None else "larger"
 
 
-def loaded_tokenizer(name: str, options: RunOptions) -> Tokenizer:
-    """The tokenizer called `name` with the weights, device and precision of the options."""
-    found = load_tokenizer(name, weights_of(name, options.weights), options.device, options.dtype)
+def loaded_tokenizer(name: str, options: RunOptions, *, elsewhere: bool = False) -> Tokenizer:
+    """The tokenizer called `name` with the weights, device and precision of the options.
+
+    `elsewhere`: the weights may be of other models, too.
+    """
+    weights = weights_of(name, options.weights, elsewhere=elsewhere)
+    found = load_tokenizer(name, weights, options.device, options.dtype)
     if options.compile and isinstance(found, NetworkTokenizer):
         found.compile()
     return found

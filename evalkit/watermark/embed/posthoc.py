@@ -12,6 +12,7 @@ from evalkit.images import open_images
 from evalkit.jobs.data import data_ref, told
 from evalkit.jobs.engine_inline import run_folder, run_task
 from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import check_apart
 from evalkit.jobs.spec import Spec
 from evalkit.runs.store import Run
 from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
@@ -74,7 +75,7 @@ def embed_folder(
         },
     )
     out = options.out or run_folder(spec, tokenizer.name)
-    _check_apart(data, out)
+    check_apart(data, out)
     return run_task(EMBED, spec, out, command=options.command, device=options.device, progress=options.progress)
 
 
@@ -89,9 +90,3 @@ def _batch_size(tokenizer: Tokenizer, options: RunOptions) -> int:
         return options.batch_size
     on_gpu = isinstance(tokenizer, NetworkTokenizer) and str(tokenizer.device).startswith("cuda")
     return 32 if on_gpu else min(16, max(1, 256**2 // tokenizer.native_size**2))
-
-
-def _check_apart(data: str | Path, out: Path) -> None:
-    source = Path(str(data)).expanduser()
-    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        raise EvalkitError(f"--out {out} lies within the data {source}, which would grow as it is read; give another")

@@ -34,7 +34,8 @@ class RobustnessChecks(Checks):
         """results.json, robustness.json and robustness.csv from the rows."""
         again = self.task.aggregate(self.task.spec(run), self.task.parts(run))
         bad = []
-        for name, data in {**again.files, "results.json": results_json(again.results)}.items():
+        for name, made in {**again.files, "results.json": results_json(again.results)}.items():
+            data = made if isinstance(made, bytes) else b"".join(made)
             said = (run.path / name).read_bytes()
             same = close(json.loads(said), json.loads(data)) if name.endswith(".json") else said == data
             if not same:

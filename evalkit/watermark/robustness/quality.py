@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from evalkit.encoders.lpips import SMALLEST, Lpips, load_lpips
+from evalkit.encoders.base import PerceptualDistance
+from evalkit.encoders.perceptual.lpips import SMALLEST
+from evalkit.encoders.registry import load_lpips
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 from evalkit.jobs.spec import ModelRef
@@ -36,7 +38,7 @@ class Quality:
     """
 
     def __init__(self, model: ModelRef | None, device: str = "cpu") -> None:
-        self.lpips: Lpips | None = None if model is None else load_lpips(NET, model.weights, device=device)
+        self.lpips: PerceptualDistance | None = None if model is None else load_lpips(NET, model.weights, device=device)
         if self.lpips is not None and model is not None and self.lpips.weights_sha256 != model.sha256:
             raise EvalkitError("the weights of LPIPS are not those of the run. Put the run's file into EVALKIT_WEIGHTS")
 

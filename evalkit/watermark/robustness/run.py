@@ -14,6 +14,7 @@ from evalkit.images.sample import ImageSet, Sample
 from evalkit.jobs.data import data_ref, told
 from evalkit.jobs.engine_inline import run_task
 from evalkit.jobs.live import hold
+from evalkit.jobs.options import check_apart
 from evalkit.jobs.progress import Progress
 from evalkit.jobs.spec import DataRef, Spec
 from evalkit.runs.store import RunStore
@@ -69,7 +70,7 @@ def watermark_robustness(
     the data or holds another run, or no image can be read.
     """
     target = Path(out)
-    _check_apart(data, target)
+    check_apart(data, target)
     _check_names(contenders)
     sets = {role: open_images(each) for role, each in (("data", data), ("marked", marked)) if each is not None}
     model, reason = lpips_ref()
@@ -122,12 +123,6 @@ def _planned(attacks: Sequence[Attack]) -> tuple[list[dict[str, Any]], dict[str,
         except EvalkitError as error:
             failed[each.name] = reason_of(error)
     return planned, failed
-
-
-def _check_apart(data: str | Path, out: Path) -> None:
-    source = Path(str(data)).expanduser()
-    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        raise EvalkitError(f"--out {out} lies within the data {source}, which would grow; give another folder")
 
 
 def _check_names(contenders: Sequence[Contender]) -> None:

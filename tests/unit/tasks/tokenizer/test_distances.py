@@ -7,9 +7,9 @@ import pytest
 import torch
 from helpers.near import same
 
-from evalkit.encoders import EXTRACTORS, load_extractor
-from evalkit.encoders.dinov2 import DinoFeatures
-from evalkit.encoders.vit_dinov2 import DinoSize, DinoV2
+from evalkit.encoders.features.dinov2 import DinoFeatures
+from evalkit.encoders.features.vit_dinov2 import DinoSize, DinoV2
+from evalkit.encoders.registry import ENCODERS, Entry, encoder_names, load_extractor
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.jobs.job import RunOptions
@@ -34,10 +34,10 @@ def _tiny(monkeypatch, tmp_path):
     state = {k: 0.5 * torch.randn(v.shape, generator=generator) for k, v in DinoV2(TINY).state_dict().items()}
     (tmp_path / "weights").mkdir()
     torch.save(state, tmp_path / "weights" / "dinov2_vits14_pretrain.pth")
-    assert "efflite0" in list(EXTRACTORS)
     make = partial(DinoFeatures, name="dinov2-vits14", size=TINY)
     for name in ("efflite0", "dinov2-vits14"):
-        monkeypatch.setitem(EXTRACTORS._items, name, make)
+        ENCODERS.get(name)  # imports the module that would register it
+        monkeypatch.setitem(ENCODERS._items, name, Entry(name, "features", make))
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_wrong_features_are_refused_before_any_work(pictures, tmp_path):
 
 
 def test_every_extractor_has_a_distance_and_every_protocols_an_extrapolation():
-    assert set(EXTRACTORS) == set(distances())
+    assert set(encoder_names("features")) == set(distances())
     for id in protocol_ids():
         assert set(load_protocol(id).distribution.extractors) <= set(distances(INFINITE))
 

@@ -181,7 +181,7 @@ def test_wrong_requests_are_refused_before_any_work(photos, tmp_path):
         ({"models": "jpeg-lm", "protocols": ["x"]}, "no protocol called"),
         ({"models": "jpeg-q0"}, "quality goes from 1 to 100"),
         ({"models": "jpeg-lm", "options": RunOptions(weights=("x.pt",))}, "has no weights"),
-        ({"models": ["jpeg-lm", "llamagen-vq16"], "options": RunOptions(weights=("x.pt",))}, "say which"),
+        ({"models": ["jpeg-lm", "llamagen-vq16"], "options": RunOptions(weights=("x.pt",))}, "not say whose it is"),
         ({"models": "jpeg-lm", "options": RunOptions(device="abacus")}, "device 'abacus'"),
         ({"models": "llamagen-vq16", "options": RunOptions(dtype="int4")}, "dtype 'int4'"),
     ):
@@ -259,3 +259,16 @@ def test_pictures_too_small_for_ms_ssim_are_called_so(photos, tmp_path):
     row = by_metric(run)["reconstruction", "ms_ssim"]
     assert (row["status"], row["value"]) == ("unavailable", None)
     assert "at least 161 px" in row["reason"]
+
+
+def test_texts_that_were_read_before_are_not_read_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path / "cache"))
+
+    def run(name):
+        options = RunOptions(out=tmp_path / name, limit=1, keep="none")
+        return evaluate_tokenizer("jpeg-q75", "sample/text-easy", tasks=["text"], options=options)[0]
+
+    first = run("first")
+    monkeypatch.setattr("evalkit.encoders.ocr.rapid.RapidOcr.read", lambda self, image: 1 / 0)
+    assert run("second").samples.equals(first.samples)
+    assert {path.name for path in (tmp_path / "cache").iterdir()} >= {"evidence.sqlite"}

@@ -19,7 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evalkit.encoders.base import EXTRACTORS, FeatureExtractor, torch_resize
+from evalkit.encoders.base import FeatureExtractor, torch_resize
+from evalkit.encoders.registry import register
 from evalkit.errors import WeightsError
 from evalkit.images.geometry import fit_square
 from evalkit.weights.find import find_weights
@@ -68,7 +69,7 @@ class ClipFeatures(FeatureExtractor):
                 "as open_clip_model.safetensors"
             )
         fit(network, image, path, name)
-        self.name, self.dim, self.side = name, int(config["embed_dim"]), int(config["vision_cfg"]["image_size"])
+        self.id, self.dim, self.side = name, int(config["embed_dim"]), int(config["vision_cfg"]["image_size"])
         self.rule = rule
         self.network = network.eval().requires_grad_(False).to(device)
         self.device = device
@@ -112,4 +113,4 @@ def _image_half(config: Mapping[str, Any]) -> nn.Module:
 
 
 for _name, _rule in RULES.items():
-    EXTRACTORS.add(_name, partial(ClipFeatures, name=_name, rule=_rule))
+    register(_name, "features")(partial(ClipFeatures, name=_name, rule=_rule))

@@ -1,23 +1,23 @@
-"""Reading the text in images, by an engine whose name and version go into the record."""
+"""`rapidocr`: text read by PP-OCRv6 through onnxruntime, with the models of rapidocr's wheel."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import importlib.util
 import logging
 import os
 import threading
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from evalkit.encoders.base import Ocr, OcrText
+from evalkit.encoders.registry import register, shipped
 from evalkit.errors import EvalkitError, MissingDependency
 from evalkit.images.sample import Pixels
-from evalkit.registry import Registry
 
 MODELS = {
     "Det": "PP-OCRv6_det_small.onnx",
@@ -27,30 +27,7 @@ MODELS = {
 THREADS = min(4, os.cpu_count() or 1)
 
 
-@dataclass(frozen=True)
-class OcrText:
-    """What was read: `lines` from top to bottom and left to right, their `scores` in [0, 1], and `text` joined by newlines."""
-
-    lines: tuple[str, ...]
-    scores: tuple[float, ...]
-
-    @property
-    def text(self) -> str:
-        """All lines, one below the other."""
-        return "\n".join(self.lines)
-
-
-class Ocr(ABC):
-    """An engine; `read` never raises on an odd image, it reads nothing in it."""
-
-    name: str
-    version: str
-
-    @abstractmethod
-    def read(self, image: Pixels) -> OcrText:
-        """The text of a uint8 [H, W, 3] RGB image."""
-
-
+@register("rapidocr", "text")
 class RapidOcr(Ocr):
     """PP-OCRv6 small through rapidocr and onnxruntime; the models lie in rapidocr's wheel, so nothing is fetched.
 
@@ -59,9 +36,11 @@ class RapidOcr(Ocr):
     slow torch in the same process many times. One engine serves one thread at a time (a lock sees to it).
     """
 
-    name = "rapidocr"
+    id = "rapidocr"
 
-    def __init__(self) -> None:
+    def __init__(self, weights: str | Path | None = None, device: torch.device | None = None) -> None:
+        """It runs on the CPU, whatever the device."""
+        shipped(self.id, weights)
         try:
             import onnxruntime
             import rapidocr
@@ -69,6 +48,7 @@ class RapidOcr(Ocr):
             raise MissingDependency("reading text", "test") from None
         self.version = importlib.metadata.version("rapidocr")
         folder = _models_folder()
+        self.weights_sha256 = _digest(folder)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = THREADS
         options.inter_op_num_threads = 1
@@ -121,6 +101,14 @@ def reading_order(boxes: np.ndarray[Any, np.dtype[np.float64]]) -> list[int]:
     return [index for row in rows for index in sorted(row, key=lambda i: float(centres[i, 0]))]
 
 
+def _digest(folder: Path) -> str:
+    """sha256 over the models, in the order in which they are used."""
+    digest = hashlib.sha256()
+    for name in MODELS.values():
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()
+
+
 def _models_folder() -> Path:
     spec = importlib.util.find_spec("rapidocr")
     folder = Path(spec.origin).parent / "models" if spec and spec.origin else Path()
@@ -130,33 +118,3 @@ def _models_folder() -> Path:
             f"this version of rapidocr does not carry {missing[0]}; install one that does: pip install 'rapidocr>=3.10'"
         )
     return folder
-
-
-def _nothing_to_import() -> None:
-    return None
-
-
-OCR: Registry[Callable[[str], Ocr]] = Registry("OCR engine", _nothing_to_import)
-OCR.add("rapidocr", lambda device: RapidOcr())
-
-
-def load_ocr(name: str = "rapidocr", device: str = "auto") -> Ocr:
-    """The OCR engine called `name`: `rapidocr`, `http:URL#MODEL` (an OpenAI-compatible vision endpoint), or
-    `transformers:REPO` (a hub repository, or a folder).
-
-    Raises `EvalkitError` for an unknown name or address, `WeightsError` where a model cannot be had.
-    """
-    kind, colon, rest = name.partition(":")
-    if kind == "http" and colon:
-        from evalkit.encoders.ocr_http import HttpOcr
-
-        return HttpOcr(rest)
-    if kind == "transformers" and rest:
-        from evalkit.encoders.ocr_transformers import TransformersOcr
-
-        return TransformersOcr(rest, device)
-    if name not in OCR:
-        raise EvalkitError(
-            f"there is no OCR engine called {name!r}; give {', '.join(OCR)}, http:URL#MODEL or transformers:REPO"
-        )
-    return OCR.get(name)(device)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
-from evalkit.encoders.ocr import Ocr, OcrText
+import torch
+
+from evalkit.encoders.base import Ocr, OcrText
+from evalkit.encoders.ocr.instruction import INSTRUCTION, TOKENS, lines_of
+from evalkit.encoders.registry import Entry, shipped
 from evalkit.errors import EvalkitError
 from evalkit.images.encode import png_bytes
 from evalkit.images.sample import Pixels
 from evalkit.remote import RemoteError, endpoint, host, post_json
-
-INSTRUCTION = (
-    "Transcribe the text in this image, in its own language and script, line by line. "
-    "Answer with the text alone; where there is none, answer with nothing."
-)
-TOKENS = 1024  # at most, for one image
 
 
 class HttpOcr(Ocr):
@@ -27,7 +26,7 @@ class HttpOcr(Ocr):
                 f"'http:{address}' names no model; give http:URL#MODEL, such as http:http://localhost:8000/v1#gemma-3-12b-it"
             )
         self.url, self.model, self.timeout = endpoint(url, "/chat/completions"), model, timeout
-        self.name, self.version = f"http:{host(url)}", model
+        self.id, self.version = f"http:{host(url)}", model
 
     def read(self, image: Pixels) -> OcrText:
         """The text of an image; raises `EvalkitError` where the endpoint gives none after several attempts."""
@@ -44,11 +43,15 @@ class HttpOcr(Ocr):
         except RemoteError as error:
             raise EvalkitError(str(error)) from None
         except (KeyError, IndexError, TypeError):
-            raise EvalkitError(f"{self.name} gave an answer without choices[0].message.content") from None
+            raise EvalkitError(f"{self.id} gave an answer without choices[0].message.content") from None
         return lines_of(str(said or ""))
 
 
-def lines_of(text: str) -> OcrText:
-    """A model's answer as lines; it gives no scores of its own, so each is 1."""
-    lines = tuple(line.strip() for line in text.strip().splitlines() if line.strip())
-    return OcrText(lines, (1.0,) * len(lines))
+def entry(name: str, address: str) -> Entry:
+    """The entry of `ocr:http:URL#MODEL`."""
+
+    def load(weights: str | Path | None, device: torch.device) -> Ocr:
+        shipped(name, weights)
+        return HttpOcr(address)
+
+    return Entry(name, "text", load)

@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evalkit.encoders.base import EXTRACTORS, FeatureExtractor, torch_resize
-from evalkit.encoders.tf_resize import tf1_bilinear
+from evalkit.encoders.base import FeatureExtractor, torch_resize
+from evalkit.encoders.features.tf_resize import tf1_bilinear
+from evalkit.encoders.registry import register
 from evalkit.errors import EvalkitError
 from evalkit.weights.find import find_weights
 from evalkit.weights.layout import fit, without_init
@@ -182,16 +183,17 @@ class FidInception(nn.Module):
         return {name: out[name] for name in wanted}
 
 
+@register("inception-v3-fid", "features")
 class InceptionFid(FeatureExtractor):
     """The 2,048 pool features of FID; any of `OUTPUTS` through `outputs`."""
 
-    name, dim, side = "inception-v3-fid", 2048, SIDE
+    id, dim, side = "inception-v3-fid", 2048, SIDE
 
     def __init__(self, weights: str | Path | None, device: torch.device) -> None:
         path = find_weights("inception-v3-fid", weights)
         with without_init():
             network = FidInception()
-        fit(network, read_checkpoint(path), path, self.name)
+        fit(network, read_checkpoint(path), path, self.id)
         self.network = network.eval().requires_grad_(False).to(device)
         self.device = device
         self.weights_sha256 = file_sha256(path)
@@ -210,6 +212,3 @@ class InceptionFid(FeatureExtractor):
         x = torch_resize(images, SIDE) if resize == "bilinear-antialias" else tf1_bilinear(images, SIDE, SIDE)
         found: dict[str, Tensor] = self.network((x - 128) / 128, wanted)
         return found
-
-
-EXTRACTORS.add("inception-v3-fid", InceptionFid)

@@ -1,11 +1,17 @@
-"""DINOv2's vision transformer, with and without registers, under the official names (facebookresearch/dinov2)."""
+"""DINOv2's vision transformer, with and without registers, under the official names (facebookresearch/dinov2).
+
+The blocks are timm's. timm's whole network is not used: it resizes the table of positions in another way, which moves
+features at 224 px by 3 % of the largest.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
+from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the images on [0, 1] that it was trained on
@@ -30,56 +36,6 @@ class DinoSize:
     offset: float = 0.0
 
 
-class _Attention(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        b, n, w = x.shape
-        q, k, v = self.qkv(x).view(b, n, 3, self.heads, w // self.heads).permute(2, 0, 3, 1, 4)
-        out: Tensor = self.proj(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
-        return out
-
-
-class _Mlp(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(width, 4 * width)
-        self.fc2 = nn.Linear(4 * width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.fc2(F.gelu(self.fc1(x)))
-        return out
-
-
-class _Scale(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.gamma = nn.Parameter(torch.ones(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.gamma
-
-
-class _Block(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.norm1 = nn.LayerNorm(width, eps=1e-6)
-        self.attn = _Attention(width, heads)
-        self.ls1 = _Scale(width)
-        self.norm2 = nn.LayerNorm(width, eps=1e-6)
-        self.mlp = _Mlp(width)
-        self.ls2 = _Scale(width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.ls1(self.attn(self.norm1(x)))
-        out: Tensor = x + self.ls2(self.mlp(self.norm2(x)))
-        return out
-
-
 class DinoV2(nn.Module):
     """[B, 3, S, S] normalised by MEAN and STD -> [B, 1 + patches, W]: class token and patches after the last norm."""
 
@@ -92,7 +48,10 @@ class DinoV2(nn.Module):
             self.register_tokens = nn.Parameter(torch.zeros(1, size.registers, size.width))
         self.patch_embed = nn.Module()
         self.patch_embed.proj = nn.Conv2d(3, size.width, size.patch, stride=size.patch)
-        self.blocks = nn.ModuleList(_Block(size.width, size.heads) for _ in range(size.layers))
+        norm = partial(nn.LayerNorm, eps=1e-6)
+        self.blocks = nn.ModuleList(
+            Block(size.width, size.heads, qkv_bias=True, init_values=1.0, norm_layer=norm) for _ in range(size.layers)
+        )
         self.norm = nn.LayerNorm(size.width, eps=1e-6)
 
     def positions(self, grid: int) -> Tensor:

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evalkit.encoders.base import EXTRACTORS, FeatureExtractor, torch_resize
+from evalkit.encoders.base import FeatureExtractor, torch_resize
+from evalkit.encoders.registry import register
 from evalkit.weights.find import find_weights
 from evalkit.weights.layout import fit, without_init
 from evalkit.weights.reading import file_sha256, read_checkpoint
@@ -97,16 +98,17 @@ class EfficientNetLite0(nn.Module):
         return out
 
 
+@register("efflite0", "features")
 class EffLite0(FeatureExtractor):
     """1,280 pooled features; images reach 224 px through torch's antialiased bilinear filter."""
 
-    name, dim, side = "efflite0", 1280, SIDE
+    id, dim, side = "efflite0", 1280, SIDE
 
     def __init__(self, weights: str | Path | None, device: torch.device) -> None:
         path = find_weights("efficientnet-lite0", weights)
         with without_init():
             network = EfficientNetLite0()
-        fit(network, read_checkpoint(path), path, self.name)
+        fit(network, read_checkpoint(path), path, self.id)
         self.network = network.eval().requires_grad_(False).to(device)
         self.device = device
         self.weights_sha256 = file_sha256(path)
@@ -122,6 +124,3 @@ class EffLite0(FeatureExtractor):
         """ImageNet logits [B, 1000] of uint8 images."""
         out: Tensor = self.network((torch_resize(self._check(images), SIDE) - 127) / 128)
         return out
-
-
-EXTRACTORS.add("efflite0", EffLite0)

@@ -1,10 +1,10 @@
-"""Where faces are in an image. Nobody is recognised: a box and a score are all that is found."""
+"""`yunet-s`: faces found by YuNet (Wu, Peng and Yu 2023), with the shipped weights."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from importlib.resources import files as package_files
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torchvision.ops import nms
 
-from evalkit.device import pick_device
-from evalkit.encoders.yunet import STRIDES, YuNet
+from evalkit.encoders.faces.face import Face, FaceDetector
+from evalkit.encoders.faces.yunet import STRIDES, YuNet
+from evalkit.encoders.registry import register, shipped
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 
@@ -22,39 +23,14 @@ SCORE = 0.8
 OVERLAP = 0.3  # intersection over union above which two boxes are one face
 
 
-@dataclass(frozen=True)
-class Face:
-    """A box in pixels (`left` and `top` inside, `right` and `bottom` just outside) and its score in [0, 1]."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-    score: float
-
-    @property
-    def side(self) -> int:
-        """The shorter side of the box in pixels."""
-        return min(self.right - self.left, self.bottom - self.top)
-
-    def overlap(self, other: Face) -> float:
-        """Intersection over union of both boxes."""
-        width = min(self.right, other.right) - max(self.left, other.left)
-        height = min(self.bottom, other.bottom) - max(self.top, other.top)
-        both = max(0, width) * max(0, height)
-        return both / (self._area + other._area - both)
-
-    @property
-    def _area(self) -> int:
-        return (self.right - self.left) * (self.bottom - self.top)
-
-
-class YunetFaces:
+@register("yunet-s", "boxes")
+class YunetFaces(FaceDetector):
     """YuNet-s (2023mar of opencv_zoo) with its shipped weights; `find` is a function of the image alone."""
 
-    name = "yunet-s"
+    id, version = "yunet-s", "2023mar"
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, weights: str | Path | None, device: torch.device) -> None:
+        shipped(self.id, weights)
         from safetensors.torch import load
 
         stored = (package_files("evalkit.encoders") / "data" / "yunet_s.safetensors").read_bytes()
@@ -95,23 +71,6 @@ def boxes_of(levels: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tenso
         corners.append(torch.cat([centre - half, centre + half], 1) * stride)
         scores.append((score[0].flatten().sigmoid() * objectness[0].flatten().sigmoid()).sqrt())
     return torch.cat(corners), torch.cat(scores)
-
-
-def faces_found_again(faces: list[Face], others: list[Face], overlap: float = 0.5) -> int:
-    """How many of `faces` have one of `others` to themselves that overlaps by at least `overlap`."""
-    left = list(others)
-    found = 0
-    for face in faces:
-        best = max(left, key=face.overlap, default=None)
-        if best is not None and face.overlap(best) >= overlap:
-            left.remove(best)
-            found += 1
-    return found
-
-
-def load_faces(device: str = "auto") -> YunetFaces:
-    """The face detector; its weights are shipped."""
-    return YunetFaces(pick_device(device))
 
 
 def _face(corner: Tensor, score: float, height: int, width: int) -> Face:

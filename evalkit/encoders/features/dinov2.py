@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evalkit.encoders.base import EXTRACTORS, FeatureExtractor, torch_resize
-from evalkit.encoders.vit_dinov2 import MEAN, STD, DinoSize, DinoV2
+from evalkit.encoders.base import FeatureExtractor, torch_resize
+from evalkit.encoders.features.vit_dinov2 import MEAN, STD, DinoSize, DinoV2
+from evalkit.encoders.registry import register
 from evalkit.images.geometry import resize_exact
 from evalkit.weights.find import find_weights
 from evalkit.weights.layout import fit, without_init
@@ -37,7 +38,7 @@ class DinoFeatures(FeatureExtractor):
     """The class token [width] of a DINOv2 network without registers; names are those of dinov2_vit?14_pretrain.pth."""
 
     def __init__(self, weights: str | Path | None, device: torch.device, *, name: str, size: DinoSize) -> None:
-        self.name, self.dim, self.side = name, size.width, size.size
+        self.id, self.dim, self.side = name, size.width, size.size
         path = find_weights(name, weights)
         with without_init():
             network = DinoV2(size)
@@ -66,4 +67,4 @@ class DinoFeatures(FeatureExtractor):
 
 
 for _name, _config in SIZES.items():
-    EXTRACTORS.add(_name, partial(DinoFeatures, name=_name, size=_config))
+    register(_name, "features")(partial(DinoFeatures, name=_name, size=_config))

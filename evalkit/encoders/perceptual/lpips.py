@@ -6,6 +6,7 @@ heads (shipped, BSD-2-Clause), averaged over positions and summed. Trunks carry 
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.resources import files as package_files
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evalkit.device import pick_device
+from evalkit.encoders.base import PerceptualDistance
+from evalkit.encoders.registry import register
 from evalkit.errors import EvalkitError
 from evalkit.weights.find import find_weights
 from evalkit.weights.layout import fit, without_init
@@ -88,17 +90,15 @@ class Trunk(nn.Module):
         return found
 
 
-class Lpips:
+class Lpips(PerceptualDistance):
     """LPIPS with one trunk; `distance` is 0 for equal images and grows with perceived difference."""
 
     def __init__(self, net: str, weights: str | Path | None, device: torch.device) -> None:
-        if net not in TRUNKS:
-            raise EvalkitError(f"LPIPS has no network {net!r}; it has {', '.join(TRUNKS)}")
         path = find_weights(f"lpips-trunk-{net}", weights)
         with without_init():
             trunk = Trunk(net)
         fit(trunk, read_checkpoint(path), path, f"lpips-{net}", unused=(r"^classifier\.",))
-        self.net = net
+        self.id, self.net = f"lpips-{net}", net
         self.device = device
         self.trunk = trunk.eval().requires_grad_(False).to(device)
         self.heads = [head.to(device) for head in load_heads(net)]
@@ -136,6 +136,5 @@ def load_heads(net: str) -> list[Tensor]:
     return [stored[name] for name in names]
 
 
-def load_lpips(net: str, weights: str | Path | None = None, device: str = "auto") -> Lpips:
-    """LPIPS with `net` alex, vgg or squeeze; raises `WeightsError` where the trunk's file cannot be had."""
-    return Lpips(net, weights, pick_device(device))
+for _net in TRUNKS:
+    register(f"lpips-{_net}", "distance")(partial(Lpips, _net))
