@@ -16,7 +16,6 @@ jackknife over pairs).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -27,15 +26,13 @@ from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.frechet import Features, Pairs, frechet_distance, paired_frechet, pairs_shape
 from evalkit.metrics.frechet_interval import frechet_estimate
-from evalkit.metrics.moments import fold
-from evalkit.metrics.rows import Rows
+from evalkit.metrics.rows import Rows, Taken, moments_of
 from evalkit.metrics.transport import Gaussian
 
 POINTS = 15
 SHARE = 10  # the smallest sub-sample is at least the SHARE-th part
 PER_DIMENSION = 2.5  # and has this many samples for each dimension
 MOST = 100_000  # pairs in memory: 2,048 float32 features of so many take 1.6 GB for both sets
-_BLOCK = 2048
 
 
 def sizes_of(n: int, d: int) -> list[int]:
@@ -87,7 +84,7 @@ def fid_infinity_of(images: Rows, reference: Gaussian, *, seed: int = 0, level: 
     sizes = sizes_of(n, d)
     if not sizes:
         return Estimate(math.nan, None, None, n, _too_few(n, d, "images"), level)
-    distances = [frechet_distance(reference, fold(_taken(images, _rows(n, size, seed)))) for size in sizes[:-1]]
+    distances = [frechet_distance(reference, moments_of(Taken(images, _rows(n, size, seed)))) for size in sizes[:-1]]
     whole = frechet_estimate(images, reference, level=level)
     value, error = intercept(1 / np.array(sizes, np.float64), np.array([*distances, whole.value]))
     sampling = 0.0 if whole.high is None else whole.high - whole.value
@@ -126,12 +123,7 @@ def _rows(n: int, size: int, seed: int) -> npt.NDArray[np.int64]:
 
 
 def _distance(x: Features, y: Features, rows: npt.NDArray[np.int64]) -> float:
-    return frechet_distance(fold(_taken(x, rows)), fold(_taken(y, rows)))
-
-
-def _taken(features: Rows, rows: npt.NDArray[np.int64]) -> Iterator[Features]:
-    for start in range(0, len(rows), _BLOCK):
-        yield features[rows[start : start + _BLOCK]]
+    return frechet_distance(moments_of(Taken(x, rows)), moments_of(Taken(y, rows)))
 
 
 def _held(pairs: Pairs, n: int, seed: int) -> tuple[Features, Features]:

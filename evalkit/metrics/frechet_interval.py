@@ -20,7 +20,7 @@ from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.frechet import frechet_distance
 from evalkit.metrics.moments import Moments, merge
-from evalkit.metrics.rows import Array, Rows, checked, moments_of, row_blocks
+from evalkit.metrics.rows import Array, Rows, Taken, checked, moments_of, row_blocks
 from evalkit.metrics.transport import Gaussian, Transport, same_dimensions, transport
 
 GROUPS = 10  # parts that are left out in turn
@@ -110,7 +110,7 @@ def jackknife_bias(images: Rows, reference: Gaussian, *, groups: int = GROUPS) -
     group would be empty.
     """
     n, _ = checked(images, "the image set", 2 * groups)
-    parts = [moments_of(np.asarray(images[np.arange(group, n, groups)])) for group in range(groups)]
+    parts = [moments_of(Taken(images, np.arange(group, n, groups))) for group in range(groups)]
     return bias_of_parts(parts, reference)
 
 

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate, MetricInfo
-from evalkit.metrics.frechet import frechet_distance_of_features
-from evalkit.metrics.rows import Array, Index, Rows, checked_pair
+from evalkit.metrics.frechet import frechet_distance, frechet_distance_of_features
+from evalkit.metrics.rows import Index, Rows, Taken, checked_pair, moments_of, row_blocks
 
 Labels = npt.ArrayLike
 INFO = (
@@ -54,10 +54,7 @@ def frechet_per_class(
         _members(reference_labels, len(reference), "reference images"),
     )
     shared = [name for name in own if len(own[name]) > 1 and len(theirs.get(name, ())) > 1]
-    values = {
-        name: frechet_distance_of_features(np.asarray(images[own[name]]), np.asarray(reference[theirs[name]]))
-        for name in shared
-    }
+    values = {name: _distance(Taken(images, own[name]), Taken(reference, theirs[name])) for name in shared}
     lost = len(set(own) | set(theirs)) - len(shared)
     return _over_classes(values, {name: len(own[name]) for name in shared}, lost, level)
 
@@ -70,17 +67,27 @@ def intra_class_diversity(images: Rows, labels: Labels, *, level: float = 0.95) 
     """
     members = _members(labels, len(images), "images")
     shared = {name: rows for name, rows in members.items() if len(rows) > 1}
-    values = {name: _mean_distance(np.asarray(images[rows], np.float64)) for name, rows in shared.items()}
+    values = {name: _mean_distance(Taken(images, rows)) for name, rows in shared.items()}
     counts = {name: len(rows) for name, rows in shared.items()}
     return _over_classes(values, counts, len(members) - len(shared), level)
 
 
-def _mean_distance(x: Array) -> float:
-    x = x - x.mean(0)
-    ends = np.square(x).sum(1)
-    squared = np.maximum(ends[:, None] + ends - 2 * (x @ x.T), 0.0)
-    np.fill_diagonal(squared, 0.0)
-    return float(np.sqrt(squared).sum()) / (len(x) * (len(x) - 1))
+def _distance(x: Rows, y: Rows) -> float:
+    if min(len(x), len(y)) < x.shape[1]:
+        return frechet_distance_of_features(np.asarray(x[:]), np.asarray(y[:]))
+    return frechet_distance(moments_of(x), moments_of(y))
+
+
+def _mean_distance(rows: Rows) -> float:
+    n, total = len(rows), 0.0
+    for i, x in enumerate(row_blocks(rows)):
+        ends = np.square(x).sum(1)
+        for j, y in enumerate(row_blocks(rows)):
+            squared = np.maximum(ends[:, None] + np.square(y).sum(1) - 2 * (x @ y.T), 0.0)
+            if i == j:
+                np.fill_diagonal(squared, 0.0)
+            total += float(np.sqrt(squared).sum())
+    return total / (n * (n - 1))
 
 
 def _members(labels: Labels, n: int, what: str) -> dict[str, Index]:

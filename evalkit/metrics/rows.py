@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,6 +31,27 @@ class Rows(Protocol):
     def __getitem__(self, key: Any, /) -> Any:
         """The rows of a slice or of an integer array, as a float array [k, d]."""
         ...
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The rows of `rows` at `index`, read when they are asked for."""
+
+    rows: Rows
+    index: Index
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, d)."""
+        return len(self.index), *self.rows.shape[1:]
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.index)
+
+    def __getitem__(self, key: Any, /) -> Any:
+        """The rows of a slice or of an integer array."""
+        return self.rows[self.index[key]]
 
 
 def row_blocks(rows: Rows, size: int = BLOCK) -> Iterator[Array]:

@@ -83,11 +83,12 @@ def _weights(eigenvalues: Array, order: float) -> Array:
     """How the entropy changes with the share of each eigenvector: an image's influence is its squared shares times this."""
     p = np.maximum(eigenvalues, np.finfo(np.float64).tiny)
     if order == 1:
-        return -np.log(p)
-    if math.isinf(order):
-        return np.where(p == p.max(), -1 / p.max(), 0.0)
-    weights: Array = order / (1 - order) * p ** (order - 1) / float((p**order).sum())
-    return weights
+        weights = -np.log(p)
+    elif math.isinf(order):
+        weights = np.where(p == p.max(), -1 / p.max(), 0.0)
+    else:
+        weights = order / (1 - order) * p ** (order - 1) / float((p**order).sum())
+    return np.asarray(weights, np.float64)
 
 
 def _unit(features: Array) -> Array:
