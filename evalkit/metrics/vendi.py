@@ -81,18 +81,20 @@ def _entropy(eigenvalues: Array, order: float) -> float:
 
 def _weights(eigenvalues: Array, order: float) -> Array:
     """How the entropy changes with the share of each eigenvector: an image's influence is its squared shares times this."""
-    p = np.maximum(eigenvalues, np.finfo(np.float64).tiny)
+    there = eigenvalues > 1e-14 * eigenvalues.max()  # no image has a share of the others
+    p = np.where(there, eigenvalues, 1.0)
     if order == 1:
         weights = -np.log(p)
     elif math.isinf(order):
-        weights = np.where(p == p.max(), -1 / p.max(), 0.0)
+        weights = np.where(p == p[there].max(), -1 / p[there].max(), 0.0)
     else:
-        weights = order / (1 - order) * p ** (order - 1) / float((p**order).sum())
-    return np.asarray(weights, np.float64)
+        weights = order / (1 - order) * p ** (order - 1) / float((p[there] ** order).sum())
+    return np.where(there, weights, 0.0)
 
 
 def _unit(features: Array) -> Array:
     length = np.sqrt(np.square(features).sum(1, keepdims=True))
     if not length.all():
         raise EvalkitError("A feature of length 0 has no direction to compare. Leave the image out that gave it.")
-    return features / length
+    unit: Array = features / length
+    return unit
