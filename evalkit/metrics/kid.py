@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -28,11 +28,15 @@ INFO = (MetricInfo("kid", "kernel Inception distance", "lower", "", None, None, 
 
 @dataclass(frozen=True)
 class SubsetRule:
-    """`subsets` of `size` images; `shrink`: to the smaller set where that has fewer; which side is `drawn` first; `seed`."""
+    """`subsets` of `size` images, drawn from `seed`; which side is `drawn` first.
+
+    `fit`: what a set smaller than a subset does: "refuse" it, take the "whole" smaller set, or at most "half" of it
+    (which leaves subsets that differ, and so an interval).
+    """
 
     subsets: int = 100
     size: int = 1000
-    shrink: bool = False
+    fit: Literal["refuse", "whole", "half"] = "refuse"
     drawn: Literal["images first", "reference first"] = "images first"
     seed: int = 2020
     kernel: Kernel = CUBIC
@@ -82,10 +86,12 @@ def kid(images: Rows, reference: Rows, rule: SubsetRule | None = None, *, level:
     if size < 2 or min(n, m) < size:
         reason = f"subsets of {max(size, 2)} images need as many in both sets; {n} and {m} given"
         return Estimate(math.nan, None, None, n, reason, level)
+    if size == n == m:
+        rule = replace(rule, subsets=1)  # every subset pair is the two sets
     values = subset_values(images, reference, rule)
     value = float(values.mean())
     if rule.subsets < 2 or min(n, m) == size:
-        return Estimate(value, None, None, n, f"one subset holds a whole set of {size}: no interval", level)
+        return Estimate(value, None, None, n, f"subsets of {size} hold a whole set: no interval", level)
     return _interval(values, value, n, m, size, rule, level)
 
 
@@ -109,7 +115,9 @@ def kid_difference(
 
 def size_of(n: int, m: int, rule: SubsetRule) -> int:
     """Images of a subset for sets of n and m."""
-    return min(n, m, rule.size) if rule.shrink else rule.size
+    if rule.fit == "refuse":
+        return rule.size
+    return min(n, m, rule.size) if rule.fit == "whole" else min(min(n, m) // 2, rule.size)
 
 
 def subset_pairs(n: int, m: int, rule: SubsetRule) -> Iterator[tuple[Index, Index]]:
