@@ -62,7 +62,8 @@ def reference_scores(texts: npt.ArrayLike, references: Sequence[npt.ArrayLike]) 
         float((_unit(row[None]) @ _unit(np.asarray(k, np.float64)).T).max())
         for row, k in zip(rows, references, strict=True)
     ]
-    return np.maximum(np.array(best), 0.0)
+    scores: Array = np.maximum(np.array(best), 0.0)
+    return scores
 
 
 def ref_clip_scores(scores: npt.ArrayLike, reference: npt.ArrayLike) -> Array:

@@ -91,7 +91,7 @@ def least_entry(x: Coarse, rows: slice, y: Coarse, columns: slice, radius: Array
     """float32 [rows]: an entry below this proves that the distance to a column of the tile exceeds `radius` [rows]."""
     reach = radius + x.slip[rows] + y.slip[columns].max()
     most = reach**2 / 2 + x.summing * (x.square[rows] + y.square[columns].max()) / 2
-    lowest = np.finfo(np.float32).min  # an entry of -inf never reaches it
+    lowest = np.finfo(np.float32).min / 2  # an entry of -inf never reaches it
     least = np.maximum(-most * (1 + x.rounding), lowest).astype(np.float32)
     below: Entries = np.maximum(np.nextafter(least, np.float32(-np.inf)), lowest)
     return below
