@@ -76,9 +76,9 @@ def subset_values(images: Rows, reference: Rows, rule: SubsetRule) -> Array:
 def kid(images: Rows, reference: Rows, rule: SubsetRule | None = None, *, level: float = 0.95) -> Estimate:
     """Mean over subsets with an interval; nan with the reason where a set is smaller than a subset.
 
-    The interval is Student's t over subsets, whose variance counts the draw of the subsets and that of the images: a
-    subset of m of n images varies n / m times as much as the whole set. The `std` that papers print is that of
-    `subset_values`.
+    The interval is Student's t with the variance of subsets, for the draw of the subsets and for that of the images: a
+    subset of m of n images varies n / m times as much as the whole set, and (n - m) / n of that shows between subsets.
+    The `std` that papers print is that of `subset_values`.
     """
     rule = rule or SubsetRule()
     n, m, _ = checked_pair(images, reference)
@@ -89,10 +89,7 @@ def kid(images: Rows, reference: Rows, rule: SubsetRule | None = None, *, level:
     if size == n == m:
         rule = replace(rule, subsets=1)  # every subset pair is the two sets
     values = subset_values(images, reference, rule)
-    value = float(values.mean())
-    if rule.subsets < 2 or min(n, m) == size:
-        return Estimate(value, None, None, n, f"subsets of {size} hold a whole set: no interval", level)
-    return _interval(values, value, n, m, size, rule, level)
+    return _interval(values, n, m, size, rule, level)
 
 
 def kid_difference(
@@ -110,7 +107,7 @@ def kid_difference(
         reason = f"the sets have {n} and {len(second)} images and the reference {m}; subsets of {size} do not fit all"
         return Estimate(math.nan, None, None, n, reason, level)
     values = subset_values(first, reference, rule) - subset_values(second, reference, rule)
-    return _interval(values, float(values.mean()), n, m, size, rule, level)
+    return _interval(values, n, m, size, rule, level)
 
 
 def size_of(n: int, m: int, rule: SubsetRule) -> int:
@@ -133,8 +130,12 @@ def subset_pairs(n: int, m: int, rule: SubsetRule) -> Iterator[tuple[Index, Inde
             yield generator.choice(n, size, replace=False), j
 
 
-def _interval(values: Array, value: float, n: int, m: int, size: int, rule: SubsetRule, level: float) -> Estimate:
-    share = 1 / len(values) + size / min(n, m)
+def _interval(values: Array, n: int, m: int, size: int, rule: SubsetRule, level: float) -> Estimate:
+    value = float(values.mean())
+    if len(values) < 2 or min(n, m) == size:
+        return Estimate(value, None, None, n, f"subsets of {size} hold a whole set: no interval", level)
+    part = size / min(n, m)  # subsets share this part of their images, so they vary less than independent ones
+    share = 1 / len(values) + part / (1 - part)
     half = float(stdtrit(len(values) - 1, (1 + level) / 2) * values.std(ddof=1)) * math.sqrt(share)
     method = f"{len(values)} subsets of {size} by seed {rule.seed}; Student's t over subsets, with the sets' own share"
     return Estimate(value, value - half, value + half, n, method, level)

@@ -78,6 +78,7 @@ def test_a_difference_by_shared_subsets_is_surer_than_two_distances():
     assert 0 < apart.low < apart.value
     assert apart.high - apart.low < (alone.high - alone.low) / 2
     assert math.isnan(kid_difference(x, x[:300], y, SubsetRule(30, 100)).value)
+    assert kid_difference(other, x, y, SubsetRule(5, 400)).low is None
 
 
 def test_kernels_have_their_stated_form():
