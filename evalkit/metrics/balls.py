@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.metrics.nearest import tiles
-from evalkit.metrics.neighbours import Coarse, Entries, bounds_in_tile, exact, least_entry, product
+from evalkit.metrics.neighbours import Coarse, Entries, bounds_in_tile, exact, least_entry, products
 from evalkit.metrics.rows import Array, Index
 
 Flags = npt.NDArray[np.bool_]
@@ -35,15 +36,13 @@ def contained(x: Coarse, y: Coarse, x_radius: Array, y_radius: Array, *, closed:
     covering = np.zeros(len(y), np.int64)
     reached, inside = np.zeros(len(x), bool), np.zeros(len(x), bool)
     holds: Holds = np.less_equal if closed else np.less
-    for rows in tiles(len(x)):
-        for columns in tiles(len(y)):
-            entries = product(x, rows, y, columns)
-            i, j = _near(x, rows, y, columns, x_radius, entries, holds)
-            covering += np.bincount(j, minlength=len(y))
-            reached[i] = True
-            skip = inside[rows]
-            j, i = _near(y, columns, x, rows, y_radius, entries, holds, skip=skip)
-            inside[i] = True
+    every = itertools.product(tiles(len(x)), tiles(len(y)))
+    for rows, columns, entries in products(x, y, every):
+        i, j = _near(x, rows, y, columns, x_radius, entries, holds)
+        covering += np.bincount(j, minlength=len(y))
+        reached[i] = True
+        j, i = _near(y, columns, x, rows, y_radius, entries, holds, skip=inside[rows])
+        inside[i] = True
     return Contained(covering, reached, inside)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -18,7 +19,7 @@ from evalkit.metrics.neighbours import (
     exact,
     least_entry,
     prepare,
-    product,
+    products,
 )
 from evalkit.metrics.rows import Array, Index, Rows, checked_pair
 
@@ -43,9 +44,9 @@ def nearest(x: Rows, y: Rows, k: int = 1, *, itself: Index | None = None) -> Nea
     centre = moments_mean(y)
     one, two = prepare(x, centre, len(y)), prepare(y, centre, len(x))
     search = _Search(one, two, k, itself)
-    for rows in tiles(len(x)):
-        for columns in tiles(len(y)):
-            search.see(product(one, rows, two, columns), rows, columns)
+    every = itertools.product(tiles(len(x)), tiles(len(y)))
+    for rows, columns, entries in products(one, two, every):
+        search.see(entries, rows, columns)
     return search.found()
 
 
@@ -53,12 +54,11 @@ def nearest_others(x: Coarse, k: int) -> Nearest:
     """The `k` nearest other rows for every row of one set; each product serves both of its sides."""
     _enough(len(x) - 1, k)
     search = _Search(x, x, k, np.arange(len(x)))
-    for rows in tiles(len(x)):
-        for columns in tiles(len(x), rows.start):
-            found = product(x, rows, x, columns)
-            search.see(found, rows, columns)
-            if columns.start != rows.start:
-                search.see(found, columns, rows, turned=True)
+    half = ((rows, columns) for rows in tiles(len(x)) for columns in tiles(len(x), rows.start))
+    for rows, columns, entries in products(x, x, half):
+        search.see(entries, rows, columns)
+        if columns.start != rows.start:
+            search.see(entries, columns, rows, turned=True)
     return search.found()
 
 

@@ -10,6 +10,8 @@ Values are therefore those of a float64 computation, without its cost, and indep
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
@@ -85,6 +87,19 @@ def product(x: Coarse, rows: slice, y: Coarse, columns: slice) -> Entries:
     turned = torch.cat([other[:, :d], other[:, d + _PIECES :], other[:, d : d + _PIECES]], 1)
     entries: Entries = (x.table[rows] @ turned.T).float().numpy()
     return entries
+
+
+def products(x: Coarse, y: Coarse, tiles: Iterable[tuple[slice, slice]]) -> Iterator[tuple[slice, slice, Entries]]:
+    """The products of all tiles (rows, columns); the next one is computed while the caller looks at the last."""
+    with ThreadPoolExecutor(1) as ahead:
+        waiting: tuple[slice, slice, Future[Entries]] | None = None
+        for rows, columns in tiles:
+            following = rows, columns, ahead.submit(product, x, rows, y, columns)
+            if waiting is not None:
+                yield waiting[0], waiting[1], waiting[2].result()
+            waiting = following
+        if waiting is not None:
+            yield waiting[0], waiting[1], waiting[2].result()
 
 
 def least_entry(x: Coarse, rows: slice, y: Coarse, columns: slice, radius: Array) -> Entries:

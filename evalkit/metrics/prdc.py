@@ -25,6 +25,7 @@ from evalkit.metrics.rows import Array, Rows, checked_pair
 
 Quantity = Literal["precision", "recall", "density", "coverage"]
 _PRECISION, _DENSITY = "Kynkäänniemi et al. 2019, arXiv:1904.06991", "Naeem et al. 2020, arXiv:2002.09797"
+_MANY = 2000  # images whose mean density is as good as normal
 INFO = (
     MetricInfo("precision", "share of images in the reference's manifold", "higher", "", 0.0, 1.0, _PRECISION),
     MetricInfo("recall", "share of the reference in the images' manifold", "higher", "", 0.0, 1.0, _PRECISION),
@@ -89,13 +90,20 @@ def estimates(statistics: Manifolds, *, level: float = 0.95) -> Mapping[Quantity
     border = "border counted" if rule.closed else "border not counted"
     found: dict[Quantity, Estimate] = {}
     for quantity, values in _samples(statistics).items():
-        mean = mean_interval(values, method="auto" if quantity != "density" else "mean", level=level)
+        mean = mean_interval(values, method=_method(quantity, len(values)), level=level)
         said = f"k = {rule.k}, {border}; {mean.method}, the balls taken as given"
         if quantity == "density" and mean.low == mean.high:
             mean = replace(mean, low=None, high=None)
             said = f"k = {rule.k}, {border}; no interval: all images lie in equally many balls"
         found[quantity] = Estimate(mean.value, mean.low, mean.high, mean.n, said, level)
     return found
+
+
+def _method(quantity: Quantity, n: int) -> Literal["auto", "mean", "t"]:
+    """Shares by Wilson's interval; densities by one for skewed means, which at many images is Student's t."""
+    if quantity != "density":
+        return "auto"
+    return "mean" if n <= _MANY else "t"
 
 
 def _samples(statistics: Manifolds) -> dict[Quantity, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 from pathlib import Path
@@ -14,6 +15,7 @@ from evalkit.errors import EvalkitError
 from evalkit.metrics.rows import Index
 
 _READ = 4096  # rows that a merge copies at once
+_AT_ONCE = hasattr(os, "preadv")  # reading at a place is one call
 
 
 class FeatureBank:
@@ -110,10 +112,14 @@ class FeatureBank:
             return out
         breaks = np.flatnonzero(np.diff(places) != 1) + 1
         starts, stops = [0, *breaks.tolist()], [*breaks.tolist(), len(places)]
+        into, width, file = out.view(np.uint8).reshape(-1).data, self._width, self._file.fileno()
         with self._lock:
-            for start, stop in zip(starts, stops, strict=True):
-                self._file.seek(int(places[start]) * self._width)
-                self._file.readinto(out[start:stop].data.cast("B"))
+            for start, stop, place in zip(starts, stops, places[starts].tolist(), strict=True):
+                if _AT_ONCE:
+                    os.preadv(file, [into[start * width : stop * width]], place * width)
+                else:
+                    self._file.seek(place * width)
+                    self._file.readinto(into[start * width : stop * width])
         return out
 
     def _check(self, features: npt.NDArray[Any]) -> None:
