@@ -17,15 +17,24 @@ Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
+class Held:
+    """How many balls hold each point [points], and the number of one of them (the only one, where it is one)."""
+
+    count: Index
+    one: Index
+
+    def only(self, balls: int) -> Index:
+        """For each of `balls` balls, how many points it alone holds."""
+        return np.bincount(self.one[self.count == 1], minlength=balls)
+
+
+@dataclass(frozen=True)
 class Contained:
-    """`covering` [m]: how many balls around `x` hold each row of `y`; `reached` [n]: whether a row's ball holds any of `y`.
+    """Points of `y` in balls around `x`; those balls by the points they hold; and points of `x` in balls around `y`."""
 
-    `inside` [n]: whether a row of `x` lies in any ball around `y`.
-    """
-
-    covering: npt.NDArray[np.int64]
-    reached: Flags
-    inside: Flags
+    y_in_x: Held
+    x_around_y: Held
+    x_in_y: Held
 
 
 def contained(x: Coarse, y: Coarse, x_radius: Array, y_radius: Array, *, closed: bool = True) -> Contained:
@@ -33,17 +42,26 @@ def contained(x: Coarse, y: Coarse, x_radius: Array, y_radius: Array, *, closed:
 
     `x_radius` [n], `y_radius` [m]: radii of the balls around the rows.
     """
-    covering = np.zeros(len(y), np.int64)
-    reached, inside = np.zeros(len(x), bool), np.zeros(len(x), bool)
+    n, m = len(x), len(y)
+    found = Contained(_nothing(m), _nothing(n), _nothing(n))
     holds: Holds = np.less_equal if closed else np.less
-    every = itertools.product(tiles(len(x)), tiles(len(y)))
+    every = itertools.product(tiles(n), tiles(m))
     for rows, columns, entries in products(x, y, every):
         i, j = _near(x, rows, y, columns, x_radius, entries, holds)
-        covering += np.bincount(j, minlength=len(y))
-        reached[i] = True
-        j, i = _near(y, columns, x, rows, y_radius, entries, holds, skip=inside[rows])
-        inside[i] = True
-    return Contained(covering, reached, inside)
+        _add(found.y_in_x, j, i)
+        _add(found.x_around_y, i, j)
+        j, i = _near(y, columns, x, rows, y_radius, entries, holds, turned=True)
+        _add(found.x_in_y, i, j)
+    return found
+
+
+def _nothing(points: int) -> Held:
+    return Held(np.zeros(points, np.int64), np.full(points, -1))
+
+
+def _add(held: Held, points: Index, balls: Index) -> None:
+    held.count[:] += np.bincount(points, minlength=len(held.count))
+    held.one[points] = balls
 
 
 Holds = Callable[[Array, Array], Flags]
@@ -58,19 +76,13 @@ def _near(
     entries: Entries,
     holds: Holds,
     *,
-    skip: Flags | None = None,
+    turned: bool = False,
 ) -> tuple[Index, Index]:
-    """Pairs of the tile in which the ball of a row of `x` holds a column of `y`.
-
-    With `skip` [columns] the entries are [columns, rows], and columns that are skipped are known already.
-    """
+    """Pairs of the tile in which the ball of a row of `x` holds a column of `y`; entries may be `turned`."""
     least = least_entry(x, rows, y, columns, radius[rows])
-    maybe = entries >= (least[:, None] if skip is None else least[None, :])
-    if skip is not None:
-        maybe &= ~skip[:, None]
-    place = np.flatnonzero(maybe)
+    place = np.flatnonzero(entries >= (least[None, :] if turned else least[:, None]))
     first, second = np.divmod(place, entries.shape[1])
-    i, j = (first, second) if skip is None else (second, first)
+    i, j = (second, first) if turned else (first, second)
     i, j = i + rows.start, j + columns.start
     low, high = bounds_in_tile(x, i, y, j, entries.ravel()[place])
     sure = high < radius[i]

@@ -11,13 +11,16 @@ here. The values depend on the sizes of both sets.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.special import ndtri
 
-from evalkit.metrics.balls import Contained, Flags, contained
+from evalkit.errors import EvalkitError
+from evalkit.metrics.balls import contained
 from evalkit.metrics.base import Estimate, MetricInfo
 from evalkit.metrics.nearest import moments_mean, nearest_others
 from evalkit.metrics.neighbours import prepare
@@ -25,7 +28,6 @@ from evalkit.metrics.rows import Array, Rows, checked_pair
 
 Quantity = Literal["precision", "recall", "density", "coverage"]
 _PRECISION, _DENSITY = "Kynkäänniemi et al. 2019, arXiv:1904.06991", "Naeem et al. 2020, arXiv:2002.09797"
-_MANY = 2000  # images whose mean density is as good as normal
 INFO = (
     MetricInfo("precision", "share of images in the reference's manifold", "higher", "", 0.0, 1.0, _PRECISION),
     MetricInfo("recall", "share of the reference in the images' manifold", "higher", "", 0.0, 1.0, _PRECISION),
@@ -43,73 +45,98 @@ class BallRule:
 
 
 @dataclass(frozen=True)
-class Manifolds:
-    """What the four quantities are made of: per image `precise`, `density`; per reference image `recalled`, `covered`."""
+class Counted:
+    """One quantity: what each counted image gives [counted], and what leaving each ball out would take away [balls]."""
 
-    precise: Flags
-    density: Array
-    recalled: Flags
-    covered: Flags
-    rule: BallRule
+    values: Array
+    lost: Array
+
+    @property
+    def variance(self) -> float:
+        """Variance of the mean over draws of both sets, the radii taken as given."""
+        return _variance(self.values, self.lost)
 
 
-def features_to_statistics(images: Rows, reference: Rows, rule: BallRule) -> Manifolds:
+def features_to_statistics(images: Rows, reference: Rows, rule: BallRule) -> Mapping[Quantity, Counted]:
     """Compare features of `images` [n, d] with those of `reference` [m, d]; each set needs more than `rule.k`."""
-    checked_pair(images, reference, rule.k + 1)
+    n, m, _ = checked_pair(images, reference, rule.k + 1)
     centre = moments_mean(reference)
-    true = prepare(reference, centre, max(len(images), len(reference)))
-    made = prepare(images, centre, max(len(images), len(reference)))
+    true, made = prepare(reference, centre, max(n, m)), prepare(images, centre, max(n, m))
     true_radius = nearest_others(true, rule.k).distance[:, -1]
     made_radius = nearest_others(made, rule.k).distance[:, -1]
-    found: Contained = contained(true, made, true_radius, made_radius, closed=rule.closed)
-    return Manifolds(found.covering > 0, found.covering / rule.k, found.inside, found.reached, rule)
+    found = contained(true, made, true_radius, made_radius, closed=rule.closed)
+    precise, covered, recalled = found.y_in_x, found.x_around_y, found.x_in_y
+    return {
+        "precision": Counted((precise.count > 0).astype(np.float64), precise.only(m) / n),
+        "recall": Counted((recalled.count > 0).astype(np.float64), recalled.only(n) / m),
+        "density": Counted(precise.count / rule.k, covered.count / (rule.k * n)),
+        "coverage": Counted((covered.count > 0).astype(np.float64), covered.only(n) / m),
+    }
 
 
-def statistics_to_value(statistics: Manifolds, quantity: Quantity) -> float:
+def statistics_to_value(counted: Counted) -> float:
     """The mean over the images (precision, density) or over the reference (recall, coverage)."""
-    return float(np.mean(_samples(statistics)[quantity]))
+    return float(counted.values.mean())
 
 
 def prdc(
     images: Rows, reference: Rows, rule: BallRule | None = None, *, level: float = 0.95
 ) -> Mapping[Quantity, Estimate]:
-    """All four with their intervals over the images that are counted, the balls taken as given.
+    """All four with their intervals over both sets.
 
     >>> x = np.arange(12.0).reshape(6, 2)
     >>> prdc(x, x, BallRule(k=1))["precision"].value
     1.0
     """
-    return estimates(features_to_statistics(images, reference, rule or BallRule()), level=level)
+    rule = rule or BallRule()
+    statistics = features_to_statistics(images, reference, rule)
+    return {quantity: estimate(quantity, counted, rule, level=level) for quantity, counted in statistics.items()}
 
 
-def estimates(statistics: Manifolds, *, level: float = 0.95) -> Mapping[Quantity, Estimate]:
-    """The four values, each with the interval of a mean over its own set."""
-    from evalkit.stats.intervals import mean_interval  # scipy.stats is slow to import
+def estimate(quantity: Quantity, counted: Counted, rule: BallRule, *, level: float = 0.95) -> Estimate:
+    """One value with its interval: Wilson's at the sample size that the variance is worth, or for densities the normal one.
 
-    rule = statistics.rule
-    border = "border counted" if rule.closed else "border not counted"
-    found: dict[Quantity, Estimate] = {}
-    for quantity, values in _samples(statistics).items():
-        mean = mean_interval(values, method=_method(quantity, len(values)), level=level)
-        said = f"k = {rule.k}, {border}; {mean.method}, the balls taken as given"
-        if quantity == "density" and mean.low == mean.high:
-            mean = replace(mean, low=None, high=None)
-            said = f"k = {rule.k}, {border}; no interval: all images lie in equally many balls"
-        found[quantity] = Estimate(mean.value, mean.low, mean.high, mean.n, said, level)
-    return found
+    The variance is that over the counted images plus the jackknife's over the balls, each left out in turn, which errs
+    towards wide intervals.
+    """
+    from evalkit.stats.intervals import wilson  # scipy.stats is slow to import
 
-
-def _method(quantity: Quantity, n: int) -> Literal["auto", "mean", "t"]:
-    """Shares by Wilson's interval; densities by one for skewed means, which at many images is Student's t."""
-    if quantity != "density":
-        return "auto"
-    return "mean" if n <= _MANY else "t"
+    n, value, variance = len(counted.values), statistics_to_value(counted), counted.variance
+    said = f"k = {rule.k}, border {'counted' if rule.closed else 'not counted'}; "
+    if quantity == "density":
+        if variance == 0:
+            return Estimate(value, None, None, n, said + "no interval: all images lie in equally many balls", level)
+        half = float(ndtri((1 + level) / 2)) * math.sqrt(variance)
+        return Estimate(value, max(0.0, value - half), value + half, n, said + "normal interval over both sets", level)
+    sure = value in (0.0, 1.0)  # then the variance tells nothing
+    size = min(n, len(counted.lost)) if sure else max(1.0, min(float(n), value * (1 - value) / variance))
+    low, high = wilson(value * size, size, level=level)
+    method = said + f"Wilson score interval over both sets, worth {size:.0f} independent images"
+    return Estimate(value, min(low, value), max(high, value), n, method, level)
 
 
-def _samples(statistics: Manifolds) -> dict[Quantity, Array]:
-    return {
-        "precision": statistics.precise.astype(np.float64),
-        "recall": statistics.recalled.astype(np.float64),
-        "density": statistics.density,
-        "coverage": statistics.covered.astype(np.float64),
-    }
+def difference(
+    quantity: Quantity, first: Counted, second: Counted, *, paired: bool = False, level: float = 0.95
+) -> Estimate:
+    """The quantity of one set less that of another against the same reference, whose draw counts once.
+
+    `paired`: image i of both sets answers one prompt or seed. Raises where paired sets differ in size.
+    """
+    over_reference = quantity in ("recall", "coverage")
+    own = "values" if not over_reference else "lost"
+    if paired and len(getattr(first, own)) != len(getattr(second, own)):
+        raise EvalkitError("Paired sets have one size; these have two. Compare them unpaired.")
+    variance = 0.0
+    for name, shared in (("values", over_reference), ("lost", not over_reference)):
+        a, b = (getattr(each, name) for each in (first, second))
+        parts = [a - b] if shared or paired else [a, b]
+        nothing = np.zeros(2)
+        variance += sum(_variance(x, nothing) if name == "values" else _variance(nothing, x) for x in parts)
+    value = statistics_to_value(first) - statistics_to_value(second)
+    half = float(ndtri((1 + level) / 2)) * math.sqrt(variance)
+    method = f"normal interval over images{', paired' if paired else ''} and the shared reference"
+    return Estimate(value, value - half, value + half, len(first.values), method, level)
+
+
+def _variance(values: Array, lost: Array) -> float:
+    return float(values.var(ddof=1)) / len(values) + float(lost.var(ddof=1)) * len(lost)

@@ -4,7 +4,7 @@ import torch
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics import balls, nearest, neighbours
-from evalkit.metrics.prdc import BallRule, estimates, features_to_statistics, prdc, statistics_to_value
+from evalkit.metrics.prdc import BallRule, difference, features_to_statistics, prdc, statistics_to_value
 
 
 def pair(seed=0, n=90, m=110, d=6):
@@ -76,11 +76,11 @@ def test_sets_far_apart_have_nothing_and_an_interval_above_it():
 
 def test_methods_name_k_the_border_and_the_interval():
     statistics = features_to_statistics(*pair(), BallRule(5, False))
-    found = estimates(statistics)
+    found = prdc(*pair(), BallRule(5, False))
     assert "k = 5, border not counted; Wilson" in found["recall"].method
     assert found["recall"].n == 110
     assert found["precision"].n == 90
-    assert found["recall"].value == statistics_to_value(statistics, "recall")
+    assert found["recall"].value == statistics_to_value(statistics["recall"])
 
 
 def test_too_few_images_and_other_dimensions_are_one_sentence():
@@ -91,11 +91,44 @@ def test_too_few_images_and_other_dimensions_are_one_sentence():
         prdc(x, y[:, :5])
 
 
-def test_points_that_are_known_to_be_inside_are_skipped_without_loss():
-    x, y = pair()
-    centre = y.mean(0).astype(np.float64)
-    one, two = neighbours.prepare(x, centre, 110), neighbours.prepare(y, centre, 110)
-    found = balls.contained(one, two, np.full(90, 50.0), np.full(110, 50.0))
-    assert found.covering.tolist() == [90] * 110
-    assert found.reached.all()
-    assert found.inside.all()
+def test_what_a_ball_alone_holds_is_what_leaving_it_out_takes_away():
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=(40, 5)), rng.normal(size=(50, 5))
+    centre = y.mean(0)
+    one, two = neighbours.prepare(x, centre, 50), neighbours.prepare(y, centre, 50)
+    radius, other = rng.uniform(0.5, 3, 40), rng.uniform(0.5, 3, 50)
+    found = balls.contained(one, two, radius, other)
+    far = np.linalg.norm(x[:, None] - y[None], axis=-1)
+    inside = far <= radius[:, None]
+    assert np.array_equal(found.y_in_x.count, inside.sum(0))
+    assert np.array_equal(found.x_around_y.count, inside.sum(1))
+    assert np.array_equal(found.x_in_y.count, (far <= other[None]).sum(1))
+    whole = inside.any(0).sum()
+    taken = [whole - np.delete(inside, ball, 0).any(0).sum() for ball in range(40)]
+    assert found.y_in_x.only(40).tolist() == taken
+
+
+@pytest.mark.parametrize("quantity", ["precision", "recall", "density", "coverage"])
+def test_intervals_cover_over_draws_of_both_sets(quantity):
+    found = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        found.append(prdc(rng.normal(size=(120, 6)) * 0.9 + 0.2, rng.normal(size=(120, 6)))[quantity])
+    truth = np.mean([each.value for each in found])
+    assert np.mean([each.low <= truth <= each.high for each in found]) > 0.86
+
+
+def test_a_difference_counts_the_shared_reference_once():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(200, 5)), rng.normal(size=(200, 5))
+    near = x + 0.01 * rng.normal(size=x.shape)
+    one, two = (features_to_statistics(each, y, BallRule()) for each in (x, near))
+    for quantity in one:
+        paired = difference(quantity, one[quantity], two[quantity], paired=True)
+        apart = difference(quantity, one[quantity], two[quantity])
+        assert paired.low <= 0 <= paired.high
+        assert paired.high - paired.low < (apart.high - apart.low) / 1.5, quantity
+    few = features_to_statistics(x[:50], y, BallRule())
+    with pytest.raises(EvalkitError, match="Paired sets have one size"):
+        difference("recall", few["recall"], two["recall"], paired=True)
+    assert difference("coverage", few["coverage"], two["coverage"]).value < 0
