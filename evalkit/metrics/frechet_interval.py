@@ -54,6 +54,21 @@ def frechet_estimate(
     return Estimate(found.value, max(0.0, found.value - half), found.value + half, n, method, level)
 
 
+def corrected_estimate(images: Rows, reference: Gaussian, *, groups: int = GROUPS, level: float = 0.95) -> Estimate:
+    """The distance less its jackknife bias: near that of infinitely many images where n is twice the dimensions or more.
+
+    nan, with the reason as the method, where there are fewer.
+    """
+    n, d = images.shape
+    if n < max(2 * d, 2 * groups):
+        reason = f"the bias is to first order only from 2 images a dimension on: {max(2 * d, 2 * groups)}; {n} given"
+        return Estimate(math.nan, None, None, n, reason, level)
+    plain, bias = frechet_estimate(images, reference, level=level), jackknife_bias(images, reference, groups=groups)
+    low, high = ((bound or 0.0) - bias for bound in (plain.low, plain.high))
+    method = f"{plain.method.partition(' (')[0]}, less the jackknife bias {bias:.4g} from {groups} groups"
+    return Estimate(plain.value - bias, low, high, n, method, level)
+
+
 def influences(rows: Rows, found: Transport, *, second: bool = False) -> Array:
     """Influence [n] of every image of the first (or `second`) set on the distance, with mean 0."""
     of = found.of_second if second else found.of_first

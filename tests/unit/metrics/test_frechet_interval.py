@@ -9,6 +9,7 @@ from evalkit.metrics.frechet import frechet_distance, frechet_distance_of_featur
 from evalkit.metrics.frechet_interval import (
     bias_of_parts,
     contributions,
+    corrected_estimate,
     frechet_difference,
     frechet_estimate,
     jackknife_bias,
@@ -111,6 +112,18 @@ def test_the_jackknife_finds_the_bias_of_small_sets():
     bias = values.mean() - wanted
     assert bias > 0
     assert biases.mean() == pytest.approx(bias, rel=0.4)
+
+
+def test_a_corrected_distance_is_that_of_the_laws_on_average():
+    wanted = exact(1.3, 0.2)
+    found = [corrected_estimate(draw(100, seed, 1.3, 0.2), law()) for seed in range(150)]
+    plain = np.mean([frechet_estimate(draw(100, seed, 1.3, 0.2), law()).value for seed in range(150)])
+    assert abs(np.mean([each.value for each in found]) - wanted) < (plain - wanted) / 2
+    assert np.mean([each.low <= wanted <= each.high for each in found]) > 0.9
+    assert "less the jackknife bias" in found[0].method
+    few = corrected_estimate(draw(15), law())
+    assert math.isnan(few.value)
+    assert "15 given" in few.method
 
 
 def test_the_bias_from_shards_is_that_from_features():
