@@ -26,10 +26,11 @@ from evalkit.metrics.cmmd import cmmd
 from evalkit.metrics.fid_infinity import fid_infinity_of
 from evalkit.metrics.frechet_interval import frechet_difference, frechet_estimate, jackknife_bias
 from evalkit.metrics.inception_score import inception_score
-from evalkit.metrics.kid import SubsetRule, kid, kid_difference
+from evalkit.metrics.kid import kid, kid_difference
 from evalkit.metrics.moments import Moments
 from evalkit.metrics.prdc import prdc
 from evalkit.metrics.rows import moments_of
+from evalkit.metrics.rules import SubsetRule
 from evalkit.metrics.vendi import vendi
 
 Array = npt.NDArray[np.float64]

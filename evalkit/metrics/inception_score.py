@@ -20,18 +20,10 @@ from scipy.special import log_softmax, stdtrit, xlogy
 
 from evalkit.metrics.base import Estimate, MetricInfo
 from evalkit.metrics.rows import Array, Index, Rows, row_blocks
+from evalkit.metrics.rules import SplitRule
 
 INFO = (MetricInfo("is", "Inception score", "higher", "", 1.0, None, "Salimans et al. 2016, arXiv:1606.03498"),)
 _SORTED = 0.3  # share of neighbours of one class, above that of a shuffled order, from which an order counts as sorted
-
-
-@dataclass(frozen=True)
-class SplitRule:
-    """`chunk`: images a chunk, or None for `splits` equal parts; `shuffle`: seed of the shuffle before, None for file order."""
-
-    splits: int = 10
-    chunk: int | None = None
-    shuffle: int | None = 2020
 
 
 @dataclass(frozen=True)

@@ -12,34 +12,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from scipy.special import stdtrit
 
 from evalkit.metrics.base import Estimate, MetricInfo
-from evalkit.metrics.kernels import Kernel, PolynomialKernel
+from evalkit.metrics.kernels import Kernel
 from evalkit.metrics.rows import Array, Index, Rows, checked_pair
+from evalkit.metrics.rules import CUBIC, SubsetRule
 
 _SOURCE = "Bińkowski et al. 2018, arXiv:1801.01401"
-CUBIC = PolynomialKernel()
 INFO = (MetricInfo("kid", "kernel Inception distance", "lower", "", None, None, _SOURCE),)
-
-
-@dataclass(frozen=True)
-class SubsetRule:
-    """`subsets` of `size` images, drawn from `seed`; which side is `drawn` first.
-
-    `fit`: what a set smaller than a subset does: "refuse" it, take the "whole" smaller set, or at most "half" of it
-    (which leaves subsets that differ, and so an interval).
-    """
-
-    subsets: int = 100
-    size: int = 1000
-    fit: Literal["refuse", "whole", "half"] = "refuse"
-    drawn: Literal["images first", "reference first"] = "images first"
-    seed: int = 2020
-    kernel: Kernel = CUBIC
 
 
 @dataclass(frozen=True)

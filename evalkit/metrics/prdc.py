@@ -25,6 +25,7 @@ from evalkit.metrics.base import Estimate, MetricInfo
 from evalkit.metrics.nearest import moments_mean, nearest_others
 from evalkit.metrics.neighbours import prepare
 from evalkit.metrics.rows import Array, Rows, checked_pair
+from evalkit.metrics.rules import BallRule
 
 Quantity = Literal["precision", "recall", "density", "coverage"]
 _PRECISION, _DENSITY = "Kynkäänniemi et al. 2019, arXiv:1904.06991", "Naeem et al. 2020, arXiv:2002.09797"
@@ -34,14 +35,6 @@ INFO = (
     MetricInfo("density", "reference balls that hold an image, over k", "higher", "", 0.0, None, _DENSITY),
     MetricInfo("coverage", "share of reference balls that hold an image", "higher", "", 0.0, 1.0, _DENSITY),
 )
-
-
-@dataclass(frozen=True)
-class BallRule:
-    """`k`: the radius is the distance to the k-th nearest other image; `closed`: whether a ball holds its border."""
-
-    k: int = 3
-    closed: bool = True
 
 
 @dataclass(frozen=True)

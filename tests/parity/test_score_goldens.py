@@ -23,11 +23,12 @@ from evalkit.metrics.image_text import (
     ref_clip_scores,
     reference_scores,
 )
-from evalkit.metrics.inception_score import SplitRule, inception_score, split_scores
+from evalkit.metrics.inception_score import inception_score, split_scores
 from evalkit.metrics.kernels import GaussianKernel, PolynomialKernel
-from evalkit.metrics.kid import SubsetRule, kid, subset_pairs, subset_values
-from evalkit.metrics.prdc import BallRule, prdc
+from evalkit.metrics.kid import kid, subset_pairs, subset_values
+from evalkit.metrics.prdc import prdc
 from evalkit.metrics.rows import moments_of
+from evalkit.metrics.rules import BallRule, SplitRule, SubsetRule
 from evalkit.metrics.spatial import x_to_features
 from evalkit.metrics.statistics_file import StoredGaussian
 

@@ -17,8 +17,9 @@ from evalkit.metrics.inception_score import inception_score
 from evalkit.metrics.kid import kid
 from evalkit.metrics.memorisation import authenticity
 from evalkit.metrics.per_class import frechet_per_class, intra_class_diversity
-from evalkit.metrics.prdc import BallRule, Quantity, prdc
+from evalkit.metrics.prdc import Quantity, prdc
 from evalkit.metrics.rows import Rows, moments_of
+from evalkit.metrics.rules import BallRule
 from evalkit.metrics.statistics_file import ReferenceFile, StoredGaussian
 from evalkit.metrics.transport import Gaussian
 from evalkit.metrics.vendi import vendi

@@ -9,8 +9,9 @@ from evalkit.metrics.base import Estimate
 from evalkit.metrics.cmmd import cmmd
 from evalkit.metrics.fid_infinity import fid_infinity_of
 from evalkit.metrics.frechet_interval import contributions, frechet_estimate
-from evalkit.metrics.kid import SubsetRule, kid
+from evalkit.metrics.kid import kid
 from evalkit.metrics.rows import Array, checked, moments_of
+from evalkit.metrics.rules import SubsetRule
 from evalkit.metrics.sets.base import Embeds, SetMetric
 from evalkit.metrics.transport import Gaussian
 

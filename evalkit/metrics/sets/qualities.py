@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from evalkit.metrics.base import Estimate
-from evalkit.metrics.inception_score import SplitRule, inception_score
+from evalkit.metrics.inception_score import inception_score
 from evalkit.metrics.memorisation import authenticity
-from evalkit.metrics.prdc import BallRule, Quantity, prdc
+from evalkit.metrics.prdc import Quantity, prdc
+from evalkit.metrics.rules import BallRule, SplitRule
 from evalkit.metrics.sets.base import Embeds, SetMetric
 from evalkit.metrics.vendi import vendi
 

@@ -12,9 +12,7 @@ from typing import Any, Literal
 
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import canonical_json
-from evalkit.metrics.inception_score import SplitRule
-from evalkit.metrics.kid import SubsetRule
-from evalkit.metrics.prdc import BallRule
+from evalkit.metrics.rules import BallRule, SplitRule, SubsetRule
 from evalkit.protocols.protocol import Quirk, flatten
 
 DEFAULT = "evalkit-1"

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from evalkit.metrics.inception_score import (
-    SplitRule,
     features_to_statistics,
     inception_score,
     is_sorted_by_class,
@@ -13,6 +12,7 @@ from evalkit.metrics.inception_score import (
     split_scores,
     statistics_to_value,
 )
+from evalkit.metrics.rules import SplitRule
 
 FILE_ORDER = SplitRule(chunk=50, shuffle=None)
 

@@ -7,14 +7,8 @@ from torchmetrics.image.kid import poly_mmd
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.kernels import GaussianKernel, PolynomialKernel
-from evalkit.metrics.kid import (
-    SubsetRule,
-    features_to_statistics,
-    kid,
-    kid_difference,
-    statistics_to_value,
-    subset_values,
-)
+from evalkit.metrics.kid import features_to_statistics, kid, kid_difference, statistics_to_value, subset_values
+from evalkit.metrics.rules import SubsetRule
 
 
 def sets(n=300, m=260, d=12, shift=0.2):

@@ -4,7 +4,8 @@ import torch
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics import balls, nearest, neighbours
-from evalkit.metrics.prdc import BallRule, difference, features_to_statistics, prdc, statistics_to_value
+from evalkit.metrics.prdc import difference, features_to_statistics, prdc, statistics_to_value
+from evalkit.metrics.rules import BallRule
 
 
 def pair(seed=0, n=90, m=110, d=6):

@@ -5,8 +5,9 @@ import pytest
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.frechet_interval import frechet_estimate
-from evalkit.metrics.prdc import BallRule, prdc
+from evalkit.metrics.prdc import prdc
 from evalkit.metrics.rows import moments_of
+from evalkit.metrics.rules import BallRule
 from evalkit.metrics.sets import composition
 from evalkit.metrics.sets.composition import HEADS, Side, heads_of, score_sets
 from evalkit.metrics.statistics_file import read_statistics, save_statistics

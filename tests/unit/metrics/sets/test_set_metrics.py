@@ -8,10 +8,8 @@ import torch
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.frechet import frechet_distance_of_features
-from evalkit.metrics.inception_score import SplitRule
-from evalkit.metrics.kid import SubsetRule
-from evalkit.metrics.prdc import BallRule
 from evalkit.metrics.rows import moments_of
+from evalkit.metrics.rules import BallRule, SplitRule, SubsetRule
 from evalkit.metrics.sets import (
     Authenticity,
     ClipDiscrepancy,

@@ -1,9 +1,7 @@
 import pytest
 
 from evalkit.errors import EvalkitError
-from evalkit.metrics.inception_score import SplitRule
-from evalkit.metrics.kid import SubsetRule
-from evalkit.metrics.prdc import BallRule
+from evalkit.metrics.rules import BallRule, SplitRule, SubsetRule
 from evalkit.protocols.score import load_score_protocol, score_differences, score_protocol_ids
 
 IDS = score_protocol_ids()
