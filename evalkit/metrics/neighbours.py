@@ -18,9 +18,9 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from evalkit.metrics.rows import Array, Index, Rows, row_blocks
+from evalkit.metrics.table import Table
 
 Entries = npt.NDArray[np.float32]
 TILE = 2048  # rows of one side of a product
@@ -39,12 +39,12 @@ class Coarse:
     """
 
     rows: Rows
-    table: Tensor
+    table: Table
     square: Array
     slip: Array
 
     def __len__(self) -> int:
-        return len(self.table)
+        return len(self.rows)
 
     @property
     def rounding(self) -> float:
@@ -61,31 +61,32 @@ def prepare(rows: Rows, centre: Array, others: int) -> Coarse:
     """`rows` [n, d] less `centre` [d], ready for products with about `others` rows; distances do not depend on `centre`."""
     n, d = rows.shape
     coarse_dtype = _fast_dtype() if n * others * d > _SMALL else torch.float32
-    table = torch.empty((n, d + 2 * _PIECES), dtype=coarse_dtype)
+    table = Table(n, d + 2 * _PIECES, coarse_dtype)
     square, slip = np.empty(n), np.empty(n)
     start = 0
     for block in row_blocks(rows):
         part = slice(start, start + len(block))
-        exact = torch.from_numpy(block - centre)
-        table[part, :d] = exact
-        rounded = table[part, :d].double()
+        whole = torch.from_numpy(block - centre)
+        low = torch.ones((len(block), d + 2 * _PIECES), dtype=coarse_dtype)
+        low[:, :d] = whole
+        rounded = low[:, :d].double()
         square[part] = rounded.square().sum(1).numpy()
-        slip[part] = (exact - rounded).square().sum(1).sqrt().numpy()
+        slip[part] = (whole - rounded).square().sum(1).sqrt().numpy()
         rest = torch.from_numpy(-square[part] / 2)
         for piece in range(_PIECES):
-            table[part, d + piece] = rest
-            rest = rest - table[part, d + piece].double()
+            low[:, d + piece] = rest
+            rest = rest - low[:, d + piece].double()
+        table.write(start, low)
         start += len(block)
-    table[:, d + _PIECES :] = 1
     return Coarse(rows, table, square, slip)
 
 
 def product(x: Coarse, rows: slice, y: Coarse, columns: slice) -> Entries:
     """Minus half the squared distances [rows, columns] between rounded features, up to `summing` and `rounding`."""
     d = x.table.shape[1] - 2 * _PIECES
-    other = y.table[columns]
+    other = y.table.read(columns)
     turned = torch.cat([other[:, :d], other[:, d + _PIECES :], other[:, d : d + _PIECES]], 1)
-    entries: Entries = (x.table[rows] @ turned.T).float().numpy()
+    entries: Entries = (x.table.read(rows) @ turned.T).float().numpy()
     return entries
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from evalkit.metrics import nearest as nearest_module
-from evalkit.metrics import neighbours
+from evalkit.metrics import neighbours, table
 from evalkit.metrics.neighbours import bounds, bounds_in_tile, exact, least_entry, prepare, product
 
 FAST = neighbours._fast_dtype
@@ -28,6 +28,7 @@ def coarse(request, monkeypatch):
     monkeypatch.setattr(neighbours, "_SMALL", 0)
     monkeypatch.setattr(neighbours, "_fast_dtype", lambda: request.param)
     monkeypatch.setattr(nearest_module, "TILE", 37)
+    monkeypatch.setattr(table, "IN_MEMORY", 4000)  # larger sets go through a file
 
 
 @pytest.mark.parametrize("of", [bounds, bounds_in_tile])
