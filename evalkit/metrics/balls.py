@@ -48,10 +48,10 @@ def contained(x: Coarse, y: Coarse, x_radius: Array, y_radius: Array, *, closed:
     every = itertools.product(tiles(n), tiles(m))
     for rows, columns, entries in products(x, y, every):
         i, j = _near(x, rows, y, columns, x_radius, entries, holds)
-        _add(found.y_in_x, j, i)
-        _add(found.x_around_y, i, j)
+        _add(found.y_in_x, columns, j, i)
+        _add(found.x_around_y, rows, i, j)
         j, i = _near(y, columns, x, rows, y_radius, entries, holds, turned=True)
-        _add(found.x_in_y, i, j)
+        _add(found.x_in_y, rows, i, j)
     return found
 
 
@@ -59,8 +59,8 @@ def _nothing(points: int) -> Held:
     return Held(np.zeros(points, np.int64), np.full(points, -1))
 
 
-def _add(held: Held, points: Index, balls: Index) -> None:
-    held.count[:] += np.bincount(points, minlength=len(held.count))
+def _add(held: Held, part: slice, points: Index, balls: Index) -> None:
+    held.count[part] += np.bincount(points - part.start, minlength=part.stop - part.start)
     held.one[points] = balls
 
 

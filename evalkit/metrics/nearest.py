@@ -41,7 +41,7 @@ def nearest(x: Rows, y: Rows, k: int = 1, *, itself: Index | None = None) -> Nea
     """
     checked_pair(x, y)
     _enough(len(y) - (itself is not None), k)
-    centre = moments_mean(y)
+    centre = centre_of(y)
     one, two = prepare(x, centre, len(y)), prepare(y, centre, len(x))
     search = _Search(one, two, k, itself)
     every = itertools.product(tiles(len(x)), tiles(len(y)))
@@ -68,8 +68,8 @@ def tiles(n: int, start: int = 0) -> Iterator[slice]:
         yield slice(each, min(each + TILE, n))
 
 
-def moments_mean(rows: Rows) -> Array:
-    """Mean [d] of the first rows: any point amid the features serves as a centre."""
+def centre_of(rows: Rows) -> Array:
+    """Mean [d] of the first rows: distances do not depend on the centre, but coarse ones err less near one."""
     mean: Array = np.asarray(rows[:TILE], np.float64).mean(0)
     return mean
 
@@ -88,6 +88,7 @@ class _Search:
     upper: Array = field(init=False)
     pairs: list[tuple[Index, Index, Array, Array]] = field(default_factory=list)
     held: int = 0
+    most: int = field(default_factory=lambda: _CROWD)
 
     def __post_init__(self) -> None:
         self.upper = np.full((len(self.x), self.k), np.inf)
@@ -133,8 +134,9 @@ class _Search:
         self.held += len(i)
         rows, nearer = smallest(i, high, self.k)
         self.upper[rows] = np.sort(np.concatenate([self.upper[rows], nearer], 1), 1)[:, : self.k]
-        if self.held > _CROWD:
+        if self.held > self.most:
             self._decide()
+            self.most = self.held + _CROWD
 
     def _decide(self) -> None:
         """Compute the pairs that are still open and keep the k nearest of each row."""

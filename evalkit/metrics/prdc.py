@@ -22,7 +22,7 @@ from scipy.special import ndtri
 from evalkit.errors import EvalkitError
 from evalkit.metrics.balls import contained
 from evalkit.metrics.base import Estimate, MetricInfo
-from evalkit.metrics.nearest import moments_mean, nearest_others
+from evalkit.metrics.nearest import centre_of, nearest_others
 from evalkit.metrics.neighbours import prepare
 from evalkit.metrics.rows import Array, Rows, checked_pair
 from evalkit.metrics.rules import BallRule
@@ -47,13 +47,13 @@ class Counted:
     @property
     def variance(self) -> float:
         """Variance of the mean over draws of both sets, the radii taken as given."""
-        return _variance(self.values, self.lost)
+        return _variance_of_mean(self.values) + _variance_of_sum(self.lost)
 
 
 def features_to_statistics(images: Rows, reference: Rows, rule: BallRule) -> Mapping[Quantity, Counted]:
     """Compare features of `images` [n, d] with those of `reference` [m, d]; each set needs more than `rule.k`."""
     n, m, _ = checked_pair(images, reference, rule.k + 1)
-    centre = moments_mean(reference)
+    centre = centre_of(reference)
     true, made = prepare(reference, centre, max(n, m)), prepare(images, centre, max(n, m))
     true_radius = nearest_others(true, rule.k).distance[:, -1]
     made_radius = nearest_others(made, rule.k).distance[:, -1]
@@ -116,20 +116,28 @@ def difference(
     `paired`: image i of both sets answers one prompt or seed. Raises where paired sets differ in size.
     """
     over_reference = quantity in ("recall", "coverage")
-    own = "values" if not over_reference else "lost"
-    if paired and len(getattr(first, own)) != len(getattr(second, own)):
+    if paired and _images(first, over_reference) != _images(second, over_reference):
         raise EvalkitError("Paired sets have one size; these have two. Compare them unpaired.")
-    variance = 0.0
-    for name, shared in (("values", over_reference), ("lost", not over_reference)):
-        a, b = (getattr(each, name) for each in (first, second))
-        parts = [a - b] if shared or paired else [a, b]
-        nothing = np.zeros(2)
-        variance += sum(_variance(x, nothing) if name == "values" else _variance(nothing, x) for x in parts)
+    values = _parts(first.values, second.values, together=paired or over_reference)
+    lost = _parts(first.lost, second.lost, together=paired or not over_reference)
+    variance = sum(map(_variance_of_mean, values)) + sum(map(_variance_of_sum, lost))
     value = statistics_to_value(first) - statistics_to_value(second)
     half = float(ndtri((1 + level) / 2)) * math.sqrt(variance)
     method = f"normal interval over images{', paired' if paired else ''} and the shared reference"
     return Estimate(value, value - half, value + half, len(first.values), method, level)
 
 
-def _variance(values: Array, lost: Array) -> float:
-    return float(values.var(ddof=1)) / len(values) + float(lost.var(ddof=1)) * len(lost)
+def _images(counted: Counted, over_reference: bool) -> int:
+    return len(counted.lost if over_reference else counted.values)
+
+
+def _parts(a: Array, b: Array, *, together: bool) -> list[Array]:
+    return [a - b] if together else [a, b]
+
+
+def _variance_of_mean(values: Array) -> float:
+    return float(values.var(ddof=1)) / len(values)
+
+
+def _variance_of_sum(values: Array) -> float:
+    return float(values.var(ddof=1)) * len(values)

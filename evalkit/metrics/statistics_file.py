@@ -71,8 +71,8 @@ class ReferenceFile:
     def contents(self) -> str:
         """What the file holds, in words."""
         parts = [
-            "statistics of pool features" if self.pool else "",
-            "statistics of spatial features" if self.spatial else "",
+            f"statistics of {self.pool.dim:,} pool features" if self.pool else "",
+            f"statistics of {self.spatial.dim:,} spatial features" if self.spatial else "",
             f"{len(self.features):,} features" if self.features is not None else "",
             f"{self.images:,} images" if self.images else "",
         ]

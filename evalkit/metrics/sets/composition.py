@@ -55,13 +55,12 @@ class Side:
     labels: npt.ArrayLike | None = None
     file: ReferenceFile | None = None
 
-    def statistics(self, head: str) -> Gaussian | None:
-        """Mean and covariance of a head, from the file or from the rows; None where neither has it."""
-        stored: StoredGaussian | None = None
+    def statistics(self, head: str, dim: int) -> Gaussian | None:
+        """Mean and covariance of a head's `dim` features, from the file or from the rows; None where neither has them."""
         if self.file is not None:
-            stored = {POOL: self.file.pool, SPATIAL: self.file.spatial}.get(head)
-        if stored is not None:
-            return stored
+            stored = self.file.spatial if head == SPATIAL else self.file.pool
+            if stored is not None and stored.dim == dim:
+                return stored
         rows = self.rows.get(head)
         return moments_of(rows) if rows is not None and len(rows) > 1 else None
 
@@ -83,11 +82,13 @@ def score_sets(
 ) -> dict[str, Estimate]:
     """Every metric's value with its interval; nan, with the reason as the method, where something it needs is not there.
 
-    Raises where a name is unknown or the protocol does not define a metric.
+    Raises where a name is unknown, the protocol does not define a metric, or statistics were made under another one.
     """
     heads_of(metrics)
     for metric in metrics:
         protocol.check(metric)
+    if reference.file is not None:
+        reference.file.check_made_with({"protocol": protocol.id})
     work = _Work(images, reference, protocol, seed)
     return {metric: work.estimate(metric) for metric in metrics}
 
@@ -117,12 +118,12 @@ class _Work:
 
     def _distance(self, metric: str, head: str, rows: Rows) -> Estimate:
         if head not in self._gaussians:
-            self._gaussians[head] = self.reference.statistics(head)
+            self._gaussians[head] = self.reference.statistics(head, rows.shape[1])
         gaussian = self._gaussians[head]
         if gaussian is None:
             file = self.reference.file
             has = f"{file.path.name} holds {file.contents()}" if file else "the reference has too few images"
-            return _without(len(rows), f"there are no statistics of {head} to compare with: {has}")
+            return _without(len(rows), f"there are no statistics of {rows.shape[1]} features ({head}) here: {has}")
         if metric == "fid_infinity":
             return fid_infinity_of(rows, gaussian, seed=self.seed)
         own = None if isinstance(gaussian, StoredGaussian) else self.reference.rows.get(head)

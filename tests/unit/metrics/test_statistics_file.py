@@ -41,7 +41,7 @@ def test_guided_diffusions_file_has_two_statistics_and_images(tmp_path):
     found = read_statistics(adm(tmp_path / "VIRTUAL.npz"))
     assert (found.need("pool").dim, found.need("spatial").dim, found.images) == (5, 3, 4)
     assert found.need("pool").n is None
-    assert found.contents() == "statistics of pool features, statistics of spatial features, 4 images"
+    assert found.contents() == "statistics of 5 pool features, statistics of 3 spatial features, 4 images"
 
 
 def test_a_fortran_ordered_or_compressed_file_is_read_alike(tmp_path):
@@ -53,7 +53,9 @@ def test_a_fortran_ordered_or_compressed_file_is_read_alike(tmp_path):
 
 def test_the_wrong_kind_of_reference_says_what_is_there(tmp_path):
     stats_only = read_statistics(adm(tmp_path / "stats.npz", mu_s=None, sigma_s=None, arr_0=None))
-    with pytest.raises(EvalkitError, match=r"stats.npz has no mu_s and sigma_s: it holds statistics of pool features"):
+    with pytest.raises(
+        EvalkitError, match=r"stats.npz has no mu_s and sigma_s: it holds statistics of 5 pool features"
+    ):
         stats_only.need("spatial")
     images = read_statistics(adm(tmp_path / "images.npz", mu=None, sigma=None, mu_s=None, sigma_s=None))
     with pytest.raises(EvalkitError, match="it holds 4 images"):

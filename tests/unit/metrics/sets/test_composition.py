@@ -55,17 +55,27 @@ def test_statistics_serve_distances_and_nothing_else(tmp_path):
     assert found["fid"].value == pytest.approx(frechet_estimate(images.rows["2048"], moments).value, rel=1e-9)
     assert "reference as given" in found["fid"].method
     assert math.isnan(found["sfid"].value)
-    assert found["sfid"].method.endswith("ref.npz holds statistics of pool features")
-    assert found["kid"].method == "kid compares with images; ref.npz holds statistics of pool features"
+    assert found["sfid"].method.endswith("ref.npz holds statistics of 8 pool features")
+    assert found["kid"].method == "kid compares with images; ref.npz holds statistics of 8 pool features"
     assert math.isnan(found["precision"].value)
     assert found["is"].value > 1
+    narrow = Side({"2048": images.rows["2048"][:, :5]})
+    assert "no statistics of 5 features" in score_sets(["fid"], narrow, stored, OURS)["fid"].method
+
+
+def test_statistics_that_evalkit_made_under_another_protocol_are_refused(tmp_path):
+    save_statistics(tmp_path / "ref.npz", moments_of(side().rows["2048"]), n=160, made_with={"protocol": "clean"})
+    stored = Side(file=read_statistics(tmp_path / "ref.npz"))
+    with pytest.raises(EvalkitError, match="made with protocol clean, not evalkit-1"):
+        score_sets(["fid"], side(), stored, OURS)
+    assert score_sets(["fid"], side(), stored, load_score_protocol("clean"))["fid"].value >= 0
 
 
 @pytest.mark.parametrize(
     ("metric", "images", "reference", "reason"),
     [
         ("fid", Side(), side(), "the images have no features of 2048"),
-        ("fid", side(), Side(), "there are no statistics of 2048"),
+        ("fid", side(), Side(), "there are no statistics of 8 features (2048) here"),
         ("fid", side(1), side(), "at least 2 images"),
         ("kid", side(), Side(), "the reference has none"),
         ("recall", side(3), side(), "k = 3 needs more images in both sets; 3, 160 given"),
