@@ -1,6 +1,6 @@
 """Make evalkit/images/sample: photographs and textures with free licences, and rendered texts with known truth.
 
-Needs scikit-image and scikit-learn (pictures), and the fonts of Debian's fonts-dejavu-core, fonts-noto-core and
+Needs scikit-image and scikit-learn (images), and the fonts of Debian's fonts-dejavu-core, fonts-noto-core and
 fonts-noto-cjk, found through fontconfig. Pillow must have libraqm, which shapes Devanagari and Arabic.
 
     python benchmarks/make_sample_set.py --out evalkit/images/sample
@@ -102,9 +102,9 @@ EASY = [
 ]
 HARD = {
     "abstract-tokens": (
-        "Compressing pictures into tokens",
-        "A tokenizer turns a picture into a short sequence of symbols, and a decoder turns the symbols back into a "
-        "picture. Whatever the decoder cannot restore is lost to every model that is trained on the symbols, however "
+        "Compressing images into tokens",
+        "A tokenizer turns an image into a short sequence of symbols, and a decoder turns the symbols back into a "
+        "image. Whatever the decoder cannot restore is lost to every model that is trained on the symbols, however "
         "large that model may be. We therefore measure the loss by itself. Small print is a sharp test: a letter that is "
         "a few pixels tall survives only if its strokes do, and a reader notices at once when they do not. We render "
         "known sentences at several sizes, pass them through encoder and decoder, read the result by machine, and count "
@@ -112,9 +112,9 @@ HARD = {
     ),
     "abstract-intervals": (
         "Every number deserves an interval",
-        "Two systems differ by three tenths of a point on five hundred pictures. Is one better? Without an interval the "
-        "question has no answer. We resample the pictures, recompute the score two thousand times, and report the range "
-        "that holds the middle ninety five per cent. Where two systems saw the same pictures we resample the differences, "
+        "Two systems differ by three tenths of a point on five hundred images. Is one better? Without an interval the "
+        "question has no answer. We resample the images, recompute the score two thousand times, and report the range "
+        "that holds the middle ninety five per cent. Where two systems saw the same images we resample the differences, "
         "which removes the part of the noise that they share. Ranks inherit the uncertainty: a table of twenty systems "
         "usually splits into three or four groups whose members cannot be told apart. Printing them as a strict order "
         "invents knowledge that the data do not hold, and the next run will shuffle them again.",
@@ -191,7 +191,7 @@ def page(title: str, text: str) -> Image.Image:
 
 
 def main() -> None:
-    """Write pictures, metadata.jsonl and SOURCES.md."""
+    """Write images, metadata.jsonl and SOURCES.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("evalkit/images/sample"))
     out: Path = parser.parse_args().out
@@ -226,7 +226,7 @@ def main() -> None:
     (out / "metadata.jsonl").write_text(lines_out, encoding="utf-8")
     sources += [
         "",
-        "All other pictures are rendered by `benchmarks/make_sample_set.py` from texts written for evalkit (CC0-1.0),",
+        "All other images are rendered by `benchmarks/make_sample_set.py` from texts written for evalkit (CC0-1.0),",
     ]
     sources += [
         "with the fonts DejaVu (Bitstream Vera licence) and Noto (OFL-1.1). Photographs were scaled and re-encoded.",

@@ -41,7 +41,7 @@ def entry(card: ModelCard) -> str:
     names = ", ".join(f"`{name}`" for name in (card.name, *card.aliases))
     links = " · ".join(text for text in (_paper(card.paper), _link(card.code)) if text)
     lines = [f"### {card.name}\n", f"{card.title}.{' ' + links if links else ''}\n", f"- names: {names}"]
-    codes = "encode only" if card.encode_only else str(card.tokens) if card.tokens else "as many as the picture needs"
+    codes = "encode only" if card.encode_only else str(card.tokens) if card.tokens else "as many as the image needs"
     facts = [f"side {card.native_size} px", f"codes {codes}", f"range {card.value_range}"]
     facts += [f"codebook {card.codebook}"] if card.codebook else []
     facts += [f"{card.parameters_m:g} M parameters"] if card.parameters_m else []
@@ -53,7 +53,7 @@ def entry(card: ModelCard) -> str:
             if not card.any_size
             else "whole, mirrored up to multiples of its stride"
         )
-        lines.append(f"- `--native-resolution`: pictures are seen {tiles}")
+        lines.append(f"- `--native-resolution`: images are seen {tiles}")
     if card.licence:
         lines.append(f"- licence: {card.licence}")
     if card.weights and (file := weights_manifest().get(card.weights)):

@@ -1,10 +1,10 @@
-"""End to end: evalkit's tokenizer evaluation beside a per-image script of the VTBench shape, on the same pictures.
+"""End to end: evalkit's tokenizer evaluation beside a per-image script of the VTBench shape, on the same images.
 
-The script does what VTBench's pipeline does for each picture: encode, decode, save original and reconstruction as PNG;
+The script does what VTBench's pipeline does for each image: encode, decode, save original and reconstruction as PNG;
 then read both back and update torchmetrics' PSNR and SSIM. Both see the same folder and the same tokenizer. The share of
 time that evalkit spends outside encode and decode is reported too.
 
-    python benchmarks/tokenizers.py [--model jpeg-q75] [--weights FILE] [--pictures 200] [--repeats 3]
+    python benchmarks/tokenizers.py [--model jpeg-q75] [--weights FILE] [--images 200] [--repeats 3]
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMe
 
 from evalkit.images import open_images  # noqa: E402
 from evalkit.images.geometry import fit_square  # noqa: E402
-from evalkit.probes.reconstruction import evaluate_tokenizer  # noqa: E402
-from evalkit.runs.job import RunOptions  # noqa: E402
+from evalkit.jobs.job import RunOptions  # noqa: E402
+from evalkit.tasks.tokenizer import evaluate_tokenizer  # noqa: E402
 from evalkit.tokenizers.base import Tokenizer  # noqa: E402
 from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer  # noqa: E402
 
@@ -40,7 +40,7 @@ STAGES = ("encode", "decode", "pixel metrics")
 
 
 def make(folder: Path, count: int) -> None:
-    """Pictures of 320 px with structure and noise."""
+    """Images of 320 px with structure and noise."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     for number in range(count):
@@ -50,7 +50,7 @@ def make(folder: Path, count: int) -> None:
 
 
 def vtbench_shape(model: Tokenizer, folder: Path, out: Path) -> None:
-    """One picture at a time through PNG files, then torchmetrics."""
+    """One image at a time through PNG files, then torchmetrics."""
     files = sorted(folder.glob("*.jpg"))
     for file in files:
         square = fit_square(np.asarray(Image.open(file).convert("RGB")), model.native_size, "cover-lanczos")
@@ -94,7 +94,7 @@ def random_weights(name: str, folder: Path) -> Path:
 
 
 def once(candidate: str, options: argparse.Namespace, root: Path) -> dict[str, float]:
-    """Seconds of one candidate over the pictures, loading the model included; for evalkit its stages as well."""
+    """Seconds of one candidate over the images, loading the model included; for evalkit its stages as well."""
     out = root / f"{candidate.replace(' ', '-')}-{time.time_ns()}"
     started = time.perf_counter()
     if candidate == "evalkit":

@@ -1,14 +1,14 @@
-"""How fast marks are looked for: statistics of 100,000 pictures under 1,024 lists, the detector beside the tokenizer's own
+"""How fast marks are looked for: statistics of 100,000 images under 1,024 lists, the detector beside the tokenizer's own
 encoding, and detection from the cache of codes.
 
 Statistics: CPU and wall seconds and peak memory of a process of its own, beside the same counts by plain numpy (a gather
-and a sum a picture, measured on fewer pictures). Detector: `detect_mark` over PNG files of
+and a sum an image, measured on fewer images). Detector: `detect_mark` over PNG files of
 256 px with llamagen-vq16's network (random weights; speed is the same), against the network's encode time alone.
 Cache: `detect_mark` with another key over files whose codes are known.
 
 Ratios and CPU seconds say more than wall seconds where the machine is shared; every row has both.
 
-Run: python benchmarks/watermark.py [--threads 2] [--pictures 100000]  (writes benchmarks/tables/watermark-speed.csv)
+Run: python benchmarks/watermark.py [--threads 2] [--images 100000]  (writes benchmarks/tables/watermark-speed.csv)
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from common import machine
 
 OUT = Path(__file__).parent / "tables" / "watermark-speed.csv"
 VOCABULARY, LISTS, TOKENS = 16384, 1024, 256
-PEERS = {"numpy, a picture at a time": 200}  # pictures that they are measured on
+PEERS = {"numpy, an image at a time": 200}  # images that they are measured on
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, float]:
@@ -68,14 +68,14 @@ def statistics(what: str, pictures: int, threads: int) -> dict[str, float]:
     def plain() -> list[int]:
         return [int(pool.masks[:, np.unique(row)].sum(1).max()) for row in codes]
 
-    candidates: Mapping[str, Callable[[], Any]] = {"numpy, a picture at a time": plain}
+    candidates: Mapping[str, Callable[[], Any]] = {"numpy, an image at a time": plain}
     wall, cpu = timed(candidates.get(what, lambda: score_codes(codes, pool)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"wall_s": wall, "cpu_s": cpu, "peak_mb": peak, "before_mb": before}
 
 
 def pngs(folder: Path, count: int, side: int) -> Path:
-    """Files of random soft pictures, no two alike."""
+    """Files of random soft images, no two alike."""
     from evalkit.images.encode import png_bytes
 
     folder.mkdir()
@@ -90,7 +90,7 @@ def detector(count: int, threads: int) -> dict[str, float]:
     """The whole detector's seconds against those of encoding alone."""
     import torch
 
-    from evalkit.runs.job import RunOptions
+    from evalkit.jobs.job import RunOptions
     from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer
     from evalkit.watermark.detection import detect_mark
     from evalkit.watermark.keys import Key
@@ -118,10 +118,10 @@ def detector(count: int, threads: int) -> dict[str, float]:
 
 
 def cached(count: int, threads: int) -> dict[str, float]:
-    """Pictures a second with another key over files whose codes are known."""
+    """Images a second with another key over files whose codes are known."""
     import torch
 
-    from evalkit.runs.job import RunOptions
+    from evalkit.jobs.job import RunOptions
     from evalkit.tokenizers.registry import load_tokenizer
     from evalkit.watermark.detection import detect_mark
     from evalkit.watermark.keys import Key

@@ -1,6 +1,6 @@
-"""How many marked pictures a thief needs to recover green lists, by histogram and by co-occurrence, for pools of lists.
+"""How many marked images a thief needs to recover green lists, by histogram and by co-occurrence, for pools of lists.
 
-Simulated codes: Zipf(0.5) over 1,024 codes, 256 codes a picture, soft bias 2, every code in exactly half of the lists.
+Simulated codes: Zipf(0.5) over 1,024 codes, 256 codes per image, soft bias 2, every code in exactly half of the lists.
 Run: python benchmarks/watermark_theft.py  (writes benchmarks/tables/watermark-theft.csv)
 """
 
@@ -29,7 +29,7 @@ def pool(lists: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
 def drawn(
     greens: npt.NDArray[np.bool_], law: npt.NDArray[np.float64], rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """Codes [M, N] of pictures biased to the rows of `greens` [M, V]."""
+    """Codes [M, N] of images biased to the rows of `greens` [M, V]."""
     weights = law * np.exp(DELTA * greens)
     ends = np.cumsum(weights / weights.sum(1, keepdims=True), axis=1)
     drawn_rows = [np.searchsorted(row, rng.random(TOKENS)) for row in ends]
@@ -37,7 +37,7 @@ def drawn(
 
 
 def one(lists: int, pictures: int, seed: int) -> dict[str, float]:
-    """AUCs of both thefts, and of co-occurrence on clean pictures (what a match among noise finds)."""
+    """AUCs of both thefts, and of co-occurrence on clean images (what a match among noise finds)."""
     rng = np.random.default_rng([lists, pictures, seed])
     law = 1 / np.arange(1, CODES + 1) ** 0.5
     greens = pool(lists, rng)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from evalkit.version import __version__
+
 if TYPE_CHECKING:
     from evalkit.generators.registry import load_generator
     from evalkit.images import open_images
@@ -13,15 +15,13 @@ if TYPE_CHECKING:
     from evalkit.tokenizers.registry import load_tokenizer
     from evalkit.watermark.detection import detect_watermark
 
-__version__ = "0.1.0"
-
 _LAZY = {
     "load_tokenizer": "evalkit.tokenizers.registry",
     "load_generator": "evalkit.generators.registry",
     "list_models": "evalkit.tokenizers.cards",
     "open_images": "evalkit.images",
     "load_protocol": "evalkit.protocols",
-    "evaluate_tokenizer": "evalkit.probes.reconstruction",
+    "evaluate_tokenizer": "evalkit.tasks.tokenizer",
     "detect_watermark": "evalkit.watermark.detection",
     "read_run": "evalkit.runs",
 }

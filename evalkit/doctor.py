@@ -34,7 +34,7 @@ def examine() -> Iterator[Finding]:
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     yield Finding("ok" if free > 5 else "note", "disk", f"{free:.0f} GiB free here")
     for what, check in (
-        ("sample pictures", _sample),
+        ("sample images", _sample),
         ("codec tokenizer", _codec),
         ("features", _features),
         ("OCR", _ocr),
@@ -66,7 +66,7 @@ def _device() -> Finding:
 def _sample() -> str:
     from evalkit.images import open_images
 
-    return f"{len(open_images('sample'))} pictures"
+    return f"{len(open_images('sample'))} images"
 
 
 def _codec() -> str:
@@ -75,7 +75,7 @@ def _codec() -> str:
     from evalkit.tokenizers.registry import load_tokenizer
 
     model = load_tokenizer("jpeg-lm")
-    return f"jpeg-lm gives {model.encode(torch.zeros(1, 3, 256, 256)).values.shape[1]} codes for a black picture"
+    return f"jpeg-lm gives {model.encode(torch.zeros(1, 3, 256, 256)).values.shape[1]} codes for a black image"
 
 
 def _features() -> str:
@@ -92,7 +92,7 @@ def _ocr() -> str:
 
 
 def _weights() -> Finding:
-    from evalkit.weights.state import weight_states
+    from evalkit.systems.weights import weight_states
 
     states = weight_states()
     here = [s.entry.key for s in states if s.state == "present"]

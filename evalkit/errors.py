@@ -11,7 +11,13 @@ class EvalkitError(Exception):
 
 
 class BadImage(EvalkitError):
-    """One picture that cannot be used; its sample is listed with this reason and the run goes on."""
+    """One image that cannot be used; its sample is listed with this reason and the run goes on."""
+
+
+class BadData(EvalkitError, ValueError):
+    """A text, table or JSON document that is not what it should be; also a ValueError, so that readers of one kind of
+    file can say what was expected instead.
+    """
 
 
 class WeightsError(EvalkitError):

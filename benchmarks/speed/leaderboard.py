@@ -2,8 +2,8 @@
 
 python benchmarks/speed/leaderboard.py [RUNS] [SAMPLES]
 
-The runs are made up but whole: the table of a tokenizer evaluation with eight scores a picture, a distance with its
-interval, and a dozen kept pictures. The board is made in a process of its own, so that its peak of memory is its own.
+The runs are made up but whole: the table of a tokenizer evaluation with eight scores per image, a distance with its
+interval, and a dozen kept images. The board is made in a process of its own, so that its peak of memory is its own.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from common import write
 from PIL import Image
 
 from evalkit.jsonio import pretty_json
-from evalkit.metrics.catalog import METRICS
+from evalkit.metrics.registry import METRICS
 
-SCORES = {  # metric: typical value and its spread between pictures
+SCORES = {  # metric: typical value and its spread between images
     "psnr": (26.0, 4.0),
     "ssim": (0.8, 0.08),
     "ms_ssim": (0.93, 0.03),
@@ -38,8 +38,8 @@ KEPT = 12
 
 
 def make_run(folder: Path, number: int, samples: int) -> None:
-    """One sealed run; the pictures are as hard for every run, so that pairing has something to gain."""
-    from evalkit.probes.reconstruction.rows import SCHEMA, table  # brings torch along, which the board does not need
+    """One sealed run; the images are as hard for every run, so that pairing has something to gain."""
+    from evalkit.tasks.tokenizer.rows import schema, table  # brings torch along, which the board does not need
 
     hard = np.random.default_rng(0).normal(size=samples)
     rng = np.random.default_rng(number + 1)
@@ -50,8 +50,8 @@ def make_run(folder: Path, number: int, samples: int) -> None:
     }
     ids = [f"val/{i:08d}.JPEG" for i in range(samples)]
     rows = table({"id": name, "protocol": "evalkit-1", "height": 256, "width": 256} for name in ids)
-    arrays = {name: rows[name] for name in SCHEMA.names} | columns
-    pq.write_table(rows.from_pydict(arrays, schema=SCHEMA), folder / "samples.parquet")
+    arrays = {name: rows[name] for name in schema().names} | columns
+    pq.write_table(rows.from_pydict(arrays, schema=schema()), folder / "samples.parquet")
     results = [_result(metric, float(columns[metric].mean()), samples) for metric in SCORES]
     results.append(_result("fid", 2.0 + 0.01 * number, samples))
     (folder / "results.json").write_bytes(pretty_json(results))
@@ -78,7 +78,7 @@ def make_run(folder: Path, number: int, samples: int) -> None:
 
 
 def _result(metric: str, value: float, n: int) -> dict[str, object]:
-    info = METRICS[metric]
+    info = METRICS.get(metric)
     half = 0.01 * abs(value)
     shared = {
         "task": "distribution" if metric == "fid" else "reconstruction",

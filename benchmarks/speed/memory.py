@@ -1,4 +1,4 @@
-"""Peak memory of evaluating 200 and 20,000 pictures of 256 px with the codec tokenizer, each in a fresh process.
+"""Peak memory of evaluating 200 and 20,000 images of 256 px with the codec tokenizer, each in a fresh process.
 
 python benchmarks/speed/memory.py [--large 20000]
 """

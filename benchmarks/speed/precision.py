@@ -1,4 +1,4 @@
-"""What lower precision does to a tokenizer: codes that flip when the encoder runs in it, and pictures that move when the
+"""What lower precision does to a tokenizer: codes that flip when the encoder runs in it, and images that move when the
 decoder does, in dB on a reconstruction of 25 dB. Random weights of a fixed seed, a real photograph.
 
 python benchmarks/speed/precision.py

@@ -18,7 +18,7 @@ from evalkit.metrics.ssim import reconstruction_scores, ssim
 
 
 def pictures(n: int, seed: int = 0) -> np.ndarray:
-    """n pictures with smooth shading and noise."""
+    """n images with smooth shading and noise."""
     rng = np.random.default_rng(seed)
     yy, xx = np.mgrid[0:256, 0:256] / 256
     waves = [np.sin(rng.uniform(2, 20) * xx + rng.uniform(2, 20) * yy + c) for _ in range(n) for c in range(3)]

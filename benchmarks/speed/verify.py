@@ -2,10 +2,10 @@
 
 python benchmarks/speed/verify.py [FOLDER]
 
-Two runs in FOLDER (default: a temporary one): 20,000 pictures of 32 KB, and 8 of 64 MB. `MB_a_second` is the median over
+Two runs in FOLDER (default: a temporary one): 20,000 images of 32 KB, and 8 of 64 MB. `MB_a_second` is the median over
 rounds; `share_of_sha256sum` above 0.8 is the goal. `verify, level 2` is the whole of it: listing, hashing, schema, the
 statement made again with its Merkle root, and the signature. `peak_mb` is the peak memory of a process that does that
-alone, over 2,000 and over 20,000 pictures.
+alone, over 2,000 and over 20,000 images.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from typing import Any
 from common import in_turn, write
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from evalkit.probes.generation.rows import table
-from evalkit.runs.attestation.files import digests, listing
-from evalkit.runs.attestation.sign import sign_run
-from evalkit.runs.attestation.verify import Depth, verify_run
+from evalkit.provenance.files import digests, listing
+from evalkit.provenance.sign import sign_run
+from evalkit.provenance.verify import Depth, verify_run
 from evalkit.runs.store import RunStore, ShardOutput, results_json, write_bytes
+from evalkit.tasks.generate.rows import table
 
 ROUNDS = 3
 KEY = Ed25519PrivateKey.from_private_bytes(b"\1" * 32)
 ALONE = """
 import sys
-from evalkit.runs.attestation.verify import Depth, verify_run
-from evalkit.runs.attestation.keys import key_of
+from evalkit.provenance.verify import Depth, verify_run
+from evalkit.provenance.keys import key_of
 verdict = verify_run(sys.argv[1], Depth(key=key_of(sys.argv[2]), recompute=False))
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(verdict.level, int(peak.split()[1]) // 1024)
@@ -43,7 +43,7 @@ print(verdict.level, int(peak.split()[1]) // 1024)
 
 
 def make_run(folder: Path, pictures: int, size: int) -> Path:
-    """A sealed and signed run with `pictures` files of `size` bytes."""
+    """A sealed and signed run with `images` files of `size` bytes."""
     store = RunStore(folder)
     store.begin({"task": "generate", "n": pictures})
     rows = []

@@ -1,4 +1,4 @@
-"""Is `evalkit view` fluent over 10,000 pictures? Writing it, opening it, and every frame of scrolling, filtering, sorting.
+"""Is `evalkit view` fluent over 10,000 images? Writing it, opening it, and every frame of scrolling, filtering, sorting.
 
 python benchmarks/speed/view.py [SAMPLES]
 
@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from common import write
 from PIL import Image
 
-from evalkit.runs.view import write_view
+from evalkit.pages.view import write_view
 
 SCROLL = """
 (async (step, frames) => {
@@ -64,7 +64,7 @@ ACT = """
 
 
 def make_run(folder: Path, samples: int) -> Path:
-    """A generation with as many 256 px pictures as samples, and ten scores each."""
+    """A generation with as many 256 px images as samples, and ten scores each."""
     rng = np.random.default_rng(0)
     (folder / "images").mkdir(parents=True)
     for i in range(samples):

@@ -94,7 +94,7 @@ def means(replications: int) -> Iterator[dict[str, Any]]:
 
 
 def clustered_means(replications: int) -> Iterator[dict[str, Any]]:
-    """Four pictures a prompt whose verdicts hang together, with prompts drawn and with samples drawn as if alone."""
+    """Four images a prompt whose verdicts hang together, with prompts drawn and with samples drawn as if alone."""
     for prompts in (50, 200):
         rng = np.random.default_rng([2, prompts])
         held: dict[str, list[bool]] = {"by prompt": [], "as if independent": []}

@@ -1,13 +1,13 @@
 """False-positive rates of the detector's p-values under both nulls, on token laws with heavy repeats, for pools of lists.
 
-Key-random: the pictures are fixed, and every trial draws keys of its own: what an exact p speaks of. Image-random: the key
-is fixed, and pictures are drawn from the law; what somebody with one key sees. There the exact p holds on average over
-keys and not for each of them, so every key is also given a calibration (thousands of pictures without the mark): its conformal
+Key-random: the images are fixed, and every trial draws keys of its own: what an exact p speaks of. Image-random: the key
+is fixed, and images are drawn from the law; what somebody with one key sees. There the exact p holds on average over
+keys and not for each of them, so every key is also given a calibration (thousands of images without the mark): its conformal
 p, and the larger of both p-values. Beside them is what the z-score would call, with a normal tail: `z` takes the largest z
 of the pool as if one list had been tried, `z_corrected` divides the level by the number of lists, so that what is left is
 the repeats' doing.
 
-Simulated codes, 256 a picture. Codes that never occur cannot matter to independent coins, so pools are made for those that
+Simulated codes, 256 an image. Codes that never occur cannot matter to independent coins, so pools are made for those that
 do. Run: python benchmarks/tables/watermark_fpr.py [--quick]  (writes benchmarks/tables/watermark-fpr.csv)
 """
 
@@ -50,7 +50,7 @@ def _drawn(law: Floats, pictures: int, rng: np.random.Generator) -> Ints:
 
 
 def _flat(pictures: int, rng: np.random.Generator) -> Ints:
-    """971 codes alive, and 30 % of each picture filled with three of the twenty commonest."""
+    """971 codes alive, and 30 % of each image filled with three of the twenty commonest."""
     codes = _drawn(_zipf(971, 0.5), pictures, rng)
     area = round(0.3 * TOKENS)
     three = rng.random((pictures, 20)).argsort(1)[:, :3]
@@ -60,7 +60,7 @@ def _flat(pictures: int, rng: np.random.Generator) -> Ints:
 
 @dataclass(frozen=True)
 class Law:
-    """A law of codes: how many occur at all, and pictures drawn from it."""
+    """A law of codes: how many occur at all, and images drawn from it."""
 
     alive: int
     draw: Callable[[int, np.random.Generator], Ints]
@@ -85,10 +85,10 @@ def _z_calls(scores: Scores, level: float, lists: int) -> tuple[npt.NDArray[np.b
 
 
 def key_random(name: str, kind: Any, lists: int, trials: int, pictures: int = 64) -> Iterator[dict[str, Any]]:
-    """A row a level over at least `trials` pairs of a key and one of `pictures` fixed pictures.
+    """A row a level over at least `trials` pairs of a key and one of `images` fixed images.
 
-    The pictures' codes are renamed so that no two share one. Coins of different codes are independent, so one pool of all
-    those codes is as good as a key for each picture.
+    The images' codes are renamed so that no two share one. Coins of different codes are independent, so one pool of all
+    those codes is as good as a key for each image.
     """
     fixed = LAWS[name].draw(pictures, np.random.default_rng([1, lists]))
     codes, start = np.empty_like(fixed), 0
@@ -117,7 +117,7 @@ def key_random(name: str, kind: Any, lists: int, trials: int, pictures: int = 64
 def image_random(
     name: str, kind: Any, lists: int, keys: int, pictures: int, calibration: int
 ) -> Iterator[dict[str, Any]]:
-    """A row a level: each of `keys` sees `pictures` new pictures, and a calibration of its own. Intervals are over keys."""
+    """A row a level: each of `keys` sees `images` new images, and a calibration of its own. Intervals are over keys."""
     law, scheme = LAWS[name], Scheme(GAMMA, lists, kind)
     rates = np.empty((keys, len(LEVELS), 5))
     for number in range(keys):
@@ -161,7 +161,7 @@ def kinds(lists: int) -> tuple[str, ...]:
     return ("independent",) if lists == 1 else ("independent", "balanced")
 
 
-# lists: trials of the key-random null; then keys, pictures a key and calibration pictures of the image-random one
+# lists: trials of the key-random null; then keys, images a key and calibration images of the image-random one
 SIZES = {
     1: (20_032, 24, 1000, 2000),
     16: (10_048, 16, 1000, 2000),

@@ -1,17 +1,17 @@
-"""How strong a bias the marks of `world-ar` need, and what it costs: 200 marked and 200 unmarked pictures as PNG files.
+"""How strong a bias the marks of `world-ar` need, and what it costs: 200 marked and 200 unmarked images as PNG files.
 
-For each method and delta: how many marked pictures are found at FPR 1e-2 and 1e-3 by the exact p, how many unmarked ones
-and how many with another key; the same by the larger of the exact p and the calibrated one (2,000 unmarked pictures of
-other seeds), which is what `detect --calibration` decides by; distinct coins a picture, green share read back, share of
-codes read back as they were chosen; quality as the share of pictures that show what their caption demands (world-probe),
-and the Fréchet distance of efficientnet-lite0 features to other unmarked pictures. Then the curves under attacks for four
+For each method and delta: how many marked images are found at FPR 1e-2 and 1e-3 by the exact p, how many unmarked ones
+and how many with another key; the same by the larger of the exact p and the calibrated one (2,000 unmarked images of
+other seeds), which is what `detect --calibration` decides by; distinct coins an image, green share read back, share of
+codes read back as they were chosen; quality as the share of images that show what their caption demands (world-probe),
+and the Fréchet distance of efficientnet-lite0 features to other unmarked images. Then the curves under attacks for four
 of them.
 
 Two ways of marking: `generation` (delta is added to green logits; inf leaves green codes alone) and `pixels` (unmarked
-pictures of the same captions are changed by at most `levels` grey levels until the encoder reads green codes; there the
-PSNR to the unmarked picture is the cost).
+images of the same captions are changed by at most `levels` grey levels until the encoder reads green codes; there the
+PSNR to the unmarked image is the cost).
 
-Run: python benchmarks/tables/watermark_world.py [--pictures 200]
+Run: python benchmarks/tables/watermark_world.py [--images 200]
 (writes benchmarks/tables/watermark-world.csv and watermark-world-attacks.csv)
 """
 
@@ -74,7 +74,7 @@ ATTACKS = (
 
 
 class World:
-    """Pictures of the first captions of the suite, through PNG files, and what is measured of them."""
+    """Images of the first captions of the suite, through PNG files, and what is measured of them."""
 
     def __init__(self, count: int, folder: Path) -> None:
         self.folder = folder
@@ -86,7 +86,7 @@ class World:
         self.extractor = load_extractor("efflite0", device="cpu")
 
     def pictures(self, run: str, seed: int, mark: Mark | None = None, delta: float = 0.0) -> tuple[list[Pixels], Any]:
-        """(pictures read back from PNG, codes that the generator chose)."""
+        """(images read back from PNG, codes that the generator chose)."""
         self.generator.logits_processors.clear()
         if mark is not None:
             mark_generator(self.generator, mark, delta)
@@ -102,7 +102,7 @@ class World:
         return [decode_image(file.read_bytes()) for file in sorted(where.iterdir())], codes
 
     def nudged(self, run: str, plain: Sequence[Pixels], mark: Mark, how: Nudge) -> tuple[list[Pixels], Any]:
-        """(unmarked pictures whose pixels were changed, read back from PNG; codes that they were pushed to)."""
+        """(unmarked images whose pixels were changed, read back from PNG; codes that they were pushed to)."""
         made: list[Pixels] = []
         aims = []
         for start in range(0, len(plain), 50):
@@ -120,7 +120,7 @@ class World:
         return [decode_image(file.read_bytes()) for file in sorted(where.iterdir())], np.concatenate(aims)
 
     def many(self, count: int) -> npt.NDArray[np.int64]:
-        """Codes read from so many unmarked pictures of all captions, of seeds that nothing else has."""
+        """Codes read from so many unmarked images of all captions, of seeds that nothing else has."""
         self.generator.logits_processors.clear()
         every, read = world_prompts(), []
         asked = [
@@ -135,13 +135,13 @@ class World:
         return np.concatenate(read)
 
     def codes(self, pictures: Sequence[Pixels]) -> npt.NDArray[np.int64]:
-        """Codes read from pictures."""
+        """Codes read from images."""
         x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
         with torch.inference_mode():
             return np.concatenate([self.tokenizer.encode(part).values.numpy() for part in x.split(64)])
 
     def right(self, pictures: Sequence[Pixels]) -> float:
-        """Share of pictures that show what their caption demands."""
+        """Share of images that show what their caption demands."""
         judged: list[tuple[WorldPrompt, Pixels]] = list(zip(self.prompts, pictures, strict=True))
         return float(np.mean([verdict(p.demand, detect(image)).correct for p, image in judged]))
 
@@ -153,7 +153,7 @@ class World:
 
 
 def shares(log_p: npt.NDArray[np.float64], name: str) -> dict[str, Any]:
-    """Share of pictures at or below 1e-2 and 1e-3, the latter with its Clopper-Pearson interval."""
+    """Share of images at or below 1e-2 and 1e-3, the latter with its Clopper-Pearson interval."""
     hits = int((log_p <= np.log(1e-3)).sum())
     low, high = clopper_pearson(hits, len(log_p))
     return {
@@ -163,13 +163,13 @@ def shares(log_p: npt.NDArray[np.float64], name: str) -> dict[str, Any]:
 
 
 def decided(log_p: npt.NDArray[np.float64], nulls: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """log of the larger of p and the conformal p, (1 + null pictures as extreme) / (null pictures + 1)."""
+    """log of the larger of p and the conformal p, (1 + null images as extreme) / (null images + 1)."""
     more = np.searchsorted(nulls, log_p + 1e-9, side="right")
     return np.maximum(log_p, np.log((1 + more) / (len(nulls) + 1)))
 
 
 def auc(marked: npt.NDArray[np.float64], plain: npt.NDArray[np.float64]) -> float:
-    """Chance that a marked picture's p is the smaller one, ties half."""
+    """Chance that a marked image's p is the smaller one, ties half."""
     wins = (marked[:, None] < plain[None]).mean() + 0.5 * (marked[:, None] == plain[None]).mean()
     return float(wins)
 
@@ -204,7 +204,7 @@ def main() -> None:
 
 
 class Bench:
-    """The rows of both tables; unmarked pictures are those that false positives are counted on."""
+    """The rows of both tables; unmarked images are those that false positives are counted on."""
 
     def __init__(self, world: World, plain: list[Pixels], chosen: Any) -> None:
         self.world, self.plain, self.null = world, plain, world.codes(plain)
@@ -227,7 +227,7 @@ class Bench:
         ]  # fmt: skip
 
     def mark(self, spec: MarkSpec, key: Key) -> Mark:
-        """With the histogram of other unmarked pictures, where the method needs one."""
+        """With the histogram of other unmarked images, where the method needs one."""
         needs = spec.kind == "paired" or spec.method == "wmar"
         return mark_for(spec, key, self.world.tokenizer, frequencies=self.histogram if needs else None)
 
@@ -270,7 +270,7 @@ def psnr_of(pictures: Sequence[Pixels], others: Sequence[Pixels]) -> float:
 def curves(
     world: World, mark: Mark, label: str, pictures: Sequence[Pixels], plain: Sequence[Pixels]
 ) -> list[dict[str, Any]]:
-    """A row an attack, on marked and on unmarked pictures."""
+    """A row an attack, on marked and on unmarked images."""
     rows = []
     before = world.codes(pictures)
     for spelling in ATTACKS:

@@ -1,6 +1,6 @@
-"""What accelerated decoding gains on world-ar, and what it costs: passes, time, and pictures that a detector judges right.
+"""What accelerated decoding gains on world-ar, and what it costs: passes, time, and images that a detector judges right.
 
-Every kind draws the same held-out captions with the same seeds; times are of one picture after the other, each caption by
+Every kind draws the same held-out captions with the same seeds; times are of one image after the other, each caption by
 every kind in turn, beside the plain loop alone and beside its whole batches. Writes results/accelerate.csv.
 
     OMP_NUM_THREADS=1 python benchmarks/world/accelerate.py [--every 5] [--timed 12] [--only SPEC ...]
@@ -49,14 +49,14 @@ def load(name: str) -> Generator:
 
 
 def seconds(model: Generator, requests: list[Request]) -> float:
-    """Of making the pictures."""
+    """Of making the images."""
     started = time.perf_counter()
     model.generate(requests)
     return time.perf_counter() - started
 
 
 def right(prompts: list[WorldPrompt], images: list[Image]) -> int:
-    """Pictures that show what their captions demand."""
+    """Images that show what their captions demand."""
     return sum(verdict(p.demand, detect(image.pixels)).correct for p, image in zip(prompts, images, strict=True))
 
 

@@ -1,8 +1,8 @@
-"""Draw docs/images/world.png: pictures of world-ar for held-out captions, six tasks from top to bottom.
+"""Draw docs/images/world.png: images of world-ar for held-out captions, six tasks from top to bottom.
 
     python benchmarks/world/contact_sheet.py
 
-Nothing is chosen: the first pictures of each task in the suite with seed 1, a green or red corner as the judge says.
+Nothing is chosen: the first images of each task in the suite with seed 1, a green or red corner as the judge says.
 """
 
 from __future__ import annotations

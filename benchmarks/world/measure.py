@@ -1,5 +1,5 @@
-"""How good the reference world is: GenEval's tasks for oracle renders, world-vq's reconstructions, world-ar's pictures and
-shuffled captions, each with a 95 % Wilson interval; the detector alone; seconds for 500 pictures; the gain of the cache.
+"""How good the reference world is: GenEval's tasks for oracle renders, world-vq's reconstructions, world-ar's images and
+shuffled captions, each with a 95 % Wilson interval; the detector alone; seconds for 500 images; the gain of the cache.
 
     python benchmarks/world/measure.py [--weights world_ar.safetensors] [--samples 1] [--quick]
 """
@@ -25,8 +25,8 @@ from evalkit.generators.base import Request
 from evalkit.generators.registry import load_generator
 from evalkit.generators.world_ar import one_thread
 from evalkit.images.sample import Pixels
-from evalkit.probes.generation.prompts import load_prompts
-from evalkit.probes.generation.rows import seed_of
+from evalkit.prompts.load import load_prompts
+from evalkit.tasks.generate.rows import seed_of
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.world.detector import detect
 from evalkit.world.judge import summary, verdict
@@ -56,7 +56,7 @@ def scores(what: str, prompts: list[WorldPrompt], pictures: list[Pixels]) -> lis
 
 
 def reconstructions(pictures: list[Pixels]) -> tuple[list[Pixels], float]:
-    """world-vq's pictures, and their PSNR in dB."""
+    """world-vq's images, and their PSNR in dB."""
     model = load_tokenizer("world-vq", device="cpu")
     done = []
     for start in range(0, len(pictures), 50):
@@ -123,7 +123,7 @@ def main() -> None:
         generator.sample_tokens(batch)
         timings.append((time.perf_counter() - begun, without_cache(generator, batch)))
     ratio = float(np.median([slow / fast for fast, slow in timings]))
-    print(f"{len(made)} pictures in {seconds:.1f} s; a loop without cache takes {ratio:.1f} times as long")
+    print(f"{len(made)} images in {seconds:.1f} s; a loop without cache takes {ratio:.1f} times as long")
     if given.quick:
         return
     RESULTS.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""How many pictures move where a batch of another size rounds differently, as after memory ran out: world-ar on a CPU.
+"""How many images move where a batch of another size rounds differently, as after memory ran out: world-ar on a CPU.
 
 Within one run all batches have the same size, so nothing moves. Writes results/rows.csv.
 

@@ -138,7 +138,7 @@ def train(rank: int, given: argparse.Namespace) -> None:
             for name, value in net.state_dict().items():
                 mean[name].lerp_(value, 1 - weight)
         if step % 50 == 0:
-            print(f"{step} {spent:.0f}s nats a picture {running / 50 * 64:.3f}", flush=True)
+            print(f"{step} {spent:.0f}s nats an image {running / 50 * 64:.3f}", flush=True)
             running = 0.0
         if time.perf_counter() - saved > 120 or spent >= 60 * minutes:
             keep = {"net": net.state_dict(), "optimizer": optimizer.state_dict(), "mean": mean}

@@ -30,7 +30,7 @@ FREE = 250  # steps without quantisation, so that the codes start from features 
 
 
 def crowded(rng: Random) -> Scene:
-    """A picture as full as can be, so that little time goes into bare ground."""
+    """An image as full as can be, so that little time goes into bare ground."""
     things = []
     for slot in range(4):
         if rng.random() < 0.9:

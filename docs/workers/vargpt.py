@@ -36,7 +36,7 @@ def draw(loaded, prompt, seed):
     says = [{"role": "user", "content": [{"type": "text", "text": f"Can you depict a scene of {prompt}"}]}]
     text = processor.apply_chat_template(says, add_generation_prompt=True)
     inputs = processor(text=text, return_tensors="pt").to(0, torch.float32)
-    with tempfile.TemporaryDirectory() as folder:  # the model writes its picture to a file
+    with tempfile.TemporaryDirectory() as folder:  # the model writes its image to a file
         model._IMAGE_GEN_PATH = os.path.join(folder, "picture.png")
         model.generate(**inputs, max_new_tokens=4096, do_sample=False)
         return Image.open(model._IMAGE_GEN_PATH).convert("RGB")

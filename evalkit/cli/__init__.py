@@ -7,13 +7,13 @@ import sys
 
 import click
 
-import evalkit
 from evalkit.errors import EvalkitError
+from evalkit.version import __version__
 
 VERBS = {
     "tokenizer": ("evalkit.cli.tokenizer", "How much does a visual tokenizer destroy?"),
-    "generate": ("evalkit.cli.generate", "Make the pictures of a prompt set, resumable, every seed recorded."),
-    "watermark": ("evalkit.cli.watermark", "Mark pictures, find the marked ones in a folder, attack them; make keys."),
+    "generate": ("evalkit.cli.generate", "Make the images of a prompt set, resumable, every seed recorded."),
+    "watermark": ("evalkit.cli.watermark", "Mark images, find the marked ones in a folder, attack them; make keys."),
     "leaderboard": ("evalkit.cli.leaderboard", "Rank finished runs, with intervals, and say what may not be compared."),
     "ls": ("evalkit.cli.ls", "List tokenizers, generators, protocols, metrics or extractors."),
     "systems": (
@@ -26,7 +26,7 @@ VERBS = {
     "query": ("evalkit.cli.query", "Ask many runs one question, in SQL."),
     "power": ("evalkit.cli.power", "Plan how many samples a comparison needs."),
     "sign": ("evalkit.cli.sign", "Sign a run: a statement over all of its files."),
-    "verify": ("evalkit.cli.verify", "Check a run or a picture: hashes, signature, numbers, pixels."),
+    "verify": ("evalkit.cli.verify", "Check a run or an image: hashes, signature, numbers, pixels."),
     "weights": ("evalkit.cli.weights", "List, fetch and check weight files."),
     "doctor": ("evalkit.cli.doctor", "Say what works on this machine and what is missing."),
     "completion": ("evalkit.cli.completion", "Print the shell completion script."),
@@ -67,14 +67,14 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings=SETTINGS, invoke_without_command=False)
-@click.version_option(evalkit.__version__, "-V", "--version", prog_name="evalkit")
+@click.version_option(__version__, "-V", "--version", prog_name="evalkit")
 def group() -> None:
     """Evaluate autoregressive image generators and prove where images come from.
 
     \b
-    evalkit tokenizer --model jpeg-lm --model webp-q75      embedded tokenizers on the embedded pictures
+    evalkit tokenizer --model jpeg-lm --model webp-q75      embedded tokenizers on the embedded images
     evalkit tokenizer --model llamagen-vq16 --data PHOTOS   a neural one on a folder of yours
-    evalkit generate --model world-ar --prompts world       pictures of a small model that is shipped
+    evalkit generate --model world-ar --prompts world       images of a small model that is shipped
     evalkit watermark detect PHOTOS --key my.key --tokenizer llamagen-vq16
     evalkit leaderboard runs --out board                    who is better, with intervals
     evalkit verify RUN                                      whether a number can be trusted
@@ -100,7 +100,7 @@ def main() -> None:
 
 
 def _say(message: str) -> None:
-    from evalkit.runs.report.text_diff import visible  # not before: help stays fast
+    from evalkit.text import visible
 
     lines = (visible(line, most=10_000) for line in message.split("\n"))  # names of files may hold anything
     click.echo(click.style("evalkit: ", fg="red") + "\n".join(lines), err=True)

@@ -74,8 +74,8 @@ def _models(verb: str, given: dict[str, Any]) -> tuple[str, ...]:
 
 def _tokenizer(given: dict[str, Any]) -> None:
     from evalkit.encoders import EXTRACTORS
-    from evalkit.probes.reconstruction import TASKS
     from evalkit.protocols import load_protocol
+    from evalkit.tasks.tokenizer import TASKS
     from evalkit.tokenizers.registry import TOKENIZERS
 
     for name in given["models"]:
@@ -90,7 +90,7 @@ def _tokenizer(given: dict[str, Any]) -> None:
 
 def _generate(given: dict[str, Any]) -> None:
     from evalkit.generators.registry import GENERATORS
-    from evalkit.probes.generation.prompts import load_prompts
+    from evalkit.prompts.load import load_prompts
 
     GENERATORS.get(given["model"])
     if not given["prompts"].endswith((".jsonl", ".txt")):
@@ -135,7 +135,7 @@ def _nothing(given: dict[str, Any]) -> None:
 
 
 def _weights(given: dict[str, Any]) -> None:
-    from evalkit.weights.state import weight_states
+    from evalkit.systems.weights import weight_states
 
     weight_states(given["pattern"])
 

@@ -1,4 +1,4 @@
-"""`evalkit generate`: pictures of prompts and classes."""
+"""`evalkit generate`: images of prompts and classes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from dataclasses import replace
 import click
 from click.core import ParameterSource
 
+from evalkit.cli.numbers import FINITE, SAMPLES, STEPS, Finite
 from evalkit.cli.options import run_options
-from evalkit.runs.job import RunOptions
+from evalkit.jobs.job import RunOptions
 
 
 @click.command()
@@ -19,16 +20,16 @@ from evalkit.runs.job import RunOptions
     "--prompts",
     "-p",
     required=True,
-    help="FILE.jsonl, FILE.txt, classes:imagenet, text:PROMPT, or a suite (world).",
+    help="FILE.jsonl, .json, .csv, .tsv or .txt, classes:imagenet, text:PROMPT, or a suite (world).",
 )
-@click.option("--samples", "-n", type=click.IntRange(min=1), default=1, show_default=True, help="Pictures a prompt.")
-@click.option("--guidance", type=float, help="Guidance scale, in the model's own numbers [default: the model's].")
-@click.option("--temperature", type=float, help="[default: the model's]")
+@click.option("--samples", "-n", type=SAMPLES, default=1, show_default=True, help="Images a prompt.")
+@click.option("--guidance", type=FINITE, help="Guidance scale, in the model's own numbers [default: the model's].")
+@click.option("--temperature", type=FINITE, help="[default: the model's]")
 @click.option("--top-k", type=click.IntRange(min=0), help="0 is off, 1 is greedy [default: the model's].")
-@click.option("--top-p", type=float, help="1 is off [default: the model's].")
-@click.option("--steps", type=click.IntRange(min=1), help="Iterations, where the model chooses their number.")
+@click.option("--top-p", type=FINITE, help="1 is off [default: the model's].")
+@click.option("--steps", type=STEPS, help="Iterations, where the model chooses their number.")
 @click.option("--layout", type=click.Choice(["geneval", "wise", "npz50k"]), help="Also as this scorer expects them.")
-@click.option("--timeout", type=click.FloatRange(min=1), help="Seconds that a program or endpoint has for a picture.")
+@click.option("--timeout", type=Finite(min=1), help="Seconds that a program or endpoint has for an image.")
 @click.option(
     "--accelerate",
     metavar="SPEC",
@@ -54,7 +55,7 @@ def generate(
     options: RunOptions,
     as_json: bool,
 ) -> None:
-    """Make the pictures of a prompt set: PNG files, a manifest, and a record that says how each was made.
+    """Make the images of a prompt set: PNG files, a manifest, and a record that says how each was made.
 
     \b
     evalkit generate --model world-ar --prompts world                     nothing to download
@@ -63,11 +64,11 @@ def generate(
     evalkit generate -m world-ar -p world --accelerate speculative:length=16
     evalkit generate -m "command:python worker.py" -p prompts.txt         any program of any environment
 
-    Typed again, an interrupted run goes on; the batch size never changes a picture. Exit code 1: some requests failed
+    Typed again, an interrupted run goes on; the batch size never changes an image. Exit code 1: some requests failed
     (they are listed), 2: wrong usage or missing weights.
     """
     from evalkit.cli.show import show_generated
-    from evalkit.probes.generation import generate_images
+    from evalkit.tasks.generate import generate_images
 
     if ctx.get_parameter_source("dtype") == ParameterSource.DEFAULT:
         options = replace(options, dtype="auto")

@@ -28,7 +28,7 @@ import click
     help="Hollow marks for figures that papers state: of the models measured here, or of all systems.",
 )
 @click.option("--parts", is_flag=True, help="Also single scripts of texts, scales and bits of codes.")
-@click.option("--copy", is_flag=True, help="Copy the pictures too, so that the folder can be moved or sent.")
+@click.option("--copy", is_flag=True, help="Copy the images too, so that the folder can be moved or sent.")
 @click.option("--every-eval-ever", "organization", metavar="WHO", help="Also write Every Eval Ever; WHO evaluated.")
 @click.option(
     "--hub",
@@ -66,7 +66,7 @@ def leaderboard(
     """
     from evalkit.cli.show_leaderboard import show_leaderboard
     from evalkit.leaderboard import LeaderboardOptions, make_leaderboard
-    from evalkit.runs.view.find import find_runs
+    from evalkit.runs.find import find_runs
 
     found = find_runs(runs)
     options = LeaderboardOptions(

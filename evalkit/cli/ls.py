@@ -60,7 +60,7 @@ def _tokenizers(pattern: str, as_json: bool) -> None:
     ]
     _print(headings, rows)
     click.echo(
-        "side: native picture side; codes at 256 px or at the native side; M: million parameters. "
+        "side: native image side; codes at 256 px or at the native side; M: million parameters. "
         "Weight files: evalkit weights list NAME"
     )
 
@@ -100,25 +100,25 @@ def _protocols(as_json: bool) -> None:
 
 
 def _metrics(as_json: bool) -> None:
-    from evalkit.metrics.catalog import METRICS
+    from evalkit.metrics.registry import METRICS
 
     if as_json:
-        click.echo(json.dumps({k: dataclasses.asdict(v) for k, v in METRICS.items()}, indent=1, ensure_ascii=False))
+        click.echo(json.dumps({m.name: m.as_dict() for m in METRICS.all()}, indent=1, ensure_ascii=False))
         return
-    rows = [(m.name, m.title, m.better, m.unit or "—", m.source) for m in METRICS.values()]
+    rows = [(m.name, m.title, m.better, m.unit or "—", m.source) for m in METRICS.all()]
     _print(("metric", "what it is", "better", "unit", "source"), rows)
 
 
 def _extractors(as_json: bool) -> None:
     from evalkit.encoders import EXTRACTORS
-    from evalkit.metrics.catalog import METRICS
-    from evalkit.probes.reconstruction.distances import DISTANCES
+    from evalkit.metrics.registry import METRICS, of_task
 
-    found = [(name, DISTANCES.get(name, "")) for name in EXTRACTORS]
+    distances = {metric.needs[0]: metric.name for metric in of_task("distribution")}
+    found = [(name, distances.get(name, "")) for name in EXTRACTORS]
     if as_json:
         click.echo(json.dumps(dict(found), indent=1))
         return
-    titles = {name: info.title for name, info in METRICS.items()}
+    titles = {metric.name: metric.title for metric in METRICS.all()}
     _print(("extractor", "distance", "what it is"), [(name, metric, titles.get(metric, "")) for name, metric in found])
 
 

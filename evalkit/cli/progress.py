@@ -8,9 +8,9 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from evalkit.runs.job import Progress as RunProgress
-from evalkit.runs.report.text_diff import visible
-from evalkit.runs.timers import Timers
+from evalkit.jobs.job import Progress as RunProgress
+from evalkit.jobs.timers import Timers
+from evalkit.text import visible
 
 
 class BarProgress(RunProgress):

@@ -10,8 +10,6 @@ from rich.table import Table
 from evalkit.runs.store import Run
 from evalkit.tokenizers.cards import Published, tokenizer_cards
 
-SAME = frozenset({"fid", "psnr", "ssim", "ms_ssim", "lpips_alex", "lpips_vgg"})
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -51,9 +49,9 @@ def published_table(runs: Sequence[Run]) -> Table | None:
 
 
 def _verdict(number: Published, run: Run, found: bool, same: bool) -> str:
-    if number.metric not in SAME or not found:
+    if not found:
         return "no: this run did not measure it"
-    data = f"this run saw {run.record['data']['n']} pictures of {run.record['data']['name']}"
+    data = f"this run saw {run.record['data']['n']} images of {run.record['data']['name']}"
     if number.protocol is None:
         return f"no: the published protocol is not one that evalkit reproduces; {data}"
     if not same:

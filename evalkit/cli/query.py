@@ -29,12 +29,12 @@ def query(sql: str | None, paths: tuple[Path, ...], as_json: bool, as_csv: bool)
     evalkit query "select run, id, error from samples where error is not null" --csv
     evalkit query "select * from results" --runs runs --runs OTHER --json
 
-    Tables: runs (a row a run), samples (a row a picture and protocol), results (a row a number). Runs are only read, and
+    Tables: runs (a row a run), samples (a row per image and protocol), results (a row a number). Runs are only read, and
     no other file can be.
     """
     from evalkit.cli.show_query import show_csv, show_json, show_rows, show_tables
     from evalkit.runs.query import RunTables
-    from evalkit.runs.report.text_diff import visible
+    from evalkit.text import visible
 
     if as_json and as_csv:
         raise click.UsageError("--json and --csv are two forms of the same; give one of them")

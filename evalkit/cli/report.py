@@ -18,8 +18,8 @@ def report(runs: tuple[Path, ...], out: Path, force: bool) -> None:
     evalkit report runs/tokenizer-jpeg-lm-* runs/tokenizer-webp-q75-* --out comparison.html
     """
     from evalkit.errors import EvalkitError
+    from evalkit.pages import write_report
     from evalkit.runs import read_run
-    from evalkit.runs.report import write_report
 
     if out.exists() and not force:
         raise EvalkitError(f"{out} exists; give another --out, or --force to replace it")

@@ -15,15 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from evalkit.cli.published import published_table
+from evalkit.metrics.registry import METRICS
+from evalkit.pages.summary import is_of_a_part
 from evalkit.protocols import differences, load_protocol
-from evalkit.runs.report.summary import is_of_a_part
-from evalkit.runs.report.text_diff import visible
 from evalkit.runs.store import Run
+from evalkit.text import visible
 
 MOST_FAILED = 20
-DETAILS = frozenset(
-    f"{rate}_{reference}" for rate in ("wer", "ned", "word_recall") for reference in ("truth", "original")
-) | {"ms_ssim", "hf_added", "hf_correlation_detail"}
 
 
 def show_json(runs: Sequence[Run]) -> None:
@@ -69,19 +67,19 @@ def show_runs(runs: Sequence[Run], page: Path | None, *, full: bool = False, pub
 
 
 def show_generated(run: Run) -> None:
-    """How many pictures were made, which requests failed and why, how fast, and where everything lies."""
+    """How many images were made, which requests failed and why, how fast, and where everything lies."""
     console = Console()
     failed = failed_samples([run])
     timings = run.record["timings"]
     made = run.samples.num_rows - len(failed)
-    spent = timings["seconds_per_image"]
+    spent = run.record.get("seconds_per_image", timings.get("seconds_per_image"))
     pace = f", {spent:.2f} s each" if spent is not None else ""
     console.print(
-        Text(f"{made} pictures of {visible(run.record['data']['name'])}{pace}: {run.path}/images", style="bold")
+        Text(f"{made} images of {visible(run.record['data']['name'])}{pace}: {run.path}/images", style="bold")
     )
     _show_failed(console, failed)
     if "acceleration" in run.record:
-        from evalkit.probes.generation.acceleration import sentence  # imports torch
+        from evalkit.tasks.generate.acceleration import sentence  # imports torch
 
         console.print(Text(visible(sentence(run.record["acceleration"]))))
     console.print(Text(f"contact sheet: {run.path}/report.html"))
@@ -109,14 +107,20 @@ def comparison(runs: Sequence[Run], *, full: bool = False) -> Table:
             table.add_row(Text(part, style="bold"))
             before = part
         first = next(iter(by_run.values()))
-        arrow = "↑" if first["better"] == "higher" else "↓"
+        arrow = {"higher": " ↑", "lower": " ↓"}.get(first["better"], "")
         unit = f" {first['unit']}" if first["unit"] else ""
         table.add_row(
-            Text(visible(f"{metric}{unit} {arrow}")),
+            Text(visible(f"{metric}{unit}{arrow}")),
             *([Text(visible(protocol))] if several else []),
             *(_cell(by_run.get(column)) for column in range(len(runs))),
         )
     return table
+
+
+def _waits(metric: str) -> bool:
+    """Whether a metric says much the same as another, so that short tables leave it out."""
+    found = METRICS.find(metric)
+    return found is not None and "full" in found.shown
 
 
 def _cells(runs: Sequence[Run], full: bool) -> dict[tuple[str, ...], dict[int, dict[str, Any]]]:
@@ -124,7 +128,7 @@ def _cells(runs: Sequence[Run], full: bool) -> dict[tuple[str, ...], dict[int, d
     cells: dict[tuple[str, ...], dict[int, dict[str, Any]]] = {}
     for column, run in enumerate(runs):
         for row in run.results:
-            if row["status"] == "ok" and (full or not (row["metric"] in DETAILS or is_of_a_part(row))):
+            if row["status"] == "ok" and (full or not (_waits(row["metric"]) or is_of_a_part(row))):
                 key = (row["task"], row["dataset"], row["metric"], row["protocol"])
                 cells.setdefault(key, {})[column] = row
     parts = list(dict.fromkeys(key[:2] for key in cells))

@@ -11,8 +11,7 @@ from evalkit.leaderboard.boards import Board
 from evalkit.leaderboard.collect import Entrant
 from evalkit.leaderboard.make import Leaderboard
 from evalkit.leaderboard.words import brief, rank_text, rules, title, verdict, why_apart
-from evalkit.runs.report.text_diff import visible
-from evalkit.runs.report.words import interval_text, number_text, with_unit
+from evalkit.text import interval_text, number_text, visible, with_unit
 
 FULL, ROWS, BOARDS, APART = 1, 12, 16, 3  # boards in full, systems of each, boards in a line, reasons
 

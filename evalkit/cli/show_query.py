@@ -21,11 +21,11 @@ from rich.table import Table
 from rich.text import Text
 
 from evalkit.runs.query import TABLES, Answer, RunTables
-from evalkit.runs.report.text_diff import visible
+from evalkit.text import visible
 
 MOST_ROWS = 50
 MOST_WIDE = 48  # characters of a cell
-HELD = {"runs": "a row a run", "samples": "a row a picture and protocol", "results": "a row a number"}
+HELD = {"runs": "a row a run", "samples": "a row per image and protocol", "results": "a row a number"}
 
 
 def show_rows(answer: Answer) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from evalkit.runs.job import Progress
+    from evalkit.jobs.job import Progress
     from evalkit.runs.store import Run
 
 FILE = click.Path(path_type=Path)
@@ -20,7 +20,7 @@ FILE = click.Path(path_type=Path)
 @click.option("--key", metavar="FILE|env:NAME", help="Your private key [default: the PEM text in EVALKIT_SIGNING_KEY].")
 @click.option("--new-key", type=FILE, help="Make a key: private in FILE (mode 0600), public in FILE.pub.")
 @click.option("--parent", "parents", multiple=True, type=FILE, metavar="RUN", help="A run that this was made from.")
-@click.option("--c2pa", type=FILE, metavar="CERT", help="First write copies of generated pictures with C2PA manifests.")
+@click.option("--c2pa", type=FILE, metavar="CERT", help="First write copies of generated images with C2PA manifests.")
 @click.option("--c2pa-key", type=FILE, help="Its private key [default: EVALKIT_C2PA_KEY, or CERT's name with .key].")
 @click.option("--new-certificate", type=FILE, metavar="FOLDER", help="Make a C2PA certificate for trying things out.")
 @click.option("--force", is_flag=True, help="Replace a signature over other files or by another key.")
@@ -43,7 +43,7 @@ def sign(
     evalkit sign runs/generate-world-ar-1a2b3c4d --key my.pem
     evalkit sign board --key my.pem                                  a leaderboard, with the runs that it is made of
     evalkit sign FOLDER --parent runs/a --key my.pem                 any folder that was made from runs
-    evalkit sign RUN --key my.pem --c2pa signer.pem                  pictures with manifests too, in RUN/signed
+    evalkit sign RUN --key my.pem --c2pa signer.pem                  images with manifests too, in RUN/signed
 
     A run that has changed since it was made is not signed. Keys come from files or the environment, never from
     arguments; EVALKIT_SIGNING_PASSWORD opens an encrypted one. Check it with: evalkit verify RUN --public-key my.pem.pub
@@ -62,19 +62,19 @@ def sign(
         for parent in each["parents"]:
             click.echo(f"  made from {parent}")
         if each["pictures"]:
-            click.echo(f"  {each['pictures']} pictures with C2PA manifests: {each['run']}/signed")
+            click.echo(f"  {each['pictures']} images with C2PA manifests: {each['run']}/signed")
 
 
 def _make(new_key: Path | None, new_certificate: Path | None) -> list[Path]:
     made: list[Path] = []
     if new_key is not None:
-        from evalkit.runs.attestation.keys import make_key
+        from evalkit.provenance.keys import make_key
 
         made += [new_key, make_key(new_key)]
         click.echo(f"{new_key}: your private key; keep it secret, and keep a copy", err=True)
         click.echo(f"{made[1]}: the public key; give it to whoever checks your runs", err=True)
     if new_certificate is not None:
-        from evalkit.runs.attestation.credential import new_credential
+        from evalkit.images.credential import new_credential
 
         new_credential(new_certificate)
         made += [new_certificate / name for name in ("signer.pem", "signer.key", "authority.pem")]
@@ -93,10 +93,10 @@ def _sign(
     quiet: bool,
 ) -> dict[str, Any]:
     from evalkit.cli.progress import BarProgress
-    from evalkit.runs.attestation.files import listing
-    from evalkit.runs.attestation.keys import load_signing_key
-    from evalkit.runs.attestation.sign import parents_of, sign_run
-    from evalkit.runs.job import Progress
+    from evalkit.jobs.job import Progress
+    from evalkit.provenance.files import listing
+    from evalkit.provenance.keys import load_signing_key
+    from evalkit.provenance.sign import parents_of, sign_run
     from evalkit.runs.store import ATTESTATION
 
     progress = Progress() if quiet else BarProgress()
@@ -115,8 +115,8 @@ def _sign(
 
 def _copies(folder: Path, certificate: Path, key: Path | None, force: bool, progress: Progress) -> int:
     from evalkit.errors import EvalkitError
-    from evalkit.runs.attestation.copies import sign_pictures
-    from evalkit.runs.attestation.credential import load_credential
+    from evalkit.images.credential import load_credential
+    from evalkit.provenance.copies import sign_pictures
     from evalkit.runs.store import ATTESTATION, read_run
 
     credential, run = load_credential(certificate, key), read_run(folder)
@@ -129,7 +129,7 @@ def _copies(folder: Path, certificate: Path, key: Path | None, force: bool, prog
 
 
 def _whole(run: Run) -> None:
-    """No manifest is given to the pictures of a run that has changed."""
-    from evalkit.runs.attestation.sign import check_whole
+    """No manifest is given to the images of a run that has changed."""
+    from evalkit.provenance.sign import check_whole
 
     check_whole(run.path)

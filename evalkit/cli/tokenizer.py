@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from evalkit.cli.numbers import SIDE
 from evalkit.cli.options import run_options
-from evalkit.runs.job import RunOptions
+from evalkit.jobs.job import RunOptions
 
 
 @click.command()
@@ -42,8 +43,8 @@ from evalkit.runs.job import RunOptions
     metavar="NAME,…",
     help="Further feature extractors for distribution distances, such as dinov2-vitl14,clip-vitl14.",
 )
-@click.option("--size", type=click.IntRange(min=8), help="Side of the square input [default: the model's own].")
-@click.option("--native-resolution", is_flag=True, help="Each picture at its own size, padded or in tiles.")
+@click.option("--size", type=SIDE, help="Side of the square input [default: the model's own].")
+@click.option("--native-resolution", is_flag=True, help="Each image at its own size, padded or in tiles.")
 @click.option(
     "--ocr", default="rapidocr", show_default=True, help="Who reads text: rapidocr, http:URL#MODEL, transformers:REPO."
 )
@@ -67,7 +68,7 @@ def tokenizer(
     """How much does a visual tokenizer destroy?
 
     \b
-    evalkit tokenizer --model jpeg-lm                                   on the embedded pictures
+    evalkit tokenizer --model jpeg-lm                                   on the embedded images
     evalkit tokenizer -m llamagen-vq16 --weights vq_ds16_c2i.pt -d PHOTOS
     evalkit tokenizer -m jpeg-q50 -m webp-q50 --limit 100 -d hf:huaweilin/VTBench/task1-imagenet/val
     evalkit tokenizer -m jpeg-lm -p evalkit-1 -p vtbench-2025           how much do the protocols differ?
@@ -76,8 +77,8 @@ def tokenizer(
     listed), 2: wrong usage or missing weights.
     """
     from evalkit.cli.show import failed_samples, show_json, show_runs
-    from evalkit.probes.reconstruction import evaluate_tokenizer
-    from evalkit.runs.report import write_report
+    from evalkit.pages import write_report
+    from evalkit.tasks.tokenizer import evaluate_tokenizer
 
     chosen, further = ([each.strip() for each in given.split(",") if each.strip()] for given in (tasks, features))
     runs = evaluate_tokenizer(

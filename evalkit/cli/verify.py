@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from evalkit.runs.attestation.verdict import Verdict
+    from evalkit.provenance.verdict import Verdict
 
 FILE = click.Path(path_type=Path)
 MOST = 30  # failures that are shown
@@ -20,17 +20,17 @@ STYLES = {"passed": "green", "failed": "bold red", "not reached": "yellow", "not
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=FILE)
 @click.option("--public-key", type=FILE, help="The public key of the signer that you expect.")
-@click.option("--rescore", type=click.IntRange(min=0), default=0, metavar="K", help="Score K kept pictures again.")
+@click.option("--rescore", type=click.IntRange(min=0), default=0, metavar="K", help="Score K kept images again.")
 @click.option("--regenerate", type=click.IntRange(min=0), default=0, metavar="K", help="Make K samples again.")
 @click.option("--parents", type=FILE, metavar="FOLDER", help="Check the runs too that these were made from.")
 @click.option("--require", type=click.IntRange(0, 5), metavar="LEVEL", help="Exit with 1 below this level.")
 @click.option("--no-recompute", is_flag=True, help="Leave out level 3.")
-@click.option("--data", help="Where the pictures that were read lie here.")
+@click.option("--data", help="Where the images that were read lie here.")
 @click.option("--weights", multiple=True, metavar="FILE|NAME=FILE", help="Weights of the models that run again.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:0, mps.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of samples.")
-@click.option("--trust", type=FILE, metavar="PEM", help="For pictures: certificates of authorities to trust.")
-@click.option("--run", "origin", type=FILE, metavar="RUN", help="For pictures: the run that they should be from.")
+@click.option("--trust", type=FILE, metavar="PEM", help="For images: certificates of authorities to trust.")
+@click.option("--run", "origin", type=FILE, metavar="RUN", help="For images: the run that they should be from.")
 @click.option("--json", "as_json", is_flag=True, help="Print verdicts as JSON, and nothing else, on stdout.")
 def verify(
     runs: tuple[Path, ...],
@@ -54,20 +54,20 @@ def verify(
     evalkit verify runs/tokenizer-jpeg-lm-1a2b3c4d
     evalkit verify RUN --public-key their.pem.pub --rescore 8 --regenerate 4
     evalkit verify BOARD --public-key their.pem.pub --parents runs --require 3
-    evalkit verify picture.png --trust authority.pem      a picture's C2PA manifest
+    evalkit verify image.png --trust authority.pem      an image's C2PA manifest
 
     \b
     0 schema       files are what they claim to be      3 recomputed   results follow from rows and statistics
-    1 hashes       no byte has changed                  4 re-scored    K kept pictures score the same again
+    1 hashes       no byte has changed                  4 re-scored    K kept images score the same again
     2 signature    by the key that you give             5 regenerated  K samples made again are the same
 
     A level is reached when it and all below it passed. Exit code 1: something failed, or lies below --require.
     """
     from evalkit.cli.progress import BarProgress
-    from evalkit.runs.attestation.checks import How
-    from evalkit.runs.attestation.keys import load_public_key
-    from evalkit.runs.attestation.verify import Depth, verify_run
-    from evalkit.runs.job import Progress
+    from evalkit.jobs.checks import How
+    from evalkit.jobs.job import Progress
+    from evalkit.provenance.keys import load_public_key
+    from evalkit.provenance.verify import Depth, verify_run
 
     depth = Depth(
         key=load_public_key(public_key) if public_key is not None else None,
@@ -98,8 +98,8 @@ def _show(verdict: Verdict, indent: str = "") -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from evalkit.runs.attestation.verdict import NAMES
-    from evalkit.runs.report.text_diff import visible
+    from evalkit.provenance.verdict import NAMES
+    from evalkit.text import visible
 
     console = Console()
 
@@ -128,8 +128,8 @@ def _show(verdict: Verdict, indent: str = "") -> None:
 
 def _picture(path: Path, trust: Path | None, origin: Path | None) -> dict[str, Any]:
     from evalkit.errors import EvalkitError
-    from evalkit.runs.attestation.c2pa import read_manifest
-    from evalkit.runs.attestation.copies import belonging, check_in_run
+    from evalkit.images.c2pa import read_manifest
+    from evalkit.provenance.copies import belonging, check_in_run
 
     try:
         anchors = None if trust is None else trust.read_bytes()
@@ -160,7 +160,7 @@ def _picture(path: Path, trust: Path | None, origin: Path | None) -> dict[str, A
 
 
 def _show_picture(said: dict[str, Any]) -> None:
-    from evalkit.runs.report.text_diff import visible
+    from evalkit.text import visible
 
     words = {
         "absent": "no C2PA manifest",

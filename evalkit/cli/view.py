@@ -19,9 +19,9 @@ import click
 @click.option(
     "--images",
     type=click.Path(path_type=Path),
-    help="Folder of the pictures that the runs scored, for those that they do not hold.",
+    help="Folder of the images that the runs scored, for those that they do not hold.",
 )
-@click.option("--copy", is_flag=True, help="Copy the pictures too, so that the folder can be moved or sent.")
+@click.option("--copy", is_flag=True, help="Copy the images too, so that the folder can be moved or sent.")
 @click.option("--open/--no-open", "opened", default=True, help="Open the page in the browser [default: open].")
 @click.option("--json", "as_json", is_flag=True, help="Print where the page is as JSON, and nothing else, on stdout.")
 def view(
@@ -34,7 +34,7 @@ def view(
     evalkit view runs                                  all runs of a folder, two of them side by side
     evalkit view runs/generate-* --out page --copy     a folder that can be sent
     """
-    from evalkit.runs.view import default_folder, find_runs, write_view
+    from evalkit.pages.view import default_folder, find_runs, write_view
 
     found = find_runs(runs)
     page = write_view(found.sealed, out or default_folder(runs, found.sealed), copy=copy, images=images)

@@ -1,4 +1,4 @@
-"""`evalkit watermark`: keys, marked pictures, and attacks on them."""
+"""`evalkit watermark`: keys, marked images, and attacks on them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evalkit.cli.watermark_robustness import robustness
 
 @click.group()
 def watermark() -> None:
-    """Mark pictures while they are made or afterwards, find the marked ones, attack them; keys.
+    """Mark images while they are made or afterwards, find the marked ones, attack them; keys.
 
     \b
     evalkit watermark keygen my.key

@@ -1,4 +1,4 @@
-"""`evalkit watermark attack`: pictures under attacks, one folder an attack."""
+"""`evalkit watermark attack`: images under attacks, one folder an attack."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.cli.numbers import BATCH, THREADS
+from evalkit.cli.options import REHASH_FLAG
+
 if TYPE_CHECKING:
     from evalkit.watermark.attacks.run import AttackRun
 
@@ -18,24 +21,17 @@ if TYPE_CHECKING:
 @click.option(
     "--attack", "spellings", multiple=True, metavar="SPELLING|GRID", help="Attack, chain (a+b) or grid; repeatable."
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Where the attacked pictures go: one sub-folder an attack."
-)
-@click.option(
-    "--sheet", type=click.Path(path_type=Path), help="Also a PNG sheet: the first picture under every attack."
-)
+@click.option("--out", type=click.Path(path_type=Path), help="Where the attacked images go: one sub-folder an attack.")
+@click.option("--sheet", type=click.Path(path_type=Path), help="Also a PNG sheet: the first image under every attack.")
 @click.option("--list", "listing", is_flag=True, help="Show every attack with its arguments, and the grids.")
-@click.option(
-    "--seed", type=int, default=0, show_default=True, help="Random attacks draw from it and the picture's id."
-)
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N pictures.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Pictures a forward pass.")
-@click.option(
-    "--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Decoding and attacking threads."
-)
+@click.option("--seed", type=int, default=0, show_default=True, help="Random attacks draw from it and the image's id.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
+@click.option("--batch-size", type=BATCH, default=8, show_default=True, help="Images a forward pass.")
+@click.option("--threads", type=THREADS, default=2, show_default=True, help="Decoding and attacking threads.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:0, mps.")
 @click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True)
 @click.option("--weights", multiple=True, metavar="FILE|NAME=FILE", help="Weights of the networks of the attacks.")
+@REHASH_FLAG
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON, and nothing else, on stdout.")
 def attack(
     folder: str | None,
@@ -52,16 +48,17 @@ def attack(
     weights: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Attack pictures, to see which watermarks survive.
+    """Attack images, to see which watermarks survive.
 
     \b
     evalkit watermark attack MARKED --attack jpeg:75 --attack waves --out ATTACKED
     evalkit watermark attack MARKED --attack crop:0.8+jpeg:75 --attack retokenize:llamagen-vq16:2 --out ATTACKED
     evalkit watermark attack --list
 
-    FOLDER is a folder, glob, zip or npz of pictures. Every attack gets a sub-folder of --out, and manifest.jsonl a row
-    for each picture and attack. Typed again, the same command does what is missing. Exit code 1 where pictures failed.
+    FOLDER is a folder, glob, zip or npz of images. Every attack gets a sub-folder of --out, and manifest.jsonl a row
+    for each image and attack. Typed again, the same command does what is missing. Exit code 1 where images failed.
     """
+    from evalkit.cli.options import typed
     from evalkit.watermark.attacks.run import attack_folder
     from evalkit.watermark.attacks.spelling import Options, read_attacks
 
@@ -72,7 +69,18 @@ def attack(
         raise click.UsageError("give a FOLDER, --attack and --out; --list shows the attacks")
     attacks = read_attacks(spellings, Options(device, dtype, weights, batch_size))
     run = attack_folder(
-        folder, attacks, out, seed=seed, limit=limit, batch=batch_size, threads=threads, progress=_progress(as_json)
+        folder,
+        attacks,
+        out,
+        seed=seed,
+        limit=limit,
+        batch=batch_size,
+        threads=threads,
+        device=device,
+        dtype=dtype,
+        weights=weights,
+        command=typed(),
+        progress=_progress(as_json),
     )
     if sheet is not None:
         _write_sheet(folder, run, sheet, seed)
@@ -82,19 +90,21 @@ def attack(
 
 
 def summary(run: AttackRun) -> list[dict[str, Any]]:
-    """A row an attack: pictures, failures, how many changed, the mean PSNR of those, and its folder."""
+    """A row an attack: images, failures, how many changed, the mean PSNR of those, and its folder."""
+    from evalkit.metrics.psnr import PSNR
+
     rows = []
     for each in run.attacks:
         mine = [row for row in run.rows if row["attack"] == each.name]
         done = [row for row in mine if row["error"] is None]
-        psnr = [row["psnr"] for row in done if row["psnr"] is not None]
+        psnr = [row[PSNR.name] for row in done if row[PSNR.name] is not None]
         rows.append(
             {
                 "attack": each.name,
                 "pictures": len(mine),
                 "failed": len(mine) - len(done),
                 "changed": sum(row["changed"] for row in done),
-                "psnr": round(sum(psnr) / len(psnr), 2) if psnr else None,
+                PSNR.name: round(sum(psnr) / len(psnr), 2) if psnr else None,
                 "size": each.size,
                 "folder": (run.path / each.folder).as_posix(),
             }
@@ -104,7 +114,7 @@ def summary(run: AttackRun) -> list[dict[str, Any]]:
 
 def _progress(as_json: bool) -> Any:
     from evalkit.cli.progress import BarProgress
-    from evalkit.runs.job import Progress
+    from evalkit.jobs.job import Progress
 
     return Progress() if as_json else BarProgress()
 
@@ -119,7 +129,7 @@ def _write_sheet(folder: str, run: AttackRun, sheet: Path, seed: int) -> None:
     images = open_images(folder)
     first = next((each for each in images.read(0, len(images), threads=1) if isinstance(each, Sample)), None)
     if first is None:
-        raise EvalkitError("no picture can be read, so there is no contact sheet; see the manifest")
+        raise EvalkitError("no image can be read, so there is no contact sheet; see the manifest")
     write_bytes(sheet, png_bytes(contact_sheet(first.image, run.attacks, seed=seed), compress=9))
 
 
@@ -139,18 +149,20 @@ def _show(run: AttackRun, as_json: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from evalkit.metrics.psnr import PSNR
+
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     for heading, justify in (("attack", "left"), ("pictures", "right"), ("changed", "right"), ("PSNR dB", "right")):
         table.add_column(heading, justify="right" if justify == "right" else "left", overflow="fold")
     for row in rows:
-        psnr = "—" if row["psnr"] is None else f"{row['psnr']:.1f}"
+        psnr = "—" if row[PSNR.name] is None else f"{row[PSNR.name]:.1f}"
         table.add_row(Text(row["attack"]), str(row["pictures"] - row["failed"]), str(row["changed"]), psnr)
     console = Console()
     console.print(table)
     idle = [row["attack"] for row in rows if row["pictures"] > row["failed"] and not row["changed"]]
     if idle:
         console.print(
-            Text(f"changed no picture, so nothing was attacked: {', '.join(idle)}", style="yellow"), soft_wrap=True
+            Text(f"changed no image, so nothing was attacked: {', '.join(idle)}", style="yellow"), soft_wrap=True
         )
     for id, reason in list(failed.items())[:20]:
         console.print(Text(f"{id}: {reason}", style="red"), soft_wrap=True)

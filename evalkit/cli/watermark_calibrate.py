@@ -1,4 +1,4 @@
-"""`evalkit watermark calibrate`: how green pictures are that carry no mark."""
+"""`evalkit watermark calibrate`: how green images are that carry no mark."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 
 from evalkit.cli.options import run_options
 from evalkit.cli.watermark_options import MarkChoice, mark_options
-from evalkit.runs.job import RunOptions
+from evalkit.jobs.job import RunOptions
 
 if TYPE_CHECKING:
     from evalkit.watermark.detection.calibrate import Calibrated
@@ -28,12 +28,12 @@ FAILED = 20
     type=click.Choice(["flatness", "none"]),
     default="flatness",
     show_default=True,
-    help="Compare pictures with null pictures that repeat their codes as much, or with all.",
+    help="Compare images with null images that repeat their codes as much, or with all.",
 )
 @click.option(
     "--cache", type=click.Path(path_type=Path), metavar="FILE", help="Codes of known files [default: the user's]."
 )
-@click.option("--no-cache", is_flag=True, help="Encode every picture anew, and keep no codes.")
+@click.option("--no-cache", is_flag=True, help="Encode every image anew, and keep no codes.")
 @partial(mark_options, key_needed=False)
 @run_options
 def calibrate(
@@ -46,7 +46,7 @@ def calibrate(
     options: RunOptions,
     as_json: bool,
 ) -> None:
-    """Measure pictures that are known not to be marked, for calibrated p-values of `evalkit watermark detect`.
+    """Measure images that are known not to be marked, for calibrated p-values of `evalkit watermark detect`.
 
     \b
     evalkit watermark calibrate NULL_PHOTOS --key my.key --tokenizer llamagen-vq16 --out cal.npz
@@ -54,9 +54,9 @@ def calibrate(
     evalkit watermark calibrate NULL_PHOTOS --tokenizer llamagen-vq16 --out codes.npz     only how often codes occur
     evalkit watermark embed … --kind paired --frequencies codes.npz
 
-    FOLDER should hold pictures like those that will be judged: photographs, screenshots, and above all unmarked pictures
-    of the same generator. n null pictures give calibrated p-values of 1/(n + 1) at the least. --out ends in .npz or
-    .json. Exit code 1: some pictures failed (they are listed).
+    FOLDER should hold images like those that will be judged: photographs, screenshots, and above all unmarked images
+    of the same generator. n null images give calibrated p-values of 1/(n + 1) at the least. --out ends in .npz or
+    .json. Exit code 1: some images failed (they are listed).
     """
     from evalkit.errors import EvalkitError
     from evalkit.watermark.detection.calibrate import calibrate_watermark
@@ -101,10 +101,10 @@ def _show(done: Calibrated, out: Path, as_json: bool) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from evalkit.runs.report.text_diff import visible
+    from evalkit.text import visible
 
     console = Console()
-    line = f"{done.pictures - done.copies:,} null pictures ({done.copies:,} near-copies left out)"
+    line = f"{done.pictures - done.copies:,} null images ({done.copies:,} near-copies left out)"
     if used:
         console.print(
             Text(f"{line}: calibrated p-values reach down to {1 / (used + 1):.1e}", style="bold"), soft_wrap=True

@@ -1,4 +1,4 @@
-"""`evalkit watermark detect`: which pictures of a folder carry a mark."""
+"""`evalkit watermark detect`: which images of a folder carry a mark."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from evalkit.cli.numbers import FINITE
 from evalkit.cli.options import run_options
 from evalkit.cli.watermark_options import MarkChoice, mark_options
-from evalkit.runs.job import RunOptions
+from evalkit.jobs.job import RunOptions
 
 if TYPE_CHECKING:
     from evalkit.runs.store import Run
@@ -24,18 +25,16 @@ SHOWN, FAILED = 12, 20  # rows on the terminal
 @click.option(
     "--also-key", "more_keys", multiple=True, metavar="FILE|env:NAME", help="Another key to look for; repeatable."
 )
+@click.option("--alpha", type=FINITE, default=1e-3, show_default=True, help="Detected: a p of at most this, per image.")
 @click.option(
-    "--alpha", type=float, default=1e-3, show_default=True, help="Detected: a p of at most this, per picture."
-)
-@click.option(
-    "--fdr", type=float, help="Decide over the folder instead: at most this share of false ones among the detected."
+    "--fdr", type=FINITE, help="Decide over the folder instead: at most this share of false ones among the detected."
 )
 @click.option(
     "--search",
     default="none",
     show_default=True,
     metavar="WHAT,…",
-    help="What is tried where a picture itself does not decide: flip, offsets[:STRIDE], scales[:0.8+0.9], angles[:-3+3].",
+    help="What is tried where an image itself does not decide: flip, offsets[:STRIDE], scales[:0.8+0.9], angles[:-3+3].",
 )
 @click.option(
     "--calibration", type=click.Path(path_type=Path), metavar="FILE", help="Of `evalkit watermark calibrate`."
@@ -48,7 +47,7 @@ SHOWN, FAILED = 12, 20  # rows on the terminal
 @click.option(
     "--cache", type=click.Path(path_type=Path), metavar="FILE", help="Codes of known files [default: the user's]."
 )
-@click.option("--no-cache", is_flag=True, help="Encode every picture anew, and keep no codes.")
+@click.option("--no-cache", is_flag=True, help="Encode every image anew, and keep no codes.")
 @click.option("--c2pa", is_flag=True, help="Read C2PA manifests too: absent, valid, trusted or invalid.")
 @click.option(
     "--c2pa-anchors", type=click.Path(path_type=Path), metavar="PEM", help="Authorities to trust; implies --c2pa."
@@ -71,7 +70,7 @@ def detect(
     options: RunOptions,
     as_json: bool,
 ) -> None:
-    """Which pictures of FOLDER carry the mark of a key?
+    """Which images of FOLDER carry the mark of a key?
 
     \b
     evalkit watermark detect PHOTOS --key my.key --mark MARKED/mark.json
@@ -79,12 +78,12 @@ def detect(
     evalkit watermark detect PHOTOS --key my.key --tokenizer world-vq --fdr 0.01 --search flip,offsets:4
     evalkit watermark detect PHOTOS --key env:KEY --mark mark.json --calibration cal.npz
 
-    FOLDER is a folder, glob, zip, npz or hf:repo/config/split. Every picture gets a row with a verdict: detected, not
-    detected, inconclusive (too few different codes to tell) or error. p-values are exact or too large for any picture,
+    FOLDER is a folder, glob, zip, npz or hf:repo/config/split. Every image gets a row with a verdict: detected, not
+    detected, inconclusive (too few different codes to tell) or error. p-values are exact or too large for any image,
     and corrected for every list, key, epoch and view that may be tried. "Not detected" does not mean "not generated".
 
     Files that were seen before are not encoded again: another key over the same folder costs seconds. Typed again, an
-    interrupted run goes on. --keep none leaves out the heat maps. Exit code 1: some pictures failed (they are listed).
+    interrupted run goes on. --keep none leaves out the heat maps. Exit code 1: some images failed (they are listed).
     """
     from evalkit.errors import EvalkitError
     from evalkit.watermark.detection.detect import default_decision, detect_mark, loaded_tokenizer
@@ -147,7 +146,7 @@ def _show(run: Run) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from evalkit.runs.report.text_diff import visible
+    from evalkit.text import visible
     from evalkit.watermark.detection.page import most_significant, shown_row, verdict_line
 
     console, counts = Console(), run.record["detection"]["counts"]

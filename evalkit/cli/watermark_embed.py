@@ -1,4 +1,4 @@
-"""`evalkit watermark embed`: pictures that carry a mark, while they are made or afterwards."""
+"""`evalkit watermark embed`: images that carry a mark, while they are made or afterwards."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from evalkit.cli.numbers import FINITE, NUMBER, SAMPLES, STEPS, Finite
 from evalkit.cli.options import run_options
 from evalkit.cli.watermark_options import MarkChoice, mark_options
-from evalkit.runs.job import RunOptions
+from evalkit.jobs.job import RunOptions
 
 if TYPE_CHECKING:
     from evalkit.runs.store import Run
@@ -25,34 +26,28 @@ if TYPE_CHECKING:
 GENERATING = ("prompts", "samples", "guidance", "temperature", "top_k", "top_p", "steps", "delta")
 AFTERWARDS = ("fraction", "max_cost", "by", "descent", "levels", "spread")
 MOST_FAILED = 20
-TOLD = {
-    "green_read_back": "green codes, read back from the pictures",
-    "psnr_input": "PSNR to the input",
-    "psnr_reconstruction_input": "PSNR of the tokenizer alone to the input",
-    "ssim_input": "SSIM to the input",
-}
 
 
 @click.command()
 @click.argument("folder", required=False)
 @click.option("--model", "-m", help="Generate, and mark while sampling: `evalkit ls generators`.")
 @click.option("--prompts", "-p", help="With --model: as for `evalkit generate`.")
-@click.option("--delta", type=float, help="With --model: what green logits gain; inf leaves only green codes.")
-@click.option("--samples", "-n", type=click.IntRange(min=1), default=1, help="With --model: pictures a prompt.")
-@click.option("--guidance", type=float, help="With --model: guidance scale [default: the model's].")
-@click.option("--temperature", type=float, help="With --model: [default: the model's].")
+@click.option("--delta", type=NUMBER, help="With --model: what green logits gain; inf leaves only green codes.")
+@click.option("--samples", "-n", type=SAMPLES, default=1, help="With --model: images a prompt.")
+@click.option("--guidance", type=FINITE, help="With --model: guidance scale [default: the model's].")
+@click.option("--temperature", type=FINITE, help="With --model: [default: the model's].")
 @click.option("--top-k", type=click.IntRange(min=0), help="With --model: 0 is off, 1 greedy [default: the model's].")
-@click.option("--top-p", type=float, help="With --model: 1 is off [default: the model's].")
-@click.option("--steps", type=click.IntRange(min=1), help="With --model: iterations, where it chooses their number.")
+@click.option("--top-p", type=FINITE, help="With --model: 1 is off [default: the model's].")
+@click.option("--steps", type=STEPS, help="With --model: iterations, where it chooses their number.")
 @click.option(
     "--fraction",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Finite(0, 1, min_open=True),
     default=1.0,
     help="With FOLDER: share of red codes that is exchanged, the cheapest first [default: 1].",
 )
 @click.option(
     "--max-cost",
-    type=click.FloatRange(0, min_open=True),
+    type=Finite(0, min_open=True),
     help="With FOLDER: exchange only where the distance to the features grows by no more.",
 )
 @click.option(
@@ -61,9 +56,7 @@ TOLD = {
     default="codes",
     help="With FOLDER: decode the green codes, or keep the pixels and nudge them until the encoder reads green codes.",
 )
-@click.option(
-    "--levels", type=click.FloatRange(0, 255, min_open=True), default=8, help="--by pixels: most change of a value."
-)
+@click.option("--levels", type=Finite(0, 255, min_open=True), default=8, help="--by pixels: most change of a value.")
 @click.option("--descent", type=click.IntRange(min=1), default=40, help="--by pixels: steps of gradient descent.")
 @click.option(
     "--spread", type=click.IntRange(min=1), default=8, help="--by pixels: near green codes that repeats go to."
@@ -101,7 +94,7 @@ def embed(
     options: RunOptions,
     as_json: bool,
 ) -> None:
-    """Mark pictures while they are generated, or those of a folder afterwards.
+    """Mark images while they are generated, or those of a folder afterwards.
 
     \b
     evalkit watermark embed --model world-ar --prompts world --key my.key --delta 2 --out MARKED
@@ -109,13 +102,13 @@ def embed(
     evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --by pixels --out MARKED
     evalkit watermark embed PHOTOS --tokenizer llamagen-vq16 --key my.key --lists 64 --fraction 0.5
 
-    MARKED holds images/*.png, mark.json (what a detector must know, all but the key), a row a picture, and a page. A
-    picture marked afterwards is the tokenizer's square of it, painted anew; --by pixels keeps its pixels and changes them
-    by few grey levels. Typed again, an interrupted run goes on; nothing is overwritten. Exit code 1: some pictures failed
+    MARKED holds images/*.png, mark.json (what a detector must know, all but the key), a row per image, and a page. A
+    image marked afterwards is the tokenizer's square of it, painted anew; --by pixels keeps its pixels and changes them
+    by few grey levels. Typed again, an interrupted run goes on; nothing is overwritten. Exit code 1: some images failed
     (they are listed).
     """
     if (folder is None) == (model is None):
-        raise click.UsageError("give a FOLDER of pictures to mark, or --model and --prompts to make marked ones")
+        raise click.UsageError("give a FOLDER of images to mark, or --model and --prompts to make marked ones")
     _refuse(ctx, AFTERWARDS if model else GENERATING, "FOLDER" if model else "--model")
     credential = _credential(c2pa)
     if model is not None:
@@ -193,8 +186,8 @@ def _refuse(ctx: click.Context, names: tuple[str, ...], owner: str) -> None:
 def _credential(c2pa: tuple[Path, Path] | None) -> Any:
     if c2pa is None:
         return None
-    from evalkit.runs.attestation.c2pa import _library
-    from evalkit.runs.attestation.credential import load_credential
+    from evalkit.images.c2pa import _library
+    from evalkit.images.credential import load_credential
 
     _library()
     return load_credential(*c2pa)
@@ -209,17 +202,19 @@ def _show(run: Run, failed: int, as_json: bool, *, signed: bool) -> None:
     from rich.text import Text
 
     from evalkit.cli.show import failed_samples
-    from evalkit.runs.report.text_diff import visible
+    from evalkit.metrics.registry import METRICS
+    from evalkit.text import visible
 
     console = Console()
     made = run.samples.num_rows - failed
-    console.print(Text(f"{made} marked pictures: {run.path}/images", style="bold"), soft_wrap=True)
+    console.print(Text(f"{made} marked images: {run.path}/images", style="bold"), soft_wrap=True)
     for row in run.results:
-        if row["metric"] in TOLD and row["value"] is not None:
-            unit = f" {row['unit']}" if row["unit"] else ""
-            console.print(Text(f"  {TOLD[row['metric']]}: {row['value']:.3f}{unit}"))
+        metric = METRICS.find(row["metric"])
+        if metric is not None and "headline" in metric.shown and row["value"] is not None:
+            unit = f" {metric.unit}" if metric.unit else ""
+            console.print(Text(f"  {metric.label}: {row['value']:.3f}{unit}"))
     if failed:
-        console.print(Text(f"{failed} pictures failed:", style="red"))
+        console.print(Text(f"{failed} images failed:", style="red"))
     for row in failed_samples([run])[:MOST_FAILED]:
         console.print(Text(f"  {visible(row['id'])}: {visible(row['error'])}"), soft_wrap=True)
     if failed > MOST_FAILED:

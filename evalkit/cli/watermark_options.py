@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.cli.numbers import FINITE
 from evalkit.watermark.spec import ABOUT, MarkSpec
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ _FLAGS = (
     click.option("--tokenizer", help="Whose codes carry the mark: `evalkit ls tokenizers` [default: that of --mark]."),
     click.option("--mark", "mark", type=click.Path(), metavar="mark.json", help="What embedding left: method and numbers."),
     click.option("--method", help=f"{', '.join(ABOUT)} [default: lbw]."),
-    click.option("--gamma", type=float, help="Share of green codes [default: the method's]."),
-    click.option("--lists", type=click.IntRange(min=1), help="Lists in the pool; a picture gets one [default: 1]."),
+    click.option("--gamma", type=FINITE, help="Share of green codes [default: the method's]."),
+    click.option("--lists", type=click.IntRange(min=1), help="Lists in the pool; an image gets one [default: 1]."),
     click.option("--kind", type=click.Choice(["independent", "balanced", "paired"]), help="How lists are drawn."),
     click.option("--epoch", "epochs", multiple=True, metavar="NAME", help="Name of the pool in use [default: 0]."),
     click.option("--cap", type=click.IntRange(min=1), help="How often a repeated code counts at most [default: 1]."),

@@ -1,4 +1,4 @@
-"""`evalkit watermark power`: whether a mark can be found in a picture of so many codes."""
+"""`evalkit watermark power`: whether a mark can be found in an image of so many codes."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.cli.numbers import FINITE, NUMBER
+
 if TYPE_CHECKING:
     from evalkit.watermark.power import PowerRow
 
 
 @click.command()
-@click.option("--tokens", type=click.IntRange(min=1), required=True, help="Distinct codes of a picture.")
-@click.option("--delta", type=float, required=True, help="What green logits are raised by; inf for the hard variant.")
-@click.option("--gamma", type=float, default=0.5, show_default=True, help="Share of green codes.")
+@click.option("--tokens", type=click.IntRange(min=1), required=True, help="Distinct codes of an image.")
+@click.option("--delta", type=NUMBER, required=True, help="What green logits are raised by; inf for the hard variant.")
+@click.option("--gamma", type=FINITE, default=0.5, show_default=True, help="Share of green codes.")
 @click.option(
     "--match",
     "matches",
-    type=float,
+    type=FINITE,
     multiple=True,
     help="Share of codes read back as they were [default: 1 0.7 0.5 0.3].",
 )
 @click.option("--lists", type=click.IntRange(min=1), default=1, show_default=True, help="Lists in the pool.")
-@click.option("--fpr", "levels", type=float, multiple=True, help="False-positive rate [default: 1e-2 1e-3 1e-6].")
-@click.option("--power", "wanted", type=float, default=0.9, show_default=True, help="Power to plan for.")
+@click.option("--fpr", "levels", type=FINITE, multiple=True, help="False-positive rate [default: 1e-2 1e-3 1e-6].")
+@click.option("--power", "wanted", type=FINITE, default=0.9, show_default=True, help="Power to plan for.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON, and nothing else, on stdout.")
 def power(
     tokens: int,
@@ -42,7 +44,7 @@ def power(
     evalkit watermark power --tokens 256 --delta 2
     evalkit watermark power --tokens 180 --delta 2 --match 0.66 --lists 64 --fpr 1e-6
 
-    TOKENS are distinct codes: a code that a picture repeats is one coin. Powers are exact (binomial) and suppose flat
+    TOKENS are distinct codes: a code that an image repeats is one coin. Powers are exact (binomial) and suppose flat
     logits, so they are upper bounds: where a model is sure of its next code, no bias moves it.
     """
     from evalkit.watermark.power import MarkPlan, power_table
@@ -104,7 +106,7 @@ def _show(rows: list[PowerRow], wanted: float) -> None:
     console = Console()
     console.print(table)
     console.print(
-        "Upper bounds: flat logits are supposed, and every code of a picture counted once. Powers are exact (binomial),\n"
+        "Upper bounds: flat logits are supposed, and every code of an image counted once. Powers are exact (binomial),\n"
         "with the false-positive rate shared by the lists (Bonferroni), as `evalkit watermark detect` does.",
         style="dim", highlight=False,
     )  # fmt: skip

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.cli.numbers import BATCH, SIDE, Finite
+from evalkit.cli.options import REHASH_FLAG
 from evalkit.cli.watermark_options import MarkChoice, mark_options
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("folder")
 @click.option(
-    "--marked", metavar="FOLDER", help="Pictures that carry the mark already [default: FOLDER's are marked now]."
+    "--marked", metavar="FOLDER", help="Images that carry the mark already [default: FOLDER's are marked now]."
 )
 @click.option(
     "--attack",
@@ -36,16 +38,15 @@ if TYPE_CHECKING:
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="Where everything goes; typed again, it resumes."
 )
-@click.option(
-    "--fraction", type=click.FloatRange(0, 1, min_open=True), default=1.0, help="Share of red codes exchanged."
-)
-@click.option("--side", type=click.IntRange(min=16), help="Pixels a side of all pictures [default: the tokenizer's].")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N pictures.")
+@click.option("--fraction", type=Finite(0, 1, min_open=True), default=1.0, help="Share of red codes exchanged.")
+@click.option("--side", type=SIDE, help="Pixels a side of all images [default: the tokenizer's].")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random attacks and of the peers' payload.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Pictures a forward pass.")
+@click.option("--batch-size", type=BATCH, default=8, show_default=True, help="Images a forward pass.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:0, mps.")
 @click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True)
 @click.option("--weights", multiple=True, metavar="FILE|NAME=FILE", help="Weight file in the official layout.")
+@REHASH_FLAG
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON, and nothing else, on stdout.")
 @mark_options
 def robustness(
@@ -65,17 +66,17 @@ def robustness(
     as_json: bool,
     choice: MarkChoice,
 ) -> None:
-    """Mark pictures, attack them, and say how many are still found.
+    """Mark images, attack them, and say how many are still found.
 
     \b
     evalkit watermark robustness PHOTOS --key my.key --tokenizer llamagen-vq16 --attack quick --out ROBUST
     evalkit watermark robustness PLAIN --marked MARKED --key my.key --mark MARKED/mark.json --out ROBUST
     evalkit watermark robustness PHOTOS --key my.key --tokenizer llamagen-vq16 --peer all --out ROBUST
 
-    FOLDER holds unmarked pictures; their share that is called wrongly is reported under every attack, too. Leaves
-    robustness.csv, robustness.json and report.html. Exit code 1 where pictures or attacks failed.
+    FOLDER holds unmarked images; their share that is called wrongly is reported under every attack, too. Leaves
+    robustness.csv, robustness.json and report.html. Exit code 1 where images or attacks failed.
     """
-    from evalkit.runs.job import RunOptions
+    from evalkit.jobs.job import RunOptions
     from evalkit.watermark.attacks.spelling import Options, read_attacks
     from evalkit.watermark.detection.detect import loaded_tokenizer
     from evalkit.watermark.robustness import TokenMark, watermark_robustness
@@ -113,7 +114,7 @@ def _peers(names: tuple[str, ...], side: int, seed: int) -> tuple[list[Contender
 
 def _progress(as_json: bool) -> Any:
     from evalkit.cli.progress import BarProgress
-    from evalkit.runs.job import Progress
+    from evalkit.jobs.job import Progress
 
     return Progress() if as_json else BarProgress()
 
@@ -127,7 +128,9 @@ def _show(run: RobustnessRun, as_json: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from evalkit.runs.report.text_diff import visible
+    from evalkit.metrics.psnr import PSNR
+    from evalkit.metrics.watermark import AUC
+    from evalkit.text import visible
 
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     for heading in ("attack", "contender"):
@@ -136,12 +139,14 @@ def _show(run: RobustnessRun, as_json: bool) -> None:
     for heading in (*(f"found at {name.removeprefix('tpr_')}" for name in levels), "AUC", "PSNR dB"):
         table.add_column(heading, justify="right")
     for row in run.rows:
-        psnr = "—" if row["psnr"] is None else f"{row['psnr']:.1f}"
+        psnr = "—" if row[PSNR.name] is None else f"{row[PSNR.name]:.1f}"
         shares = [f"{row[name]:.2f}" for name in levels]
-        table.add_row(Text(visible(row["attack"])), Text(visible(row["contender"])), *shares, f"{row['auc']:.3f}", psnr)
+        table.add_row(
+            Text(visible(row["attack"])), Text(visible(row["contender"])), *shares, f"{row[AUC.name]:.3f}", psnr
+        )
     console = Console()
     console.print(table)
-    console.print(Text(f"{run.rows[0]['marked']} marked pictures each; intervals are in the report", style="dim"))
+    console.print(Text(f"{run.rows[0]['marked']} marked images each; intervals are in the report", style="dim"))
     for name, reason in {**run.absent, **run.failed}.items():
         console.print(Text(visible(f"{name}: {reason}"), style="yellow"), soft_wrap=True)
     console.print(Text(f"report: {run.path / 'report.html'}", style="bold"), soft_wrap=True)

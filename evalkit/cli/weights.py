@@ -56,7 +56,7 @@ def fetch(pattern: str) -> None:
     \b
     evalkit weights fetch 'lpips*'
     """
-    from evalkit.weights.state import fetch as fetch_all
+    from evalkit.systems.weights import fetch as fetch_all
 
     missing = False
     for entry, outcome in fetch_all(pattern):
@@ -68,7 +68,7 @@ def fetch(pattern: str) -> None:
 
 def _show(pattern: str, as_json: bool, *, digest: bool) -> bool:
     """Print the states; whether one has the wrong content."""
-    from evalkit.weights.state import weight_states
+    from evalkit.systems.weights import weight_states
 
     states = weight_states(pattern, digest=digest)
     if as_json:

@@ -1,4 +1,4 @@
-"""Networks that look at pictures: features, perceptual distances, text, faces."""
+"""Networks that look at images: features, perceptual distances, text, faces."""
 
 from evalkit.encoders.base import EXTRACTORS, FeatureExtractor, load_extractor
 from evalkit.encoders.faces import Face, YunetFaces, load_faces

@@ -1,4 +1,4 @@
-"""The contract of networks that turn pictures into features."""
+"""The contract of networks that turn images into features."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from evalkit.registry import Registry
 
 
 class FeatureExtractor(ABC):
-    """Features of pictures; a picture's features do not depend on the batch it comes in."""
+    """Features of images; an image's features do not depend on the batch it comes in."""
 
     name: str
     dim: int
@@ -25,7 +25,7 @@ class FeatureExtractor(ABC):
 
     @abstractmethod
     def features(self, images: Tensor, *, resize: str | None = None) -> Tensor:
-        """float32 [B, dim] of uint8 [B, 3, H, W] pictures.
+        """float32 [B, dim] of uint8 [B, 3, H, W] images.
 
         `resize` None is the extractor's own way to its side, else a way of evalkit.encoders.resize.
         """
@@ -33,7 +33,7 @@ class FeatureExtractor(ABC):
     def _check(self, images: Tensor) -> Tensor:
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
             raise EvalkitError(
-                f"{self.name} takes uint8 [B, 3, H, W] pictures; {images.dtype} {tuple(images.shape)} was given"
+                f"{self.name} takes uint8 [B, 3, H, W] images; {images.dtype} {tuple(images.shape)} was given"
             )
         return images.to(self.device)
 

@@ -76,7 +76,7 @@ class ClipFeatures(FeatureExtractor):
 
     @torch.inference_mode()
     def features(self, images: Tensor, *, resize: str | None = None) -> Tensor:
-        """float32 [B, dim] of uint8 [B, 3, H, W] pictures of any size; of unit length where the rule says so."""
+        """float32 [B, dim] of uint8 [B, 3, H, W] images of any size; of unit length where the rule says so."""
         out: Tensor = self.network(self.prepared(images, resize=resize))
         return F.normalize(out, dim=1) if self.rule.unit else out
 

@@ -18,18 +18,32 @@ from torch import Tensor
 from evalkit.encoders.clip_pair import ClipPair, PairRule
 from evalkit.encoders.linear_stack import LinearStack
 from evalkit.encoders.prompt_scorer import PROMPT_SCORERS, Array, PromptScorer, numbers
-from evalkit.metrics.image_text import PREFIX, clip_scores, cosines, pick_scores
+from evalkit.metrics.image_text import (
+    AESTHETIC,
+    CLIPSCORE,
+    CLIPSCORE_TORCHMETRICS,
+    HPSV2,
+    HPSV2_1,
+    PICKSCORE,
+    PREFIX,
+    clip_scores,
+    cosines,
+    pick_scores,
+)
 from evalkit.weights.find import find_weights
 from evalkit.weights.layout import fit, without_init
 from evalkit.weights.reading import file_sha256, read_checkpoint
 
+OWN = "ViT-H-14"  # what PickScore and both HPS are fine-tuned from
 PAIRS = {
-    "clipscore": PairRule("clip-vitb32", "ViT-B-32", quick=True, resize="clip"),
-    "clipscore_torchmetrics": PairRule("clip-vitl14-224", "ViT-L-14", quick=True, resize="clip-transformers"),
-    "pickscore": PairRule("pickscore-v1", "ViT-H-14", quick=False, resize="clip-transformers"),
-    "hpsv2": PairRule("hpsv2", "ViT-H-14", quick=False, resize="fit-bicubic"),
-    "hpsv2_1": PairRule("hpsv2-1", "ViT-H-14", quick=False, resize="fit-bicubic"),
-    "aesthetic_v2": PairRule("clip-vitl14-224", "ViT-L-14", quick=True, resize="clip"),
+    CLIPSCORE.name: PairRule(CLIPSCORE.needs[0], "ViT-B-32", quick=True, resize="clip"),
+    CLIPSCORE_TORCHMETRICS.name: PairRule(
+        CLIPSCORE_TORCHMETRICS.needs[0], "ViT-L-14", quick=True, resize="clip-transformers"
+    ),
+    PICKSCORE.name: PairRule(PICKSCORE.needs[0], OWN, quick=False, resize="clip-transformers"),
+    HPSV2.name: PairRule(HPSV2.needs[0], OWN, quick=False, resize="fit-bicubic"),
+    HPSV2_1.name: PairRule(HPSV2_1.needs[0], OWN, quick=False, resize="fit-bicubic"),
+    AESTHETIC.name: PairRule(AESTHETIC.needs[0], "ViT-L-14", quick=True, resize="clip"),
 }
 Formula = Callable[[Array, Array, float], Array]  # of image embeddings, text embeddings, logit scale
 
@@ -54,7 +68,7 @@ class AestheticScorer(PromptScorer):
     Photographs lie between 4.5 and 6.5 as a rule. The scale is not that of v1.
     """
 
-    name = "aesthetic_v2"
+    name = AESTHETIC.name
 
     def __init__(self, pair: ClipPair, head: Path) -> None:
         self.pair = pair
@@ -85,11 +99,11 @@ def _original(images: Array, texts: Array, _: float) -> Array:
 
 
 FORMULAS: dict[str, tuple[Formula, str]] = {
-    "clipscore": (_original, PREFIX),
-    "clipscore_torchmetrics": (_percent, ""),
-    "pickscore": (pick_scores, ""),
-    "hpsv2": (_percent, ""),
-    "hpsv2_1": (_percent, ""),
+    CLIPSCORE.name: (_original, PREFIX),
+    CLIPSCORE_TORCHMETRICS.name: (_percent, ""),
+    PICKSCORE.name: (pick_scores, ""),
+    HPSV2.name: (_percent, ""),
+    HPSV2_1.name: (_percent, ""),
 }
 
 
@@ -99,10 +113,10 @@ def _pair(name: str, weights: str | Path | None, device: torch.device) -> Prompt
 
 
 def _aesthetic(weights: str | Path | None, device: torch.device) -> PromptScorer:
-    head = find_weights("aesthetic-v2", weights)
-    return AestheticScorer(ClipPair(PAIRS["aesthetic_v2"], None, device), head)
+    head = find_weights(AESTHETIC.needs[1], weights)
+    return AestheticScorer(ClipPair(PAIRS[AESTHETIC.name], None, device), head)
 
 
 for _name in FORMULAS:
     PROMPT_SCORERS.add(_name, partial(_pair, _name))
-PROMPT_SCORERS.add("aesthetic_v2", _aesthetic)
+PROMPT_SCORERS.add(AESTHETIC.name, _aesthetic)

@@ -47,7 +47,7 @@ class DinoFeatures(FeatureExtractor):
 
     @torch.inference_mode()
     def features(self, images: Tensor, *, resize: str | None = None) -> Tensor:
-        """float32 [B, width] of uint8 [B, 3, H, W] pictures of any size."""
+        """float32 [B, width] of uint8 [B, 3, H, W] images of any size."""
         out: Tensor = self.network(self.prepared(images, resize=resize))[:, 0]
         return out
 

@@ -85,7 +85,7 @@ class EfficientNetLite0(nn.Module):
         self._fc = nn.Linear(1280, 1000)
 
     def features(self, x: Tensor) -> Tensor:
-        """Pooled features [B, 1280] of [B, 3, 224, 224] pictures as (value - 127) / 128."""
+        """Pooled features [B, 1280] of [B, 3, 224, 224] images as (value - 127) / 128."""
         x = F.relu6(self._bn0(_same(x, self._conv_stem)))
         for block in self._blocks:
             x = block(x)
@@ -98,7 +98,7 @@ class EfficientNetLite0(nn.Module):
 
 
 class EffLite0(FeatureExtractor):
-    """1,280 pooled features; pictures reach 224 px through torch's antialiased bilinear filter."""
+    """1,280 pooled features; images reach 224 px through torch's antialiased bilinear filter."""
 
     name, dim, side = "efflite0", 1280, SIDE
 
@@ -119,7 +119,7 @@ class EffLite0(FeatureExtractor):
 
     @torch.inference_mode()
     def logits(self, images: Tensor) -> Tensor:
-        """ImageNet logits [B, 1000] of uint8 pictures."""
+        """ImageNet logits [B, 1000] of uint8 images."""
         out: Tensor = self.network((torch_resize(self._check(images), SIDE) - 127) / 128)
         return out
 

@@ -1,4 +1,4 @@
-"""Where faces are in a picture. Nobody is recognised: a box and a score are all that is found."""
+"""Where faces are in an image. Nobody is recognised: a box and a score are all that is found."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from evalkit.encoders.yunet import STRIDES, YuNet
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 
-LONGEST = 640  # px: larger pictures are looked at in this size, as the detector knows faces of 10 to 300 px
+LONGEST = 640  # px: larger images are looked at in this size, as the detector knows faces of 10 to 300 px
 SCORE = 0.8
 OVERLAP = 0.3  # intersection over union above which two boxes are one face
 
@@ -50,7 +50,7 @@ class Face:
 
 
 class YunetFaces:
-    """YuNet-s (2023mar of opencv_zoo) with its shipped weights; `find` is a function of the picture alone."""
+    """YuNet-s (2023mar of opencv_zoo) with its shipped weights; `find` is a function of the image alone."""
 
     name = "yunet-s"
 
@@ -66,9 +66,9 @@ class YunetFaces:
 
     @torch.inference_mode()
     def find(self, image: Pixels) -> list[Face]:
-        """Faces of a uint8 [H, W, 3] RGB picture with a score of at least 0.8, the surest first."""
+        """Faces of a uint8 [H, W, 3] RGB image with a score of at least 0.8, the surest first."""
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise EvalkitError(f"faces are found in uint8 [H, W, 3] pictures; {image.dtype} {image.shape} was given")
+            raise EvalkitError(f"faces are found in uint8 [H, W, 3] images; {image.dtype} {image.shape} was given")
         height, width = image.shape[:2]
         shrink = min(1.0, LONGEST / max(height, width))
         if shrink < 1:
@@ -85,7 +85,7 @@ class YunetFaces:
 
 
 def boxes_of(levels: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """Corners [n, 4] (left, top, right, bottom, in pixels) and scores [n] of all cells of the first picture."""
+    """Corners [n, 4] (left, top, right, bottom, in pixels) and scores [n] of all cells of the first image."""
     corners, scores = [], []
     for stride, (score, objectness, box) in zip(STRIDES, levels, strict=True):
         x, y, w, h = box[0].flatten(1)

@@ -14,7 +14,7 @@ from evalkit.encoders.clip import MEAN, STD
 from evalkit.encoders.prompt_scorer import PROMPT_SCORERS, Array, PromptScorer, numbers
 from evalkit.encoders.resize import resized
 from evalkit.errors import MissingDependency
-from evalkit.metrics.image_text import rewards
+from evalkit.metrics.image_text import IMAGE_REWARD, rewards
 from evalkit.weights.find import find_weights
 from evalkit.weights.layout import fit, unwrap, without_init
 from evalkit.weights.reading import file_sha256, read_checkpoint
@@ -25,11 +25,11 @@ LONGEST = 35  # tokens of a prompt; the rest is cut
 class ImageReward(PromptScorer):
     """Standardised reward of an image for its prompt; about 0 for an average image of the training set."""
 
-    name = "image_reward"
+    name = IMAGE_REWARD.name
 
     def __init__(self, weights: str | Path | None, device: torch.device, *, size: RewardSize | None = None) -> None:
         """The folder holds ImageReward.pt and the vocabulary vocab.txt of bert-base-uncased."""
-        folder = find_weights("image-reward", weights)
+        folder = find_weights(IMAGE_REWARD.needs[0], weights)
         path = folder / "ImageReward.pt"
         self.size = size or RewardSize()
         with without_init():
@@ -61,4 +61,4 @@ def _tokenizer(vocabulary: Path) -> Any:
     return BertTokenizer(str(vocabulary), do_lower_case=True)
 
 
-PROMPT_SCORERS.add("image_reward", ImageReward)
+PROMPT_SCORERS.add(IMAGE_REWARD.name, ImageReward)

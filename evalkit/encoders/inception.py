@@ -1,7 +1,7 @@
 """The Inception-v3 of the FID (Szegedy et al. 2015, arXiv:1512.00567, as TensorFlow's 2015-12-05 graph computes it).
 
 It differs from torchvision's network in four places: average pools of the mixed blocks leave padding out of their mean,
-the last block pools by maximum, the classifier has 1,008 outputs, and pictures arrive through TF1's bilinear resize as
+the last block pools by maximum, the classifier has 1,008 outputs, and images arrive through TF1's bilinear resize as
 (value - 128) / 128. Parameter names are those of pt_inception-2015-12-05-6726825d.pth (mseitzer/pytorch-fid).
 """
 
@@ -148,7 +148,7 @@ class MixedE(nn.Module):
 
 
 class FidInception(nn.Module):
-    """The whole network; `forward` gives the named outputs of pictures [B, 3, 299, 299] on the (value - 128) / 128 scale."""
+    """The whole network; `forward` gives the named outputs of images [B, 3, 299, 299] on the (value - 128) / 128 scale."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -198,7 +198,7 @@ class InceptionFid(FeatureExtractor):
         self.weights_sha256 = file_sha256(path)
 
     def features(self, images: Tensor, *, resize: str | None = None, scale: str = SCALES[0]) -> Tensor:
-        """float32 [B, 2048] of uint8 [B, 3, H, W] pictures of any size."""
+        """float32 [B, 2048] of uint8 [B, 3, H, W] images of any size."""
         return self.outputs(images, ("2048",), resize=resize, scale=scale)["2048"]
 
     @torch.inference_mode()

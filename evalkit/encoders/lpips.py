@@ -89,7 +89,7 @@ class Trunk(nn.Module):
 
 
 class Lpips:
-    """LPIPS with one trunk; `distance` is 0 for equal pictures and grows with perceived difference."""
+    """LPIPS with one trunk; `distance` is 0 for equal images and grows with perceived difference."""
 
     def __init__(self, net: str, weights: str | Path | None, device: torch.device) -> None:
         if net not in TRUNKS:
@@ -108,7 +108,7 @@ class Lpips:
 
     @torch.inference_mode()
     def distance(self, x: Tensor, y: Tensor, *, normalise: bool = True) -> Tensor:
-        """float32 [B] distances of float pictures [B, 3, H, W] on [0, 1].
+        """float32 [B] distances of float images [B, 3, H, W] on [0, 1].
 
         `normalise` maps them to the [-1, 1] that the network was trained on; False feeds them as they are (VTBench).
         """

@@ -1,4 +1,4 @@
-"""Reading the text in pictures, by an engine whose name and version go into the record."""
+"""Reading the text in images, by an engine whose name and version go into the record."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class OcrText:
 
 
 class Ocr(ABC):
-    """An engine; `read` never raises on an odd picture, it reads nothing in it."""
+    """An engine; `read` never raises on an odd image, it reads nothing in it."""
 
     name: str
     version: str
 
     @abstractmethod
     def read(self, image: Pixels) -> OcrText:
-        """The text of a uint8 [H, W, 3] RGB picture."""
+        """The text of a uint8 [H, W, 3] RGB image."""
 
 
 class RapidOcr(Ocr):
@@ -90,12 +90,12 @@ class RapidOcr(Ocr):
         self._lock = threading.Lock()
 
     def read(self, image: Pixels) -> OcrText:
-        """The text of a picture; boxes are ordered by line, then from left to right."""
+        """The text of an image; boxes are ordered by line, then from left to right."""
         bgr = np.ascontiguousarray(image[:, :, ::-1])
         with self._lock:
             try:
                 found = self._engine(bgr)
-            except Exception:  # the engine trips over empty crops of noise pictures; there is no text in them
+            except Exception:  # the engine trips over empty crops of noise images; there is no text in them
                 return OcrText((), ())
         if found.txts is None or found.boxes is None:
             return OcrText((), ())

@@ -11,14 +11,14 @@ from evalkit.images.sample import Pixels
 from evalkit.remote import RemoteError, endpoint, host, post_json
 
 INSTRUCTION = (
-    "Transcribe the text in this picture, in its own language and script, line by line. "
+    "Transcribe the text in this image, in its own language and script, line by line. "
     "Answer with the text alone; where there is none, answer with nothing."
 )
-TOKENS = 1024  # at most, for one picture
+TOKENS = 1024  # at most, for one image
 
 
 class HttpOcr(Ocr):
-    """Greedy answers (temperature 0) of a chat model that sees pictures; the key comes from the environment."""
+    """Greedy answers (temperature 0) of a chat model that sees images; the key comes from the environment."""
 
     def __init__(self, address: str, timeout: float = 300.0) -> None:
         url, _, model = address.partition("#")
@@ -30,7 +30,7 @@ class HttpOcr(Ocr):
         self.name, self.version = f"http:{host(url)}", model
 
     def read(self, image: Pixels) -> OcrText:
-        """The text of a picture; raises `EvalkitError` where the endpoint gives none after several attempts."""
+        """The text of an image; raises `EvalkitError` where the endpoint gives none after several attempts."""
         picture = base64.b64encode(png_bytes(image)).decode()
         content = [
             {"type": "text", "text": INSTRUCTION},

@@ -17,7 +17,7 @@ from evalkit.weights.find import hub_folder
 
 
 class TransformersOcr(Ocr):
-    """Greedy decoding, bfloat16 on a GPU and float32 elsewhere; one picture a call, as VTBench does it."""
+    """Greedy decoding, bfloat16 on a GPU and float32 elsewhere; one image a call, as VTBench does it."""
 
     def __init__(self, repo: str, device: str = "auto", tokens: int = TOKENS) -> None:
         try:
@@ -34,7 +34,7 @@ class TransformersOcr(Ocr):
         except Exception as error:  # the library raises many kinds for a folder that is not such a model's
             said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
             raise WeightsError(
-                f"{folder.name} cannot be loaded as a model that reads pictures: {said}. Give the model's whole folder"
+                f"{folder.name} cannot be loaded as a model that reads images: {said}. Give the model's whole folder"
             ) from None
         self.model = model.eval().requires_grad_(False).to(place)
         self.name, self.version, self.tokens = (
@@ -45,7 +45,7 @@ class TransformersOcr(Ocr):
 
     @torch.inference_mode()
     def read(self, image: Pixels) -> OcrText:
-        """The text of a picture."""
+        """The text of an image."""
         content = [{"type": "image", "image": Image.fromarray(image)}, {"type": "text", "text": INSTRUCTION}]
         inputs = self.processor.apply_chat_template(
             [{"role": "user", "content": content}],

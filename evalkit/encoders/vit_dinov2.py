@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the pictures on [0, 1] that it was trained on
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of the images on [0, 1] that it was trained on
 
 
 @dataclass(frozen=True)
 class DinoSize:
-    """Sizes; `positions`: side of the table of learned positions; `size`: side of the pictures it is given here.
+    """Sizes; `positions`: side of the table of learned positions; `size`: side of the images it is given here.
 
     How the official code resizes the table differs: with registers antialiased to the exact side, without them by the
     plain bicubic filter at the scale (side + 0.1) / table side (`offset`).

@@ -1,4 +1,4 @@
-"""The contract of every image generator: requests in, pictures out; a picture depends on its request alone."""
+"""The contract of every image generator: requests in, images out; an image depends on its request alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Conditions = Literal["class", "text", "any"]
 
 @dataclass(frozen=True)
 class Request:
-    """One picture to make: from a prompt or a class id, with its own seed; `sampler` None is the model's default."""
+    """One image to make: from a prompt or a class id, with its own seed; `sampler` None is the model's default."""
 
     id: str
     prompt: str | None = None
@@ -45,7 +45,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Failed:
-    """A request that gave no picture, with the reason in one sentence."""
+    """A request that gave no image, with the reason in one sentence."""
 
     id: str
     reason: str
@@ -69,7 +69,7 @@ LogitsProcessor = Callable[[Tensor, Step], Tensor]
 
 @runtime_checkable
 class Notes(Protocol):
-    """A logits processor that tells what it did to the picture of a seed; the manifest keeps it."""
+    """A logits processor that tells what it did to the image of a seed; the manifest keeps it."""
 
     def notes(self, seed: int) -> dict[str, Any]:
         """Plain data."""
@@ -90,14 +90,14 @@ class Drawing(Protocol):
         """(codes [B, N], evaluations of the network for each)."""
 
     def notes(self, seed: int) -> dict[str, Any]:
-        """What the manifest keeps of the picture drawn last with this seed."""
+        """What the manifest keeps of the image drawn last with this seed."""
 
 
 class Generator(ABC):
-    """A generator of pictures.
+    """A generator of images.
 
     Networks are always run on `rows` requests at once (short batches are filled up with copies), because matrix products
-    of another shape round differently: so a picture is the same at any batch size, in any order, after any interruption.
+    of another shape round differently: so an image is the same at any batch size, in any order, after any interruption.
     """
 
     name: str
@@ -107,15 +107,15 @@ class Generator(ABC):
     default_sampler: Sampler = Sampler()
     weights_sha256: str | None = None
     tokenizer_name: str | None = None
-    deterministic: bool = True  # the same request gives the same picture
+    deterministic: bool = True  # the same request gives the same image
     device: torch.device | str = "cpu"
 
     @abstractmethod
     def _generate(self, requests: Sequence[Request], sampler: Sampler) -> list[Image]:
-        """The pictures of exactly `rows` requests that share a sampler."""
+        """The images of exactly `rows` requests that share a sampler."""
 
     def generate(self, requests: Sequence[Request]) -> Sequence[Image | Failed]:
-        """One picture (or, from programs outside, the reason why not) for each request, in order.
+        """One image (or, from programs outside, the reason why not) for each request, in order.
 
         Raises `EvalkitError` for a request that the model cannot take.
         """
@@ -137,12 +137,12 @@ class Generator(ABC):
         """Raise unless the model takes the request."""
         if self.conditions == "class" and request.class_id is None:
             raise EvalkitError(
-                f"{self.name} makes pictures of a class; request {request.id!r} gives none. Give --prompts classes:imagenet, "
+                f"{self.name} makes images of a class; request {request.id!r} gives none. Give --prompts classes:imagenet, "
                 "or lines with a class_id"
             )
         if self.conditions == "text" and request.prompt is None:
             raise EvalkitError(
-                f"{self.name} makes pictures of a prompt; request {request.id!r} gives none. Give lines with a prompt"
+                f"{self.name} makes images of a prompt; request {request.id!r} gives none. Give lines with a prompt"
             )
 
 
@@ -190,7 +190,7 @@ class TokenGenerator(Generator):
 
     @abstractmethod
     def _pixels(self, tokens: Tensor, seeds: tuple[int, ...]) -> list[Pixels]:
-        """uint8 pictures of codes [B, N], as the official script converts them."""
+        """uint8 images of codes [B, N], as the official script converts them."""
 
     def sample_tokens(self, requests: Sequence[Request]) -> Tensor:
         """int64 [B, N]: the codes of each request before decoding."""
@@ -241,7 +241,7 @@ class TokenGenerator(Generator):
         ]
 
     def _notes(self, seed: int) -> dict[str, Any]:
-        """What processors that keep notes (a watermark: its list) say of a picture."""
+        """What processors that keep notes (a watermark: its list) say of an image."""
         processors: list[object] = list(self.logits_processors)
         said = [each.notes(seed) for each in [*processors, self.drawing] if isinstance(each, Notes)]
         return {name: value for each in said for name, value in each.items()}

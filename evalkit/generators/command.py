@@ -24,8 +24,9 @@ from evalkit.errors import EvalkitError
 from evalkit.generators.base import Request
 from evalkit.generators.external import ExternalGenerator, RequestFailed, request_line
 from evalkit.generators.registry import GENERATORS, Entry, Source
+from evalkit.jsonio import parse_json
 
-TIMEOUT = 600.0  # seconds a picture
+TIMEOUT = 600.0  # seconds per image
 LOG = "worker.log"
 
 
@@ -139,11 +140,11 @@ class CommandGenerator(ExternalGenerator):
                 line = self._replies.get(timeout=max(0.0, end - time.monotonic()))
             except queue.Empty:
                 self._kill()
-                raise RequestFailed(f"the program gave no picture within {self.timeout:g} s and was stopped") from None
+                raise RequestFailed(f"the program gave no image within {self.timeout:g} s and was stopped") from None
             if line is None:
                 raise RequestFailed(self._death())
             try:
-                reply = json.loads(line)
+                reply = parse_json(line, "the line")
             except ValueError:
                 reply = None
             if isinstance(reply, dict) and str(reply.get("id")) == id:

@@ -46,7 +46,7 @@ class DarGptNet(Decoder):
 @register("d-ar-xl", weights="D-AR-XL-360K.pt", config=DarGptConfig(*SIZES["xl"]), tokenizer="d-ar")
 @register("d-ar-l", weights="D-AR-L-360K.pt", config=DarGptConfig(*SIZES["l"]), tokenizer="d-ar")
 class DarGpt(NextTokenGenerator):
-    """Pictures of an ImageNet class at 256 px; the decoder's noise is drawn from each request's seed."""
+    """Images of an ImageNet class at 256 px; the decoder's noise is drawn from each request's seed."""
 
     prefixes: ClassVar[tuple[str, ...]] = ("_orig_mod.",)
     config: DarGptConfig

@@ -109,7 +109,7 @@ class DetailFlowGptNet(Decoder):
     aliases=("detailflow-gpt",),
 )
 class DetailFlowGpt(NextTokenGenerator):
-    """Pictures of an ImageNet class at 256 px; `Guidance("detailflow", s, schedule="linear_re")` fades out by group."""
+    """Images of an ImageNet class at 256 px; `Guidance("detailflow", s, schedule="linear_re")` fades out by group."""
 
     wrapping: ClassVar[tuple[str, ...]] = ("ema", "model", "module", "state_dict")
     network: DetailFlowGptNet

@@ -1,6 +1,6 @@
 """Text-to-image and class pipelines of diffusers, by repository or folder: `diffusers:OWNER/REPO`, `diffusers:FOLDER`.
 
-A picture is made by itself (one row), with a generator of its own seed on the CPU, so that it depends on its request
+An image is made by itself (one row), with a generator of its own seed on the CPU, so that it depends on its request
 alone. Only folders whose classes diffusers itself has are run; custom pipelines, which would be code of the repository,
 are refused.
 """
@@ -8,7 +8,6 @@ are refused.
 from __future__ import annotations
 
 import inspect
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from evalkit.generators.folders import folder_digest, model_folder
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.registry import GENERATORS, Entry, Source, register
 from evalkit.generators.sampling import Sampler
+from evalkit.jsonio import parse_json
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class DiffusersGenerator(Generator):
 
 def _index(folder: Path) -> dict[str, Any]:
     try:
-        found = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+        found = parse_json((folder / "model_index.json").read_bytes(), "it")
     except (OSError, ValueError) as error:
         raise WeightsError(
             f"{folder.name} has no readable model_index.json ({error}); give a diffusers folder"

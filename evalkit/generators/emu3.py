@@ -21,7 +21,7 @@ from evalkit.generators.sampling import Sampler
 from evalkit.images.sample import Pixels
 from evalkit.tokenizers.base import Tokenizer
 
-AREA = 720 * 720  # pixels; pictures are square
+AREA = 720 * 720  # pixels; images are square
 STRIDE = 8
 NEGATIVE = (
     "lowres, bad anatomy, bad hands, text, error, missing fingers, extra digit, fewer digits, cropped, worst quality, "
@@ -31,7 +31,7 @@ NEGATIVE = (
 
 @register("emu3-gen", config="BAAI/Emu3-Gen-hf", tokenizer="emu3")
 class Emu3Generator(MultimodalGenerator):
-    """90 x 90 codes, pictures of 720 px; the prompt is taken as it is (the official example appends words of praise)."""
+    """90 x 90 codes, images of 720 px; the prompt is taken as it is (the official example appends words of praise)."""
 
     default_sampler = Sampler(Guidance("llamagen", 3.0), top_k=2048)
     rows = 2
@@ -64,7 +64,7 @@ class Emu3Generator(MultimodalGenerator):
         return self.model.model.text_model
 
     def prompt_ids(self, prompt: str) -> list[int]:
-        """The prompt, the token that begins a picture, and the picture's size in codes."""
+        """The prompt, the token that begins an image, and the image's size in codes."""
         found = self.processor(
             text=prompt, return_for_image_generation=True, ratio="1:1", image_area=self.area, return_tensors="pt"
         )

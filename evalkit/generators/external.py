@@ -17,7 +17,7 @@ TRIES = 3
 
 
 class RequestFailed(Exception):
-    """One attempt gave no picture; `final` where another attempt would be in vain."""
+    """One attempt gave no image; `final` where another attempt would be in vain."""
 
     def __init__(self, reason: str, *, final: bool = False) -> None:
         super().__init__(reason)
@@ -25,10 +25,10 @@ class RequestFailed(Exception):
 
 
 class ExternalGenerator(Generator):
-    """Pictures made elsewhere; whether the same request gives the same picture is not evalkit's to promise."""
+    """Images made elsewhere; whether the same request gives the same image is not evalkit's to promise."""
 
     conditions: Conditions = "any"
-    timeout: float = 600.0  # seconds a picture
+    timeout: float = 600.0  # seconds per image
     rows = 1
     deterministic = False
     tries: int = TRIES
@@ -38,7 +38,7 @@ class ExternalGenerator(Generator):
         """(an image file's bytes, notes) of one attempt; raises `RequestFailed`."""
 
     def generate(self, requests: Sequence[Request]) -> Sequence[Image | Failed]:
-        """One picture, or the reason of the last attempt, for each request."""
+        """One image, or the reason of the last attempt, for each request."""
         return [self._one(request) for request in requests]
 
     def _generate(self, requests: Sequence[Request], sampler: Sampler) -> list[Image]:
@@ -67,7 +67,7 @@ def picture(data: bytes) -> Pixels:
     try:
         return decode_image(data)
     except BadImage as error:
-        raise RequestFailed(f"what came back is no picture: {error}") from None
+        raise RequestFailed(f"what came back is no image: {error}") from None
 
 
 def request_line(request: Request, sampler: Sampler) -> dict[str, Any]:

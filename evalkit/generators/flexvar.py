@@ -68,7 +68,7 @@ class Enlarged(Inputs):
 @register("flexvar-d20", weights="FlexVARd20.pth", config=FlexVarConfig(20), tokenizer="flexvar")
 @register("flexvar-d16", weights="FlexVARd16.pth", config=FlexVarConfig(16), tokenizer="flexvar")
 class FlexVar(NextScaleGenerator):
-    """Ten scales by default; `use_scales` takes any others, larger pictures too. The finest scale alone is decoded."""
+    """Ten scales by default; `use_scales` takes any others, larger images too. The finest scale alone is decoded."""
 
     config: FlexVarConfig
 
@@ -84,7 +84,7 @@ class FlexVar(NextScaleGenerator):
         self.default_sampler = Sampler(Guidance("flexvar", self.config.scale), top_k=900, top_p=0.95, filter="var")
 
     def use_scales(self, scales: tuple[int, ...]) -> None:
-        """Draw with these sides of the code maps; the last times 16 is the picture's side."""
+        """Draw with these sides of the code maps; the last times 16 is the image's side."""
         super().use_scales(scales)
         self.side = 16 * scales[-1]
 

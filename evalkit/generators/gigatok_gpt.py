@@ -109,7 +109,7 @@ def _model(
 @_model("b", "sb", "GPT_B256_e300_VQ_SB.pt", 2.5)
 @_model("b", "ss", "GPT_B256_e300_VQ_SS.pt", 2.5)
 class GigaTokGpt(NextTokenGenerator):
-    """Pictures of an ImageNet class at 256 px from GigaTok's codes in a learned order.
+    """Images of an ImageNet class at 256 px from GigaTok's codes in a learned order.
 
     The default guidance starts after 18 % of the codes, as in the authors' evaluation; its scale is the one that their
     instructions give (B with XL-XXL codes), or the one with which their search for the best scale begins.

@@ -170,7 +170,7 @@ class HiMar(LatentGenerator):
         return self.draw_latents(conditions, told, sampler, second, draw)
 
     def evaluations(self, sampler: Sampler) -> int:
-        """Iterations of the transformers for one picture; a head runs all its steps in each."""
+        """Iterations of the transformers for one image; a head runs all its steps in each."""
         return self.coarse_steps + (sampler.steps or self.config.steps)
 
 

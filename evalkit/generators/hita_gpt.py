@@ -1,4 +1,4 @@
-"""Hita's decoder: slots for the whole picture first, then its blocks (arXiv 2507.02358; CVMI-Lab/Hita autoregressive/)."""
+"""Hita's decoder: slots for the whole image first, then its blocks (arXiv 2507.02358; CVMI-Lab/Hita autoregressive/)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from evalkit.generators.sampling import Sampler
 
 @dataclass(frozen=True)
 class HitaGptConfig:
-    """Sizes of the network: `slots` codes, then `grid` x `grid` codes; pictures are saved at `saved` px."""
+    """Sizes of the network: `slots` codes, then `grid` x `grid` codes; images are saved at `saved` px."""
 
     layers: int = 24
     heads: int = 16
@@ -99,7 +99,7 @@ def _model(kind: str, size: str, scale: float = 1.5) -> Callable[[type[NextToken
 @_model("v", "l")
 @_model("v", "b")
 class HitaGpt(NextTokenGenerator):
-    """Pictures of an ImageNet class, made at 336 px and saved at 256 px as the official script does.
+    """Images of an ImageNet class, made at 336 px and saved at 256 px as the official script does.
 
     The authors' script takes the scale of guidance from its caller; 1.5 is what it falls back to.
     """

@@ -1,7 +1,7 @@
 """`http:URL#MODEL`: OpenAI-compatible image endpoints.
 
 The part after # may carry options: http:https://api.openai.com/v1#gpt-image-1?size=1024x1024&price=0.04. `price` is what
-one picture costs, `size` goes to the endpoint; what the endpoint says of its use is kept beside each picture.
+one image costs, `size` goes to the endpoint; what the endpoint says of its use is kept beside each image.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from evalkit.remote import RemoteError, endpoint, post_json
 
 
 class HttpGenerator(ExternalGenerator):
-    """Asks an endpoint for one picture a request."""
+    """Asks an endpoint for one image a request."""
 
     conditions: Conditions = "text"
     tries = 2  # each of them asks again by itself where the endpoint is busy
@@ -37,7 +37,7 @@ class HttpGenerator(ExternalGenerator):
             price = self.options.pop("price", None)
             self.price = None if price is None else float(price)
         except ValueError:
-            raise EvalkitError(f"{name!r}: price is a number (of what one picture costs)") from None
+            raise EvalkitError(f"{name!r}: price is a number (of what one image costs)") from None
         self.name, self.model, self.timeout = name, model, timeout
         self.url = endpoint(url, "/images/generations")
 
@@ -47,7 +47,7 @@ class HttpGenerator(ExternalGenerator):
         return cls(source.name, source.config)
 
     def ask(self, request: Request) -> tuple[bytes, dict[str, Any]]:
-        """One picture; the seed is sent where options hold seed=1, as most endpoints refuse it."""
+        """One image; the seed is sent where options hold seed=1, as most endpoints refuse it."""
         body: dict[str, Any] = {"model": self.model, "prompt": request.prompt, "n": 1, **self.options}
         if body.pop("seed", None):
             body["seed"] = request.seed

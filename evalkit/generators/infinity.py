@@ -1,4 +1,4 @@
-"""Infinity: pictures of a prompt, scale after scale, bit by bit (2412.04431; FoundationVision/Infinity)."""
+"""Infinity: images of a prompt, scale after scale, bit by bit (2412.04431; FoundationVision/Infinity)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.infinity import SCHEDULES, finest
 from evalkit.tokenizers.nets.residual_bits import Grid
 
-CODES_AT_ONCE = 4168  # of all rows together: a 1024 px picture of the 2B model fills 5.5 GB with keys and values
+CODES_AT_ONCE = 4168  # of all rows together: a 1024 px image of the 2B model fills 5.5 GB with keys and values
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Infinity(NetworkTokenGenerator):
         self.use_grid(*config.grid)
 
     def use_grid(self, rows: int, columns: int) -> None:
-        """Draw pictures of 16 * `rows` x 16 * `columns` px; raises `EvalkitError` for sizes that the table does not list."""
+        """Draw images of 16 * `rows` x 16 * `columns` px; raises `EvalkitError` for sizes that the table does not list."""
         if (rows, columns) not in SCHEDULES:
             raise EvalkitError(
                 f"{self.name} has no scales for {16 * rows}x{16 * columns} px; give rows and columns of the official "

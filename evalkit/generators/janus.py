@@ -25,7 +25,7 @@ from evalkit.tokenizers.base import Tokenizer
 @register("janus-pro-1b", config="deepseek-community/Janus-Pro-1B", tokenizer="janus")
 @register("janus-pro-7b", config="deepseek-community/Janus-Pro-7B", tokenizer="janus")
 class JanusGenerator(MultimodalGenerator):
-    """Prompts as the official chat template writes them; codes of a 24 x 24 grid, pictures of 384 px."""
+    """Prompts as the official chat template writes them; codes of a 24 x 24 grid, images of 384 px."""
 
     default_sampler = Sampler(Guidance("llamagen", 5.0))
 
@@ -55,7 +55,7 @@ class JanusGenerator(MultimodalGenerator):
         return self.model.model.language_model
 
     def prompt_ids(self, prompt: str) -> list[int]:
-        """The chat template's text and the token that begins a picture."""
+        """The chat template's text and the token that begins an image."""
         talk = [{"role": "user", "content": [{"type": "text", "text": prompt}]}]
         text = self.processor.apply_chat_template(talk, add_generation_prompt=True)
         found = self.processor(text=text, generation_mode="image", return_tensors="pt")

@@ -25,7 +25,7 @@ class LatentDrawing(Protocol):
     """Another way to draw latents than a runner's own loop, such as continuous speculative decoding."""
 
     def latents(self, requests: Sequence[Request], sampler: Sampler) -> tuple[Tensor, list[dict[str, Any]]]:
-        """(latents [B, c, h, w], what the manifest keeps of each picture, its `target_evaluations` among it)."""
+        """(latents [B, c, h, w], what the manifest keeps of each image, its `target_evaluations` among it)."""
 
 
 SCALE = 0.2325  # these models' latents are the autoencoder's times this
@@ -63,7 +63,7 @@ class LatentGenerator(Generator):
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """The autoencoder; loaded when the first picture is decoded."""
+        """The autoencoder; loaded when the first image is decoded."""
         if self._tokenizer is None:
             given = self.source.tokenizer_weights
             if given is None and self.source.weights is not None and Path(self.source.weights).is_dir():
@@ -90,7 +90,7 @@ class LatentGenerator(Generator):
 
     @abstractmethod
     def evaluations(self, sampler: Sampler) -> int:
-        """Runs of the network for one picture."""
+        """Runs of the network for one image."""
 
     def _generate(self, requests: Sequence[Request], sampler: Sampler) -> list[Image]:
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""LlamaGen: codes of a picture in raster order (arXiv 2406.06525; FoundationVision/LlamaGen autoregressive/)."""
+"""LlamaGen: codes of an image in raster order (arXiv 2406.06525; FoundationVision/LlamaGen autoregressive/)."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ CAPTION_TOKENS = 120
 
 @dataclass(frozen=True)
 class LlamaGenConfig:
-    """Sizes of the network; `grid` codes a side of the picture, `scale` of the guidance that the authors sample with.
+    """Sizes of the network; `grid` codes a side of the image, `scale` of the guidance that the authors sample with.
 
-    `caption`: channels of the text features for text-to-image models, else None. `saved`: side of the pictures that the
+    `caption`: channels of the text features for text-to-image models, else None. `saved`: side of the images that the
     official script writes where it resizes them.
     """
 
@@ -91,7 +91,7 @@ def _class_model(
 @_class_model("b", 24, 2.0)
 @_class_model("b", 16, 2.0)
 class LlamaGen(NextTokenGenerator):
-    """Pictures of an ImageNet class. The 384 px models write 256 px pictures, as the official script does.
+    """Images of an ImageNet class. The 384 px models write 256 px images, as the official script does.
 
     `cca`: the weights of CCA (arXiv 2410.09347), which are sampled without guidance.
     """
@@ -119,7 +119,7 @@ class LlamaGen(NextTokenGenerator):
 @register("llamagen-xl-t2i-512", weights="t2i_XL_stage2_512.pt", config=_t2i(32), tokenizer="llamagen-vq16-t2i")
 @register("llamagen-xl-t2i", weights="t2i_XL_stage1_256.pt", config=_t2i(16), tokenizer="llamagen-vq16-t2i")
 class LlamaGenText(LlamaGen):
-    """Pictures of a prompt, through features of flan-t5-xl (`TextFeatures`, 120 tokens, padded at the left)."""
+    """Images of a prompt, through features of flan-t5-xl (`TextFeatures`, 120 tokens, padded at the left)."""
 
     conditions = "text"
     _encoder: TextEncoder | None = None

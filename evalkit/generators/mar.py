@@ -164,5 +164,5 @@ class Mar(LatentGenerator):
         return self.draw_latents(self.class_ids(requests), sampler, *self.streams(requests))
 
     def evaluations(self, sampler: Sampler) -> int:
-        """Iterations of the transformers for one picture; the head runs `head_steps` times in each."""
+        """Iterations of the transformers for one image; the head runs `head_steps` times in each."""
         return len(schedule(sampler.steps or 256, self.config.side**2))

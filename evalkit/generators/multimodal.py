@@ -1,4 +1,4 @@
-"""Picture codes behind a prompt inside a language model of transformers: the loop that Janus and Emu3 share."""
+"""Image codes behind a prompt inside a language model of transformers: the loop that Janus and Emu3 share."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class MultimodalGenerator(TokenGenerator):
 
     @abstractmethod
     def prompt_ids(self, prompt: str) -> list[int]:
-        """Token ids of a prompt, up to where the first code of the picture follows."""
+        """Token ids of a prompt, up to where the first code of the image follows."""
 
     @abstractmethod
     def unconditional(self, conditions: Tensor) -> Tensor:

@@ -115,7 +115,7 @@ def _model(size: str) -> Callable[[type[NextTokenGenerator]], type[NextTokenGene
 @_model("m")
 @_model("b")
 class Nar(NextTokenGenerator):
-    """Pictures of an ImageNet class at 256 px in 31 steps; `interval` of guidance counts codes."""
+    """Images of an ImageNet class at 256 px in 31 steps; `interval` of guidance counts codes."""
 
     network: NarNet
     config: NarConfig
@@ -134,7 +134,7 @@ class Nar(NextTokenGenerator):
         self.default_sampler = Sampler(Guidance("llamagen", config.scale))
 
     def logits(self, conditions: Tensor, tokens: Tensor) -> Tensor:
-        """As for every generator, but for the codes of whole pictures alone, in raster order."""
+        """As for every generator, but for the codes of whole images alone, in raster order."""
         if tokens.shape[1] != self.tokens_per_image:
             raise EvalkitError(f"{self.name} takes all {self.tokens_per_image} codes; {tokens.shape[1]} given")
         return super().logits(conditions, tokens)

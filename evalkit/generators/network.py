@@ -34,7 +34,7 @@ class NetworkTokenGenerator(TokenGenerator):
     """A torch network over discrete codes with an official checkpoint.
 
     A family gives `build`, `setup`, and the methods of `TokenGenerator` but `_pixels`, for which the tokenizer is loaded
-    when the first picture is decoded (codes and logits need none).
+    when the first image is decoded (codes and logits need none).
     """
 
     wrapping: ClassVar[tuple[str, ...]] = ()  # top-level keys that the official loader tries, in its order
@@ -94,7 +94,7 @@ class NetworkTokenGenerator(TokenGenerator):
         return torch.autocast(torch.device(self.device).type, dtype=self.dtype if low else None, enabled=low)
 
     def _decode(self, tokens: Tensor, seeds: tuple[int, ...], grid: tuple[int, int] | None = None) -> Tensor:
-        """[B, 3, H, W] on the [0, 1] scale; stochastic decoders draw each picture's noise from its own seed."""
+        """[B, 3, H, W] on the [0, 1] scale; stochastic decoders draw each image's noise from its own seed."""
         model = self.tokenizer
         if model.deterministic:
             return model.decode(model.codes(indices=tokens, grid=grid))

@@ -37,7 +37,7 @@ class NextTokenGenerator(NetworkTokenGenerator):
     unused: ClassVar[tuple[str, ...]] = (r"^freqs_cis$",)
     network: Decoder
     classes = CLASSES
-    resize: int | None = None  # the side to which the official script resizes pictures before it saves them
+    resize: int | None = None  # the side to which the official script resizes images before it saves them
 
     def setup(self) -> None:
         """Parameters go to lower precision where asked for; norms and rotary tables work in float32 all the same."""
@@ -52,7 +52,7 @@ class NextTokenGenerator(NetworkTokenGenerator):
     def logits(self, conditions: Tensor, tokens: Tensor) -> Tensor:
         """float32 [B, N, V]: entry i predicts token i of `tokens` [B, N] under the condition alone.
 
-        `tokens` may be the first ones of a picture. Raises `EvalkitError` where there are too many.
+        `tokens` may be the first ones of an image. Raises `EvalkitError` where there are too many.
         """
         if not 0 < tokens.shape[1] <= self.tokens_per_image or len(conditions) != len(tokens):
             raise EvalkitError(
@@ -95,7 +95,7 @@ class NextTokenGenerator(NetworkTokenGenerator):
         return type(self)._tokens is NextTokenGenerator._tokens
 
     def decoding(self, conditions: Tensor) -> Decoding:
-        """The state of pictures that grow by any number of codes at a time."""
+        """The state of images that grow by any number of codes at a time."""
         return Decoding(self.network, conditions, self.tokens_per_image)
 
     def _grid(self) -> tuple[int, int] | None:

@@ -1,4 +1,4 @@
-"""From decoded pictures to files' 8-bit values, each rule as an official script has it."""
+"""From decoded images to files' 8-bit values, each rule as an official script has it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Rounding = Literal["round", "truncate", "llamagen"]
 
 
 def to_uint8(decoded: Tensor, rounding: Rounding, *, resize: int | None = None) -> list[Pixels]:
-    """uint8 [H, W, 3] pictures of [B, 3, H, W] on the [0, 1] scale.
+    """uint8 [H, W, 3] images of [B, 3, H, W] on the [0, 1] scale.
 
     `round`: to the nearest level (MAR). `truncate`: 255 x, cut (VAR). `llamagen`: 127.5 x + 128 of x in [-1, 1], cut.
     `resize`: bicubic to this side before (LlamaGen's 384 px models are scored at 256).

@@ -83,7 +83,7 @@ def load_generator(
     *,
     tokenizer_weights: str | Path | None = None,
 ) -> Generator:
-    """The generator called `name`, ready to make pictures.
+    """The generator called `name`, ready to make images.
 
     `weights`: a file in the official layout, or a folder that holds the official files (the tokenizer's too); by default
     `EVALKIT_WEIGHTS`, the caches and the hub are searched. `dtype`: float32, bfloat16, float16, or auto (bfloat16 on a
@@ -91,13 +91,39 @@ def load_generator(
     """
     entry = GENERATORS.get(name)
     place = pick_device(device)
-    if dtype == "auto":
-        dtype = "bfloat16" if place.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+    precision = pick_dtype(precision_on(device) if dtype == "auto" else dtype)
     source = Source(
-        entry.name, entry.config, entry.weights, entry.tokenizer, weights, tokenizer_weights, place, pick_dtype(dtype)
+        entry.name, entry.config, entry.weights, entry.tokenizer, weights, tokenizer_weights, place, precision
     )
     load = getattr(entry.cls, "load", None)
     if load is None:
         raise EvalkitError(f"the generator {name} was registered by a class that has no `load`; see docs/runners.md")
     made: Generator = load(source)
+    return made
+
+
+def precision_on(device: str) -> str:
+    """What the precision `auto` is on a device: bfloat16 on a GPU that has it, else float32."""
+    return "bfloat16" if pick_device(device).type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+
+
+def describe_generator(name: str, weights: str | Path | None = None, dtype: str = "float32") -> Generator:
+    """The generator called `name` without its weights: conditions, default sampler, and the sha256 of its weight file.
+
+    It makes no image. One that a library builds from its folder is loaded; programs and endpoints are not started. Raises
+    as `load_generator`.
+    """
+    entry = GENERATORS.get(name)
+    build = getattr(entry.cls, "build", None)
+    if entry.weights is None or build is None:
+        return load_generator(name, weights, "cpu", dtype)
+    from evalkit.weights.find import find_weights
+    from evalkit.weights.reading import file_sha256
+
+    nowhere = torch.device("meta")
+    source = Source(entry.name, entry.config, entry.weights, entry.tokenizer, weights, None, nowhere, pick_dtype(dtype))
+    with nowhere:
+        network = build(entry.config)
+    made: Generator = entry.cls(source, network)  # type: ignore[call-arg]
+    made.weights_sha256 = file_sha256(find_weights(entry.weights, weights))
     return made

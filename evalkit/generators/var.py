@@ -1,4 +1,4 @@
-"""VAR: pictures of a class, scale after scale, each from what is summed up so far (2404.02905; FoundationVision/VAR)."""
+"""VAR: images of a class, scale after scale, each from what is summed up so far (2404.02905; FoundationVision/VAR)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""world-ar: pictures of the reference world from captions, trained by this project and shipped with it."""
+"""world-ar: images of the reference world from captions, trained by this project and shipped with it."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class WorldAR(NetworkTokenGenerator):
         return torch.zeros_like(conditions)
 
     def decoding(self, conditions: Tensor) -> WorldDecoding:
-        """The state of pictures that grow by any number of codes at a time."""
+        """The state of images that grow by any number of codes at a time."""
         return WorldDecoding(self, conditions)
 
     def _pixels(self, tokens: Tensor, seeds: tuple[int, ...]) -> list[Pixels]:
@@ -112,7 +112,7 @@ class WorldAR(NetworkTokenGenerator):
 
 
 class WorldDecoding:
-    """Pictures of captions [B, words] that grow by any number of codes at a time."""
+    """Images of captions [B, words] that grow by any number of codes at a time."""
 
     def __init__(self, runner: WorldAR, conditions: Tensor) -> None:
         self.runner, self.conditions = runner, conditions

@@ -1,4 +1,4 @@
-"""xAR: four cells of a picture, each drawn by a flow that sees the cells before (2502.20388; OliverRensu/xAR).
+"""xAR: four cells of an image, each drawn by a flow that sees the cells before (2502.20388; OliverRensu/xAR).
 
 A request's randomness is one stream of its own seed: for each cell the start, then one noise for each step but the last.
 """
@@ -127,5 +127,5 @@ class Xar(LatentGenerator):
         return self.draw_latents(conditions, sampler, draw)
 
     def evaluations(self, sampler: Sampler) -> int:
-        """Runs of the network for one picture."""
+        """Runs of the network for one image."""
         return CELLS * (sampler.steps or self.config.steps)

@@ -1,4 +1,4 @@
-"""Pictures as PNG bytes: the same pixels give the same bytes."""
+"""Images as PNG bytes: the same pixels give the same bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evalkit.images.sample import Pixels
 
 
 def png_bytes(image: Pixels, *, compress: int = 3) -> bytes:
-    """Lossless PNG of a uint8 [H, W, 3] picture, without metadata."""
+    """Lossless PNG of a uint8 [H, W, 3] image, without metadata."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, format="PNG", compress_level=compress)
     return buffer.getvalue()

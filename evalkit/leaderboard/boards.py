@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from evalkit.leaderboard.collect import Collected, Figure
 from evalkit.leaderboard.rank import Order, order
 from evalkit.leaderboard.terms import Terms, different
-from evalkit.runs.report.summary import TASKS
-from evalkit.runs.report.words import LABELS
+from evalkit.metrics.registry import METRICS
+from evalkit.pages.summary import TASKS
 
 SILENT = "the run did not measure it"
 
@@ -52,18 +52,25 @@ class Apart:
 
 @dataclass(frozen=True)
 class Boards:
-    """All boards in the order of data sets and metrics; `apart`: what could not be ranked together; `unmeasured` by metric."""
+    """All boards in the order of data sets and metrics.
+
+    `apart`: what could not be ranked together. `unmeasured`: reasons by metric. `counts`: metrics without a direction,
+    which are never ranked.
+    """
 
     boards: tuple[Board, ...]
     apart: tuple[Apart, ...]
     unmeasured: dict[tuple[str, str], str] = field(default_factory=dict)
+    counts: tuple[str, ...] = ()
 
 
 def make_boards(
     collected: Collected, *, metrics: Sequence[str] = (), tell: Callable[[int], None] = lambda done: None
 ) -> Boards:
     """The boards of all figures, or of those of the named metrics."""
-    figures = [each for each in collected.figures if not metrics or each.terms.metric in metrics]
+    wanted = [each for each in collected.figures if not metrics or each.terms.metric in metrics]
+    figures = [each for each in wanted if each.better != "none"]
+    counts = tuple(dict.fromkeys(each.terms.metric for each in wanted if each.better == "none"))
     groups: dict[Terms, list[Figure]] = {}
     for figure in figures:
         if figure.value is not None:
@@ -82,7 +89,7 @@ def make_boards(
         for each in lacking
         if _measure(each.terms) not in measured
     }
-    return Boards(tuple(boards), tuple(_apart(list(groups.items()))), unmeasured)
+    return Boards(tuple(boards), tuple(_apart(list(groups.items()))), unmeasured, counts)
 
 
 def _measure(terms: Terms) -> tuple[str, str]:
@@ -91,16 +98,16 @@ def _measure(terms: Terms) -> tuple[str, str]:
 
 def _place(groups: dict[Terms, list[Figure]]) -> Callable[[Terms], tuple[object, ...]]:
     """Data sets with most entrants first, then tasks and metrics in their usual order."""
-    known, tasks = list(LABELS), list(TASKS)
+    known, tasks = list(METRICS), list(TASKS)
     datasets: dict[tuple[str, str], int] = {}
     for terms, group in groups.items():
-        key = (terms.dataset, terms.data)
+        key = (terms.part, terms.data)
         datasets[key] = max(datasets.get(key, 0), len(group))
 
     def place(terms: Terms) -> tuple[object, ...]:
         metric = known.index(terms.metric) if terms.metric in known else len(known)
         task = tasks.index(terms.task) if terms.task in tasks else len(tasks)
-        most = datasets[terms.dataset, terms.data]
+        most = datasets[terms.part, terms.data]
         return (-most, task, terms.dataset, terms.data, terms.protocol, metric, terms)
 
     return place
@@ -129,7 +136,7 @@ def _all_missing(
 
 
 def _place_of(terms: Terms) -> tuple[str, str, str]:
-    return terms.dataset, terms.protocol, terms.data
+    return terms.part, terms.protocol, terms.data
 
 
 def _question(terms: Terms) -> Terms:
@@ -147,7 +154,7 @@ def _apart(groups: Sequence[tuple[Terms, list[Figure]]]) -> list[Apart]:
         joined = _together(listed)
         for place, (terms, mine) in enumerate(listed):
             for other, theirs in listed[place + 1 :]:
-                if (terms.dataset, terms.protocol) == (other.dataset, other.protocol):
+                if terms.protocol == other.protocol and (terms.dataset == other.dataset or terms.same_data(other)):
                     a, b = mine - theirs, theirs - mine
                 else:  # those that meet on another board of the metric are compared there
                     a = frozenset(i for i in mine if not joined[i] & theirs)

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome
 from evalkit.leaderboard.make import MARK, LeaderboardOptions, make_leaderboard
-from evalkit.runs.attestation.checks import CHECKS, Checks, How, Outcome
-from evalkit.runs.attestation.kinds import board_runs
-from evalkit.runs.attestation.verdict import Failure
+from evalkit.provenance.kinds import board_runs
 from evalkit.runs.store import Run
 
 FIELDS = ("value", "low", "high", "ci_method", "rank", "rank_interval", "tier")

@@ -13,11 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evalkit.errors import EvalkitError
-from evalkit.leaderboard.samples import EXTRA, LENGTHS, NEEDED, SampleTable, Scores
+from evalkit.leaderboard.samples import NEEDED, SampleTable, Scores
 from evalkit.leaderboard.terms import Terms, terms_of
-from evalkit.runs.attestation.files import digest
-from evalkit.runs.report.words import as_float
+from evalkit.metrics.metric import Direction
+from evalkit.metrics.registry import METRICS
+from evalkit.provenance.files import digest
 from evalkit.runs.store import read_run
+from evalkit.text import as_float
 
 ATTESTATION = "attestation.json"
 READ = ("record.json", "results.json", "samples.parquet")
@@ -172,7 +174,7 @@ def _figures(entrant: Entrant, results: Sequence[dict[str, Any]], parts: bool) -
                 _finite(row.get("high")),
                 str(row.get("ci_method") or ""),
                 str(row.get("unit") or ""),
-                "lower" if row.get("better") == "lower" else "higher",
+                direction(row),
                 None if value is not None else str(row.get("reason") or "the run states no value"),
                 scores,
             )
@@ -180,12 +182,20 @@ def _figures(entrant: Entrant, results: Sequence[dict[str, Any]], parts: bool) -
     return figures
 
 
+def direction(result: dict[str, Any]) -> Direction:
+    """Which values of a result are better: as its metric is declared, else as the run says; `none` is never ranked."""
+    declared = METRICS.find(str(result["metric"]))
+    if declared is not None:
+        return declared.better
+    said = result.get("better")
+    return "lower" if said == "lower" else "higher" if said == "higher" else "none"
+
+
 def _samples(path: Path, results: Sequence[dict[str, Any]]) -> pa.Table:
     """The columns that the results can come from; texts only where a corpus rate needs their lengths."""
     metrics = {str(row["metric"]) for row in results if row.get("status", "ok") == "ok"}
-    wanted = {*NEEDED, *metrics, *(extra for metric in metrics for extra in EXTRA.get(metric, ()))} - {"prompt"}
-    rates = {metric for metric in metrics if metric.rpartition("_")[0] in LENGTHS}
-    wanted |= {f"text_{metric.rpartition('_')[2]}" for metric in rates}
+    declared = [found for metric in metrics if (found := METRICS.find(metric))]
+    wanted = {*NEEDED, *metrics, *(name for metric in declared for name in metric.by_sample.read)} - {"prompt"}
     try:
         file = pq.ParquetFile(path / "samples.parquet")
         names = [name for name in file.schema_arrow.names if name in wanted]

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import evalkit
 from evalkit.leaderboard.boards import Apart, Board
 from evalkit.leaderboard.collect import Entrant, whole
 from evalkit.leaderboard.rank import LEVEL, Gap, Standing
 from evalkit.leaderboard.reported import Reported
 from evalkit.leaderboard.words import verdict
-from evalkit.runs.view.pictures import address
+from evalkit.pages.view.pictures import address
 from evalkit.stats.ranks import DRAWS
+from evalkit.version import __version__
 
 VERSION = 1
 
@@ -31,7 +31,7 @@ def document(
     """The leaderboard as plain data; `parents` are the runs with the sha256 of every file that was read."""
     return {
         "leaderboard": VERSION,
-        "evalkit": evalkit.__version__,
+        "evalkit": __version__,
         "created": created,
         "command": whole(list(command)),
         "method": {

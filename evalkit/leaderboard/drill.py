@@ -1,4 +1,4 @@
-"""What the page loads when a reader asks: of each run its facts, its worst and best samples with their pictures; of each
+"""What the page loads when a reader asks: of each run its facts, its worst and best samples with their images; of each
 board the errors of all differences. Scripts, since a page that was opened from disk may read no JSON."""
 
 from __future__ import annotations
@@ -25,18 +25,17 @@ from evalkit.leaderboard.collect import ATTESTATION, Collected, Entrant, Figure,
 from evalkit.leaderboard.document import number
 from evalkit.leaderboard.rank import LEVEL
 from evalkit.leaderboard.samples import Scores
-from evalkit.runs.report.text_diff import visible
-from evalkit.runs.report.words import day_text
+from evalkit.pages.view.pictures import COLUMNS, Pictures, address, sample_pictures
 from evalkit.runs.store import Run, write_bytes
-from evalkit.runs.view.pictures import COLUMNS, Pictures, address, sample_pictures
 from evalkit.stats.units import Array
+from evalkit.text import day_text, visible
 
 WORST, BEST = 12, 6
 LINKS = {"record.json": "record", "results.json": "results", "report.html": "report", ATTESTATION: "attestation"}
 
 
 def write_drill(folder: Path, boards: Sequence[Board], collected: Collected, *, copy: bool) -> None:
-    """Write data/run-*.js and data/pairs-*.js for the page in `folder`; with `copy` the pictures too, in pictures/."""
+    """Write data/run-*.js and data/pairs-*.js for the page in `folder`; with `copy` the images too, in images/."""
     on: dict[int, list[tuple[Board, Figure]]] = {entrant.number: [] for entrant in collected.entrants}
     for board in boards:
         for each in board.order.standings:
@@ -101,7 +100,7 @@ def _run(entrant: Entrant, mine: Sequence[tuple[Board, Figure]], folder: Path, c
 def _samples(
     entrant: Entrant, mine: Sequence[tuple[Board, Figure]], folder: Path, copy: bool
 ) -> dict[str, list[dict[str, Any]]]:
-    """By board: the worst and the best samples, each with its value, its prompt and its pictures where there are some."""
+    """By board: the worst and the best samples, each with its value, its prompt and its images where there are some."""
     scored = [(board, figure) for board, figure in mine if figure.scores is not None and not board.parts]
     if not scored:
         return {}
@@ -158,7 +157,7 @@ def _least(values: Array, count: int) -> list[int]:
 
 
 class _Shown:
-    """Prompt and pictures of single samples of one run."""
+    """Prompt and images of single samples of one run."""
 
     def __init__(self, entrant: Entrant, folder: Path, copy: bool, needed: Sequence[str]) -> None:
         self.entrant, self.folder, self.copy = entrant, folder, copy

@@ -18,8 +18,8 @@ from evalkit.jsonio import canonical_json
 from evalkit.leaderboard.boards import Board
 from evalkit.leaderboard.collect import Entrant
 from evalkit.leaderboard.rank import LEVEL, Standing
-from evalkit.metrics.catalog import METRICS
-from evalkit.runs.report.text_diff import visible
+from evalkit.metrics.registry import METRICS
+from evalkit.text import visible
 
 SCHEMA = "0.3.0"
 COLLECTION = "evalkit"
@@ -93,7 +93,7 @@ def _entry(entrant: Entrant, results: list[dict[str, Any]], organization: str) -
 
 def _result(board: Board, standing: Standing) -> dict[str, Any]:
     terms, figure = board.terms, standing.figure
-    info = METRICS.get(terms.metric)
+    info = METRICS.find(terms.metric)
     uncertainty: dict[str, Any] = {"num_samples": terms.n}
     if figure.low is not None and figure.high is not None:
         uncertainty["confidence_interval"] = {

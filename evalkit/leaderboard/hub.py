@@ -17,8 +17,8 @@ from evalkit.errors import EvalkitError
 from evalkit.leaderboard.boards import Board
 from evalkit.leaderboard.collect import Entrant, Figure
 from evalkit.leaderboard.every_eval_ever import safe
-from evalkit.runs.report.text_diff import visible
-from evalkit.runs.report.words import metric_label
+from evalkit.pages.labels import metric_label
+from evalkit.text import visible
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from evalkit.errors import EvalkitError
+from evalkit.jobs.job import Progress
 from evalkit.jsonio import pretty_json
 from evalkit.leaderboard.aggregate import aggregates
-from evalkit.leaderboard.boards import Apart, Board, make_boards
+from evalkit.leaderboard.boards import Apart, Board, Boards, make_boards
 from evalkit.leaderboard.collect import Entrant, collect
 from evalkit.leaderboard.document import document
 from evalkit.leaderboard.drill import write_drill
@@ -21,7 +22,6 @@ from evalkit.leaderboard.render import write_page
 from evalkit.leaderboard.reported import Reported, Scope, reported_on
 from evalkit.leaderboard.tables import csv_text, latex_text, markdown_text, rows
 from evalkit.leaderboard.words import why_apart
-from evalkit.runs.job import Progress
 from evalkit.runs.record import now
 from evalkit.runs.store import check_target, write_bytes
 
@@ -41,7 +41,7 @@ class LeaderboardOptions:
 
     `metrics`: only these. `aggregate`: metrics whose mean over data sets is wanted. `reported`: figures that papers
     state, of the `measured` models, of `all` systems, or `none`. `parts`: single scripts, scales and bits too. `copy`:
-    pictures too, so that the folder can be moved. `organization` (who evaluated): write Every Eval Ever. `benchmarks`
+    images too, so that the folder can be moved. `organization` (who evaluated): write Every Eval Ever. `benchmarks`
     (OWNER/NAME:TASK=METRIC): write the Hub's `.eval_results`. `public_key`: of the signer whose runs are marked as
     verified; a run with another signature, or one that does not hold, is refused.
     """
@@ -93,7 +93,7 @@ def make_leaderboard(
         collected = replace(collected, entrants=_verified(collected.entrants, options.public_key))
     found = make_boards(collected, metrics=options.metrics)
     entrants = collected.entrants
-    _check_boards(found.boards, found.apart, entrants, options.metrics)
+    _check_boards(found, entrants, options.metrics)
     means = [board for metric in options.aggregate for board in aggregates(found.boards, collected, metric)]
     boards = (*means, *found.boards)
     reported = tuple(tuple(reported_on(board, entrants, options.reported)) for board in boards)
@@ -133,8 +133,8 @@ def _is_ours(mark: Path) -> bool:
 
 def _verified(entrants: Sequence[Entrant], key: Path) -> tuple[Entrant, ...]:
     """The entrants, those marked that are whole and signed by `key`; raises for one whose signature does not hold."""
-    from evalkit.runs.attestation.keys import load_public_key  # the extra [sign] is needed for signatures only
-    from evalkit.runs.attestation.verify import Depth, verify_run
+    from evalkit.provenance.keys import load_public_key  # the extra [sign] is needed for signatures only
+    from evalkit.provenance.verify import Depth, verify_run
 
     depth = Depth(key=load_public_key(key), recompute=False)
     marked = []
@@ -148,10 +148,14 @@ def _verified(entrants: Sequence[Entrant], key: Path) -> tuple[Entrant, ...]:
     return tuple(marked)
 
 
-def _check_boards(
-    boards: Sequence[Board], apart: Sequence[Apart], entrants: Sequence[Entrant], metrics: Sequence[str]
-) -> None:
+def _check_boards(found: Boards, entrants: Sequence[Entrant], metrics: Sequence[str]) -> None:
     """One run alone makes a leaderboard; several of which no two can be ranked do not."""
+    boards, apart = found.boards, found.apart
+    if not boards and found.counts:
+        raise EvalkitError(
+            f"of {', '.join(found.counts)} no value is better than another, so these runs cannot be ranked by it; "
+            "see the numbers with: evalkit query"
+        )
     if not boards:
         wanted = f"of {', '.join(metrics)}" if metrics else "at all"
         raise EvalkitError(

@@ -11,18 +11,19 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-import evalkit
 from evalkit.leaderboard import words
 from evalkit.leaderboard.boards import Apart, Board
 from evalkit.leaderboard.collect import Entrant
 from evalkit.leaderboard.drill import write_script
 from evalkit.leaderboard.plot import Axis, axis_of, interval_svg
 from evalkit.leaderboard.reported import Reported
-from evalkit.runs.report.html import csp_hash, environment, house_style
-from evalkit.runs.report.summary import TASKS
-from evalkit.runs.report.words import interval_text, metric_label, metric_title, number_text
+from evalkit.pages.html import csp_hash, environment, house_style
+from evalkit.pages.labels import metric_label, metric_title
+from evalkit.pages.summary import TASKS
+from evalkit.pages.view.pictures import address
 from evalkit.runs.store import write_bytes
-from evalkit.runs.view.pictures import address
+from evalkit.text import interval_text, number_text
+from evalkit.version import __version__
 
 INLINE = 3_000_000  # bytes of boards in the page itself; further ones are loaded when they are chosen
 
@@ -80,7 +81,7 @@ def write_page(
         unmeasured=unmeasured,
         formats=formats,
         created=created[:10],
-        version=evalkit.__version__,
+        version=__version__,
         style=Markup(style),
         script=Markup(script),
         style_hash=csp_hash(style),

@@ -1,15 +1,14 @@
 """The samples behind a number: found in samples.parquet, and believed only where they give the number again.
 
-A mean is a ratio of two sums over samples, with weights of one; a corpus rate (edits over characters) has the lengths as
-weights; a PSNR of the pooled error is a function of one. All three have an influence for each sample, so that the
-errors of two systems on the same samples, or on the same prompts, are known together (stats/units.py).
+A metric declares how its number is a function of sums over samples (metrics/sums.py). Every sample has an influence on
+it, so that the errors of two systems on the same samples, or on the same prompts, are known together (stats/units.py).
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,14 +17,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evalkit.metrics.psnr import target_range
-from evalkit.metrics.text import tidy
+from evalkit.metrics.registry import METRICS
+from evalkit.metrics.sums import OWN_MEAN
 from evalkit.stats.units import Array, Units, units_of
 
 Names = npt.NDArray[np.object_]
 NEEDED = ("id", "protocol", "subset", "task", "script", "error", "prompt_id", "prompt")
-EXTRA = {"psnr": ("mse", "target_low", "target_high")}
-LENGTHS = {"cer": "chars", "wer": "words", "word_recall": "words"}
 TOLERANCE = 1e-9  # relative: results are folded from these very rows
 
 
@@ -133,33 +130,20 @@ class SampleTable:
         self, metric: str, rows: npt.NDArray[np.bool_], value: float
     ) -> Iterator[tuple[Array, Array | None, float]]:
         """(values, weights, gradient) that give `value` on these rows."""
-        mine = self._numbers(metric)
-        keep = rows & ~np.isnan(mine)
-        rate, _, reference = metric.rpartition("_")
-        lengths = self._lengths(reference, LENGTHS[rate]) if rate in LENGTHS else None
-        if lengths is not None and lengths[keep].sum() > 0:  # before the mean: a rate of 0 is both
-            sums = mine * (lengths if rate == "word_recall" else np.maximum(lengths, 1.0))
-            if _same(float(sums[keep].sum()) / float(lengths[keep].sum()), value):
-                yield sums, lengths, 1.0
-        if keep.any() and _same(float(mine[keep].mean()), value):
-            yield mine, None, 1.0
-        if metric == "psnr" and all(name in self.table.column_names for name in EXTRA["psnr"]):
-            errors = self._numbers("mse")
-            keep = rows & ~np.isnan(errors)
-            mean = float(errors[keep].mean()) if keep.any() else 0.0
-            peaks = (1.0, target_range(self._numbers("target_low")[keep], self._numbers("target_high")[keep]))
-            if mean > 0 and any(p > 0 and _same(10 * math.log10(p * p / mean), value) for p in peaks):
-                yield errors, None, -10 / math.log(10) / mean
+        declared = METRICS.find(metric)
+        ways = declared.by_sample if declared else OWN_MEAN
+        for sums in ways.ways(metric, self, rows):
+            if _same(sums.value, value):
+                yield sums.values, sums.weights, sums.gradient
 
-    def _lengths(self, reference: str, unit: str) -> Array | None:
-        name = f"text_{reference}"
+    def counted(self, name: str, unit: Callable[[str], float]) -> Array | None:
+        """`unit` of each text of a column, nan where a sample has none; None where the run has no such column."""
         if name not in self.table.column_names:
             return None
-        key = f"{name}|{unit}"
+        key = f"{name}|{unit.__qualname__}"
         if key not in self._columns:
-            texts = [None if text is None else tidy(text) for text in self.table[name].to_pylist()]
-            counted = [math.nan if t is None else float(len(t) if unit == "chars" else len(t.split())) for t in texts]
-            self._columns[key] = np.array(counted)
+            texts = self.table[name].to_pylist()
+            self._columns[key] = np.array([math.nan if text is None else unit(text) for text in texts], np.float64)
         found: Array = self._columns[key]
         return found
 
@@ -178,7 +162,10 @@ class SampleTable:
     def _missing(self, name: str) -> bool:
         return bool(self.table[name].null_count)
 
-    def _numbers(self, name: str) -> Array:
+    def numbers(self, name: str) -> Array | None:
+        """A column as numbers, nan where a sample has none; None where the run has no such column."""
+        if name not in self.table.column_names:
+            return None
         if name not in self._columns:
             column = self.table[name]
             if pa.types.is_boolean(column.type):

@@ -12,8 +12,8 @@ from evalkit.leaderboard.boards import Apart, Board
 from evalkit.leaderboard.collect import Entrant
 from evalkit.leaderboard.reported import Reported
 from evalkit.leaderboard.words import chance_text, flip_text, rank_text, rules, title, unit_word, verdict, why_apart
-from evalkit.runs.report.text_diff import visible
-from evalkit.runs.report.words import interval_text, metric_label, number_text
+from evalkit.pages.labels import metric_label
+from evalkit.text import interval_text, number_text, visible
 
 COLUMNS = (
     *("board", "task", "dataset", "metric", "protocol", "data_digest", "unit", "better", "status", "system", "model"),

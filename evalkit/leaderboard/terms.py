@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from evalkit.jsonio import canonical_json
+from evalkit.metrics.registry import METRICS
 
-SPECIAL = {"fid_infinity": "inception-v3-fid", "fid": "inception-v3-fid", "fd_efflite0_infinity": "efflite0"}
 WORDS = {  # how the terms are called when they differ
     "protocol": "protocol",
     "rules": "rules of the protocol (sha256)",
     "dataset": "data set",
     "n": "n",
     "data": "digest of the data",
-    "judges": "weights that judge",
+    "judges": "weights of evaluator networks",
     "samples": "measured samples (sha256 of their ids)",
 }
 
@@ -26,12 +26,14 @@ class Terms:
     """What was measured, on what, by which rules.
 
     `rules`: digest of the protocol's text, so that two protocols of one name are told apart. `data`: digest of the
-    reference, of the prompts, or of the pictures. `judges`: the networks behind the metric, with their digests.
+    reference, of the prompts, or of the images.
+    `dataset` is a label and compares nothing; `part` is what of the data the number speaks of, such as "/photos", or the
+    whole label where no digest tells the data. `judges`: the networks behind the metric, with their digests.
     `samples`: digest of the ids that have a value, where the samples themselves are what is shared.
     """
 
     task: str
-    dataset: str
+    dataset: str = field(compare=False)
     metric: str
     protocol: str
     n: int
@@ -39,11 +41,17 @@ class Terms:
     rules: str = ""
     judges: str = ""
     samples: str = ""
+    part: str = ""
 
     @property
     def digest(self) -> str:
         """Eight characters that name the board of these terms."""
-        return hashlib.sha256(canonical_json(vars(self))).hexdigest()[:8]
+        compared = {name: value for name, value in vars(self).items() if name != "dataset"}
+        return hashlib.sha256(canonical_json(compared)).hexdigest()[:8]
+
+    def same_data(self, other: Terms) -> bool:
+        """Whether both speak of the same part of the same data, by digest, or by name where there is none."""
+        return self.part == other.part and self.data == other.data
 
 
 def terms_of(record: Mapping[str, Any], result: Mapping[str, Any], samples: str) -> Terms:
@@ -59,6 +67,7 @@ def terms_of(record: Mapping[str, Any], result: Mapping[str, Any], samples: str)
         rules=_rules(record, str(result["protocol"])),
         judges=_judges(record, str(result["metric"]), str(result["task"])),
         samples=samples if shared else "",
+        part=_part(record, str(result["dataset"])) if digest else str(result["dataset"]),
     )
 
 
@@ -72,7 +81,7 @@ def different(a: Terms, b: Terms) -> list[tuple[str, str, str]]:
     found = [(name, word, getattr(a, name), getattr(b, name)) for name, word in WORDS.items()]
     other = [(name, word, x, y) for name, word, x, y in found if x != y]
     names = {name for name, *_ in other}
-    hidden = set()
+    hidden = {"dataset"} if a.same_data(b) else set()
     if "protocol" in names:
         hidden |= {"rules", "judges"}  # another protocol has other rules: that says it all
     if names & {"n", "dataset", "data"}:
@@ -95,6 +104,16 @@ def _data(record: Mapping[str, Any]) -> tuple[bool, str]:
     return True, str(part.get("digest") or "") if isinstance(part, dict) else ""
 
 
+def _part(record: Mapping[str, Any], label: str) -> str:
+    """The label of a result without the name of its data, which a copy may not share."""
+    for key in ("reference", "prompts", "data"):
+        said = record.get(key)
+        name = said.get("name") if isinstance(said, dict) else None
+        if isinstance(name, str) and name and (label == name or label.startswith((f"{name}/", f"{name}["))):
+            return label[len(name) :]
+    return label
+
+
 def _rules(record: Mapping[str, Any], protocol: str) -> str:
     listed = record.get("protocols")
     for each in listed if isinstance(listed, list) else ():
@@ -105,20 +124,28 @@ def _rules(record: Mapping[str, Any], protocol: str) -> str:
 
 def _judges(record: Mapping[str, Any], metric: str, task: str) -> str:
     """Names and digests of the networks that this metric needs, by the names that a record gives them."""
+    weights = _weights(record)
+    mine = [name for name in weights if _behind(name, metric, task)]
+    return ", ".join(f"{name} {str(weights[name])[:12]}" if weights[name] else name for name in sorted(mine))
+
+
+def _weights(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Digests by network: `encoders`, or `judges` as records of format 1 have them."""
     judges = record.get("judges")
-    weights = judges.get("weights") if isinstance(judges, dict) else None
-    if not isinstance(weights, dict):
-        return ""
-    mine = [name for name in weights if _behind(str(name), metric, task)]
-    return ", ".join(f"{name} {str(weights[name])[:12]}" if weights[name] else str(name) for name in sorted(mine))
+    old = judges.get("weights") if isinstance(judges, dict) else None
+    new = record.get("encoders")
+    return {str(name): digest for each in (old, new) if isinstance(each, dict) for name, digest in each.items()}
 
 
-def _behind(judge: str, metric: str, task: str) -> bool:
-    if judge in (metric, SPECIAL.get(metric)) or (metric.startswith("fd_") and _plain(judge) in _plain(metric)):
+def _behind(network: str, metric: str, task: str) -> bool:
+    """Whether `metric` depends on a network of the record; of a metric that nobody declares every network counts."""
+    declared = METRICS.find(metric)
+    if declared is None:
         return True
-    read = metric.startswith(("cer_", "wer_", "ned_", "word_recall_"))
-    return (judge.startswith("ocr") and (read or task == "text-rendering")) or judge.startswith(f"{task}:")
+    return network.startswith(f"{task}:") or any(_is(network, need) for need in declared.needs)
 
 
-def _plain(name: str) -> str:
-    return name.replace("-", "").replace("_", "")
+def _is(network: str, need: str) -> bool:
+    """Whether a record's name, such as `ocr rapidocr 3.10`, is that of the encoder `need`."""
+    name, wanted = (each.replace("-", "").replace("_", "") for each in (network, need))
+    return name == wanted or name.startswith(f"{wanted} ")

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from evalkit.leaderboard.boards import Apart, Board
 from evalkit.leaderboard.collect import Entrant
 from evalkit.leaderboard.rank import Standing
-from evalkit.runs.report.words import counted, metric_label, number_text, with_unit
+from evalkit.pages.labels import metric_label
+from evalkit.text import counted, number_text, with_unit
 
 FEW = 4  # names that a sentence lists
 

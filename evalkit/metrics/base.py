@@ -1,4 +1,4 @@
-"""What every metric gives: a value with an interval, a direction, a unit and a range."""
+"""What every metric gives: a value with an interval; and the two directions in which values are ranked."""
 
 from __future__ import annotations
 
@@ -21,16 +21,3 @@ class Estimate:
     n: int
     method: str
     level: float = 0.95
-
-
-@dataclass(frozen=True)
-class MetricInfo:
-    """What a reader must know of a metric: its name, which direction is better, its unit and its range."""
-
-    name: str
-    title: str
-    better: Better
-    unit: str
-    low: float | None
-    high: float | None
-    source: str

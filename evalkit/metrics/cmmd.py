@@ -14,12 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from evalkit.metrics.base import Estimate, MetricInfo
+from evalkit.metrics.base import Estimate
 from evalkit.metrics.kernels import GaussianKernel, Kernel
 from evalkit.metrics.rows import Array, Rows, checked_pair, row_blocks
+from evalkit.metrics.score import declare_score
 
 KERNEL, SCALE = GaussianKernel(10.0), 1000.0
-INFO = (MetricInfo("cmmd", "CLIP maximum mean discrepancy", "lower", "", 0.0, None, "arXiv:2401.09603"),)
+DECLARED = (
+    declare_score("cmmd", "CMMD", "CLIP maximum mean discrepancy", "lower", "arXiv:2401.09603", ("clip-vitl14",)),
+)
 
 
 @dataclass(frozen=True)

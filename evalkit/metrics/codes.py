@@ -1,13 +1,16 @@
-"""How much of a codebook a set of pictures uses."""
+"""How much of a codebook a set of images uses."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from evalkit.metrics.base import Estimate
+from evalkit.metrics.metric import Metric, Parts, everywhere
 
 
 def used_share(counts: npt.NDArray[Any]) -> float:
@@ -30,10 +33,45 @@ def perplexity(counts: npt.NDArray[Any]) -> float:
     return float(np.exp(-(p * np.log(p)).sum()))
 
 
-def code_use(counts: npt.NDArray[Any], pictures: int) -> dict[str, Estimate]:
-    """`codes_used` and `code_perplexity` of a whole set; both grow with the set, so no interval is stated."""
-    method = f"whole set, no interval: grows with the number of pictures ({int(counts.sum())} codes)"
-    return {
-        "codes_used": Estimate(used_share(counts), None, None, pictures, method),
-        "code_perplexity": Estimate(perplexity(counts), None, None, pictures, method),
-    }
+@dataclass(frozen=True)
+class CodeUse:
+    """A number of the code counts of a whole set; it grows with the set, so no interval is stated."""
+
+    of: Callable[[npt.NDArray[Any]], float]
+
+    def __call__(self, parts: Parts) -> Estimate | None:
+        """The estimate; None where the model has no codes that are counted."""
+        counts = parts.counts
+        if counts is None or not counts.sum():
+            return None
+        method = f"whole set, no interval: grows with the number of images ({int(counts.sum())} codes)"
+        return Estimate(self.of(counts), None, None, parts.rows.num_rows, method)
+
+
+CODES_USED = Metric(
+    name="codes_used",
+    label="Codebook use",
+    title="share of the codebook that occurs",
+    better="higher",
+    low=0.0,
+    high=1.0,
+    level="set",
+    task="codes",
+    aggregate=CodeUse(used_share),
+    under=everywhere,
+    shown=frozenset(),
+)
+CODE_PERPLEXITY = Metric(
+    name="code_perplexity",
+    label="Code perplexity",
+    title="exp of the entropy of the code frequencies",
+    unit="codes",
+    better="higher",
+    low=1.0,
+    level="set",
+    task="codes",
+    aggregate=CodeUse(perplexity),
+    under=everywhere,
+    shown=frozenset(),
+)
+DECLARED = (CODES_USED, CODE_PERPLEXITY)

@@ -9,13 +9,14 @@ Luma is 0.299 R + 0.587 G + 0.114 B on the 0..255 scale. Two views of it are tak
 - the high-pass residual, luma minus its Gaussian blur of sigma 1.5 px. `hf_correlation` is Pearson's correlation of both
   residuals: energy of the right amount in the wrong place (noise, hallucinated texture) does not help it.
 
-A picture whose detail is no more than half a grey level (rms, which 8-bit rounding of a smooth slope can make by itself)
+An image whose detail is no more than half a grey level (rms, which 8-bit rounding of a smooth slope can make by itself)
 has none that could survive: None.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +26,8 @@ import numpy.typing as npt
 import scipy.fft
 
 from evalkit.errors import EvalkitError
+from evalkit.metrics.aggregate import MeanOf
+from evalkit.metrics.metric import Direction, Metric, Pair, View, floats
 from evalkit.metrics.psnr import Image, mse, psnr, same_shape
 
 Floats = npt.NDArray[np.float32]
@@ -48,10 +51,10 @@ class DetailScores:
 
 
 def detail_scores(original: Image, reconstruction: Image) -> DetailScores:
-    """All detail scores of two uint8 [H, W, 3] pictures of one shape; all None below 32 px a side."""
+    """All detail scores of two uint8 [H, W, 3] images of one shape; all None below 32 px a side."""
     same_shape(original, reconstruction)
     if original.ndim != 3 or original.shape[2] != 3 or original.dtype != np.uint8 or reconstruction.dtype != np.uint8:
-        raise EvalkitError(f"detail scores take uint8 [H, W, 3] pictures; {original.dtype} {original.shape} was given")
+        raise EvalkitError(f"detail scores take uint8 [H, W, 3] images; {original.dtype} {original.shape} was given")
     if min(original.shape[:2]) < SMALLEST:
         return DetailScores(None, None, None, None, None)
     x, y = luma(original), luma(reconstruction)
@@ -65,7 +68,7 @@ def detail_scores(original: Image, reconstruction: Image) -> DetailScores:
 
 
 def luma(image: Image) -> Floats:
-    """float32 [H, W] on 0..255 of a uint8 [H, W, 3] picture."""
+    """float32 [H, W] on 0..255 of a uint8 [H, W, 3] image."""
     return np.asarray(cv2.cvtColor(image.astype(np.float32), cv2.COLOR_RGB2GRAY), np.float32)
 
 
@@ -147,3 +150,46 @@ def _plan(height: int, width: int) -> tuple[Floats, npt.NDArray[np.intp], float]
 def _hann(n: int) -> npt.NDArray[np.float64]:
     """Without zeros at the ends, so that every pixel counts."""
     return np.asarray(np.sin(np.pi * (np.arange(n) + 0.5) / n) ** 2)
+
+
+def detail_columns(pair: Pair) -> Mapping[str, float | None]:
+    """The detail columns of a pair."""
+    return asdict(detail_scores(pair.original, pair.reconstruction))
+
+
+def photographs_of_detail(task: str | None) -> bool:
+    """Images that the data names for fine detail, and all images of data that names none."""
+    return task in ("detail", None)
+
+
+def _declared(name: str, label: str, title: str, *, better: Direction = "higher", full: bool = False) -> Metric:
+    correlates = name.startswith("hf_correlation")
+    views: frozenset[View] = frozenset({"full"}) if full else frozenset()
+    return Metric(
+        name=name,
+        label=label,
+        title=title,
+        unit="dB" if name == "psnr_detail" else "",
+        better=better,
+        low=-1.0 if correlates else 0.0,
+        high=None if name == "psnr_detail" else 1.0,
+        source="evalkit.metrics.detail",
+        level="pair",
+        task="detail",
+        columns=floats(name),
+        compute=detail_columns,
+        aggregate=MeanOf(name),
+        images=photographs_of_detail,
+        shown=views,
+    )
+
+
+DECLARED = (
+    _declared("hf_energy", "Fine detail matched", "share of fine detail's energy that is matched"),
+    _declared(
+        "hf_added", "Fine detail added", "share of the result's fine energy that is new", better="lower", full=True
+    ),
+    _declared("hf_correlation", "Fine detail, correlation", "correlation of high-pass residuals"),
+    _declared("psnr_detail", "PSNR of detailed crops", "PSNR of the four crops with most detail"),
+    _declared("hf_correlation_detail", "Correlation in detailed crops", "hf_correlation in the same crops", full=True),
+)

@@ -1,4 +1,4 @@
-"""FID∞: the Fréchet distance that infinitely many pictures would have (Chong and Forsyth 2020, arXiv:1911.07023).
+"""FID∞: the Fréchet distance that infinitely many images would have (Chong and Forsyth 2020, arXiv:1911.07023).
 
 To first order the distance of N samples is biased by K / N, with a K that depends on the model: two models can change
 places when N grows. So the distance is taken at 15 sizes N, evenly spaced up to all samples, a straight line in 1 / N
@@ -16,6 +16,7 @@ jackknife over pairs).
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,9 @@ from scipy.special import stdtrit
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
-from evalkit.metrics.frechet import Features, Pairs, frechet_distance, paired_frechet, pairs_shape
+from evalkit.metrics.frechet import frechet_distance, paired_frechet, pairs_shape
 from evalkit.metrics.frechet_interval import frechet_estimate
+from evalkit.metrics.metric import Features, Metric, NotMeasured, Pairs, Parts, everywhere
 from evalkit.metrics.rows import Rows, Taken, moments_of
 from evalkit.metrics.transport import Gaussian
 
@@ -58,7 +60,7 @@ def fid_infinity(pairs: Pairs, *, seed: int = 0, level: float = 0.95) -> Estimat
         raise EvalkitError(f"the level of an interval lies between 0 and 1; {level} was given")
     n, d = pairs_shape(pairs)
     if not sizes_of(min(n, MOST), d):
-        return Estimate(math.nan, None, None, n, _too_few(n, d, "pictures"), level)
+        return Estimate(math.nan, None, None, n, _too_few(n, d), level)
     x, y = _held(pairs, n, seed)
     sizes = sizes_of(len(x), d)
     distances = [_distance(x, y, _rows(len(x), size, seed)) for size in sizes[:-1]]
@@ -83,7 +85,7 @@ def fid_infinity_of(images: Rows, reference: Gaussian, *, seed: int = 0, level: 
     n, d = images.shape
     sizes = sizes_of(n, d)
     if not sizes:
-        return Estimate(math.nan, None, None, n, _too_few(n, d, "images"), level)
+        return Estimate(math.nan, None, None, n, _too_few(n, d), level)
     distances = [frechet_distance(reference, moments_of(Taken(images, _rows(n, size, seed)))) for size in sizes[:-1]]
     whole = frechet_estimate(images, reference, level=level)
     value, error = intercept(1 / np.array(sizes, np.float64), np.array([*distances, whole.value]))
@@ -96,9 +98,9 @@ def fid_infinity_of(images: Rows, reference: Gaussian, *, seed: int = 0, level: 
     return Estimate(value, value - half, value + half, n, method, level)
 
 
-def _too_few(n: int, d: int, what: str) -> str:
+def _too_few(n: int, d: int) -> str:
     return (
-        f"the extrapolation is a straight line in 1/N only from {PER_DIMENSION:g} {what} a dimension on, and needs "
+        f"the extrapolation is a straight line in 1/N only from {PER_DIMENSION:g} images a dimension on, and needs "
         f"twice as many: {max(2 * math.ceil(PER_DIMENSION * d), 10 * POINTS)} for {d} features; {n} could be scored"
     )
 
@@ -139,3 +141,38 @@ def _held(pairs: Pairs, n: int, seed: int) -> tuple[Features, Features]:
         parts.append((x[chosen], y[chosen]))
         start += len(x)
     return np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
+
+
+@dataclass(frozen=True)
+class InfinityOf:
+    """The extrapolated distance of one encoder's features."""
+
+    encoder: str
+
+    def __call__(self, parts: Parts) -> Estimate:
+        """The estimate, nan with the reason where there are too few images; raises `NotMeasured` without any."""
+        if parts.rows.num_rows == 0:
+            raise NotMeasured("no image could be scored")
+        return fid_infinity(parts.features[self.encoder], seed=parts.seed)
+
+
+def _declared(name: str, label: str, title: str, encoder: str) -> Metric:
+    return Metric(
+        name=name,
+        label=label,
+        title=title,
+        better="lower",
+        source="Chong and Forsyth 2020, arXiv:1911.07023",
+        level="set",
+        task="fid-infinity",
+        needs=(encoder,),
+        aggregate=InfinityOf(encoder),
+        under=everywhere,
+        shown=frozenset(),
+    )
+
+
+DECLARED = (
+    _declared("fid_infinity", "FID∞", "FID extrapolated to infinitely many images", "inception-v3-fid"),
+    _declared("fd_efflite0_infinity", "FD∞ (EfficientNet-lite0)", "fd_efflite0 extrapolated likewise", "efflite0"),
+)

@@ -14,21 +14,19 @@ of sampling only: the distance itself is biased upwards at small n (Chong and Fo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 from scipy.special import ndtri
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
+from evalkit.metrics.metric import Features, Metric, NotMeasured, Pairs, Parts, View, everywhere
 from evalkit.metrics.moments import Array, blocks, features_to_statistics, fold
 from evalkit.metrics.transport import Gaussian, assemble, factor, roots_of, same_dimensions, transport
 
-Features = npt.NDArray[Any]
-Pairs = Callable[[], Iterable[tuple[Features, Features]]]
+HEUSEL = "Heusel et al. 2017, arXiv:1706.08500"
 
 
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:
@@ -57,7 +55,7 @@ def paired_frechet(pairs: Pairs, *, level: float = 0.95) -> Estimate:
     """
     n, d = pairs_shape(pairs)
     if n < 2:
-        return Estimate(math.nan, None, None, n, f"a Fréchet distance needs at least 2 pictures; {n} could be scored")
+        return Estimate(math.nan, None, None, n, f"a Fréchet distance needs at least 2 images; {n} could be scored")
     value, variance = _by_samples(pairs) if n < d else _by_moments(pairs)
     half = float(ndtri((1 + level) / 2)) * math.sqrt(max(variance, 0.0) / n)
     method = "infinitesimal jackknife over pairs (sampling only: the value is biased upwards at small n)"
@@ -111,3 +109,77 @@ def pairs_shape(pairs: Pairs) -> tuple[int, int]:
             raise EvalkitError(f"paired features have one shape; {x.shape} and {y.shape} were given")
         n, d = n + len(x), x.shape[1]
     return n, d
+
+
+@dataclass(frozen=True)
+class FrechetOf:
+    """The Fréchet distance between the features that one encoder gives of originals and of reconstructions."""
+
+    encoder: str
+
+    def __call__(self, parts: Parts) -> Estimate:
+        """The distance with its interval; raises `NotMeasured` below two images."""
+        if parts.rows.num_rows < 2:
+            raise NotMeasured(f"a Fréchet distance needs at least 2 images; {parts.rows.num_rows} could be scored")
+        return paired_frechet(parts.features[self.encoder])
+
+
+def declare_frechet(
+    name: str, label: str, title: str, encoder: str, source: str = HEUSEL, shown: frozenset[View] = frozenset()
+) -> Metric:
+    """A Fréchet distance of the features of `encoder`; 0 for equal sets, without an upper bound."""
+    return Metric(
+        name=name,
+        label=label,
+        title=title,
+        better="lower",
+        low=0.0,
+        source=source,
+        level="set",
+        task="distribution",
+        needs=(encoder,),
+        aggregate=FrechetOf(encoder),
+        under=everywhere,
+        family="fid",
+        shown=shown,
+    )
+
+
+_FIRST: frozenset[View] = frozenset({"headline"})
+FID = declare_frechet("fid", "FID", "Fréchet Inception distance", "inception-v3-fid", shown=_FIRST)
+FD_EFFLITE0 = declare_frechet(
+    "fd_efflite0",
+    "FD (EfficientNet-lite0)",
+    "Fréchet distance of EfficientNet-lite0 features (not an FID)",
+    "efflite0",
+    shown=_FIRST,
+)
+_OF = "Fréchet distance of"
+_STEIN = "Stein et al. 2023, arXiv:2306.04675"
+DECLARED = (
+    FID,
+    FD_EFFLITE0,
+    declare_frechet(
+        "fd_dinov2", "FD-DINOv2", f"{_OF} DINOv2 ViT-L/14 class tokens (FD-DINOv2)", "dinov2-vitl14", _STEIN
+    ),
+    declare_frechet(
+        "fd_dinov2_vitb14", "FD (DINOv2 ViT-B/14)", f"{_OF} DINOv2 ViT-B/14 class tokens", "dinov2-vitb14", _STEIN
+    ),
+    declare_frechet(
+        "fd_dinov2_vits14", "FD (DINOv2 ViT-S/14)", f"{_OF} DINOv2 ViT-S/14 class tokens", "dinov2-vits14", _STEIN
+    ),
+    declare_frechet(
+        "fd_clip",
+        "FD (CLIP ViT-L/14)",
+        f"{_OF} CLIP ViT-L/14 336 px embeddings of unit length",
+        "clip-vitl14",
+        "CMMD's embedding, arXiv:2401.09603",
+    ),
+    declare_frechet(
+        "fd_clip_vitb32",
+        "CLIP-FID",
+        f"{_OF} CLIP ViT-B/32 embeddings (CLIP-FID)",
+        "clip-vitb32",
+        "Kynkäänniemi et al. 2023, arXiv:2203.06026",
+    ),
+)

@@ -15,21 +15,66 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
-from evalkit.metrics.base import MetricInfo
+from evalkit.metrics.metric import Metric
+from evalkit.metrics.score import declare_score
 
 Array = npt.NDArray[np.float64]
 WEIGHT = 2.5  # of the original CLIPScore
 PREFIX = "A photo depicts "
 REWARD_MEAN, REWARD_DEVIATION = 0.16717362830052426, 1.0333394966054072  # of ImageReward-v1.0
-INFO = (
-    MetricInfo("clipscore", "CLIPScore, 2.5 max(cos, 0)", "higher", "", 0.0, 2.5, "arXiv:2104.08718"),
-    MetricInfo("clipscore_torchmetrics", "CLIPScore, 100 cos", "higher", "", 0.0, 100.0, "torchmetrics"),
-    MetricInfo("pickscore", "PickScore", "higher", "", None, None, "arXiv:2305.01569"),
-    MetricInfo("hpsv2", "human preference score v2.0, times 100", "higher", "", -100.0, 100.0, "arXiv:2306.09341"),
-    MetricInfo("hpsv2_1", "human preference score v2.1, times 100", "higher", "", -100.0, 100.0, "tgxs002/HPSv2"),
-    MetricInfo("image_reward", "ImageReward v1.0", "higher", "", None, None, "arXiv:2304.05977"),
-    MetricInfo("aesthetic_v2", "LAION aesthetic score v2", "higher", "", None, None, "improved-aesthetic-predictor"),
+
+
+def _declared(
+    name: str,
+    label: str,
+    title: str,
+    source: str,
+    needs: tuple[str, ...],
+    low: float | None = None,
+    high: float | None = None,
+) -> Metric:
+    return declare_score(name, label, title, "higher", source, needs, low=low, high=high, level="sample")
+
+
+_HPS = "Wu et al. 2023, arXiv:2306.09341"
+CLIPSCORE = _declared(
+    "clipscore",
+    "CLIPScore",
+    "2.5 max(cos, 0) of image and prompt, ViT-B/32",
+    "Hessel et al. 2021, arXiv:2104.08718",
+    ("clip-vitb32",),
+    0.0,
+    2.5,
 )
+CLIPSCORE_TORCHMETRICS = _declared(
+    "clipscore_torchmetrics",
+    "CLIPScore (torchmetrics)",
+    "100 cos of image and prompt, ViT-L/14",
+    "torchmetrics CLIPScore",
+    ("clip-vitl14-224",),
+    -100.0,
+    100.0,
+)
+PICKSCORE = _declared(
+    "pickscore", "PickScore", "preference of people, v1", "Kirstain et al. 2023, arXiv:2305.01569", ("pickscore-v1",)
+)
+HPSV2 = _declared("hpsv2", "HPS v2.0", "human preference score v2.0, times 100", _HPS, ("hpsv2",), -100.0, 100.0)
+HPSV2_1 = _declared("hpsv2_1", "HPS v2.1", "human preference score v2.1, times 100", _HPS, ("hpsv2-1",), -100.0, 100.0)
+IMAGE_REWARD = _declared(
+    "image_reward",
+    "ImageReward",
+    "reward of ImageReward-v1.0",
+    "Xu et al. 2023, arXiv:2304.05977",
+    ("image-reward",),
+)
+AESTHETIC = _declared(
+    "aesthetic_v2",
+    "Aesthetic score",
+    "LAION's aesthetic predictor v2",
+    "christophschuhmann/improved-aesthetic-predictor",
+    ("clip-vitl14-224", "aesthetic-v2"),
+)
+DECLARED = (CLIPSCORE, CLIPSCORE_TORCHMETRICS, PICKSCORE, HPSV2, HPSV2_1, IMAGE_REWARD, AESTHETIC)
 
 
 def cosines(images: npt.ArrayLike, texts: npt.ArrayLike) -> Array:

@@ -18,11 +18,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax, stdtrit, xlogy
 
-from evalkit.metrics.base import Estimate, MetricInfo
+from evalkit.metrics.base import Estimate
 from evalkit.metrics.rows import Array, Index, Rows, row_blocks
 from evalkit.metrics.rules import SplitRule
+from evalkit.metrics.score import declare_score
 
-INFO = (MetricInfo("is", "Inception score", "higher", "", 1.0, None, "Salimans et al. 2016, arXiv:1606.03498"),)
+DECLARED = (
+    declare_score(
+        "is", "Inception score", "Inception score", "higher", "Salimans et al. 2016, arXiv:1606.03498", low=1.0
+    ),
+)
 _SORTED = 0.3  # share of neighbours of one class, above that of a shuffled order, from which an order counts as sorted
 
 

@@ -16,13 +16,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import stdtrit
 
-from evalkit.metrics.base import Estimate, MetricInfo
+from evalkit.metrics.base import Estimate
 from evalkit.metrics.kernels import Kernel
 from evalkit.metrics.rows import Array, Index, Rows, checked_pair
 from evalkit.metrics.rules import CUBIC, SubsetRule
+from evalkit.metrics.score import declare_score
 
 _SOURCE = "Bińkowski et al. 2018, arXiv:1801.01401"
-INFO = (MetricInfo("kid", "kernel Inception distance", "lower", "", None, None, _SOURCE),)
+DECLARED = (declare_score("kid", "KID", "kernel Inception distance", "lower", _SOURCE, low=None),)
 
 
 @dataclass(frozen=True)

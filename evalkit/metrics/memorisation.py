@@ -13,12 +13,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit.metrics.balls import Flags
-from evalkit.metrics.base import Estimate, MetricInfo
+from evalkit.metrics.base import Estimate
 from evalkit.metrics.nearest import nearest
 from evalkit.metrics.rows import Array, Index, Rows, checked_pair
+from evalkit.metrics.score import declare_score
 
-INFO = (
-    MetricInfo("authenticity", "share of images that are no near copy", "higher", "", 0.0, 1.0, "arXiv:2102.08921"),
+DECLARED = (
+    declare_score(
+        "authenticity",
+        "Authenticity",
+        "share of images that are no near copy",
+        "higher",
+        "Alaa et al. 2022, arXiv:2102.08921",
+        high=1.0,
+        shown=frozenset(),
+    ),
 )
 
 

@@ -14,13 +14,16 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from evalkit.metrics.rows import Array, Index, Rows, row_blocks
 from evalkit.metrics.table import Table
+
+if TYPE_CHECKING:
+    import torch
 
 Entries = npt.NDArray[np.float32]
 TILE = 2048  # rows of one side of a product
@@ -49,7 +52,7 @@ class Coarse:
     @property
     def rounding(self) -> float:
         """Relative error of one entry of a product."""
-        return 2.0**-8 if self.table.dtype == torch.bfloat16 else 2.0**-23
+        return 2.0**-8 if self.table.dtype.itemsize == 2 else 2.0**-23
 
     @property
     def summing(self) -> float:
@@ -59,6 +62,8 @@ class Coarse:
 
 def prepare(rows: Rows, centre: Array, others: int) -> Coarse:
     """`rows` [n, d] less `centre` [d], ready for products with about `others` rows; distances do not depend on `centre`."""
+    import torch  # slow to import, and this module is read for its declarations too
+
     n, d = rows.shape
     coarse_dtype = _fast_dtype() if n * others * d > _SMALL else torch.float32
     table = Table(n, d + 2 * _PIECES, coarse_dtype)
@@ -83,6 +88,8 @@ def prepare(rows: Rows, centre: Array, others: int) -> Coarse:
 
 def product(x: Coarse, rows: slice, y: Coarse, columns: slice) -> Entries:
     """Minus half the squared distances [rows, columns] between rounded features, up to `summing` and `rounding`."""
+    import torch
+
     d = x.table.shape[1] - 2 * _PIECES
     other = y.table.read(columns)
     turned = torch.cat([other[:, :d], other[:, d + _PIECES :], other[:, d : d + _PIECES]], 1)
@@ -155,6 +162,8 @@ def exact(x: Rows, i: Index, y: Rows, j: Index) -> Array:
 @cache
 def _fast_dtype() -> torch.dtype:
     """bfloat16 where this processor multiplies it clearly faster than float32; the results are the same."""
+    import torch
+
     seconds = {}
     for dtype in (torch.float32, torch.bfloat16):
         a = torch.ones((512, 512), dtype=dtype)

@@ -16,17 +16,23 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
-from evalkit.metrics.base import Estimate, MetricInfo
-from evalkit.metrics.frechet import frechet_distance, frechet_distance_of_features
+from evalkit.metrics.base import Estimate
+from evalkit.metrics.frechet import HEUSEL, frechet_distance, frechet_distance_of_features
 from evalkit.metrics.rows import Index, Rows, Taken, checked_pair, moments_of, row_blocks
+from evalkit.metrics.score import declare_score
 
 Labels = npt.ArrayLike
-INFO = (
-    MetricInfo(
-        "fid_per_class", "mean over classes of the FID of a class", "lower", "", 0.0, None, "Heusel et al. 2017"
+DECLARED = (
+    declare_score(
+        "fid_per_class", "FID per class", "mean over classes of the FID of a class", "lower", HEUSEL, shown=frozenset()
     ),
-    MetricInfo(
-        "intra_class_diversity", "mean feature distance of two images of a class", "higher", "", 0.0, None, "definition"
+    declare_score(
+        "intra_class_diversity",
+        "Diversity in classes",
+        "mean feature distance of two images of a class",
+        "higher",
+        "definition",
+        shown=frozenset(),
     ),
 )
 

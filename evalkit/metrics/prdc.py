@@ -21,19 +21,32 @@ from scipy.special import ndtri
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.balls import contained
-from evalkit.metrics.base import Estimate, MetricInfo
+from evalkit.metrics.base import Estimate
 from evalkit.metrics.nearest import centre_of, nearest_others
 from evalkit.metrics.neighbours import prepare
 from evalkit.metrics.rows import Array, Rows, checked_pair
 from evalkit.metrics.rules import BallRule
+from evalkit.metrics.score import declare_score
 
 Quantity = Literal["precision", "recall", "density", "coverage"]
 _PRECISION, _DENSITY = "Kynkäänniemi et al. 2019, arXiv:1904.06991", "Naeem et al. 2020, arXiv:2002.09797"
-INFO = (
-    MetricInfo("precision", "share of images in the reference's manifold", "higher", "", 0.0, 1.0, _PRECISION),
-    MetricInfo("recall", "share of the reference in the images' manifold", "higher", "", 0.0, 1.0, _PRECISION),
-    MetricInfo("density", "reference balls that hold an image, over k", "higher", "", 0.0, None, _DENSITY),
-    MetricInfo("coverage", "share of reference balls that hold an image", "higher", "", 0.0, 1.0, _DENSITY),
+DECLARED = (
+    declare_score(
+        "precision", "Precision", "share of images in the reference's manifold", "higher", _PRECISION, high=1.0
+    ),
+    declare_score("recall", "Recall", "share of the reference in the images' manifold", "higher", _PRECISION, high=1.0),
+    declare_score(
+        "density", "Density", "reference balls that hold an image, over k", "higher", _DENSITY, shown=frozenset()
+    ),
+    declare_score(
+        "coverage",
+        "Coverage",
+        "share of reference balls that hold an image",
+        "higher",
+        _DENSITY,
+        high=1.0,
+        shown=frozenset(),
+    ),
 )
 
 

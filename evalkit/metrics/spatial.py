@@ -13,13 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
-from evalkit.metrics.base import MetricInfo
+from evalkit.metrics.score import declare_score
 
 CHANNELS = 7
-INFO = (
-    MetricInfo(
-        "sfid", "spatial Fréchet Inception distance", "lower", "", 0.0, None, "Nash et al. 2021, arXiv:2103.03841"
-    ),
+DECLARED = (
+    declare_score("sfid", "sFID", "spatial Fréchet Inception distance", "lower", "Nash et al. 2021, arXiv:2103.03841"),
 )
 
 

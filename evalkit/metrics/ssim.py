@@ -5,13 +5,14 @@ torchmetrics' Gaussian with reflected borders. A protocol names the one it takes
 
 With a = x + y and b = x - y, a window's means give 2 m_x m_y = (m_a² - m_b²) / 2 and m_x² + m_y² = (m_a² + m_b²) / 2,
 and its variances give 2 c_xy = (v_a - v_b) / 2 and v_x + v_y = (v_a + v_b) / 2. Four filters suffice, b vanishes for
-equal pictures (SSIM is then exactly 1), and rounding of v_a cancels in the ratio, so that float32 holds 1e-6 for 8-bit
-pictures; floating-point pictures are taken through in float64.
+equal images (SSIM is then exactly 1), and rounding of v_a cancels in the ratio, so that float32 holds 1e-6 for 8-bit
+images; floating-point images are taken through in float64.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
+from evalkit.metrics.aggregate import MeanOf
+from evalkit.metrics.base import Estimate
+from evalkit.metrics.metric import Metric, NotMeasured, Pair, Parts, everywhere, floats
 from evalkit.metrics.psnr import Image, as_unit, mse, psnr, same_shape
 
 Array = npt.NDArray[np.floating[Any]]
@@ -43,10 +47,10 @@ class ReconstructionScores:
 
 
 def ssim(x: Image, y: Image, *, data_range: float = 1.0, window: Window = "gauss11", border: Border = "crop") -> float:
-    """Mean SSIM over positions and channels of two [H, W, C] pictures (uint8, or floats on [0, 1]); in [-1, 1].
+    """Mean SSIM over positions and channels of two [H, W, C] images (uint8, or floats on [0, 1]); in [-1, 1].
 
     `gauss11`: sigma 1.5, population covariance. `uniform7`: sample covariance (scikit-image's default).
-    `border`: leave out positions whose window leaves the picture, or reflect it there (torchmetrics).
+    `border`: leave out positions whose window leaves the image, or reflect it there (torchmetrics).
     """
     same_shape(x, y)
     if window == "uniform7":  # its sample covariance needs more than float32 to agree to 1e-6
@@ -73,15 +77,15 @@ def reconstruction_scores(x: Image, y: Image) -> ReconstructionScores:
 
 
 def _comparable(x: Image, y: Image) -> tuple[Image, Image, float]:
-    """Both pictures as 8-bit values, or in float64 on [0, 1]; and what 1.0 on the [0, 1] scale is in them."""
+    """Both images as 8-bit values, or in float64 on [0, 1]; and what 1.0 on the [0, 1] scale is in them."""
     return (x, y, 255.0) if x.dtype == y.dtype == np.uint8 else (as_unit(x), as_unit(y), 1.0)
 
 
 def _means(x: Image, y: Image, data_range: float, window: Window, *, inner: bool) -> tuple[float, float]:
-    """Means of SSIM and of its contrast-structure term over positions and channels of two [H, W, C] pictures.
+    """Means of SSIM and of its contrast-structure term over positions and channels of two [H, W, C] images.
 
     Rows are taken in strips with a halo of half a window, so that all that is in hand fits the cache. `inner` leaves
-    out positions whose window leaves the picture.
+    out positions whose window leaves the image.
     """
     height, width, channels = x.shape
     margin = len(_KERNELS[window]) // 2
@@ -107,7 +111,7 @@ def _floats(x: Image) -> Array:
 
 
 def _terms(a: Array, b: Array, data_range: float, window: Window) -> tuple[Array, Array]:
-    """Luminance and contrast-structure maps [H, W, C] of SSIM from the sum and the difference of two pictures."""
+    """Luminance and contrast-structure maps [H, W, C] of SSIM from the sum and the difference of two images."""
     c1, c2 = 2 * (K1 * data_range) ** 2, 2 * (K2 * data_range) ** 2
     shift = data_range if a.dtype == np.float32 else 0.0  # centres 8-bit sums, so that their squares stay exact
     centred = a - a.dtype.type(shift) if shift else a
@@ -174,4 +178,77 @@ def _halve(x: Image) -> Array:
 
 def _check_side(x: Image, least: int) -> None:
     if x.ndim != 3 or min(x.shape[:2]) < least:
-        raise EvalkitError(f"SSIM takes [H, W, C] pictures with sides from {least}; shape {x.shape} was given")
+        raise EvalkitError(f"SSIM takes [H, W, C] images with sides from {least}; shape {x.shape} was given")
+
+
+def similarity_columns(pair: Pair) -> Mapping[str, float]:
+    """SSIM by the protocol's window, border and range, and MS-SSIM; a range of batches is left to `grouped_ssim`."""
+    rule, x, y = pair.protocol.ssim, pair.original, pair.reconstruction
+    if rule.window == "gauss11" and rule.border == "crop" and rule.data_range == "1":
+        scores = reconstruction_scores(x, y)
+        return {SSIM.name: scores.ssim, MS_SSIM.name: scores.ms_ssim}
+    found = {MS_SSIM.name: ms_ssim(x, y)}
+    if rule.data_range != "batch":
+        found[SSIM.name] = ssim(x, y, data_range=float(rule.data_range), window=rule.window, border=rule.border)
+    return found
+
+
+def grouped_ssim(pairs: Sequence[Pair]) -> list[float]:
+    """SSIM of neighbours that share one data range: largest minus smallest value of all of them, of the wider side.
+
+    A black group has range 1. Source: torchmetrics' StructuralSimilarityIndexMeasure without a stated range.
+    """
+    sides = ([getattr(pair, which) for pair in pairs] for which in ("original", "reconstruction"))
+    span = max(int(max(map(np.max, side))) - int(min(map(np.min, side))) for side in sides) / 255 or 1.0
+    rules = [pair.protocol.ssim for pair in pairs]
+    return [
+        ssim(pair.original, pair.reconstruction, data_range=span, window=rule.window, border=rule.border)
+        for pair, rule in zip(pairs, rules, strict=True)
+    ]
+
+
+def aggregate_ms_ssim(parts: Parts) -> Estimate | None:
+    """The mean; raises `NotMeasured` where every image is too small for five scales."""
+    estimate = MeanOf(MS_SSIM.name)(parts)
+    if estimate is not None and parts.rows.num_rows > 0 and math.isnan(estimate.value):
+        raise NotMeasured(
+            f"MS-SSIM has five scales and needs sides of at least {SMALLEST_MS_SSIM} px; the scored images are smaller"
+        )
+    return estimate
+
+
+SSIM = Metric(
+    name="ssim",
+    label="SSIM",
+    title="structural similarity",
+    better="higher",
+    low=-1.0,
+    high=1.0,
+    source="Wang et al. 2004, doi:10.1109/TIP.2003.819861",
+    level="pair",
+    task="reconstruction",
+    columns=floats("ssim"),
+    compute=similarity_columns,
+    aggregate=MeanOf("ssim"),
+    under=everywhere,
+    family="ssim",
+    shown=frozenset({"headline", "spread", "plane", "kept"}),
+)
+MS_SSIM = Metric(
+    name="ms_ssim",
+    label="MS-SSIM",
+    title="multi-scale structural similarity",
+    better="higher",
+    low=0.0,
+    high=1.0,
+    source="Wang et al. 2003",
+    level="pair",
+    task="reconstruction",
+    columns=floats("ms_ssim"),
+    compute=similarity_columns,
+    aggregate=aggregate_ms_ssim,
+    under=everywhere,
+    family="ssim",
+    shown=frozenset({"spread", "full"}),
+)
+DECLARED = (SSIM, MS_SSIM)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 IN_MEMORY = 2**25  # bytes of a table up to which it needs no file
 
@@ -15,6 +16,8 @@ class Table:
     """[n, width] of one type, written and read by one thread at a time; a file vanishes with the table."""
 
     def __init__(self, n: int, width: int, dtype: torch.dtype) -> None:
+        import torch  # slow to import
+
         self.shape, self.dtype = (n, width), dtype
         self._bytes = width * dtype.itemsize
         self._held: Tensor | None = None
@@ -29,6 +32,8 @@ class Table:
         if self._held is not None:
             self._held[start : start + len(rows)] = rows
         elif self._file is not None:
+            import torch
+
             self._file.seek(start * self._bytes)
             self._file.write(rows.contiguous().view(torch.uint8).numpy().data)
 
@@ -36,6 +41,8 @@ class Table:
         """The rows from `rows.start` to `rows.stop`, which both are numbers within the table."""
         if self._held is not None:
             return self._held[rows]
+        import torch
+
         out = torch.empty((rows.stop - rows.start, self.shape[1]), dtype=self.dtype)
         if self._file is not None:
             self._file.seek(rows.start * self._bytes)

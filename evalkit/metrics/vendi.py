@@ -16,11 +16,21 @@ import scipy.linalg
 from scipy.special import ndtri
 
 from evalkit.errors import EvalkitError
-from evalkit.metrics.base import Estimate, MetricInfo
+from evalkit.metrics.base import Estimate
 from evalkit.metrics.rows import Array, Rows, checked, row_blocks
+from evalkit.metrics.score import declare_score
 
-INFO = (
-    MetricInfo("vendi", "Vendi score, effective number of images", "higher", "images", 1.0, None, "arXiv:2210.02410"),
+DECLARED = (
+    declare_score(
+        "vendi",
+        "Vendi score",
+        "effective number of different images",
+        "higher",
+        "Friedman and Dieng 2022, arXiv:2210.02410",
+        unit="images",
+        low=1.0,
+        shown=frozenset(),
+    ),
 )
 
 

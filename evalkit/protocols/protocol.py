@@ -16,7 +16,7 @@ from evalkit.jsonio import canonical_json
 
 @dataclass(frozen=True)
 class InputRule:
-    """How a picture becomes the model's input: `method` of images.geometry, side length, and stated exceptions by model."""
+    """How an image becomes the model's input: `method` of images.geometry, side length, and stated exceptions by model."""
 
     method: str
     size: int | Literal["native"]
@@ -26,7 +26,7 @@ class InputRule:
 
 @dataclass(frozen=True)
 class PixelRule:
-    """How floats become 8-bit pictures before they are scored."""
+    """How floats become 8-bit images before they are scored."""
 
     original: Literal["as read", "model range, truncated"]
     reconstruction: Literal["round", "truncate 127.5x+128", "model range, truncated"]
@@ -34,7 +34,7 @@ class PixelRule:
 
 @dataclass(frozen=True)
 class ScoreRule:
-    """The size at which the two pictures are compared."""
+    """The size at which the two images are compared."""
 
     size: int | Literal["input"]
     filter: str
@@ -42,7 +42,7 @@ class ScoreRule:
 
 @dataclass(frozen=True)
 class PsnrRule:
-    """Peak of the PSNR and whether pictures or squared errors are averaged."""
+    """Peak of the PSNR and whether images or squared errors are averaged."""
 
     data_range: Literal["1", "targets"]
     aggregate: Literal["mean", "pooled"]
@@ -60,7 +60,7 @@ class SsimRule:
 
 @dataclass(frozen=True)
 class LpipsRule:
-    """Networks of LPIPS and the range of the pictures they are fed."""
+    """Networks of LPIPS and the range of the images they are fed."""
 
     nets: tuple[str, ...]
     input_range: Literal["[-1, 1]", "[0, 1]"]
@@ -78,7 +78,7 @@ class DistributionRule:
 class TextRule:
     """Side at which text is read, what WER means, and what the text is compared with.
 
-    `ocr_fit` exactly: every picture is brought to `ocr_size`; at least: smaller ones are enlarged to it.
+    `ocr_fit` exactly: every image is brought to `ocr_size`; at least: smaller ones are enlarged to it.
     """
 
     ocr_size: int

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evalkit.errors import EvalkitError
+from evalkit.runs.find import find_runs
 from evalkit.runs.query_rows import RESULTS, RUNS, as_table, read_json, result_rows, run_row
-from evalkit.runs.view.find import find_runs
 
 TABLES = ("runs", "samples", "results")
 OWN = ("run", "path", "model")  # columns of samples that evalkit adds

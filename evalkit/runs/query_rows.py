@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from evalkit.errors import EvalkitError
+from evalkit.jsonio import parse_json
 
 RUNS = pa.schema(
     [
@@ -57,7 +58,7 @@ NUMBERS = ("value", "low", "high")
 def read_json(file: Path, kind: type) -> Any:
     """The JSON in `file`, a `kind` (dict or list); raises `EvalkitError` where it is not there, not JSON or another kind."""
     try:
-        found = json.loads(file.read_bytes())
+        found = parse_json(file.read_bytes(), file.name)
     except (OSError, ValueError):
         raise EvalkitError(f"{file.name} cannot be read") from None
     if not isinstance(found, kind):
@@ -69,7 +70,7 @@ def run_row(path: Path, record: Mapping[str, Any], samples: int) -> dict[str, An
     """A run's facts; `record` is everything that record.json says, as JSON text, but for the digests of its files."""
     model, data, timings = (_inner(record, key) for key in ("model", "data", "timings"))
     protocols = record.get("protocols") or []
-    rest = {key: value for key, value in record.items() if key != "files"}  # 100 bytes a picture
+    rest = {key: value for key, value in record.items() if key != "files"}  # 100 bytes per image
     return {
         "run": path.resolve().name,
         "path": path.as_posix(),

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,11 +13,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evalkit.errors import EvalkitError
-from evalkit.jsonio import canonical_json, pretty_json
+from evalkit.jobs.shard import ShardOutput
+from evalkit.jobs.spec import different
+from evalkit.jsonio import canonical_json, parse_json, pretty_json
+from evalkit.runs.durable import WRITING, sync_file, write_bytes
+from evalkit.runs.lock import NAME as LOCK
 from evalkit.runs.record import file_digests, with_digest
+from evalkit.runs.shards import LocalParts, ShardFolder
 
 Status = Literal["ok", "unavailable"]
-RECORD, ATTESTATION = "record.json", "attestation.json"
+RECORD, ATTESTATION, PLAN, SAMPLES = "record.json", "attestation.json", "plan.json", "samples.parquet"
+FRESH = "give a fresh --out, or remove that folder"
 
 
 @dataclass(frozen=True)
@@ -43,19 +46,6 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A kept picture pair: paths are relative to the run directory."""
-
-    id: str
-    protocol: str
-    kind: str  # worst, text or kept
-    rank: int
-    original: str
-    reconstruction: str
-    scores: Mapping[str, float | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Run:
     """A sealed run, read back."""
 
@@ -66,79 +56,93 @@ class Run:
     pictures: list[dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class ShardOutput:
-    """What one shard leaves: rows in sample order, named float arrays, and named files (pictures)."""
-
-    rows: pa.Table
-    arrays: Mapping[str, np.ndarray[Any, Any]]
-    files: Mapping[str, bytes] = field(default_factory=dict)
-
-
 class RunStore:
     """Writes one run directory. Everything appears by rename, so that kill -9 at any moment loses only work in flight."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.shards = path / "shards"
+        self._done = ShardFolder(self.shards)
 
     @property
     def sealed(self) -> bool:
         """Whether the run is complete."""
-        return (self.path / "record.json").exists()
+        return (self.path / RECORD).exists()
 
     def begin(self, plan: Mapping[str, Any]) -> None:
-        """Open the directory for `plan` (whatever decides the results); another plan in it is an error."""
+        """Open the directory for `plan` (all that decides the results); another plan in it is an error."""
         wanted = canonical_json(plan)
-        plan_file = self.path / "plan.json"
-        if plan_file.exists() and plan_file.read_bytes() != wanted:
-            raise EvalkitError(
-                f"{self.path} holds another run (other model, data, protocol or options); "
-                "give a fresh --out, or remove that folder"
-            )
-        if not plan_file.exists() and self.path.exists() and any(self.path.iterdir()):
+        plan_file = self.path / PLAN
+        if plan_file.exists() and plan_file.read_bytes() != wanted and (self.sealed or self._done.any()):
+            raise EvalkitError(f"{self.path} holds another run ({_other(plan_file, plan)}); {FRESH}")
+        if not plan_file.exists() and self._strangers():
             raise EvalkitError(f"{self.path} is not empty and is not a run directory; give a fresh --out")
         if self.sealed:  # a kill between sealing and sweeping leaves the shards behind
             shutil.rmtree(self.shards, ignore_errors=True)
             return
         self.shards.mkdir(parents=True, exist_ok=True)
-        for left in self.shards.glob(".writing-*"):
-            shutil.rmtree(left, ignore_errors=True)
+        self._done.sweep()
         write_bytes(plan_file, wanted)
 
+    def unseal(self, plan: Mapping[str, Any]) -> None:
+        """Make a sealed run unfinished again under `plan`, its files left where they are; a signature no longer holds."""
+        for name in (ATTESTATION, RECORD, "report.html"):
+            (self.path / name).unlink(missing_ok=True)
+        self.shards.mkdir(exist_ok=True)
+        write_bytes(self.path / PLAN, canonical_json(plan))
+
+    def abandon(self) -> None:
+        """Remove a run of which no shard was finished, so that a mistake leaves nothing behind."""
+        if not self.sealed and not self._done.any():
+            shutil.rmtree(self.shards, ignore_errors=True)
+            (self.path / PLAN).unlink(missing_ok=True)
+
     def has(self, key: str) -> bool:
-        """Whether the shard `key` is done."""
-        return (self.shards / key).is_dir()
+        """Whether the shard `key` is done, and its bytes are those that were written."""
+        return self._done.has(key)
 
     def put(self, key: str, output: ShardOutput) -> None:
         """Store a shard's output under `key`, whole or not at all."""
-        temporary = self.shards / f".writing-{key}-{uuid.uuid4().hex[:8]}"
-        temporary.mkdir(parents=True)
-        pq.write_table(output.rows, temporary / "rows.parquet")
-        arrays: dict[str, Any] = {k: np.asarray(v) for k, v in output.arrays.items()}
-        np.savez(temporary / "arrays.npz", **arrays)
-        for name, data in output.files.items():
-            (temporary / "files").mkdir(exist_ok=True)
-            (temporary / "files" / name).write_bytes(data)
-        try:
-            temporary.rename(self.shards / key)
-        except OSError:  # another worker finished the same shard first
-            if not self.has(key):
-                raise
-            shutil.rmtree(temporary)
+        self._done.put(key, output)
+
+    def parts(self, keys: Sequence[str]) -> LocalParts:
+        """The finished shards `keys`, in this order."""
+        return self._done.parts(keys)
+
+    def place(self, keys: Sequence[str]) -> None:
+        """Move the files of finished shards to their places in the run."""
+        self._done.place(keys, self.path)
+
+    def write(
+        self, rows: Iterable[pa.Table], results: Sequence[Result], files: Mapping[str, bytes], schema: pa.Schema
+    ) -> None:
+        """samples.parquet, results.json and further files; memory holds one table at a time."""
+        temporary = self.path / f"{WRITING}samples.parquet"
+        writer: pq.ParquetWriter | None = None
+        for table in rows:
+            writer = writer or pq.ParquetWriter(temporary, table.schema)
+            writer.write_table(table)
+        if writer is None:
+            pq.write_table(schema.empty_table(), temporary)
+        else:
+            writer.close()
+        sync_file(temporary)
+        temporary.replace(self.path / SAMPLES)
+        for name, data in files.items():
+            write_bytes(self.path / name, data)
+        write_bytes(self.path / "results.json", results_json(results))
 
     def rows(self, key: str) -> pa.Table:
         """The rows of a finished shard."""
-        return pq.read_table(self.shards / key / "rows.parquet")
+        return next(self.parts([key]).tables())
 
     def arrays(self, key: str) -> dict[str, np.ndarray[Any, Any]]:
         """The arrays of a finished shard."""
-        with np.load(self.shards / key / "arrays.npz") as z:
-            return dict(z)
+        return dict(next(self.parts([key]).arrays()))
 
     def write_samples(self, keys: Sequence[str]) -> pa.Table:
         """Fold the shards' rows, in plan order, into samples.parquet; memory holds one shard at a time."""
-        final = self.path / "samples.parquet"
+        final = self.path / SAMPLES
         temporary = final.with_name(".writing-samples.parquet")
         writer: pq.ParquetWriter | None = None
         for table in (self.rows(key) for key in keys):
@@ -162,17 +166,20 @@ class RunStore:
         of the rest of itself.
         """
         listed = record.get("files", {})
-        names = [each.name for each in self.path.iterdir() if not each.name.startswith(".writing-")]
-        found = file_digests(self.path, sorted(set(names) - {RECORD, ATTESTATION, self.shards.name}), listed)
+        names = [each.name for each in self.path.iterdir() if not each.name.startswith(WRITING)]
+        found = file_digests(self.path, sorted(set(names) - {RECORD, ATTESTATION, LOCK, self.shards.name}), listed)
         write_bytes(self.path / RECORD, pretty_json(with_digest({**record, "files": found})))
         shutil.rmtree(self.shards, ignore_errors=True)
+
+    def _strangers(self) -> bool:
+        return self.path.exists() and any(each.name != LOCK for each in self.path.iterdir())
 
     def cover(self, name: str, *, renew: bool = False) -> None:
         """Add digests of what was made from the sealed run: a page, or a folder of files; a signed run stays as it is.
 
         A page that the record knows keeps its digest, unless it was just made anew (`renew`).
         """
-        record = json.loads((self.path / RECORD).read_bytes())
+        record = parse_json((self.path / RECORD).read_bytes(), str(self.path / RECORD))
         files: dict[str, str] = record.get("files", {})
         if (self.path / ATTESTATION).exists() or (name in files and not renew):
             return
@@ -195,10 +202,10 @@ def read_run(path: str | Path) -> Run:
     index = folder / "images" / "index.json"
     return Run(
         path=folder,
-        record=json.loads((folder / "record.json").read_bytes()),
-        results=json.loads((folder / "results.json").read_bytes()),
+        record=parse_json((folder / "record.json").read_bytes(), str(folder / "record.json")),
+        results=parse_json((folder / "results.json").read_bytes(), str(folder / "results.json")),
         samples=pq.read_table(folder / "samples.parquet"),
-        pictures=json.loads(index.read_bytes()) if index.exists() else [],
+        pictures=parse_json(index.read_bytes(), str(index)) if index.exists() else [],
     )
 
 
@@ -212,12 +219,13 @@ def results_json(results: Sequence[Result]) -> bytes:
     return pretty_json(rows)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file so that it appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".writing-{path.name}-{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+def _other(plan_file: Path, plan: Mapping[str, Any]) -> str:
+    """In what the plan of a folder differs from the wanted one."""
+    try:
+        names = different(parse_json(plan_file.read_bytes(), str(plan_file)), plan)
+    except (ValueError, AttributeError, RecursionError):
+        return "its plan.json cannot be read"
+    return f"other {', '.join(names[:6])}{' and more' if len(names) > 6 else ''}"
 
 
 def check_target(folder: Path, runs: Sequence[Path], what: str, is_ours: Callable[[], bool]) -> None:
@@ -230,3 +238,17 @@ def check_target(folder: Path, runs: Sequence[Path], what: str, is_ours: Callabl
         raise EvalkitError(f"{folder} is a file; give a folder as --out")
     if folder.is_dir() and any(folder.iterdir()) and not is_ours():
         raise EvalkitError(f"{folder} is not empty and holds no earlier {what}; give a fresh --out")
+
+
+__all__ = [
+    "ATTESTATION",
+    "RECORD",
+    "Result",
+    "Run",
+    "RunStore",
+    "ShardOutput",
+    "check_target",
+    "read_run",
+    "results_json",
+    "write_bytes",
+]

@@ -43,7 +43,7 @@ def mean_interval(
     """Mean of `values` [n] with its interval; nan is left out, whole `clusters` [n] are drawn where given.
 
     "mean" is t, or the studentised bootstrap where the mean is skewed (of 12 to 20,000 units); "auto" is Wilson for values
-    that are all 0 or 1, else "mean". Infinite values (PSNR of identical pictures) make the mean infinite: no interval then.
+    that are all 0 or 1, else "mean". Infinite values (PSNR of identical images) make the mean infinite: no interval then.
 
     >>> estimate = mean_interval([1, 0, 1, 1, 0, 1, 1, 1])
     >>> estimate.value, round(estimate.low, 3), round(estimate.high, 3)

@@ -34,7 +34,7 @@ RUNNERS = {
     "native": "a network of evalkit's own reads the official weights",
     "library": "a class of transformers or diffusers draws",
     "worker": "a program in an environment of its own draws, and evalkit speaks to it",
-    "scored": "evalkit takes the pictures that it made",
+    "scored": "evalkit takes the images that it made",
     "reported": "evalkit shows what it states, and runs nothing of it",
 }
 Certainty = Literal["read", "second-hand"]

@@ -4,35 +4,59 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from evalkit.metrics.codes import CODES_USED
+from evalkit.metrics.frechet import FID
+from evalkit.metrics.generation import (
+    ACCEPTANCE_RATE,
+    EVALUATIONS,
+    KV_KEYS,
+    PEAK_MEMORY,
+    SECONDS,
+    SPEED_UP,
+    STEP_COMPRESSION,
+)
+from evalkit.metrics.lpips import LPIPS
+from evalkit.metrics.metric import Metric
+from evalkit.metrics.psnr import PSNR
+from evalkit.metrics.ssim import SSIM
+from evalkit.metrics.text_rates import CER_ORIGINAL, WER_ORIGINAL
+from evalkit.metrics.watermark import AUC, DETECTED_SHARE
+
 
 @dataclass(frozen=True)
 class Measure:
-    """`here`: VERB:NAME, the verb of evalkit that takes it and its name there; empty where none does yet."""
+    """`verb` of evalkit takes it as `metric`; empty and None where none does yet."""
 
     title: str
-    here: str = ""
+    verb: str = ""
+    metric: Metric | None = None
+
+    @property
+    def here(self) -> str:
+        """VERB:NAME, empty where no verb takes it."""
+        return f"{self.verb}:{self.metric.name}" if self.metric else ""
 
 
 MEASURES: dict[str, Measure] = {
-    # distributions of pictures
-    "gfid": Measure("FID of generated pictures"),
-    "sfid": Measure("spatial FID of generated pictures"),
+    # distributions of images
+    "gfid": Measure("FID of generated images"),
+    "sfid": Measure("spatial FID of generated images"),
     "is": Measure("Inception score"),
-    "precision-recall": Measure("precision and recall of generated pictures"),
-    "coco-fid": Measure("FID against COCO pictures"),
-    "mjhq-fid": Measure("FID against the MJHQ-30K pictures"),
+    "precision-recall": Measure("precision and recall of generated images"),
+    "coco-fid": Measure("FID against COCO images"),
+    "mjhq-fid": Measure("FID against the MJHQ-30K images"),
     "prefix-fid": Measure("FID of completions against the originals"),
     "fvd": Measure("Fréchet video distance"),
     "bits-per-dim": Measure("bits for each pixel value, from the likelihood"),
     # tokenizers
-    "rfid": Measure("FID of reconstructions", "tokenizer:fid"),
+    "rfid": Measure("FID of reconstructions", "tokenizer", FID),
     "ris": Measure("Inception score of reconstructions"),
-    "psnr": Measure("PSNR of reconstructions", "tokenizer:psnr"),
-    "ssim": Measure("SSIM of reconstructions", "tokenizer:ssim"),
-    "lpips": Measure("LPIPS of reconstructions", "tokenizer:lpips_vgg"),
-    "cer": Measure("character error rate of reconstructed text", "tokenizer:cer_original"),
-    "wer": Measure("word error rate of reconstructed text", "tokenizer:wer_original"),
-    "codebook-usage": Measure("share of the codebook that occurs", "tokenizer:codes_used"),
+    PSNR.name: Measure("PSNR of reconstructions", "tokenizer", PSNR),
+    SSIM.name: Measure("SSIM of reconstructions", "tokenizer", SSIM),
+    "lpips": Measure("LPIPS of reconstructions", "tokenizer", LPIPS["vgg"]),
+    "cer": Measure("character error rate of reconstructed text", "tokenizer", CER_ORIGINAL),
+    "wer": Measure("word error rate of reconstructed text", "tokenizer", WER_ORIGINAL),
+    "codebook-usage": Measure("share of the codebook that occurs", "tokenizer", CODES_USED),
     "invalid-rate": Measure("share of generated files that cannot be decoded"),
     # prompts and judges
     "geneval": Measure("GenEval"),
@@ -43,24 +67,24 @@ MEASURES: dict[str, Measure] = {
     "vqascore": Measure("VQAScore on GenAI-Bench"),
     "longtext-ocr": Measure("LongText-Bench: share of the words that are read"),
     "oneig-text": Measure("OneIG text rendering"),
-    "clip-score": Measure("CLIP score of picture and prompt"),
+    "clip-score": Measure("CLIP score of image and prompt"),
     "clip-dir": Measure("CLIP similarity of the directions of an edit"),
-    "clip-i": Measure("CLIP similarity to reference pictures"),
-    "dino-sim": Measure("DINO similarity to reference pictures"),
+    "clip-i": Measure("CLIP similarity to reference images"),
+    "dino-sim": Measure("DINO similarity to reference images"),
     "csd-style": Measure("style similarity (CSD)"),
-    "div-lpips": Measure("diversity: LPIPS between the pictures of a prompt"),
+    "div-lpips": Measure("diversity: LPIPS between the images of a prompt"),
     "pickscore": Measure("PickScore"),
     "imagereward": Measure("ImageReward"),
     "hpsv2": Measure("HPSv2"),
     "human-preference": Measure("preference of people"),
     "arch-classifier": Measure("classifier of the decoder's kind: autoregressive or diffusion"),
-    "fake-detection": Measure("accuracy of detectors of generated pictures"),
-    # pairs with a true picture or a control map
-    "paired-psnr": Measure("PSNR against the true picture"),
-    "paired-ssim": Measure("SSIM against the true picture"),
-    "paired-lpips": Measure("LPIPS against the true picture"),
-    "paired-dists": Measure("DISTS against the true picture"),
-    "paired-l1": Measure("mean absolute difference from the true picture"),
+    "fake-detection": Measure("accuracy of detectors of generated images"),
+    # pairs with a true image or a control map
+    "paired-psnr": Measure("PSNR against the true image"),
+    "paired-ssim": Measure("SSIM against the true image"),
+    "paired-lpips": Measure("LPIPS against the true image"),
+    "paired-dists": Measure("DISTS against the true image"),
+    "paired-l1": Measure("mean absolute difference from the true image"),
     "no-reference-iqa": Measure("quality without a reference: TOPIQ, MUSIQ, MANIQA, CLIPIQA, NIQE, with quantiles"),
     "control-canny-f1": Measure("F1 of Canny edges against the control map"),
     "control-edge-ms-ssim": Measure("MS-SSIM of HED or lineart edges against the control map"),
@@ -69,22 +93,22 @@ MEASURES: dict[str, Measure] = {
     "tsed": Measure("thresholded symmetric epipolar distance of neighbouring views"),
     "pose-error": Measure("error of the driven path"),
     # cost
-    "latency": Measure("seconds a picture", "generate:seconds"),
-    "nfe": Measure("evaluations of the network a picture", "generate:evaluations"),
-    "speedup": Measure("speed beside the undisturbed model", "generate:speed_up"),
+    "latency": Measure("seconds per image", "generate", SECONDS),
+    "nfe": Measure("evaluations of the network an image", "generate", EVALUATIONS),
+    "speedup": Measure("speed beside the undisturbed model", "generate", SPEED_UP),
     "training-speedup": Measure("speed of training beside the named method"),
     "flops-ratio": Measure("operations beside the named model"),
-    "step-compression": Measure("codes for each evaluation, or accepted length", "generate:step_compression"),
-    "acceptance-rate": Measure("share of drafted codes that are kept", "generate:acceptance_rate"),
-    "peak-memory": Measure("peak memory", "generate:peak_memory_bytes"),
-    "kv-ratio": Measure("share of keys and values that are kept or saved", "generate:kv_keys"),
+    "step-compression": Measure("codes for each evaluation, or accepted length", "generate", STEP_COMPRESSION),
+    "acceptance-rate": Measure("share of drafted codes that are kept", "generate", ACCEPTANCE_RATE),
+    "peak-memory": Measure("peak memory", "generate", PEAK_MEMORY),
+    "kv-ratio": Measure("share of keys and values that are kept or saved", "generate", KV_KEYS),
     "gap-closed": Measure("share of the gap to the teacher that is closed"),
     "relative-gain": Measure("relative change beside the named model"),
     # provenance and safety
     "watermark-tpr": Measure(
-        "share of marked pictures that are found, at a fixed share of false alarms", "watermark detect:detected_share"
+        "share of marked images that are found, at a fixed share of false alarms", "watermark detect", DETECTED_SHARE
     ),
-    "watermark-auc": Measure("area under the curve of detection", "watermark robustness:auc"),
+    "watermark-auc": Measure("area under the curve of detection", "watermark robustness", AUC),
     "erasure-object": Measure("rate at which a ResNet-50 sees the erased object"),
     "erasure-style": Measure("rate at which a classifier sees the erased style"),
     "erasure-nudity": Measure("exposed parts that NudeNet finds"),
@@ -107,12 +131,12 @@ MEASURES: dict[str, Measure] = {
 }
 
 RULES = {
-    "gfid-adm": "the TensorFlow evaluator of guided-diffusion against its ImageNet batch, 50,000 pictures",
-    "gfid-torchfidelity-admstats": "torch-fidelity against the statistics adm_in256_stats.npz, 50,000 pictures",
-    "gfid-torchfidelity-valdir": "torch-fidelity against a prepared folder of the ImageNet validation pictures",
+    "gfid-adm": "the TensorFlow evaluator of guided-diffusion against its ImageNet batch, 50,000 images",
+    "gfid-torchfidelity-admstats": "torch-fidelity against the statistics adm_in256_stats.npz, 50,000 images",
+    "gfid-torchfidelity-valdir": "torch-fidelity against a prepared folder of the ImageNet validation images",
     "gfid-pytorchfid": "pytorch-fid against statistics of the training set",
     "gfid-custom-stats": "the authors' own code and statistics file",
-    "rfid-torchmetrics": "FID of torchmetrics on 8-bit pictures, reconstructions against the validation set",
-    "geneval": "GenEval's 553 prompts, four pictures each, its detector and rules",
-    "coco-karpathy": "pycocoevalcap on the 5,000 pictures of COCO's Karpathy test split",
+    "rfid-torchmetrics": "FID of torchmetrics on 8-bit images, reconstructions against the validation set",
+    "geneval": "GenEval's 553 prompts, four images each, its detector and rules",
+    "coco-karpathy": "pycocoevalcap on the 5,000 images of COCO's Karpathy test split",
 }

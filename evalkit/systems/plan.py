@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from evalkit.metrics.generation import GAINED, SECONDS
 from evalkit.systems.card import SystemCard
-from evalkit.systems.measures import MEASURES
+from evalkit.systems.measures import MEASURES, Measure
 from evalkit.tokenizers.cards import ModelCard, list_models
 
 if TYPE_CHECKING:
-    from evalkit.weights.state import State
+    from evalkit.systems.weights import State
 
 DRAWN = ("native", "library", "worker")  # runners whose seconds are the model's own
-GAINED = ("speed_up", "step_compression", "acceptance_rate", "peak_memory_bytes", "kv_keys")  # by --accelerate
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Needed:
 
 def taken(card: SystemCard) -> dict[str, str]:
     """The card's measures that evalkit takes of this system today, each with VERB:NAME."""
-    return {name: here for name in card.measures if (here := MEASURES[name].here) and _applies(card, here)}
+    return {name: here for name in card.measures if (here := MEASURES[name].here) and _applies(card, MEASURES[name])}
 
 
 def not_taken(card: SystemCard) -> tuple[str, ...]:
@@ -37,20 +37,20 @@ def not_taken(card: SystemCard) -> tuple[str, ...]:
     return tuple(name for name in card.measures if name not in taken(card))
 
 
-def _applies(card: SystemCard, here: str) -> bool:
+def _applies(card: SystemCard, measure: Measure) -> bool:
     """Reconstructions need a tokenizer, seconds a model that draws here, counted evaluations a network of evalkit's.
 
     What an acceleration gains, and what a detector finds, are taken by a step of the plan or not at all.
     """
-    verb, _, name = here.partition(":")
+    verb, metric = measure.verb, measure.metric
     if verb == "tokenizer":
         both_ways = {each for model in list_models("tokenizer") if not model.encode_only for each in _names(model)}
         return any(each in both_ways for each in card.tokenizers)
-    if name in GAINED:
+    if metric in GAINED:
         return card.runner == "native" and any(" --accelerate " in step.command for step in card.steps)
     if verb.startswith("watermark "):
         return any(step.command.startswith(f"evalkit {verb} ") for step in card.steps)
-    return card.runner in DRAWN if name == "seconds" else card.runner == "native" and bool(card.generators)
+    return card.runner in DRAWN if metric is SECONDS else card.runner == "native" and bool(card.generators)
 
 
 def _names(model: ModelCard) -> tuple[str, ...]:
@@ -59,8 +59,8 @@ def _names(model: ModelCard) -> tuple[str, ...]:
 
 def needed_weights(names: Sequence[str]) -> list[Needed]:
     """The manifest's files of these models and of the tokenizers that decode for them; nothing is fetched."""
+    from evalkit.systems.weights import weight_states
     from evalkit.weights.find import weights_manifest  # these two bring torch, which a list or a card does not need
-    from evalkit.weights.state import weight_states
 
     cards = {each: card for card in list_models() for each in _names(card)}
     chosen = [cards[name] for name in names if name in cards]

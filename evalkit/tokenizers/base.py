@@ -1,4 +1,4 @@
-"""The contract of every visual tokenizer: pictures on [0, 1] in, codes, pictures on [0, 1] out."""
+"""The contract of every visual tokenizer: images on [0, 1] in, codes, images on [0, 1] out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OPEN_CODEBOOKS = "type llamagen-vq16, var, taming-f16-16384, janus or world-vq, 
 
 @dataclass(frozen=True)
 class Codes:
-    """What a tokenizer makes of a batch of pictures; exactly one of `indices`, `bits`, `latent` is given.
+    """What a tokenizer makes of a batch of images; exactly one of `indices`, `bits`, `latent` is given.
 
     `indices`: int64 [B, N] in the model's own order; codecs with a variable number of codes pad with -1.
     `bits`: int8 [B, N, bits] of 0 and 1, where an index does not fit.
@@ -71,27 +71,28 @@ class Tokenizer(ABC):
     fixed_size: bool = False  # only native_size works (learned positions)
     deterministic: bool = True  # decode(codes) is a function of the codes alone
     weights_sha256: str | None = None
+    weights_source: str | None = None  # where its weights were found
 
     @abstractmethod
     def encode(self, images: Tensor) -> Codes:
-        """Codes of float32 [B, 3, H, W] pictures in [0, 1]."""
+        """Codes of float32 [B, 3, H, W] images in [0, 1]."""
 
     @abstractmethod
     def decode(self, codes: Codes, *, seed: int = 0, noise: Tensor | None = None) -> Tensor:
-        """Pictures [B, 3, H, W] on the [0, 1] scale, not clamped; `seed` and `noise` matter to stochastic decoders only.
+        """Images [B, 3, H, W] on the [0, 1] scale, not clamped; `seed` and `noise` matter to stochastic decoders only.
 
-        Picture b of a batch is decoded with seed `seed` whatever its place in the batch; `noise` is the initial
+        Image b of a batch is decoded with seed `seed` whatever its place in the batch; `noise` is the initial
         state as the official sampler draws it.
         """
 
     @abstractmethod
     def tokens_per_image(self, height: int, width: int) -> int | None:
-        """Number of codes of a height x width picture; None where it depends on the picture (codecs)."""
+        """Number of codes of a height x width image; None where it depends on the image (codecs)."""
 
     def encode_among(
         self, images: Tensor, allowed: Tensor, *, most_cost: float = math.inf, fraction: float = 1.0
     ) -> Codes:
-        """Codes of pictures [B, 3, H, W] in [0, 1] that avoid the codes where `allowed` is False.
+        """Codes of images [B, 3, H, W] in [0, 1] that avoid the codes where `allowed` is False.
 
         `allowed`: bool [V], [B, V], or [B, N, V] where each place has codes of its own (models of one scale only).
 
@@ -102,7 +103,7 @@ class Tokenizer(ABC):
         raise EvalkitError(f"{self.name} searches no codebook, so its codes cannot be restricted; {OPEN_CODEBOOKS}")
 
     def features(self, images: Tensor) -> Tensor:
-        """What codes are made from, float32 [B, n], as a differentiable function of pictures [B, 3, H, W] in [0, 1].
+        """What codes are made from, float32 [B, n], as a differentiable function of images [B, 3, H, W] in [0, 1].
 
         Raises `EvalkitError` for tokenizers without gradients (codecs, compiled networks).
         """
@@ -129,7 +130,7 @@ class Tokenizer(ABC):
         return None if not self.vocab_size else float(torch.log2(torch.tensor(float(self.vocab_size))))
 
     def image_bits(self, codes: Codes) -> list[float | None]:
-        """Bits spent on each picture of the batch (None where the codes are continuous)."""
+        """Bits spent on each image of the batch (None where the codes are continuous)."""
         if codes.bits is not None:
             return [float(codes.bits[0].numel())] * len(codes)
         rate = self.bits_per_code()
@@ -138,10 +139,10 @@ class Tokenizer(ABC):
         return [float((row >= 0).sum()) * rate for row in codes.indices]
 
     def check_size(self, height: int, width: int) -> None:
-        """Raise unless the tokenizer takes height x width pictures."""
+        """Raise unless the tokenizer takes height x width images."""
         if self.fixed_size and (height, width) != (self.native_size, self.native_size):
             raise EvalkitError(
-                f"{self.name} takes {self.native_size}x{self.native_size} pictures only (learned positions); "
+                f"{self.name} takes {self.native_size}x{self.native_size} images only (learned positions); "
                 f"{height}x{width} given. Leave out --size, or resize first"
             )
         if height % self.multiple or width % self.multiple:
@@ -159,6 +160,7 @@ class NetworkTokenizer(Tokenizer):
     wrapping: ClassVar[tuple[str, ...]] = ()  # top-level keys an official loader tries, in its order
     prefixes: ClassVar[tuple[str, ...]] = ()  # stripped from every key that has them
     unused: ClassVar[tuple[str, ...]] = ()  # regular expressions of checkpoint keys that inference does not need
+    from_folder: ClassVar[bool] = False  # a library or a program builds it, from the folder of its weights only
 
     def __init__(self, name: str, config: Any, network: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
         self.name = name
@@ -200,23 +202,23 @@ class NetworkTokenizer(Tokenizer):
 
     @abstractmethod
     def _encode(self, x: Tensor) -> Codes:
-        """Codes of pictures in the network's own value range."""
+        """Codes of images in the network's own value range."""
 
     @abstractmethod
     def _decode(self, codes: Codes, seed: int, noise: Tensor | None) -> Tensor:
-        """Pictures in the network's own value range."""
+        """Images in the network's own value range."""
 
     @torch.inference_mode()
     def encode(self, images: Tensor) -> Codes:
-        """Codes of float32 [B, 3, H, W] pictures in [0, 1]."""
+        """Codes of float32 [B, 3, H, W] images in [0, 1]."""
         x = self._scaled(images)
         with self._exact():
             return self._encode(x)
 
     def _scaled(self, images: Tensor) -> Tensor:
-        """Pictures on the device in the network's own value range; raises for shapes and sizes it does not take."""
+        """Images on the device in the network's own value range; raises for shapes and sizes it does not take."""
         if images.ndim != 4 or images.shape[1] != 3:
-            raise EvalkitError(f"encode takes [B, 3, H, W] pictures; a tensor of shape {tuple(images.shape)} was given")
+            raise EvalkitError(f"encode takes [B, 3, H, W] images; a tensor of shape {tuple(images.shape)} was given")
         self.check_size(int(images.shape[2]), int(images.shape[3]))
         low, high = self.value_range
         return images.to(self.device, torch.float32, memory_format=torch.channels_last) * (high - low) + low
@@ -256,7 +258,7 @@ class NetworkTokenizer(Tokenizer):
 
     @torch.inference_mode()
     def decode(self, codes: Codes, *, seed: int = 0, noise: Tensor | None = None) -> Tensor:
-        """Pictures [B, 3, H, W] on the [0, 1] scale, not clamped unless the official decode clamps inside."""
+        """Images [B, 3, H, W] on the [0, 1] scale, not clamped unless the official decode clamps inside."""
         low, high = self.value_range
         with self._autocast():
             y = self._decode(codes, seed, noise).float()

@@ -16,7 +16,7 @@ from evalkit.tokenizers.registry import register
 
 @dataclass(frozen=True)
 class BsqVitConfig:
-    """`bits` of a code, one code for each patch of a `size` picture; the rest are sizes of the transformers."""
+    """`bits` of a code, one code for each patch of a `size` image; the rest are sizes of the transformers."""
 
     bits: int
     size: int = 256
@@ -64,7 +64,7 @@ class Trunk(nn.Module):
 
 
 class Encoder(Trunk):
-    """Pictures [B, 3, H, W] to features [B, N, W] of their patches."""
+    """Images [B, 3, H, W] to features [B, N, W] of their patches."""
 
     def __init__(self, config: BsqVitConfig) -> None:
         super().__init__(config)
@@ -78,7 +78,7 @@ class Encoder(Trunk):
 
 
 class Decoder(Trunk):
-    """Features [B, N, W] to pictures [B, 3, H, W], not clamped."""
+    """Features [B, N, W] to images [B, 3, H, W], not clamped."""
 
     def __init__(self, config: BsqVitConfig) -> None:
         super().__init__(config)
@@ -110,7 +110,7 @@ class BsqVitNetwork(nn.Module):
 class BsqVit(NetworkTokenizer):
     """BSQ-ViT at 256 px; an index is the number that the bits spell, channel 0 its highest digit.
 
-    Bits [B, N, bits] decode as well as indices do. The official training script clamps pictures after decoding, to
+    Bits [B, N, bits] decode as well as indices do. The official training script clamps images after decoding, to
     [-1, 1]; as everywhere, `decode` leaves that to the caller.
     """
 

@@ -41,7 +41,7 @@ class ModelCard:
     weights: str | None = None
     parameters_m: float | None = None  # millions
     native_size: int = 256
-    any_size: bool = True  # in multiples of its stride; others see large pictures in tiles of their own size
+    any_size: bool = True  # in multiples of its stride; others see large images in tiles of their own size
     tokens: int | None = None  # at 256 x 256, or at native_size where that is fixed
     codebook: str = ""
     value_range: str = "[-1, 1]"

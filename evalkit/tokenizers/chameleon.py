@@ -9,7 +9,7 @@ from evalkit.tokenizers.taming import Taming, VqganConfig
 
 @register("chameleon", weights="chameleon-vqgan", config=VqganConfig(TamingConfig(), codes=8192), aliases=("anole",))
 class Chameleon(Taming):
-    """VQGAN with stride 16 and attention in the middle only; made for 512 x 512 pictures, takes multiples of 16."""
+    """VQGAN with stride 16 and attention in the middle only; made for 512 x 512 images, takes multiples of 16."""
 
     def setup(self) -> None:
         """The image tokenizer of the official code works at 512 pixels."""

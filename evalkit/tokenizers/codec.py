@@ -34,7 +34,7 @@ class CodecConfig:
 class Codec(Tokenizer):
     """The bytes of a compressed file as codes (vocabulary 256), padded with -1 to the longest of the batch.
 
-    `jpeg-lm` leaves the tables out of the codes, since they are the same for every picture.
+    `jpeg-lm` leaves the tables out of the codes, since they are the same for every image.
     """
 
     vocab_size = 256
@@ -45,10 +45,10 @@ class Codec(Tokenizer):
             self.multiple = 16
 
     def tokens_per_image(self, height: int, width: int) -> None:
-        """A codec's number of codes depends on the picture."""
+        """A codec's number of codes depends on the image."""
 
     def encode(self, images: Tensor) -> Codes:
-        """Codes int64 [B, longest] of pictures [B, 3, H, W] in [0, 1], rounded to 8 bits first."""
+        """Codes int64 [B, longest] of images [B, 3, H, W] in [0, 1], rounded to 8 bits first."""
         self.check_size(int(images.shape[2]), int(images.shape[3]))
         grey = images.float().clamp(0, 1).mul(255).add(0.5).floor().to(torch.uint8)
         streams = [self._compress(each) for each in grey.permute(0, 2, 3, 1).cpu().numpy()]
@@ -58,18 +58,16 @@ class Codec(Tokenizer):
         return Codes(indices=indices)
 
     def decode(self, codes: Codes, *, seed: int = 0, noise: Tensor | None = None) -> Tensor:
-        """Pictures [B, 3, H, W]; bytes that are no picture raise `EvalkitError` with the row's number."""
+        """Images [B, 3, H, W]; bytes that are no image raise `EvalkitError` with the row's number."""
         pictures = []
         for number, row in enumerate(codes.values.cpu().numpy()):
             values = row[row != PADDING]
             try:
                 pictures.append(self._decompress(bytes(values.tolist())))  # a code outside 0..255 is a ValueError
             except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-                raise EvalkitError(
-                    f"the codes of picture {number} are no {self.config.format} picture ({error})"
-                ) from None
+                raise EvalkitError(f"the codes of image {number} are no {self.config.format} image ({error})") from None
         if len({each.shape for each in pictures}) > 1:
-            raise EvalkitError("the pictures of this batch differ in size; decode them one by one")
+            raise EvalkitError("the images of this batch differ in size; decode them one by one")
         batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
         return batch.float() / 255
 
@@ -97,7 +95,7 @@ def _save_canonical(picture: Image.Image, buffer: io.BytesIO, quality: int, *, s
 
 @functools.cache
 def jpeg_tables(quality: int) -> bytes:
-    """The tables-only file of JPEG-LM's settings, the same for every picture."""
+    """The tables-only file of JPEG-LM's settings, the same for every image."""
     buffer = io.BytesIO()
     _save_canonical(Image.new("RGB", (256, 256)), buffer, quality, streamtype=1)
     return buffer.getvalue()

@@ -41,6 +41,8 @@ class Cosmos(NetworkTokenizer):
     import or unpickle, but unlike a weight file it does decide what is computed.
     """
 
+    from_folder = True
+
     config: CosmosConfig
     network: Programs
 

@@ -38,7 +38,7 @@ class DarConfig:
     time_shift: float = 2.0
 
     def times(self) -> Tensor:
-        """Float32 [steps + 1] from 0 (noise) to 1 (picture)."""
+        """Float32 [steps + 1] from 0 (noise) to 1 (image)."""
         t = torch.tensor([i / self.steps for i in range(self.steps)] + [1.0])
         return t / (t + self.time_shift * (1 - t))
 
@@ -70,7 +70,7 @@ class DarNetwork(nn.Module):
         self.config = config
 
     def prequant(self, x: Tensor) -> Tensor:
-        """Features [B, code_dim, 1, tokens] before the nearest-code search, of pictures [B, 3, H, W]."""
+        """Features [B, code_dim, 1, tokens] before the nearest-code search, of images [B, 3, H, W]."""
         count = self.config.tokens
         patches = self.patchify(x)
         turn = self.config.size.turn(int(patches.shape[2]), int(patches.shape[3]), x.device)
@@ -98,7 +98,7 @@ class DarNetwork(nn.Module):
 
 @register("d-ar", weights="D-AR-tokenizer_v1.pt", config=DarConfig(), aliases=("d-ar-v1",))
 class Dar(NetworkTokenizer):
-    """D-AR's tokenizer at 256 px; the decoder starts from noise that `seed` draws, alike for every picture."""
+    """D-AR's tokenizer at 256 px; the decoder starts from noise that `seed` draws, alike for every image."""
 
     wrapping: ClassVar[tuple[str, ...]] = ("ema", "model")
     unused: ClassVar[tuple[str, ...]] = (r"^quantize\.codebook_used$", r"^diff_decoder\.net\.repa_out\.")
@@ -119,11 +119,11 @@ class Dar(NetworkTokenizer):
         self.multiple = self.config.patch
 
     def tokens_per_image(self, height: int, width: int) -> int:
-        """The same number for every picture."""
+        """The same number for every image."""
         return self.config.tokens
 
     def prequant(self, images: Tensor) -> Tensor:
-        """Features float32 [B, tokens, code_dim] before the code search, of pictures [B, 3, H, W] in [0, 1]."""
+        """Features float32 [B, tokens, code_dim] before the code search, of images [B, 3, H, W] in [0, 1]."""
         self.check_size(int(images.shape[2]), int(images.shape[3]))
         with torch.inference_mode(), self._exact():
             z = self.network.prequant(images.to(self.device, torch.float32) * 2 - 1)

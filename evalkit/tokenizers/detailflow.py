@@ -31,7 +31,7 @@ class DetailFlowNetwork(nn.Module):
 @register("detailflow-32", weights="detailflow-32", config=DetailFlowConfig(tokens=256))
 @register("detailflow-16", weights="detailflow-16", config=DetailFlowConfig(tokens=128))
 class DetailFlow(NetworkTokenizer):
-    """DetailFlow at 256 x 256. The first t codes alone decode to a coarser picture."""
+    """DetailFlow at 256 x 256. The first t codes alone decode to a coarser image."""
 
     wrapping: ClassVar[tuple[str, ...]] = ("model",)
     unused: ClassVar[tuple[str, ...]] = (
@@ -54,7 +54,7 @@ class DetailFlow(NetworkTokenizer):
         self.fixed_size = True
 
     def tokens_per_image(self, height: int, width: int) -> int:
-        """The same for every picture."""
+        """The same for every image."""
         return self.config.tokens
 
     def resolution(self, tokens: int) -> int:
@@ -66,7 +66,7 @@ class DetailFlow(NetworkTokenizer):
 
     @torch.inference_mode()
     def decode_prefix(self, codes: Codes, tokens: int, *, side: int | None = None) -> Tensor:
-        """Pictures [B, 3, side, side] on the [0, 1] scale from the first `tokens` codes only, not clamped.
+        """Images [B, 3, side, side] on the [0, 1] scale from the first `tokens` codes only, not clamped.
 
         `side`: a multiple of the patch; by default the smallest one that holds `resolution(tokens)`, as the official
         sampling script decodes. Raises `EvalkitError` for a number of tokens or a side that the model does not have.
@@ -87,7 +87,7 @@ class DetailFlow(NetworkTokenizer):
 
     def _check_tokens(self, tokens: int) -> None:
         if not 1 <= tokens <= self.config.tokens:
-            raise EvalkitError(f"{self.name} decodes 1 to {self.config.tokens} tokens a picture; {tokens} given")
+            raise EvalkitError(f"{self.name} decodes 1 to {self.config.tokens} tokens per image; {tokens} given")
 
     def _pixels(self, indices: Tensor, side: int) -> Tensor:
         self._check_tokens(indices.shape[1])

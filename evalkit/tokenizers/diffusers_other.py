@@ -56,7 +56,7 @@ class DcAe(LatentAutoencoder):
 class Rae(LatentAutoencoder):
     """Frozen DINOv2 features and a ViT decoder (arXiv:2510.11690); latents are the normalised features [B, C, h, w].
 
-    The network resizes pictures to its encoder's size itself; its decoder makes pictures of one size.
+    The network resizes images to its encoder's size itself; its decoder makes images of one size.
     """
 
     library_class: ClassVar[str] = "AutoencoderRAE"
@@ -65,7 +65,7 @@ class Rae(LatentAutoencoder):
     fixed_size = True
 
     def setup(self) -> None:
-        """The picture size follows from the number of patches and their size."""
+        """The image size follows from the number of patches and their size."""
         self.native_size, self.multiple = int(self.network.decoder_image_size), int(self.network.decoder_patch_size)
 
 

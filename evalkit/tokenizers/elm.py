@@ -162,7 +162,7 @@ class ElmBAE(NetworkTokenizer):
 
     @torch.inference_mode()
     def encode_sampled(self, images: Tensor, *, seed: int = 0) -> Codes:
-        """Codes with Bernoulli bits, as the official encode draws them; each picture by itself from `seed`.
+        """Codes with Bernoulli bits, as the official encode draws them; each image by itself from `seed`.
 
         `images`: float32 [B, 3, H, W] in [0, 1].
         """

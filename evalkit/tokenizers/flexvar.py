@@ -31,7 +31,7 @@ class FlexVar(LlamaGen):
         return sum(h * w for h, w in self.grids(height // self.multiple, width // self.multiple))
 
     def grids(self, height: int, width: int) -> list[tuple[int, int]]:
-        """(rows, columns) of each scale of a picture of height x width blocks; 16 x 16 gives the official schedule."""
+        """(rows, columns) of each scale of an image of height x width blocks; 16 x 16 gives the official schedule."""
         return [(max(1, round(s * height / SCALES[-1])), max(1, round(s * width / SCALES[-1]))) for s in SCALES]
 
     def _encode(self, x: Tensor) -> Codes:

@@ -17,7 +17,7 @@ from evalkit.tokenizers.registry import register
 
 @dataclass(frozen=True)
 class FlowSampler:
-    """The official way from noise to a picture (flowmo/configs/base.yaml, eval.sampling).
+    """The official way from noise to an image (flowmo/configs/base.yaml, eval.sampling).
 
     Step i of `steps` starts at t = (1 - i/steps) ** `power`; guidance of strength `guidance` acts where t/(1 - t), the
     noise level as EDM counts it, lies in `interval`.
@@ -57,7 +57,7 @@ class FlowMoConfig:
 
 
 class FlowMoNetwork(nn.Module):
-    """The encoder of pictures, and the decoder, which gives velocities and whose code has one channel more, of ones."""
+    """The encoder of images, and the decoder, which gives velocities and whose code has one channel more, of ones."""
 
     def __init__(self, config: FlowMoConfig) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class FlowMoNetwork(nn.Module):
 @register("flowmo-hi", weights="flowmo-hi", config=FlowMoConfig(code_dim=56, bits=14))
 @register("flowmo-lo", weights="flowmo-lo", config=FlowMoConfig(code_dim=18, bits=9))
 class FlowMo(NetworkTokenizer):
-    """FlowMo at 256 px; the decoder starts from noise that `seed` draws, alike for every picture of a batch.
+    """FlowMo at 256 px; the decoder starts from noise that `seed` draws, alike for every image of a batch.
 
     Bits, where they are given instead of indices, are [B, slots, code_dim] in the channel order of the code.
     """
@@ -91,7 +91,7 @@ class FlowMo(NetworkTokenizer):
         self.multiple = self.config.patch
 
     def tokens_per_image(self, height: int, width: int) -> int:
-        """The same number for every picture."""
+        """The same number for every image."""
         return self.config.slots * self.config.code_dim // self.config.bits
 
     def prequant(self, images: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ class FlowMo(NetworkTokenizer):
                 f"{self.name} decodes indices [B, {self.tokens_per_image(0, 0)}] or bits [B, {slots}, {dim}]; "
                 f"codes of shape {tuple(given.shape)} given"
             )
-        if codes.indices is not None:  # bit d of index n*k + j of a picture is channel d*k + j of slot n
+        if codes.indices is not None:  # bit d of index n*k + j of an image is channel d*k + j of slot n
             given = (given[:, :, None] >> torch.arange(bits, device=self.device)) & 1
             given = given.reshape(-1, slots, dim // bits, bits).transpose(2, 3).reshape(-1, slots, dim)
         return torch.cat((given.float() * 2 - 1, given.new_ones(*given.shape[:2], 1).float()), dim=-1)

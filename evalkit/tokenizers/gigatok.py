@@ -84,7 +84,7 @@ class StyledDecoder(nn.Module):
         self.conv_out = nn.Conv2d(widths[-1], 3, 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Pictures in the network's own range, not clamped."""
+        """Images in the network's own range, not clamped."""
         x = self.conv_in(z)
         for block in self.mid:
             x = block(x)
@@ -117,7 +117,7 @@ class GigaTokVQ(nn.Module):
 @register("gigatok-sb", weights="VQ_SB256_e200.pt", config=GigaTokConfig(SMALL, BASE))
 @register("gigatok-ss", weights="VQ_SS256_e100.pt", config=GigaTokConfig(SMALL, SMALL))
 class GigaTok(NetworkTokenizer):
-    """GigaTok: 256 codes in a learned order for a 256 x 256 picture."""
+    """GigaTok: 256 codes in a learned order for a 256 x 256 image."""
 
     wrapping: ClassVar[tuple[str, ...]] = ("ema", "model", "state_dict")
     unused: ClassVar[tuple[str, ...]] = (r"^s1to2decoder\.distill_mlp\.", r"^quantize\.codebook_used$")
@@ -136,7 +136,7 @@ class GigaTok(NetworkTokenizer):
         self.fixed_size = True
 
     def tokens_per_image(self, height: int, width: int) -> int:
-        """The same number for every picture."""
+        """The same number for every image."""
         return self.config.tokens
 
     def _encode(self, x: Tensor) -> Codes:

@@ -41,13 +41,13 @@ class HitaVQ(nn.Module):
         self.post_slots_quant = nn.Linear(config.slot_dim, config.width)
 
     def indices(self, x: Tensor, features: Tensor) -> Tensor:
-        """Codes [B, S + h*w], slots first, of pictures and of the backbone's features of the same pictures."""
+        """Codes [B, S + h*w], slots first, of images and of the backbone's features of the same images."""
         z, slots = self.encode_transformer(self.encoder(x), features)
         slot_map = self.pre_slots_quant(slots).transpose(1, 2).unsqueeze(2)
         return torch.cat([self.slot_quantize.indices(slot_map), self.quantize.indices(self.quant_conv(z))], dim=1)
 
     def picture(self, slots: Tensor, patches: Tensor, grid: tuple[int, int]) -> Tensor:
-        """Pictures of slot codes [B, S] and patch codes [B, h*w]."""
+        """Images of slot codes [B, S] and patch codes [B, h*w]."""
         slot_vectors = self.slot_quantize.lookup(slots, (1, slots.shape[1])).flatten(2).transpose(1, 2)
         z = self.post_quant_conv(self.quantize.lookup(patches, grid))
         out: Tensor = self.decoder(self.decode_transformer(z, self.post_slots_quant(slot_vectors)))
@@ -57,10 +57,10 @@ class HitaVQ(nn.Module):
 @register("hita-u", weights="hita-ultra.pt", config=HitaConfig())
 @register("hita-v", weights="hita-tok.pt", config=HitaConfig())
 class Hita(NetworkTokenizer):
-    """Hita: 128 slot codes, then one code for each 16 x 16 block; made for 336 x 336 pictures.
+    """Hita: 128 slot codes, then one code for each 16 x 16 block; made for 336 x 336 images.
 
     Decoding needs the tokenizer's file alone. Encoding also needs the DINOv2 backbone, which is looked for at the
-    first picture, or given to `load_backbone`.
+    first image, or given to `load_backbone`.
     """
 
     wrapping: ClassVar[tuple[str, ...]] = ("ema", "model", "state_dict")

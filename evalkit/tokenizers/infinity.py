@@ -43,7 +43,7 @@ SCHEDULES = _schedules()
 
 
 def finest(grid: Grid) -> Grid:
-    """Rows and columns of the largest map in the table that has pictures of the ratio of `grid`, a last map itself."""
+    """Rows and columns of the largest map in the table that has images of the ratio of `grid`, a last map itself."""
     maps = next(maps for maps in RATIOS for length in LENGTHS if maps[length - 1] in (grid, grid[::-1]))
     return maps[-1] if grid in maps else (maps[-1][1], maps[-1][0])
 
@@ -90,7 +90,7 @@ def _doubled(scales: tuple[Grid, ...]) -> tuple[Grid, ...]:
 class Infinity(NetworkTokenizer):
     """Bits int8 [B, N, d]: the scales one after the other, raster order in each, channel k in column k.
 
-    Pictures have one of the sizes that the official schedule lists (256, 512, 768 and 1024 px squares, and sides in 7
+    Images have one of the sizes that the official schedule lists (256, 512, 768 and 1024 px squares, and sides in 7
     other ratios of about the same areas).
     """
 
@@ -125,11 +125,11 @@ class Infinity(NetworkTokenizer):
         return float(self.config.bits)
 
     def check_size(self, height: int, width: int) -> None:
-        """Raise unless the official schedule lists height x width pictures."""
+        """Raise unless the official schedule lists height x width images."""
         super().check_size(height, width)
         if (height // self.multiple, width // self.multiple) not in self.schedules:
             raise EvalkitError(
-                f"{self.name} has no scale schedule for {height}x{width} pictures; squares of "
+                f"{self.name} has no scale schedule for {height}x{width} images; squares of "
                 f"{', '.join(map(str, self._squares()))} px and the sizes of the official ratio table have one. Give --size"
             )
 
@@ -147,7 +147,7 @@ class Infinity(NetworkTokenizer):
 
     @torch.inference_mode()
     def encode_choosing(self, images: Tensor, choose: ChooseBits) -> Codes:
-        """Codes that `choose` picks scale by scale inside the residual loop, for pictures [B, 3, H, W] in [0, 1]."""
+        """Codes that `choose` picks scale by scale inside the residual loop, for images [B, 3, H, W] in [0, 1]."""
         self.check_size(int(images.shape[2]), int(images.shape[3]))
         with self._exact():
             return self._quantise(images.to(self.device, torch.float32) * 2 - 1, choose)

@@ -110,7 +110,7 @@ class Decoder(nn.Module):
         self.conv_out = nn.Conv2d(widths[-1], 3, 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Pictures in the network's own range, not clamped."""
+        """Images in the network's own range, not clamped."""
         x = self.conv_in(z)
         for block in (*self.mid, *self.conv_blocks):
             x = block(x)

@@ -98,7 +98,7 @@ class Decoder(nn.Module):
         self.conv_out = nn.Conv2d(widths[0], 3, 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Pictures in the network's own range, not clamped."""
+        """Images in the network's own range, not clamped."""
         x = self.conv_in(z)
         for block in self.mid_block:
             x = block(x)

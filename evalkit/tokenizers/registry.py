@@ -61,7 +61,7 @@ def tokenizer_name(name: str) -> str:
     card = tokenizer_cards().get(name)
     if card is not None and card.encode_only:
         raise EvalkitError(
-            f"{name} makes codes but has no decoder of its own, so no picture can be compared: {card.note} "
+            f"{name} makes codes but has no decoder of its own, so no image can be compared: {card.note} "
             "Give a tokenizer that decodes; list them with: evalkit ls tokenizers"
         )
     return TOKENIZERS.canonical(name)
@@ -92,6 +92,25 @@ def load_tokenizer(
     return _load_network(entry, entry.cls, weights, pick_device(device), pick_dtype(dtype))
 
 
+def describe_tokenizer(name: str, weights: str | Path | None = None) -> Tokenizer:
+    """The tokenizer called `name` without its weights: sizes, vocabulary, and the sha256 of its weight file.
+
+    It cannot encode or decode. A tokenizer that a library builds from its folder is loaded. Raises as `load_tokenizer`.
+    """
+    entry = TOKENIZERS.get(tokenizer_name(name))
+    if entry.weights is None or not issubclass(entry.cls, NetworkTokenizer) or entry.cls.from_folder:
+        return load_tokenizer(name, weights, "cpu")
+    from evalkit.weights.find import find_weights
+    from evalkit.weights.reading import file_sha256
+
+    nowhere = torch.device("meta")
+    with nowhere:
+        network = entry.cls.build(entry.config)
+    model = entry.cls(entry.name, entry.config, network, nowhere, torch.float32)
+    model.weights_sha256 = file_sha256(find_weights(entry.weights, weights))
+    return model
+
+
 def _load_network(
     entry: Entry, cls: type[NetworkTokenizer], weights: str | Path | None, device: torch.device, dtype: torch.dtype
 ) -> Tokenizer:
@@ -101,5 +120,5 @@ def _load_network(
     path = find_weights(entry.weights or "", weights)
     network = cls.load_network(entry.name, entry.config, path)
     model = cls(entry.name, entry.config, network, device, dtype)
-    model.weights_sha256 = file_sha256(path)
+    model.weights_sha256, model.weights_source = file_sha256(path), str(path)
     return model

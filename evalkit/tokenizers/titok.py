@@ -41,7 +41,7 @@ class TiTokNetwork(nn.Module):
             self.pixel_decoder = Decoder(config.pixel)
 
     def to_pixels(self, z: Tensor) -> Tensor:
-        """Pictures [B, 3, S, S], not clamped, of token vectors [B, d, 1, N]."""
+        """Images [B, 3, S, S], not clamped, of token vectors [B, d, 1, N]."""
         y: Tensor = self.decoder(z)
         if not self.decoder.config.legacy:
             return y
@@ -79,12 +79,12 @@ class TiTok(NetworkTokenizer):
         self.fixed_size = True
 
     def tokens_per_image(self, height: int, width: int) -> int:
-        """The same for every picture."""
+        """The same for every image."""
         return self.config.tokens
 
     @torch.inference_mode()
     def encode_sampled(self, images: Tensor, *, seed: int = 0) -> Codes:
-        """A sample of the VAE's posterior, as the official encode draws it; each picture by itself from `seed`.
+        """A sample of the VAE's posterior, as the official encode draws it; each image by itself from `seed`.
 
         `images`: float32 [B, 3, H, W] in [0, 1]. Raises `EvalkitError` for models with a codebook.
         """
@@ -109,7 +109,7 @@ class TiTok(NetworkTokenizer):
         values = codes.values.to(self.device)
         found = values.shape[-1]
         if found != self.config.tokens:
-            raise EvalkitError(f"{self.name} decodes {self.config.tokens} tokens a picture; {found} given")
+            raise EvalkitError(f"{self.name} decodes {self.config.tokens} tokens per image; {found} given")
         if self.config.codes:
             values = self.network.quantize.lookup(values, (1, found))
         return self.network.to_pixels(values)

@@ -54,7 +54,7 @@ class Janus(TransformersTokenizer):
     """The image tokenizer of Janus and Janus-Pro: LlamaGen's network, codes compared on the unit sphere.
 
     transformers' own `encode` leaves that normalisation out, so its codes can differ from the official ones; its
-    `decode` takes one picture size, this one any sides that are multiples of 16.
+    `decode` takes one image size, this one any sides that are multiples of 16.
     """
 
     library_class: ClassVar[str] = "JanusVQVAE"
@@ -79,7 +79,7 @@ class Janus(TransformersTokenizer):
 
 @register("emu3", weights="emu3")
 class Emu3(TransformersTokenizer):
-    """Emu3's vision tokenizer: a still picture is seen as four equal frames, and the first decoded frame is kept.
+    """Emu3's vision tokenizer: a still image is seen as four equal frames, and the first decoded frame is kept.
 
     Takes the official folder (BAAI/Emu3-VisionTokenizer) and folders in transformers' layout.
     """

@@ -19,7 +19,7 @@ NET = TamingConfig(ch=160, z=32, attention=frozenset({4}), fused=True)
 
 @dataclass(frozen=True)
 class VarConfig:
-    """`scales`: sides of the code maps, coarse to fine; the last times 16 is the picture's side."""
+    """`scales`: sides of the code maps, coarse to fine; the last times 16 is the image's side."""
 
     scales: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16)
     net: TamingConfig = NET
@@ -73,7 +73,7 @@ class Var(NetworkTokenizer):
 
     @torch.inference_mode()
     def encode_choosing(self, images: Tensor, choose: Choose) -> Codes:
-        """Codes that `choose` picks scale by scale inside the residual loop, for pictures [B, 3, H, W] in [0, 1]."""
+        """Codes that `choose` picks scale by scale inside the residual loop, for images [B, 3, H, W] in [0, 1]."""
         self.check_size(int(images.shape[2]), int(images.shape[3]))
         with self._exact():
             return self._quantise(images.to(self.device, torch.float32) * 2 - 1, choose)
@@ -90,7 +90,7 @@ class Var(NetworkTokenizer):
         total = sum(self.scale_lengths)
         if codes.indices is None or codes.indices.shape[1] != total:
             raise EvalkitError(
-                f"{self.name} decodes {total} codes a picture (all scales); {tuple(codes.values.shape)} given"
+                f"{self.name} decodes {total} codes per image (all scales); {tuple(codes.values.shape)} given"
             )
         parts = list(torch.split(codes.indices.to(self.device), list(self.scale_lengths), dim=1))
         f = self.network.quantize.decode(parts, self.config.scales)

@@ -34,7 +34,7 @@ class GreenBias:
         return {**self.mark.as_dict(), "tokenizer": self.mark.tokenizer, "delta": delta}
 
     def notes(self, seed: int) -> dict[str, Any]:
-        """What the manifest keeps of a marked picture."""
+        """What the manifest keeps of a marked image."""
         return {"watermark_list": self.mark.list_of(seed)}
 
     def __call__(self, logits: Tensor, step: Step) -> Tensor:
@@ -61,14 +61,24 @@ class BitBias(GreenBias):
         return mark.bit(logits, drawn, step, self.delta)
 
 
-def mark_generator(generator: object, mark: Mark, delta: float) -> GreenBias:
-    """Let `generator` mark every picture that it makes from now on; raises `EvalkitError` where it cannot."""
+def said_of(mark: Mark, delta: float) -> dict[str, Any]:
+    """What plans and manifests say of a mark that is added with `delta`; raises `EvalkitError` where delta is not above 0."""
+    return GreenBias(mark, delta).as_dict()
+
+
+def check_generator(generator: object) -> TokenGenerator:
+    """The generator, where its sampling can be biased; raises `EvalkitError` where it cannot."""
     if not isinstance(generator, TokenGenerator) or not generator.vocab_size:
         name = getattr(generator, "name", str(generator))
         raise EvalkitError(
             f"{name} does not choose discrete codes here, so its sampling cannot be biased; "
-            "mark its pictures afterwards with `evalkit watermark embed`"
+            "mark its images afterwards with `evalkit watermark embed`"
         )
+    return generator
+
+
+def mark_generator(generator: object, mark: Mark, delta: float) -> GreenBias:
+    """Let `generator` mark every image that it makes from now on; raises `EvalkitError` where it cannot."""
     bias = (BitBias if mark.reads == "bits" else GreenBias)(mark, delta)
-    generator.logits_processors.append(bias)
+    check_generator(generator).logits_processors.append(bias)
     return bias

@@ -1,4 +1,4 @@
-"""Exact tails under the key-random null: the picture is fixed, the key was drawn without knowing it.
+"""Exact tails under the key-random null: the image is fixed, the key was drawn without knowing it.
 
 A code that occurs c times is one coin, not c coins: it counts with weight min(c, cap). With cap 1 (the default) the score
 is the number of distinct green codes, Binomial(U, gamma) for lists whose codes are coloured independently; with a larger
@@ -101,7 +101,7 @@ def pooled(log_p: npt.ArrayLike, tests: npt.ArrayLike) -> Floats:
 
 
 def smallest_log_p(units: npt.ArrayLike, gamma: float) -> Floats:
-    """log of the smallest p that a picture with this many independent units can reach: gamma ** units."""
+    """log of the smallest p that an image with this many independent units can reach: gamma ** units."""
     found: Floats = np.asarray(units, dtype=np.float64) * np.log(gamma)
     return found
 

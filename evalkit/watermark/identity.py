@@ -1,4 +1,4 @@
-"""Which tokenizer lists and cached codes belong to, and how a picture is made its input."""
+"""Which tokenizer lists and cached codes belong to, and how an image is made its input."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ PREPARE = "short-bicubic"  # shorter side to the tokenizer's size, then the cent
 def tokenizer_identity(tokenizer: Tokenizer) -> str:
     """`name@sha256` of a tokenizer of discrete codes: two checkpoints of one shape never share lists.
 
-    Raises `EvalkitError` for tokenizers of continuous codes, and of a number of codes that depends on the picture.
+    Raises `EvalkitError` for tokenizers of continuous codes, and of a number of codes that depends on the image.
     """
     side = tokenizer.native_size
     if tokenizer.bits_per_code() is None or tokenizer.tokens_per_image(side, side) is None:
         raise EvalkitError(
-            f"{tokenizer.name} has no fixed number of discrete codes a picture, so green lists do not apply to it; "
+            f"{tokenizer.name} has no fixed number of discrete codes per image, so green lists do not apply to it; "
             "type llamagen-vq16, var or world-vq, for example"
         )
     return f"{tokenizer.name}@{tokenizer.weights_sha256 or 'none'}"
@@ -33,7 +33,7 @@ def preparation_id(tokenizer: Tokenizer) -> str:
 
 
 def prepared(image: Pixels, tokenizer: Tokenizer) -> Pixels:
-    """uint8 [S, S, 3] at the size that the tokenizer was made for; a picture of that size is untouched."""
+    """uint8 [S, S, 3] at the size that the tokenizer was made for; an image of that size is untouched."""
     size = tokenizer.native_size
     if image.shape[:2] == (size, size):
         return image

@@ -20,9 +20,10 @@ HINT = "type `evalkit watermark keygen FILE` to make one"
 
 @dataclass(frozen=True)
 class Key:
-    """A 256-bit secret; it shows itself by its `id` alone."""
+    """A 256-bit secret; it shows itself by its `id` alone. `source`: the file or env:NAME that it was read from."""
 
     secret: bytes = field(repr=False)
+    source: str | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.secret) != LENGTH:
@@ -48,7 +49,7 @@ class Key:
 def new_key(path: str | Path) -> Key:
     """Write a fresh key as hex to `path`, readable by its owner only; an existing file is never overwritten."""
     target = Path(path)
-    key = Key(secrets.token_bytes(LENGTH))
+    key = Key(secrets.token_bytes(LENGTH), str(target.absolute()))
     try:
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -73,7 +74,7 @@ def read_key(spec: str | Path) -> Key:
             raise EvalkitError(
                 f"the environment has no variable {name}; set it to a key's 64 hex digits, or give a file"
             )
-        return _parsed(text, f"the environment variable {name}")
+        return _parsed(text, f"the environment variable {name}", said)
     try:
         if Path(said).stat().st_size > 4096:
             raise EvalkitError(f"{said} is too large for a key file; {HINT}")
@@ -82,14 +83,14 @@ def read_key(spec: str | Path) -> Key:
         if len(said) == 2 * LENGTH and all(c in "0123456789abcdefABCDEF" for c in said):
             raise EvalkitError("a key is given as a file or env:NAME, never itself: commands are logged") from None
         raise EvalkitError(f"there is no readable key file {said}; {HINT}") from None
-    return _parsed(text, said)
+    return _parsed(text, said, str(Path(said).absolute()))
 
 
-def _parsed(text: str, where: str) -> Key:
+def _parsed(text: str, where: str, source: str) -> Key:
     try:
         secret = bytes.fromhex(text.strip())
     except ValueError:
         secret = b""
     if len(secret) != LENGTH:
         raise EvalkitError(f"{where} holds no key of {2 * LENGTH} hex digits; {HINT}")
-    return Key(secret)
+    return Key(secret, source)

@@ -30,7 +30,7 @@ class Scheme:
     """How lists are made; all of it is recorded and must be the same when detecting.
 
     `gamma`: share of green codes. `lists`: size of the pool. `kind`: `independent` (each code of each list by itself),
-    `balanced` (each code is green in exactly gamma * lists of the lists, so that the codes of many pictures together
+    `balanced` (each code is green in exactly gamma * lists of the lists, so that the codes of many images together
     tell nothing), `paired` (codes of neighbouring frequency form groups of 1/gamma with one green each: needs a
     calibration histogram). `epoch`: another name gives another pool of the same key.
     """
@@ -105,7 +105,7 @@ def make_pool(
 
 
 def list_of(key: Key, tokenizer: str, scheme: Scheme, what: str | int) -> int:
-    """Which list of the pool the picture `what` (its seed, or its file's digest) gets: uniform, and known to the key alone."""
+    """Which list of the pool the image `what` (its seed, or its file's digest) gets: uniform, and known to the key alone."""
     return int(key.numbers(1, DOMAIN, "choose", tokenizer, scheme.epoch, what)[0] % np.uint64(scheme.lists))
 
 

@@ -35,7 +35,7 @@ class Mark(ABC):
 
     @abstractmethod
     def list_of(self, what: str | int) -> int:
-        """Which list of the pool a picture gets, by its request's seed or its file's digest."""
+        """Which list of the pool per image gets, by its request's seed or its file's digest."""
 
     @abstractmethod
     def score(self, codes: Codes) -> Scores:
@@ -43,7 +43,7 @@ class Mark(ABC):
 
     @abstractmethod
     def colours(self, codes: Codes, list_id: int) -> Colours:
-        """Which of the codes [N] (or bits [N, bits]) of one picture are green under a list, in their own shape."""
+        """Which of the codes [N] (or bits [N, bits]) of one image are green under a list, in their own shape."""
 
     @abstractmethod
     def units(self, codes: Codes) -> npt.NDArray[np.int64]:
@@ -58,19 +58,19 @@ class Mark(ABC):
         return {"z": scores.z_uncalibrated}
 
     def green_places(self, list_id: int, count: int) -> Colours:
-        """What pictures of `count` codes may be marked with afterwards: bool [V], or [count, V] where places differ."""
+        """What images of `count` codes may be marked with afterwards: bool [V], or [count, V] where places differ."""
         return self.green_codes(list_id)
 
     def green_codes(self, list_id: int) -> Colours:
         """bool [V]: the green codes of a list. Raises `EvalkitError` for methods whose colours depend on neighbours."""
         raise EvalkitError(
-            f"{self.method} colours a code by its neighbours, so pictures cannot be marked afterwards with it; "
+            f"{self.method} colours a code by its neighbours, so images cannot be marked afterwards with it; "
             "give --method lbw"
         )
 
 
 class LexicalBias(Mark):
-    """LBW (arXiv 2506.01011): fixed lists of green codes, one of them for each picture."""
+    """LBW (arXiv 2506.01011): fixed lists of green codes, one of them for each image."""
 
     method = "lbw"
 

@@ -52,7 +52,7 @@ class MarkPlan:
 
     @property
     def green(self) -> float:
-        """Chance that a code of a marked picture is read back green.
+        """Chance that a code of a marked image is read back green.
 
         >>> round(MarkPlan(delta=2).green, 4), round(MarkPlan(delta=2, match=0.7).green, 4)
         (0.8808, 0.7666)
@@ -74,7 +74,7 @@ def greens_needed(plan: MarkPlan, codes: npt.ArrayLike) -> Ints:
 
 
 def power(plan: MarkPlan, codes: npt.ArrayLike) -> Floats:
-    """Chance that a marked picture of n distinct codes is found at the plan's false-positive rate, exactly.
+    """Chance that a marked image of n distinct codes is found at the plan's false-positive rate, exactly.
 
     >>> float(power(MarkPlan(delta=2, alpha=1e-2), 30).round(3))
     0.993
@@ -135,7 +135,7 @@ class PowerRow:
 def power_table(plans: list[MarkPlan], codes: int, wanted: float = 0.9) -> list[PowerRow]:
     """A row a plan: its power at `codes` distinct codes, and how many codes it needs for the `wanted` power."""
     if not 1 <= codes <= MOST:
-        raise EvalkitError(f"a picture has from 1 to {MOST:,} codes; {codes:,} given")
+        raise EvalkitError(f"an image has from 1 to {MOST:,} codes; {codes:,} given")
     rows = []
     for plan in plans:
         greens = int(greens_needed(plan, codes))

@@ -1,4 +1,4 @@
-"""From codes to p-values: how green many pictures are under every list of a pool, in bounded memory."""
+"""From codes to p-values: how green many images are under every list of a pool, in bounded memory."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ CELLS = 2**21  # codes that are held at once
 
 @dataclass(frozen=True)
 class Scores:
-    """One row a picture.
+    """One row per image.
 
     `codes` N, `distinct` U, `design_effect` sum c^2 / N, `list_id` the greenest list, `green` its score (weights summed),
     `log_p_list` its exact tail, `log_p` the same corrected for the pool, `log_p_floor` the smallest `log_p` that the
-    picture could have reached; natural logarithms. `z_uncalibrated` is the largest (g - gamma N) / sqrt(N gamma
+    image could have reached; natural logarithms. `z_uncalibrated` is the largest (g - gamma N) / sqrt(N gamma
     (1 - gamma)) over the pool, all N codes counted, as the LBW paper does: no p-value follows from it.
     """
 
@@ -42,7 +42,7 @@ class Scores:
 
 
 def scores_of(rows: Sequence[Sequence[float]]) -> Scores:
-    """Scores of rows that each hold one picture's values, in the order of the fields."""
+    """Scores of rows that each hold one image's values, in the order of the fields."""
     whole = ("codes", "distinct", "list_id", "green")
     names = list(Scores.__dataclass_fields__)
     columns: list[Any] = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in names]
@@ -62,7 +62,7 @@ def score_codes(codes: npt.NDArray[np.integer[Any]], pool: Pool, *, cap: int = 1
         raise EvalkitError(f"cap is a whole number from 1; {cap} given")
     if codes.ndim != 2 or (codes.size and int(codes.max()) >= pool.vocabulary):
         raise EvalkitError(
-            f"codes are [pictures, codes] below {pool.vocabulary}; shape {codes.shape} with a largest of "
+            f"codes are [images, codes] below {pool.vocabulary}; shape {codes.shape} with a largest of "
             f"{int(codes.max()) if codes.size else 'none'} given. Is this the tokenizer that the pool was made for?"
         )
     step = max(1, CELLS // max(codes.shape[1], 1))

@@ -1,8 +1,8 @@
-"""Green codes of many pictures under all lists of a pool at once: 64 lists in a machine word, added bit by bit.
+"""Green codes of many images under all lists of a pool at once: 64 lists in a machine word, added bit by bit.
 
 A code's row holds one bit a list. Three rows are added to a sum and a carry by five bit operations (a full adder), so a
-picture's rows shrink to one row for each binary digit of its counts; the largest count and its list are read off these
-digits from the highest on. Nothing of the size pictures x lists ever exists.
+image's rows shrink to one row for each binary digit of its counts; the largest count and its list are read off these
+digits from the highest on. Nothing of the size images x lists ever exists.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def sliced(masks: npt.NDArray[np.bool_]) -> Words:
 
 
 def greenest(scored: Ints, beyond: Ints, table: Words, lists: int) -> tuple[Ints, Ints, Ints]:
-    """(list [B], score [B], most [B]) of pictures.
+    """(list [B], score [B], most [B]) of images.
 
     The score is the largest number of green codes among `scored` [B, n] over the lists, and the list the first that has
     it; `most` is the largest number among `scored` and `beyond` [B, n'] together. Both hold rows of `table`, whose last

@@ -23,7 +23,7 @@ NUMBERS: dict[str, dict[str, Any]] = {
     "bitmark": {"lists": 1, "epoch": "0", "pattern": 2},
 }  # fmt: skip
 ABOUT = {
-    "lbw": "fixed lists of green codes, one of a pool for each picture (LBW, arXiv 2506.01011)",
+    "lbw": "fixed lists of green codes, one of a pool for each image (LBW, arXiv 2506.01011)",
     "kgw": "a list for each code before (--context 1), or one for all (0); arXiv 2301.10226",
     "wmar": "the same, with equal shares among codes that occur and codes that never do; arXiv 2506.16349",
     "indexmark": "one green code in each group of near codes; arXiv 2505.14673",

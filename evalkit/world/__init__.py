@@ -1,4 +1,4 @@
-"""The reference world: procedural scenes with known truth, and the judge of pictures that should show them.
+"""The reference world: procedural scenes with known truth, and the judge of images that should show them.
 
 Its tokenizer `world-vq` and its generator `world-ar` are shipped with trained weights: nothing to download, no GPU.
 """

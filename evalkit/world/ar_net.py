@@ -1,4 +1,4 @@
-"""world-ar's network: a transformer over the words of a caption and, row by row, the 64 codes of a picture."""
+"""world-ar's network: a transformer over the words of a caption and, row by row, the 64 codes of an image."""
 
 from __future__ import annotations
 

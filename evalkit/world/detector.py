@@ -1,6 +1,6 @@
-"""The known-truth detector: which things of the world are in a picture, where, and in which colour.
+"""The known-truth detector: which things of the world are in an image, where, and in which colour.
 
-Each window of a picture is compared with every sprite in every colour on the picture's own ground. The likeness of a
+Each window of an image is compared with every sprite in every colour on the image's own ground. The likeness of a
 window w and a sprite t, both as differences from the ground, is 2 w.t / (w.w + t.t): 1 only where they are equal.
 """
 
@@ -38,7 +38,7 @@ class Detection:
 
 @dataclass(frozen=True)
 class Seen:
-    """What is in a picture: its ground and its things, the surest first."""
+    """What is in an image: its ground and its things, the surest first."""
 
     ground: str
     things: tuple[Detection, ...]
@@ -49,14 +49,14 @@ class Seen:
 
 
 def detect(pixels: Pixels, *, step: int = STEP, threshold: float = THRESHOLD) -> Seen:
-    """The things in a uint8 [H, W, 3] square picture; other sizes than 64 are scaled to it (boxes are at 64).
+    """The things in a uint8 [H, W, 3] square image; other sizes than 64 are scaled to it (boxes are at 64).
 
     `step`: windows stand at its multiples; 8 is the world's grid, smaller steps find things that were shifted.
-    Raises `EvalkitError` for what is no square uint8 picture.
+    Raises `EvalkitError` for what is no square uint8 image.
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.shape[0] != pixels.shape[1] or pixels.dtype != np.uint8:
         raise EvalkitError(
-            f"the detector takes square uint8 [H, W, 3] pictures; {pixels.dtype} {list(pixels.shape)} was given"
+            f"the detector takes square uint8 [H, W, 3] images; {pixels.dtype} {list(pixels.shape)} was given"
         )
     if pixels.shape[0] != SIDE:
         pixels = np.asarray(cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
@@ -71,7 +71,7 @@ def detect(pixels: Pixels, *, step: int = STEP, threshold: float = THRESHOLD) ->
 
 
 def detect_all(pictures: Sequence[Pixels]) -> list[Seen]:
-    """`detect` for each of the pictures."""
+    """`detect` for each of the images."""
     return [detect(pixels) for pixels in pictures]
 
 

@@ -1,4 +1,4 @@
-"""GenEval's rules on what the known-truth detector saw: does a picture do what its caption demands?
+"""GenEval's rules on what the known-truth detector saw: does an image do what its caption demands?
 
 The rules are those of GenEval (arXiv 2310.11513, evaluation/evaluate_images.py): enough things of each class, no more
 than asked for in counting, the colour asked for, and relations between box centres with a tolerance of a tenth of both
@@ -20,7 +20,7 @@ _DIRECTION = 0.5  # share of the unit vector that a relation needs
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a picture is right, and the first reason why not."""
+    """Whether an image is right, and the first reason why not."""
 
     task: str
     correct: bool

@@ -1,4 +1,4 @@
-"""The oracle renderer: a scene becomes a picture, the same bytes everywhere."""
+"""The oracle renderer: a scene becomes an image, the same bytes everywhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 
 
 def render_scene(scene: Scene) -> Pixels:
-    """uint8 [64, 64, 3] RGB picture of `scene`; later things cover earlier ones."""
+    """uint8 [64, 64, 3] RGB image of `scene`; later things cover earlier ones."""
     picture = np.empty((SIDE, SIDE, 3), np.float32)
     picture[:] = GROUNDS[scene.ground]
     for thing in scene.things:

@@ -7,11 +7,11 @@ from random import Random
 
 from evalkit.world.vocabulary import CLASS_NAMES, COLOR_NAMES, GROUNDS, RELATIONS
 
-SIDE = 64  # of a picture
+SIDE = 64  # of an image
 STEP = 8  # sprites stand at multiples of this, the stride of world-vq
 SPRITE = 24
 TASKS: tuple[str, ...] = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
-_SLOT = SIDE // 2  # up to four things have a quarter of the picture each
+_SLOT = SIDE // 2  # up to four things have a quarter of the image each
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """What is in a picture. `relation`: of the first thing to the second, in position scenes."""
+    """What is in an image. `relation`: of the first thing to the second, in position scenes."""
 
     task: str
     ground: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evalkit.probes.generation.prompts import SUITES, Prompt, PromptSet
+from evalkit.prompts.load import SUITES, Prompt, PromptSet
 from evalkit.world.prompts import SUITE_SIZE, world_prompts
 
 

@@ -1,4 +1,4 @@
-"""The words of the reference world: what can stand in a picture, its colours, places and grounds."""
+"""The words of the reference world: what can stand in an image, its colours, places and grounds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from evalkit.errors import EvalkitError
 
 @dataclass(frozen=True)
 class ObjectClass:
-    """A class of objects: its name, further names (singular, plural), and the file of its picture in Noto Emoji.
+    """A class of objects: its name, further names (singular, plural), and the file of its image in Noto Emoji.
 
     `unit`: the measure word that English wants ("a pair of scissors").
     """

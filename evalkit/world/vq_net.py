@@ -86,7 +86,7 @@ class Decoder(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Pictures in the network's own range."""
+        """Images in the network's own range."""
         out: Tensor = self.layers(self.enter(z))
         return out
 

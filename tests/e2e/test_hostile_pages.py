@@ -5,11 +5,11 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from evalkit.probes.generation.page import write_page
-from evalkit.probes.generation.rows import table
+from evalkit.pages import write_report
 from evalkit.protocols import load_protocol
-from evalkit.runs.report import write_report
 from evalkit.runs.store import Run
+from evalkit.tasks.generate.page import write_page
+from evalkit.tasks.generate.rows import table
 
 HOSTILE = (
     "<img src=x onerror=\"window.hit='img'\">",

@@ -24,7 +24,7 @@ N = 40
 
 
 def write_run(folder, number, name, ids=None, dataset="photos"):
-    """A run with two metrics, a distance, and one kept picture."""
+    """A run with two metrics, a distance, and one kept image."""
     folder.mkdir(parents=True)
     hard = np.random.default_rng(0).normal(25, 4, N)
     own = np.random.default_rng(number + 1)
@@ -151,8 +151,8 @@ def test_a_system_opens_with_differences_samples_and_pictures(browser, board):
     assert tab.run("document.querySelectorAll('.samples li').length") == 18
     tab.wait(
         """(() => {
-            const pictures = [...document.querySelectorAll(".samples img")];
-            return pictures.length === 2 && pictures.every((i) => i.complete && i.naturalWidth === 16);
+            const images = [...document.querySelectorAll(".samples img")];
+            return images.length === 2 && images.every((i) => i.complete && i.naturalWidth === 16);
         })()"""
     )
     links = tab.run("[...document.querySelectorAll('#detail .links a')].map((a) => a.href)")

@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from evalkit.probes.reconstruction import evaluate_tokenizer
-from evalkit.runs.job import RunOptions
-from evalkit.runs.report import write_report
+from evalkit.jobs.job import RunOptions
+from evalkit.pages import write_report
+from evalkit.tasks.tokenizer import evaluate_tokenizer
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")

@@ -6,58 +6,29 @@ size, xAR the widths of xAR-B in two layers. Both runs are given the noise that 
 
 from __future__ import annotations
 
-import math
-import re
-import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from helpers.filled import generator, normal
+from helpers.near import same
+from torch import Tensor
 
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.mar import Mar
-from evalkit.generators.registry import GENERATORS, Source
+from evalkit.generators.registry import GENERATORS
 from evalkit.generators.sampling import Sampler
 from evalkit.generators.xar import Xar, XarConfig
 
 DATA = np.load(Path(__file__).parent / "data" / "latent.npz")
-CLASSES, SEED = torch.tensor([3, 977]), 1
+CLASSES = torch.tensor([3, 977])
 POSITIONS = ("pos_embed_learned$", 160.0)
 GAINS = {
     "mar": (POSITIONS, (r"^class_emb\.weight$", 16.0), ("^fake_latent$", 16.0), ("^mask_token$", 16.0)),
     "xar": (POSITIONS, (r"^class_emb\.weight$", 16.0)),
 }
-
-
-def stream(name: str) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64([zlib.crc32(name.encode()), SEED]))
-
-
-def normal(name: str, *shape: int) -> Tensor:
-    return torch.from_numpy(stream("input:" + name).standard_normal(shape, dtype=np.float32))
-
-
-def fill(network: nn.Module, gains: tuple[tuple[str, float], ...]) -> None:
-    for key, value in network.state_dict().items():
-        drawn = stream(key).standard_normal(tuple(value.shape), dtype=np.float32)
-        if value.ndim >= 2:
-            drawn = drawn / np.float32(math.sqrt(math.prod(value.shape[1:])))
-        else:
-            drawn = 1 + np.float32(0.1) * drawn if key.endswith("weight") else np.float32(0.05) * drawn
-        for pattern, gain in gains:
-            if re.search(pattern, key):
-                drawn = drawn * np.float32(gain)
-        value.copy_(torch.from_numpy(drawn))
-
-
-def made(cls: Any, config: Any, family: str) -> Any:
-    network = cls.build(config)
-    fill(network, GAINS[family])
-    return cls(Source("filled", config, None, None, None, None, torch.device("cpu"), torch.float32), network)
 
 
 def numbered(prefix: str, number: int = 0) -> Callable[[], int]:
@@ -73,13 +44,12 @@ def numbered(prefix: str, number: int = 0) -> Callable[[], int]:
 
 def close(found: Tensor, key: str, share: float) -> None:
     """Every fourth channel, within a share of the largest number."""
-    want = DATA[key]
-    np.testing.assert_allclose(found.numpy(), want, atol=share * float(np.abs(want).max()), rtol=0)
+    same(found, torch.from_numpy(DATA[key]), share)
 
 
 @pytest.fixture(scope="module")
 def mar() -> Mar:
-    model: Mar = made(Mar, GENERATORS.get("mar-b").config, "mar")
+    model: Mar = generator(Mar, GENERATORS.get("mar-b").config, GAINS["mar"])
     return model
 
 
@@ -88,9 +58,9 @@ def test_mar_tells_its_head_the_official_numbers(mar: Mar) -> None:
     tokens = normal("mar.latent", 2, 16, 16, 16).flatten(2).transpose(1, 2)
     masked = torch.from_numpy(DATA["mar_mask"]).float()
     z = mar.predict(CLASSES, tokens, masked)[:, ::8, ::16]
-    np.testing.assert_allclose(z[:, ::4, ::4].numpy(), DATA["mar_z"], atol=2e-4)
+    close(z[:, ::4, ::4], "mar_z", 5e-5)
     nothing = mar.predict(torch.tensor([1000]), tokens[:1], masked[:1])[:, ::8, ::16]
-    np.testing.assert_allclose(nothing[:, ::4, ::4].numpy(), DATA["mar_z_uncond"], atol=2e-4)
+    close(nothing[:, ::4, ::4], "mar_z_uncond", 5e-5)
 
 
 @pytest.mark.slow
@@ -121,7 +91,7 @@ def test_mar_draws_the_official_latents(mar: Mar, key: str, sampler: Sampler) ->
     ],
 )
 def test_xar_draws_the_official_latents(key: str, sampler: Sampler) -> None:
-    model: Xar = made(Xar, XarConfig(768, 2, 12, 2.7, 4), "xar")
+    model: Xar = generator(Xar, XarConfig(768, 2, 12, 2.7, 4), GAINS["xar"])
     following = numbered("xar")
     found = model.draw_latents(CLASSES, sampler, lambda: normal(f"xar.noise{following()}", 2, 64, 16))
     close(found[:, ::4], key, 1e-3)

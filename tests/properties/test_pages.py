@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from evalkit.probes.generation.page import write_page
-from evalkit.probes.generation.rows import table
+from evalkit.pages import write_report
+from evalkit.pages.view import write_view
 from evalkit.protocols import load_protocol
-from evalkit.runs.report import write_report
-from evalkit.runs.report.text_diff import visible
 from evalkit.runs.store import Run
-from evalkit.runs.view import write_view
+from evalkit.tasks.generate.page import write_page
+from evalkit.tasks.generate.rows import table
+from evalkit.text import visible
 
 SNIPPETS = (
     "<script>alert(1)</script>",
@@ -243,7 +243,7 @@ def test_a_view_holds_every_text_as_it_is_and_its_files_are_nothing_but_data(tmp
     (run / "results.json").write_text("[]")
     (run / "record.json").write_text(json.dumps({"model": {"name": name}, "data": {"name": name}}))
     page = write_view([run], tmp_path / "view")
-    assert page.read_bytes() == (files("evalkit.runs.view") / "page" / "index.html").read_bytes()
+    assert page.read_bytes() == (files("evalkit.pages.view") / "page" / "index.html").read_bytes()
     (data,) = re.findall(r"\Aview\.data\[0\] = (.*);\n\Z", (page.parent / "data" / "0.js").read_text(encoding="ascii"))
     found = {each["name"]: each["values"] for each in json.loads(data)["columns"]}
     assert found == columns

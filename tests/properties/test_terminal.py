@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from evalkit.cli.progress import BarProgress
 from evalkit.cli.show import show_generated, show_runs
-from evalkit.probes.generation.rows import table
 from evalkit.runs.store import Run
+from evalkit.tasks.generate.rows import table
 
 SNIPPETS = (
     "[/red]",

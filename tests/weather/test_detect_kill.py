@@ -16,7 +16,7 @@ spec = importlib.util.spec_from_file_location("toys", {str(HELPERS)!r})
 toys = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(toys)
 from pathlib import Path
-from evalkit.runs.job import RunOptions
+from evalkit.jobs.job import RunOptions
 from evalkit.watermark.detection import Rule, detect_mark
 data, out, cache = map(Path, sys.argv[1:])
 run = detect_mark(data, toys.a_mark(), toys.Blocks(), rule=Rule(1e-6), search="flip", cache=cache, options=RunOptions(out=out))
@@ -43,7 +43,7 @@ def test_a_thousand_files_after_kills_are_byte_identical_to_an_undisturbed_scan(
     started = time.monotonic()
     done = subprocess.run(command(tmp_path / "data", calm, tmp_path / "calm.sqlite"), capture_output=True, check=False)
     whole = time.monotonic() - started
-    assert done.returncode == 1, done.stderr.decode()  # some of the files are no pictures
+    assert done.returncode == 1, done.stderr.decode()  # some of the files are no images
     moments = random.Random(3)
     for _ in range(4):
         running = subprocess.Popen(command(tmp_path / "data", stormy, tmp_path / "stormy.sqlite"))

@@ -1,4 +1,4 @@
-"""Workers in bad weather: what dies, hangs, talks rubbish or sends broken pictures costs itself; runs go on and end alike."""
+"""Workers in bad weather: what dies, hangs, talks rubbish or sends broken images costs itself; runs go on and end alike."""
 
 import json
 import signal
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.probes.generation import generate_images
-from evalkit.runs.job import RunOptions
+from evalkit.jobs.job import RunOptions
 from evalkit.runs.store import read_run
+from evalkit.tasks.generate import generate_images
 
 WORKER = """
 import base64, io, json, os, sys, time
@@ -31,7 +31,7 @@ for line in sys.stdin:
         print(json.dumps({"id": request["id"], "image_base64": "?"}), flush=True)
         continue
     if what == "broken":
-        print(json.dumps({"id": request["id"], "image_base64": base64.b64encode(b"no picture").decode()}), flush=True)
+        print(json.dumps({"id": request["id"], "image_base64": base64.b64encode(b"no image").decode()}), flush=True)
         continue
     time.sleep(float(sys.argv[2]))
     buffer = io.BytesIO()
@@ -68,7 +68,7 @@ def test_what_fails_is_listed_costs_itself_and_is_asked_again_on_demand(place):
     errors = {row["prompt"]: row["error"] for row in run.samples.to_pylist()}
     assert [prompt for prompt, error in errors.items() if error] == ["die", "hang", "rubbish", "broken"]
     assert "ended with code 3; its last words: out of memory" in errors["die"]
-    assert "no picture within 1 s" in errors["hang"]
+    assert "no image within 1 s" in errors["hang"]
     assert "no base64" in errors["rubbish"]
     assert errors["broken"]
     assert "out of memory" in (run.path / "worker.log").read_text()

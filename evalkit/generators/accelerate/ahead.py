@@ -13,7 +13,7 @@ from evalkit.generators.sampling import Sampler
 
 
 class Growing(Protocol):
-    """Pictures [B] that grow code by code, with a cache behind them."""
+    """Images [B] that grow code by code, with a cache behind them."""
 
     def first(self) -> Tensor:
         """float32 [B, V]: logits of the first code."""
@@ -24,7 +24,7 @@ class Growing(Protocol):
 
 @runtime_checkable
 class AheadRunner(Protocol):
-    """A runner whose pictures can grow by any number of codes at a time."""
+    """A runner whose images can grow by any number of codes at a time."""
 
     name: str
     tokens_per_image: int
@@ -42,11 +42,11 @@ class AheadRunner(Protocol):
         """The conditions of the unconditional branch."""
 
     def decoding(self, conditions: Tensor) -> Growing:
-        """Pictures without a code yet."""
+        """Images without a code yet."""
 
 
 class Ahead:
-    """One picture of one runner: logits after guidance and processors, as its own loop would have them.
+    """One image of one runner: logits after guidance and processors, as its own loop would have them.
 
     `processors` are those of the runner that is accelerated, for drafts too. `evaluations` counts passes of the network.
     """

@@ -3,7 +3,7 @@
 As in the official runner: both models denoise under the same noise; the densities are those of the last denoising step,
 their ratio times that of the widths of the steps before it; the drafts of `length` iterations are judged in one pass,
 which sees none of them; a rejected latent is drawn again from what the large model's last step has more than the small
-one's. That is an approximation, so the law of the pictures changes. Where the official code leaves a latent at zero after
+one's. That is an approximation, so the law of the images changes. Where the official code leaves a latent at zero after
 the last try, the large model's own sample under the same noise is taken.
 """
 
@@ -41,7 +41,7 @@ class ContinuousSpeculation:
         draft.head_steps = runner.head_steps
 
     def latents(self, requests: Sequence[Request], sampler: Sampler) -> tuple[Tensor, list[dict[str, Any]]]:
-        """(latents [B, c, h, w], what each picture took)."""
+        """(latents [B, c, h, w], what each image took)."""
         orders, stream = self.runner.streams(requests)
         conditions = self.runner.class_ids(requests)
         rows, length = orders.shape

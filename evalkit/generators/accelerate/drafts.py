@@ -14,7 +14,7 @@ from evalkit.generators.sampling import Sampler, law, pick
 
 
 class Draft(ABC):
-    """The drafts of one picture. `draws` [N]: a uniform number for each position, used whenever it is drafted.
+    """The drafts of one image. `draws` [N]: a uniform number for each position, used whenever it is drafted.
 
     That a position's number is used again is no loss of exactness: what is drafted before it, and whether that is kept,
     does not depend on it, and it is judged only once.

@@ -18,6 +18,7 @@ from evalkit.errors import EvalkitError
 from evalkit.generators.base import Request
 from evalkit.generators.nets.head_budgets import BudgetCache, Observer
 from evalkit.generators.nets.next_scale import Cache, CachePlan, Seen
+from evalkit.metrics.generation import KV_KEYS
 
 SUBJECTS = (
     "a dog",
@@ -35,7 +36,7 @@ class Hack:
     """`budget`: the share, of the keys that a plain run holds before its last scale, that a head keeps on average.
 
     `contextual`: the share that contextual heads keep at most, unless structural heads have all they want; `share` of all
-    heads are contextual. `observed` queries of a scale measure attention; `samples` pictures are drawn to tell the classes.
+    heads are contextual. `observed` queries of a scale measure attention; `samples` images are drawn to tell the classes.
     Budget 1 is the plain run. Raises `EvalkitError` for shares outside (0, 1].
     """
 
@@ -115,7 +116,7 @@ class Budgets:
         return self.made[-1]
 
     def report(self) -> dict[str, Any]:
-        """Settings, kept keys and bytes beside those of a plain run, and whether the law of the pictures is the same.
+        """Settings, kept keys and bytes beside those of a plain run, and whether the law of the images is the same.
 
         Bytes are those held between two scales for one batch (both branches of guidance), with what is noted of each key.
         """
@@ -127,7 +128,7 @@ class Budgets:
             **asdict(self.settings),
             "contextual_heads": int(self.contextual.sum()),
             "heads": self.contextual.numel(),
-            "kv_keys": keys,
+            KV_KEYS.name: keys,
             "kv_keys_plain": self.keys,
             "kv_bytes": size,
             "kv_bytes_plain": plain,
@@ -143,7 +144,7 @@ def compress(runner: ScaleRunner, settings: Hack) -> Budgets:
 
 
 def head_spread(runner: ScaleRunner, settings: Hack) -> Tensor:
-    """float64 [layers, H]: how much each head's attention differs from query to query, in `samples` pictures."""
+    """float64 [layers, H]: how much each head's attention differs from query to query, in `samples` images."""
     before, plan = runner.plan, Observing(settings.observed)
     runner.plan = plan
     try:

@@ -14,7 +14,7 @@ JACOBI = "jacobi"
 
 @dataclass(frozen=True)
 class Speculative:
-    """Drafted codes are kept by exact acceptance: the law of the pictures is the plain loop's.
+    """Drafted codes are kept by exact acceptance: the law of the images is the plain loop's.
 
     `draft`: a smaller model of the same tokenizer, or `jacobi` for the model's own guesses of the round before; `length`:
     codes drafted in a round.

@@ -1,7 +1,7 @@
-"""Draft and verify: a picture's codes in fewer passes of the network (Leviathan et al. 2023, arXiv 2211.17192).
+"""Draft and verify: an image's codes in fewer passes of the network (Leviathan et al. 2023, arXiv 2211.17192).
 
 Each round drafts some codes, reads all of them in one pass of the accelerated model, keeps the first ones by the rule, and
-adds one code of the model's own. Pictures are drawn one at a time, so that a picture depends on its request alone however
+adds one code of the model's own. Images are drawn one at a time, so that an image depends on its request alone however
 many of its drafts are kept. A position has three uniform numbers of its own: for drafts, for judging, and for the model's
 own choice.
 """
@@ -20,11 +20,12 @@ from evalkit.generators.accelerate.drafts import Draft, JacobiDraft, ModelDraft
 from evalkit.generators.accelerate.rules import Rule, Said
 from evalkit.generators.base import Request
 from evalkit.generators.sampling import Sampler, law, pick, uniforms
+from evalkit.metrics.generation import ACCEPTANCE_LENGTH, ACCEPTANCE_RATE, STEP_COMPRESSION
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What one picture took: passes of both models, rounds, and codes drafted, kept, and made in all."""
+    """What one image took: passes of both models, rounds, and codes drafted, kept, and made in all."""
 
     target_evaluations: int
     draft_evaluations: int
@@ -42,13 +43,13 @@ class Speculation:
         self.counted: dict[int, Counted] = {}
 
     def draw(self, requests: Sequence[Request], sampler: Sampler) -> tuple[Tensor, int]:
-        """(codes [B, N], the most passes of the accelerated model that one of the pictures took)."""
+        """(codes [B, N], the most passes of the accelerated model that one of the images took)."""
         done = [self.picture(request, sampler) for request in requests]
         self.counted = {request.seed: counted for request, (_, counted) in zip(requests, done, strict=True)}
         return torch.stack([codes for codes, _ in done]), max(counted.target_evaluations for _, counted in done)
 
     def notes(self, seed: int) -> dict[str, Any]:
-        """What the picture took."""
+        """What the image took."""
         return {"acceleration": asdict(self.counted[seed])}
 
     def picture(self, request: Request, sampler: Sampler) -> tuple[Tensor, Counted]:
@@ -83,14 +84,14 @@ class Speculation:
 
 
 def totals(counted: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Over the notes of all pictures: codes a pass of the accelerated model, drafted codes that a round keeps, their share."""
+    """Over the notes of all images: codes a pass of the accelerated model, drafted codes that a round keeps, their share."""
     summed = {name: sum(each[name] for each in counted) for name in counted[0]} if counted else {}
     if not summed:
         return {}
     ratio: Callable[[str, str], float | None] = lambda a, b: round(summed[a] / summed[b], 4) if summed[b] else None  # noqa: E731
     return {
         **summed,
-        "step_compression": ratio("codes", "target_evaluations"),
-        "acceptance_length": ratio("kept", "rounds"),
-        "acceptance_rate": ratio("kept", "drafted"),
+        STEP_COMPRESSION.name: ratio("codes", "target_evaluations"),
+        ACCEPTANCE_LENGTH.name: ratio("kept", "rounds"),
+        ACCEPTANCE_RATE.name: ratio("kept", "drafted"),
     }

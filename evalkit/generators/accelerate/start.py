@@ -34,7 +34,7 @@ class Acceleration:
 
     @property
     def single(self) -> bool:
-        """Whether pictures are drawn one at a time."""
+        """Whether images are drawn one at a time."""
         return isinstance(self.settings, Speculative)
 
     def on(self) -> None:
@@ -46,12 +46,12 @@ class Acceleration:
         self.apply(False)
 
     def plan(self) -> dict[str, Any]:
-        """What decides the pictures: the settings and the draft's weights."""
+        """What decides the images: the settings and the draft's weights."""
         draft = {"draft_weights": self.draft.weights_sha256} if self.draft is not None else {}
         return {**known.as_dict(self.settings), **draft}
 
     def report(self, notes: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Settings, whether the law of the pictures is the plain loop's, and totals over the notes of all pictures."""
+        """Settings, whether the law of the images is the plain loop's, and totals over the notes of all images."""
         if self.budgets is not None:
             return {**self.plan(), **self.budgets.report()}
         settings = cast(Speculative | Cspd, self.settings)
@@ -65,26 +65,45 @@ def accelerate(
 
     Raises `EvalkitError` where the model cannot be accelerated so, or draft and model do not fit each other.
     """
+    draft = draft_for(generator, settings, load)
     if isinstance(settings, Hack):
         return _hack(generator, settings)
     if isinstance(settings, Cspd):
-        return _cspd(generator, settings, load)
+        return _cspd(generator, settings, draft)
+    model = cast(TokenGenerator, generator)
+    runner, drafter = cast(AheadRunner, generator), cast(AheadRunner | None, draft)
+    speculation = Speculation(runner, drafter, _rule(model, settings), settings.length)
+    rows = generator.rows
+
+    def apply(on: bool) -> None:
+        model.drawing, model.rows = (speculation, 1) if on else (None, rows)
+
+    apply(True)
+    return Acceleration(settings, generator, draft, apply)
+
+
+def draft_for(
+    generator: Generator, settings: Settings, load: Callable[[str], Generator] | None = None
+) -> Generator | None:
+    """The draft that `settings` ask for, from `load`; None where they ask for none. Weights are not looked at.
+
+    Raises `EvalkitError` where the model cannot be accelerated so, or draft and model do not fit each other.
+    """
+    if isinstance(settings, Hack):
+        if not hasattr(generator, "plan") or not isinstance(generator, TokenGenerator):
+            raise EvalkitError(
+                "hack keeps fewer keys of next-scale models (var, flexvar, infinity); "
+                f"{generator.name} is none{_other(generator)}"
+            )
+        return None
+    if isinstance(settings, Cspd):
+        return _latent_draft(generator, settings, load)
     if not isinstance(generator, TokenGenerator) or not _grows(generator):
         raise EvalkitError(
             f"{known.kind_of(settings)} drafts one code after another, for {NEXT_TOKEN}; {generator.name} does not draw "
             f"so{_other(generator)}"
         )
-    draft = None if settings.draft == JACOBI else _load(settings.draft, generator, load)
-    rule = _rule(generator, settings)
-    runner, drafter = cast(AheadRunner, generator), cast(AheadRunner | None, draft)
-    speculation = Speculation(runner, drafter, rule, settings.length)
-    rows = generator.rows
-
-    def apply(on: bool) -> None:
-        generator.drawing, generator.rows = (speculation, 1) if on else (None, rows)
-
-    apply(True)
-    return Acceleration(settings, generator, draft, apply)
+    return None if settings.draft == JACOBI else _load(settings.draft, generator, load)
 
 
 def _grows(generator: object) -> bool:
@@ -143,10 +162,6 @@ def _drafter(name: str, load: Callable[[str], Generator] | None) -> Generator:
 
 
 def _hack(generator: Generator, settings: Hack) -> Acceleration:
-    if not hasattr(generator, "plan") or not isinstance(generator, TokenGenerator):
-        raise EvalkitError(
-            f"hack keeps fewer keys of next-scale models (var, flexvar, infinity); {generator.name} is none{_other(generator)}"
-        )
     runner = cast(ScaleRunner, generator)
     budgets = compress(runner, settings)
 
@@ -156,7 +171,7 @@ def _hack(generator: Generator, settings: Hack) -> Acceleration:
     return Acceleration(settings, generator, None, apply, budgets)
 
 
-def _cspd(generator: Generator, settings: Cspd, load: Callable[[str], Generator] | None) -> Acceleration:
+def _latent_draft(generator: Generator, settings: Cspd, load: Callable[[str], Generator] | None) -> Mar:
     if not isinstance(generator, Mar):
         raise EvalkitError(
             f"cspd judges continuous latents of mar-l and mar-h; {generator.name} is none{_other(generator)}"
@@ -169,10 +184,15 @@ def _cspd(generator: Generator, settings: Cspd, load: Callable[[str], Generator]
         raise EvalkitError(
             f"{settings.draft} cannot draft for {generator.name}; give a smaller MAR, such as draft=mar-b"
         )
-    speculation = ContinuousSpeculation(generator, draft, settings)
+    return draft
+
+
+def _cspd(generator: Generator, settings: Cspd, draft: Generator | None) -> Acceleration:
+    model = cast(Mar, generator)
+    speculation = ContinuousSpeculation(model, cast(Mar, draft), settings)
 
     def apply(on: bool) -> None:
-        generator.drawing = speculation if on else None
+        model.drawing = speculation if on else None
 
     apply(True)
     return Acceleration(settings, generator, draft, apply)

@@ -121,7 +121,7 @@ class Trace:
     widths: Tensor
 
     def rows(self, count: int) -> list[Trace]:
-        """Those of each of `count` pictures, which lie one after the other."""
+        """Those of each of `count` images, which lie one after the other."""
         parts = (each.chunk(count) for each in (self.mean, self.deviation, self.widths))
         return [Trace(*row) for row in zip(*parts, strict=True)]
 

@@ -49,7 +49,7 @@ class Stage:
 
 
 class Block(nn.Module):
-    """Attention to the picture, to the text, and feed-forward; the first and the last are steered by the text."""
+    """Attention to the image, to the text, and feed-forward; the first and the last are steered by the text."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()

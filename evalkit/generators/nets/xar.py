@@ -1,4 +1,4 @@
-"""xAR's transformers: cells of a picture one after another, each denoised as a whole (OliverRensu/xAR, models/xar.py)."""
+"""xAR's transformers: cells of an image one after another, each denoised as a whole (OliverRensu/xAR, models/xar.py)."""
 
 from __future__ import annotations
 

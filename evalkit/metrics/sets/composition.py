@@ -41,7 +41,7 @@ HEADS: Mapping[str, str] = {
     "intra_class_diversity": POOL,
     "authenticity": POOL,
     "cmmd": "clip-vitl14",
-    "clip_fid": "clip-vitb32",
+    "fd_clip_vitb32": "clip-vitb32",
     "fd_dinov2": "dinov2-vitl14",
 }
 ALONE = frozenset({"is", "vendi", "intra_class_diversity"})  # metrics without a reference
@@ -107,7 +107,7 @@ class _Work:
         rows = self.images.rows.get(head)
         if rows is None or not len(rows):
             return _without(0, f"the images have no features of {head}")
-        if metric in ("fid", "sfid", "fid_infinity", "clip_fid", "fd_dinov2"):
+        if metric in ("fid", "sfid", "fid_infinity", "fd_clip_vitb32", "fd_dinov2"):
             return self._distance(metric, head, rows)
         if metric in ALONE:
             return self._alone(metric, rows)

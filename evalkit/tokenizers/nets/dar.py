@@ -149,7 +149,7 @@ class DenoisingBlock(nn.Module):
 
 
 class DenoisingCore(nn.Module):
-    """The velocity of noisy pictures, given a few code features (official name: diff_decoder.net)."""
+    """The velocity of noisy images, given a few code features (official name: diff_decoder.net)."""
 
     def __init__(self, size: DarSize, depth: int, patch: int) -> None:
         super().__init__()
@@ -160,7 +160,7 @@ class DenoisingCore(nn.Module):
         self.blocks = nn.ModuleList(DenoisingBlock(size) for _ in range(depth))
 
     def forward(self, x: Tensor, t: Tensor, condition: Tensor) -> Tensor:
-        """Pictures [B, 3, H, W], times [B] and features [B, M, W] -> velocities [B, 3, H, W]."""
+        """Images [B, 3, H, W], times [B] and features [B, M, W] -> velocities [B, 3, H, W]."""
         condition = plain_norm(self.cond_mlp(condition))
         h = self.conv_in(F.pixel_unshuffle(x, self.patch))
         rows, columns = int(h.shape[2]), int(h.shape[3])

@@ -186,7 +186,7 @@ class DetailFlowDecoder(nn.Module):
         self.to_pixel = ToPixel(width, config.patch)
 
     def forward(self, z: Tensor, side: int) -> Tensor:
-        """Pictures in the network's own range, not clamped."""
+        """Images in the network's own range, not clamped."""
         b, t, _ = z.shape
         grid = side // self.config.patch
         patches = (self.mask_token + self.visual_model.position_table(grid)).expand(b, -1, -1)

@@ -1,4 +1,4 @@
-"""How Hita prepares pictures for its DINOv2 backbone (CVMI-Lab/Hita)."""
+"""How Hita prepares images for its DINOv2 backbone (CVMI-Lab/Hita)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evalkit.encoders.vit_dinov2 import MEAN, STD
 
 
 def normalised(x: Tensor, side: int) -> Tensor:
-    """Pictures on [-1, 1] resized to `side` as Hita's official code does by kornia, and normalised for the backbone.
+    """Images on [-1, 1] resized to `side` as Hita's official code does by kornia, and normalised for the backbone.
 
     Where a side shrinks by the factor f, a Gaussian of sigma (f-1)/2 comes first; then bicubic with aligned corners.
     """

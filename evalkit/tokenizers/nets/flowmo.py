@@ -142,7 +142,7 @@ class Readout(nn.Module):
 
 
 class DoubleStream(nn.Module):
-    """A transformer over code tokens of `code_dim` channels and the patches of a picture."""
+    """A transformer over code tokens of `code_dim` channels and the patches of an image."""
 
     def __init__(self, size: FluxSize, code_dim: int, patch: int) -> None:
         super().__init__()
@@ -166,13 +166,13 @@ class DoubleStream(nn.Module):
         return streams
 
     def read_code(self, image: Tensor, tokens: int) -> Tensor:
-        """Code float32 [B, tokens, code_dim] of pictures [B, 3, H, W]; the code tokens start from zeros, without t."""
+        """Code float32 [B, tokens, code_dim] of images [B, 3, H, W]; the code tokens start from zeros, without t."""
         empty = image.new_zeros(image.shape[0], tokens, self.txt_in.in_features)
         out: Tensor = self.final_layer_txt(self._features(image, empty, None)[0], None)
         return out.float()
 
     def velocity(self, image: Tensor, code: Tensor, t: Tensor) -> Tensor:
-        """Velocity float32 [B, 3, H, W] of noisy pictures `image` at times `t` [B], given `code` [B, N, code_dim]."""
+        """Velocity float32 [B, 3, H, W] of noisy images `image` at times `t` [B], given `code` [B, N, code_dim]."""
         b, c, h, w = image.shape
         vec = self.time_in(t)
         out: Tensor = self.final_layer_img(self._features(image, code, vec)[1], vec)

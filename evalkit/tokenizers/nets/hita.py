@@ -37,7 +37,7 @@ class HitaConfig:
 
     @property
     def grid(self) -> int:
-        """Patch codes on each side of a picture of the native size."""
+        """Patch codes on each side of an image of the native size."""
         return self.size // self.stride
 
 

@@ -118,7 +118,7 @@ class Encoder(nn.Module):
         self.conv_out = nn.Conv2d(widths[-1], config.z, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features before quantisation, of pictures on [0, 1]."""
+        """Features before quantisation, of images on [0, 1]."""
         x = self.mid(self.down(self.conv_in(x)))
         out: Tensor = self.conv_out(F.silu(self.norm_out(x)))
         return out
@@ -149,7 +149,7 @@ class Decoder(nn.Module):
         self.conv_out = nn.Conv2d(widths[0], 3, 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Pictures on the [0, 1] scale, not clamped."""
+        """Images on the [0, 1] scale, not clamped."""
         x: Tensor = self.mid(self.conv_in(z))
         for stage in self.up if self.coarse_first else reversed(self.up):
             x = stage(x)

@@ -41,10 +41,10 @@ def nearest_code(z: Tensor, codebook: Tensor, *, by_dot: bool = False, allowed: 
 class Among:
     """Codes that an encoding should use, and what it may cost.
 
-    `allowed`: bool [v], or [B, v] with a row a picture, or [B, n, v] where places differ.
+    `allowed`: bool [v], or [B, v] with a row per image, or [B, n, v] where places differ.
     `most_cost`: a code outside is exchanged only where the distance
     (squared L2, on the unit sphere for codebooks that live there; loss of dot product for those searched by it) grows
-    by no more. `fraction`: of a picture's exchanges only this share, the cheapest (of each scale's for several scales).
+    by no more. `fraction`: of an image's exchanges only this share, the cheapest (of each scale's for several scales).
     """
 
     allowed: Tensor
@@ -59,7 +59,7 @@ class CodeSearch(nn.Module):
     heard: list[Tensor] | None = None
 
     def codes(self, flat: Tensor, table: Tensor, pictures: int, *, by_dot: bool = False) -> Tensor:
-        """Codes int64 [B, n] for features `flat` [B * n, d] of `pictures` pictures among those of `table` [v, d]."""
+        """Codes int64 [B, n] for features `flat` [B * n, d] of `images` images among those of `table` [v, d]."""
         nearest = nearest_code(flat, table, by_dot=by_dot).reshape(pictures, -1)
         return self.settle(flat.reshape(*nearest.shape, -1), nearest, table, by_dot=by_dot)
 
@@ -82,7 +82,7 @@ class CodeSearch(nn.Module):
 def exchange(
     z: Tensor, nearest: Tensor, allowed: Tensor, table: Tensor, among: Among, *, by_dot: bool = False
 ) -> Tensor:
-    """Codes int64 [n] of one picture: `nearest` where allowed ([v] or [n, v]), or where the exchange would cost too much."""
+    """Codes int64 [n] of one image: `nearest` where allowed ([v] or [n, v]), or where the exchange would cost too much."""
     right = allowed[nearest] if allowed.ndim == 1 else allowed.gather(1, nearest[:, None])[:, 0]
     wrong = (~right).nonzero().flatten()
     if not len(wrong):

@@ -132,7 +132,7 @@ class TamingDecoder(nn.Module):
         self.conv_out = nn.Conv2d(widths[0], 3, 3, padding=1)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Pictures in the network's own range, not clamped."""
+        """Images in the network's own range, not clamped."""
         x = self.mid(self.conv_in(z))
         for stage in reversed(list(self.up)):
             x = stage(x)

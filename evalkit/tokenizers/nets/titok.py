@@ -83,7 +83,7 @@ class TiTokEncoder(_Sequence):
         self.conv_out = nn.Conv2d(width, config.token_dim if config.codes else 2 * config.token_dim, 1)
 
     def forward(self, x: Tensor, latent_tokens: Tensor) -> Tensor:
-        """Features before quantisation (VAE: mean and log variance) of pictures on [0, 1]."""
+        """Features before quantisation (VAE: mean and log variance) of images on [0, 1]."""
         patches = self.patch_embed(x).flatten(2).transpose(1, 2)
         y = self.run(patches, latent_tokens.expand(x.shape[0], -1, -1))
         y = self.ln_post(y[:, -self.config.tokens :])
@@ -95,7 +95,7 @@ class TiTokEncoder(_Sequence):
 
 
 class TiTokDecoder(_Sequence):
-    """[B, d, 1, N] -> logits over MaskGIT's codes [B, V, g, g] (legacy), or pictures [B, 3, S, S]."""
+    """[B, d, 1, N] -> logits over MaskGIT's codes [B, V, g, g] (legacy), or images [B, 3, S, S]."""
 
     def __init__(self, config: TiTokConfig) -> None:
         super().__init__(config, config.decoder)

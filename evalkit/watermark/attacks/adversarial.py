@@ -19,16 +19,16 @@ STEP = 0.05  # of eps, as WAVES steps (adversarial/embedding.py)
 
 @dataclass(frozen=True)
 class Adversarial(TokenizerAttack):
-    """Untargeted l-infinity PGD from a random start, up the squared distance to the picture's own features.
+    """Untargeted l-infinity PGD from a random start, up the squared distance to the image's own features.
 
-    Every picture has a start and a gradient of its own, so it does not depend on its batch. The result is rounded to
+    Every image has a start and a gradient of its own, so it does not depend on its batch. The result is rounded to
     8 bits, which keeps whole-numbered bounds.
     """
 
     most: ClassVar[int] = 2**20  # the gradient keeps every layer's output
 
     def change(self, x: Tensor, seeds: list[int]) -> Tensor:
-        """Pictures within eps / 255 of `x`."""
+        """Images within eps / 255 of `x`."""
         eps = float(self.parameters["eps"]) / 255
         with torch.no_grad():
             own = self.tokenizer.features(x).detach()

@@ -1,4 +1,4 @@
-"""What an attack is: a named change of pictures with recorded strength, the same again for the same seed."""
+"""What an attack is: a named change of images with recorded strength, the same again for the same seed."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from evalkit.errors import EvalkitError
 from evalkit.images.encode import png_bytes
 from evalkit.images.sample import Pixels
 
-KEPT = "kept"  # the resize rule of attacks whose result has the picture's own size
+KEPT = "kept"  # the resize rule of attacks whose result has the image's own size
 
 Change = Callable[[Pixels, np.random.Generator], Pixels]
 
 
 @dataclass(frozen=True)
 class File:
-    """A picture as it leaves an attack: the bytes of an image file, and the suffix of its name."""
+    """An image as it leaves an attack: the bytes of an image file, and the suffix of its name."""
 
     data: bytes
     suffix: str = ".png"
 
 
 class Attack(ABC):
-    """Something that is done to a marked picture: uint8 [H, W, 3] in, uint8 [H', W', 3] out.
+    """Something that is done to a marked image: uint8 [H, W, 3] in, uint8 [H', W', 3] out.
 
     `name` is its canonical spelling, `parameters` its strengths, `size` its resize rule ("kept", or in words),
-    `codec` what its files are written as. Equal pictures and seeds give equal results.
+    `codec` what its files are written as. Equal images and seeds give equal results.
     """
 
     name: str
@@ -45,18 +45,18 @@ class Attack(ABC):
 
     @abstractmethod
     def apply(self, image: Pixels, seed: int = 0) -> Pixels:
-        """The attacked picture."""
+        """The attacked image."""
 
     def apply_many(self, images: Sequence[Pixels], seeds: Sequence[int]) -> list[Pixels]:
-        """The attacked pictures, each as `apply` would give it."""
+        """The attacked images, each as `apply` would give it."""
         return [self.apply(image, seed) for image, seed in zip(images, seeds, strict=True)]
 
     def files(self, images: Sequence[Pixels], seeds: Sequence[int]) -> list[File]:
-        """The attacked pictures as files; decoding them gives the pixels of `apply_many`."""
+        """The attacked images as files; decoding them gives the pixels of `apply_many`."""
         return [File(png_bytes(image)) for image in self.apply_many(images, seeds)]
 
     def release(self) -> None:  # noqa: B027 - most attacks hold nothing
-        """Let go of models; the next picture loads them again."""
+        """Let go of models; the next image loads them again."""
 
     def record(self) -> dict[str, Any]:
         """Everything that decides the result, as plain data."""
@@ -79,7 +79,7 @@ class Attack(ABC):
 
 @dataclass(frozen=True)
 class PixelAttack(Attack):
-    """A change of pixels by a function of the picture and a random generator."""
+    """A change of pixels by a function of the image and a random generator."""
 
     name: str
     parameters: Mapping[str, Any]
@@ -90,7 +90,7 @@ class PixelAttack(Attack):
     packages: tuple[str, ...] = ("numpy", "pillow", "torch", "torchvision")
 
     def apply(self, image: Pixels, seed: int = 0) -> Pixels:
-        """The changed picture, a new array."""
+        """The changed image, a new array."""
         changed = self.change(checked(image), np.random.default_rng(seed))
         return np.ascontiguousarray(changed).copy() if changed is image else np.ascontiguousarray(changed)
 
@@ -125,11 +125,11 @@ class Chain(Attack):
         )
 
     def apply(self, image: Pixels, seed: int = 0) -> Pixels:
-        """The picture after all steps."""
+        """The image after all steps."""
         return self.apply_many([image], [seed])[0]
 
     def apply_many(self, images: Sequence[Pixels], seeds: Sequence[int]) -> list[Pixels]:
-        """The pictures after all steps."""
+        """The images after all steps."""
         return self._run(images, seeds, len(self.steps))
 
     def files(self, images: Sequence[Pixels], seeds: Sequence[int]) -> list[File]:
@@ -165,7 +165,7 @@ BACK = "to the size before the chain (bilinear)"
 
 @dataclass(frozen=True)
 class Back(Attack):
-    """A step of a chain: the size that the picture had before the chain, by Pillow's antialiased bilinear filter."""
+    """A step of a chain: the size that the image had before the chain, by Pillow's antialiased bilinear filter."""
 
     name: str = "back"
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -187,9 +187,9 @@ def resized_back(image: Pixels, shape: tuple[int, int]) -> Pixels:
 
 
 def checked(image: Pixels) -> Pixels:
-    """The picture itself; raises `EvalkitError` unless it is uint8 [H, W, 3] with at least one pixel."""
+    """The image itself; raises `EvalkitError` unless it is uint8 [H, W, 3] with at least one pixel."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise EvalkitError(f"attacks take uint8 [H, W, 3] pictures; {image.dtype} {image.shape} given")
+        raise EvalkitError(f"attacks take uint8 [H, W, 3] images; {image.dtype} {image.shape} given")
     return image
 
 
@@ -199,6 +199,6 @@ def step_seeds(seeds: Sequence[int], number: int) -> list[int]:
 
 
 def seed_of(seed: int, what: str) -> int:
-    """A seed of 63 bits for the picture (or step) `what` under the run's `seed`, the same on every machine."""
+    """A seed of 63 bits for the image (or step) `what` under the run's `seed`, the same on every machine."""
     digest = hashlib.sha256(f"{seed}\0{what}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

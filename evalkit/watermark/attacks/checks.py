@@ -1,4 +1,4 @@
-"""Verification of attacked pictures: the manifest against the rows of each attack, and attacks done again."""
+"""Verification of attacked images: results and manifest against the rows, and attacks done again."""
 
 from __future__ import annotations
 
@@ -9,48 +9,50 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.decode import decode_image
 from evalkit.images.sample import ImageSet, Sample
+from evalkit.jobs.checks import Checks, Failure, How, Outcome, chosen
+from evalkit.jobs.data import data_failures
+from evalkit.jobs.task import Task
 from evalkit.jsonio import canonical_json, pretty_json
-from evalkit.runs.attestation.checks import CHECKS, Checks, How, Outcome, chosen
-from evalkit.runs.attestation.kinds import MANIFEST, manifest_rows
-from evalkit.runs.attestation.verdict import Failure
-from evalkit.runs.store import Run
+from evalkit.runs.store import Run, results_json
 from evalkit.watermark.attacks.base import Attack
 from evalkit.watermark.attacks.spelling import Options, read_attack
 
-ROWS, ATTACK = ".rows.jsonl", "attack.json"
-
 
 class AttackChecks(Checks):
-    """What the manifest of `evalkit watermark attack` promises."""
+    """What a run of `evalkit watermark attack` promises."""
 
     scores = False
 
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
     def recompute(self, run: Run, how: How) -> Outcome:
-        """Every row of the manifest stands in its attack's own rows, and the attack is called the same there."""
-        rows = manifest_rows(run.path)
-        names = {str(json.loads(file.read_bytes())["name"]): file.parent for file in run.path.glob(f"*/{ATTACK}")}
-        own = {name: _own_rows(folder) for name, folder in names.items()}
-        bad = []
-        for row in rows:
-            folder = names.get(row["attack"])
-            kept = own.get(row["attack"], {}).get(row["id"])
-            if folder is None:
-                bad.append(Failure(MANIFEST, f"no {ATTACK} is of {row['attack']}"))
-            elif kept is None or {**kept, "path": _below(folder, kept["path"])} != row:
-                bad.append(Failure(f"{folder.name}/{ROWS}", f"the row of {row['id']} is not that of {MANIFEST}"))
-        return Outcome(0 if bad else len(rows), tuple(bad))
+        """Results and manifest from the rows; every row's image by its digest."""
+        again = self.task.aggregate(self.task.spec(run), self.task.parts(run))
+        bad = [
+            Failure(name, "it does not follow from samples.parquet and the plan")
+            for name, data in {**again.files, "results.json": results_json(again.results)}.items()
+            if (run.path / name).read_bytes() != data
+        ]
+        bad += [
+            Failure(row["path"], "its row says another sha256")
+            for row in run.samples.to_pylist()
+            if row["path"] is not None and run.record["files"].get(row["path"]) != row["sha256"]
+        ]
+        bad += data_failures(run, again.facts["data"]["digest"])
+        return Outcome(0 if bad else run.samples.num_rows, tuple(bad))
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:
-        """Chosen pictures attacked again with their own seeds; equal pixels pass."""
+        """Chosen images attacked again with their own seeds; equal pixels pass."""
         if how.data is None:
-            return Outcome(0, open="give the pictures that were attacked: --data FOLDER")
+            return Outcome(0, open="give the images that were attacked: --data FOLDER")
         images = open_images(how.data)
         positions = {id: position for position, id in enumerate(images.ids())}
-        rows = [row for row in manifest_rows(run.path) if row["error"] is None]
+        rows = [row for row in run.samples.to_pylist() if row["error"] is None]
+        records = {each["record"]["name"]: each["record"] for each in self.task.spec(run).parameters["attacks"]}
         bad: list[Failure] = []
         skipped: list[str] = []
         done = 0
@@ -58,13 +60,12 @@ class AttackChecks(Checks):
             row = rows[at]
             sample = _source(images, positions, row)
             if sample is None:
-                skipped.append(f"{row['id']} of {how.data} is not the picture that was attacked")
+                skipped.append(f"{row['id']} of {how.data} is not the image that was attacked")
                 continue
             attack = read_attack(row["attack"], Options(how.device, weights=how.weights))
-            same = _same_pixels(attack, sample, row, run.path / row["path"])
-            if same:
+            if _same_pixels(attack, sample, row, run.path / row["path"]):
                 done += 1
-            elif other := _other_attack(attack, run.path / Path(row["path"]).parts[0] / ATTACK):
+            elif other := _other_attack(attack, records[row["attack"]]):
                 skipped.append(f"{row['path']} differs, which says nothing here: another {other}")
             else:
                 bad.append(Failure(row["path"], f"attacked again with seed {row['seed']} it has other pixels"))
@@ -84,25 +85,8 @@ def _same_pixels(attack: Attack, sample: Sample, row: Mapping[str, Any], path: P
     return made.data == kept or np.array_equal(decode_image(made.data), decode_image(kept))
 
 
-def _other_attack(attack: Attack, file: Path) -> str | None:
+def _other_attack(attack: Attack, before: Mapping[str, Any]) -> str | None:
     """In what the attack here is not the one that was recorded, such as versions of libraries."""
-    before = json.loads(file.read_bytes())
     now = json.loads(pretty_json(attack.record()))
     different = [key for key in now if canonical_json(before.get(key)) != canonical_json(now[key])]
     return ", ".join(different) or None
-
-
-def _own_rows(folder: Path) -> dict[str, dict[str, Any]]:
-    """The last row of each picture."""
-    if not (folder / ROWS).is_file():
-        raise EvalkitError(f"{folder.name}/{ROWS} is missing, so the manifest cannot be compared with it")
-    lines = (folder / ROWS).read_text(encoding="utf-8", errors="surrogatepass").split("\n")
-    rows = [json.loads(line)["row"] for line in lines if line]
-    return {row["id"]: row for row in rows}
-
-
-def _below(folder: Path, path: str | None) -> str | None:
-    return None if path is None else f"{folder.name}/{path}"
-
-
-CHECKS.add("attack", AttackChecks())

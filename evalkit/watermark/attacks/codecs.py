@@ -48,7 +48,7 @@ class CodecAttack(Attack):
         try:
             Image.fromarray(checked(image)).save(buffer, format=self.codec.upper(), **settings)
         except (OSError, ValueError) as error:
-            raise EvalkitError(f"{self.name} cannot write this picture ({error})") from None
+            raise EvalkitError(f"{self.name} cannot write this image ({error})") from None
         return buffer.getvalue()
 
 
@@ -90,7 +90,7 @@ def png(image: Pixels, rng: np.random.Generator) -> Pixels:
 
 @pixels("8bit", about="control: to float32 on [0, 1] and rounded back; changes nothing")
 def eight_bit(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """The way of a picture through a network's input and output, without the network."""
+    """The way of an image through a network's input and output, without the network."""
     unit = image.astype(np.float32) / np.float32(255)
     rounded: Pixels = np.floor(unit * np.float32(255) + np.float32(0.5)).astype(np.uint8)
     return rounded

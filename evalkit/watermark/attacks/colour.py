@@ -12,12 +12,12 @@ FACTOR = Parameter("factor", low=0, high=100)
 
 
 def enhanced(image: Pixels, what: str, factor: float) -> Pixels:
-    """Pillow's ImageEnhance (Brightness, Contrast, Color): 1 leaves the picture, 0 takes the property away."""
+    """Pillow's ImageEnhance (Brightness, Contrast, Color): 1 leaves the image, 0 takes the property away."""
     return np.asarray(getattr(ImageEnhance, what)(Image.fromarray(image)).enhance(factor), dtype=np.uint8)
 
 
 def hue_shifted(image: Pixels, turn: float) -> Pixels:
-    """The hue moved by `turn` of the colour circle, in [-0.5, 0.5] (torchvision's adjust_hue of pictures)."""
+    """The hue moved by `turn` of the colour circle, in [-0.5, 0.5] (torchvision's adjust_hue of images)."""
     from torchvision.transforms.functional import adjust_hue
 
     return np.asarray(adjust_hue(Image.fromarray(image), turn), dtype=np.uint8)
@@ -37,13 +37,13 @@ def contrast(image: Pixels, rng: np.random.Generator, factor: float) -> Pixels:
 
 @pixels("saturation", FACTOR, about="distance from grey times the factor")
 def saturation(image: Pixels, rng: np.random.Generator, factor: float) -> Pixels:
-    """Blend with the grey picture."""
+    """Blend with the grey image."""
     return enhanced(image, "Color", factor)
 
 
-@pixels("sharpness", FACTOR, about="distance from the smoothed picture times the factor")
+@pixels("sharpness", FACTOR, about="distance from the smoothed image times the factor")
 def sharpness(image: Pixels, rng: np.random.Generator, factor: float) -> Pixels:
-    """Blend with the smoothed picture; below 1 it blurs."""
+    """Blend with the smoothed image; below 1 it blurs."""
     return enhanced(image, "Sharpness", factor)
 
 
@@ -79,7 +79,7 @@ def plus(image: Pixels, rng: np.random.Generator, levels: int) -> Pixels:
     about="BitMark's colour attack: hue 0.5 s, saturation, contrast and brightness 5 s, in random order",
 )
 def jitter(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
-    """At 0.2 all but the hue are neutral; at 0 the picture is black: the factors are multiples, not distances from 1."""
+    """At 0.2 all but the hue are neutral; at 0 the image is black: the factors are multiples, not distances from 1."""
     return _in_random_order(image, rng, 5 * strength, 5 * strength, 5 * strength, 0.5 * strength)
 
 
@@ -94,7 +94,7 @@ def jitter(image: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
 def jitter_random(
     image: Pixels, rng: np.random.Generator, brightness: float, contrast: float, saturation: float, hue: float
 ) -> Pixels:
-    """Factors of one picture are drawn from its seed."""
+    """Factors of one image are drawn from its seed."""
     light, range_, colour = (
         float(rng.uniform(max(0.0, 1 - width), 1 + width)) for width in (brightness, contrast, saturation)
     )

@@ -1,4 +1,4 @@
-"""Attacks on detail: blur, noise, fewer levels, and things laid over the picture."""
+"""Attacks on detail: blur, noise, fewer levels, and things laid over the image."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class DiffusionAttack(Attack):
             said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
             raise WeightsError(f"{folder.name} cannot be loaded for img2img: {said}") from None
         if getattr(found, "safety_checker", None) is not None:
-            found.safety_checker = None  # it would blacken pictures, and what is measured is the watermark
+            found.safety_checker = None  # it would blacken images, and what is measured is the watermark
         found.set_progress_bar_config(disable=True)
         return found.to(pick_device(self.options.device))
 
@@ -76,14 +76,14 @@ class DiffusionAttack(Attack):
         return int(inner.config.sample_size) * int(self.pipeline.vae_scale_factor)
 
     def shape_for(self, shape: Shape) -> Shape:
-        """The size at which a picture goes through the model."""
+        """The size at which an image goes through the model."""
         factor = self.side / min(shape)
         step = max(8, int(self.pipeline.vae_scale_factor))
         height, width = (max(step, round(side * factor / step) * step) for side in shape)
         return height, width
 
     def apply(self, image: Pixels, seed: int = 0) -> Pixels:
-        """The regenerated picture; it goes through alone, with a generator of its own seed on the CPU."""
+        """The regenerated image; it goes through alone, with a generator of its own seed on the CPU."""
         own: Shape = (checked(image).shape[0], image.shape[1])
         x = Image.fromarray(resize_exact(image, self.shape_for(own), "bicubic"))
         for number in range(int(self.parameters["passes"])):
@@ -101,11 +101,11 @@ class DiffusionAttack(Attack):
         return resize_exact(np.array(x.convert("RGB"), dtype=np.uint8), own, "bicubic")
 
     def apply_many(self, images: Sequence[Pixels], seeds: Sequence[int]) -> list[Pixels]:
-        """One at a time, so that a picture does not depend on its batch."""
+        """One at a time, so that an image does not depend on its batch."""
         return [self.apply(image, seed) for image, seed in zip(images, seeds, strict=True)]
 
     def release(self) -> None:
-        """The pipeline goes; the next picture would load it again."""
+        """The pipeline goes; the next image would load it again."""
         self.__dict__.pop("pipeline", None)
 
     def record(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ PLACE = Parameter("place", "word", default="random", choices=("random", "centre"
 MOST = 2**14  # px of a side that an attack may make
 
 
-@register("back", about="in a chain: to the size that the picture had before the chain (bilinear)")
+@register("back", about="in a chain: to the size that the image had before the chain (bilinear)")
 def back(name: str, values: object, options: Options) -> Attack:
     """Undoes the size of `cut` and `scale`."""
     return Back()
@@ -36,7 +36,7 @@ def resize(image: Pixels, rng: np.random.Generator, factor: float, filter: str) 
     about="both sides times the factor; the result keeps that size", size="both sides times the factor",
 )  # fmt: skip
 def scale(image: Pixels, rng: np.random.Generator, factor: float, filter: str) -> Pixels:
-    """A picture of another size."""
+    """An image of another size."""
     return _scaled(image, factor, filter)
 
 

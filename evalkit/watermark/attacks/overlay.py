@@ -1,4 +1,4 @@
-"""Attacks by what platforms and people lay over pictures: a caption, a logo, a frame, a tiled stamp."""
+"""Attacks by what platforms and people lay over images: a caption, a logo, a frame, a tiled stamp."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def overlay(image: Pixels, rng: np.random.Generator, kind: str, opacity: float, 
 @pixels(
     "frame",
     Parameter("share", low=0, high=0.45),
-    about="a dark frame of this share of each side around the picture",
+    about="a dark frame of this share of each side around the image",
 )
 def frame(image: Pixels, rng: np.random.Generator, share: float) -> Pixels:
-    """A screenshot with its surroundings, at the picture's own size."""
+    """A screenshot with its surroundings, at the image's own size."""
     height, width = image.shape[:2]
     top, left = int(height * share), int(width * share)
     framed = np.full_like(image, 24)

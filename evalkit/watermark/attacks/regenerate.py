@@ -1,4 +1,4 @@
-"""Regeneration: a picture encoded and decoded again, by any tokenizer of the zoo (n passes) or by a continuous one."""
+"""Regeneration: an image encoded and decoded again, by any tokenizer of the zoo (n passes) or by a continuous one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 from evalkit.tokenizers.base import Codes, Tokenizer
-from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer
+from evalkit.tokenizers.registry import TOKENIZERS, describe_tokenizer, load_tokenizer
 from evalkit.watermark.attacks.base import Attack, seed_of
 from evalkit.watermark.attacks.sizes import MOST, ROUND_TRIP, Shape, eight_bits, through, tokenizer_shape
 from evalkit.watermark.attacks.spelling import Options, Parameter, register
@@ -21,7 +21,7 @@ from evalkit.watermark.attacks.spelling import Options, Parameter, register
 
 @dataclass(frozen=True)
 class TokenizerAttack(Attack):
-    """An attack that holds a tokenizer; it is loaded at the first picture."""
+    """An attack that holds a tokenizer; it is loaded at the first image."""
 
     name: str
     parameters: Mapping[str, Any]
@@ -31,7 +31,7 @@ class TokenizerAttack(Attack):
     codec: str = "png"
     network: bool = True
     packages: tuple[str, ...] = ("numpy", "pillow", "torch")
-    most: ClassVar[int] = MOST  # pixels of one forward pass; larger pictures are seen smaller
+    most: ClassVar[int] = MOST  # pixels of one forward pass; larger images are seen smaller
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -42,19 +42,19 @@ class TokenizerAttack(Attack):
         return load_tokenizer(name, self.options.weights_of(name), self.options.device, self.options.dtype)
 
     def apply(self, image: Pixels, seed: int = 0) -> Pixels:
-        """The attacked picture."""
+        """The attacked image."""
         return self.apply_many([image], [seed])[0]
 
     def apply_many(self, images: Sequence[Pixels], seeds: Sequence[int]) -> list[Pixels]:
-        """The attacked pictures, in batches of one size."""
+        """The attacked images, in batches of one size."""
         return through(images, seeds, self.shape_for, self.change, self.options.batch, self.most)
 
     def shape_for(self, shape: Shape) -> Shape:
-        """The size at which the model sees a picture."""
+        """The size at which the model sees an image."""
         return tokenizer_shape(self.tokenizer, shape, self.most)
 
     def change(self, x: Tensor, seeds: list[int]) -> Tensor:
-        """The change of float32 [B, 3, H, W] pictures on [0, 1] at the model's size."""
+        """The change of float32 [B, 3, H, W] images on [0, 1] at the model's size."""
         raise EvalkitError(f"{self.name} changes nothing; use one of its subclasses")
 
     def release(self) -> None:
@@ -62,11 +62,15 @@ class TokenizerAttack(Attack):
         self.__dict__.pop("tokenizer", None)
 
     def record(self) -> dict[str, Any]:
-        """With the digest of the weights, once they are loaded."""
-        return {**super().record(), "most_pixels": self.most, "weights_sha256": self.tokenizer.weights_sha256}
+        """With the digest of the weights, which are not loaded for it."""
+        model = self.given or self.__dict__.get("tokenizer")
+        if model is None:
+            name = str(self.parameters["tokenizer"])
+            model = describe_tokenizer(name, self.options.weights_of(name))
+        return {**super().record(), "most_pixels": self.most, "weights_sha256": model.weights_sha256}
 
     def decoded(self, codes: Codes, seeds: list[int]) -> Tensor:
-        """Pictures of codes; a stochastic decoder gets each picture's own seed."""
+        """Images of codes; a stochastic decoder gets each image's own seed."""
         if self.tokenizer.deterministic:
             return self.tokenizer.decode(codes)
         parts = [self.tokenizer.decode(_row(codes, i), seed=seed) for i, seed in enumerate(seeds)]
@@ -78,7 +82,7 @@ class Retokenize(TokenizerAttack):
     """`passes` times encoded and decoded, rounded to 8 bits after each."""
 
     def change(self, x: Tensor, seeds: list[int]) -> Tensor:
-        """The pictures after the last pass."""
+        """The images after the last pass."""
         for number in range(int(self.parameters["passes"])):
             drawn = [seed_of(seed, f"pass {number}") for seed in seeds]
             x = eight_bits(self.decoded(self.tokenizer.encode(x), drawn)).float() / 255

@@ -1,105 +1,66 @@
-"""Rows of an attack run: what became of each picture, appended as it happens and read back when the run goes on."""
+"""Rows of attacked images: what became of each of them."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-from collections.abc import Mapping, Sequence
-from io import BufferedWriter
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from evalkit.errors import EvalkitError
 from evalkit.images.decode import decode_image
-from evalkit.images.sample import Pixels, Sample
-from evalkit.jsonio import canonical_json
-from evalkit.metrics.psnr import mse
-from evalkit.runs.store import write_bytes
+from evalkit.images.sample import Pixels, Sample, Unreadable
+from evalkit.metrics.psnr import PSNR, mse
 from evalkit.watermark.attacks.base import Attack, File, seed_of
 
-
-class RowFile:
-    """`.rows.jsonl` of one attack's folder: rows with the state of their source, so that changed sources are done again.
-
-    A line that a kill cut off is dropped, and its picture done again.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.path = folder, folder / ".rows.jsonl"
-        self.rows: dict[str, dict[str, Any]] = {}
-        self.states: dict[str, str] = {}
-        self._stream: BufferedWriter | None = None
-        whole = b""
-        if self.path.exists():
-            for line in self.path.read_bytes().splitlines(keepends=True):
-                if not line.endswith(b"\n") or not self._take(line):
-                    break
-                whole += line
-            write_bytes(self.path, whole)
-
-    def has(self, id: str, state: str) -> bool:
-        """Whether the picture was attacked (and its file is there) since its source last changed; failures are retried."""
-        row = self.rows.get(id)
-        if row is None or self.states[id] != state or row["error"] is not None:
-            return False
-        return bool(row["path"]) and (self.folder / row["path"]).is_file()
-
-    def add(self, row: dict[str, Any], state: str) -> None:
-        """Append a row; it is on disk before this returns to the next picture."""
-        if self._stream is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._stream = self.path.open("ab")
-        self._stream.write(canonical_json({"row": row, "state": state}) + b"\n")
-        self._stream.flush()
-        self.rows[row["id"]], self.states[row["id"]] = row, state
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
-
-    def in_order(self, ids: Sequence[str]) -> list[dict[str, Any]]:
-        """The rows of these pictures."""
-        return [self.rows[id] for id in ids]
-
-    def _take(self, line: bytes) -> bool:
-        try:
-            found = json.loads(line)
-            self.rows[found["row"]["id"]], self.states[found["row"]["id"]] = found["row"], found["state"]
-        except (ValueError, KeyError, TypeError):
-            return False
-        return True
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("attack", pa.string()),
+        ("path", pa.string()),
+        ("source_sha256", pa.string()),
+        ("sha256", pa.string()),
+        ("seed", pa.int64()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("changed", pa.bool_()),
+        (PSNR.name, pa.float64()),  # dB against the image before; null where it is equal, or of another size
+        ("error", pa.string()),
+    ]
+)
 
 
-def attacked_rows(
-    attack: Attack, folder: Path, samples: Sequence[Sample], names: Mapping[str, str], seed: int
-) -> dict[str, dict[str, Any]]:
-    """Attack pictures, write their files and give their rows by id; a batch that fails is tried one by one."""
+def table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Rows (missing columns are null) as a table of the fixed schema."""
+    listed = list(rows)
+    columns = {name: pa.array([row.get(name) for row in listed], SCHEMA.field(name).type) for name in SCHEMA.names}
+    return pa.table(columns, schema=SCHEMA)
+
+
+def attacked(
+    attack: Attack, samples: Sequence[Sample], names: Mapping[str, str], seed: int
+) -> list[tuple[dict[str, Any], bytes]]:
+    """(row, bytes of the file) of each image in order; a batch that fails is tried one by one."""
     seeds = [seed_of(seed, each.id) for each in samples]
     try:
         files = attack.files([each.image for each in samples], seeds) if samples else []
-    except (EvalkitError, ValueError, OSError, RuntimeError) as error:
-        if len(samples) == 1:
-            said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-            return {samples[0].id: failed_row(attack, samples[0].id, said, samples[0].sha256)}
-        alone = [attacked_rows(attack, folder, [each], names, seed) for each in samples]
-        return {id: row for part in alone for id, row in part.items()}
-    rows = {}
-    for sample, file, drawn in zip(samples, files, seeds, strict=True):
-        path = names[sample.id] + file.suffix
-        write_bytes(folder / path, file.data)
-        rows[sample.id] = _row(attack, sample, file, path, drawn)
-    return rows
+    except (EvalkitError, ValueError, OSError, RuntimeError, MemoryError) as error:
+        if len(samples) > 1:
+            return [each for sample in samples for each in attacked(attack, [sample], names, seed)]
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        return [(failed(attack, samples[0], said), b"")]
+    return [
+        (_row(attack, sample, file, f"{attack.folder}/{names[sample.id]}{file.suffix}", drawn), file.data)
+        for sample, file, drawn in zip(samples, files, seeds, strict=True)
+    ]
 
 
-def failed_row(attack: Attack, id: str, reason: str, sha256: str | None) -> dict[str, Any]:
+def failed(attack: Attack, sample: Sample | Unreadable, reason: str) -> dict[str, Any]:
     """A row with nothing but the reason."""
-    empty = ("path", "sha256", "seed", "width", "height", "changed", "psnr")
-    return {"id": id, "attack": attack.name, "source_sha256": sha256, "error": reason, **dict.fromkeys(empty)}
+    return {"id": sample.id, "attack": attack.name, "source_sha256": sample.sha256, "error": reason}
 
 
 def _row(attack: Attack, sample: Sample, file: File, path: str, seed: int) -> dict[str, Any]:
@@ -115,12 +76,12 @@ def _row(attack: Attack, sample: Sample, file: File, path: str, seed: int) -> di
         "width": after.shape[1],
         "height": after.shape[0],
         "changed": not (same and np.array_equal(after, sample.image)),
-        "psnr": _psnr(sample.image, after) if same else None,
+        PSNR.name: _psnr(sample.image, after) if same else None,
         "error": None,
     }
 
 
 def _psnr(before: Pixels, after: Pixels) -> float | None:
-    """dB; None for equal pictures, whose ratio is infinite."""
+    """dB; None for equal images, whose ratio is infinite."""
     error = mse(before, after)
     return None if error == 0 else round(-10 * math.log10(error), 3)

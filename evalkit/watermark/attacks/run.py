@@ -1,25 +1,29 @@
-"""Attacks on a folder of pictures: one sub-folder an attack, a row a picture, resumable after any end, flat in memory."""
+"""Attacks on a folder of images: one sub-folder an attack, a row per image, resumable, flat in memory."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
-from evalkit.images.sample import ImageSet, Sample, Unreadable
-from evalkit.jsonio import canonical_json, pretty_json
-from evalkit.runs.job import Progress
-from evalkit.runs.store import write_bytes
+from evalkit.jobs.data import data_ref, told
+from evalkit.jobs.engine_inline import run_task
+from evalkit.jobs.live import hold
+from evalkit.jobs.progress import Progress
+from evalkit.jobs.shard import ShardOutput
+from evalkit.jobs.spec import Spec
+from evalkit.runs.store import Run, RunStore, read_run
 from evalkit.watermark.attacks.base import Attack
-from evalkit.watermark.attacks.rows import RowFile, attacked_rows, failed_row
+from evalkit.watermark.attacks.task import ATTACK
 
-BATCH = 16  # pictures in memory at a time for attacks without a network
+VERSION = 1
+BLOCK = 64  # images in memory at a time
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class AttackRun:
 
     @property
     def failed(self) -> list[dict[str, Any]]:
-        """Rows of pictures that could not be read or attacked."""
+        """Rows of images that could not be read or attacked."""
         return [row for row in self.rows if row["error"] is not None]
 
 
@@ -45,156 +49,104 @@ def attack_folder(
     limit: int | None = None,
     batch: int = 8,
     threads: int = 2,
+    device: str = "auto",
+    dtype: str = "float32",
+    weights: Sequence[str] = (),
+    command: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> AttackRun:
-    """Write every picture of `data` under every attack into `out/<attack>/`, and `out/manifest.jsonl`.
+    """Write every image of `data` under every attack into `out/<attack>/`, with manifest.jsonl, as a sealed run.
 
-    A picture's seed depends on `seed` and its id alone. Typed again, only what is missing or changed is done. Raises
-    `EvalkitError` where `out` lies within the data, or an attack's folder holds another one.
+    An image's seed depends on `seed` and its id alone. Called again on the same folder, attacks that are new, images that
+    changed and those that failed are done, and the rest is kept. Raises `EvalkitError` where `out` lies within the data,
+    or an attack's folder holds another one.
     """
-    images, target, told = open_images(data), Path(out), progress or Progress()
+    images, target = open_images(data), Path(out)
     _check_apart(data, target)
-    names = file_stems(images.ids()[: limit or None])
-    work: dict[str, _Work] = {}
-    told.start(f"{len(attacks)} attacks", len(names) * len(attacks))
-    try:
-        for part in _passes(attacks):
-            here = [_Work.begin(attack, target, seed) for attack in part]
-            _one_pass(images, names, here, seed, batch if part[0].network else BATCH, threads, told)
-            work |= {each.attack.name: each for each in here}
-            for attack in part:
-                attack.release()
-    finally:
-        told.finish()
-    return AttackRun(target, tuple(attacks), _manifest(names, [work[attack.name] for attack in attacks], target))
+    n = len(images) if limit is None else min(limit, len(images))
+    here = {
+        "attacks": {each.name: hold(each) for each in attacks},
+        "batch_size": batch,
+        "threads": threads,
+        "dtype": dtype,
+        "weights": list(weights),
+        "data": told(images, progress or Progress()),
+    }
+    said = [{"record": each.record(), "folder": each.folder, "network": each.network} for each in attacks]
+    inputs = {"data": data_ref(images, n, data)}
+    spec = Spec(ATTACK.name, VERSION, {}, inputs, parameters={"attacks": said}, seed=seed, shard=BLOCK, here=here)
+    store = RunStore(target)
+    if store.sealed:
+        spec = _go_on(store, spec)
+    run = run_task(ATTACK, spec, target, command=command, device=device, progress=progress)
+    names = {each.name for each in attacks}
+    return AttackRun(target, tuple(attacks), [row for row in run.samples.to_pylist() if row["attack"] in names])
 
 
-@dataclass(frozen=True)
-class _Work:
-    attack: Attack
-    folder: Path
-    rows: RowFile
-
-    @classmethod
-    def begin(cls, attack: Attack, out: Path, seed: int) -> _Work:
-        """The attack's folder, with attack.json; raises where it holds another attack, seed or version of a library."""
-        folder = out / attack.folder
-        record = {**attack.record(), "seed": seed}
-        file = folder / "attack.json"
-        if file.exists():
-            before = json.loads(file.read_bytes())
-            if canonical_json(before) != canonical_json(json.loads(pretty_json(record))):
-                different = [key for key in record if before.get(key) != record[key]]
-                raise EvalkitError(
-                    f"{folder} was made with another {', '.join(different) or 'attack'}; give a fresh --out, or remove it"
-                )
-        else:
-            write_bytes(file, pretty_json(record))
-        return cls(attack, folder, RowFile(folder))
+def _go_on(store: RunStore, spec: Spec) -> Spec:
+    """The spec of a sealed run with what the wanted one adds; where something is left to do, the run becomes shards again."""
+    run = read_run(store.path)
+    if run.record["task"] != ATTACK.name:
+        store.begin(spec.plan())  # says that it holds another run
+    before = ATTACK.spec(run)
+    merged = _merged(store.path, before, spec)
+    if merged.plan() == run.record["plan"] and not _lost(run):
+        return merged
+    source = _digests(merged) if merged.inputs != before.inputs else None
+    store.unseal(merged.plan())
+    names, n = [each["record"]["name"] for each in merged.parameters["attacks"]], merged.inputs["data"].n
+    mine = {name: run.samples.filter(pc.equal(run.samples["attack"], name)) for name in names}
+    for shard in ATTACK.shards(merged):
+        rows = _kept(
+            run.path, mine[names[shard.start // n]], range(shard.start % n, shard.start % n + shard.size), source
+        )
+        if rows is not None:
+            store.put(shard.key, ShardOutput(rows))
+    return merged
 
 
-def _passes(attacks: Sequence[Attack]) -> list[list[Attack]]:
-    """All attacks without a network go over the pictures together, each with one alone: one model in memory at a time."""
-    light = [attack for attack in attacks if not attack.network]
-    return [*([light] if light else []), *([attack] for attack in attacks if attack.network)]
+def _merged(folder: Path, before: Spec, spec: Spec) -> Spec:
+    """The attacks of both; raises where one of them is another attack, or has another seed, than in the folder."""
+    old = {each["record"]["name"]: each for each in before.parameters["attacks"]}
+    new = {each["record"]["name"]: each for each in spec.plan()["parameters"]["attacks"]}
+    if before.seed != spec.seed and new:
+        raise EvalkitError(f"{folder} was made with another seed; give a fresh --out, or remove it")
+    for name in old.keys() & new.keys():
+        other = [key for key, value in new[name]["record"].items() if old[name]["record"].get(key) != value]
+        if other:
+            said = ", ".join(other)
+            raise EvalkitError(
+                f"{folder / old[name]['folder']} was made with another {said}; give a fresh --out, or remove it"
+            )
+    return replace(spec, parameters={"attacks": list({**old, **new}.values())})
 
 
-def _one_pass(
-    images: ImageSet,
-    names: Mapping[str, str],
-    work: Sequence[_Work],
-    seed: int,
-    batch: int,
-    threads: int,
-    told: Progress,
-) -> None:
-    ids = list(names)
-    states = [images.fingerprint(index) for index in range(len(ids))]
-    todo = [[i for i, id in enumerate(ids) if not each.rows.has(id, states[i])] for each in work]
-    done = len(ids) * len(work) - sum(map(len, todo))
-    told.advance(done, resumed=True)
-    needed = sorted({index for each in todo for index in each})
-    wanted = [set(each) for each in todo]
-    with ThreadPoolExecutor(threads) as pool:
-        for chunk in _chunks(needed, batch):
-            read = dict(zip(chunk, _read(images, chunk, threads), strict=True))
-            jobs = [(each, [i for i in chunk if i in mine]) for each, mine in zip(work, wanted, strict=True)]
-            made = [pool.submit(_attack, each, [read[i] for i in mine], names, seed) for each, mine in jobs]
-            for (each, mine), rows in zip(jobs, made, strict=True):
-                for index, row in zip(mine, rows.result(), strict=True):
-                    each.rows.add(row, states[index])
-                told.advance(len(mine))
-    for each in work:
-        each.rows.close()
+def _lost(run: Run) -> bool:
+    """Whether an image failed, or its file is gone."""
+    if run.samples["error"].null_count < run.samples.num_rows:
+        return True
+    return any(not (run.path / path).is_file() for path in run.samples["path"].to_pylist())
 
 
-def _attack(
-    work: _Work, samples: Sequence[Sample | Unreadable], names: Mapping[str, str], seed: int
-) -> list[dict[str, Any]]:
-    """Rows of some pictures in their order; what cannot be read or attacked has an `error`."""
-    readable = [each for each in samples if isinstance(each, Sample)]
-    done = attacked_rows(work.attack, work.folder, readable, names, seed)
-    return [
-        failed_row(work.attack, each.id, each.reason, each.sha256) if isinstance(each, Unreadable) else done[each.id]
-        for each in samples
-    ]
+def _digests(spec: Spec) -> dict[str, str | None]:
+    images = open_images(str(spec.inputs["data"].source))
+    return {each.id: each.sha256 for each in images.read(0, spec.inputs["data"].n, threads=2)}
 
 
-def _chunks(indices: Sequence[int], size: int) -> Iterator[list[int]]:
-    for start in range(0, len(indices), size):
-        yield list(indices[start : start + size])
-
-
-def _read(images: ImageSet, indices: Sequence[int], threads: int) -> Iterator[Sample | Unreadable]:
-    """The pictures of ascending indices; neighbours are read together."""
-    start = 0
-    for stop in range(1, len(indices) + 1):
-        if stop == len(indices) or indices[stop] != indices[stop - 1] + 1:
-            yield from images.read(indices[start], indices[stop - 1] + 1, threads=threads)
-            start = stop
-
-
-def _manifest(names: Mapping[str, str], work: Sequence[_Work], out: Path) -> list[dict[str, Any]]:
-    """All rows, by attack and picture, with paths below `out`; they are written too."""
-    shown = [
-        {**row, "path": None if row["path"] is None else f"{each.attack.folder}/{row['path']}"}
-        for each in work
-        for row in each.rows.in_order(list(names))
-    ]
-    write_bytes(out / "manifest.jsonl", b"".join(canonical_json(row) + b"\n" for row in shown))
-    return shown
-
-
-def file_stems(ids: Sequence[str]) -> dict[str, str]:
-    """A relative path without suffix for every id: its own stem, or its whole name where several share a stem.
-
-    >>> file_stems(["a/b.png", "c.jpg", "c.png"])
-    {'a/b.png': 'a/b', 'c.jpg': 'c.jpg', 'c.png': 'c.png'}
-    """
-    stems = [_stem(id) for id in ids]
-    seen: dict[str, int] = {}
-    for stem in stems:
-        seen[stem.lower()] = seen.get(stem.lower(), 0) + 1
-    names: dict[str, str] = {}
-    taken: set[str] = set()
-    for id, stem in zip(ids, stems, strict=True):
-        name = stem if seen[stem.lower()] == 1 else _safe(id)
-        if name.lower() in taken:  # what made the ids differ cannot stand in a file name
-            name += f"-{hashlib.sha256(id.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
-        names[id] = name
-        taken.add(name.lower())
-    return names
-
-
-def _stem(id: str) -> str:
-    safe = _safe(id)
-    suffix = PurePosixPath(safe).suffix
-    return safe[: -len(suffix)] if suffix and not suffix[1:].isdigit() else safe
-
-
-def _safe(id: str) -> str:
-    parts = [part for part in id.replace("\\", "_").replace(":", "_").split("/") if part not in ("", ".", "..")]
-    return "/".join(parts) or "_"
+def _kept(folder: Path, mine: pa.Table, wanted: range, source: dict[str, str | None] | None) -> pa.Table | None:
+    """The rows of a shard where all of them are done, their files there and their sources the same; else None."""
+    if source is None:
+        rows = mine.slice(wanted.start, len(wanted))
+    else:
+        ids = list(source)[wanted.start : wanted.stop]
+        places = {id: place for place, id in enumerate(mine["id"].to_pylist())}
+        if any(id not in places for id in ids):
+            return None
+        rows = mine.take([places[id] for id in ids])
+        if any(source[row["id"]] != row["source_sha256"] for row in rows.to_pylist()):
+            return None
+    whole = rows.num_rows == len(wanted) and rows["error"].null_count == len(wanted)
+    return rows if whole and all((folder / path).is_file() for path in rows["path"].to_pylist()) else None
 
 
 def _check_apart(data: str | Path, out: Path) -> None:

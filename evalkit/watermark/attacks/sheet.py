@@ -1,4 +1,4 @@
-"""A contact sheet: one picture under every attack, each with its spelling."""
+"""A contact sheet: one image under every attack, each with its spelling."""
 
 from __future__ import annotations
 

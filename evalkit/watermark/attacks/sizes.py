@@ -1,4 +1,4 @@
-"""Pictures for networks: brought to sizes that a model takes, batched by size, and back to their own."""
+"""Images for networks: brought to sizes that a model takes, batched by size, and back to their own."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ MOST = 2**22  # pixels of one forward pass
 
 
 def tokenizer_shape(tokenizer: Tokenizer, shape: Shape, most: int = MOST) -> Shape:
-    """The size at which `tokenizer` sees a picture: its only one, or the nearest multiples of its stride (at least one).
+    """The size at which `tokenizer` sees an image: its only one, or the nearest multiples of its stride (at least one).
 
-    Pictures of more than `most` pixels are seen smaller, with about so many.
+    Images of more than `most` pixels are seen smaller, with about so many.
     """
     if tokenizer.fixed_size:
         return tokenizer.native_size, tokenizer.native_size
@@ -39,9 +39,9 @@ def through(
     batch: int,
     most: int = MOST,
 ) -> list[Pixels]:
-    """What `change` (float32 [B, 3, H, W] on [0, 1] and seeds to the same) makes of pictures, at their own sizes again.
+    """What `change` (float32 [B, 3, H, W] on [0, 1] and seeds to the same) makes of images, at their own sizes again.
 
-    A batch holds at most `batch` pictures and `most` pixels.
+    A batch holds at most `batch` images and `most` pixels.
     """
     shapes = [shape_for((checked(image).shape[0], image.shape[1])) for image in images]
     done: list[Pixels | None] = [None] * len(images)
@@ -67,5 +67,5 @@ def to_pixels(x: Tensor) -> list[Pixels]:
 
 
 def eight_bits(x: Tensor) -> Tensor:
-    """uint8 levels of pictures on [0, 1], rounded half up; what is outside is cut off."""
+    """uint8 levels of images on [0, 1], rounded half up; what is outside is cut off."""
     return x.detach().float().clamp(0, 1).mul(255).add(0.5).floor().to(torch.uint8)

@@ -1,4 +1,4 @@
-"""What a thief of a list does with it: exchange green codes for the nearest red ones, or forge the mark on any picture."""
+"""What a thief of a list does with it: exchange green codes for the nearest red ones, or forge the mark on any image."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Swap(TokenizerAttack):
     allowed: Tensor | None = None
 
     def change(self, x: Tensor, seeds: list[int]) -> Tensor:
-        """The picture of the allowed codes nearest to its own, exchanged within the residual loop of several scales."""
+        """The image of the allowed codes nearest to its own, exchanged within the residual loop of several scales."""
         if self.allowed is None:
             raise EvalkitError(f"{self.name} has no list of codes; give one")
         fraction = float(self.parameters.get("fraction", 1.0))
@@ -35,7 +35,7 @@ class Swap(TokenizerAttack):
 
 
 def removal(tokenizer: Tokenizer, green: Tensor, *, fraction: float = 1.0) -> Attack:
-    """The attack that takes the nearest red code wherever a picture has a green one.
+    """The attack that takes the nearest red code wherever an image has a green one.
 
     `green`: bool [V]. `fraction`: of the green codes this share, the cheapest exchanges first.
     """
@@ -43,7 +43,7 @@ def removal(tokenizer: Tokenizer, green: Tensor, *, fraction: float = 1.0) -> At
 
 
 def forgery(tokenizer: Tokenizer, green: Tensor, *, fraction: float = 1.0) -> Attack:
-    """The attack that takes the nearest green code wherever a picture has a red one, so that it passes as marked."""
+    """The attack that takes the nearest green code wherever an image has a red one, so that it passes as marked."""
     return _swap("forgery", tokenizer, green, green, fraction)
 
 
@@ -67,7 +67,7 @@ def removal_of(name: str, values: Mapping[str, Any], options: Options) -> Attack
 
 @register(
     "forgery", TOKENIZER, Parameter("list", "word"), Parameter("fraction", low=0, high=1, default=1.0),
-    about="white box: nearest green code for every red one, so that any picture passes as marked",
+    about="white box: nearest green code for every red one, so that any image passes as marked",
 )  # fmt: skip
 def forgery_of(name: str, values: Mapping[str, Any], options: Options) -> Attack:
     """With a list from a file."""

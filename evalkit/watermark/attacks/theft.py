@@ -1,6 +1,6 @@
-"""Stealing green lists from the codes of many marked pictures, by an attacker who has the tokenizer and no key.
+"""Stealing green lists from the codes of many marked images, by an attacker who has the tokenizer and no key.
 
-One fixed list shows in how often each code occurs; a pool of lists with balanced membership does not, but pictures that
+One fixed list shows in how often each code occurs; a pool of lists with balanced membership does not, but images that
 share a list still resemble each other in which codes they hold. How well a list was recovered is an AUC: the chance that
 a green code scores above a red one, 0.5 for a guess.
 """
@@ -24,7 +24,7 @@ Green = npt.NDArray[np.bool_]
 
 
 def theft_histogram(marked: Codes, clean: Codes, vocabulary: int, *, smoothing: float = 0.5) -> Scores:
-    """Score float64 [V] of every code: log of its share among marked pictures' codes over that among clean ones'.
+    """Score float64 [V] of every code: log of its share among marked images' codes over that among clean ones'.
 
     `marked` [M, N] and `clean` [M', N'] are int codes (negative: padding, not counted); `smoothing` is added to every
     count. Raises `EvalkitError` for codes outside the vocabulary.
@@ -38,15 +38,15 @@ def theft_histogram(marked: Codes, clean: Codes, vocabulary: int, *, smoothing: 
 def theft_cooccurrence(
     marked: Codes, vocabulary: int, lists: int, *, method: Literal["kmeans", "nmf"] = "kmeans", seed: int = 0
 ) -> Scores:
-    """Scores float64 [lists, V]: what sets the pictures of each supposed list apart in the codes that they hold.
+    """Scores float64 [lists, V]: what sets the images of each supposed list apart in the codes that they hold.
 
-    Pictures become vectors of which codes occur; `kmeans` groups the pictures in the space of their `lists` main
+    Images become vectors of which codes occur; `kmeans` groups the images in the space of their `lists` main
     directions and scores a code by the difference of its rate inside and outside the group, `nmf` factors the vectors
-    themselves. Raises `EvalkitError` with fewer pictures than lists.
+    themselves. Raises `EvalkitError` with fewer images than lists.
     """
     present = _indicator(marked, vocabulary)
     if present.shape[0] <= lists:
-        raise EvalkitError(f"{present.shape[0]} marked pictures are too few for {lists} lists; give more pictures")
+        raise EvalkitError(f"{present.shape[0]} marked images are too few for {lists} lists; give more images")
     return _by_groups(present, lists, seed) if method == "kmeans" else _by_factors(present, lists, seed)
 
 
@@ -70,7 +70,7 @@ def lists_auc(scores: Scores, greens: Green, *, among: Green | None = None) -> n
     """AUC float64 [m] of every true list `greens` [m, V] by the best one-to-one match with `scores` [k, V], k >= m.
 
     The thief does not know which of the found lists is which; the match is the one with the largest sum. With m lists it
-    finds something among noise too: compare with the same on codes of clean pictures.
+    finds something among noise too: compare with the same on codes of clean images.
     """
     if len(scores) < len(greens):
         raise EvalkitError(
@@ -122,7 +122,7 @@ def _by_groups(present: csr_matrix, lists: int, seed: int) -> Scores:
 
 
 def _main_directions(present: csr_matrix, count: int, seed: int) -> Scores:
-    """[M, count]: the pictures along the main directions of the centred vectors, which are never made dense."""
+    """[M, count]: the images along the main directions of the centred vectors, which are never made dense."""
     mean = np.asarray(present.mean(0)).ravel()
     ones = np.ones(present.shape[0])
     centred = LinearOperator(

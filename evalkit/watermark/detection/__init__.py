@@ -1,4 +1,4 @@
-"""Which pictures of a folder carry a mark: re-tokenised, tested exactly, corrected for every list, view and hypothesis."""
+"""Which images of a folder carry a mark: re-tokenised, tested exactly, corrected for every list, view and hypothesis."""
 
 from evalkit.watermark.detection.calibrate import Calibrated, calibrate_watermark
 from evalkit.watermark.detection.calibration import Calibration, read_calibration, write_calibration

@@ -1,4 +1,4 @@
-"""Codes of files that were tokenised before, in one SQLite file: another key over the same folder reads no picture."""
+"""Codes of files that were tokenised before, in one SQLite file: another key over the same folder reads no image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VERSION = 1
 MANY = 500  # values in one query
 TABLES = """
 create table if not exists places (place text primary key, state text, sha256 text) without rowid;
-create table if not exists pictures (
+create table if not exists images (
     sha256 text, preparation text, codes blob not null,
     phash integer, width integer, height integer, format text, mode text, orientation integer, warning text,
     primary key (sha256, preparation)
@@ -26,13 +26,13 @@ create table if not exists pictures (
 """
 QUERY = """
 select place, state, places.sha256, codes, phash, width, height, format, mode, orientation, warning
-from places join pictures on pictures.sha256 = places.sha256 and preparation = ? where place in (%s)
+from places join images on images.sha256 = places.sha256 and preparation = ? where place in (%s)
 """
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What is kept of a picture: `codes` as bytes, and facts of its file."""
+    """What is kept of an image: `codes` as bytes, and facts of its file."""
 
     codes: bytes
     phash: int
@@ -94,14 +94,14 @@ class CodeCache:
         try:
             for start in range(0, len(wanted), MANY):
                 part = wanted[start : start + MANY]
-                query = f"select {columns} from pictures where preparation = ? and sha256 in ({_marks(part)})"
+                query = f"select {columns} from images where preparation = ? and sha256 in ({_marks(part)})"
                 found.update((row[0], Kept(*row[1:])) for row in self._db.execute(query, (preparation, *part)))
         except sqlite3.Error as error:
             raise self._broken(error) from None
         return found
 
     def put(self, preparation: str, pictures: Mapping[str, Kept], places: Mapping[str, tuple[str, str]]) -> None:
-        """Keep pictures by digest, and (state, digest) of places; all of it or nothing."""
+        """Keep images by digest, and (state, digest) of places; all of it or nothing."""
         if not self.keeps:
             return
         rows = [
@@ -110,7 +110,7 @@ class CodeCache:
         ]
         try:
             with self._db:
-                self._db.executemany(f"insert or replace into pictures values ({_marks(range(10))})", rows)
+                self._db.executemany(f"insert or replace into images values ({_marks(range(10))})", rows)
                 self._db.executemany(
                     "insert or replace into places values (?, ?, ?)", [(k, *v) for k, v in places.items()]
                 )

@@ -1,4 +1,4 @@
-"""`calibrate_watermark`: statistics of pictures that are known not to be marked, and how often each code occurs."""
+"""`calibrate_watermark`: statistics of images that are known not to be marked, and how often each code occurs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from scipy.stats import binom
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.sample import ImageSet
-from evalkit.runs.job import Progress
-from evalkit.runs.timers import Timers
+from evalkit.jobs.job import Progress
+from evalkit.jobs.timers import Timers
 from evalkit.stats.multiplicity import benjamini_hochberg
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.watermark.detection.cache import CodeCache
@@ -39,13 +39,13 @@ from evalkit.watermark.mark import Mark
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 AT_ONCE = 512
-ALWAYS = 1e-300  # every null picture is searched, which can only make calibrated p-values larger
-MARKED = 0.01  # false discovery rate at which a null picture looks marked
+ALWAYS = 1e-300  # every null image is searched, which can only make calibrated p-values larger
+MARKED = 0.01  # false discovery rate at which a null image looks marked
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A calibration with what a person must know of it: `failed` pictures (id, reason), `copies` that were left out,
+    """A calibration with what a person must know of it: `failed` images (id, reason), `copies` that were left out,
     and `warnings`.
     """
 
@@ -57,7 +57,7 @@ class Calibrated:
 
     @property
     def strata(self) -> dict[str, int]:
-        """How many null pictures lie in each stratum, by its range of design effects."""
+        """How many null images lie in each stratum, by its range of design effects."""
         if not len(self.calibration.statistic):
             return {}
         counts = np.bincount(
@@ -81,11 +81,11 @@ def calibrate_watermark(
     limit: int | None = None,
     progress: Progress | None = None,
 ) -> Calibrated:
-    """Write the calibration of `mark` on the null pictures `data` to `out` (.npz or .json), and give it back.
+    """Write the calibration of `mark` on the null images `data` to `out` (.npz or .json), and give it back.
 
     Without `mark` only the frequencies of codes are counted, which paired lists are made from. Of near-duplicates the
-    first alone counts. `search` must be the detector's. Killed and typed again, pictures in the cache are not encoded
-    again. Raises `EvalkitError` where no picture could be read.
+    first alone counts. `search` must be the detector's. Killed and typed again, images in the cache are not encoded
+    again. Raises `EvalkitError` where no image could be read.
     """
     if Path(out).suffix not in (".npz", ".json"):
         raise EvalkitError(f"{out}: a calibration is an .npz or a .json file; give such a name")
@@ -99,6 +99,8 @@ def calibrate_watermark(
     reader = Reader(images, tokenizer, kept, batch_size=batch_of(tokenizer, batch_size), threads=threads, timers=timers)
     scanner = None if mark is None else Scanner(reader, mark, views, ALWAYS)
     nulls = _Nulls(reader.vocabulary if len(reader.shape) == 1 else 0)
+    for remark in images.remarks():
+        told.note(remark)
     told.start(f"calibrating on {images.name}", n)
     try:
         for start in range(0, n, AT_ONCE):
@@ -117,14 +119,14 @@ def calibrate_watermark(
         told.finish()
         kept.close()
     if not nulls.digests:
-        raise EvalkitError(f"none of the {n} pictures of {images.spec} could be read; the first: {nulls.failed[0][1]}")
+        raise EvalkitError(f"none of the {n} images of {images.spec} could be read; the first: {nulls.failed[0][1]}")
     done = nulls.folded(conditions_of(mark, tokenizer, views), strata)
     write_calibration(out, done.calibration)
     return done
 
 
 class _Nulls:
-    """What is gathered over null pictures."""
+    """What is gathered over null images."""
 
     def __init__(self, vocabulary: int) -> None:
         self.frequencies = np.zeros(vocabulary, dtype=np.int64)
@@ -135,7 +137,7 @@ class _Nulls:
         self.parts: list[tuple[Floats, Floats, Floats]] = []
 
     def add(self, read: Sequence[Read], reader: Reader) -> None:
-        """The pictures of one piece of the set."""
+        """The images of one piece of the set."""
         self.failed += [(each.id, each.reason) for each in read if each.reason is not None]
         kept = [(each.sha256 or "", each.kept) for each in read if each.kept is not None]
         seen = self.seen
@@ -166,17 +168,17 @@ class _Nulls:
 
 
 def contamination(log_p: Floats, suspicious: int) -> tuple[str, ...]:
-    """What speaks against null pictures: some that look marked, or a key that suits them."""
+    """What speaks against null images: some that look marked, or a key that suits them."""
     said = []
     if suspicious:
         said.append(
-            f"{suspicious} of {len(log_p)} null pictures look marked (q at most {MARKED}, smallest p "
-            f"{np.exp(max(float(log_p.min()), DEEPEST)):.1e}); take marked pictures out, or calibrated p-values are too large"
+            f"{suspicious} of {len(log_p)} null images look marked (q at most {MARKED}, smallest p "
+            f"{np.exp(max(float(log_p.min()), DEEPEST)):.1e}); take marked images out, or calibrated p-values are too large"
         )
     small = int((log_p <= np.log(0.05)).sum())
     if len(log_p) and binom.sf(small - 1, len(log_p), 0.05) < 1e-3:
         said.append(
-            f"{small} of {len(log_p)} null pictures have an exact p of at most 0.05, more than chance gives: this key "
-            "suits such pictures. Decide by the calibrated p-values (--decide larger), or draw another key or epoch"
+            f"{small} of {len(log_p)} null images have an exact p of at most 0.05, more than chance gives: this key "
+            "suits such images. Decide by the calibrated p-values (--decide larger), or draw another key or epoch"
         )
     return tuple(said)

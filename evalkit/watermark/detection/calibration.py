@@ -1,8 +1,8 @@
-"""Calibrated p-values: how large the statistic is in pictures that are known not to be marked, with the same key.
+"""Calibrated p-values: how large the statistic is in images that are known not to be marked, with the same key.
 
-The exact p speaks of a random key and holds for any picture. One key meets many pictures, whose codes are not uniform:
+The exact p speaks of a random key and holds for any image. One key meets many images, whose codes are not uniform:
 its rate of false positives may lie above or below. Conformal p-values (1 + #{null >= s}) / (n + 1) hold for this key and
-for pictures like the null ones (exchangeable with them); none is below 1 / (n + 1).
+for images like the null ones (exchangeable with them); none is below 1 / (n + 1).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
-from evalkit.jsonio import canonical_json, pretty_json
+from evalkit.jsonio import canonical_json, parse_json, pretty_json
 from evalkit.runs.store import write_bytes
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.watermark.detection.views import View
@@ -29,16 +29,16 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Strata = Literal["flatness", "none"]
 FORMAT = 1
-EDGES = (1.5, 3.0, 8.0)  # design effects: textured pictures repeat few codes, flat ones many
-LEAST = 200  # null pictures of a stratum; smaller ones are joined with their neighbour
+EDGES = (1.5, 3.0, 8.0)  # design effects: textured images repeat few codes, flat ones many
+LEAST = 200  # null images of a stratum; smaller ones are joined with their neighbour
 HINT = "make one with `evalkit watermark calibrate NULL_FOLDER --key K --tokenizer T --out cal.npz`"
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Statistics of null pictures, and what they were made with.
+    """Statistics of null images, and what they were made with.
 
-    `statistic` [n]: -log10 of p times the number of tests, not clipped; `effect` [n]: design effect of each picture's
+    `statistic` [n]: -log10 of p times the number of tests, not clipped; `effect` [n]: design effect of each image's
     codes. `edges`: design effects that part the strata. `frequencies` [V]: how often each code occurs. `conditions`: mark,
     tokenizer, preparation and search; a detector must have the same. `mark` is None where only the histogram was wanted.
     """
@@ -48,14 +48,14 @@ class Calibration:
     edges: tuple[float, ...]
     frequencies: Ints
     conditions: Mapping[str, Any]
-    suspicious: int = 0  # null pictures that look marked
+    suspicious: int = 0  # null images that look marked
 
     def strata(self, effect: Floats) -> Ints:
-        """The stratum of pictures by the design effect of their codes, 0 for the most textured."""
+        """The stratum of images by the design effect of their codes, 0 for the most textured."""
         return np.searchsorted(np.asarray(self.edges), effect, side="right").astype(np.int64)
 
     def p_values(self, statistic: Floats, effect: Floats) -> tuple[Floats, Ints, Ints]:
-        """(conformal p, stratum, null pictures in it) of pictures [m]."""
+        """(conformal p, stratum, null images in it) of images [m]."""
         mine, theirs = self.strata(effect), self.strata(self.effect)
         p, n = np.ones(len(mine)), np.zeros(len(mine), dtype=np.int64)
         for stratum in np.unique(mine):
@@ -77,14 +77,14 @@ class Calibration:
 
 CONDITIONS = {
     "tokenizer": "tokenizer",
-    "preparation": "preparation of pictures",
+    "preparation": "preparation of images",
     "mark": "mark or key",
     "search": "search (--search)",
 }
 
 
 def strata_edges(effect: Floats, strata: Strata = "flatness", least: int = LEAST) -> tuple[float, ...]:
-    """Edges between strata of at least `least` null pictures each, decided by the null pictures alone.
+    """Edges between strata of at least `least` null images each, decided by the null images alone.
 
     >>> strata_edges(np.array([1.0] * 300 + [5.0] * 300))
     (1.5,)
@@ -156,11 +156,11 @@ def read_calibration(path: str | Path) -> Calibration:
 
 def _read(file: Path) -> dict[str, Any]:
     if file.suffix == ".json":
-        found: dict[str, Any] = json.loads(file.read_bytes())
+        found: dict[str, Any] = parse_json(file.read_bytes(), str(file))
         return found
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            return {**json.loads(arrays["said"].tobytes()), **{name: arrays[name] for name in _ARRAYS}}
+            return {**parse_json(arrays["said"].tobytes(), str(file)), **{name: arrays[name] for name in _ARRAYS}}
     except Exception as error:  # zipfile and numpy raise many kinds for damaged files
         if isinstance(error, OSError) and error.errno:
             raise

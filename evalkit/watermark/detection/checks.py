@@ -10,10 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evalkit.runs.attestation.checks import CHECKS, Checks, How, Outcome
-from evalkit.runs.attestation.verdict import Failure
-from evalkit.runs.report.words import as_float
+from evalkit.images import content_digest
+from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome
+from evalkit.jobs.data import data_failures
 from evalkit.runs.store import Run
+from evalkit.text import as_float
 from evalkit.watermark.detection.fold import NEEDED, Columns, columns_of, counts_of
 from evalkit.watermark.detection.results import results_of
 from evalkit.watermark.detection.rows import LN10
@@ -42,10 +43,12 @@ class DetectionChecks(Checks):
         method = str((mark.get("marks") or [mark])[0]["method"])
         wanted = results_of(columns, judged, counts, rule, method, run.record["data"]["name"])
         bad += _of_results(run.results, {each.metric: each.value for each in wanted})
+        found = content_digest(zip(run.samples["id"].to_pylist(), run.samples["sha256"].to_pylist(), strict=True))
+        bad += data_failures(run, found)
         return Outcome(0 if bad else len(run.results), tuple(bad))
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:
-        """Nobody without the key can score a picture again."""
+        """Nobody without the key can score per image again."""
         return Outcome(
             0, open="which codes are green is known to the key alone; who has it detects again with a fresh --out"
         )

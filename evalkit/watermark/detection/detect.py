@@ -1,4 +1,4 @@
-"""`detect_watermark`: which pictures of a folder carry a mark, with error rates that hold."""
+"""`detect_watermark`: which images of a folder carry a mark, with error rates that hold."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.folder import FolderSet
 from evalkit.images.sample import ImageSet
+from evalkit.jobs.engine_inline import run_job
+from evalkit.jobs.job import RunOptions
 from evalkit.jsonio import canonical_json
-from evalkit.runs.engine import run_job
-from evalkit.runs.job import RunOptions
 from evalkit.runs.store import Run, RunStore
 from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
 from evalkit.tokenizers.registry import load_tokenizer
@@ -53,12 +53,12 @@ def detect_watermark(
     anchors: bytes | None = None,
     options: RunOptions | None = None,
 ) -> Run:
-    """Look for the mark of `key` in every picture of `data`; a sealed run with one row a picture.
+    """Look for the mark of `key` in every image of `data`; a sealed run with one row per image.
 
     `key`: a key, its file or env:NAME, or several (the tests are added up, as for `epochs`). `tokenizer`: whose codes carry
     the mark; may be left out where `mark` is a mark.json, which says it. `mark`: the method and its numbers [LBW with one
     list]. `alpha`, `fdr`, `decide` [the larger p with a calibration, else the exact one]: see `Rule`; `search`: what else is
-    tried where the picture itself does not decide (`views.read_search`). `calibration`: a file of `calibrate_watermark`.
+    tried where the image itself does not decide (`views.read_search`). `calibration`: a file of `calibrate_watermark`.
     `cache`: the file of codes [the user's], or False. `c2pa`: read manifests too; `anchors`: PEM certificates to trust.
 
     Rows hold `verdict` (detected, not detected, inconclusive, error), `p` and `log10_p` (exact, corrected for lists, keys
@@ -66,7 +66,7 @@ def detect_watermark(
     before any work where something does not fit.
 
     >>> import pathlib, tempfile
-    >>> from evalkit.runs.job import RunOptions
+    >>> from evalkit.jobs.job import RunOptions
     >>> from evalkit.watermark.keys import new_key
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> key = new_key(folder / "my.key")
@@ -146,7 +146,7 @@ def detect_mark(
 
 
 def default_decision(calibration: str | Path | None) -> Decide:
-    """The larger of both p-values where there are both: it holds for a random key, and for this key on pictures like the
+    """The larger of both p-values where there are both: it holds for a random key, and for this key on images like the
     null ones.
     """
     return "exact" if calibration is None else "larger"
@@ -163,7 +163,7 @@ def loaded_tokenizer(name: str, options: RunOptions) -> Tokenizer:
 
 
 def _folder(job: DetectJob, options: RunOptions) -> Path:
-    """The run's folder; raises where it lies within the data, whose next scan would find the run's own pictures."""
+    """The run's folder; raises where it lies within the data, whose next scan would find the run's own images."""
     digest = hashlib.sha256(canonical_json(job.plan())).hexdigest()[:10]
     out = options.out or Path("runs") / f"watermark-{job.tokenizer.name}-{digest}"
     source = Path(job.images.spec).expanduser()

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-import evalkit
 from evalkit.errors import EvalkitError
 from evalkit.runs.store import RunStore, results_json, write_bytes
+from evalkit.version import __version__
 from evalkit.watermark.detection.heat import write_heat_maps
 from evalkit.watermark.detection.phash import groups
 from evalkit.watermark.detection.results import results_of
@@ -31,9 +31,9 @@ NEEDED = ("id", "sha256", "phash", "log10_p", "log10_p_smallest", "p_calibrated"
 
 @dataclass(frozen=True)
 class Columns:
-    """What the folder decides about: of all pictures [n], nan and 0 for those that could not be read.
+    """What the folder decides about: of all images [n], nan and 0 for those that could not be read.
 
-    `good` places of pictures with codes; `log_p`, `log_floor` what decides, natural logs, of the good ones.
+    `good` places of images with codes; `log_p`, `log_floor` what decides, natural logs, of the good ones.
     """
 
     ids: list[str]
@@ -84,7 +84,7 @@ def columns_of(table: pa.Table, rule: Rule) -> Columns:
 
 
 def counts_of(columns: Columns, judged: Judged) -> dict[str, Any]:
-    """Pictures by verdict, how many hypotheses, and how many pictures are copies of another's bytes."""
+    """Images by verdict, how many hypotheses, and how many images are copies of another's bytes."""
     counts: dict[str, Any] = {name: int((judged.verdict == name).sum()) for name in VERDICTS}
     counts[ERROR] = len(columns.ids) - len(columns.good)
     counts["hypotheses"] = judged.hypotheses
@@ -101,7 +101,7 @@ def _write_rows(store: RunStore, keys: Sequence[str], job: DetectJob, columns: C
     made_with = {
         "tokenizer": job.request.mark.tokenizer,
         "preparation": job.reader.preparation,
-        "evalkit": evalkit.__version__,
+        "evalkit": __version__,
     }
     final = store.path / "samples.parquet"
     temporary = final.with_name(".writing-samples.parquet")

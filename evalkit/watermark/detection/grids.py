@@ -1,4 +1,4 @@
-"""Where codes lie in a picture: one map, one map a scale, or nowhere (codes without a place)."""
+"""Where codes lie in an image: one map, one map a scale, or nowhere (codes without a place)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Heat maps of the pictures that speak most for a mark: which codes are green, and which were counted; for the eye only."""
+"""Heat maps of the images that speak most for a mark: which codes are green, and which were counted; for the eye only."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COUNTED_GREEN, GREEN, COUNTED_RED, RED, UNSEEN = range(5)
 
 
 def write_heat_maps(folder: Path, job: DetectJob) -> None:
-    """heat/index.json and the PNG files of the pictures with the smallest p of the run that lies in `folder`, one a group."""
+    """heat/index.json and the PNG files of the images with the smallest p of the run that lies in `folder`, one a group."""
     names = ["id", "log10_p", "list_id", "key_id", "transform", "epoch", "group"]
     table = pq.read_table(folder / "samples.parquet", columns=names)
     log10 = np.nan_to_num(table["log10_p"].to_numpy(), nan=np.inf)
@@ -38,7 +38,7 @@ def write_heat_maps(folder: Path, job: DetectJob) -> None:
     for place in np.argsort(log10, kind="stable").tolist():
         if len(entries) == job.request.heat_maps or not np.isfinite(log10[place]):
             break
-        if group[place] in shown:  # a copy of a picture that is there already
+        if group[place] in shown:  # a copy of an image that is there already
             continue
         entry = _one(folder, job, len(entries), place, table.slice(place, 1).to_pylist()[0])
         if entry is not None:
@@ -72,7 +72,7 @@ def panels(kind: Ints, grid: tuple[int, int] | None, scales: tuple[int, ...], si
 
 
 def _one(folder: Path, job: DetectJob, rank: int, place: int, row: dict[str, Any]) -> dict[str, Any] | None:
-    """Files of one picture, and their entry; None where it cannot be read any more."""
+    """Files of one image, and their entry; None where it cannot be read any more."""
     view = job.views.index(row["transform"])
     picture, codes = job.reader.picture(place), job.scanner.codes_of(place, view)
     if picture is None or codes is None:

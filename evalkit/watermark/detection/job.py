@@ -6,18 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import evalkit
 from evalkit.images.folder import FolderSet
-from evalkit.images.sample import ImageSet
-from evalkit.runs.job import Job, RunOptions, Shard, Worker, split
+from evalkit.images.sample import ImageSet, content_digest
+from evalkit.jobs.job import Job, RunOptions, Shard, Worker, split
+from evalkit.jobs.timers import Timers
 from evalkit.runs.record import environment, now
 from evalkit.runs.store import Run, RunStore, ShardOutput, read_run
-from evalkit.runs.timers import Timers
 from evalkit.tokenizers.base import Tokenizer
+from evalkit.version import __version__
 from evalkit.watermark.detection.cache import CodeCache
 from evalkit.watermark.detection.fold import fold
 from evalkit.watermark.detection.layout import batch_of
-from evalkit.watermark.detection.listing import listing_digest, other_pictures
 from evalkit.watermark.detection.page import write_page
 from evalkit.watermark.detection.reader import Reader
 from evalkit.watermark.detection.request import Request
@@ -28,7 +27,7 @@ from evalkit.watermark.identity import preparation_id
 
 TASK = "watermark-detect"
 PLAN_VERSION = 1
-SHARDS = (256, 2048, 8192)  # pictures of a shard in small and in large sets, and the size from which sets are large
+SHARDS = (256, 2048, 8192)  # images of a shard in small and in large sets, and the size from which sets are large
 
 
 class DetectJob(Job):
@@ -41,8 +40,11 @@ class DetectJob(Job):
         self.title = f"{request.mark.method} in {images.name}"
         self.n = len(images) if options.limit is None else min(options.limit, len(images))
         self.timers = Timers()
-        self.states = [images.fingerprint(i) for i in range(self.n)]
-        self.digest = listing_digest(images, self.states)
+        self.states = images.fingerprints(self.n)
+        self.digest = content_digest(zip(images.ids(), self.states, strict=False))
+        self.listing = images.listing(self.n)
+        for remark in images.remarks():
+            options.progress.note(remark)
         batch = batch_of(tokenizer, options.batch_size)
         self.reader = Reader(images, tokenizer, cache, batch_size=batch, threads=options.threads, timers=self.timers)
         self.scanner = Scanner(self.reader, request.mark, request.views, request.rule.alpha)
@@ -52,18 +54,18 @@ class DetectJob(Job):
         """Model, data, mark and rule: whatever decides the rows."""
         return {
             "version": PLAN_VERSION,
-            "evalkit": evalkit.__version__,
+            "evalkit": __version__,
             "task": TASK,
             "tokenizer": self.request.mark.tokenizer,
             "preparation": preparation_id(self.tokenizer),
-            "data": {"name": self.images.name, "n": self.n, "digest": self.digest},
+            "data": {"name": self.images.name, "n": self.n, "digest": self.digest, "listing": self.listing},
             "dtype": self.options.dtype,
             "shard": self.shards()[0].size if self.n else 0,
             **self.request.as_dict(),
         }
 
     def shards(self) -> Sequence[Shard]:
-        """Pictures in listing order."""
+        """Images in listing order."""
         return split(self.n, SHARDS[0] if self.n < SHARDS[2] else SHARDS[1])
 
     def worker(self, device: str) -> DetectWorker:
@@ -76,7 +78,7 @@ class DetectJob(Job):
         with self.timers("fold"):
             counts = fold(store, keys, self)
         record: dict[str, Any] = {
-            "evalkit": evalkit.__version__,
+            "evalkit": __version__,
             "task": TASK,
             "command": list(self.options.command),
             "created": now(),
@@ -92,7 +94,8 @@ class DetectJob(Job):
                 "spec": self.images.spec,
                 "name": self.images.name,
                 "n": self.n,
-                "digest": self.digest,
+                "digest": _content(store, keys),
+                **self.images.as_record(),
                 "unreadable": counts["error"],
                 "duplicates": counts["duplicates"],
             },
@@ -115,13 +118,10 @@ class DetectJob(Job):
         said = []
         if self.n and counts[INCONCLUSIVE] >= self.n / 2:
             said.append(
-                f"{counts[INCONCLUSIVE]:,} of {self.n:,} pictures have too few different codes to be detected at this rate; "
+                f"{counts[INCONCLUSIVE]:,} of {self.n:,} images have too few different codes to be detected at this rate; "
                 "give a larger --alpha, look for fewer lists and views, or mark with a smaller --gamma"
             )
-        if isinstance(self.images, FolderSet) and (others := other_pictures(self.images)):
-            listed = ", ".join(f"{suffix} {count:,}" for suffix, count in sorted(others.items()))
-            said.append(f"files of kinds that cannot be read were not looked at: {listed}")
-        return said
+        return [*said, *self.images.remarks()]
 
     def present(self, run: Run) -> None:
         """report.html, unless it is there."""
@@ -136,7 +136,7 @@ class DetectWorker(Worker):
         self.job = job
 
     def process(self, shard: Shard, tick: Callable[[int], None]) -> ShardOutput:
-        """One shard: codes from the cache or made now, scores, and a second stage for undecided pictures."""
+        """One shard: codes from the cache or made now, scores, and a second stage for undecided images."""
         job, request = self.job, self.job.request
         found = job.scanner.scan(range(shard.start, shard.stop), tick)
         calibrated = None
@@ -155,6 +155,12 @@ class DetectWorker(Worker):
         return ShardOutput(rows, {})
 
 
+def _content(store: RunStore, keys: Sequence[str]) -> str:
+    """The digest of the images that were really read."""
+    parts = [store.rows(key).select(["id", "sha256"]) for key in keys]
+    return content_digest((row["id"], row["sha256"]) for part in parts for row in part.to_pylist())
+
+
 def _warning(said: str | None, changed: bool) -> str | None:
     if not changed:
         return said
@@ -162,11 +168,11 @@ def _warning(said: str | None, changed: bool) -> str | None:
 
 
 def _manifest(job: DetectJob, index: int) -> str | None:
-    """The state of a picture's C2PA manifest; None where nobody asked, or the picture is no file."""
+    """The state of an image's C2PA manifest; None where nobody asked, or the image is no file."""
     if not job.request.c2pa or not isinstance(job.images, FolderSet):
         return None
     from evalkit.errors import EvalkitError
-    from evalkit.runs.attestation.c2pa import read_manifest
+    from evalkit.images.c2pa import read_manifest
 
     path: Path = job.images.file(index)
     try:

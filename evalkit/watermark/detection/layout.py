@@ -1,4 +1,4 @@
-"""What detection knows of a tokenizer's codes: their shape, their layout, and how many pictures go together."""
+"""What detection knows of a tokenizer's codes: their shape, their layout, and how many images go together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Ints = npt.NDArray[np.int64]
 
 
 def batch_of(tokenizer: Tokenizer, asked: int | Literal["auto"]) -> int:
-    """Pictures a forward pass: as asked, or what is fast on the device (as `evalkit tokenizer` chooses it)."""
+    """Images a forward pass: as asked, or what is fast on the device (as `evalkit tokenizer` chooses it)."""
     if asked != "auto":
         return asked
     if not isinstance(tokenizer, NetworkTokenizer):
@@ -37,14 +37,14 @@ def code_shape(tokenizer: Tokenizer) -> tuple[tuple[int, ...], int]:
     bits = tokenizer.bits_per_code()
     if n is None or (not tokenizer.vocab_size and not bits):
         raise EvalkitError(
-            f"{tokenizer.name} has no fixed number of discrete codes a picture, so no watermark can be looked for in "
+            f"{tokenizer.name} has no fixed number of discrete codes per image, so no watermark can be looked for in "
             "them; type llamagen-vq16, var or world-vq, for example"
         )
     return ((n,), int(tokenizer.vocab_size)) if tokenizer.vocab_size else ((n, round(bits or 0)), 2)
 
 
 def stacked(pictures: Sequence[Pixels]) -> Tensor:
-    """float32 [B, 3, S, S] in [0, 1] of uint8 pictures [S, S, 3]."""
+    """float32 [B, 3, S, S] in [0, 1] of uint8 images [S, S, 3]."""
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
 
 

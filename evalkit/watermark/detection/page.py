@@ -1,4 +1,4 @@
-"""report.html of a detection: summary, QQ plot, the most significant pictures with heat maps, errors; one file, no network."""
+"""report.html of a detection: summary, QQ plot, the most significant images with heat maps, errors; one file, no network."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import Markup
 
-from evalkit.runs.report.html import write_run_page
-from evalkit.runs.report.words import counted, number_text
+from evalkit.jsonio import parse_json
+from evalkit.metrics.watermark import DETECTED_SHARE, EXPECTED_FALSE, P_EXCESS, P_EXCESS_P
+from evalkit.pages.html import write_run_page
 from evalkit.runs.store import Run
+from evalkit.text import counted, number_text
 from evalkit.watermark.detection.qq import qq_plot
 from evalkit.watermark.detection.verdict import DETECTED, INCONCLUSIVE
 
@@ -50,14 +52,14 @@ def verdict_line(run: Run) -> str:
     told, counts = run.record["detection"], run.record["detection"]["counts"]
     rule, n = told["rule"], run.record["data"]["n"] - counts["error"]
     value = {row["metric"]: row for row in run.results}
-    share = value["detected_share"]
+    share = value[DETECTED_SHARE.name]
     if not n:
-        return f"None of {counted(run.record['data']['n'], 'picture')} could be read."
-    line = f"The mark of key {_keys(run)} was detected in {counts['detected']:,} of {counted(n, 'picture')}"
+        return f"None of {counted(run.record['data']['n'], 'image')} could be read."
+    line = f"The mark of key {_keys(run)} was detected in {counts['detected']:,} of {counted(n, 'image')}"
     line += f" ({100 * share['value']:.1f} %, 95 % interval {100 * share['low']:.1f} to {100 * share['high']:.1f})"
-    expected = number_text(value["expected_false_positives"]["value"])
+    expected = number_text(value[EXPECTED_FALSE.name]["value"])
     if rule["fdr"] is None:
-        line += f", at p up to {rule['alpha']:g}; without any marked picture about {expected} would be."
+        line += f", at p up to {rule['alpha']:g}; without any marked image about {expected} would be."
     else:
         line += (
             f", at a false discovery rate of {rule['fdr']:g}: at most {expected} false groups are expected among them."
@@ -103,17 +105,17 @@ def _tiles(run: Run) -> list[dict[str, str]]:
         {"name": "Inconclusive", "value": f"{counts['inconclusive']:,}", "about": "too few different codes"},
         {"name": "Errors", "value": f"{counts['error']:,}", "about": "could not be read"},
     ]
-    if "expected_false_positives" in value:
-        expected = value["expected_false_positives"]
+    if EXPECTED_FALSE.name in value:
+        expected = value[EXPECTED_FALSE.name]
         found = next(row for row in run.results if row["metric"].startswith("discoveries"))
         tiles.append({"name": "Expected by chance", "value": number_text(expected["value"]), "about": expected["unit"]})
         about = f"of {counts['hypotheses']:,}, FDR {found['metric'].rpartition('_')[2]}"
-        tiles.append({"name": "Distinct pictures called", "value": f"{found['value']:,}", "about": about})
+        tiles.append({"name": "Distinct images called", "value": f"{found['value']:,}", "about": about})
     return tiles
 
 
 def most_significant(run: Run, most: int) -> list[dict[str, Any]]:
-    """Rows of the pictures with the smallest exact p."""
+    """Rows of the images with the smallest exact p."""
     good = run.samples.filter(pc.is_null(run.samples["error"]))
     order = pc.sort_indices(good, sort_keys=[("log10_p", "ascending"), ("id", "ascending")])
     rows: list[dict[str, Any]] = good.take(order[:most]).to_pylist()
@@ -136,7 +138,7 @@ def shown_row(row: dict[str, Any]) -> dict[str, Any]:
 
 def _heat(run: Run, good: pa.Table) -> list[dict[str, Any]]:
     index = run.path / "heat" / "index.json"
-    entries = json.loads(index.read_bytes()) if index.exists() else []
+    entries = parse_json(index.read_bytes(), str(index)) if index.exists() else []
     found, left = [], BYTES
     for entry in entries:
         rows = good.filter(pc.equal(good["id"], entry["id"])).to_pylist()
@@ -154,16 +156,16 @@ def _tests(told: dict[str, Any], good: pa.Table) -> str:
     views = len(told["views"])
     if tests == 1:
         return "one list and no search"
-    return f"{tests:,} tests ({counted(tests // views, 'list')}, {counted(views, 'view')} of the picture)"
+    return f"{tests:,} tests ({counted(tests // views, 'list')}, {counted(views, 'view')} of the image)"
 
 
 def _uniformity(value: dict[str, Any]) -> str:
-    if "p_excess_ks" not in value:
+    if P_EXCESS.name not in value:
         return ""
-    excess, p = value["p_excess_ks"]["value"], value["p_excess_ks_p"]["value"]
+    excess, p = value[P_EXCESS.name]["value"], value[P_EXCESS_P.name]["value"]
     return (
         f"Uniformity: p-values lie below their expectation by at most {number_text(excess)} (one-sided "
-        f"Kolmogorov-Smirnov, p {number_text(p)}). In a folder without marked pictures an excess is a warning about this "
+        f"Kolmogorov-Smirnov, p {number_text(p)}). In a folder without marked images an excess is a warning about this "
         "key; in a folder with marked ones it is what they leave."
     )
 
@@ -184,11 +186,11 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("tokenizer", f"{model['identity']} on {model['device']}"),
         ("preparation", str(model["preparation"])),
         ("rule", json.dumps(told["rule"], ensure_ascii=False)),
-        ("search", ", ".join(told["search"]) or "none: each picture itself"),
+        ("search", ", ".join(told["search"]) or "none: each image itself"),
         ("calibration", f"sha256 {told['calibration']}" if told["calibration"] else "none"),
-        ("duplicates", f"{record['data']['duplicates']:,} pictures have the bytes of another one"),
+        ("duplicates", f"{record['data']['duplicates']:,} images have the bytes of another one"),
         ("data", f"{record['data']['name']}, {record['data']['n']:,} files, listing sha256 {record['data']['digest']}"),
-        ("time", f"{rate:g} pictures a second; bound by {timings['bound_by']}" if rate else ""),
+        ("time", f"{rate:g} images a second; bound by {timings['bound_by']}" if rate else ""),
         ("made", f"{record['created']} by evalkit {record['evalkit']}"),
     ]
     return [(name, text) for name, text in found if text]

@@ -1,4 +1,4 @@
-"""Perceptual hashes, and groups of pictures that are one picture saved, scaled or recompressed again."""
+"""Perceptual hashes, and groups of images that are one image saved, scaled or recompressed again."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from evalkit.images.sample import Pixels
 Ints = npt.NDArray[np.int64]
 SIDE, KEPT = 32, 8
 NEAR = 4  # bits of 64 that may differ
-FLAT = 2.0  # grey levels; pictures of less spread look alike whatever they are, and hash to 0
+FLAT = 2.0  # grey levels; images of less spread look alike whatever they are, and hash to 0
 PARTS = (0, 11, 22, 33, 44, 54, 64)  # bits that end the six parts: two hashes within 4 bits agree in two of them
 MOST = 256  # hashes with two equal parts that are compared with each, which keeps the work linear in their number
 
 
 def phash(image: Pixels) -> int:
-    """64 bits as a signed integer: the lowest 8 x 8 cosine coefficients of the 32 x 32 grey picture, above their median
-    or not; 0 for flat pictures.
+    """64 bits as a signed integer: the lowest 8 x 8 cosine coefficients of the 32 x 32 grey image, above their median
+    or not; 0 for flat images.
     """
     grey = np.asarray(Image.fromarray(image).convert("L").resize((SIDE, SIDE), Image.Resampling.BICUBIC), np.float64)
     if grey.std() < FLAT:
@@ -33,7 +33,7 @@ def phash(image: Pixels) -> int:
 
 
 def groups(hashes: Ints) -> Ints:
-    """For each picture the first picture of its group, [n]: hashes that differ in at most 4 bits, chained; 0 joins none."""
+    """For each image the first image of its group, [n]: hashes that differ in at most 4 bits, chained; 0 joins none."""
     first = np.arange(len(hashes))
     where = np.flatnonzero(hashes)
     if not len(where):

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta
 
-from evalkit.runs.report.figures import svg, tick_text, ticks
+from evalkit.pages.figures import svg, tick_text, ticks
 
 Floats = npt.NDArray[np.float64]
 WIDTH, HEIGHT, LEFT, BOTTOM, PAD = 420, 340, 46, 40, 12  # user units

@@ -1,4 +1,4 @@
-"""Pictures to codes: from the cache where the file is known, else decoded, fitted, looked at and encoded in batches."""
+"""Images to codes: from the cache where the file is known, else decoded, fitted, looked at and encoded in batches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from evalkit.errors import EvalkitError
 from evalkit.images.folder import FolderSet
 from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
-from evalkit.runs.timers import Timers
+from evalkit.jobs.timers import Timers
 from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.watermark.detection.cache import CodeCache, Kept, packed, unpacked
 from evalkit.watermark.detection.grids import counted_cells
@@ -27,12 +27,12 @@ from evalkit.watermark.detection.views import View
 from evalkit.watermark.identity import preparation_id, prepared
 
 Ints = npt.NDArray[np.int64]
-EXTREME = 3.0  # sides in a ratio beyond this lose most of the picture to the centre square
+EXTREME = 3.0  # sides in a ratio beyond this lose most of the image to the centre square
 
 
 @dataclass(frozen=True)
 class Read:
-    """One picture: its digest and what is kept of it, or the reason why there is nothing."""
+    """One image: its digest and what is kept of it, or the reason why there is nothing."""
 
     id: str
     sha256: str | None
@@ -43,7 +43,7 @@ class Read:
 
 @dataclass(frozen=True)
 class _Facts:
-    """What is known of a picture that was read, but its codes."""
+    """What is known of an image that was read, but its codes."""
 
     sha256: str
     phash: int
@@ -53,7 +53,7 @@ class _Facts:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Pictures that were read: facts and pixels [B, 3, S, S] of the good ones in their order, and the others."""
+    """Images that were read: facts and pixels [B, 3, S, S] of the good ones in their order, and the others."""
 
     good: Mapping[int, _Facts]
     bad: Mapping[int, Unreadable]
@@ -62,7 +62,7 @@ class _Batch:
 
 
 class Reader:
-    """Codes of the pictures of `images` under one tokenizer; everything read once lies in `cache`."""
+    """Codes of the images of `images` under one tokenizer; everything read once lies in `cache`."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Reader:
         self.batch_size, self.threads, self.timers = batch_size, threads, timers or Timers()
         self.shape, self.vocabulary = code_shape(tokenizer)
         self.preparation = preparation_id(tokenizer)
-        self.scales: tuple[int, ...] | None = None  # known after the first picture was encoded
+        self.scales: tuple[int, ...] | None = None  # known after the first image was encoded
         self.grid: tuple[int, int] | None = None
         self._ids = images.ids()
         where = images.root if isinstance(images, FolderSet) else Path(images.spec).expanduser()
@@ -90,7 +90,7 @@ class Reader:
         return unpacked([each.codes for each in kept], self.vocabulary, self.shape)
 
     def read(self, positions: Sequence[int], tick: Callable[[int], None] = lambda n: None) -> list[Read]:
-        """The pictures at ascending positions, tokenised now where the cache does not know them; `tick(n)` after n more."""
+        """The images at ascending positions, tokenised now where the cache does not know them; `tick(n)` after n more."""
         with self.timers("look up"):
             states = {f"{self._root}\0{self._ids[i]}": self.images.fingerprint(i) for i in positions}
             known = self.cache.known(states, self.preparation)
@@ -109,7 +109,7 @@ class Reader:
         return [found[i] for i in positions]
 
     def views(self, index: int, views: Sequence[View]) -> Iterator[tuple[View, Ints]]:
-        """(view, codes) of one picture; codes of cells that the view had to fill are -1. Nothing where it is unreadable."""
+        """(view, codes) of one image; codes of cells that the view had to fill are -1. Nothing where it is unreadable."""
         (sample,) = self._samples([index])
         if isinstance(sample, Unreadable):
             return
@@ -124,18 +124,18 @@ class Reader:
                 yield view, row if kept is None else np.where(kept if row.ndim == 1 else kept[:, None], row, -1)
 
     def picture(self, index: int) -> Pixels | None:
-        """The prepared picture itself, None where it cannot be read."""
+        """The prepared image itself, None where it cannot be read."""
         (sample,) = self._samples([index])
         return None if isinstance(sample, Unreadable) else prepared(sample.image, self.tokenizer)
 
     def learn_layout(self) -> None:
-        """Encode a grey picture where nothing was encoded yet, so that `grid` and `scales` are known."""
+        """Encode a grey image where nothing was encoded yet, so that `grid` and `scales` are known."""
         if self.scales is None:
             side = self.tokenizer.native_size
             self._encoded(torch.full((1, 3, side, side), 0.5))
 
     def _ahead(self, positions: Sequence[int]) -> Iterator[_Batch]:
-        """Batches of pictures; the next ones are decoded while one is encoded."""
+        """Batches of images; the next ones are decoded while one is encoded."""
         parts = [positions[i : i + self.batch_size] for i in range(0, len(positions), self.batch_size)]
         if len(parts) <= 1:
             yield from map(self._decoded, parts)
@@ -171,7 +171,7 @@ class Reader:
             return _Batch(good, bad, stacked(pictures) if pictures else None, states)
 
     def _again(self, index: int) -> Sample | Unreadable:
-        """A picture whose file changed while it was read, once more."""
+        """An image whose file changed while it was read, once more."""
         state = self.images.fingerprint(index)
         (sample,) = self._samples([index])
         if self.images.fingerprint(index) == state:
@@ -197,7 +197,7 @@ class Reader:
         return found
 
     def _samples(self, positions: Sequence[int]) -> Iterator[Sample | Unreadable]:
-        """Pictures in order as they are decoded, so that few are in memory at their own size."""
+        """Images in order as they are decoded, so that few are in memory at their own size."""
         start = 0
         for stop in range(1, len(positions) + 1):  # runs of neighbours are read together
             if stop == len(positions) or positions[stop] != positions[stop - 1] + 1:
@@ -210,7 +210,7 @@ class Reader:
                 codes = self.tokenizer.encode(batch)
             except torch.cuda.OutOfMemoryError:
                 if len(batch) == 1:
-                    raise EvalkitError("one picture does not fit the device's memory; give --device cpu") from None
+                    raise EvalkitError("one image does not fit the device's memory; give --device cpu") from None
                 torch.cuda.empty_cache()
                 self.batch_size = max(1, len(batch) // 2)
                 parts = [self._encoded(part) for part in torch.split(batch, self.batch_size)]
@@ -225,7 +225,7 @@ class Reader:
         if min(height, width) < self.tokenizer.native_size // 2:
             warnings.append(f"{width}x{height} was enlarged to {self.tokenizer.native_size}")
         if max(height, width) > EXTREME * min(height, width):
-            warnings.append("of a long picture the centre square alone is looked at")
+            warnings.append("of a long image the centre square alone is looked at")
         if facts.source.get("animated"):
             warnings.append("of several frames or pages the first alone is looked at")
         source, warning = facts.source, "; ".join(warnings) or None

@@ -44,14 +44,14 @@ class Request:
         said = []
         if used.suspicious:
             said.append(
-                f"{used.suspicious} of the {len(used.statistic)} null pictures of the calibration look marked themselves; "
+                f"{used.suspicious} of the {len(used.statistic)} null images of the calibration look marked themselves; "
                 "calibrate again without them, or calibrated p-values are too large"
             )
         least = 1 / (len(used.statistic) + 1)
         needed = rule.alpha if rule.fdr is None else rule.fdr / max(pictures, 1)
         if rule.decide != "exact" and least > needed:
             said.append(
-                f"{len(used.statistic)} null pictures give calibrated p-values of {least:.1e} at the least, and {needed:.1e} "
-                f"is needed; {round(1 / needed):,} null pictures would be enough"
+                f"{len(used.statistic)} null images give calibrated p-values of {least:.1e} at the least, and {needed:.1e} "
+                f"is needed; {round(1 / needed):,} null images would be enough"
             )
         return said

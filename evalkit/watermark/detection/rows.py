@@ -1,4 +1,4 @@
-"""Rows of a detection: one a picture, whole columns at a time, and CSV that no spreadsheet takes for formulas."""
+"""Rows of a detection: one per image, whole columns at a time, and CSV that no spreadsheet takes for formulas."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def shard_rows(
     warnings: Sequence[str | None],
     c2pa: Sequence[str | None],
 ) -> pa.Table:
-    """The rows of pictures; `best` has a row for each picture that has codes, in their order.
+    """The rows of images; `best` has a row for each image that has codes, in their order.
 
-    `views`: names of the views by number, "" for the picture itself. `calibrated`: p, stratum and null pictures.
+    `views`: names of the views by number, "" for the image itself. `calibrated`: p, stratum and null images.
     """
     good = np.array([each.kept is not None for each in read], dtype=bool)
     kept = [each.kept for each in read]
@@ -179,7 +179,7 @@ def _harmless(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _spread(values: Any, good: npt.NDArray[np.bool_], kind: pa.DataType) -> pa.Array:
-    """The values in the places of good pictures, null elsewhere."""
+    """The values in the places of good images, null elsewhere."""
     array = pa.array(values, kind, from_pandas=True)
     if good.all():
         return array

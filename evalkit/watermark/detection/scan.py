@@ -1,9 +1,9 @@
-"""From positions in an image set to the best list and view of each picture: read, score, and search in a second stage.
+"""From positions in an image set to the best list and view of each image: read, score, and search in a second stage.
 
-The search and its price are chosen before anything is looked at: with V views besides the picture itself, every p is
-corrected for (1 + V) times all lists, also where the picture itself decides. Stage one looks at each picture itself. Only
+The search and its price are chosen before anything is looked at: with V views besides the image itself, every p is
+corrected for (1 + V) times all lists, also where the image itself decides. Stage one looks at each image itself. Only
 those whose corrected p is still above alpha are looked at in the other views, so that marked folders cost one encoding
-a picture. Looking at fewer views than were paid for can only make the smallest p larger, so the correction stays valid.
+an image. Looking at fewer views than were paid for can only make the smallest p larger, so the correction stays valid.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Found:
 
     read: list[Read]
     best: Tally
-    views: int  # that were paid for, the picture itself included
+    views: int  # that were paid for, the image itself included
 
     @property
     def scored(self) -> Ints:
@@ -51,14 +51,14 @@ class Found:
 
 
 class Scanner:
-    """Looks for one mark (or `Several`) in the pictures of a reader."""
+    """Looks for one mark (or `Several`) in the images of a reader."""
 
     def __init__(self, reader: Reader, mark: Mark, views: Sequence[View] = (), alpha: float = 1e-3) -> None:
-        """`views`: what is tried besides the picture itself; `alpha`: pictures at or below it are not searched."""
+        """`views`: what is tried besides the image itself; `alpha`: images at or below it are not searched."""
         self.reader, self.mark, self.views, self.alpha = reader, mark, tuple(views), alpha
 
     def scan(self, positions: Sequence[int], tick: Callable[[int], None] = lambda n: None) -> Found:
-        """The pictures at ascending positions; `tick(n)` after n more were read."""
+        """The images at ascending positions; `tick(n)` after n more were read."""
         read = self.reader.read(positions, tick)
         codes = self.reader.codes([each.kept for each in read if each.kept is not None])
         with self.reader.timers("score"):
@@ -72,7 +72,7 @@ class Scanner:
         )
 
     def codes_of(self, position: int, view: int) -> npt.NDArray[np.int64] | None:
-        """Codes of one picture under view number `view` (0: itself), None where it cannot be read."""
+        """Codes of one image under view number `view` (0: itself), None where it cannot be read."""
         if view == 0:
             (read,) = self.reader.read([position])
             return None if read.kept is None else self.reader.codes([read.kept])[0]

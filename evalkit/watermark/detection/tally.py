@@ -1,4 +1,4 @@
-"""The best list and view of each picture, with every test counted; whole columns, no picture by itself."""
+"""The best list and view of each image, with every test counted; whole columns, no image by itself."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Tally:
-    """One row a picture: the view and list that speak most for a watermark.
+    """One row per image: the view and list that speak most for a watermark.
 
     `log_p_list`: natural log of the list's own p; `log_pool` the same times the number of all lists, which may exceed 0;
-    `log_floor` the smallest `log_pool` that the picture could have reached. The other columns: `Scores`.
+    `log_floor` the smallest `log_pool` that the image could have reached. The other columns: `Scores`.
     """
 
     view: Ints
@@ -37,7 +37,7 @@ class Tally:
         return len(self.view)
 
     def take(self, rows: npt.NDArray[Any]) -> Tally:
-        """Some of the pictures."""
+        """Some of the images."""
         return Tally(*(getattr(self, each.name)[rows] for each in fields(self)))
 
     def improved(self, rows: Ints, other: Tally) -> Tally:
@@ -54,7 +54,7 @@ class Tally:
 def tally(codes: Codes, mark: Mark, views: npt.ArrayLike = 0) -> Tally:
     """A row for each row of codes [B, N] (or bits [B, N, bits]), which were seen in `views` [B]."""
     scores = mark.score(codes)
-    beyond = np.maximum(scores.log_p_list + np.log(float(mark.lists)), 0.0)  # orders pictures whose corrected p is 1
+    beyond = np.maximum(scores.log_p_list + np.log(float(mark.lists)), 0.0)  # orders images whose corrected p is 1
     return Tally(
         np.broadcast_to(np.asarray(views, np.int64), (len(codes),)),
         scores.codes,
@@ -70,7 +70,7 @@ def tally(codes: Codes, mark: Mark, views: npt.ArrayLike = 0) -> Tally:
 
 
 def best_of_each(rows: Tally, pictures: Ints) -> Tally:
-    """Of rows that belong to `pictures` [B] (numbers from 0, each with a row) the best of each, first where equal."""
+    """Of rows that belong to `images` [B] (numbers from 0, each with a row) the best of each, first where equal."""
     order = np.lexsort((rows.log_pool, pictures))
     starts = np.flatnonzero(np.diff(pictures[order], prepend=-1))
     best = rows.take(order[starts])

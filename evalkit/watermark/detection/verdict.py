@@ -1,4 +1,4 @@
-"""Verdicts over a folder: near-duplicates are one hypothesis, Benjamini-Hochberg over hypotheses, four words a picture."""
+"""Verdicts over a folder: near-duplicates are one hypothesis, Benjamini-Hochberg over hypotheses, four words per image."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ DEEPEST = -690.0  # log p of which the exponential is still a normal float
 
 @dataclass(frozen=True)
 class Rule:
-    """Which pictures count as detected.
+    """Which images count as detected.
 
-    With `alpha` alone those whose p is at most alpha: of n pictures without the mark alpha * n are expected to be. With
+    With `alpha` alone those whose p is at most alpha: of n images without the mark alpha * n are expected to be. With
     `fdr` those that Benjamini-Hochberg calls over the folder at this rate. `decide`: by the exact p, by the calibrated
     one, or by the larger of both.
     """
@@ -42,8 +42,8 @@ class Rule:
 
 @dataclass(frozen=True)
 class Judged:
-    """For each picture its group's q-value and its verdict; `hypotheses` how many groups were tested, `cut` the log p
-    at and below which a picture is detected.
+    """For each image its group's q-value and its verdict; `hypotheses` how many groups were tested, `cut` the log p
+    at and below which an image is detected.
     """
 
     q: Floats
@@ -53,10 +53,10 @@ class Judged:
 
 
 def judge(log_p: Floats, log_floor: Floats, group: Ints, content: Ints, rule: Rule) -> Judged:
-    """Verdicts of pictures [n] by the logs of their p and of the smallest p that they could reach.
+    """Verdicts of images [n] by the logs of their p and of the smallest p that they could reach.
 
     `group` [n]: equal numbers are near-duplicates; `content` [n]: equal numbers are equal files. A group's p is the
-    smallest of its contents' times their number (Bonferroni), so that a picture in many versions is one hypothesis.
+    smallest of its contents' times their number (Bonferroni), so that an image in many versions is one hypothesis.
     """
     if not len(log_p):
         return Judged(np.zeros(0), np.zeros(0, dtype="U12"), 0, np.log(rule.alpha))
@@ -80,9 +80,9 @@ def judge(log_p: Floats, log_floor: Floats, group: Ints, content: Ints, rule: Ru
 
 
 def hypotheses_of(hashes: Ints, near: Ints, content: Ints) -> Ints:
-    """For each picture the number of its group: `near` where it has a hash, else the first file of its content.
+    """For each image the number of its group: `near` where it has a hash, else the first file of its content.
 
-    `hashes` [n]: 0 for flat pictures, which look alike whatever they are; `near` [n]: `phash.groups`.
+    `hashes` [n]: 0 for flat images, which look alike whatever they are; `near` [n]: `phash.groups`.
     """
     _, first, inverse = np.unique(content, return_index=True, return_inverse=True)
     return np.asarray(np.where(hashes == 0, first[inverse], near))

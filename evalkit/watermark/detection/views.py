@@ -1,4 +1,4 @@
-"""Views of a picture that a detector may try besides the picture itself: mirrored, shifted, scaled, turned.
+"""Views of an image that a detector may try besides the image itself: mirrored, shifted, scaled, turned.
 
 A green list knows no position, so a whole number of cells never matters; what is searched for is the offset within a
 cell, the scale, the angle and a mirror. Codes of cells that a view had to fill are not counted. Every view that may be
@@ -34,7 +34,7 @@ class View:
 
     @property
     def name(self) -> str:
-        """How rows name it: "" for the picture itself."""
+        """How rows name it: "" for the image itself."""
         parts = ["flip"] if self.flip else []
         parts += [f"shift {self.dx},{self.dy}"] if self.dx or self.dy else []
         parts += [f"scale {self.scale:g}"] if self.scale != 1 else []
@@ -42,7 +42,7 @@ class View:
         return " ".join(parts)
 
     def look(self, image: Pixels) -> tuple[Pixels, npt.NDArray[np.bool_]]:
-        """The view [S, S, 3] of a square picture, and bool [S, S]: pixels that come from the picture."""
+        """The view [S, S, 3] of a square image, and bool [S, S]: pixels that come from the image."""
         side = image.shape[0]
         picture = Image.fromarray(image)
         known = Image.new("L", picture.size, 255)
@@ -93,7 +93,7 @@ def _numbers(values: str, default: Sequence[float]) -> Sequence[float]:
 
 
 def _placed(picture: Image.Image, x: int, y: int, side: int) -> Image.Image:
-    """A `side` square with `picture` at (x, y); what lies outside is cut, what is empty is black."""
+    """A `side` square with `image` at (x, y); what lies outside is cut, what is empty is black."""
     canvas = Image.new(picture.mode, (side, side))
     canvas.paste(picture, (x, y))
     return canvas

@@ -1,4 +1,4 @@
-"""Embedding: in generation (`generate_marked`), and afterwards on a folder of pictures (`embed_folder`)."""
+"""Embedding: in generation (`generate_marked`), and afterwards on a folder of images (`embed_folder`)."""
 
 from evalkit.watermark.embed.generation import generate_marked
 from evalkit.watermark.embed.nudge import Nudge

@@ -1,17 +1,14 @@
-"""Verification of pictures that were marked afterwards: means from rows, rows against the pictures; no key is needed."""
+"""Verification of images that were marked afterwards: means from rows, rows against the images; no key is needed."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-import numpy as np
-
-from evalkit.runs.attestation.checks import CHECKS, Checks, How, Outcome
-from evalkit.runs.attestation.verdict import Failure
+from evalkit.jobs.checks import Checks, Failure, How, Outcome
+from evalkit.jobs.data import data_failures
+from evalkit.jobs.task import Task
 from evalkit.runs.store import Run
-from evalkit.stats.intervals import mean_interval
-from evalkit.watermark.embed.posthoc import RESULTS
 
 SAME = 1e-9  # relative
 
@@ -19,15 +16,17 @@ SAME = 1e-9  # relative
 class EmbedChecks(Checks):
     """What a run of `evalkit watermark embed FOLDER` promises to somebody without the key."""
 
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
     def recompute(self, run: Run, how: How) -> Outcome:
-        """Every mean and its interval from the rows; every row's picture by its digest."""
+        """Every mean and its interval from the rows; every row's image by its digest."""
         bad: list[Failure] = []
         said = {row["metric"]: row for row in run.results}
-        for metric in RESULTS:
-            values = run.samples[metric].to_numpy(zero_copy_only=False).astype(np.float64)
-            if not np.isfinite(values).any():
-                continue
-            found = mean_interval(values)
+        again = self.task.aggregate(self.task.spec(run), self.task.parts(run))
+        bad += data_failures(run, again.facts["data"]["digest"])
+        for found in again.results:
+            metric = found.metric
             row = said.pop(metric, None)
             if row is None:
                 bad.append(Failure("results.json", f"{metric} is missing"))
@@ -49,7 +48,7 @@ class EmbedChecks(Checks):
         return Outcome(0, open="costs are measured against originals and plain encodings, which the run does not keep")
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:
-        """Only who has the key can mark a picture the same way."""
+        """Only who has the key can mark an image the same way."""
         return Outcome(0, open="which codes are green is known to the key alone; who has it marks again, and compares")
 
 
@@ -57,6 +56,3 @@ def _close(said: Any, found: float | None) -> bool:
     if found is None or not math.isfinite(found):  # results.json has infinities in words and nan as nothing
         return said is None if found is None or math.isnan(found) else bool(said == str(found))
     return isinstance(said, int | float) and math.isclose(said, found, rel_tol=SAME, abs_tol=SAME)
-
-
-CHECKS.add("watermark", EmbedChecks())

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Generator, TokenGenerator
-from evalkit.probes.generation import generate_images
-from evalkit.probes.generation.prompts import PromptSet
-from evalkit.runs.job import RunOptions
+from evalkit.jobs.job import RunOptions
+from evalkit.jobs.live import hold
+from evalkit.prompts.load import PromptSet
 from evalkit.runs.store import Run, RunStore, read_run
+from evalkit.tasks.generate.generate import generate_images, load_for
+from evalkit.tasks.generate.prepare import PREPARATIONS, Preparation
 from evalkit.tokenizers.base import Tokenizer
-from evalkit.watermark.bias import mark_generator
+from evalkit.watermark.bias import check_generator, mark_generator, said_of
 from evalkit.watermark.mark import Mark
 from evalkit.watermark.methods import write_mark
 from evalkit.watermark.methods.files import NAME
+from evalkit.watermark.shipped import opened_mark
+
+NAME_OF = "watermark"  # of the preparation
 
 
 def generate_marked(
@@ -33,19 +39,18 @@ def generate_marked(
     steps: int | None = None,
     options: RunOptions | None = None,
 ) -> Run:
-    """Make pictures as `generate_images` does, each with the mark that `build` makes for the generator's tokenizer.
+    """Make images as `generate_images` does, each with the mark that `build` makes for the generator's tokenizer.
 
     `delta` is added to guided logits of green codes before temperature, top-k and top-p; infinity leaves only green ones.
-    The run holds mark.json, its plan the mark and its key's id, the manifest the list of each picture (`notes`). Raises
+    The run holds mark.json, its plan the mark and its key's id, the manifest the list of each image (`notes`). Raises
     `EvalkitError` before any work where the model's codes cannot be marked, or cannot be read back.
     """
-    marks: list[Mark] = []
-
-    def prepare(generator: Generator) -> None:
-        marks.append(build(tokenizer_of(generator)))
-        marks[0].list_of(0)  # several marks at once say now that they only detect
-        mark_generator(generator, marks[0], delta)
-
+    options = options or RunOptions()
+    generator = load_for(model, options) if isinstance(model, str) else model
+    mark = build(tokenizer_of(generator))
+    mark.list_of(0)  # several marks at once say now that they only detect
+    check_generator(generator)
+    here = {"mark": hold(mark), "key": mark.key.source}
     run = generate_images(
         model,
         prompts,
@@ -55,27 +60,36 @@ def generate_marked(
         top_k=top_k,
         top_p=top_p,
         steps=steps,
-        prepare=prepare,
+        prepare=Preparation(NAME_OF, said_of(mark, delta), here, generator),
         options=options,
     )
     if not (run.path / NAME).exists():
-        write_mark(run.path / NAME, marks[0], {"how": "in generation", "delta": "inf" if math.isinf(delta) else delta})
+        write_mark(run.path / NAME, mark, {"how": "in generation", "delta": "inf" if math.isinf(delta) else delta})
         RunStore(run.path).cover(NAME)
     return read_run(run.path)
 
 
+def _prepare(generator: Generator, said: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    numbers = {name: value for name, value in said.items() if name not in ("prepare", "tokenizer", "delta")}
+    mark = opened_mark(numbers, here, tokenizer_of(generator))
+    mark_generator(generator, mark, float(said["delta"]))
+
+
+PREPARATIONS.add(NAME_OF, _prepare)
+
+
 def tokenizer_of(generator: Generator) -> Tokenizer:
-    """The tokenizer of a generator's codes, loaded; raises `EvalkitError` where its codes cannot be read from pictures."""
+    """The tokenizer of a generator's codes, loaded; raises `EvalkitError` where its codes cannot be read from images."""
     if not isinstance(generator, TokenGenerator) or not generator.vocab_size:
         raise EvalkitError(
-            f"{generator.name} does not choose discrete codes here, so its sampling cannot be biased; mark its pictures "
+            f"{generator.name} does not choose discrete codes here, so its sampling cannot be biased; mark its images "
             "afterwards: evalkit watermark embed FOLDER --tokenizer NAME"
         )
     tokenizer = getattr(generator, "tokenizer", None)
     if not isinstance(tokenizer, Tokenizer):
         raise EvalkitError(
-            f"{generator.name} has no tokenizer that reads codes from pictures, so a mark could not be found again; mark "
-            "its pictures afterwards: evalkit watermark embed FOLDER --tokenizer NAME"
+            f"{generator.name} has no tokenizer that reads codes from images, so a mark could not be found again; mark "
+            "its images afterwards: evalkit watermark embed FOLDER --tokenizer NAME"
         )
     if tokenizer.vocab_size is not None and tokenizer.vocab_size != generator.vocab_size:
         raise EvalkitError(

@@ -1,10 +1,10 @@
-"""Marking by pixels: a picture keeps its own pixels, and changes by few grey levels until its encoder reads green codes.
+"""Marking by pixels: an image keeps its own pixels, and changes by few grey levels until its encoder reads green codes.
 
-LBW's marking afterwards paints the whole picture anew through the decoder, which costs what the tokenizer loses, and part
+LBW's marking afterwards paints the whole image anew through the decoder, which costs what the tokenizer loses, and part
 of the green codes is read back as others. Here gradients through the encoder (Adam on the pixels, each within so many
 levels of its own) push each code's features to the green code that `encode_among` chose, with a margin that survives
 rounding to 8 bits. Flat areas repeat one code, and a repeated code is one coin: `spread` sends repeats to different near
-green codes, so that flat pictures can be marked at all.
+green codes, so that flat images can be marked at all.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Nudge:
 
 
 def nudged(tokenizer: Tokenizer, pictures: Sequence[Pixels], chosen: Codes, green: Tensor, how: Nudge) -> list[Pixels]:
-    """uint8 pictures near `pictures` whose codes are the green ones of `chosen`, as far as so few levels allow.
+    """uint8 images near `images` whose codes are the green ones of `chosen`, as far as so few levels allow.
 
     `green`: bool [B, V], or [B, N, V] where places differ; codes of `chosen`
     that are not green are left to themselves. Raises `EvalkitError` for

@@ -1,48 +1,38 @@
-"""report.html of pictures marked afterwards: before and after, and what it cost; one file, no network."""
+"""report.html of images marked afterwards: before and after, and what it cost; one file, no network."""
 
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
 from markupsafe import Markup
 
-from evalkit.runs.report.html import write_run_page
+from evalkit.jobs.spec import Spec
+from evalkit.pages.html import run_page
+from evalkit.pages.labels import metric_label
 from evalkit.runs.store import Run
 from evalkit.watermark.embed.worker import BOOST
 
 FAILED = 50
 STRIP = ".strip{width:100%;max-width:64rem;image-rendering:pixelated}"
-WORDS = {
-    "exchanged": "codes exchanged",
-    "green_embedded": "green codes, embedded",
-    "green_read_back": "green codes, read back from the picture",
-    "psnr_input": "PSNR to the input",
-    "ssim_input": "SSIM to the input",
-    "psnr_reconstruction": "PSNR to the plain reconstruction",
-    "ssim_reconstruction": "SSIM to the plain reconstruction",
-    "psnr_reconstruction_input": "PSNR of the plain reconstruction to the input",
-    "ssim_reconstruction_input": "SSIM of the plain reconstruction to the input",
-}
 
 
-def write_page(run: Run) -> Path:
-    """Write report.html of a sealed run and give its path back; the same run gives the same bytes."""
+def page(run: Run, spec: Spec) -> str:
+    """report.html of a sealed run; the same run gives the same text."""
     bad = run.samples.filter(pc.is_valid(run.samples["error"]))
     content = {
         "record": run.record,
-        "results": [{**row, "words": WORDS[row["metric"]]} for row in run.results],
+        "results": [{**row, "words": metric_label(row["metric"])} for row in run.results],
         "strips": _strips(run),
         "marked": run.samples.num_rows - bad.num_rows,
         "failed": bad.num_rows,
         "errors": bad[:FAILED].to_pylist(),
         "boost": BOOST,
-        "by_pixels": run.record["plan"]["embedding"].get("by") == "pixels",
-        "facts": _facts(run),
+        "by_pixels": spec.parameters["embedding"].get("by") == "pixels",
+        "facts": _facts(run, spec),
     }
-    return write_run_page(run.path, "evalkit.watermark.embed", content, style=STRIP)
+    return run_page("evalkit.watermark.embed", content, style=STRIP)
 
 
 def _strips(run: Run) -> list[dict[str, Any]]:
@@ -54,12 +44,11 @@ def _strips(run: Run) -> list[dict[str, Any]]:
     return found
 
 
-def _facts(run: Run) -> list[tuple[str, str]]:
-    plan = run.record["plan"]
-    said = {**plan["mark"], **plan["embedding"]}
+def _facts(run: Run, spec: Spec) -> list[tuple[str, str]]:
+    said, tokenizer = {**spec.parameters["mark"], **spec.parameters["embedding"]}, spec.models["tokenizer"]
     found = [
         ("command", " ".join(run.record["command"])),
-        ("tokenizer", str(plan["tokenizer"])),
+        ("tokenizer", f"{tokenizer.name}@{tokenizer.sha256 or 'none'}"),
         *((name, str(value)) for name, value in said.items() if value is not None),
         ("device", str(run.record["model"]["device"])),
         ("time", f"{run.record['timings']['wall_seconds']} s; bound by {run.record['timings']['bound_by']}"),

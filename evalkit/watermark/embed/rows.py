@@ -1,4 +1,4 @@
-"""One row for each picture that was marked afterwards: what it cost, and what a detector will see."""
+"""One row for each image that was marked afterwards: what it cost, and what a detector will see."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 from evalkit.images.sample import Pixels, Sample, Unreadable
 from evalkit.metrics.psnr import mse
 from evalkit.metrics.ssim import ssim
+from evalkit.metrics.watermark import EXCHANGED, GREEN_EMBEDDED, GREEN_READ_BACK, LIKENESS
 from evalkit.watermark.mark import Mark
 from evalkit.watermark.score import Scores
 
@@ -31,17 +32,12 @@ SCHEMA = pa.schema(
         ("side", pa.int32()),
         ("list_id", pa.int32()),
         ("codes", pa.int32()),
-        ("exchanged", pa.float64()),  # share of codes that differ from the plain encoding's
+        (EXCHANGED.name, pa.float64()),  # share of codes that differ from the plain encoding's
         ("green_before", pa.float64()),  # share of green codes of the plain encoding
-        ("green_embedded", pa.float64()),
-        ("green_read_back", pa.float64()),  # of the 8-bit picture, encoded again
+        (GREEN_EMBEDDED.name, pa.float64()),
+        (GREEN_READ_BACK.name, pa.float64()),  # of the 8-bit image, encoded again
         ("log10_p", pa.float64()),  # of the codes that are read back, corrected for the pool
-        ("psnr_input", pa.float64()),
-        ("ssim_input", pa.float64()),
-        ("psnr_reconstruction", pa.float64()),
-        ("ssim_reconstruction", pa.float64()),
-        ("psnr_reconstruction_input", pa.float64()),  # what the tokenizer alone costs
-        ("ssim_reconstruction_input", pa.float64()),
+        *((metric.name, pa.float64()) for pair in LIKENESS.values() for metric in pair),
         ("error", pa.string()),
     ]
 )
@@ -49,7 +45,7 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Views:
-    """A picture in four states, uint8 [S, S, 3] each, and its codes in three, int64 [N]."""
+    """An image in four states, uint8 [S, S, 3] each, and its codes in three, int64 [N]."""
 
     given: Pixels
     plain: Pixels
@@ -67,26 +63,23 @@ def table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
 
 
 def failed(sample: Sample | Unreadable, reason: str) -> dict[str, Any]:
-    """A row of a picture that was not marked."""
+    """A row of an image that was not marked."""
     return {"id": sample.id, "source_sha256": sample.sha256, "error": reason}
 
 
 def row_of(
     sample: Sample, views: Views, mark: Mark, list_id: int, scores: Scores, file: str, data: bytes
 ) -> dict[str, Any]:
-    """The row of a marked picture whose bytes `data` will lie at `file`; `scores` are of the codes that are read back."""
+    """The row of a marked image whose bytes `data` will lie at `file`; `scores` are of the codes that are read back."""
 
     def green(codes: Ints) -> float:
         return float(np.mean(mark.colours(codes, list_id)))
 
+    pairs = ((views.marked, views.given), (views.marked, views.plain), (views.plain, views.given))
     costs = {
-        f"{name}_{against}": value
-        for against, pair in {
-            "input": (views.marked, views.given),
-            "reconstruction": (views.marked, views.plain),
-            "reconstruction_input": (views.plain, views.given),
-        }.items()
-        for name, value in _likeness(*pair).items()
+        metric.name: value
+        for metrics, pair in zip(LIKENESS.values(), pairs, strict=True)
+        for metric, value in zip(metrics, _likeness(*pair), strict=True)
     }
     return {
         "id": sample.id,
@@ -98,19 +91,19 @@ def row_of(
         "side": views.marked.shape[0],
         "list_id": list_id,
         "codes": views.codes_plain.size,
-        "exchanged": float(np.mean(views.codes_plain != views.codes_marked)),
+        EXCHANGED.name: float(np.mean(views.codes_plain != views.codes_marked)),
         "green_before": green(views.codes_plain),
-        "green_embedded": green(views.codes_marked),
-        "green_read_back": green(views.codes_again),
+        GREEN_EMBEDDED.name: green(views.codes_marked),
+        GREEN_READ_BACK.name: green(views.codes_again),
         "log10_p": float(scores.log_p[0]) / math.log(10),
         **costs,
     }
 
 
-def _likeness(a: Pixels, b: Pixels) -> dict[str, float | None]:
-    """PSNR in dB (None for equal pictures, whose ratio is infinite) and SSIM (None where no window fits)."""
+def _likeness(a: Pixels, b: Pixels) -> tuple[float | None, float | None]:
+    """PSNR in dB (None for equal images, whose ratio is infinite) and SSIM (None where no window fits)."""
     error = mse(a, b)
-    return {
-        "psnr": None if error == 0 else round(-10 * math.log10(error), 3),
-        "ssim": round(ssim(a, b), 5) if min(a.shape[:2]) >= SMALLEST else None,
-    }
+    return (
+        None if error == 0 else round(-10 * math.log10(error), 3),
+        round(ssim(a, b), 5) if min(a.shape[:2]) >= SMALLEST else None,
+    )

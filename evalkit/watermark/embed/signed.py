@@ -1,11 +1,11 @@
-"""C2PA manifests for marked pictures: signed copies beside them, since a watermark comes first and a signature last."""
+"""C2PA manifests for marked images: signed copies beside them, since a watermark comes first and a signature last."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from evalkit.runs.attestation.c2pa import CREATED, WATERMARKED, sign_image
-from evalkit.runs.attestation.credential import Credential
+from evalkit.images.c2pa import CREATED, WATERMARKED, sign_image
+from evalkit.images.credential import Credential
 from evalkit.runs.store import Run, RunStore
 from evalkit.watermark.methods import read_mark
 
@@ -15,9 +15,9 @@ SOFT_BINDING = "io.evalkit.lbw.1"  # in no public list of algorithms
 
 
 def sign_run(run: Run, credential: Credential) -> Path:
-    """Write a signed copy of every picture of a marked run to signed/; copies that are there are left alone.
+    """Write a signed copy of every image of a marked run to signed/; copies that are there are left alone.
 
-    The manifest says created by a model (or, for pictures marked afterwards, enhanced by an algorithm) and watermarked,
+    The manifest says created by a model (or, for images marked afterwards, enhanced by an algorithm) and watermarked,
     with a soft binding that names method and key id: a hint that a mark is there, which carries no reference of its own.
     """
     found = read_mark(run.path)

@@ -1,8 +1,8 @@
-"""One shard of pictures marked afterwards: read, encoded among green codes, decoded, and read back as a detector does."""
+"""One shard of images marked afterwards: read, encoded among green codes, decoded, and read back as a detector does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,9 @@ from torch import Tensor
 from evalkit.errors import EvalkitError
 from evalkit.images.encode import png_bytes
 from evalkit.images.sample import ImageSet, Pixels, Sample
-from evalkit.runs.job import Shard, Worker
-from evalkit.runs.store import ShardOutput
-from evalkit.runs.timers import Timers
+from evalkit.jobs.shard import Shard, ShardOutput
+from evalkit.jobs.task import Tick, Worker
+from evalkit.jobs.timers import Timers
 from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.watermark.attacks.sizes import to_pixels, to_tensor
 from evalkit.watermark.embed.nudge import Nudge, nudged
@@ -22,12 +22,12 @@ from evalkit.watermark.embed.rows import Views, failed, row_of, table
 from evalkit.watermark.identity import prepared
 from evalkit.watermark.mark import Mark
 
-STRIPS = 8  # first pictures of the set that are shown before and after
+STRIPS = 8  # first images of the set that are shown before and after
 BOOST = 8  # times that a strip shows the difference larger than it is
 
 
 class EmbedWorker(Worker):
-    """Holds the tokenizer and the mark; `process` gives rows, PNG files by position, and strips of the first pictures."""
+    """Holds the tokenizer and the mark; `process` gives rows, PNG files, and strips of the first images."""
 
     def __init__(
         self,
@@ -41,14 +41,13 @@ class EmbedWorker(Worker):
         nudge: Nudge | None,
         batch_size: int,
         threads: int,
-        timers: Timers,
     ) -> None:
         self.images, self.tokenizer, self.mark, self.names = images, tokenizer, mark, names
         self.fraction, self.most_cost, self.nudge = fraction, most_cost, nudge
-        self.batch_size, self.threads, self.timers = batch_size, threads, timers
+        self.batch_size, self.threads, self.timers = batch_size, threads, Timers()
 
-    def process(self, shard: Shard, tick: Callable[[int], None]) -> ShardOutput:
-        """Rows in listing order; a picture that cannot be read costs itself only."""
+    def process(self, shard: Shard, tick: Tick) -> ShardOutput:
+        """Rows in listing order; an image that cannot be read costs itself only."""
         rows: list[dict[str, Any]] = []
         files: dict[str, bytes] = {}
         for start in range(shard.start, shard.stop, self.batch_size):
@@ -63,25 +62,34 @@ class EmbedWorker(Worker):
                     continue
                 list_id, views = next(made)
                 with self.timers("write"):
-                    data = files[f"{position:07d}.png"] = png_bytes(views.marked)
+                    name = f"images/{self.names[position]}.png"
+                    data = files[name] = png_bytes(views.marked)
                     if position < STRIPS:
-                        files[f"strip-{position:07d}.png"] = png_bytes(strip(views, by_pixels=self.nudge is not None))
+                        files[f"strips/{position:07d}.png"] = png_bytes(strip(views, by_pixels=self.nudge is not None))
                 with self.timers("score"):
                     scores = self.mark.score(views.codes_again[None])
-                    name = f"images/{self.names[position]}.png"
                     rows.append(row_of(sample, views, self.mark, list_id, scores, name, data))
             tick(len(positions))
-        return ShardOutput(table(rows), {}, files)
+        return ShardOutput(table(rows), {}, files, self.timers.taken(), {"model": self._state()})
+
+    def _state(self) -> dict[str, Any]:
+        model = self.tokenizer
+        return {
+            "weights_sha256": model.weights_sha256,
+            "device": str(getattr(model, "device", "cpu")),
+            "dtype": str(getattr(model, "dtype", "float32")).removeprefix("torch."),
+            "deterministic": model.deterministic,
+        }
 
     def _marked(self, samples: Sequence[Sample]) -> list[tuple[int, Views]]:
-        """(list id, views) of each picture."""
+        """(list id, views) of each image."""
         if not samples:
             return []
         try:
             return self._batch(samples)
         except torch.cuda.OutOfMemoryError:
             if len(samples) == 1:
-                raise EvalkitError("one picture does not fit the device's memory; give --device cpu") from None
+                raise EvalkitError("one image does not fit the device's memory; give --device cpu") from None
             torch.cuda.empty_cache()
             self.batch_size = half = max(1, len(samples) // 2)
             return [each for i in range(0, len(samples), half) for each in self._marked(samples[i : i + half])]
@@ -112,7 +120,7 @@ class EmbedWorker(Worker):
 
 
 def strip(views: Views, *, by_pixels: bool) -> Pixels:
-    """uint8 [S, 4 S, 3]: the input, its plain reconstruction, the marked picture, and 8 times the marked one's difference to
+    """uint8 [S, 4 S, 3]: the input, its plain reconstruction, the marked image, and 8 times the marked one's difference to
     whichever of the two it was made from.
     """
     near = views.given if by_pixels else views.plain

@@ -2,7 +2,7 @@
 
 The authors' green patterns are fixed and public ({01, 10}), so that no p-value under a random key exists for them. Here
 the key decides, for each place in a code and each run of bits before it in the code, which next bit is green. That is one
-coin for each place and run: a picture's ones and zeros there are counted, their difference is the coin's weight, and the
+coin for each place and run: an image's ones and zeros there are counted, their difference is the coin's weight, and the
 tail of the weighted sum of fair coins is exact, however often patterns repeat.
 """
 
@@ -98,7 +98,7 @@ class BitPatterns(Mark):
 
     def green_codes(self, list_id: int) -> Colours:
         """Bits are marked while they are drawn only."""
-        raise EvalkitError("bitmark marks pictures while they are generated; to mark a folder give --method lbw")
+        raise EvalkitError("bitmark marks images while they are generated; to mark a folder give --method lbw")
 
     def _bits(self, codes: Codes) -> Ints:
         given = np.asarray(codes, dtype=np.int64)

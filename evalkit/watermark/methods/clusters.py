@@ -1,7 +1,7 @@
 """Lists of clusters: near codes have one colour, so that a code that is read back as its neighbour keeps it.
 
 After ClusterMark (arXiv 2508.06656), whose text was not at hand: number of clusters and share of green are parameters
-here, and nothing is trained. The coin is the cluster: of all codes of a cluster that a picture holds, one counts.
+here, and nothing is trained. The coin is the cluster: of all codes of a cluster that an image holds, one counts.
 """
 
 from __future__ import annotations

@@ -1,17 +1,16 @@
-"""mark.json: what embedding leaves for detection beside the pictures; it holds everything but the key."""
+"""mark.json: what embedding leaves for detection beside the images; it holds everything but the key."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import evalkit
 from evalkit.errors import EvalkitError
-from evalkit.jsonio import pretty_json
+from evalkit.jsonio import parse_json, pretty_json
 from evalkit.runs.store import write_bytes
+from evalkit.version import __version__
 from evalkit.watermark.keys import Key
 from evalkit.watermark.mark import Mark
 from evalkit.watermark.spec import MarkSpec
@@ -48,12 +47,16 @@ class MarkFile:
             )
 
 
+def mark_json(mark: Mapping[str, Any], tokenizer: str, embedding: Mapping[str, Any]) -> bytes:
+    """mark.json of a mark's `as_dict` for a tokenizer's identity; `embedding` says how images were marked."""
+    said = {name: value for name, value in mark.items() if name != "key_id"}
+    content = {"format": FORMAT, "evalkit": __version__, "mark": said, "tokenizer": tokenizer}
+    return pretty_json({**content, "key_id": mark["key_id"], "embedding": dict(embedding)})
+
+
 def write_mark(path: str | Path, mark: Mark, embedding: Mapping[str, Any] | None = None) -> None:
-    """Write mark.json to `path`; `embedding` says how pictures were marked and is told to whoever reads it."""
-    said = mark.as_dict()
-    key_id = said.pop("key_id")
-    content = {"format": FORMAT, "evalkit": evalkit.__version__, "mark": said, "tokenizer": mark.tokenizer}
-    write_bytes(Path(path), pretty_json({**content, "key_id": key_id, "embedding": dict(embedding or {})}))
+    """Write mark.json to `path`; `embedding` says how images were marked and is told to whoever reads it."""
+    write_bytes(Path(path), mark_json(mark.as_dict(), mark.tokenizer, embedding or {}))
 
 
 def read_mark(path: str | Path) -> MarkFile:
@@ -61,7 +64,7 @@ def read_mark(path: str | Path) -> MarkFile:
     file = Path(path).expanduser()
     file = file / NAME if file.is_dir() else file
     try:
-        said = json.loads(file.read_bytes())
+        said = parse_json(file.read_bytes(), str(file))
         version, key_id, tokenizer = said["format"], str(said["key_id"]), str(said["tokenizer"])
         numbers, embedding = dict(said["mark"]), dict(said.get("embedding", {}))
     except OSError as error:

@@ -1,7 +1,7 @@
 """IndexMark (arXiv 2505.14673): near codes form groups (pairs, as the authors have it), one of each is green by the key.
 
 A red code is exchanged for its near green partner, which costs little. The authors decide by a fixed ratio of green codes
-(0.615), whose error rate depends on the picture's size and on the search for its place; the ratio is reported by
+(0.615), whose error rate depends on the image's size and on the search for its place; the ratio is reported by
 `published`, and the test here is exact: of a group's codes exactly one is green.
 """
 

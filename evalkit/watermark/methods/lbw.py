@@ -1,4 +1,4 @@
-"""LBW (arXiv 2506.01011): fixed lists of green codes, one of a pool for each picture; `LexicalBias` is the method."""
+"""LBW (arXiv 2506.01011): fixed lists of green codes, one of a pool for each image; `LexicalBias` is the method."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A list for each place of the code map: every code is a coin of its own, repeats too.
 
-Fixed lists count a repeated code once, so a picture with few distinct codes can hold no evidence. Here a place and its
+Fixed lists count a repeated code once, so an image with few distinct codes can hold no evidence. Here a place and its
 code are the coin: N places are N coins, whatever stands in them, and the exact null is Binomial(N, gamma). The price is
 that places must be found again: a crop or a shift by whole cells moves every code to another list. The idea is that of
 position-seeded lists for text; nothing of it is in the LBW paper's abstract.

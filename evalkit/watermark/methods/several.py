@@ -39,10 +39,10 @@ class Several(Mark):
 
     def list_of(self, what: str | int) -> int:
         """Nothing is marked with several marks."""
-        raise EvalkitError("a picture gets one mark; give one --epoch when embedding")
+        raise EvalkitError("an image gets one mark; give one --epoch when embedding")
 
     def score(self, codes: Codes) -> Scores:
-        """Each picture's row of the mark with the smallest p of a list; z is the largest of all."""
+        """Each image's row of the mark with the smallest p of a list; z is the largest of all."""
         parts = [each.score(codes) for each in self.marks]
         best = np.stack([each.log_p_list for each in parts]).argmin(0)
         rows = np.arange(len(best))
@@ -67,7 +67,7 @@ class Several(Mark):
 
     def bias(self, logits: Tensor, step: Step, delta: float) -> Tensor:
         """Nothing is marked with several marks."""
-        raise EvalkitError("a picture gets one mark; give one --epoch when embedding")
+        raise EvalkitError("an image gets one mark; give one --epoch when embedding")
 
     def green_codes(self, list_id: int) -> Colours:
         """Those of the list's mark."""

@@ -61,7 +61,7 @@ def codebook_of(tokenizer: Tokenizer) -> Floats:
 
 
 def compared(tokenizer: Tokenizer) -> tuple[Tensor, bool]:
-    """([V, d] codes as they are compared, whether by dot product instead of distance): one search of a grey picture is
+    """([V, d] codes as they are compared, whether by dot product instead of distance): one search of a grey image is
     listened to.
     """
     searches = tokenizer.searches() if isinstance(tokenizer, NetworkTokenizer) else []

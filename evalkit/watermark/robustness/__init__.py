@@ -1,4 +1,4 @@
-"""Embed, attack, detect: how many marked pictures are still found, against what the attack cost them."""
+"""Embed, attack, detect: how many marked images are still found, against what the attack cost them."""
 
 from evalkit.watermark.robustness.contenders import Contender, TokenMark
 from evalkit.watermark.robustness.peers import PEERS, load_peer

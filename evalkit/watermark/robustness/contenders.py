@@ -1,4 +1,4 @@
-"""What is compared: something that marks pictures, and gives a p-value for any picture."""
+"""What is compared: something that marks images, and gives a p-value for any image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Contender(ABC):
-    """A way to mark square pictures. `null` says in words what its p-values are exact for."""
+    """A way to mark square images. `null` says in words what its p-values are exact for."""
 
     name: str
     null: str
@@ -34,20 +34,20 @@ class Contender(ABC):
 
     @abstractmethod
     def mark(self, images: Sequence[Pixels], ids: Sequence[str]) -> list[Pixels]:
-        """Marked pictures of the same size; raises `EvalkitError` where it cannot mark these."""
+        """Marked images of the same size; raises `EvalkitError` where it cannot mark these."""
 
     @abstractmethod
     def log_p(self, images: Sequence[Pixels]) -> Floats:
-        """Natural logs of p of pictures of any size, [B]; 0 for what it cannot read."""
+        """Natural logs of p of images of any size, [B]; 0 for what it cannot read."""
 
 
 class TokenMark(Contender):
-    """A mark of evalkit on a tokenizer's codes, embedded afterwards (nearest green code), or given by pictures that carry it.
+    """A mark of evalkit on a tokenizer's codes, embedded afterwards (nearest green code), or given by images that carry it.
 
     `fraction`: share of red codes that is exchanged, the cheapest first.
     """
 
-    null = "a key that was drawn without knowing the picture"
+    null = "a key that was drawn without knowing the image"
 
     def __init__(
         self, mark: Mark, tokenizer: Tokenizer, *, fraction: float = 1.0, batch_size: int = 8, name: str | None = None
@@ -63,7 +63,7 @@ class TokenMark(Contender):
         }  # fmt: skip
 
     def mark(self, images: Sequence[Pixels], ids: Sequence[str]) -> list[Pixels]:
-        """Encoded with green codes in place of red ones, decoded, and brought to the size that the pictures had."""
+        """Encoded with green codes in place of red ones, decoded, and brought to the size that the images had."""
         done: list[Pixels] = []
         for start in range(0, len(images), self.batch_size):
             some = slice(start, start + self.batch_size)
@@ -77,7 +77,7 @@ class TokenMark(Contender):
         return [resize_exact(each, image.shape[:2], "bicubic") for each, image in zip(done, images, strict=True)]
 
     def log_p(self, images: Sequence[Pixels]) -> Floats:
-        """The exact test over the codes that are read from the pictures, corrected for the pool."""
+        """The exact test over the codes that are read from the images, corrected for the pool."""
         parts = [np.zeros(0)]
         for start in range(0, len(images), self.batch_size):
             x = to_tensor([prepared(each, self.tokenizer) for each in images[start : start + self.batch_size]])
@@ -88,7 +88,7 @@ class TokenMark(Contender):
 
 
 def bits_log_p(agreeing: int, bits: int) -> float:
-    """log P[Binomial(bits, 1/2) >= agreeing]: exact for a payload that was drawn without knowing the picture.
+    """log P[Binomial(bits, 1/2) >= agreeing]: exact for a payload that was drawn without knowing the image.
 
     >>> round(bits_log_p(32, 32) / np.log(0.5))
     32

@@ -1,4 +1,4 @@
-"""Curves as inline SVG: shares of found pictures over an attack's strength, and over what the attack cost."""
+"""Curves as inline SVG: shares of found images over an attack's strength, and over what the attack cost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.runs.report.figures import svg, tick_text, ticks, written
+from evalkit.pages.figures import svg, tick_text, ticks, written
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 380, 230, 40, 14, 12, 40  # user units
 STYLES = 6  # colours and dashes; further contenders repeat them

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from evalkit.runs.report.html import write_run_page
+from evalkit.metrics.psnr import PSNR
+from evalkit.pages.html import write_run_page
 from evalkit.watermark.robustness.curves import CSS, STYLES, Dot, chart, families, family
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def _figures(
             }
         )
     for level in levels:
-        lossy = [row for row in rows if row["psnr"] is not None and row["psnr"] < 60]
-        series = _series(lossy, styles, level, lambda row: float(row["psnr"]))
+        lossy = [row for row in rows if row[PSNR.name] is not None and row[PSNR.name] < 60]
+        series = _series(lossy, styles, level, lambda row: float(row[PSNR.name]))
         figure = chart("PSNR after the attack, dB", "found", series, styles, line=False)
         if figure:
             found.append(

@@ -1,8 +1,8 @@
 """Other watermarks that install from the package index, under the same rows: bits of a random payload to an exact p.
 
 invisible-watermark (ShieldMnt, MIT) and blind-watermark (guofei9987, MIT) give bits and no presence test. With a payload
-drawn at random, the number of bits that agree is Binomial(n, 1/2) in any picture that does not carry it, whatever the
-picture is: so their p is as exact as a list's. Neither is needed by evalkit; both are imported when they are asked for.
+drawn at random, the number of bits that agree is Binomial(n, 1/2) in any image that does not carry it, whatever the
+image is: so their p is as exact as a list's. Neither is needed by evalkit; both are imported when they are asked for.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MODULES = {"invisible-watermark": "imwatermark", "blind-watermark": "blind_water
 
 
 def load_peer(name: str, side: int, seed: int = 0) -> Contender:
-    """The peer called `name` for pictures of `side` pixels; its payload of 32 bits is drawn from `seed`.
+    """The peer called `name` for images of `side` pixels; its payload of 32 bits is drawn from `seed`.
 
     Raises `EvalkitError` for unknown names and packages that are not installed.
     """
@@ -47,9 +47,9 @@ def load_peer(name: str, side: int, seed: int = 0) -> Contender:
 
 
 class BitPeer(Contender):
-    """A peer with a payload; subclasses write and read bits of BGR pictures."""
+    """A peer with a payload; subclasses write and read bits of BGR images."""
 
-    null = "a payload that was drawn without knowing the picture"
+    null = "a payload that was drawn without knowing the image"
 
     def __init__(self, name: str, module: Any, package: str, side: int, seed: int) -> None:
         self.name, self.module, self.package, self.side, self.seed = name, module, package, side, seed
@@ -64,7 +64,7 @@ class BitPeer(Contender):
         }  # fmt: skip
 
     def mark(self, images: Sequence[Pixels], ids: Sequence[str]) -> list[Pixels]:
-        """The payload written into every picture."""
+        """The payload written into every image."""
         done = []
         for image in images:
             try:
@@ -75,7 +75,7 @@ class BitPeer(Contender):
         return done
 
     def log_p(self, images: Sequence[Pixels]) -> Floats:
-        """By the bits that agree; a picture of another size is brought back to the one that was marked first."""
+        """By the bits that agree; an image of another size is brought back to the one that was marked first."""
         return np.array([self._log_p(each) for each in images], dtype=np.float64)
 
     def _log_p(self, image: Pixels) -> float:
@@ -92,7 +92,7 @@ class BitPeer(Contender):
 
     @abstractmethod
     def write(self, bgr: Pixels) -> npt.NDArray[Any]:
-        """The marked picture."""
+        """The marked image."""
 
     @abstractmethod
     def read(self, bgr: Pixels) -> npt.NDArray[Any]:

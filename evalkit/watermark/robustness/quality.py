@@ -1,4 +1,4 @@
-"""What an attack costs a picture: PSNR, SSIM, and LPIPS where its weights are."""
+"""What an attack costs an image: PSNR, SSIM, and LPIPS where its weights are."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import torch
 from evalkit.encoders.lpips import SMALLEST, Lpips, load_lpips
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
-from evalkit.metrics.psnr import mse, psnr
-from evalkit.metrics.ssim import ssim
+from evalkit.metrics.psnr import PSNR, mse, psnr
+from evalkit.metrics.ssim import SSIM, ssim
+from evalkit.watermark.robustness.summary import LPIPS, QUALITY
 
-BEST = 100.0  # dB for equal pictures, whose ratio is infinite
+BEST = 100.0  # dB for equal images, whose ratio is infinite
 
 
 class Quality:
-    """`measure` gives psnr (at most 100 dB), ssim and lpips of pictures against what they were; None for other sizes."""
+    """`measure` gives psnr (at most 100 dB), ssim and lpips of images against what they were; None for other sizes."""
 
     def __init__(self, device: str = "cpu") -> None:
         self.lpips: Lpips | None = None
@@ -32,14 +33,14 @@ class Quality:
         rows: list[dict[str, float | None]] = []
         for a, b in zip(before, after, strict=True):
             if a.shape != b.shape:
-                rows.append({"psnr": None, "ssim": None, "lpips": None})
+                rows.append(dict.fromkeys(QUALITY))
                 continue
             error = mse(a, b)
             rows.append(
                 {
-                    "psnr": BEST if error == 0 else min(psnr(error), BEST),
-                    "ssim": ssim(a, b) if min(a.shape[:2]) >= 11 else None,
-                    "lpips": None,
+                    PSNR.name: BEST if error == 0 else min(psnr(error), BEST),
+                    SSIM.name: ssim(a, b) if min(a.shape[:2]) >= 11 else None,
+                    LPIPS: None,
                 }
             )
         self._add_lpips(before, after, rows)
@@ -49,7 +50,9 @@ class Quality:
         self, before: Sequence[Pixels], after: Sequence[Pixels], rows: Sequence[dict[str, float | None]]
     ) -> None:
         alike = [
-            i for i, row in enumerate(rows) if row["psnr"] is not None and min(before[i].shape[:2]) >= SMALLEST["alex"]
+            i
+            for i, row in enumerate(rows)
+            if row[PSNR.name] is not None and min(before[i].shape[:2]) >= SMALLEST["alex"]
         ]
         if self.lpips is None or not alike:
             return
@@ -59,4 +62,4 @@ class Quality:
         )
         found = self.lpips.distance(x, y).tolist()
         for i, value in zip(alike, found, strict=True):
-            rows[i]["lpips"] = float(value)
+            rows[i][LPIPS] = float(value)

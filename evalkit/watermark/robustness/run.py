@@ -1,32 +1,31 @@
-"""`watermark_robustness`: pictures are marked, attacked and tested, marked and unmarked alike; resumable attack by attack."""
+"""`watermark_robustness`: images are marked, attacked and tested, marked and unmarked alike; resumable attack by attack."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import evalkit
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.decode import decode_image
 from evalkit.images.encode import png_bytes
 from evalkit.images.geometry import fit_square
 from evalkit.images.sample import Pixels, Unreadable
-from evalkit.jsonio import canonical_json, pretty_json
-from evalkit.runs.job import Progress
+from evalkit.jobs.job import Progress
+from evalkit.jsonio import canonical_json, parse_json, pretty_json
 from evalkit.runs.store import write_bytes
+from evalkit.version import __version__
 from evalkit.watermark.attacks.base import Attack, seed_of
 from evalkit.watermark.identity import PREPARE
 from evalkit.watermark.robustness.contenders import Contender
 from evalkit.watermark.robustness.quality import Quality
-from evalkit.watermark.robustness.summary import LEVELS, csv_text, summarised
+from evalkit.watermark.robustness.summary import LEVELS, QUALITY, csv_text, summarised
 
-BATCH = 16  # pictures that are attacked together
+BATCH = 16  # images that are attacked together
 PLAIN = "unmarked"
-NOTHING = "none"  # the pictures as they are, always the first row
+NOTHING = "none"  # the images as they are, always the first row
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class RobustnessRun:
     rows: list[dict[str, Any]]
     embedding: list[dict[str, Any]]
     absent: dict[str, str] = field(default_factory=dict)  # contender: reason
-    failed: dict[str, str] = field(default_factory=dict)  # picture or attack: reason
+    failed: dict[str, str] = field(default_factory=dict)  # image or attack: reason
 
 
 def watermark_robustness(
@@ -54,9 +53,9 @@ def watermark_robustness(
     absent: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> RobustnessRun:
-    """Mark the pictures of `data` with every contender, attack marked and unmarked ones alike, and test all of them.
+    """Mark the images of `data` with every contender, attack marked and unmarked ones alike, and test all of them.
 
-    All work on the same squares of `side` pixels, through PNG files below `out`. `marked`: pictures that carry the first
+    All work on the same squares of `side` pixels, through PNG files below `out`. `marked`: images that carry the first
     contender's mark already (made so by a generator), instead of marking `data` with it. An attack that is done is not
     done again. Leaves robustness.csv, robustness.json, report.html. Raises `EvalkitError` where `out` holds another run.
     """
@@ -71,7 +70,7 @@ def watermark_robustness(
     _begin(target, _plan(data, contenders, side, marked, limit, seed))
     plain = _squares(data, target / "pictures" / PLAIN, side, limit, failed)
     if not plain:
-        raise EvalkitError(f"{data} holds no readable picture")
+        raise EvalkitError(f"{data} holds no readable image")
     gone = dict(absent or {})
     sets: dict[str, dict[str, Path]] = {}
     for number, each in enumerate(contenders):
@@ -117,9 +116,10 @@ def _plan(
     states = []
     for each in (data, *([marked] if marked is not None else [])):
         images = open_images(each)
-        states.append([[id, images.fingerprint(i)] for i, id in enumerate(images.ids()[: limit or None])])
+        ids = images.ids()[: limit or None]
+        states.append([list(each) for each in zip(ids, images.fingerprints(len(ids)), strict=True)])
     return {
-        "evalkit": evalkit.__version__, "data": states, "contenders": [each.record() for each in contenders],
+        "evalkit": __version__, "data": states, "contenders": [each.record() for each in contenders],
         "side": side, "seed": seed, "prepare": PREPARE,
     }  # fmt: skip
 
@@ -127,7 +127,7 @@ def _plan(
 def _begin(target: Path, plan: Mapping[str, Any]) -> None:
     file = target / "plan.json"
     if file.exists():
-        before = json.loads(file.read_bytes())
+        before = parse_json(file.read_bytes(), str(file))
         other = [key for key in plan if canonical_json(before.get(key)) != canonical_json(plan[key])]
         if other:
             raise EvalkitError(
@@ -138,7 +138,7 @@ def _begin(target: Path, plan: Mapping[str, Any]) -> None:
 
 
 def _squares(data: str | Path, folder: Path, side: int, limit: int | None, failed: dict[str, str]) -> dict[str, Path]:
-    """PNG files of the pictures' centre squares, by id."""
+    """PNG files of the images' centre squares, by id."""
     images = open_images(data)
     count = min(limit or len(images), len(images))
     found: dict[str, Path] = {}
@@ -176,7 +176,7 @@ def _scored(
     """{contender: {"marked": [row], "unmarked": [row]}} of one attack, from its file where that is whole."""
     if file.exists():
         told.advance(len(plain), resumed=True)
-        found: dict[str, Any] = json.loads(file.read_bytes())
+        found: dict[str, Any] = parse_json(file.read_bytes(), str(file))
         return found
     scores: dict[str, Any] = {each.name: {"marked": [], PLAIN: []} for each in contenders}
     for part in _parts(list(plain)):
@@ -200,7 +200,7 @@ def _rows(ids: Sequence[str], log_p: Any) -> list[dict[str, Any]]:
 
 
 def _attacked(attack: Attack | None, images: Sequence[Pixels], ids: Sequence[str], seed: int) -> list[Pixels]:
-    """Pictures as they come out of the attack's files."""
+    """Images as they come out of the attack's files."""
     if attack is None:
         return list(images)
     return [decode_image(each.data) for each in attack.files(images, [seed_of(seed, id) for id in ids])]
@@ -213,7 +213,7 @@ def _embedding(
     quality: Quality,
     given: bool,
 ) -> list[dict[str, Any]]:
-    """Means of what marking itself cost; nothing for pictures that a generator marked."""
+    """Means of what marking itself cost; nothing for images that a generator marked."""
     rows = []
     for number, each in enumerate(contenders):
         if given and number == 0:
@@ -222,7 +222,7 @@ def _embedding(
         for part in _parts(list(plain)):
             costs += quality.measure([_pixels(plain[id]) for id in part], [_pixels(sets[each.name][id]) for id in part])
         row: dict[str, Any] = {"contender": each.name, "pictures": len(costs)}
-        for metric in ("psnr", "ssim", "lpips"):
+        for metric in QUALITY:
             values = [value for cost in costs if (value := cost[metric]) is not None]
             row[metric] = sum(values) / len(values) if values else None
         rows.append(row)

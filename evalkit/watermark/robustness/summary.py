@@ -1,4 +1,4 @@
-"""From p-values of marked and unmarked pictures to rates with exact intervals, AUC and mean quality."""
+"""From p-values of marked and unmarked images to rates with exact intervals, AUC and mean quality."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
+from evalkit.metrics.psnr import PSNR
+from evalkit.metrics.ssim import SSIM
+from evalkit.metrics.watermark import AUC
 from evalkit.stats.intervals import clopper_pearson
 from evalkit.watermark.robustness.contenders import Contender
 
 Floats = npt.NDArray[np.float64]
+LPIPS = "lpips"
+QUALITY = (PSNR.name, SSIM.name, LPIPS)
 LEVELS = (1e-2, 1e-3, 1e-6)
-METRICS = ("psnr", "ssim", "lpips")
 
 
 def summarised(
@@ -28,18 +32,18 @@ def summarised(
     for each in contenders:
         marked, plain = scores[each.name]["marked"], scores[each.name]["unmarked"]
         found = rates(_column(marked, "log_p"), _column(plain, "log_p"), levels)
-        quality = {metric: _mean(marked, metric) for metric in METRICS}
+        quality = {metric: _mean(marked, metric) for metric in QUALITY}
         rows.append({"contender": each.name, "attack": attack, **found, **quality})
     return rows
 
 
 def rates(marked: Floats, plain: Floats, levels: Sequence[float] = LEVELS) -> dict[str, Any]:
-    """For each level the share of marked (tpr) and unmarked (fpr) pictures with p at most the level, Clopper-Pearson, 95 %.
+    """For each level the share of marked (tpr) and unmarked (fpr) images with p at most the level, Clopper-Pearson, 95 %.
 
     `marked`, `plain`: natural logs of p. The level is the exact p's own promise; fpr says what became of it here. `auc`:
-    chance that a marked picture has the smaller p, ties half; nan without either.
+    chance that a marked image has the smaller p, ties half; nan without either.
     """
-    row: dict[str, Any] = {"marked": len(marked), "unmarked": len(plain), "auc": auc(marked, plain)}
+    row: dict[str, Any] = {"marked": len(marked), "unmarked": len(plain), AUC.name: auc(marked, plain)}
     for level in levels:
         for name, values in (("tpr", marked), ("fpr", plain)):
             hits = int((values <= math.log(level)).sum())

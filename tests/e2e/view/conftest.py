@@ -77,7 +77,7 @@ def show(browser):
 
 @pytest.fixture(scope="session")
 def make():
-    """make.run(…) and make.picture(…)"""
+    """make.run(…) and make.image(…)"""
     return Make
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evalkit.runs.view import write_view
+from evalkit.pages.view import write_view
 
 
 def generated(make, folder, name, seed, rows=60):
@@ -143,7 +143,7 @@ def test_a_sample_opens_with_its_picture_numbers_texts_and_the_record(drawn, sho
     pixel = tab.run(
         "(() => { const b = document.querySelector('.pane').getBoundingClientRect(); return b.width / 24; })()"
     )
-    assert pixel > 1  # a small picture fits larger than life, so that 1:1 keeps it whole
+    assert pixel > 1  # a small image fits larger than life, so that 1:1 keeps it whole
     tab.press("Close", "dialog")
     assert not tab.run("document.querySelector('dialog').open")
 

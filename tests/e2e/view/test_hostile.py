@@ -2,7 +2,7 @@
 
 import pytest
 
-from evalkit.runs.view import write_view
+from evalkit.pages.view import write_view
 
 HOSTILE = (
     "<img src=x onerror=\"window.hit='img'\"><script>window.hit='script'</script>",

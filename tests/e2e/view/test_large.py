@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evalkit.runs.view import write_view
+from evalkit.pages.view import write_view
 
 N = 10_000
 

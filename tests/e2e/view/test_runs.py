@@ -1,6 +1,6 @@
-"""What different runs look like: few pictures kept, none at all, samples of one run only."""
+"""What different runs look like: few images kept, none at all, samples of one run only."""
 
-from evalkit.runs.view import write_view
+from evalkit.pages.view import write_view
 
 
 def test_samples_of_one_run_only_are_counted_not_shown(show, tmp_path, make):

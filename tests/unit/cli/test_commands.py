@@ -75,7 +75,7 @@ def test_interruption_is_130_and_says_how_to_go_on(monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("evalkit.probes.reconstruction.evaluate_tokenizer", interrupted)
+    monkeypatch.setattr("evalkit.tasks.tokenizer.evaluate_tokenizer", interrupted)
     code, _, err = typed(monkeypatch, capsys, "tokenizer", "-m", "jpeg-lm")
     assert code == 130
     assert "type the same command again" in err

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from rich.console import Console
 
 from evalkit.cli.progress import BarProgress, device_memory
-from evalkit.runs.timers import Timers
+from evalkit.jobs.timers import Timers
 
 
 def fake(available, free=2**30, total=4 * 2**30):

@@ -22,7 +22,7 @@ def test_only_equal_protocols_may_be_compared_and_the_data_is_named():
     assert other.verdict.startswith("no: measured under another protocol; give --protocol llamagen-2024")
     same = verdicts(run("llamagen-vq16", protocol="llamagen-2024"))["llamagen-vq16", "psnr"]
     assert same.verdict.startswith("same protocol; only on the same data")
-    assert "28 pictures of sample" in same.verdict
+    assert "28 images of sample" in same.verdict
 
 
 def test_what_was_not_measured_is_not_compared():

@@ -122,7 +122,7 @@ def test_names_are_made_unique_without_hitting_another():
 
 def test_without_sql_the_tables_and_columns_are_said(runs):
     said = run().stdout
-    assert "samples: a row a picture and protocol" in said
+    assert "samples: a row per image and protocol" in said
     assert "psnr (double)" in said
     assert set(json.loads(run("--json").stdout)) == {"runs", "samples", "results"}
 

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from evalkit.cli import group, main
-from evalkit.probes.reconstruction import evaluate_tokenizer
-from evalkit.runs.job import RunOptions
+from evalkit.jobs.job import RunOptions
+from evalkit.tasks.tokenizer import evaluate_tokenizer
 
 pytest.importorskip("cryptography")
 
@@ -168,13 +168,13 @@ def test_without_the_extra_everything_but_signatures_is_checked(folder, key, mon
 
 def test_pictures_are_checked_by_their_manifests(tmp_path, monkeypatch, capsys, key):
     pytest.importorskip("c2pa")
-    from evalkit.probes.generation import generate_images
+    from evalkit.tasks.generate import generate_images
 
     generate_images("world-ar", "world", options=RunOptions(out=tmp_path / "made", limit=2))
     assert run("sign", "--new-certificate", tmp_path / "c").exit_code == 0
     made = tmp_path / "made"
     done = run("sign", made, "--key", key, "--c2pa", tmp_path / "c" / "signer.pem")
-    assert "2 pictures with C2PA manifests" in done.output
+    assert "2 images with C2PA manifests" in done.output
     assert run("verify", made, "--public-key", f"{key}.pub", "--require", 3).exit_code == 0
     copy = made / "signed" / "0000000.png"
     shown = run("verify", copy, "--trust", tmp_path / "c" / "authority.pem", "--run", made)

@@ -111,7 +111,7 @@ def test_cards_and_plans_as_json_hold_everything():
     assert card["numbers"][0] == {
         "measure": "rfid",
         "value": 0.79,
-        "setting": "XL-XXL, ImageNet val, 50,000 pictures, 256 px",
+        "setting": "XL-XXL, ImageNet val, 50,000 images, 256 px",
         "source": "README",
         "certainty": "read",
         "unit": "",

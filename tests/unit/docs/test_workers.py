@@ -69,7 +69,7 @@ def red(side=8):
 
 
 def served(module, monkeypatch, *arguments):
-    """The picture and the raw reply of one request through the whole loop."""
+    """The image and the raw reply of one request through the whole loop."""
     monkeypatch.setattr(sys, "argv", ["worker", *arguments])
     asked = [{"id": "a", "prompt": "a cup", "class_id": None, "seed": 7, "sampler": None}]
     monkeypatch.setattr(sys, "stdin", io.StringIO("".join(json.dumps(each) + "\n" for each in asked)))

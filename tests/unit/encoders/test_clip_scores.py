@@ -13,7 +13,7 @@ from evalkit.encoders.clip_scores import FORMULAS, PAIRS, AestheticScorer, PairS
 from evalkit.encoders.linear_stack import LinearStack
 from evalkit.encoders.prompt_scorer import PROMPT_SCORERS, load_prompt_scorer
 from evalkit.errors import EvalkitError, WeightsError
-from evalkit.metrics.image_text import INFO
+from evalkit.metrics.image_text import DECLARED
 
 CPU = torch.device("cpu")
 SIZES = {
@@ -93,7 +93,7 @@ def test_the_aesthetic_score_needs_no_prompts_meaning(pair, tmp_path):
 
 
 def test_every_scorer_is_declared_as_a_metric_and_has_a_manifest_entry():
-    assert set(PROMPT_SCORERS) == {each.name for each in INFO}
+    assert set(PROMPT_SCORERS) == {each.name for each in DECLARED}
     assert set(PAIRS) == set(FORMULAS) | {"aesthetic_v2"}
     assert clip_scores.PAIRS["hpsv2"].resize == "fit-bicubic"
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.near import near, same
 from PIL import Image
 from torchvision import transforms
 from transformers import Dinov2Config, Dinov2Model
@@ -81,7 +82,7 @@ def test_the_network_is_that_of_transformers():
     x = torch.randn(2, 3, 56, 56, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         wanted = peer_of(state, size, 56)(pixel_values=x).last_hidden_state
-        assert torch.allclose(network(x), wanted, atol=1e-5)
+        same(network(x), wanted)
 
 
 def test_positions_are_resized_at_the_official_scale():
@@ -92,7 +93,7 @@ def test_positions_are_resized_at_the_official_scale():
     assert torch.equal(network.positions(16), wanted.flatten(2).transpose(1, 2))
     assert network.positions(16).shape == (1, 256, 32)
     exact = F.interpolate(table, size=(16, 16), mode="bicubic").flatten(2).transpose(1, 2)
-    assert not torch.allclose(network.positions(16), exact, atol=1e-4)
+    assert not near(network.positions(16), exact, 1e-4)
 
 
 def test_pictures_reach_the_network_as_dgm_eval_prepares_them(extractor):
@@ -108,7 +109,7 @@ def test_pictures_reach_the_network_as_dgm_eval_prepares_them(extractor):
     assert torch.allclose(extractor.prepared(images), wanted, atol=1e-6)
     other = extractor.prepared(images, resize="bilinear-antialias")
     assert other.shape == wanted.shape
-    assert not torch.allclose(other, wanted, atol=1e-2)
+    assert not near(other, wanted, 0.01)
 
 
 def test_features_are_the_class_token_and_do_not_depend_on_the_batch(extractor):
@@ -117,8 +118,8 @@ def test_features_are_the_class_token_and_do_not_depend_on_the_batch(extractor):
     assert together.shape == (3, extractor.dim) == (3, 32)
     assert torch.equal(together, extractor.network(extractor.prepared(images))[:, 0])
     alone = torch.cat([extractor.features(images[i : i + 1]) for i in range(3)])
-    assert torch.allclose(together, alone, atol=1e-5)
-    assert not torch.allclose(together[0], together[1], atol=1e-3)
+    same(together, alone)
+    assert not near(together[0], together[1], 1e-3)
     with pytest.raises(EvalkitError, match="takes uint8"):
         extractor.features(images.float())
 

@@ -2,6 +2,7 @@ import lpips
 import numpy as np
 import pytest
 import torch
+from helpers.near import near, same
 from torch import nn
 from torchvision.models._meta import _IMAGENET_CATEGORIES as CLASSES
 
@@ -14,7 +15,7 @@ from evalkit.images import open_images
 
 
 def lively(module: nn.Module, seed: int = 0) -> dict[str, torch.Tensor]:
-    """Random weights through which a picture's signal survives."""
+    """Random weights through which an image's signal survives."""
     generator = torch.Generator().manual_seed(seed)
     state = {}
     for key, value in module.state_dict().items():
@@ -49,11 +50,11 @@ def test_lpips_is_that_of_its_authors_package(tmp_path, net, name):
     with torch.no_grad():
         wanted = peer(x, y, normalize=True).flatten()
         raw = peer(x, y).flatten()
-    assert torch.allclose(ours.distance(x, y), wanted, rtol=2e-5)
-    assert torch.allclose(ours.distance(x, y, normalise=False), raw, rtol=2e-5)
+    same(ours.distance(x, y), wanted, 2e-5)
+    same(ours.distance(x, y, normalise=False), raw, 2e-5)
     assert ours.distance(x, x).abs().max() == 0
     one = torch.cat([ours.distance(x[i : i + 1], y[i : i + 1]) for i in range(3)])
-    assert torch.allclose(one, ours.distance(x, y), rtol=1e-5)
+    same(one, ours.distance(x, y))
 
 
 def test_lpips_says_what_it_needs(tmp_path):
@@ -89,16 +90,15 @@ def test_inception_is_torch_fidelitys_network(inception, tmp_path):
     got = inception.outputs(images, OUTPUTS)
     assert got["sfid"].shape == (2, 7 * 17 * 17)
     for name, wanted in zip(names, peer(images), strict=True):
-        scale = float(wanted.abs().max())
-        assert float((got[name] - wanted.flatten(1)).abs().max()) < 1e-5 * scale
+        same(got[name], wanted.flatten(1))
 
 
 def test_inception_features_do_not_depend_on_the_batch(inception):
     images = pictures(3, side=40)
     together = inception.features(images)
     alone = torch.cat([inception.features(images[i : i + 1]) for i in range(3)])
-    assert torch.allclose(together, alone, rtol=1e-4, atol=1e-5)
-    assert not torch.allclose(together, inception.features(images, resize="bilinear-antialias"), rtol=1e-3)
+    same(together, alone, 1e-4)
+    assert not near(together, inception.features(images, resize="bilinear-antialias"), 1e-3)
 
 
 def test_inception_refuses_floats_and_unknown_outputs(inception):
@@ -137,7 +137,7 @@ def test_efficientnet_features_do_not_depend_on_the_batch(efflite):
     together = efflite.features(images)
     alone = torch.cat([efflite.features(images[i : i + 1]) for i in range(3)])
     assert together.shape == (3, efflite.dim)
-    assert torch.allclose(together, alone, rtol=1e-4, atol=1e-5)
+    same(together, alone, 1e-4)
 
 
 def test_unknown_extractors_propose_the_known():

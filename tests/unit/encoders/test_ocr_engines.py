@@ -12,8 +12,8 @@ from PIL import Image
 from evalkit.encoders import load_ocr
 from evalkit.encoders.ocr_http import lines_of
 from evalkit.errors import EvalkitError, WeightsError
-from evalkit.probes.reconstruction import evaluate_tokenizer
-from evalkit.runs.job import RunOptions
+from evalkit.jobs.job import RunOptions
+from evalkit.tasks.tokenizer import evaluate_tokenizer
 
 WHITE = np.full((48, 48, 3), 255, np.uint8)
 

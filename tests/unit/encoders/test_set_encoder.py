@@ -83,5 +83,5 @@ def test_features_of_a_pass_score(monkeypatch):
     monkeypatch.setattr(set_encoder, "load_extractor", lambda *_: Seen())
     encoder = SetEncoder(["clip-vitb32"], load_score_protocol("clean"))
     one, two = Side(encoder(images(40))), Side(encoder(images(30)))
-    found = score_sets(["clip_fid"], one, two, load_score_protocol("clean"))
-    assert found["clip_fid"].value >= 0
+    found = score_sets(["fd_clip_vitb32"], one, two, load_score_protocol("clean"))
+    assert found["fd_clip_vitb32"].value >= 0

@@ -32,10 +32,10 @@ for line in sys.stdin:
         time.sleep(60)
     if what == "rubbish":
         print('{"id": 1', flush=True)
-        print(json.dumps({"id": request["id"], "picture": "none"}), flush=True)
+        print(json.dumps({"id": request["id"], "image": "none"}), flush=True)
         continue
     if what == "broken":
-        print(json.dumps({"id": request["id"], "image_base64": base64.b64encode(b"no picture").decode()}), flush=True)
+        print(json.dumps({"id": request["id"], "image_base64": base64.b64encode(b"no image").decode()}), flush=True)
         continue
     if what == "error":
         print(json.dumps({"id": request["id"], "error": "unsafe prompt"}), flush=True)
@@ -81,7 +81,7 @@ def test_every_way_to_fail_costs_its_own_request_only(worker, tmp_path):
     assert "out of memory" in reasons["die"]
     assert "within 2 s" in reasons["hang"]
     assert "neither path nor image_base64" in reasons["rubbish"]
-    assert "no picture" in reasons["broken"]
+    assert "no image" in reasons["broken"]
     assert "unsafe prompt" in reasons["error"]
     assert "cannot be read" in reasons["no file"]
     log = (tmp_path / "worker.log").read_text()
@@ -120,7 +120,7 @@ def test_pictures_of_a_folder_are_found_by_prompt_and_sample(tmp_path):
     with pytest.raises(EvalkitError, match="no folder"):
         load_generator(f"folder:{tmp_path}/nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(EvalkitError, match="holds no picture"):
+    with pytest.raises(EvalkitError, match="holds no image"):
         load_generator(f"folder:{tmp_path}/empty")
 
 

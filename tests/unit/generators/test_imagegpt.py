@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from helpers.near import are_best
 
 transformers = pytest.importorskip("transformers")
 
@@ -33,7 +34,7 @@ def test_greedy_pixels_are_those_that_teacher_forcing_predicts(folder):
     tokens = model.sample_tokens(requests)
     logits = model.logits(model.encode_conditions(requests), tokens)
     assert logits.shape == (1, 16, 6)
-    assert torch.equal(logits.argmax(-1), tokens)
+    assert are_best(tokens, logits)
 
 
 def test_pictures_are_colours_of_the_clusters_and_depend_on_the_seed_alone(folder):

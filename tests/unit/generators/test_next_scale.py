@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers.near import are_best
 
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Request
@@ -68,13 +69,13 @@ def test_greedy_codes_maximise_the_guided_teacher_forced_logits(model):
     for number, side in enumerate(SCALES):
         part = slice(start, start + side * side)
         guided = guidance.combine(cond[:, part], free[:, part], number / 3)
-        assert torch.equal(guided.argmax(-1), tokens[:, part])
+        assert are_best(tokens[:, part], guided)
         start += side * side
 
 
 def test_without_guidance_the_condition_alone_decides(model):
     tokens = model.sample_tokens(requests(Sampler(Guidance(form(model), 0.0), top_k=1)))
-    assert torch.equal(model.logits(torch.arange(3), tokens).argmax(-1), tokens)
+    assert are_best(tokens, model.logits(torch.arange(3), tokens))
 
 
 def test_pictures_and_codes_do_not_depend_on_the_batch(model):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.near import are_best, near, same
 from torch import Tensor
 
 from evalkit.errors import EvalkitError
@@ -24,7 +25,7 @@ from evalkit.generators.llamagen import LlamaGen, LlamaGenConfig
 from evalkit.generators.nar import Nar, NarConfig, diagonal
 from evalkit.generators.next_token import NextTokenGenerator
 from evalkit.generators.registry import GENERATORS, Source
-from evalkit.generators.sampling import Sampler
+from evalkit.generators.sampling import Sampler, uniforms
 from evalkit.weights.find import weights_manifest
 
 SIZE = {"layers": 2, "heads": 2, "width": 16, "codes": 24, "classes": 5}
@@ -117,7 +118,7 @@ def test_greedy_decoding_with_a_cache_equals_the_argmax_of_teacher_forced_guided
     classes = torch.tensor([0, 1, 2])
     cond, uncond = (sampled_logits(model, c, codes) for c in (classes, torch.full_like(classes, 5)))
     assert codes.shape == (3, model.tokens_per_image)
-    assert torch.equal((uncond + 3.0 * (cond - uncond)).argmax(-1), codes)
+    assert are_best(codes, uncond + 3.0 * (cond - uncond))
     assert len(set(codes.flatten().tolist())) > 1
 
 
@@ -125,7 +126,7 @@ def test_greedy_decoding_with_a_cache_equals_the_argmax_of_teacher_forced_guided
 def test_without_guidance_the_conditional_branch_alone_decides(family: Family) -> None:
     model = made(family)
     codes = model.sample_tokens(asked(2, Sampler(Guidance("llamagen", 1.0), top_k=1)))
-    assert torch.equal(sampled_logits(model, torch.tensor([0, 1]), codes).argmax(-1), codes)
+    assert are_best(codes, sampled_logits(model, torch.tensor([0, 1]), codes))
     assert torch.equal(codes, model.sample_tokens(asked(2, Sampler(top_k=1))))
 
 
@@ -136,7 +137,7 @@ def test_logits_are_those_of_the_conditional_branch_in_float32(family: Family) -
     logits = model.logits(torch.tensor([3, 4]), codes)
     assert logits.shape == (2, model.tokens_per_image, 24)
     assert logits.dtype == torch.float32
-    torch.testing.assert_close(logits[1:], model.logits(torch.tensor([4]), codes[1:]), atol=1e-5, rtol=1e-5)
+    same(logits[1:], model.logits(torch.tensor([4]), codes[1:]))
 
 
 @every
@@ -147,8 +148,8 @@ def test_a_code_is_predicted_from_those_before_it_alone(family: Family) -> None:
     base, late = model.logits(torch.tensor([1]), codes), codes.clone()
     late[0, list(order[5:])] = (late[0, list(order[5:])] + 7) % 24
     other = model.logits(torch.tensor([1]), late)
-    torch.testing.assert_close(base[0, list(order[:6])], other[0, list(order[:6])], atol=1e-5, rtol=1e-5)
-    assert not torch.allclose(base[0, order[-1]], other[0, order[-1]], atol=1e-3)
+    same(base[0, list(order[:6])], other[0, list(order[:6])])
+    assert not near(base[0, order[-1]], other[0, order[-1]], 1e-3)
 
 
 @every
@@ -161,7 +162,14 @@ def test_a_request_gives_the_same_codes_in_a_batch_of_any_size(family: Family, s
     one = model.sample_tokens(asked(8, sampler)[4:5])
     assert torch.equal(eight[3:6], three)
     assert torch.equal(eight[4:5], one)
-    assert not torch.equal(eight[0], eight[5])
+
+
+@every
+def test_codes_are_drawn_with_the_numbers_of_the_request_at_their_places(family: Family) -> None:
+    model = made(family)
+    model.logits_processors.append(lambda logits, step: torch.zeros_like(logits))
+    codes = model.sample_tokens(asked(3, Sampler()))
+    assert torch.equal(codes, (uniforms((0, 1, 2), model.tokens_per_image) * 24).long())
 
 
 @every
@@ -220,9 +228,7 @@ def test_the_first_codes_alone_have_the_same_logits(name: str) -> None:
     codes = torch.randint(24, (1, model.tokens_per_image))
     whole = model.logits(torch.tensor([2]), codes)
     for count in range(1, model.tokens_per_image):
-        torch.testing.assert_close(
-            model.logits(torch.tensor([2]), codes[:, :count]), whole[:, :count], atol=1e-5, rtol=1e-5
-        )
+        same(model.logits(torch.tensor([2]), codes[:, :count]), whole[:, :count])
 
 
 def test_evaluations_are_steps_of_the_network() -> None:
@@ -294,5 +300,5 @@ def test_hita_embeds_the_last_slot_as_the_official_sampler_does() -> None:
         network.embed(codes, 0),
         torch.cat([network.embed_sampled(codes[:, i : i + 1], i) for i in range(8)], 1),
     )
-    same = (trained == sampled).all(-1)[0].tolist()
-    assert same == [True, True, True, False, True, True, True, True]
+    equal = (trained == sampled).all(-1)[0].tolist()
+    assert equal == [True, True, True, False, True, True, True, True]

@@ -52,7 +52,7 @@ def test_joined_sets_read_any_range_in_order(tmp_path_factory, start, length):
             (root / name).mkdir(parents=True)
             for i in range(count):
                 Image.new("RGB", (8, 8), (i, 0, 0)).save(root / name / f"{i}.png")
-        (root / "b" / "2.png").write_bytes(b"no picture")
+        (root / "b" / "2.png").write_bytes(b"no image")
     members = [(name, FolderSet.of_folder(root / name), {"subset": name}) for name in "ab"]
     joined = JoinedSet("x", "x", members)
     stop = min(start + length, 7)

@@ -20,7 +20,6 @@ def said(runs, *paths):
         ({"protocol": "vtbench-2025"}, "protocol evalkit-1 and vtbench-2025"),
         ({"record": {"data": {"name": "photos", "n": 60, "digest": "f" * 64}}}, "digest of the data"),
         ({"record": {"protocols": [{"id": "evalkit-1", "sha256": "0" * 64}]}}, "rules of the protocol"),
-        ({"record": {"judges": {"weights": {"psnr": "9" * 64}}}}, "weights that judge"),
         ({"record": {"reference": {"digest": "9" * 64}}}, "digest of the data"),
         ({"ids": [f"t{i}" for i in range(60)]}, "measured samples"),
         ({"row": {"dataset": "others"}}, "data set photos and others"),

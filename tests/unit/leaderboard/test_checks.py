@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from evalkit.errors import EvalkitError
+from evalkit.jobs.job import RunOptions
 from evalkit.jsonio import pretty_json
 from evalkit.leaderboard.make import make_leaderboard
-from evalkit.probes.reconstruction import evaluate_tokenizer
-from evalkit.runs.attestation.verify import Depth, verify_run
-from evalkit.runs.job import RunOptions
+from evalkit.provenance.verify import Depth, verify_run
+from evalkit.tasks.tokenizer import evaluate_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def key():
 
 
 def test_a_signed_leaderboard_names_its_runs_and_reaches_level_3(home, key):
-    from evalkit.runs.attestation.sign import parents_of, sign_run
+    from evalkit.provenance.sign import parents_of, sign_run
 
     for name in ("jpeg-q75", "webp-q75", "board"):
         sign_run(home / name, key)
@@ -84,7 +84,7 @@ def test_a_standing_that_was_left_out_or_made_up_is_found(home):
 
 
 def test_a_board_whose_runs_have_gone_or_changed_is_not_signed_and_not_recomputed(home, key):
-    from evalkit.runs.attestation.sign import sign_run
+    from evalkit.provenance.sign import sign_run
 
     (home / "webp-q75").rename(home / "moved")
     with pytest.raises(EvalkitError, match="make the leaderboard again"):

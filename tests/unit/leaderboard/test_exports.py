@@ -42,7 +42,7 @@ def test_the_csv_has_a_row_a_number_and_says_what_is_missing(runs, three, tmp_pa
 
 
 def test_the_json_names_its_parents_and_holds_the_same_ranks(runs, three, tmp_path):
-    from evalkit.runs.attestation.files import digest
+    from evalkit.provenance.files import digest
 
     runs.make(tmp_path / "board", *three)
     found = json.loads((tmp_path / "board/leaderboard.json").read_bytes())

@@ -8,13 +8,16 @@ import shutil
 from html.parser import HTMLParser
 
 import yaml
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from evalkit.leaderboard import LeaderboardOptions, make_leaderboard
+from evalkit.systems import list_systems
+from evalkit.tokenizers.cards import list_models
 
 TEXT = st.text(st.characters(codec=None), min_size=1, max_size=24)
 ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+KNOWN = {name for card in list_models() for name in (card.name, *card.aliases)} | {card.id for card in list_systems()}
 QUIET = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -41,6 +44,7 @@ def tags_of(html):
 @example('"><img src=x onerror=1>', "{{ 7 * 7 }}", "=cmd|'/c calc'!A0", "\\input{x}$%&_^~#{}")
 @given(TEXT, TEXT, TEXT, TEXT)
 def test_any_text_is_text_in_every_format(runs, tmp_path, name, dataset, reason, sample):
+    assume({name, sample}.isdisjoint(KNOWN))  # those bring reported numbers along
     shutil.rmtree(runs.place, ignore_errors=True)
     row = {"dataset": dataset, "ci_method": reason}
     rows = [runs.result("psnr", 2.0, 3, **row), runs.result("ssim", None, 0, dataset=dataset, reason=reason)]

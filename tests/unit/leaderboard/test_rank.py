@@ -80,7 +80,7 @@ def test_one_run_alone_is_first_of_one(runs, noise):
 
 
 def test_lower_is_better_turns_the_order(runs, noise):
-    paths = [runs.run("a", noise(1) + 1, row={"better": "lower"}), runs.run("b", noise(2), row={"better": "lower"})]
+    paths = [runs.run("a", noise(1) + 1, metric="mse"), runs.run("b", noise(2), metric="mse")]
     ranked = standings(runs, *paths)
     assert [each.figure.entrant for each in ranked.standings] == [1, 0]
     assert ranked.standings[1].gap.value == pytest.approx(1, abs=0.2)

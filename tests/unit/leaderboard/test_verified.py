@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from evalkit.errors import EvalkitError
+from evalkit.jobs.job import RunOptions
 from evalkit.leaderboard import LeaderboardOptions, make_leaderboard
-from evalkit.probes.reconstruction import evaluate_tokenizer
-from evalkit.runs.job import RunOptions
+from evalkit.tasks.tokenizer import evaluate_tokenizer
 
 pytest.importorskip("cryptography")
 
@@ -18,8 +18,8 @@ pytest.importorskip("cryptography")
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """Two runs, the first one signed, and the signer's public key."""
-    from evalkit.runs.attestation.keys import load_signing_key, make_key
-    from evalkit.runs.attestation.sign import sign_run
+    from evalkit.provenance.keys import load_signing_key, make_key
+    from evalkit.provenance.sign import sign_run
 
     home = tmp_path_factory.mktemp("signed")
     (home / "pictures").mkdir()
@@ -57,7 +57,7 @@ def test_without_a_key_a_signature_is_only_there(made, tmp_path):
 
 
 def test_another_signer_is_refused_by_the_file(made, tmp_path):
-    from evalkit.runs.attestation.keys import make_key
+    from evalkit.provenance.keys import make_key
 
     home, _ = made
     other = make_key(tmp_path / "other.pem")

@@ -3,7 +3,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.metrics.catalog import METRICS
 from evalkit.metrics.text import cer, compare, tidy, vtbench_rates, wer
 
 WORDS = st.lists(st.sampled_from(["open", "daily", "7", "am", "café", "東京", "sale"]), min_size=1, max_size=8)
@@ -47,11 +46,3 @@ def test_an_empty_reference_counts_insertions():
 def test_vtbench_divides_character_edits_by_words():
     assert vtbench_rates(["open daily"], ["open dally now"]) == (pytest.approx(0.5), pytest.approx(2.5))
     assert vtbench_rates([""], ["x"]) == (0.0, 0.0)
-
-
-def test_every_metric_says_what_it_is():
-    for name, info in METRICS.items():
-        assert info.name == name
-        assert info.title
-        assert info.better in ("higher", "lower")
-        assert info.source

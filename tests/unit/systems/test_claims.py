@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evalkit.generators.registry import GENERATORS
-from evalkit.metrics.catalog import METRICS
+from evalkit.metrics.registry import METRICS
 from evalkit.systems import list_systems
 from evalkit.systems.card import SystemCard
 from evalkit.systems.measures import MEASURES, RULES

@@ -1,4 +1,4 @@
-"""What every network tokenizer gets from its base: exact codes in any precision, and pictures that barely move."""
+"""What every network tokenizer gets from its base: exact codes in any precision, and images that barely move."""
 
 import math
 import subprocess

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers.near import same
 
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.tokenizers.base import Codes
@@ -35,7 +36,7 @@ def test_encode_and_decode_do_not_depend_on_the_batch(model):
     assert codes.indices.unique().numel() > 4
     whole = model.decode(codes)
     assert whole.shape == (3, 3, 16, 16)
-    torch.testing.assert_close(whole, torch.cat([model.decode(each) for each in alone]), atol=1e-5, rtol=1e-5)
+    same(whole, torch.cat([model.decode(each) for each in alone]))
     assert torch.equal(whole, model.decode(codes))
     assert (model.vocab_size, model.bits_per_code(), model.tokens_per_image(16, 16)) == (32, 5.0, 16)
 
@@ -56,7 +57,7 @@ def test_indices_of_36_bits_are_exact(tiny):
     assert codes.indices.tolist() == spelled
     assert codes.indices.max() > 2**32
     bits = positive.to(torch.int8)
-    torch.testing.assert_close(wide.decode(wide.codes(bits=bits)), wide.decode(codes), atol=1e-6, rtol=1e-6)
+    same(wide.decode(wide.codes(bits=bits)), wide.decode(codes))
 
 
 def test_codes_are_corners_of_the_unit_sphere(model):

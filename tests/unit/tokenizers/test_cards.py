@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from evalkit.errors import EvalkitError
-from evalkit.probes.reconstruction.native import policy_of
+from evalkit.tasks.tokenizer.native import policy_of
 from evalkit.tokenizers.base import Codes, NetworkTokenizer, Tokenizer
 from evalkit.tokenizers.cards import list_models, tokenizer_cards
 from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer
@@ -81,7 +81,7 @@ class Fixed(Tokenizer):
 
 def test_fixed_sizes_and_rates_of_bits():
     model = Fixed()
-    with pytest.raises(EvalkitError, match="64x64 pictures only"):
+    with pytest.raises(EvalkitError, match="64x64 images only"):
         model.check_size(32, 64)
     assert model.image_bits(model.encode(None)) == [12.0]
     assert model.codes(bits=torch.ones(1, 4, 3)).bits.dtype == torch.int8

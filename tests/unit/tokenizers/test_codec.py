@@ -99,7 +99,7 @@ def test_prompts_end_at_the_nth_restart_cycle():
 def test_codes_that_are_no_picture_say_which():
     model = load_tokenizer("jpeg-q75")
     codes = model.codes(indices=torch.randint(0, 256, (1, 40)))
-    with pytest.raises(EvalkitError, match="codes of picture 0 are no JPEG"):
+    with pytest.raises(EvalkitError, match="codes of image 0 are no JPEG"):
         model.decode(codes)
 
 
@@ -108,19 +108,19 @@ def test_codes_that_are_no_bytes_or_claim_a_giant_picture_are_refused():
     codes = model.encode(tensor(smooth(32), smooth(32, 1))).indices
     wrong = codes.clone()
     wrong[1, 5] = 256 + 7
-    with pytest.raises(EvalkitError, match="codes of picture 1 are no JPEG"):
+    with pytest.raises(EvalkitError, match="codes of image 1 are no JPEG"):
         model.decode(model.codes(indices=wrong))
     size = codes[0].tolist().index(0xC0) + 4  # rows and columns in the frame header
     wrong = codes[:1].clone()
     wrong[0, size : size + 4] = 255
-    with pytest.raises(EvalkitError, match="codes of picture 0 are no JPEG"):
+    with pytest.raises(EvalkitError, match="codes of image 0 are no JPEG"):
         model.decode(model.codes(indices=wrong))
 
 
 def test_a_scan_that_ends_early_is_refused():
     model = load_tokenizer("jpeg-lm")
     scan = model.encode(tensor(smooth(64))).indices
-    with pytest.raises(EvalkitError, match="codes of picture 0 are no JPEG"):
+    with pytest.raises(EvalkitError, match="codes of image 0 are no JPEG"):
         model.decode(model.codes(indices=scan[:, : scan.shape[1] // 2]))
 
 

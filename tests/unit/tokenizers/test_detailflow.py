@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers.near import near, same
 
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.tokenizers.cards import tokenizer_cards
@@ -51,7 +52,7 @@ def test_encode_and_decode_do_not_depend_on_the_batch(model):
     assert torch.equal(codes.indices, torch.cat([each.indices for each in alone]))
     whole = model.decode(codes)
     assert whole.shape == (3, 3, 16, 16)
-    torch.testing.assert_close(whole, torch.cat([model.decode(each) for each in alone]), atol=1e-5, rtol=1e-5)
+    same(whole, torch.cat([model.decode(each) for each in alone]))
     assert torch.equal(whole, model.decode(model.encode(pictures())))
     assert (model.vocab_size, model.tokens_per_image(16, 16)) == (16, 8)
 
@@ -79,19 +80,19 @@ def test_mask_lets_tokens_see_patches_earlier_groups_and_their_own_group():
 def test_later_token_queries_do_not_change_earlier_codes(model):
     with torch.no_grad():
         before = model.network.encoder(pictures() * 2 - 1)
-        model.network.encoder.latent_tokens[:, 6:] += 1.0
+        model.network.encoder.latent_tokens[:, 6:] += torch.linspace(-1, 1, 16)  # norms take out what is alike in all
         after = model.network.encoder(pictures() * 2 - 1)
-    torch.testing.assert_close(before[:, :6], after[:, :6], atol=1e-6, rtol=1e-6)
-    assert not torch.allclose(before[:, 6:], after[:, 6:])
+    same(before[:, :6], after[:, :6])
+    assert not near(before[:, 6:], after[:, 6:], 1e-2)
 
 
 def test_a_prefix_decodes_alone(model):
     codes = model.encode(pictures())
     some = model.decode(model.codes(indices=codes.indices[:, :4]))
     assert some.shape == (3, 3, 16, 16)
-    assert not torch.allclose(some, model.decode(codes))
-    torch.testing.assert_close(model.decode_prefix(codes, 4, side=16), some, atol=0, rtol=0)
-    torch.testing.assert_close(model.decode_prefix(codes, 8), model.decode(codes), atol=0, rtol=0)
+    assert not near(some, model.decode(codes))
+    assert torch.equal(model.decode_prefix(codes, 4, side=16), some)
+    assert torch.equal(model.decode_prefix(codes, 8), model.decode(codes))
 
 
 def test_a_prefix_decodes_at_the_side_that_holds_its_resolution(model):

@@ -3,7 +3,7 @@
 import pytest
 
 from evalkit.errors import EvalkitError
-from evalkit.probes.reconstruction import evaluate_tokenizer
+from evalkit.tasks.tokenizer import evaluate_tokenizer
 from evalkit.tokenizers.cards import list_models, tokenizer_cards
 from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers.near import near, same
 
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.tokenizers.cards import tokenizer_cards
@@ -31,7 +32,7 @@ def test_encode_and_decode_do_not_depend_on_the_batch(tiny):
     assert torch.equal(codes.indices, torch.cat([each.indices for each in alone]))
     assert len(codes.indices.unique()) > 4
     parts = torch.cat([model.decode(each) for each in alone])
-    torch.testing.assert_close(model.decode(codes), parts, atol=1e-5, rtol=1e-5)
+    same(model.decode(codes), parts)
 
 
 def test_decode_is_a_function_of_the_codes_in_their_order(tiny):
@@ -41,7 +42,7 @@ def test_decode_is_a_function_of_the_codes_in_their_order(tiny):
     assert picture.shape == (1, 3, 8, 8)
     assert torch.isfinite(picture).all()
     assert torch.equal(picture, model.decode(codes, seed=5))
-    assert not torch.allclose(picture, model.decode(model.codes(indices=codes.indices.flip(1))), atol=1e-3)
+    assert not near(picture, model.decode(model.codes(indices=codes.indices.flip(1))), 1e-3)
 
 
 def test_ema_weights_win_over_plain_ones(tiny):
@@ -114,9 +115,9 @@ def test_a_layer_equals_torchs_attention():
         h = x + reference["self_attn"](y + here, y + here, y)[0]
         h = h + reference["multihead_attn"](layer.norm2(h) + here, memory + there, memory)[0]
         h = h + layer.linear2(torch.nn.functional.gelu(layer.linear1(layer.norm3(h))))
-        torch.testing.assert_close(layer(x, memory, here, there), h, atol=1e-6, rtol=1e-5)
+        same(layer(x, memory, here, there), h)
 
 
 def test_other_sides_are_refused(tiny):
-    with pytest.raises(EvalkitError, match="8x8 pictures only"):
+    with pytest.raises(EvalkitError, match="8x8 images only"):
         load(tiny).encode(pictures(1, 16))

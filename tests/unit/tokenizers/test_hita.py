@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.near import near, same
 
 from evalkit.encoders.vit_dinov2 import DinoSize, DinoV2
 from evalkit.errors import EvalkitError, WeightsError
@@ -65,7 +66,7 @@ def test_encode_and_decode_do_not_depend_on_the_batch(load):
     assert len(codes.indices[:, 6:].unique()) > 1
     whole = model.decode(codes)
     assert whole.shape == (3, 3, 12, 12)
-    torch.testing.assert_close(whole, torch.cat([model.decode(each) for each in alone]), atol=1e-5, rtol=1e-5)
+    same(whole, torch.cat([model.decode(each) for each in alone]))
     assert torch.equal(whole, model.decode(codes, seed=9))
 
 
@@ -76,7 +77,7 @@ def test_both_slots_and_patches_reach_the_picture(load):
     for position in (0, 20):
         other = indices.clone()
         other[0, position] = 63
-        assert not torch.allclose(picture, model.decode(model.codes(indices=other)), atol=1e-5)
+        assert not near(picture, model.decode(model.codes(indices=other)))
 
 
 def test_the_last_patches_are_cut_off_by_the_early_window(load):
@@ -144,9 +145,9 @@ def test_positions_keep_their_table_at_its_own_size_and_vary_smoothly_elsewhere(
 def test_backbone_pictures_are_normalised_after_an_antialiased_bicubic_resize():
     x = pictures(2, 8, 8) * 2 - 1
     mean, std = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
-    torch.testing.assert_close(normalised(x, 8), ((x + 1) / 2 - mean) / std)
+    same(normalised(x, 8), ((x + 1) / 2 - mean) / std)
     sharp = F.interpolate(x, size=(12, 12), mode="bicubic", align_corners=True).clamp(-1, 1)
-    torch.testing.assert_close(normalised(x, 12), ((sharp + 1) / 2 - mean) / std)
+    same(normalised(x, 12), ((sharp + 1) / 2 - mean) / std)
     stripes = torch.tensor([-1.0, 1.0]).repeat(8).expand(1, 3, 16, 16)
     gray = ((torch.zeros(3, 1, 1) + 1) / 2 - mean) / std
     weight = torch.exp(torch.tensor(-0.5 / 0.5**2))  # sigma is a half where the side halves
@@ -168,7 +169,7 @@ def test_backbone_equals_transformers(tmp_path):
     x = torch.randn(2, 3, 8, 8)
     with torch.no_grad():
         y = theirs(x).last_hidden_state
-        torch.testing.assert_close(ours(x), torch.cat([y[:, :1], y[:, 3:]], dim=1), atol=1e-5, rtol=1e-5)
+        same(ours(x), torch.cat([y[:, :1], y[:, 3:]], dim=1))
 
 
 def renamed(network):

@@ -34,7 +34,7 @@ def test_attacks_grids_and_chains_are_written_and_summed_up(folder, tmp_path):
     out = tmp_path / "out"
     done = run(folder, "--attack", "controls", "--attack", "cut:0.5+jpeg:75", "--out", out)
     assert done.exit_code == 0, done.output
-    assert "changed no picture, so nothing was attacked: png, 8bit" in done.output
+    assert "changed no image, so nothing was attacked: png, 8bit" in done.output
     assert "manifest.jsonl" in done.output
     assert len((out / "manifest.jsonl").read_text().splitlines()) == 3 * 8
     assert Image.open(out / "cut-0.5+jpeg-75" / "0.jpg").size == (16, 12)
@@ -51,7 +51,7 @@ def test_json_is_the_whole_output(folder, tmp_path):
 
 def test_bad_pictures_are_listed_and_the_exit_code_is_1(folder, tmp_path):
     for number in range(22):
-        (folder / f"bad{number}.png").write_bytes(b"no picture")
+        (folder / f"bad{number}.png").write_bytes(b"no image")
     done = run(folder, "--attack", "plus:2", "--out", tmp_path / "out")
     assert done.exit_code == 1
     assert "bad0.png: not an image" in done.output
@@ -90,7 +90,7 @@ def test_a_sheet_shows_the_first_readable_picture_under_every_attack(folder, tmp
     assert shown.shape == (rows * (192 + CAPTION + GAP) + GAP, 6 * (192 + GAP) + GAP, 3)
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.png").write_bytes(b"broken")
-    with pytest.raises(EvalkitError, match="no picture can be read"):
+    with pytest.raises(EvalkitError, match="no image can be read"):
         CliRunner().invoke(
             attack,
             [str(tmp_path / "bad"), "--attack", "png", "--out", str(tmp_path / "o2"), "--sheet", str(sheet)],

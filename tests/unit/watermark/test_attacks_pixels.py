@@ -48,9 +48,9 @@ def test_the_same_seed_gives_the_same_picture(name, photo):
     assert not np.array_equal(first, photo)
 
 
-@pytest.mark.parametrize("name", [n for n in RANDOM if n != "jitter:0.3"])
-def test_random_attacks_differ_by_seed(name, photo):
-    assert any(not np.array_equal(apply(name, photo, 0), apply(name, photo, seed)) for seed in (1, 2, 3))
+@pytest.mark.parametrize("name", RANDOM)
+def test_random_attacks_are_not_the_same_whatever_the_seed(name, photo):
+    assert len({apply(name, photo, seed).tobytes() for seed in range(12)}) > 1
 
 
 @pytest.mark.parametrize("name", STILL)
@@ -109,7 +109,7 @@ def test_chroma_is_halved_unless_told_otherwise(photo):
 
 
 def test_a_codec_that_pillow_lacks_or_a_size_it_refuses_is_said(photo, monkeypatch):
-    with pytest.raises(EvalkitError, match="cannot write this picture"):
+    with pytest.raises(EvalkitError, match="cannot write this image"):
         apply("webp:50", np.zeros((1, 17000, 3), np.uint8))
     monkeypatch.setattr(features, "check", lambda name: False)
     with pytest.raises(EvalkitError, match="built without avif"):
@@ -137,7 +137,7 @@ def test_light_and_colour_are_pillows_enhancers(photo):
 
 
 def test_jitter_uses_bitmarks_factors_in_some_order(photo):
-    # at 0.2 every factor is 1 and only the hue moves, by a tenth of the circle; at 0 the picture is black
+    # at 0.2 every factor is 1 and only the hue moves, by a tenth of the circle; at 0 the image is black
     assert np.array_equal(apply("jitter:0.2", photo, 4), apply("hue:0.1", photo))
     assert not apply("jitter:0", photo, 4).any()
     steps = {0: "brightness:1.5", 1: "contrast:1.5", 2: "saturation:1.5", 3: "hue:0.15"}

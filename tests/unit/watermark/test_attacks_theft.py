@@ -18,7 +18,7 @@ def law(seed=0):
 
 
 def drawn(greens, seed, delta=2.0):
-    """Codes [len(greens), N] of pictures whose lists are the rows of `greens`, softly biased."""
+    """Codes [len(greens), N] of images whose lists are the rows of `greens`, softly biased."""
     rng, p = np.random.default_rng(seed), law()
     rows = []
     for green in greens:

@@ -48,7 +48,7 @@ class Unable(LowBit):
     name = "unable"
 
     def mark(self, images: Sequence[Pixels], ids: Sequence[str]) -> list[Pixels]:
-        raise EvalkitError("pictures are too small")
+        raise EvalkitError("images are too small")
 
 
 @pytest.fixture
@@ -76,10 +76,10 @@ def test_rows_say_what_survives_and_what_it_costs(photos: Path, tmp_path: Path) 
     assert rows["jpeg:50"]["tpr_0.01"] == 0
     assert rows["jpeg:50"]["psnr"] < rows["jpeg:90"]["psnr"] < 60
     assert all(row["fpr_0.01"] == 0 for row in run.rows)
-    assert run.absent == {"unable": "pictures are too small"}
+    assert run.absent == {"unable": "images are too small"}
     assert 47 < run.embedding[0]["psnr"] < 49  # every value moved by one
     page = (tmp_path / "out" / "report.html").read_text()
-    for said in ("low-bit", "jpeg:50", "pictures are too small", "Clopper", "<svg"):
+    for said in ("low-bit", "jpeg:50", "images are too small", "Clopper", "<svg"):
         assert said in page
     lines = (tmp_path / "out" / "robustness.csv").read_text().splitlines()
     assert len(lines) == 1 + len(run.rows)
@@ -99,7 +99,7 @@ def test_typed_again_it_does_what_is_missing_and_gives_the_same(photos: Path, tm
 
 
 def test_an_unreadable_picture_and_a_failing_attack_cost_themselves_only(photos: Path, tmp_path: Path) -> None:
-    (photos / "broken.png").write_bytes(b"no picture")
+    (photos / "broken.png").write_bytes(b"no image")
 
     def fails(image: Pixels, rng: np.random.Generator) -> Pixels:
         raise ValueError("out of paper")

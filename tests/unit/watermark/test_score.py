@@ -24,7 +24,7 @@ def pool_of(kind: Kind = "independent", lists: int = 4, gamma: float = 0.5, seed
 
 
 def repeated(pictures: int, n: int = 60, vocabulary: int = V, seed: int = 0) -> np.ndarray:
-    """Codes by Zipf's law, a third of each picture one flat area, and some padding."""
+    """Codes by Zipf's law, a third of each image one flat area, and some padding."""
     rng = np.random.default_rng(seed)
     law = 1 / np.arange(1, vocabulary + 1)
     codes = rng.choice(vocabulary, (pictures, n), p=law / law.sum())
@@ -90,7 +90,7 @@ def test_p_values_are_super_uniform_under_a_random_key_with_repeats(kind: Kind, 
     codes, keys = repeated(4), 500
     log_p = np.stack([score_codes(codes, pool_of(kind, lists, seed=s), cap=cap).log_p for s in range(keys)])
     for alpha in (0.2, 0.05, 0.01):
-        rate = (log_p <= np.log(alpha)).mean(0)  # of each picture over the keys
+        rate = (log_p <= np.log(alpha)).mean(0)  # of each image over the keys
         assert (rate <= alpha + 4.5 * np.sqrt(alpha / keys)).all()
 
 

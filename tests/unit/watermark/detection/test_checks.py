@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evalkit.runs.attestation.checks import CHECKS, How
-from evalkit.runs.job import RunOptions
+from evalkit.jobs.checks import CHECKS, How
+from evalkit.jobs.job import RunOptions
 from evalkit.runs.store import read_run
 from evalkit.watermark.detection import Rule, detect_mark
 

@@ -1,6 +1,6 @@
 """With a calibration the larger p decides, unless somebody says otherwise: it holds under both nulls."""
 
-from evalkit.runs.job import RunOptions
+from evalkit.jobs.job import RunOptions
 from evalkit.watermark.detection import calibrate_watermark, detect_mark
 
 
@@ -18,4 +18,4 @@ def test_with_a_calibration_the_larger_p_decides(toy, tmp_path):
     )
     without = detect_mark(data, mark, tokenizer, cache=False, options=RunOptions(out=tmp_path / "b"))
     assert without.samples["verdict"].to_pylist() == ["detected"]
-    assert with_one.samples["verdict"].to_pylist() == ["inconclusive"]  # 30 null pictures cannot speak of 1e-3
+    assert with_one.samples["verdict"].to_pylist() == ["inconclusive"]  # 30 null images cannot speak of 1e-3

@@ -1,6 +1,7 @@
 """Detection of folders: one row a file, right verdicts, the same bytes after an interruption, nothing encoded twice."""
 
 import csv
+import hashlib
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import pytest
 import evalkit
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
-from evalkit.runs.job import Progress, RunOptions
+from evalkit.jobs.job import Progress, RunOptions
 from evalkit.watermark.detection import Rule, detect_mark, detect_watermark
 from evalkit.watermark.detection.reader import Reader
 from evalkit.watermark.methods import MarkSpec, Several, write_mark
@@ -68,7 +69,7 @@ def test_csv_and_parquet_hold_the_same_rows_and_no_cell_is_a_formula(toy, tmp_pa
 
 
 class Stop(Progress):
-    """Interrupts after some pictures."""
+    """Interrupts after some images."""
 
     def __init__(self, after):
         self.left = after
@@ -263,7 +264,7 @@ def test_a_folder_without_a_readable_picture_is_a_finished_run_of_errors(toy, tm
     assert run.samples["verdict"].to_pylist() == ["error", "error"]
     share = next(row for row in run.results if row["metric"] == "detected_share")
     assert share["status"] == "unavailable"
-    assert "None of 2 pictures could be read" in (run.path / "report.html").read_text()
+    assert "None of 2 images could be read" in (run.path / "report.html").read_text()
 
 
 def test_zip_and_npz_are_scanned_too(toy, tmp_path):
@@ -282,14 +283,14 @@ def test_zip_and_npz_are_scanned_too(toy, tmp_path):
 def test_a_person_is_told_of_files_that_were_not_looked_at_and_of_hopeless_rates(toy, tmp_path):
     mark = toy.mark()
     write(tmp_path / "data", **{f"p{i}": toy.saved(toy.plain(i)) for i in range(3)})
-    (tmp_path / "data" / "phone.HEIC").write_bytes(b"x")
+    (tmp_path / "data" / "phone.NEF").write_bytes(b"x")
     (tmp_path / "data" / "notes.txt").write_bytes(b"x")
     run = detect_mark(
         tmp_path / "data", mark, toy.Blocks(), rule=Rule(1e-30), cache=False, options=RunOptions(out=tmp_path / "run")
     )
     few, unread = run.record["detection"]["warnings"]
-    assert "3 of 3 pictures have too few different codes" in few
-    assert unread.endswith("were not looked at: .heic 1")
+    assert "3 of 3 images have too few different codes" in few
+    assert unread == "left out, not read as images: 2 files (1 .txt, 1 camera raw)"
     assert len(run.samples) == 3
 
 
@@ -299,6 +300,29 @@ def test_a_folder_is_known_again_from_another_place(toy, tmp_path, monkeypatch):
     options = [RunOptions(out=tmp_path / name, keep="none") for name in "123"]
     detect_mark(tmp_path / "data", mark, tokenizer, cache=tmp_path / "c", options=options[0])
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Reader, "_decoded", lambda *_: pytest.fail("a known picture was decoded"))
+    monkeypatch.setattr(Reader, "_decoded", lambda *_: pytest.fail("a known image was decoded"))
     detect_mark("data", mark, tokenizer, cache=tmp_path / "c", options=options[1])
     detect_mark("data/*.png", mark, tokenizer, cache=tmp_path / "c", options=options[2])
+
+
+def test_a_changed_file_of_the_old_size_and_time_is_read_again(toy, tmp_path, monkeypatch):
+    """An unmarked image once was called marked, with the digest of the file before."""
+    monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path / "hashes"))
+    monkeypatch.setattr("evalkit.images.hashing.settled", lambda state: True)
+    mark = toy.mark()
+    before, after = (toy.saved(pixels, "BMP") for pixels in (toy.marked(mark, 1), toy.plain(2)))
+    assert len(before) == len(after)
+    write(tmp_path / "data", a=before)
+    file = tmp_path / "data" / "a.png"
+    old = file.stat().st_mtime_ns
+    runs = []
+    for name, data in (("1", before), ("2", after)):
+        file.write_bytes(data)
+        os.utime(file, ns=(old, old))
+        options = RunOptions(out=tmp_path / name)
+        runs.append(
+            detect_mark(tmp_path / "data", mark, toy.Blocks(), rule=Rule(1e-6), cache=tmp_path / "c", options=options)
+        )
+    assert [run.samples["verdict"][0].as_py() for run in runs] == ["detected", "not detected"]
+    assert runs[1].samples["sha256"][0].as_py() == hashlib.sha256(after).hexdigest()
+    assert runs[0].record["data"]["digest"] != runs[1].record["data"]["digest"]

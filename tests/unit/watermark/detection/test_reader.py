@@ -65,7 +65,7 @@ def test_few_pictures_are_in_memory_at_their_own_size(toy, folder, monkeypatch):
 
 
 class Large:
-    """Blocks of pictures that are fitted first, so that no picture is its own preparation."""
+    """Blocks of images that are fitted first, so that no image is its own preparation."""
 
     def __new__(cls, toy):
         tokenizer = toy.Blocks()
@@ -78,7 +78,7 @@ def test_codes_of_another_length_in_the_cache_are_made_anew(toy, folder, tmp_pat
     first.read(range(23))
     first.cache.close()
     with sqlite3.connect(tmp_path / "c") as db:
-        db.execute("update pictures set codes = x'00'")
+        db.execute("update images set codes = x'00'")
     tokenizer = toy.Blocks()
     again = reader(folder, tokenizer, tmp_path / "c")
     read = again.read(range(23))

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binom
 
 from evalkit.images import open_images
-from evalkit.runs.timers import Timers
+from evalkit.jobs.timers import Timers
 from evalkit.watermark.detection.cache import CodeCache
 from evalkit.watermark.detection.reader import Reader
 from evalkit.watermark.detection.scan import Scanner
@@ -59,7 +59,7 @@ def test_improving_changes_the_named_pictures_only_and_never_for_the_worse(toy):
 
 
 def test_false_positives_of_a_search_stay_at_nominal(toy, tmp_path):
-    """Unmarked pictures, searched in 17 views each with keys drawn at random: at most alpha of them are called."""
+    """Unmarked images, searched in 17 views each with keys drawn at random: at most alpha of them are called."""
     write, views = (
         40,
         (View(flip=True), *(View(dx=dx, dy=dy) for dx in (0, 2, 4, 6) for dy in (0, 2, 4, 6) if dx or dy)),

@@ -1,4 +1,4 @@
-"""Marked pictures are checked without their key: means from rows, rows from pictures."""
+"""Marked images are checked without their key: means from rows, rows from images."""
 
 import hashlib
 import json
@@ -9,9 +9,9 @@ import pytest
 from evalkit.images import open_images
 from evalkit.images.encode import png_bytes
 from evalkit.images.sample import Sample
+from evalkit.jobs.job import RunOptions
 from evalkit.jsonio import pretty_json
-from evalkit.runs.attestation.verify import Depth, verify_run
-from evalkit.runs.job import RunOptions
+from evalkit.provenance.verify import Depth, verify_run
 from evalkit.runs.record import with_digest
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.embed import embed_folder

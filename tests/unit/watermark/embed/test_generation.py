@@ -16,9 +16,9 @@ from evalkit.generators.registry import Source, load_generator
 from evalkit.generators.sampling import Sampler
 from evalkit.generators.var import Var, VarConfig
 from evalkit.images import open_images
-from evalkit.probes.generation import generate_images
-from evalkit.probes.generation.prompts import load_prompts
-from evalkit.runs.job import RunOptions
+from evalkit.jobs.job import RunOptions
+from evalkit.prompts.load import load_prompts
+from evalkit.tasks.generate import generate_images
 from evalkit.tokenizers.flexvar import FlexVar as FlexVarTokenizer
 from evalkit.tokenizers.llamagen import LlamaGenConfig as VqConfig
 from evalkit.tokenizers.nets.taming import TamingConfig
@@ -107,7 +107,7 @@ def test_a_marked_picture_does_not_depend_on_its_batch():
 
 @pytest.fixture(scope="module")
 def marked(tmp_path_factory):
-    """16 pictures of the world, marked under a pool of 16 lists."""
+    """16 images of the world, marked under a pool of 16 lists."""
     out = tmp_path_factory.mktemp("marked") / "run"
     return marked_run(out)
 
@@ -147,7 +147,7 @@ def test_the_record_says_which_mark_and_list_and_never_the_key(marked):
     assert [line["notes"]["watermark_list"] for line in lines] == [mark.list_of(line["seed"]) for line in lines]
     assert len({line["notes"]["watermark_list"] for line in lines}) > 6
     assert lines[0]["processors"][0]["key_id"] == KEY.id
-    assert marked.record["plan"]["processors"][0]["delta"] == 6.0
+    assert marked.record["plan"]["parameters"]["processors"][0]["delta"] == 6.0
     assert "mark.json" in marked.record["files"]
     for file in marked.path.rglob("*"):
         assert not file.is_file() or KEY.secret.hex().encode() not in file.read_bytes()
@@ -165,7 +165,7 @@ def test_what_cannot_be_marked_is_said_before_any_work(tmp_path):
     world = load_tokenizer("world-vq", device="cpu")
     generator = load_generator("world-ar", device="cpu")
     several = Several([mark_for(MarkSpec(epoch=e), KEY, world) for e in "ab"])
-    with pytest.raises(EvalkitError, match="a picture gets one mark"):
+    with pytest.raises(EvalkitError, match="an image gets one mark"):
         generate_marked(generator, load_prompts("text:a picture of an apple"), lambda _: several, 2.0)
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     with pytest.raises(EvalkitError, match="does not choose discrete codes"):

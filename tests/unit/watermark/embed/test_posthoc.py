@@ -1,4 +1,4 @@
-"""Marks on pictures that exist: cost, rows, resumption, bad files, signed copies."""
+"""Marks on images that exist: cost, rows, resumption, bad files, signed copies."""
 
 import json
 import math
@@ -12,9 +12,9 @@ from PIL import Image
 from evalkit.cli import group
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
+from evalkit.jobs.job import Progress, RunOptions
 from evalkit.metrics.psnr import mse, psnr
 from evalkit.metrics.ssim import ssim
-from evalkit.runs.job import Progress, RunOptions
 from evalkit.tokenizers.nets.taming import TamingConfig
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.tokenizers.var import Var, VarConfig
@@ -170,7 +170,7 @@ def test_the_command_marks_lists_what_failed_and_ends_with_1(folder, tmp_path):
     )
     done = run_cli(*arguments)
     assert done.exit_code == 1, done.output
-    assert "6 marked pictures" in done.output
+    assert "6 marked images" in done.output
     assert "broken.png" in done.output
     said = run_cli(*arguments, "--json")
     found = json.loads(said.stdout)
@@ -204,8 +204,8 @@ def test_the_command_generates_marked_pictures(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "give a FOLDER of pictures to mark, or --model"),
-        (("x", "--model", "world-ar"), "give a FOLDER of pictures to mark, or --model"),
+        ((), "give a FOLDER of images to mark, or --model"),
+        (("x", "--model", "world-ar"), "give a FOLDER of images to mark, or --model"),
         (("--model", "world-ar"), "--model needs --prompts and --delta"),
         (("x", "--delta", "2"), "--delta belongs to --model"),
         (("--model", "world-ar", "--fraction", "0.5"), "--fraction belongs to FOLDER"),
@@ -220,8 +220,8 @@ def test_flags_of_the_other_way_are_refused(arguments, said, tmp_path):
 
 def test_signed_copies_lie_beside_the_pictures_and_say_that_they_are_marked(folder, world, tmp_path):
     pytest.importorskip("c2pa")
-    from evalkit.runs.attestation.c2pa import read_manifest
-    from evalkit.runs.attestation.credential import new_credential
+    from evalkit.images.c2pa import read_manifest
+    from evalkit.images.credential import new_credential
 
     new_credential(tmp_path / "ca")
     new_key(tmp_path / "k")

@@ -1,0 +1,80 @@
+"""What a task adds to verification: its results recomputed, its images scored again, its samples made again.
+
+A task registers its `Checks` under the name that its records carry as `task`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evalkit.registry import Registry
+from evalkit.runs.store import Run
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What is wrong with which file."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`checked` things agree or are among `failures`; `open` says why (some) could not be checked at all."""
+
+    checked: int
+    failures: tuple[Failure, ...] = ()
+    open: str | None = None
+
+
+@dataclass(frozen=True)
+class How:
+    """How images are made or scored again: the device, weights as of `--weights`, the data where it lies elsewhere."""
+
+    device: str = "auto"
+    weights: tuple[str, ...] = ()
+    data: str | None = None
+    seed: int = 0  # of the choice of samples
+
+
+class Checks(ABC):
+    """A task's own checks; `rescore` and `regenerate` choose `count` samples by `how.seed`.
+
+    `scores`: whether the task scores images that it keeps; `makes`: whether it makes samples. Where it does not, level
+    4 or 5 is not needed.
+    """
+
+    scores = True
+    makes = True
+
+    @abstractmethod
+    def recompute(self, run: Run, how: How) -> Outcome:
+        """results.json against what rows and statistics give."""
+
+    def rescore(self, run: Run, count: int, how: How) -> Outcome:
+        """Kept images against their rows; asked of tasks that score some."""
+        return Outcome(0, open="this task scores no image")
+
+    def regenerate(self, run: Run, count: int, how: How) -> Outcome:
+        """Samples made again from what the record says, against their rows; asked of tasks that make some."""
+        return Outcome(0, open="this task makes no samples")
+
+
+def _import_tasks() -> None:
+    for name in ("tasks.tokenizer", "watermark.detection", "leaderboard"):
+        importlib.import_module(f"evalkit.{name}.checks")
+
+
+CHECKS: Registry[Checks] = Registry("task", _import_tasks, "evalkit.checks")
+
+
+def chosen(total: int, count: int, seed: int) -> Sequence[int]:
+    """`count` of the numbers below `total` (all where there are fewer), sorted, by `seed`."""
+    picked = np.random.default_rng(seed).permutation(total)[:count]
+    return sorted(int(each) for each in picked)

@@ -1,0 +1,194 @@
+"""Runs a task: shards that are not done are mapped, their parts aggregated, and the run sealed. This process does it all."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow.parquet as pq
+
+from evalkit.errors import EvalkitError
+from evalkit.jobs.job import Job, RunOptions
+from evalkit.jobs.progress import Progress
+from evalkit.jobs.shard import Shard
+from evalkit.jobs.spec import Spec
+from evalkit.jobs.task import Task, Worker
+from evalkit.jobs.timers import spent
+from evalkit.jsonio import canonical_json
+from evalkit.runs.durable import write_bytes
+from evalkit.runs.lock import Lock
+from evalkit.runs.record import environment, now
+from evalkit.runs.store import Run, RunStore, read_run
+from evalkit.version import __version__
+
+PAGE = "report.html"
+
+
+class Engine(Protocol):
+    """Maps shards to workers; a shard's output depends on the spec alone, so any engine gives the same run."""
+
+    def map(self, task: Task, spec: Spec, shards: Sequence[Shard], store: RunStore, progress: Progress) -> None:
+        """Put the output of every shard into the store."""
+
+    def close(self) -> None:
+        """End the workers."""
+
+
+class Inline:
+    """One worker in this process, opened for the first shard and kept for exhibits."""
+
+    def __init__(self, device: str = "auto") -> None:
+        self.device = device
+        self._worker: Worker | None = None
+
+    def map(self, task: Task, spec: Spec, shards: Sequence[Shard], store: RunStore, progress: Progress) -> None:
+        """One shard after the other."""
+        if not shards:
+            return
+        self._worker = self._worker or task.open(spec, self.device)
+        for shard in shards:
+            output = self._worker.process(shard, progress.advance)
+            store.put(shard.key, output)
+            progress.spent(output.seconds)
+
+    def close(self) -> None:
+        """End the worker."""
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+
+def run_folder(spec: Spec, label: str) -> Path:
+    """The folder of a run that was given none: runs/<task>-<label>-<hash of the plan>."""
+    digest = hashlib.sha256(canonical_json(spec.plan())).hexdigest()[:10]
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-")[:40]
+    return Path("runs") / f"{spec.task}-{name}-{digest}"
+
+
+def run_task(
+    task: Task,
+    spec: Spec,
+    out: Path,
+    *,
+    command: Sequence[str] = (),
+    device: str = "auto",
+    progress: Progress | None = None,
+    engine: Engine | None = None,
+) -> Run:
+    """Do what is not done yet of `spec` in the folder `out`, then aggregate and seal; a sealed run is read back at once.
+
+    The same call resumes: finished shards are kept. Raises `EvalkitError` where `out` holds another run, or another
+    process writes it.
+    """
+    told, store, engine = progress or Progress(), RunStore(out), engine or Inline(device)
+    if store.sealed:
+        store.begin(spec.plan())
+        told.note(f"{store.path} is complete already; nothing to do (remove it, or give --out, to run again)")
+        return _shown(task, store)
+    with Lock(out):
+        store.begin(spec.plan())
+        try:
+            _work(task, spec, store, engine, told, command)
+        except EvalkitError:
+            store.abandon()
+            raise
+        finally:
+            engine.close()
+        return _shown(task, store)
+
+
+def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progress, command: Sequence[str]) -> None:
+    began = time.perf_counter()
+    shards = task.shards(spec)
+    left = [shard for shard in shards if not store.has(shard.key)]
+    told.start(task.title(spec), sum(shard.size for shard in shards))
+    told.advance(sum(s.size for s in shards) - sum(s.size for s in left), resumed=True)
+    try:
+        engine.map(task, spec, left, store, told)
+        keys = [shard.key for shard in shards]
+        aggregating = time.perf_counter()
+        done = task.aggregate(spec, store.parts(keys))
+        store.write(done.rows, done.results, done.files, task.schema(spec))
+        aggregated = time.perf_counter() - aggregating
+        second = task.exhibits(spec, pq.read_table(store.path / "samples.parquet"))
+        engine.map(task, spec, [shard for shard in second if not store.has(shard.key)], store, told)
+    finally:
+        told.finish()
+    exhibited = [shard.key for shard in second]
+    store.place([*keys, *exhibited])
+    facts = _together(done.facts, store.parts(exhibited).facts())
+    stages = {**store.parts([*keys, *exhibited]).seconds(), "aggregate": aggregated}
+    store.seal(
+        {
+            "evalkit": __version__,
+            "task": spec.task,
+            "command": list(command),
+            "created": now(),
+            "seed": spec.seed,
+            "plan": spec.plan(),
+            "protocols": [],
+            "environment": environment(str(getattr(engine, "device", "auto"))),
+            "timings": spent(stages, time.perf_counter() - began, task.size(spec)),
+            **facts,
+        }
+    )
+
+
+def _together(facts: Mapping[str, Any], more: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Facts of the aggregation with those of exhibits, which add to dictionaries of the same name."""
+    found = dict(facts)
+    for each in more:
+        for name, value in each.items():
+            both = isinstance(value, Mapping) and isinstance(found.get(name), Mapping)
+            found[name] = {**found[name], **value} if both else value
+    return found
+
+
+def _shown(task: Task, store: RunStore) -> Run:
+    """The sealed run with its page, which the record lists too."""
+    page = store.path / PAGE
+    if not page.exists() and (html := task.page(read_run(store.path))) is not None:
+        write_bytes(page, html.encode("utf-8", "surrogatepass"))
+    store.cover(PAGE)
+    return read_run(store.path)
+
+
+# --- the contract before Spec and Task, until the last job is a task ---
+
+
+def run_job(job: Job, store: RunStore, options: RunOptions) -> Run:
+    """Do what is not done yet, then reduce and seal; a sealed run is read back at once."""
+    progress = options.progress
+    if store.sealed:
+        store.begin(job.plan())
+        progress.note(f"{store.path} is complete already; nothing to do (remove it, or give --out, to run again)")
+        return _shown_job(job, store)
+    store.begin(job.plan())
+    shards = job.shards()
+    left = [shard for shard in shards if not store.has(shard.key)]
+    progress.start(job.title, sum(shard.size for shard in shards))
+    progress.advance(sum(s.size for s in shards) - sum(s.size for s in left), resumed=True)
+    try:
+        _inline(job, left, store, options, progress)
+        job.reduce(store)
+        return _shown_job(job, store)
+    finally:
+        progress.finish()
+
+
+def _shown_job(job: Job, store: RunStore) -> Run:
+    job.present(read_run(store.path))
+    store.cover(PAGE)
+    return read_run(store.path)
+
+
+def _inline(job: Job, left: Sequence[Shard], store: RunStore, options: RunOptions, progress: Progress) -> None:
+    if not left:
+        return
+    worker = job.worker(options.device)
+    for shard in left:
+        store.put(shard.key, worker.process(shard, lambda n: progress.advance(n, timers=job.timers)))

@@ -1,0 +1,26 @@
+"""What a run tells while it works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from evalkit.jobs.timers import Timers
+
+
+class Progress:
+    """This one is silent; the command line's draws a bar."""
+
+    def start(self, title: str, total: int) -> None:
+        """`total` samples lie ahead."""
+
+    def advance(self, samples: int, *, resumed: bool = False, timers: Timers | None = None) -> None:
+        """`samples` more are done (`resumed`: they were done by an earlier run)."""
+
+    def spent(self, seconds: Mapping[str, float]) -> None:
+        """Seconds by stage that a finished shard took."""
+
+    def note(self, message: str) -> None:
+        """Something that a person wants to know now."""
+
+    def finish(self) -> None:
+        """The run is over."""

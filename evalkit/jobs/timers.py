@@ -1,0 +1,65 @@
+"""Where a run's time goes, by stage, so that it can say what bounds it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+
+class Timers:
+    """Seconds by stage; `wall` is the time since the first use.
+
+    >>> timers = Timers()
+    >>> with timers("metrics"):
+    ...     pass
+    >>> timers.bound_by()
+    'metrics'
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.started = time.perf_counter()
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Add the time of the block to `stage`."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begin
+
+    def taken(self) -> dict[str, float]:
+        """Seconds by stage since the last call, for the output of a shard."""
+        found, self.seconds = self.seconds, {}
+        return found
+
+    @property
+    def wall(self) -> float:
+        """Seconds since the timers were made."""
+        return time.perf_counter() - self.started
+
+    def bound_by(self) -> str | None:
+        """The stage that took longest, None before anything ran."""
+        return longest(self.seconds)
+
+    def record(self, images: int) -> dict[str, Any]:
+        """What a run's record says of its time; `images` were worked on."""
+        return spent(self.seconds, self.wall, images)
+
+
+def longest(seconds: Mapping[str, float]) -> str | None:
+    """The stage that took longest, None where there is none."""
+    return max(seconds, key=lambda stage: seconds[stage]) if seconds else None
+
+
+def spent(seconds: Mapping[str, float], wall: float, images: int) -> dict[str, Any]:
+    """What a run's record says of its time: seconds by stage, in all, and images per second."""
+    return {
+        "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+        "wall_seconds": round(wall, 3),
+        "images_per_second": round(images / wall, 3) if wall else None,
+        "bound_by": longest(seconds),
+    }

@@ -1,0 +1,53 @@
+"""Readers of judges' replies by plain data, as a suite's file names them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from evalkit.errors import EvalkitError
+from evalkit.judges.outcome import Reader, text_reader
+from evalkit.judges.parse import Scale, json_scores, line_scores, pattern_score, without_thoughts, yes_or_no
+from evalkit.judges.probability import probability_reader
+
+KINDS = ("json", "lines", "pattern", "yes-no", "probability", "text")
+
+
+def reader_of(spec: Mapping[str, Any]) -> Reader:
+    """The reader that a table describes; `kind` is one of `KINDS`.
+
+    json, lines: `scores` = {name: [low, high]} gives a score for each name; `whole` (true) wants integers.
+    pattern: `pattern`, a regular expression with one group, and `scale` = [low, high]. probability: `answers`, a list.
+    yes-no: true or false. text: the reply without thoughts. Raises `EvalkitError` for another table.
+
+    >>> from evalkit.judges.reply import RawReply
+    >>> reader_of({"kind": "lines", "scores": {"Score": [0, 1]}}).parse(RawReply(text="Score: 1"))
+    {'Score': 1.0}
+    """
+    kind, whole = spec.get("kind"), spec.get("whole", True)
+    try:
+        if kind in ("json", "lines"):
+            scales = {str(name): _scale(ends, whole) for name, ends in dict(spec["scores"]).items()}
+            read = json_scores if kind == "json" else line_scores
+            return text_reader(lambda text: read(text, scales), cut_is_fine=kind == "json")
+        if kind == "pattern":
+            pattern, scale = str(spec["pattern"]), _scale(spec["scale"], whole)
+            if re.compile(pattern).groups != 1:
+                raise ValueError("the pattern has not one group")
+            return text_reader(lambda text: pattern_score(text, pattern, scale))
+        if kind == "probability":
+            return probability_reader([str(answer) for answer in spec["answers"]])
+    except (KeyError, TypeError, ValueError, re.error) as error:
+        said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise EvalkitError(f"a reader of kind {kind!r} is not complete: {said}. See evalkit.judges.readers") from None
+    if kind in ("yes-no", "text"):
+        return text_reader(yes_or_no if kind == "yes-no" else without_thoughts)
+    raise EvalkitError(f"there is no reader of kind {kind!r}. Give one of {', '.join(KINDS)}")
+
+
+def _scale(ends: Any, whole: bool) -> Scale:
+    low, high = (float(end) for end in ends)
+    if not low < high:
+        raise ValueError(f"a scale from {low:g} to {high:g}")
+    return Scale(low, high, whole)

@@ -1,0 +1,139 @@
+"""A score under a policy for lost items, and beside it the bounds with all of them worst and all of them best."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+
+from evalkit.errors import EvalkitError
+from evalkit.judges.aggregates import Aggregate, Valued, mean_of_items
+from evalkit.judges.losses import LossTest, loss_test
+from evalkit.judges.parse import Scale
+from evalkit.judges.policy import Item, Policy, policy_of
+
+REPEATS = 400  # of random guesses
+
+
+@dataclass(frozen=True)
+class PolicyScore:
+    """A score under a policy. `value` is None where the policy gives none, and `reason` says why.
+
+    `worst`, `best`: the score with every lost item at the lower and at the upper end of the scale. `coverage`: share of
+    items that were answered. `lost`: counts by state. `losses`: whether categories lose alike. `spread`: the range of
+    95 % of the scores that random guesses give; `value` is their mean then.
+    """
+
+    policy: str
+    value: float | None
+    worst: float
+    best: float
+    coverage: float
+    lost: Mapping[str, int]
+    losses: LossTest
+    reason: str = ""
+    spread: tuple[float, float] | None = None
+
+
+def apply_policy(
+    items: Sequence[Item],
+    policy: Policy | str,
+    scale: Scale,
+    aggregate: Aggregate = mean_of_items,
+    *,
+    guesses: Sequence[float] | None = None,
+    seed: int = 0,
+) -> PolicyScore:
+    """The score of `items` whose values lie on `scale` (higher is better), with its bounds.
+
+    `guesses`: what a random guess may be, each alike; by default the whole numbers of the scale, or any number on it.
+    Raises `EvalkitError` for an unknown policy or where there is no item.
+    """
+    rule = policy_of(policy) if isinstance(policy, str) else policy
+    if not items:
+        raise EvalkitError("there is nothing to score. Give at least one item")
+    lost = Counter(item.state for item in items if item.value is None)
+    worst, best = (aggregate([(i.category, _or(i.value, end)) for i in items]) for end in (scale.low, scale.high))
+    value, spread, reason = _scored(items, rule, scale, aggregate, guesses, seed)
+    return PolicyScore(
+        policy=rule.name,
+        value=value,
+        worst=worst,
+        best=best,
+        coverage=1 - lost.total() / len(items),
+        lost=dict(lost),
+        losses=loss_test([i.category for i in items], [i.value is None for i in items]),
+        reason=reason,
+        spread=spread,
+    )
+
+
+def filled(items: Sequence[Item], policy: Policy | str, scale: Scale) -> list[tuple[str, float]]:
+    """Category and value of the items that a policy keeps, for intervals; a random guess stands at its expectation.
+
+    Raises `EvalkitError` where the policy gives no score.
+    """
+    rule = policy_of(policy) if isinstance(policy, str) else policy
+    kept = []
+    for item in items:
+        action = "" if item.value is not None else rule.action(item.state)
+        if action == "abort":
+            raise EvalkitError(
+                f"{item.id} is {item.state}, and the policy {rule.name} gives no score then. Judge it again"
+            )
+        if action != "drop":
+            ends = {"zero": 0.0, "worst": scale.low, "random": (scale.low + scale.high) / 2}
+            kept.append((item.category, _or(item.value, ends.get(action, math.nan))))
+    return kept
+
+
+def _scored(
+    items: Sequence[Item],
+    rule: Policy,
+    scale: Scale,
+    aggregate: Aggregate,
+    guesses: Sequence[float] | None,
+    seed: int,
+) -> tuple[float | None, tuple[float, float] | None, str]:
+    actions = ["" if item.value is not None else rule.action(item.state) for item in items]
+    if count := actions.count("abort"):
+        return None, None, f"{count} of {len(items)} items are lost, and the policy {rule.name} gives no score then"
+    ends = {"zero": 0.0, "worst": scale.low}
+    kept = [
+        (item.category, _or(item.value, ends.get(action, math.nan)))
+        for item, action in zip(items, actions, strict=True)
+        if action != "drop"
+    ]
+    if not kept:
+        return None, None, "every item is lost"
+    open_places = [place for place, (_, value) in enumerate(kept) if math.isnan(value)]
+    if not open_places:
+        return aggregate(kept), None, ""
+    scores = [aggregate(_guessed(kept, open_places, scale, guesses, [seed, n])) for n in range(REPEATS)]
+    low, high = np.quantile(scores, [0.025, 0.975])
+    return fmean(scores), (float(low), float(high)), ""
+
+
+def _guessed(
+    kept: Valued, places: Sequence[int], scale: Scale, guesses: Sequence[float] | None, seed: list[int]
+) -> Valued:
+    """`kept` with a random guess at each of the `places`."""
+    rng = np.random.default_rng(seed)
+    if guesses is None and scale.whole:
+        guesses = range(int(scale.low), int(scale.high) + 1)
+    size = len(places)
+    drawn = (
+        rng.uniform(scale.low, scale.high, size) if guesses is None else rng.choice(np.asarray(guesses, float), size)
+    )
+    filled = list(kept)
+    for place, guess in zip(places, drawn.tolist(), strict=True):
+        filled[place] = kept[place][0], float(guess)
+    return filled
+
+
+def _or(value: float | None, other: float) -> float:
+    return other if value is None else value

@@ -1,1 +1,0 @@
-"""What is asked of a model: rules over evidence."""

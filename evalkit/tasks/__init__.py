@@ -1,0 +1,1 @@
+"""One folder per task that is not a domain of its own."""

@@ -1,0 +1,174 @@
+"""`generate_images`: every image of a prompt set, resumable, each with the seed that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import EvalkitError
+from evalkit.generators.accelerate.settings import Settings, parse
+from evalkit.generators.accelerate.start import draft_for
+from evalkit.generators.base import Generator
+from evalkit.generators.registry import GENERATORS, describe_generator, load_generator, precision_on
+from evalkit.generators.sampling import Sampler
+from evalkit.jobs.engine_inline import run_folder, run_task
+from evalkit.jobs.job import RunOptions
+from evalkit.jobs.live import hold
+from evalkit.jobs.spec import ModelRef, Spec
+from evalkit.prompts.load import PromptSet, load_prompts
+from evalkit.runs.store import Run, RunStore, read_run
+from evalkit.tasks.generate.layouts import left_out, write_layout
+from evalkit.tasks.generate.prepare import Preparation
+from evalkit.tasks.generate.reopen import reopen
+from evalkit.tasks.generate.spec import (
+    SHARD,
+    VERSION,
+    acceleration_said,
+    draft_of,
+    model_ref,
+    processors,
+    prompts_ref,
+    source_of,
+)
+from evalkit.tasks.generate.task import GENERATE
+
+
+def generate_images(
+    model: str | Generator,
+    prompts: str | Path | PromptSet,
+    *,
+    samples: int = 1,
+    sampler: Sampler | None = None,
+    guidance: float | None = None,
+    temperature: float | None = None,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    steps: int | None = None,
+    layout: str | None = None,
+    timeout: float | None = None,
+    retry_failed: bool = False,
+    accelerate: str | Settings | None = None,
+    prepare: Preparation | None = None,
+    options: RunOptions | None = None,
+) -> Run:
+    """Make `samples` images of every prompt with `model` and seal them as a run; the same call resumes.
+
+    `sampler`: by default the model's own; `guidance` (in the model's own numbers), `temperature`, `top_k`, `top_p` and
+    `steps` change single values of it. `layout`: also write the images as `geneval`, `wise` or `npz50k` expects them.
+    `timeout`: seconds that a program or an endpoint has for one image. `retry_failed`: ask again for what failed in a
+    finished run. `accelerate`: draw faster or in less memory, as `speculative:length=8` (see docs/runners.md); the record
+    says what was gained. `prepare`: what is done to the loaded generator (a watermark, say). Raises
+    `EvalkitError` before any work where a name, a file or an option is wrong.
+    """
+    options = options or RunOptions()
+    if samples < 1:
+        raise EvalkitError(f"at least one sample of each prompt is needed; {samples} given")
+    asked = prompts if isinstance(prompts, PromptSet) else load_prompts(prompts)
+    settings = parse(accelerate) if isinstance(accelerate, str) else accelerate
+    models, described, beside = _models(model, settings, options, None if prepare is None else prepare.generator)
+    given = {"guidance": guidance, "temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps}
+    n = len(asked.prompts) * samples
+    parameters: dict[str, Any] = {
+        "samples": samples,
+        "n": n if options.limit is None else min(n, options.limit),
+        "sampler": _sampler(sampler or described.default_sampler, given).as_dict(),
+    }
+    said = [*processors(described), *([] if prepare is None else [{**prepare.said, "prepare": prepare.name}])]
+    if said:
+        parameters["processors"] = said
+    if settings is not None:
+        parameters["accelerate"] = acceleration_said(settings)
+        if "draft" in models:
+            parameters["accelerate"]["draft_weights"] = models["draft"].sha256
+    here: dict[str, Any] = {"batch_size": options.batch_size, "timeout": timeout, "tokenizer_weights": beside}
+    if prepare is not None:
+        here |= {"prepare": dict(prepare.here), "generator": prepare.generator and hold(prepare.generator)}
+    inputs = {"prompts": prompts_ref(asked, source_of(prompts))}
+    spec = Spec("generate", VERSION, models, inputs, parameters=parameters, seed=options.seed, shard=SHARD, here=here)
+    return _run(spec, options, layout, retry_failed=retry_failed)
+
+
+def _run(spec: Spec, options: RunOptions, layout: str | None, *, retry_failed: bool) -> Run:
+    out = options.out or run_folder(spec, spec.models["model"].name)
+    spec = replace(spec, here={**spec.here, "folder": str(out)})
+    store = RunStore(out)
+    if retry_failed and store.sealed:
+        reopen(store, GENERATE, spec)
+    run = run_task(GENERATE, spec, out, command=options.command, device=options.device, progress=options.progress)
+    if layout is None:
+        return run
+    write_layout(run, layout)
+    if said := left_out(run, layout):
+        options.progress.note(said)
+    store.cover(layout, renew=True)
+    return read_run(out)
+
+
+def _models(
+    model: str | Generator, settings: Settings | None, options: RunOptions, at_hand: Generator | None = None
+) -> tuple[dict[str, ModelRef], Generator, str | None]:
+    """References by role, the generator (described where it was named), and where its tokenizer's weights lie."""
+    draft = draft_of(settings)
+    if isinstance(model, Generator):
+        dtype = str(getattr(model, "dtype", options.dtype)).removeprefix("torch.")
+        described, beside = model, None
+        own: str | None = hold(model)
+    else:
+        dtype = precision_on(options.device) if options.dtype == "auto" else options.dtype
+        name = GENERATORS.canonical(model)
+        own, beside = _weights(options.weights, name, GENERATORS.get(name).tokenizer, draft)
+        described = at_hand or describe_generator(name, own, dtype)
+    models = {"model": model_ref(described, dtype, own, compiled=options.compile)}
+    if settings is not None:
+        mine = None if draft is None else _of_draft(draft, options.weights)
+        other = draft_for(described, settings, lambda name: describe_generator(name, mine, dtype))
+        if other is not None:
+            models["draft"] = model_ref(other, dtype, mine)
+    return models, described, beside
+
+
+def _sampler(base: Sampler, given: Mapping[str, float | int | None]) -> Sampler:
+    """The sampler with the values that were given in place of its own."""
+    kept: dict[str, Any] = {name: value for name, value in given.items() if value is not None and name != "guidance"}
+    chosen = replace(base, **kept)
+    scale = given["guidance"]
+    return chosen if scale is None else replace(chosen, guidance=replace(chosen.guidance, scale=scale))
+
+
+def _of_draft(name: str, given: Sequence[str]) -> str | None:
+    """The weights that are meant for the draft: NAME=FILE, or a folder, which holds those of several models."""
+    named = [each.partition("=")[2] for each in given if _canonical(each.partition("=")[0]) == name]
+    return next(iter([*named, *(each for each in given if Path(each).is_dir())]), None)
+
+
+def load_for(model: str, options: RunOptions) -> Generator:
+    """The generator that `generate_images` would load by these options."""
+    name = GENERATORS.canonical(model)
+    own, beside = _weights(options.weights, name, GENERATORS.get(name).tokenizer)
+    return load_generator(name, own, options.device, options.dtype, tokenizer_weights=beside)
+
+
+def _weights(
+    given: Sequence[str], name: str, tokenizer: str | None, other: str | None = None
+) -> tuple[str | None, str | None]:
+    """Files of the model `name` and of its tokenizer; those of the model `other` are not looked at."""
+    own: str | None = None
+    beside: str | None = None
+    for each in given:
+        key, equals, path = each.partition("=")
+        if equals and key in (tokenizer, "tokenizer"):
+            beside = path
+        elif equals and _canonical(key) == name:
+            own = path
+        elif not (equals and other is not None and _canonical(key) == other):
+            own = each
+    return own, beside
+
+
+def _canonical(name: str) -> str:
+    try:
+        return GENERATORS.canonical(name)
+    except EvalkitError:
+        return name

@@ -1,0 +1,128 @@
+"""The task `generate`: every prompt of a set, `samples` times, each image with a seed of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from evalkit.generators.base import Generator
+from evalkit.generators.network import NetworkTokenGenerator
+from evalkit.jobs.checks import Checks
+from evalkit.jobs.shard import Shard
+from evalkit.jobs.spec import Spec
+from evalkit.jobs.task import TASKS, Aggregated, Task
+from evalkit.metrics.generation import IMAGES_FAILED, IMAGES_MADE
+from evalkit.metrics.metric import Metric
+from evalkit.runs.shards import Parts
+from evalkit.runs.store import Result, Run
+from evalkit.tasks.generate.acceleration import FEW, accelerated, results, totals_said
+from evalkit.tasks.generate.checks import GenerationChecks
+from evalkit.tasks.generate.manifest import manifest
+from evalkit.tasks.generate.page import page
+from evalkit.tasks.generate.prepare import prepare
+from evalkit.tasks.generate.rows import SCHEMA
+from evalkit.tasks.generate.spec import SHARD, opened, upgraded, wanted
+from evalkit.tasks.generate.worker import GenerationWorker
+
+
+class GenerateTask(Task):
+    """Images of prompts and classes."""
+
+    name = "generate"
+
+    def size(self, spec: Spec) -> int:
+        """Images asked for."""
+        return int(spec.parameters["n"])
+
+    def schema(self, spec: Spec) -> pa.Schema:
+        """One row for each image that was asked for."""
+        return SCHEMA
+
+    def open(self, spec: Spec, device: str) -> GenerationWorker:
+        """The generator, accelerated and compiled as the spec says."""
+        generator = opened(spec, device)
+        _set_up(generator, spec)
+        prepare(generator, spec.parameters.get("processors", []), spec.here.get("prepare", {}))
+        size = spec.here.get("batch_size", "auto")
+        return GenerationWorker(
+            generator,
+            wanted(spec),
+            batch_size=SHARD if size == "auto" else int(size),
+            acceleration=accelerated(spec, generator, device),
+        )
+
+    def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
+        """Counts, what an acceleration changed, and the manifest."""
+        samples = pa.concat_tables(parts.tables()) if self.size(spec) else SCHEMA.empty_table()
+        facts = list(parts.facts())
+        seconds = [each for fact in facts for each in fact.get("seconds", ())]
+        spent = [each for each in seconds if each is not None]
+        prompts = spec.inputs["prompts"]
+        said = {
+            "model": facts[0].get("model", {}) if facts else {},
+            "data": {
+                "name": prompts.name,
+                "n": samples.num_rows,
+                "digest": prompts.digest,
+                "samples": spec.parameters["samples"],
+                "source": prompts.source,
+            },
+            "sampler": spec.parameters["sampler"],
+            "seconds_per_image": round(sum(spent) / len(spent), 4) if spent else None,
+        }
+        if "accelerate" in spec.parameters and samples["error"].null_count:
+            said["acceleration"] = totals_said(spec, samples)
+        files = {"manifest.jsonl": manifest(spec, samples, seconds)} if seconds else {}
+        return Aggregated([samples], _results(spec, samples), files, said)
+
+    def exhibits(self, spec: Spec, samples: pa.Table) -> Sequence[Shard]:
+        """A few of the same requests drawn both ways, where the run was accelerated."""
+        if "accelerate" not in spec.parameters:
+            return ()
+        good = pc.indices_nonzero(pc.is_null(samples["error"])).to_pylist()
+        few = good[: max(FEW, SHARD)]
+        return [Shard("plain-loop", 0, len(few), {"positions": few})] if few else ()
+
+    def page(self, run: Run) -> str:
+        """A contact sheet."""
+        return page(run)
+
+    def checks(self) -> Checks:
+        """Rows against images and manifest; images made again."""
+        return GenerationChecks(self)
+
+    def upgrade(self, run: Run) -> Spec:
+        """Plans that were written before format 2."""
+        return upgraded(run.record)
+
+
+def _set_up(generator: Generator, spec: Spec) -> None:
+    here: Mapping[str, Any] = spec.here
+    if spec.models["model"].settings.get("compile") and isinstance(generator, NetworkTokenGenerator):
+        generator.compile()
+    if here.get("timeout") is not None and hasattr(generator, "timeout"):
+        generator.timeout = here["timeout"]
+    if here.get("folder"):
+        from pathlib import Path
+
+        generator.attach(Path(here["folder"]))
+
+
+def _results(spec: Spec, samples: pa.Table) -> list[Result]:
+    name = spec.inputs["prompts"].name
+    failed = samples.num_rows - samples["error"].null_count
+
+    def count(metric: Metric, value: int) -> Result:
+        told = (metric.unit, metric.better, "")
+        return Result("generate", name, metric.name, float(value), None, None, "count", samples.num_rows, *told)
+
+    made = [count(IMAGES_MADE, samples.num_rows - failed), count(IMAGES_FAILED, failed)]
+    return made if "accelerate" not in spec.parameters else made + results(samples, name)
+
+
+GENERATE = GenerateTask()
+TASKS.add(GENERATE.name, GENERATE)
+__all__ = ["GENERATE", "GenerateTask"]

@@ -1,0 +1,106 @@
+"""One shard of a generation: requests in, PNG files and rows out; a bad request costs itself only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from evalkit.errors import EvalkitError
+from evalkit.generators.accelerate.start import Acceleration
+from evalkit.generators.base import Failed, Generator, Image, Request
+from evalkit.images.encode import png_bytes
+from evalkit.jobs.shard import Shard, ShardOutput
+from evalkit.jobs.task import Tick, Worker
+from evalkit.jobs.timers import Timers
+from evalkit.tasks.generate.acceleration import exhibit
+from evalkit.tasks.generate.rows import made, row_of, table
+from evalkit.tasks.generate.spec import Asked, Wanted
+
+
+class GenerationWorker(Worker):
+    """Holds the generator; `process` gives rows and PNG files of a shard, and what each image took."""
+
+    def __init__(
+        self, generator: Generator, wanted: Wanted, *, batch_size: int, acceleration: Acceleration | None = None
+    ) -> None:
+        self.generator, self.wanted, self.batch_size, self.acceleration = generator, wanted, batch_size, acceleration
+        self.timers = Timers()
+
+    def process(self, shard: Shard, tick: Tick) -> ShardOutput:
+        """Rows in request order; files images/<position>.png; facts: seconds of each image, and the model's state."""
+        if shard.exhibit is not None:
+            return self._exhibit(shard.exhibit["positions"])
+        rows: list[dict[str, Any]] = []
+        seconds: list[float | None] = []
+        files: dict[str, bytes] = {}
+        for start in range(shard.start, shard.stop, self.batch_size):
+            positions = range(start, min(start + self.batch_size, shard.stop))
+            asked = [self.wanted.at(position) for position in positions]
+            for position, (prompt, number, request), outcome in zip(positions, asked, self._make(asked), strict=True):
+                row = row_of(prompt, number, request)
+                if isinstance(outcome, Image):
+                    with self.timers("write"):
+                        name = f"images/{position:07d}.png"
+                        files[name] = png_bytes(outcome.pixels)
+                        row.update(made(outcome, name, files[name]))
+                    seconds.append(outcome.seconds)
+                else:
+                    row["error"] = outcome.reason
+                    seconds.append(None)
+                rows.append(row)
+            tick(len(positions))
+        facts = {"seconds": seconds, "model": self._state()}
+        return ShardOutput(table(rows), {}, files, self.timers.taken(), facts)
+
+    def close(self) -> None:
+        """End what the generator holds outside this process."""
+        self.generator.close()
+
+    def _exhibit(self, positions: Sequence[int]) -> ShardOutput:
+        if self.acceleration is None:
+            raise EvalkitError("only an accelerated run is measured beside the plain loop")
+        with self.timers("plain loop"):
+            facts = exhibit(self.acceleration, [self.wanted.at(position)[2] for position in positions])
+        return ShardOutput(table([]), seconds=self.timers.taken(), facts=facts)
+
+    def _state(self) -> dict[str, Any]:
+        model = self.generator
+        return {
+            "name": model.name,
+            "title": model.name,
+            "weights_sha256": model.weights_sha256,
+            "tokenizer": model.tokenizer_name,
+            "device": str(model.device),
+            "dtype": str(getattr(model, "dtype", "float32")).removeprefix("torch."),
+            "rows": model.rows,
+            "deterministic": model.deterministic,
+        }
+
+    def _make(self, asked: Sequence[Asked]) -> list[Image | Failed]:
+        outcomes: dict[str, Image | Failed] = {}
+        good: list[Request] = []
+        for _, _, request in asked:
+            try:
+                self.generator.check(request)
+                good.append(request)
+            except EvalkitError as error:
+                outcomes[request.id] = Failed(request.id, str(error))
+        if good:
+            with self.timers("generate"):
+                outcomes.update((each.id, each) for each in self._generate(good))
+        return [outcomes[request.id] for _, _, request in asked]
+
+    def _generate(self, requests: Sequence[Request]) -> Sequence[Image | Failed]:
+        while True:
+            try:
+                return self.generator.generate(requests)
+            except torch.cuda.OutOfMemoryError:
+                torch.cuda.empty_cache()
+                if self.generator.rows == 1:
+                    raise EvalkitError(
+                        f"one image of {self.generator.name} does not fit the device's memory; "
+                        "give --dtype bfloat16, --device cpu or a smaller model"
+                    ) from None
+                self.generator.rows //= 2  # the record states the rows

@@ -1,0 +1,236 @@
+"""Verification of a tokenizer's run: results from rows and statistics, kept images scored again, samples made again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pictures
+
+from evalkit.errors import EvalkitError
+from evalkit.images import content_digest, open_images
+from evalkit.images.sample import ImageSet, Sample
+from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome, chosen
+from evalkit.jobs.data import data_failures
+from evalkit.jobs.job import Shard
+from evalkit.jobs.timers import Timers
+from evalkit.metrics.faces import DETECTOR
+from evalkit.metrics.registry import METRICS, of_level
+from evalkit.metrics.ssim import SSIM
+from evalkit.metrics.text_rates import ERROR, READER, SCRIPT
+from evalkit.protocols import Protocol, load_protocol
+from evalkit.runs.store import Run
+from evalkit.tasks.tokenizer.evaluators import Judges
+from evalkit.tasks.tokenizer.pixels import Feed, feed_of
+from evalkit.tasks.tokenizer.recompute import key_of, recomputed
+from evalkit.tasks.tokenizer.worker import Pair, ReconstructionWorker
+from evalkit.tokenizers.base import Tokenizer
+from evalkit.tokenizers.registry import load_tokenizer
+
+PARTS = ("[scale ", "[bit ")  # shares for each scale or bit, of which no statistic is kept
+SAME = 1e-6  # relative, of the same images under the same judges on another machine
+NEAR = 0.01  # relative, of images that a network made again: sums in another order may turn single codes
+NETWORKS = 1e-3  # absolute, of LPIPS of the same images
+
+
+class ReconstructionChecks(Checks):
+    """What a tokenizer run's record, rows, statistics and images promise."""
+
+    def recompute(self, run: Run, how: How) -> Outcome:
+        """Every result again, intervals included where they need no features that were not kept."""
+        other = [each["id"] for each in run.record["protocols"] if load_protocol(each["id"]).sha256 != each["sha256"]]
+        if other:
+            return Outcome(0, open=f"the protocol {other[0]} of this evalkit is not that of the run")
+        again, without_interval = recomputed(run)
+        made = {key_of(row): row for row in again}
+        unknown = sorted({row["metric"] for row in run.results if METRICS.find(row["metric"]) is None})
+        said = {key_of(row): row for row in run.results if not _needs_more(row) and row["metric"] not in unknown}
+        skipped = sum(map(_needs_more, run.results))
+        failures = _of_data(run)
+        failures += [Failure("results.json", f"{_name(key)} appears twice") for key in _twice(run.results)]
+        failures += [Failure("results.json", f"{_name(key)} is missing") for key in made if key not in said]
+        for key, row in said.items():
+            wanted = made.get(key)
+            if wanted is None:
+                failures.append(Failure("results.json", f"{_name(key)} follows from no row or statistic"))
+                continue
+            fields = [name for name in row if not (key in without_interval and name in ("low", "high", "ci_method"))]
+            for name in fields:
+                if not _close(row[name], wanted[name], SAME):
+                    reason = f"{_name(key)}: {name} is {row[name]}, rows and statistics give {wanted[name]}"
+                    failures.append(Failure("results.json", reason))
+        left = [f"{len(without_interval)} intervals"] if without_interval else []
+        left += [f"{skipped} results of single scales and bits, or of infinitely many images"] if skipped else []
+        open = [f"not kept is what {' and '.join(left)} need"] if left else []
+        open += [f"no package here declares {', '.join(unknown)}"] if unknown else []
+        return Outcome(len(said), tuple(failures), "; ".join(open) or None)
+
+    def rescore(self, run: Run, count: int, how: How) -> Outcome:
+        """Kept pairs of images under the protocol's own judges, against the columns of their rows."""
+        if not run.pictures:
+            return Outcome(0, open="no image was kept; run it with --keep all")
+        protocols = {row["id"]: load_protocol(row["id"]) for row in run.record["protocols"]}
+        judges = Judges(list(protocols.values()), frozenset(run.record["plan"]["tasks"]), how.device)
+        rows = {(row["id"], row["protocol"]): row for row in run.samples.to_pylist()}
+        failures: list[Failure] = []
+        for at in chosen(len(run.pictures), count, how.seed):
+            picture = run.pictures[at]
+            row, protocol = rows.get((picture["id"], picture["protocol"])), protocols.get(picture["protocol"])
+            if row is None or protocol is None:
+                failures.append(Failure(picture["reconstruction"], "samples.parquet has no row of it"))
+                continue
+            failures += _scored_again(run, picture, row, protocol, judges)
+        number = min(count, len(run.pictures))
+        missing = sorted(set(judges.unavailable) - set(run.record["judges"]["unavailable"]) - _extractors(protocols))
+        return Outcome(number, tuple(failures), f"not here: {', '.join(missing)}" if missing else None)
+
+    def regenerate(self, run: Run, count: int, how: How) -> Outcome:
+        """Chosen samples of the data set encoded, decoded and scored again, against their rows."""
+        try:
+            worker = _worker(run, how)
+        except EvalkitError as error:
+            return Outcome(0, open=f"the run cannot be repeated here: {error}")
+        failures: list[Failure] = []
+        rows: dict[str, dict[str, dict[str, Any]]] = {}
+        for row in run.samples.to_pylist():
+            rows.setdefault(row["id"], {})[row["protocol"]] = row
+        names = list(rows)
+        picked = chosen(len(names), count, how.seed)
+        for at in picked:
+            made = worker.process(Shard("again", at, at + 1), lambda n: None).rows.to_pylist()
+            for row in made:
+                kept = rows[names[at]].get(row["protocol"], {})
+                fields = [name for name in row if name in kept and name != ERROR and _fixed(name, kept)]
+                bad = [name for name in fields if not _close(row[name], kept.get(name), NEAR)]
+                failures += [
+                    Failure("samples.parquet", f"{names[at]}: {name} is {kept.get(name)}, made again {row[name]}")
+                    for name in bad
+                ]
+        return Outcome(len(picked), tuple(failures))
+
+
+def _of_data(run: Run) -> list[Failure]:
+    """The digest of the data against the images that the rows speak of."""
+    rows = run.samples.select(["id", "protocol", "sha256"]).to_pylist()
+    first = run.record["protocols"][0]["id"]
+    return data_failures(run, content_digest((row["id"], row["sha256"]) for row in rows if row["protocol"] == first))
+
+
+def _scored_again(
+    run: Run, picture: Mapping[str, Any], row: Mapping[str, Any], protocol: Protocol, judges: Judges
+) -> list[Failure]:
+    original, reconstruction = (_pixels(run, picture[which]) for which in ("original", "reconstruction"))
+    meta = {"text": row["text_truth"]}
+    pair = Pair(Sample(row["id"], original, row["sha256"], meta), original, reconstruction, {"task": row["task"]})
+    judges.score(protocol, [pair], Timers())
+    distances = _columns_of_networks() - _columns_of_networks(READER, DETECTOR)
+    failures = []
+    for name, value in pair.row.items():
+        if name not in row or name in ("task", SCRIPT, ERROR) or (name == SSIM.name and protocol.ssim.batch > 1):
+            continue
+        slack = NETWORKS if name in distances else 0.0
+        if not _close(value, row[name], SAME, slack):
+            reason = f"{picture['id']}: {name} is {value} scored again, its row says {row[name]}"
+            failures.append(Failure(picture["reconstruction"], reason))
+    return failures
+
+
+def _pixels(run: Run, name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    with Pictures.open(run.path / name) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def _worker(run: Run, how: How) -> ReconstructionWorker:
+    record, plan = run.record, run.record["plan"]
+    model = _model(run, how)
+    images = _images(run, how)
+    whole = isinstance(record["protocols"][0]["side"], str)
+    feeds = [_feed(each, model, whole) for each in record["protocols"]]
+    judges = Judges([feed.protocol for feed in feeds], frozenset(plan["tasks"]) - {"distribution"}, how.device)
+    return ReconstructionWorker(
+        images,
+        model,
+        feeds,
+        judges,
+        batch_size=plan["batch_size"],
+        threads=1,
+        seed=plan["seed"],
+        keep_all=False,
+        timers=Timers(),
+    )
+
+
+def _model(run: Run, how: How) -> Tokenizer:
+    said = run.record["model"]
+    given = next((each.rpartition("=")[2] for each in how.weights), None)
+    model = load_tokenizer(said["name"], given, how.device, said["dtype"])
+    if model.weights_sha256 != said["weights_sha256"]:
+        raise EvalkitError(f"the weights here are not those of the run (sha256 {str(said['weights_sha256'])[:12]}…)")
+    if not model.deterministic and str(getattr(model, "device", "cpu")) != said["device"]:
+        raise EvalkitError(f"{said['name']} decodes with noise, which is the same on {said['device']} only")
+    return model
+
+
+def _images(run: Run, how: How) -> ImageSet:
+    data = run.record["data"]
+    spec = how.data or data["spec"]
+    if how.data is None and str(spec).startswith("hf:"):
+        raise EvalkitError(f"the data is {spec}, which is not asked for unless it is named: --data {spec}")
+    images = open_images(spec)
+    names = list(dict.fromkeys(run.samples["id"].to_pylist()))
+    if list(images.ids()[: len(names)]) != names:
+        raise EvalkitError(f"{spec} holds other images now; give the run's own with --data")
+    return images
+
+
+def _feed(said: Mapping[str, Any], model: Tokenizer, whole: bool) -> Feed:
+    protocol = load_protocol(said["id"])
+    if protocol.sha256 != said["sha256"]:
+        raise EvalkitError(f"the protocol {said['id']} of this evalkit is not that of the run")
+    return feed_of(protocol, model, None if whole else int(said["side"]), whole=whole)
+
+
+def _fixed(name: str, kept: Mapping[str, Any]) -> bool:
+    """Columns that can be compared: those of networks that were there; ssim over batches needs its neighbours."""
+    if kept.get(name) is None and name in _columns_of_networks():
+        return False
+    return name != SSIM.name or load_protocol(kept["protocol"]).ssim.batch == 1
+
+
+def _columns_of_networks(*networks: str) -> set[str]:
+    """Columns of the metrics that need a network, or one of these."""
+    mine = [metric for metric in of_level("pair") if metric.needs]
+    if networks:
+        mine = [metric for metric in mine if set(metric.needs) & set(networks)]
+    return {column.name for metric in mine for column in metric.columns}
+
+
+def _extractors(protocols: Mapping[str, Protocol]) -> set[str]:
+    return {name for protocol in protocols.values() for name in protocol.distribution.extractors}
+
+
+def _needs_more(row: Mapping[str, Any]) -> bool:
+    """Whether the result needs what no run keeps: shares for each scale or bit, or all features."""
+    return row["task"] == "fid-infinity" or any(part in row["dataset"] for part in PARTS)
+
+
+def _name(key: tuple[str, ...]) -> str:
+    return f"{key[2]} of {key[1]} ({key[3]})"
+
+
+def _twice(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    keys = [key_of(row) for row in rows]
+    return sorted({key for key in keys if keys.count(key) > 1})
+
+
+def _close(a: Any, b: Any, relative: float, slack: float = 0.0) -> bool:
+    if isinstance(a, float) and isinstance(b, float):
+        return math.isclose(a, b, rel_tol=relative, abs_tol=max(slack, 1e-9)) or (math.isnan(a) and math.isnan(b))
+    if isinstance(a, str) and isinstance(b, str):  # runs of format 1 say picture where it is image now
+        return a.replace("picture", "image") == b.replace("picture", "image")
+    return bool(a == b)
+
+
+CHECKS.add("tokenizer", ReconstructionChecks())

@@ -1,0 +1,231 @@
+"""Everything that scores a pair of images; what has no weights here is listed with the reason, never replaced."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from evalkit.encoders import FeatureExtractor, Lpips, Ocr, YunetFaces, load_extractor, load_faces, load_lpips, load_ocr
+from evalkit.encoders.faces import faces_found_again
+from evalkit.errors import EvalkitError, MissingDependency, WeightsError
+from evalkit.images.geometry import resize_exact
+from evalkit.images.sample import Pixels
+from evalkit.jobs.timers import Timers
+from evalkit.metrics.faces import DETECTOR, SMALLEST, FacesSeen
+from evalkit.metrics.lpips import LPIPS
+from evalkit.metrics.metric import Metric
+from evalkit.metrics.metric import Pair as Compared
+from evalkit.metrics.registry import of_level
+from evalkit.metrics.ssim import SSIM, grouped_ssim
+from evalkit.metrics.text_rates import READER, TextsRead
+from evalkit.protocols import Protocol
+
+if TYPE_CHECKING:
+    from evalkit.tasks.tokenizer.worker import Pair
+
+RECONSTRUCTION, TEXT = "reconstruction", "text"
+IMAGE_TASKS = frozenset({RECONSTRUCTION, "detail", TEXT})
+DISTRIBUTIONS = frozenset({"distribution", "fid-infinity"})
+OCR_CACHE = 50_000  # texts of originals, kept for the next model
+
+
+class Judges:
+    """LPIPS networks, feature extractors, OCR and the face detector, as protocols and tasks ask, loaded once for all models."""
+
+    def __init__(
+        self,
+        protocols: Sequence[Protocol],
+        tasks: frozenset[str],
+        device: str,
+        features: Sequence[str] = (),
+        ocr: str = "rapidocr",
+    ) -> None:
+        """`features`: extractors of distribution distances besides those of the protocols. `ocr`: who reads text."""
+        self.tasks = tasks
+        self.further = tuple(features)
+        self.unavailable: dict[str, str] = {}
+        self.weights: dict[str, str | None] = {}
+        self.lpips: dict[str, Lpips] = {}
+        self.extractors: dict[str, FeatureExtractor] = {}
+        self.ocr: Ocr | None = None
+        self.faces: YunetFaces | None = None
+        self._texts: OrderedDict[bytes, str] = OrderedDict()
+        self.here: set[str] = set()  # networks that metrics of pairs can ask
+        for need in self._needs(protocols):
+            self._try(TEXT if need == READER else need, lambda need=need: self._load(need, device, ocr))
+        own = [name for protocol in protocols for name in protocol.distribution.extractors]
+        for name in dict.fromkeys((*own, *self.further)):
+            if tasks & DISTRIBUTIONS and name not in self.here:
+                self._try(name, lambda name=name: self._load(name, device, ocr))
+
+    def _needs(self, protocols: Sequence[Protocol]) -> tuple[str, ...]:
+        """The networks of every metric of pairs that the tasks and one of the protocols take, once each."""
+        sections = self.tasks | ({RECONSTRUCTION} if self.tasks & IMAGE_TASKS else frozenset())
+        metrics = [metric for metric in of_level("pair") if metric.task in sections]
+        wanted = [metric for metric in metrics if any(metric.under(protocol) for protocol in protocols)]
+        return tuple(dict.fromkeys(need for metric in wanted for need in metric.needs))
+
+    def _try(self, what: str, load: Any) -> None:
+        try:
+            load()
+        except (WeightsError, MissingDependency) as error:
+            self.unavailable[what] = str(error)
+
+    def _load(self, need: str, device: str, ocr: str) -> None:
+        """Load a network under the name that metrics know it by; raises `WeightsError` where its weights are missing."""
+        nets = {metric.needs[0]: net for net, metric in LPIPS.items()}
+        if need == READER:
+            self.ocr = load_ocr(ocr, device)
+            self.weights[f"{READER} {self.ocr.name} {self.ocr.version}"] = None
+        elif need == DETECTOR:
+            self.faces = load_faces(device)
+            self.weights[f"{DETECTOR} {self.faces.name}"] = self.faces.weights_sha256
+        elif need in nets:
+            self.lpips[need] = load_lpips(nets[need], device=device)
+            self.weights[need] = self.lpips[need].weights_sha256
+        else:
+            self.extractors[need] = load_extractor(need, device=device)
+            self.weights[need] = self.extractors[need].weights_sha256
+        self.here.add(need)
+
+    def pair_metrics(self, protocol: Protocol) -> list[Metric]:
+        """The metrics of pairs that `protocol` takes in these tasks and whose networks are here."""
+        sections = {RECONSTRUCTION, *self.tasks}
+        mine = [each for each in of_level("pair") if each.under(protocol) and each.task in sections and each.compute]
+        return [each for each in mine if all(need in self.here for need in each.needs)]
+
+    def score(self, protocol: Protocol, pairs: Sequence[Pair], timers: Timers) -> None:
+        """Fill the rows of `pairs` with every per-sample score of `protocol`."""
+        metrics = self.pair_metrics(protocol)
+        found: list[dict[str, Any]] = [{} for _ in pairs]
+        for need in dict.fromkeys(need for metric in metrics for need in metric.needs):
+            mine = [metric for metric in metrics if need in metric.needs]
+            asked = [i for i, pair in enumerate(pairs) if any(metric.images(pair.row["task"]) for metric in mine)]
+            for i, evidence in zip(
+                asked, self._evidence(need, protocol, [pairs[i] for i in asked], timers), strict=True
+            ):
+                found[i][need] = evidence
+        with timers("pixel metrics"):
+            for pair, evidence in zip(pairs, found, strict=True):
+                compared = Compared(
+                    pair.original, pair.reconstruction, protocol, pair.sample.meta.get("text"), evidence
+                )
+                mine = [metric for metric in metrics if metric.images(pair.row["task"])]
+                for compute in dict.fromkeys(metric.compute for metric in mine if metric.compute):
+                    pair.row.update(compute(compared))
+
+    def score_groups(self, protocol: Protocol, pairs: Sequence[Pair], timers: Timers) -> None:
+        """SSIM where the protocol takes its data range from groups of neighbours."""
+        with timers("pixel metrics"):
+            for start in range(0, len(pairs), protocol.ssim.batch):
+                group = pairs[start : start + protocol.ssim.batch]
+                values = grouped_ssim([Compared(pair.original, pair.reconstruction, protocol) for pair in group])
+                for pair, value in zip(group, values, strict=True):
+                    pair.row[SSIM.name] = value
+
+    def extractors_of(self, protocol: Protocol) -> tuple[str, ...]:
+        """Names of the protocol's extractors and of those that were asked for besides, whether they are here or not."""
+        return tuple(dict.fromkeys((*protocol.distribution.extractors, *self.further)))
+
+    def features(
+        self, protocol: Protocol, pairs: Sequence[Pair], timers: Timers
+    ) -> Iterator[tuple[str, np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+        """(extractor, features of the originals, features of the reconstructions), float32 [n, d].
+
+        A protocol speaks of the resize of its own extractors; the others take their own way.
+        """
+        rule = protocol.distribution
+        for name in self.extractors_of(protocol):
+            if name in self.extractors and self.tasks & DISTRIBUTIONS:
+                extractor = self.extractors[name]
+                for alike in _by_shape(pairs):
+                    with timers("features"):
+                        own = rule.resize == "extractor" or name not in rule.extractors
+                        resize = None if own else rule.resize
+                        both = [
+                            extractor.features(_stack(alike, which), resize=resize)
+                            for which in ("original", "reconstruction")
+                        ]
+                    yield name, both[0].cpu().numpy(), both[1].cpu().numpy()
+
+    def _evidence(self, need: str, protocol: Protocol, pairs: Sequence[Pair], timers: Timers) -> list[Any]:
+        """What the network `need` finds in each pair."""
+        if need == READER:
+            with timers("ocr"):
+                return [self._read(protocol, pair) for pair in pairs]
+        if need == DETECTOR:
+            with timers("faces"):
+                return [self._find_faces(pair) for pair in pairs]
+        if need in self.lpips:
+            with timers("lpips"):
+                return self._distances(self.lpips[need], protocol, pairs)
+        with timers("features"):
+            return self._vectors(self.extractors[need], pairs)
+
+    def _distances(self, lpips: Lpips, protocol: Protocol, pairs: Sequence[Pair]) -> list[float]:
+        signed = protocol.lpips.input_range == "[-1, 1]"
+        found: dict[int, float] = {}
+        for alike in _by_shape(pairs):
+            x, y = (_stack(alike, which).float().div_(255) for which in ("original", "reconstruction"))
+            values = lpips.distance(x, y, normalise=signed).tolist()
+            found |= {id(pair): value for pair, value in zip(alike, values, strict=True)}
+        return [found[id(pair)] for pair in pairs]
+
+    def _vectors(self, extractor: FeatureExtractor, pairs: Sequence[Pair]) -> list[Any]:
+        found: dict[int, Any] = {}
+        for alike in _by_shape(pairs):
+            x, y = (extractor.features(_stack(alike, which)).cpu().numpy() for which in ("original", "reconstruction"))
+            found |= {id(pair): both for pair, both in zip(alike, zip(x, y, strict=True), strict=True)}
+        return [found[id(pair)] for pair in pairs]
+
+    def _find_faces(self, pair: Pair) -> FacesSeen:
+        if self.faces is None:
+            return FacesSeen((), 0)
+        faces = [face for face in self.faces.find(pair.original) if face.side >= SMALLEST]
+        again = faces_found_again(faces, self.faces.find(pair.reconstruction)) if faces else 0
+        return FacesSeen(tuple((face.left, face.top, face.right, face.bottom) for face in faces), again)
+
+    def _read(self, protocol: Protocol, pair: Pair) -> TextsRead:
+        original: str | None = None
+        try:
+            original = self._text_of(pair.original, protocol, remember=True)
+            return TextsRead(original, self._text_of(pair.reconstruction, protocol, remember=False))
+        except EvalkitError as error:  # an endpoint that is down costs this text, not the run
+            return TextsRead(original, None, str(error))
+
+    def _text_of(self, image: Pixels, protocol: Protocol, *, remember: bool) -> str:
+        if self.ocr is None:
+            return ""
+        rule = protocol.text
+        key = hashlib.sha256(image.tobytes() + f"{rule.ocr_size} {rule.ocr_fit} {rule.ocr_filter}".encode()).digest()
+        if key in self._texts:
+            return self._texts[key]
+        height, width = image.shape[:2]
+        if rule.ocr_fit == "exactly":
+            image = resize_exact(image, (rule.ocr_size, rule.ocr_size), rule.ocr_filter)
+        elif min(height, width) < rule.ocr_size:
+            grow = rule.ocr_size / min(height, width)
+            image = resize_exact(image, (round(height * grow), round(width * grow)), rule.ocr_filter)
+        text = self.ocr.read(image).text
+        if remember:
+            self._texts[key] = text
+            if len(self._texts) > OCR_CACHE:
+                self._texts.popitem(last=False)
+        return text
+
+
+def _by_shape(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    """Pairs of one size together, in order of appearance."""
+    groups: dict[tuple[int, ...], list[Pair]] = {}
+    for pair in pairs:
+        groups.setdefault(pair.original.shape, []).append(pair)
+    return list(groups.values())
+
+
+def _stack(pairs: Sequence[Pair], which: str) -> torch.Tensor:
+    return torch.from_numpy(np.stack([getattr(pair, which) for pair in pairs])).permute(0, 3, 1, 2).contiguous()

@@ -1,0 +1,127 @@
+"""Images through a tokenizer: in batches, or each at its own size; a bad image never costs the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from evalkit.errors import EvalkitError
+from evalkit.images.sample import Pixels
+from evalkit.jobs.timers import Timers
+from evalkit.tasks.tokenizer.native import cut
+from evalkit.tasks.tokenizer.pixels import Feed, to_batch
+from evalkit.tasks.tokenizer.shift import shift
+from evalkit.tasks.tokenizer.survival import survival
+from evalkit.tokenizers.base import Codes, Tokenizer
+
+SMALLEST = 32  # px a side: what LPIPS' trunks still take
+Shares = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a picture became: float [3, H, W] on the [0, 1] scale, or the `reason` why there is none.
+
+    `codes`, `bits`: how many were spent. `indices`: those that occur, for code counts. `columns`: scores that need the
+    model (survival, shift); an array is a share for each scale or bit, under `<score>|<part>`.
+    """
+
+    picture: Tensor | None = None
+    reason: str | None = None
+    codes: int = 0
+    bits: float | None = None
+    indices: npt.NDArray[np.int64] | None = None
+    columns: dict[str, float | Shares | None] = field(default_factory=dict)
+
+
+class Forward:
+    """Runs a model over prepared images; `batch_size` halves itself when the device's memory runs out."""
+
+    def __init__(self, model: Tokenizer, tasks: frozenset[str], *, batch_size: int, seed: int, timers: Timers) -> None:
+        self.model, self.tasks, self.batch_size, self.seed, self.timers = model, tasks, batch_size, seed, timers
+
+    def __call__(self, images: Sequence[Pixels], feed: Feed) -> list[Output]:
+        """One output for each uint8 image, in order."""
+        if feed.whole:
+            return [self._whole(image, feed) for image in images]
+        return self._in_pieces(list(images), feed, self.batch_size)
+
+    def _whole(self, image: Pixels, feed: Feed) -> Output:
+        height, width = image.shape[:2]
+        if min(height, width) < SMALLEST:
+            return Output(reason=f"a {width}x{height} image is below {SMALLEST} px, too small to be scored as it is")
+        pieces = cut(image, self.model)
+        outputs = self._in_pieces(pieces.pieces, feed, self.batch_size)
+        bad = next((each for each in outputs if each.picture is None), None)
+        if bad is not None:
+            return bad
+        picture = pieces.join([each.picture for each in outputs if each.picture is not None])
+        bits = None if any(each.bits is None for each in outputs) else sum(each.bits or 0.0 for each in outputs)
+        used = [each.indices for each in outputs if each.indices is not None]
+        columns = {name: _mean([each.columns[name] for each in outputs]) for name in outputs[0].columns}
+        indices = np.concatenate(used) if used else None
+        return Output(picture, None, sum(each.codes for each in outputs), bits, indices, columns)
+
+    def _in_pieces(self, images: list[Pixels], feed: Feed, size: int) -> list[Output]:
+        starts = range(0, len(images), size)
+        return [each for start in starts for each in self._batch(images[start : start + size], feed)]
+
+    def _batch(self, images: list[Pixels], feed: Feed) -> list[Output]:
+        batch = to_batch(images, feed)
+        try:
+            with self.timers("encode"):
+                codes = self.model.encode(batch)
+            with self.timers("decode"):
+                decoded = self.model.decode(codes, seed=self.seed).float().cpu()
+        except torch.cuda.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            if len(images) == 1:
+                height, width = images[0].shape[:2]
+                raise EvalkitError(
+                    f"one {width}x{height} image does not fit the device's memory; give --device cpu, "
+                    "a smaller --size or --dtype bfloat16"
+                ) from None
+            self.batch_size = max(1, len(images) // 2)
+            return self._in_pieces(images, feed, self.batch_size)
+        except EvalkitError as error:
+            if len(images) == 1:
+                return [Output(reason=str(error))]
+            return self._in_pieces(images, feed, 1)
+        columns = self._columns(batch, codes, decoded)
+        parts = zip(decoded, _lengths(codes), self.model.image_bits(codes), _indices(codes), columns, strict=True)
+        return [Output(picture, None, n, bits, used, row) for picture, n, bits, used, row in parts]
+
+    def _columns(self, batch: Tensor, codes: Codes, decoded: Tensor) -> list[dict[str, float | Shares | None]]:
+        columns: list[dict[str, float | Shares | None]] = [{} for _ in range(len(codes))]
+        if "survival" in self.tasks:
+            with self.timers("survival"):
+                for row, found in zip(columns, survival(self.model, codes, decoded), strict=True):
+                    row.update(found)
+        if "shift" in self.tasks:
+            with self.timers("shift"):
+                for row, moved in zip(columns, shift(self.model, batch, codes, decoded, self.seed), strict=True):
+                    row.update(moved)
+        return columns
+
+
+def _mean(values: Sequence[Any]) -> Any:
+    return None if any(value is None for value in values) else np.mean(values, axis=0)
+
+
+def _indices(codes: Codes) -> list[npt.NDArray[np.int64] | None]:
+    if codes.indices is None:
+        return [None] * len(codes)
+    return [row[row >= 0].cpu().numpy() for row in codes.indices]
+
+
+def _lengths(codes: Codes) -> list[int]:
+    if codes.indices is not None:
+        return [int((row >= 0).sum()) for row in codes.indices]
+    per_image = codes.values.shape[1] if codes.bits is not None else codes.values[0, 0].numel()
+    return [int(per_image)] * len(codes)

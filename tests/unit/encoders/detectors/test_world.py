@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+from evalkit.encoders.detectors.base import load_detector
+from evalkit.errors import EvalkitError
+from evalkit.world.prompts import world_prompts
+from evalkit.world.render import render_scene
+
+
+def test_it_sees_what_was_drawn_with_its_colour():
+    detector = load_detector("world")
+    prompts = world_prompts(30)
+    for prompt, found in zip(prompts, detector([render_scene(p.scene) for p in prompts]), strict=True):
+        drawn = sorted((t.name, t.color or "natural") for t in prompt.scene.things)
+        assert sorted((d.label, d.color) for d in found) == drawn
+
+
+def test_boxes_are_in_pixels_of_the_image_that_was_given():
+    image = render_scene(world_prompts(1)[0].scene)
+    small, large = load_detector("world")([image, image.repeat(2, 0).repeat(2, 1)])
+    assert [tuple(2 * side for side in d.box) for d in small] == [d.box for d in large]
+
+
+def test_an_image_that_is_not_square_is_refused():
+    with pytest.raises(EvalkitError, match="square"):
+        load_detector("world")([np.zeros((64, 32, 3), np.uint8)])
+
+
+def test_an_unknown_detector_proposes_known_ones():
+    with pytest.raises(EvalkitError, match=r"no detector called 'yolo'.*world"):
+        load_detector("yolo")

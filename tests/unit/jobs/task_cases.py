@@ -1,0 +1,70 @@
+"""A small run of every task, for the contract that all of them keep: name -> function(folder) that makes the run."""
+
+from __future__ import annotations
+
+from evalkit.jobs.job import RunOptions
+
+
+def generate(folder):
+    from evalkit.tasks.generate import generate_images
+
+    return generate_images("world-ar", "world", options=RunOptions(out=folder, limit=3, device="cpu"))
+
+
+def watermark(folder):
+    from evalkit.tokenizers.registry import load_tokenizer
+    from evalkit.watermark.embed import embed_folder
+    from evalkit.watermark.methods import MarkSpec, mark_for
+
+    tokenizer = load_tokenizer("world-vq", device="cpu")
+    mark = mark_for(MarkSpec(), key(folder.parent), tokenizer)
+    options = RunOptions(out=folder, limit=3, device="cpu")
+    return embed_folder(photos(folder.parent), tokenizer, mark, options=options)
+
+
+def marked(folder):
+    from evalkit.watermark.embed import generate_marked
+    from evalkit.watermark.methods import MarkSpec, mark_for
+
+    options = RunOptions(out=folder, limit=2, device="cpu")
+    secret = key(folder.parent)
+    return generate_marked(
+        "world-ar", "world", lambda tokenizer: mark_for(MarkSpec(), secret, tokenizer), 2.0, options=options
+    )
+
+
+def attack(folder):
+    from evalkit.runs.store import read_run
+    from evalkit.watermark.attacks.run import attack_folder
+    from evalkit.watermark.attacks.spelling import read_attacks
+
+    attacks = read_attacks(["noise:0.1", "jpeg:60", "retokenize:world-vq"])
+    attack_folder(photos(folder.parent), attacks, folder, limit=3, device="cpu")
+    return read_run(folder)
+
+
+def key(folder):
+    """A key file of its own, made once."""
+    from evalkit.watermark.keys import new_key, read_key
+
+    path = folder / "secret.key"
+    return read_key(path) if path.exists() else new_key(path)
+
+
+def photos(folder):
+    """Four small images of the bundled set, as files."""
+    from PIL import Image
+
+    from evalkit.images import open_images
+
+    target = folder / "photos"
+    if not target.exists():
+        target.mkdir()
+        for number, sample in enumerate(open_images("sample/photos").read(0, 4, threads=1)):
+            Image.fromarray(sample.image[:96, :96]).save(target / f"{number}.png")
+    return target
+
+
+CASES = {"attack": attack, "generate": generate, "marked": marked, "watermark": watermark}
+
+OF_TASK = {"watermark-attack": "attack"}

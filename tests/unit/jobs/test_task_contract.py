@@ -1,0 +1,118 @@
+"""What every task promises: a spec that can be shipped, shards that depend on it alone, a pure aggregation, a whole run."""
+
+import importlib.util
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from evalkit.jobs import engine_inline
+from evalkit.jobs.task import MODULES, TASKS
+from evalkit.provenance.verify import verify_run
+
+SPEC = importlib.util.spec_from_file_location("task_cases", Path(__file__).with_name("task_cases.py"))
+CASES = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(CASES)
+
+ELSEWHERE = """
+import pickle, sys
+from evalkit.jobs.task import TASKS
+spec = pickle.loads(open(sys.argv[1], "rb").read())
+task = TASKS.get(spec.task)
+worker = task.open(spec, "cpu")
+shard = task.shards(spec)[0]
+made = worker.process(shard, lambda n: None)
+worker.close()
+pickle.dump((made.rows, dict(made.arrays), dict(made.files)), open(sys.argv[2], "wb"))
+"""
+
+
+class Listening(engine_inline.Inline):
+    """Keeps the spec and the outputs that a run makes."""
+
+    made: ClassVar[list] = []
+
+    def map(self, task, spec, shards, store, progress):
+        class Heard:
+            def __getattr__(self, name):
+                return getattr(store, name)
+
+            def put(self, key, output):
+                Listening.made.append((task, spec, key, output))
+                store.put(key, output)
+
+        super().map(task, spec, shards, Heard(), progress)
+
+
+@pytest.fixture(scope="module", params=sorted(CASES.CASES))
+def done(request, tmp_path_factory):
+    """(run, [(task, spec, key, output)]) of one case."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(engine_inline, "Inline", Listening)
+    Listening.made = []
+    try:
+        folder = tmp_path_factory.mktemp(request.param)
+        run = CASES.CASES[request.param](folder / "run")
+    finally:
+        patch.undo()
+    return run, list(Listening.made)
+
+
+def same_arrays(one, other):
+    return one.keys() == other.keys() and all(one[name].tobytes() == other[name].tobytes() for name in one)
+
+
+def test_a_spec_is_small_plain_data_and_comes_back_from_its_plan(done):
+    run, made = done
+    task, spec = made[0][:2]
+    assert len(pickle.dumps(spec)) < 64_000
+    assert pickle.loads(pickle.dumps(spec)) == spec
+    assert task.spec(run).plan() == spec.plan() == run.record["plan"]
+
+
+def test_a_fresh_process_makes_the_same_bytes_from_the_spec(done, tmp_path):
+    _, made = done
+    _, spec, _, here = made[0]
+    (tmp_path / "spec").write_bytes(pickle.dumps(spec))
+    subprocess.run([sys.executable, "-c", ELSEWHERE, tmp_path / "spec", tmp_path / "made"], check=True)
+    rows, arrays, files = pickle.loads((tmp_path / "made").read_bytes())
+    assert rows.equals(here.rows)
+    assert same_arrays(arrays, dict(here.arrays))
+    assert files == dict(here.files)
+
+
+def test_the_aggregation_is_pure_and_verify_calls_it(done):
+    run, made = done
+    task = made[0][0]
+    again = task.aggregate(task.spec(run), task.parts(run)).results
+    said = {(each["metric"], each["dataset"], each["protocol"]): each["value"] for each in run.results}
+    kept = [each for each in again if (each.metric, each.dataset, each.protocol) in said]
+    assert kept
+    assert all(
+        said[each.metric, each.dataset, each.protocol] == pytest.approx(each.value, rel=1e-9)
+        for each in kept
+        if each.value is not None and each.status == "ok"
+    )
+
+
+def test_the_run_verifies_up_to_its_results(done):
+    verdict = verify_run(done[0].path)
+    assert verdict.failures == ()
+    assert [step.status for step in verdict.steps if step.level in (0, 1, 3)] == ["passed"] * 3
+
+
+def test_the_same_call_reads_the_run_back(done, request):
+    run, _ = done
+    name = request.node.callspec.params["done"]
+    before = {file: file.read_bytes() for file in run.path.rglob("*") if file.is_file()}
+    assert CASES.CASES[name](run.path).record == run.record
+    assert {file: file.read_bytes() for file in run.path.rglob("*") if file.is_file()} == before
+
+
+def test_every_task_has_a_case():
+    there = {name for name, module in MODULES.items() if importlib.util.find_spec(module) is not None}
+    assert there <= {*CASES.CASES, *CASES.OF_TASK}
+    assert there <= set(TASKS)

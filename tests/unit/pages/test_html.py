@@ -1,0 +1,35 @@
+import base64
+import hashlib
+
+import jinja2
+import pytest
+
+from evalkit.jobs.timers import Timers
+from evalkit.pages.html import csp_hash, environment, house_style
+
+
+def test_templates_escape_and_show_control_characters():
+    page = environment({}).from_string("<p>{{ text | visible }}</p>").render(text="<script>\x07")
+    assert "<script>" not in page
+    assert "\x07" not in page
+
+
+def test_a_missing_name_is_an_error():
+    with pytest.raises(jinja2.UndefinedError):
+        environment({}).from_string("{{ absent }}").render()
+
+
+def test_the_hash_is_that_of_content_security_policies():
+    wanted = base64.b64encode(hashlib.sha256(b"a{}").digest()).decode()
+    assert csp_hash("a{}") == f"sha256-{wanted}"
+    assert house_style("a{}").endswith("a{}")
+
+
+def test_a_record_of_time_says_rate_and_bound():
+    timers = Timers()
+    timers.seconds = {"read": 1.0, "encode": 3.25}
+    timers.started -= 10
+    said = timers.record(20)
+    assert said["seconds"] == {"read": 1.0, "encode": 3.25}
+    assert said["bound_by"] == "encode"
+    assert said["images_per_second"] == pytest.approx(2.0, rel=0.05)

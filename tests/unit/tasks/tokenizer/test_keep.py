@@ -1,0 +1,31 @@
+"""Kept images: each is made again once, even where it is among the worst and among the texts."""
+
+import pytest
+
+from evalkit.jobs.job import RunOptions
+from evalkit.tasks.tokenizer import evaluate_tokenizer, keep
+
+
+@pytest.fixture(autouse=True)
+def _offline(monkeypatch):
+    monkeypatch.setenv("EVALKIT_OFFLINE", "1")
+
+
+def test_a_picture_that_is_kept_twice_is_made_once(tmp_path, monkeypatch):
+    made = []
+    real = keep._again
+
+    def counted(job, feed, position):
+        made.append(position)
+        return real(job, feed, position)
+
+    monkeypatch.setattr(keep, "_again", counted)
+    options = RunOptions(out=tmp_path / "run", limit=2, keep="worst", device="cpu")
+    (run,) = evaluate_tokenizer("jpeg-q10", "sample/text-easy", tasks=["reconstruction", "text"], options=options)
+    assert sorted(made) == [0, 1]
+    kinds = [(entry["kind"], entry["id"]) for entry in run.pictures]
+    assert [kind for kind, _ in kinds] == ["worst", "worst", "text", "text"]
+    pixels = {}
+    for entry in run.pictures:
+        pixels.setdefault(entry["id"], set()).add((run.path / entry["reconstruction"]).read_bytes())
+    assert all(len(each) == 1 for each in pixels.values())
