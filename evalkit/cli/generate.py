@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from evalkit.cli.numbers import FINITE, SAMPLES, STEPS, Finite
 from evalkit.cli.options import run_options
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 
 
 @click.command()

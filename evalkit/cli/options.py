@@ -101,7 +101,8 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     def collected(**given: Any) -> Any:
         from evalkit.cli.progress import BarProgress
-        from evalkit.jobs.job import Progress, RunOptions
+        from evalkit.jobs.options import RunOptions
+        from evalkit.jobs.progress import Progress
 
         names = ("out", "limit", "batch_size", "device", "dtype", "seed", "keep", "weights", "threads", "compile")
         picked = {name: given.pop(name) for name in names}

@@ -9,7 +9,7 @@ import click
 
 from evalkit.cli.numbers import SIDE
 from evalkit.cli.options import run_options
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 
 
 @click.command()

@@ -67,7 +67,7 @@ def verify(
     """
     from evalkit.cli.progress import BarProgress
     from evalkit.jobs.checks import How
-    from evalkit.jobs.job import Progress
+    from evalkit.jobs.progress import Progress
     from evalkit.provenance.keys import load_public_key
     from evalkit.provenance.verify import Depth, verify_run
 

@@ -117,7 +117,7 @@ def summary(run: AttackRun) -> list[dict[str, Any]]:
 
 def _progress(as_json: bool) -> Any:
     from evalkit.cli.progress import BarProgress
-    from evalkit.jobs.job import Progress
+    from evalkit.jobs.progress import Progress
 
     return Progress() if as_json else BarProgress()
 

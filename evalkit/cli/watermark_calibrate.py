@@ -12,7 +12,7 @@ import click
 
 from evalkit.cli.options import run_options
 from evalkit.cli.watermark_options import MarkChoice, mark_options
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 
 if TYPE_CHECKING:
     from evalkit.watermark.detection.calibrate import Calibrated

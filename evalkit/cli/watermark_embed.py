@@ -15,7 +15,7 @@ from click.core import ParameterSource
 from evalkit.cli.numbers import FINITE, NUMBER, SAMPLES, STEPS, Finite
 from evalkit.cli.options import run_options
 from evalkit.cli.watermark_options import MarkChoice, mark_options
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 
 if TYPE_CHECKING:
     from evalkit.runs.store import Run

@@ -79,8 +79,7 @@ def robustness(
     robustness.csv, robustness.json and report.html. Exit code 1 where images or attacks failed.
     """
     from evalkit.cli.options import typed
-    from evalkit.jobs.job import RunOptions
-    from evalkit.jobs.options import batch_of, named_weights
+    from evalkit.jobs.options import RunOptions, batch_of, named_weights
     from evalkit.watermark.attacks.spelling import Options, read_attacks
     from evalkit.watermark.detection.detect import loaded_tokenizer
     from evalkit.watermark.robustness import TokenMark, watermark_robustness
@@ -123,7 +122,7 @@ def _peers(names: tuple[str, ...], side: int, seed: int) -> tuple[list[Contender
 
 def _progress(as_json: bool) -> Any:
     from evalkit.cli.progress import BarProgress
-    from evalkit.jobs.job import Progress
+    from evalkit.jobs.progress import Progress
 
     return Progress() if as_json else BarProgress()
 

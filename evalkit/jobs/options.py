@@ -3,12 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from evalkit.errors import EvalkitError
+from evalkit.jobs.progress import Progress
 
 BatchSize = int | Literal["auto"]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Options that every task shares.
+
+    `out`: run directory (default `runs/<task>-<model>-<hash>`). `limit`: only the first samples. `batch_size`: a number,
+    or "auto". `keep`: which images stay. `weights`: FILE for a single model, or NAME=FILE each.
+    `compile`: let torch compile the network.
+    """
+
+    out: Path | None = None
+    limit: int | None = None
+    batch_size: int | Literal["auto"] = "auto"
+    device: str = "auto"
+    dtype: str = "float32"
+    seed: int = 0
+    keep: Literal["none", "worst", "all"] = "worst"
+    threads: int = 2
+    weights: tuple[str, ...] = ()
+    compile: bool = False
+    command: tuple[str, ...] = ()
+    progress: Progress = field(default_factory=Progress, compare=False)
 
 
 def weights_by_name(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from evalkit.errors import EvalkitError
-from evalkit.jobs.job import Progress
+from evalkit.jobs.progress import Progress
 from evalkit.jsonio import pretty_json
 from evalkit.leaderboard.aggregate import aggregates
 from evalkit.leaderboard.boards import Apart, Board, Boards, make_boards
@@ -80,7 +80,7 @@ def make_leaderboard(
 
     >>> import tempfile
     >>> import evalkit
-    >>> from evalkit.jobs.job import RunOptions
+    >>> from evalkit.jobs.options import RunOptions
     >>> folder = Path(tempfile.mkdtemp())
     >>> runs = evalkit.evaluate_tokenizer(["jpeg-q75", "jpeg-q10"], "sample/photos", tasks=["reconstruction"],
     ...                                   options=RunOptions(out=folder / "runs", limit=3, keep="none"))

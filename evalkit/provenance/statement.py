@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from evalkit.jobs.job import Progress
+from evalkit.jobs.progress import Progress
 from evalkit.jsonio import parse_json
 from evalkit.provenance.files import digests, listing, manifest_digest
 from evalkit.provenance.merkle import leaves_of, root

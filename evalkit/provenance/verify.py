@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome
-from evalkit.jobs.job import Progress
+from evalkit.jobs.progress import Progress
 from evalkit.jobs.task import TASKS
 from evalkit.provenance.dsse import BadEnvelope, Envelope, parse
 from evalkit.provenance.hashes import Hashes, against_listed, against_statement
@@ -52,7 +52,7 @@ def verify_run(folder: str | Path, depth: Depth | None = None) -> Verdict:
 
     >>> import pathlib, tempfile
     >>> import evalkit
-    >>> from evalkit.jobs.job import RunOptions
+    >>> from evalkit.jobs.options import RunOptions
     >>> out = pathlib.Path(tempfile.mkdtemp()) / "run"
     >>> made = evalkit.evaluate_tokenizer("jpeg-q75", "sample/photos", tasks=["reconstruction"],
     ...                                   options=RunOptions(out=out, limit=2, keep="none"))

@@ -129,7 +129,7 @@ def query_runs(sql: str, runs: Sequence[str | Path] = ("runs",)) -> pa.Table:
 
     >>> import pathlib, tempfile
     >>> import evalkit
-    >>> from evalkit.jobs.job import RunOptions
+    >>> from evalkit.jobs.options import RunOptions
     >>> out = pathlib.Path(tempfile.mkdtemp()) / "run"
     >>> made = evalkit.evaluate_tokenizer("jpeg-q75", "sample/photos", tasks=["reconstruction"],
     ...                                   options=RunOptions(out=out, limit=2, keep="none"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -136,33 +136,6 @@ class RunStore:
             write_bytes(self.path / name, data)
         write_bytes(self.path / "results.json", results_json(results))
 
-    def rows(self, key: str) -> pa.Table:
-        """The rows of a finished shard."""
-        return next(self.parts([key]).tables())
-
-    def arrays(self, key: str) -> dict[str, np.ndarray[Any, Any]]:
-        """The arrays of a finished shard."""
-        return dict(next(self.parts([key]).arrays()))
-
-    def write_samples(self, keys: Sequence[str]) -> pa.Table:
-        """Fold the shards' rows, in plan order, into samples.parquet; memory holds one shard at a time."""
-        final = self.path / SAMPLES
-        temporary = final.with_name(".writing-samples.parquet")
-        writer: pq.ParquetWriter | None = None
-        for table in (self.rows(key) for key in keys):
-            writer = writer or pq.ParquetWriter(temporary, table.schema)
-            writer.write_table(table)
-        if writer is None:
-            raise EvalkitError("there is nothing to evaluate: the image set is empty")
-        writer.close()
-        temporary.replace(final)
-        return pq.read_table(final)
-
-    def shard_files(self, keys: Sequence[str]) -> Iterator[Path]:
-        """Files that shards kept, in plan order."""
-        for key in keys:
-            yield from sorted((self.shards / key / "files").glob("*"))
-
     def seal(self, record: Mapping[str, Any]) -> None:
         """Write record.json, the mark of a complete run, and drop the shards.
 
@@ -198,7 +171,7 @@ def read_run(path: str | Path) -> Run:
 
     >>> import pathlib, tempfile
     >>> import evalkit
-    >>> from evalkit.jobs.job import RunOptions
+    >>> from evalkit.jobs.options import RunOptions
     >>> out = pathlib.Path(tempfile.mkdtemp()) / "run"
     >>> made = evalkit.evaluate_tokenizer("jpeg-q75", "sample/photos", tasks=["reconstruction"],
     ...                                   options=RunOptions(out=out, limit=2, keep="none"))

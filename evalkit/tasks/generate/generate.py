@@ -14,8 +14,8 @@ from evalkit.generators.base import Generator
 from evalkit.generators.registry import GENERATORS, describe_generator, load_generator, precision_on
 from evalkit.generators.sampling import Sampler
 from evalkit.jobs.engine_inline import run_folder, run_task
-from evalkit.jobs.job import RunOptions
 from evalkit.jobs.live import hold
+from evalkit.jobs.options import RunOptions
 from evalkit.jobs.spec import ModelRef, Spec
 from evalkit.prompts.load import PromptSet, load_prompts
 from evalkit.runs.store import Run, RunStore, read_run

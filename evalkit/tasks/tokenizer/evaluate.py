@@ -12,8 +12,7 @@ from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.sample import ImageSet
 from evalkit.jobs.engine_inline import run_folder, run_task
-from evalkit.jobs.job import RunOptions
-from evalkit.jobs.options import check_apart, weights_by_name
+from evalkit.jobs.options import RunOptions, check_apart, weights_by_name
 from evalkit.jobs.spec import Spec
 from evalkit.protocols import load_protocol
 from evalkit.runs.store import Run
@@ -51,7 +50,7 @@ def evaluate_tokenizer(
 
     >>> import tempfile, pathlib
     >>> out = pathlib.Path(tempfile.mkdtemp()) / "run"
-    >>> from evalkit.jobs.job import RunOptions
+    >>> from evalkit.jobs.options import RunOptions
     >>> (run,) = evaluate_tokenizer("jpeg-q75", "sample/photos", tasks=["reconstruction"],
     ...                             options=RunOptions(out=out, limit=2, keep="none"))
     >>> [row["metric"] for row in run.results if row["status"] == "ok"][:2]

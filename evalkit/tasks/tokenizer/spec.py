@@ -9,8 +9,8 @@ from typing import Any
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import ImageSet
 from evalkit.jobs.data import data_ref
-from evalkit.jobs.job import RunOptions
 from evalkit.jobs.live import hold
+from evalkit.jobs.options import RunOptions
 from evalkit.jobs.spec import DataRef, ModelRef, ProtocolRef, Spec
 from evalkit.protocols import Protocol, load_protocol
 from evalkit.tasks.tokenizer.evaluators import Evaluators

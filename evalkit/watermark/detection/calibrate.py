@@ -12,7 +12,8 @@ import numpy as np
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import ImageSet
 from evalkit.jobs.engine_inline import run_task
-from evalkit.jobs.job import Progress, RunOptions
+from evalkit.jobs.options import RunOptions
+from evalkit.jobs.progress import Progress
 from evalkit.jobs.spec import Spec
 from evalkit.runs.store import Run
 from evalkit.tokenizers.base import Tokenizer

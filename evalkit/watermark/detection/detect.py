@@ -15,9 +15,8 @@ from evalkit.errors import EvalkitError, MissingDependency
 from evalkit.images.folder import FolderSet
 from evalkit.images.sample import ImageSet
 from evalkit.jobs.engine_inline import run_folder, run_task
-from evalkit.jobs.job import RunOptions
 from evalkit.jobs.live import hold
-from evalkit.jobs.options import check_apart
+from evalkit.jobs.options import RunOptions, check_apart
 from evalkit.jobs.spec import Spec
 from evalkit.runs.store import Run
 from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
@@ -68,7 +67,7 @@ def detect_watermark(
     before any work where something does not fit.
 
     >>> import pathlib, tempfile
-    >>> from evalkit.jobs.job import RunOptions
+    >>> from evalkit.jobs.options import RunOptions
     >>> from evalkit.watermark.keys import new_key
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> key = new_key(folder / "my.key")

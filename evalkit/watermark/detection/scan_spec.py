@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import ImageSet
-from evalkit.jobs.job import RunOptions
 from evalkit.jobs.live import hold
+from evalkit.jobs.options import RunOptions
 from evalkit.jobs.spec import ModelRef, Spec
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.watermark.detection.cache import CodeCache

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from evalkit.errors import EvalkitError
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.runs.store import Run
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.watermark.detection.detect import loaded_tokenizer

@@ -11,8 +11,7 @@ from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.jobs.data import data_ref, told
 from evalkit.jobs.engine_inline import run_folder, run_task
-from evalkit.jobs.job import RunOptions
-from evalkit.jobs.options import check_apart
+from evalkit.jobs.options import RunOptions, check_apart
 from evalkit.jobs.spec import Spec
 from evalkit.runs.store import Run
 from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer

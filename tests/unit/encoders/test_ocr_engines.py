@@ -12,7 +12,7 @@ from PIL import Image
 from evalkit.encoders.ocr.instruction import lines_of
 from evalkit.encoders.registry import load_ocr
 from evalkit.errors import EvalkitError, WeightsError
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.tasks.tokenizer import evaluate_tokenizer
 
 WHITE = np.full((48, 48, 3), 255, np.uint8)

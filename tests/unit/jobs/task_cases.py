@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 
 
 def generate(folder):

@@ -352,7 +352,7 @@ def test_distances_of_many_pictures_are_recomputed_from_their_moments(runs, forg
 
 
 def test_layouts_made_from_a_run_are_listed_and_checked(tmp_path):
-    from evalkit.jobs.job import RunOptions
+    from evalkit.jobs.options import RunOptions
     from evalkit.tasks.generate import generate_images
 
     options = RunOptions(out=tmp_path / "run", limit=2)

@@ -14,7 +14,7 @@ from evalkit.generators.base import Failed, Generator, Image, Request
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.registry import GENERATORS, Entry
 from evalkit.generators.sampling import Sampler
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.prompts.load import load_prompts
 from evalkit.runs.store import read_run
 from evalkit.tasks.generate import generate_images

@@ -11,7 +11,8 @@ from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.hub import HubSet
 from evalkit.jobs.checks import How
-from evalkit.jobs.job import Progress, RunOptions
+from evalkit.jobs.options import RunOptions
+from evalkit.jobs.progress import Progress
 from evalkit.tasks.tokenizer import evaluate_tokenizer
 from evalkit.tasks.tokenizer.task import TOKENIZER
 

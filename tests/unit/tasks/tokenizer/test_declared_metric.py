@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evalkit.jobs.checks import How
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.jsonio import pretty_json
 from evalkit.leaderboard import LeaderboardOptions, make_leaderboard
 from evalkit.metrics.aggregate import MeanOf

@@ -12,7 +12,7 @@ from evalkit.encoders.features.vit_dinov2 import DinoSize, DinoV2
 from evalkit.encoders.registry import ENCODERS, Entry, encoder_names, load_extractor
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.metrics.fid_infinity import fid_infinity
 from evalkit.metrics.frechet import frechet_distance
 from evalkit.metrics.moments import load_moments

@@ -8,7 +8,7 @@ from PIL import Image
 
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.metrics.frechet import frechet_distance, frechet_distance_of_features
 from evalkit.metrics.moments import load_moments
 from evalkit.tasks.tokenizer import evaluate_tokenizer

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evalkit.images import open_images
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.metrics.faces import DECLARED, DETECTOR, face_columns
 from evalkit.metrics.metric import Pair as Compared
 from evalkit.protocols import load_protocol

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.tasks.tokenizer import evaluate_tokenizer, worker
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from evalkit.errors import EvalkitError
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.metrics.psnr import mse, psnr
 from evalkit.tasks.tokenizer import evaluate_tokenizer
 from evalkit.tasks.tokenizer.native import cut, policy_of, policy_text

@@ -9,7 +9,7 @@ import pytest
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import How
-from evalkit.jobs.job import Progress
+from evalkit.jobs.progress import Progress
 from evalkit.runs.shards import MemoryParts
 from evalkit.runs.store import read_run
 from evalkit.watermark.detection import calibrate_watermark, read_calibration, write_calibration

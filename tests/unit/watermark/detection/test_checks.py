@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evalkit.jobs.checks import How
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.jobs.task import TASKS
 from evalkit.runs.store import read_run
 from evalkit.watermark.detection import Rule, detect_mark

@@ -14,7 +14,8 @@ import pytest
 import evalkit
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
-from evalkit.jobs.job import Progress, RunOptions
+from evalkit.jobs.options import RunOptions
+from evalkit.jobs.progress import Progress
 from evalkit.watermark.detection import Rule, detect_mark, detect_watermark
 from evalkit.watermark.detection.reader import Reader
 from evalkit.watermark.methods import MarkSpec, Several, write_mark

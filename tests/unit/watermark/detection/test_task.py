@@ -7,7 +7,7 @@ import pytest
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs import engine_inline
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.jobs.task import TASKS
 from evalkit.jsonio import canonical_json, pretty_json
 from evalkit.provenance.verify import verify_run
