@@ -21,7 +21,7 @@ import torch
 from onnx import numpy_helper
 from safetensors.torch import save_file
 
-from evalkit.encoders.yunet import STRIDES, YuNet
+from evalkit.encoders.faces.yunet import STRIDES, YuNet
 
 SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 OUT = Path("evalkit/encoders/data/yunet_s.safetensors")

@@ -30,7 +30,7 @@ from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMe
 
 from evalkit.images import open_images  # noqa: E402
 from evalkit.images.geometry import fit_square  # noqa: E402
-from evalkit.jobs.job import RunOptions  # noqa: E402
+from evalkit.jobs.options import RunOptions  # noqa: E402
 from evalkit.tasks.tokenizer import evaluate_tokenizer  # noqa: E402
 from evalkit.tokenizers.base import Tokenizer  # noqa: E402
 from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer  # noqa: E402

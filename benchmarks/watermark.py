@@ -90,7 +90,7 @@ def detector(count: int, threads: int) -> dict[str, float]:
     """The whole detector's seconds against those of encoding alone."""
     import torch
 
-    from evalkit.jobs.job import RunOptions
+    from evalkit.jobs.options import RunOptions
     from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer
     from evalkit.watermark.detection import detect_mark
     from evalkit.watermark.keys import Key
@@ -121,7 +121,7 @@ def cached(count: int, threads: int) -> dict[str, float]:
     """Images a second with another key over files whose codes are known."""
     import torch
 
-    from evalkit.jobs.job import RunOptions
+    from evalkit.jobs.options import RunOptions
     from evalkit.tokenizers.registry import load_tokenizer
     from evalkit.watermark.detection import detect_mark
     from evalkit.watermark.keys import Key

@@ -1,45 +1,60 @@
-"""evalkit: evaluation and provenance for autoregressive image generators."""
+"""evalkit: evaluation and provenance for autoregressive image generators.
+
+Everything public is imported when it is first used; `__init__.pyi` says the same to type checkers.
+"""
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+import warnings
+from typing import Any
 
 from evalkit.version import __version__
 
-if TYPE_CHECKING:
-    from evalkit.generators.registry import load_generator
-    from evalkit.images import open_images
-    from evalkit.protocols import load_protocol
-    from evalkit.tokenizers.cards import list_models
-    from evalkit.tokenizers.registry import load_tokenizer
-    from evalkit.watermark.detection import detect_watermark
-
-_LAZY = {
-    "load_tokenizer": "evalkit.tokenizers.registry",
-    "load_generator": "evalkit.generators.registry",
-    "list_models": "evalkit.tokenizers.cards",
-    "open_images": "evalkit.images",
-    "load_protocol": "evalkit.protocols",
-    "evaluate_tokenizer": "evalkit.tasks.tokenizer",
-    "detect_watermark": "evalkit.watermark.detection",
-    "read_run": "evalkit.runs",
+_PLACES = {
+    "detect_watermark": "evalkit.watermark.detection:detect_watermark",
+    "embed_watermark": "evalkit.watermark.embed:embed_watermark",
+    "evaluate_tokenizer": "evalkit.tasks.tokenizer:evaluate_tokenizer",
+    "generate_images": "evalkit.tasks.generate:generate_images",
+    "list_models": "evalkit.tokenizers.cards:list_models",
+    "load_encoder": "evalkit.encoders.registry:load_encoder",
+    "load_generator": "evalkit.generators.registry:load_generator",
+    "load_prompts": "evalkit.prompts.load:load_prompts",
+    "load_tokenizer": "evalkit.tokenizers.registry:load_tokenizer",
+    "make_leaderboard": "evalkit.leaderboard:make_leaderboard",
+    "open_images": "evalkit.images:open_images",
+    "query": "evalkit.runs.query:query_runs",
+    "read_run": "evalkit.runs:read_run",
+    "verify_run": "evalkit.provenance.verify:verify_run",
 }
+_MOVED = {"load_protocol": "evalkit.protocols:load_protocol"}
 __all__ = [
     "__version__",
     "detect_watermark",
+    "embed_watermark",
+    "evaluate_tokenizer",
+    "generate_images",
     "list_models",
+    "load_encoder",
     "load_generator",
-    "load_protocol",
+    "load_prompts",
     "load_tokenizer",
+    "make_leaderboard",
     "open_images",
+    "query",
+    "read_run",
+    "verify_run",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+    place = _PLACES.get(name) or _MOVED.get(name)
+    if place is None:
         raise AttributeError(f"module 'evalkit' has no attribute {name!r}")
-    return getattr(importlib.import_module(_LAZY[name]), name)
+    module, _, attribute = place.partition(":")
+    if name in _MOVED:
+        warnings.warn(f"evalkit.{name} is {module}.{attribute} from the next version on", FutureWarning, stacklevel=2)
+    return getattr(importlib.import_module(module), attribute)
 
 
 def __dir__() -> list[str]:

@@ -79,16 +79,16 @@ def _codec() -> str:
 
 
 def _features() -> str:
-    from evalkit.encoders import load_extractor
+    from evalkit.encoders.registry import load_extractor
 
     return f"efflite0, sha256 {(load_extractor('efflite0', device='cpu').weights_sha256 or '')[:12]}"
 
 
 def _ocr() -> str:
-    from evalkit.encoders import load_ocr
+    from evalkit.encoders.registry import load_ocr
 
     engine = load_ocr()
-    return f"{engine.name} {engine.version}"
+    return f"{engine.id} {engine.version}"
 
 
 def _weights() -> Finding:

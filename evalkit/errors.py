@@ -14,6 +14,12 @@ class BadImage(EvalkitError):
     """One image that cannot be used; its sample is listed with this reason and the run goes on."""
 
 
+class BadData(EvalkitError, ValueError):
+    """A text, table or JSON document that is not what it should be; also a ValueError, so that readers of one kind of
+    file can say what was expected instead.
+    """
+
+
 class WeightsError(EvalkitError):
     """A weight file that is missing, broken, refused, or made for another model."""
 

@@ -1,9 +1,14 @@
-"""JSON as evalkit writes it: canonical bytes for digests, indented bytes for files, never a NaN."""
+"""JSON as evalkit writes and reads it: canonical bytes for digests, files for people, one strict reader for all."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+from evalkit.errors import BadData
+from evalkit.textfiles import decode_text, lines_of, read_text
 
 
 def canonical_json(value: Any) -> bytes:
@@ -18,3 +23,49 @@ def canonical_json(value: Any) -> bytes:
 def pretty_json(value: Any) -> bytes:
     """Indented JSON with sorted keys, for people and machines."""
     return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def parse_json(data: str | bytes, what: str) -> Any:
+    """The value of a JSON text; `what` names its source in errors, such as `prompts.jsonl, line 3`.
+
+    Raises `BadData` for text that is not UTF-8 or not JSON, for NaN and infinities, for lone surrogates, and for
+    nesting or numbers beyond what Python reads.
+    """
+    text = data if isinstance(data, str) else decode_text(data, what)
+    try:
+        found = json.loads(text, parse_constant=_refuse)
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise BadData(f"{what} holds half of a surrogate pair, which is no character; mend the text") from None
+    except RecursionError:
+        raise BadData(f"{what} is nested too deeply to be read; flatten it") from None
+    except (ValueError, MemoryError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
+        raise BadData(f"{what} is not JSON: {reason}") from None
+    return found
+
+
+def read_json(path: str | Path) -> Any:
+    """The value in a JSON file. Raises `BadData` where it cannot be read or is not JSON."""
+    return parse_json(read_text(path), str(path))
+
+
+def json_lines(data: str | bytes, what: str) -> Iterator[tuple[int, Any]]:
+    """(line number from 1, value) of each line that is not blank; lines end at a newline only.
+
+    >>> list(json_lines('{"a": 1}\\n\\n[2]', "x"))
+    [(1, {'a': 1}), (3, [2])]
+    """
+    text = data if isinstance(data, str) else decode_text(data, what)
+    for number, line in enumerate(lines_of(text), 1):
+        if line.strip(" \t"):
+            yield number, parse_json(line, f"{what}, line {number}")
+
+
+def read_json_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
+    """`json_lines` of a file."""
+    return json_lines(read_text(path), str(path))
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a JSON number")

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from evalkit.errors import EvalkitError
+from evalkit.jsonio import parse_json
 
 KEYS = ("EVALKIT_API_KEY", "OPENAI_API_KEY")
 WAIT, MOST = 1.0, 60.0  # seconds before the second attempt, and at most
@@ -80,7 +81,7 @@ def _once(url: str, body: dict[str, Any], timeout: float) -> dict[str, Any]:
         headers["Authorization"] = f"Bearer {key}"
     asked = urllib.request.Request(url, json.dumps(body).encode(), headers)
     with urllib.request.urlopen(asked, timeout=timeout) as answer:
-        found = json.loads(answer.read())
+        found = parse_json(answer.read(), "the answer")
     if not isinstance(found, dict):
         raise ValueError("the answer is no JSON object")
     return found
@@ -92,7 +93,7 @@ def _said(error: urllib.error.HTTPError) -> str:
     except OSError:
         return str(error.reason)
     try:
-        found = json.loads(text)
+        found = parse_json(text, "the answer")
         return str(found["error"]["message"])[:300]
     except (ValueError, KeyError, TypeError):
         return text.strip()[:300] or str(error.reason)

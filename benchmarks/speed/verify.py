@@ -27,8 +27,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from evalkit.provenance.files import digests, listing
 from evalkit.provenance.sign import sign_run
 from evalkit.provenance.verify import Depth, verify_run
-from evalkit.runs.store import RunStore, ShardOutput, results_json, write_bytes
-from evalkit.tasks.generate.rows import table
+from evalkit.runs.store import RunStore, ShardOutput, write_bytes
+from evalkit.tasks.generate.rows import SCHEMA, table
 
 ROUNDS = 3
 KEY = Ed25519PrivateKey.from_private_bytes(b"\1" * 32)
@@ -54,8 +54,7 @@ def make_run(folder: Path, pictures: int, size: int) -> Path:
         digest = hashlib.sha256(data).hexdigest()
         rows.append({"id": str(number), "seed": number, "file": f"images/{number:07d}.png", "sha256": digest})
     store.put("0", ShardOutput(table(rows), {}))
-    store.write_samples(["0"])
-    write_bytes(folder / "results.json", results_json([]))
+    store.write(store.parts(["0"]).tables(), [], {}, SCHEMA)
     write_bytes(folder / "manifest.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
     record = {"evalkit": "0", "task": "generate", "created": "", "plan": {"task": "generate", "n": pictures}}
     store.seal(record)

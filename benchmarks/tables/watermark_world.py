@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from evalkit.encoders.base import load_extractor
+from evalkit.encoders.registry import load_extractor
 from evalkit.generators.base import Request, TokenGenerator
 from evalkit.generators.registry import load_generator
 from evalkit.images.decode import decode_image

@@ -16,7 +16,7 @@ VERBS = {
     "probe": ("evalkit.cli.probe", "Does a generator do what it is told? GenEval, and the reference world."),
     "watermark": ("evalkit.cli.watermark", "Mark images, find the marked ones in a folder, attack them; make keys."),
     "leaderboard": ("evalkit.cli.leaderboard", "Rank finished runs, with intervals, and say what may not be compared."),
-    "ls": ("evalkit.cli.ls", "List tokenizers, generators, probes, protocols, metrics or extractors."),
+    "ls": ("evalkit.cli.ls", "List tokenizers, generators, probes, protocols, metrics or encoders."),
     "systems": (
         "evalkit.cli.systems",
         "The systems of the literature: what they state, and how to evaluate them here.",
@@ -29,6 +29,7 @@ VERBS = {
     "sign": ("evalkit.cli.sign", "Sign a run: a statement over all of its files."),
     "verify": ("evalkit.cli.verify", "Check a run or an image: hashes, signature, numbers, pixels."),
     "weights": ("evalkit.cli.weights", "List, fetch and check weight files."),
+    "evidence": ("evalkit.cli.evidence", "Write what encoders found in images to a file that other programs read."),
     "doctor": ("evalkit.cli.doctor", "Say what works on this machine and what is missing."),
     "completion": ("evalkit.cli.completion", "Print the shell completion script."),
 }

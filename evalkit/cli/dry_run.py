@@ -73,7 +73,7 @@ def _models(verb: str, given: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _tokenizer(given: dict[str, Any]) -> None:
-    from evalkit.encoders import EXTRACTORS
+    from evalkit.encoders.registry import encoder_entry
     from evalkit.protocols import load_protocol
     from evalkit.tasks.tokenizer import TASKS
     from evalkit.tokenizers.registry import TOKENIZERS
@@ -83,7 +83,7 @@ def _tokenizer(given: dict[str, Any]) -> None:
     for name in given["protocols"]:
         load_protocol(name)
     for name in filter(None, given["features"].split(",")):
-        EXTRACTORS.get(name)
+        encoder_entry(name, "features")
     if unknown := set(given["tasks"].split(",")) - set(TASKS):
         raise EvalkitError(f"there is no task called {sorted(unknown)[0]!r}")
 

@@ -9,8 +9,9 @@ from dataclasses import replace
 import click
 from click.core import ParameterSource
 
+from evalkit.cli.numbers import FINITE, SAMPLES, STEPS, Finite
 from evalkit.cli.options import run_options
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 
 
 @click.command()
@@ -19,16 +20,16 @@ from evalkit.jobs.job import RunOptions
     "--prompts",
     "-p",
     required=True,
-    help="FILE.jsonl, FILE.txt, classes:imagenet, text:PROMPT, or a suite (world).",
+    help="FILE.jsonl, .json, .csv, .tsv or .txt, classes:imagenet, text:PROMPT, or a suite (world).",
 )
-@click.option("--samples", "-n", type=click.IntRange(min=1), default=1, show_default=True, help="Images a prompt.")
-@click.option("--guidance", type=float, help="Guidance scale, in the model's own numbers [default: the model's].")
-@click.option("--temperature", type=float, help="[default: the model's]")
+@click.option("--samples", "-n", type=SAMPLES, default=1, show_default=True, help="Images a prompt.")
+@click.option("--guidance", type=FINITE, help="Guidance scale, in the model's own numbers [default: the model's].")
+@click.option("--temperature", type=FINITE, help="[default: the model's]")
 @click.option("--top-k", type=click.IntRange(min=0), help="0 is off, 1 is greedy [default: the model's].")
-@click.option("--top-p", type=float, help="1 is off [default: the model's].")
-@click.option("--steps", type=click.IntRange(min=1), help="Iterations, where the model chooses their number.")
+@click.option("--top-p", type=FINITE, help="1 is off [default: the model's].")
+@click.option("--steps", type=STEPS, help="Iterations, where the model chooses their number.")
 @click.option("--layout", type=click.Choice(["geneval", "wise", "npz50k"]), help="Also as this scorer expects them.")
-@click.option("--timeout", type=click.FloatRange(min=1), help="Seconds that a program or endpoint has for an image.")
+@click.option("--timeout", type=Finite(min=1), help="Seconds that a program or endpoint has for an image.")
 @click.option(
     "--accelerate",
     metavar="SPEC",

@@ -15,13 +15,13 @@ from rich.table import Table
 @click.command()
 @click.argument(
     "kind",
-    type=click.Choice(["tokenizers", "generators", "probes", "protocols", "metrics", "extractors"]),
+    type=click.Choice(["tokenizers", "generators", "probes", "protocols", "metrics", "encoders", "extractors"]),
     default="tokenizers",
 )
 @click.argument("pattern", default="*")
 @click.option("--json", "as_json", is_flag=True, help="Everything that is known, as JSON.")
 def ls(kind: str, pattern: str, as_json: bool) -> None:
-    """List tokenizers, generators, probes, protocols, metrics or feature extractors; PATTERN chooses among the models.
+    """List tokenizers, generators, probes, protocols, metrics or encoders; PATTERN chooses among the models.
 
     \b
     evalkit ls tokenizers
@@ -39,6 +39,8 @@ def ls(kind: str, pattern: str, as_json: bool) -> None:
         _protocols(as_json)
     elif kind == "metrics":
         _metrics(as_json)
+    elif kind == "encoders":
+        _encoders(as_json)
     else:
         _extractors(as_json)
 
@@ -94,7 +96,7 @@ def _generators(pattern: str, as_json: bool) -> None:
 
 
 def _probes(as_json: bool) -> None:
-    from evalkit.encoders.detectors.base import DETECTORS
+    from evalkit.encoders.registry import encoder_names
     from evalkit.tasks.probe.suite import SUITES
 
     found = [SUITES.get(name)() for name in SUITES]
@@ -115,7 +117,7 @@ def _probes(as_json: bool) -> None:
         ("probe", "what it measures", "prompts", "images of each", "detector"),
         [(s.name, s.title, f"{len(s.prompts()):,}", str(s.samples), s.detector or "—") for s in found],
     )
-    click.echo(f"Detectors: {', '.join(DETECTORS)}. Score one with: evalkit probe NAME --model MODEL")
+    click.echo(f"Detectors: {', '.join(encoder_names('boxes'))}. Score a model with: evalkit probe NAME --model MODEL")
 
 
 def _protocols(as_json: bool) -> None:
@@ -138,12 +140,23 @@ def _metrics(as_json: bool) -> None:
     _print(("metric", "what it is", "better", "unit", "source"), rows)
 
 
+def _encoders(as_json: bool) -> None:
+    from evalkit.encoders.registry import ENCODERS
+
+    found = [(ENCODERS.get(name).kind, name) for name in ENCODERS]
+    if as_json:
+        click.echo(json.dumps({name: kind for kind, name in sorted(found)}, indent=1))
+        return
+    _print(("kind", "encoder"), sorted(found))
+    click.echo("Readers of text besides: http:URL#MODEL and transformers:REPO, as in --ocr.")
+
+
 def _extractors(as_json: bool) -> None:
-    from evalkit.encoders import EXTRACTORS
+    from evalkit.encoders.registry import encoder_names
     from evalkit.metrics.registry import METRICS, of_task
 
     distances = {metric.needs[0]: metric.name for metric in of_task("distribution")}
-    found = [(name, distances.get(name, "")) for name in EXTRACTORS]
+    found = [(name, distances.get(name, "")) for name in encoder_names("features")]
     if as_json:
         click.echo(json.dumps(dict(found), indent=1))
         return

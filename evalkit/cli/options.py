@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import click
+
+from evalkit.cli.numbers import MOST_BATCH, THREADS
+from evalkit.images.hashing import REHASH
 
 
 class BatchSize(click.ParamType[Any]):
@@ -22,21 +26,59 @@ class BatchSize(click.ParamType[Any]):
             return value
         if value == "auto":
             return "auto"
-        if not str(value).isdigit() or int(value) < 1:
-            self.fail(f"{value!r} is not a whole number from 1, nor auto", param, ctx)
+        if not (str(value).isascii() and str(value).isdigit()) or not 1 <= int(str(value)[:9]) <= MOST_BATCH:
+            self.fail(f"{value!r} is not a whole number from 1 to {MOST_BATCH}, nor auto", param, ctx)
         return int(value)
 
 
+Flag = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def batch_size_flag(default: int | str = "auto") -> Flag:
+    """`--batch-size N|auto`."""
+    return click.option(
+        "--batch-size", type=BatchSize(), default=default, show_default=True, help="Samples a forward pass."
+    )
+
+
+def device_flag() -> Flag:
+    """`--device`."""
+    return click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:0, mps.")
+
+
+def dtype_flag(help: str | None = None) -> Flag:
+    """`--dtype`, float32 where it is not given."""
+    precisions = click.Choice(["float32", "bfloat16", "float16"])
+    return click.option("--dtype", type=precisions, default="float32", show_default=help is None, help=help)
+
+
+def weights_flag(whose: str = "the model") -> Flag:
+    """`--weights`, whose meaning is that of `jobs.options.weights_by_name`."""
+    said = f"Weights of {whose}: a file, NAME=FILE where there are several models, or a folder that holds them."
+    return click.option("--weights", multiple=True, metavar="FILE|NAME=FILE|FOLDER", help=said)
+
+
+def _rehash(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """Believe no kept digest in this command, nor in the processes that it starts."""
+    if value:
+        os.environ[REHASH] = "1"
+        ctx.call_on_close(lambda: os.environ.pop(REHASH, None))
+
+
+REHASH_FLAG = click.option(
+    "--rehash",
+    is_flag=True,
+    expose_value=False,
+    callback=_rehash,
+    help="Read all data to know it again, also files whose size and times are as before.",
+)
 _FLAGS = (
     click.option("--out", type=click.Path(path_type=Path), help="Run directory [default: runs/<task>-<model>-<hash>]."),
     click.option("--limit", type=click.IntRange(min=1), help="Only the first N samples."),
-    click.option("--batch-size", type=BatchSize(), default="auto", show_default=True, help="Samples a forward pass."),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:0, mps."),
-    click.option(
-        "--dtype",
-        type=click.Choice(["float32", "bfloat16", "float16"]),
-        default="float32",
-        help="Precision of decoding, where float16 is safe [default: float32; of generators: bfloat16 on a GPU that has it].",
+    batch_size_flag(),
+    device_flag(),
+    dtype_flag(
+        "Precision of decoding, where float16 is safe [default: float32; of generators: bfloat16 on a GPU that has it]."
     ),
     click.option("--seed", type=int, default=0, show_default=True, help="For stochastic decoders and the bootstrap."),
     click.option(
@@ -46,9 +88,10 @@ _FLAGS = (
         show_default=True,
         help="Which images stay with the run.",
     ),
-    click.option("--weights", multiple=True, metavar="FILE|NAME=FILE", help="Weight file in the official layout."),
+    weights_flag(),
     click.option("--compile", is_flag=True, help="Let torch compile the network: slow to start, then faster."),
-    click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Decoding threads."),
+    click.option("--threads", type=THREADS, default=2, show_default=True, help="Decoding threads."),
+    REHASH_FLAG,
     click.option("--json", "as_json", is_flag=True, help="Print results as JSON, and nothing else, on stdout."),
 )
 
@@ -56,10 +99,10 @@ _FLAGS = (
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the shared flags; the command receives `options: RunOptions` and `as_json: bool` instead of them."""
 
-    @functools.wraps(command)
     def collected(**given: Any) -> Any:
         from evalkit.cli.progress import BarProgress
-        from evalkit.jobs.job import Progress, RunOptions
+        from evalkit.jobs.options import RunOptions
+        from evalkit.jobs.progress import Progress
 
         names = ("out", "limit", "batch_size", "device", "dtype", "seed", "keep", "weights", "threads", "compile")
         picked = {name: given.pop(name) for name in names}
@@ -68,9 +111,10 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         options = RunOptions(**picked, command=typed(), progress=progress)
         return command(**given, options=options, as_json=as_json)
 
+    flagged: Callable[..., Any] = functools.wraps(command)(collected)
     for flag in reversed(_FLAGS):
-        collected = flag(collected)
-    return collected
+        flagged = flag(flagged)
+    return flagged
 
 
 def typed() -> tuple[str, ...]:

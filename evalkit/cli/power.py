@@ -7,22 +7,24 @@ from typing import Literal
 
 import click
 
+from evalkit.cli.numbers import FINITE
+
 
 @click.command()
-@click.option("--mde", type=float, required=True, help="The smallest difference that must be found.")
+@click.option("--mde", type=FINITE, required=True, help="The smallest difference that must be found.")
 @click.option("--measure", type=click.Choice(["share", "mean"]), default="share", show_default=True)
 @click.option("--design", type=click.Choice(["paired", "independent"]), default="paired", show_default=True)
-@click.option("--p", type=float, default=0.5, show_default=True, help="Share of the weaker system (shares).")
-@click.option("--sd", type=float, default=1.0, show_default=True, help="Standard deviation of a sample (means).")
+@click.option("--p", type=FINITE, default=0.5, show_default=True, help="Share of the weaker system (shares).")
+@click.option("--sd", type=FINITE, default=1.0, show_default=True, help="Standard deviation of a sample (means).")
 @click.option(
-    "--correlation", type=float, default=0.5, show_default=True, help="Of two systems on one sample (paired)."
+    "--correlation", type=FINITE, default=0.5, show_default=True, help="Of two systems on one sample (paired)."
 )
-@click.option("--discordant", type=float, help="Share of samples on which paired systems disagree (shares).")
+@click.option("--discordant", type=FINITE, help="Share of samples on which paired systems disagree (shares).")
 @click.option("--per-prompt", type=int, default=1, show_default=True, help="Samples of one prompt.")
-@click.option("--icc", type=float, default=0.0, show_default=True, help="Correlation of samples of one prompt.")
+@click.option("--icc", type=FINITE, default=0.0, show_default=True, help="Correlation of samples of one prompt.")
 @click.option("--systems", type=int, default=2, show_default=True, help="Systems of which all pairs are compared.")
-@click.option("--alpha", type=float, default=0.05, show_default=True, help="Chance of a false claim.")
-@click.option("--power", "wanted", type=float, default=0.8, show_default=True, help="Chance to find the difference.")
+@click.option("--alpha", type=FINITE, default=0.05, show_default=True, help="Chance of a false claim.")
+@click.option("--power", "wanted", type=FINITE, default=0.8, show_default=True, help="Chance to find the difference.")
 @click.option("--prompts", type=int, help="Say instead what this many prompts can find.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 def power(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.options import run_options
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 
 if TYPE_CHECKING:
     from evalkit.runs.store import Run

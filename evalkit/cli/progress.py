@@ -8,7 +8,7 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from evalkit.jobs.job import Progress as RunProgress
+from evalkit.jobs.progress import Progress as RunProgress
 from evalkit.jobs.timers import Timers
 from evalkit.text import visible
 

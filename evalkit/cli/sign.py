@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from evalkit.jobs.job import Progress
+    from evalkit.jobs.progress import Progress
     from evalkit.runs.store import Run
 
 FILE = click.Path(path_type=Path)
@@ -93,7 +93,7 @@ def _sign(
     quiet: bool,
 ) -> dict[str, Any]:
     from evalkit.cli.progress import BarProgress
-    from evalkit.jobs.job import Progress
+    from evalkit.jobs.progress import Progress
     from evalkit.provenance.files import listing
     from evalkit.provenance.keys import load_signing_key
     from evalkit.provenance.sign import parents_of, sign_run

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from evalkit.cli.numbers import SIDE
 from evalkit.cli.options import run_options
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 
 
 @click.command()
@@ -42,7 +43,7 @@ from evalkit.jobs.job import RunOptions
     metavar="NAME,…",
     help="Further feature extractors for distribution distances, such as dinov2-vitl14,clip-vitl14.",
 )
-@click.option("--size", type=click.IntRange(min=8), help="Side of the square input [default: the model's own].")
+@click.option("--size", type=SIDE, help="Side of the square input [default: the model's own].")
 @click.option("--native-resolution", is_flag=True, help="Each image at its own size, padded or in tiles.")
 @click.option(
     "--ocr", default="rapidocr", show_default=True, help="Who reads text: rapidocr, http:URL#MODEL, transformers:REPO."

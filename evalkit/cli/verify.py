@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.cli.options import device_flag, weights_flag
+
 if TYPE_CHECKING:
     from evalkit.provenance.verdict import Verdict
 
@@ -26,8 +28,8 @@ STYLES = {"passed": "green", "failed": "bold red", "not reached": "yellow", "not
 @click.option("--require", type=click.IntRange(0, 5), metavar="LEVEL", help="Exit with 1 below this level.")
 @click.option("--no-recompute", is_flag=True, help="Leave out level 3.")
 @click.option("--data", help="Where the images that were read lie here.")
-@click.option("--weights", multiple=True, metavar="FILE|NAME=FILE", help="Weights of the models that run again.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:0, mps.")
+@weights_flag("the models that run again")
+@device_flag()
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of samples.")
 @click.option("--trust", type=FILE, metavar="PEM", help="For images: certificates of authorities to trust.")
 @click.option("--run", "origin", type=FILE, metavar="RUN", help="For images: the run that they should be from.")
@@ -65,7 +67,7 @@ def verify(
     """
     from evalkit.cli.progress import BarProgress
     from evalkit.jobs.checks import How
-    from evalkit.jobs.job import Progress
+    from evalkit.jobs.progress import Progress
     from evalkit.provenance.keys import load_public_key
     from evalkit.provenance.verify import Depth, verify_run
 

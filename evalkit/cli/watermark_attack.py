@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.cli.numbers import THREADS
+from evalkit.cli.options import REHASH_FLAG, batch_size_flag, device_flag, dtype_flag, weights_flag
+
 if TYPE_CHECKING:
+    from evalkit.jobs.options import BatchSize
     from evalkit.watermark.attacks.run import AttackRun
 
 
@@ -23,13 +27,12 @@ if TYPE_CHECKING:
 @click.option("--list", "listing", is_flag=True, help="Show every attack with its arguments, and the grids.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Random attacks draw from it and the image's id.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Images a forward pass.")
-@click.option(
-    "--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Decoding and attacking threads."
-)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:0, mps.")
-@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True)
-@click.option("--weights", multiple=True, metavar="FILE|NAME=FILE", help="Weights of the networks of the attacks.")
+@batch_size_flag(8)
+@click.option("--threads", type=THREADS, default=2, show_default=True, help="Decoding and attacking threads.")
+@device_flag()
+@dtype_flag()
+@weights_flag("the networks of the attacks")
+@REHASH_FLAG
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON, and nothing else, on stdout.")
 def attack(
     folder: str | None,
@@ -39,7 +42,7 @@ def attack(
     listing: bool,
     seed: int,
     limit: int | None,
-    batch_size: int,
+    batch_size: BatchSize,
     threads: int,
     device: str,
     dtype: str,
@@ -57,6 +60,7 @@ def attack(
     for each image and attack. Typed again, the same command does what is missing. Exit code 1 where images failed.
     """
     from evalkit.cli.options import typed
+    from evalkit.jobs.options import batch_of
     from evalkit.watermark.attacks.run import attack_folder
     from evalkit.watermark.attacks.spelling import Options, read_attacks
 
@@ -65,14 +69,15 @@ def attack(
         return
     if folder is None or out is None or not spellings:
         raise click.UsageError("give a FOLDER, --attack and --out; --list shows the attacks")
-    attacks = read_attacks(spellings, Options(device, dtype, weights, batch_size))
+    batch = batch_of(batch_size, 8)
+    attacks = read_attacks(spellings, Options(device, dtype, weights, batch))
     run = attack_folder(
         folder,
         attacks,
         out,
         seed=seed,
         limit=limit,
-        batch=batch_size,
+        batch=batch,
         threads=threads,
         device=device,
         dtype=dtype,
@@ -112,7 +117,7 @@ def summary(run: AttackRun) -> list[dict[str, Any]]:
 
 def _progress(as_json: bool) -> Any:
     from evalkit.cli.progress import BarProgress
-    from evalkit.jobs.job import Progress
+    from evalkit.jobs.progress import Progress
 
     return Progress() if as_json else BarProgress()
 

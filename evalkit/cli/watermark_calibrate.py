@@ -12,7 +12,7 @@ import click
 
 from evalkit.cli.options import run_options
 from evalkit.cli.watermark_options import MarkChoice, mark_options
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 
 if TYPE_CHECKING:
     from evalkit.watermark.detection.calibrate import Calibrated
@@ -56,27 +56,27 @@ def calibrate(
 
     FOLDER should hold images like those that will be judged: photographs, screenshots, and above all unmarked images
     of the same generator. n null images give calibrated p-values of 1/(n + 1) at the least. --out ends in .npz or
-    .json. Exit code 1: some images failed (they are listed).
+    .json; the run with a row per image lies beside it, as cal.run. Typed again, an interrupted run goes on. Exit code 1:
+    some images failed (they are listed).
     """
     from evalkit.errors import EvalkitError
-    from evalkit.watermark.detection.calibrate import calibrate_watermark
-    from evalkit.watermark.detection.detect import loaded_tokenizer
+    from evalkit.watermark.detection.calibrate import calibrate as calibrated
+    from evalkit.watermark.methods.plain import plain_marks
 
     if options.out is None:
         raise EvalkitError("where should the calibration go? Give --out cal.npz (or .json)")
-    tokenizer = loaded_tokenizer(choice.tokenizer_name, options)
-    done = calibrate_watermark(
+    mark = None
+    if choice.key_spec:
+        mark = plain_marks(choice.specs, choice.key_sources(), choice.frequencies, choice.file)
+    done = calibrated(
         folder,
-        tokenizer,
-        choice.build(tokenizer) if choice.key_spec else None,
+        choice.tokenizer_name,
+        mark,
         options.out,
         search=search,
         strata=strata,
         cache=False if no_cache else cache,
-        batch_size=options.batch_size,
-        threads=options.threads,
-        limit=options.limit,
-        progress=options.progress,
+        options=options,
     )
     _show(done, options.out, as_json)
     if done.failed:
@@ -88,6 +88,7 @@ def _show(done: Calibrated, out: Path, as_json: bool) -> None:
     if as_json:
         said = {
             "out": out.as_posix(),
+            "run": None if done.run is None else done.run.as_posix(),
             "pictures": done.pictures,
             "copies": done.copies,
             "null": used,
@@ -120,3 +121,4 @@ def _show(done: Calibrated, out: Path, as_json: bool) -> None:
     if len(done.failed) > FAILED:
         console.print(Text(f"… and {len(done.failed) - FAILED} more could not be read", style="red"))
     console.print(Text(f"calibration: {out}"), soft_wrap=True)
+    console.print(Text(f"run: {done.run}"), soft_wrap=True)

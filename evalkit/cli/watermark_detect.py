@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
+from evalkit.cli.numbers import FINITE
 from evalkit.cli.options import run_options
 from evalkit.cli.watermark_options import MarkChoice, mark_options
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 
 if TYPE_CHECKING:
     from evalkit.runs.store import Run
@@ -24,9 +25,9 @@ SHOWN, FAILED = 12, 20  # rows on the terminal
 @click.option(
     "--also-key", "more_keys", multiple=True, metavar="FILE|env:NAME", help="Another key to look for; repeatable."
 )
-@click.option("--alpha", type=float, default=1e-3, show_default=True, help="Detected: a p of at most this, per image.")
+@click.option("--alpha", type=FINITE, default=1e-3, show_default=True, help="Detected: a p of at most this, per image.")
 @click.option(
-    "--fdr", type=float, help="Decide over the folder instead: at most this share of false ones among the detected."
+    "--fdr", type=FINITE, help="Decide over the folder instead: at most this share of false ones among the detected."
 )
 @click.option(
     "--search",
@@ -85,45 +86,32 @@ def detect(
     interrupted run goes on. --keep none leaves out the heat maps. Exit code 1: some images failed (they are listed).
     """
     from evalkit.errors import EvalkitError
-    from evalkit.watermark.detection.detect import default_decision, detect_mark, loaded_tokenizer
+    from evalkit.watermark.detection.detect import default_decision, detect_watermark
     from evalkit.watermark.detection.verdict import Rule
 
-    rule = Rule(alpha, fdr, decide or default_decision(calibration))
+    Rule(alpha, fdr, decide or default_decision(calibration))  # says what is wrong before a key is read
     if cache is not None and no_cache:
         raise EvalkitError("--cache and --no-cache contradict each other; leave out one of them")
-    keys = _keys(choice, more_keys)
-    anchors = None if c2pa_anchors is None else _bytes(c2pa_anchors)
-    tokenizer = loaded_tokenizer(choice.tokenizer_name, options)
-    run = detect_mark(
+    run = detect_watermark(
         folder,
-        choice.build(tokenizer, keys),
-        tokenizer,
-        rule=rule,
+        choice.key_sources(more_keys),
+        choice.tokenizer_name,
+        mark=choice.mark,
+        epochs=choice.epochs,
+        frequencies=choice.frequencies,
+        alpha=alpha,
+        fdr=fdr,
+        decide=decide,
         search=search,
         calibration=calibration,
         cache=False if no_cache else cache,
-        c2pa=c2pa or anchors is not None,
-        anchors=anchors,
+        c2pa=c2pa or c2pa_anchors is not None,
+        anchors=c2pa_anchors,
         options=options,
     )
     (_print_json if as_json else _show)(run)
     if run.record["detection"]["counts"]["error"]:
         sys.exit(1)
-
-
-def _keys(choice: MarkChoice, more: tuple[str, ...]) -> tuple[Any, ...]:
-    from evalkit.watermark.keys import read_key
-
-    return tuple({key.id: key for key in (choice.key(), *map(read_key, more))}.values())
-
-
-def _bytes(path: Path) -> bytes:
-    from evalkit.errors import EvalkitError
-
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise EvalkitError(f"{path} cannot be read ({error.strerror}); give a file of PEM certificates") from None
 
 
 def _print_json(run: Run) -> None:

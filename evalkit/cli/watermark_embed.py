@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from evalkit.cli.numbers import FINITE, NUMBER, SAMPLES, STEPS, Finite
 from evalkit.cli.options import run_options
 from evalkit.cli.watermark_options import MarkChoice, mark_options
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 
 if TYPE_CHECKING:
     from evalkit.runs.store import Run
@@ -31,22 +32,22 @@ MOST_FAILED = 20
 @click.argument("folder", required=False)
 @click.option("--model", "-m", help="Generate, and mark while sampling: `evalkit ls generators`.")
 @click.option("--prompts", "-p", help="With --model: as for `evalkit generate`.")
-@click.option("--delta", type=float, help="With --model: what green logits gain; inf leaves only green codes.")
-@click.option("--samples", "-n", type=click.IntRange(min=1), default=1, help="With --model: images a prompt.")
-@click.option("--guidance", type=float, help="With --model: guidance scale [default: the model's].")
-@click.option("--temperature", type=float, help="With --model: [default: the model's].")
+@click.option("--delta", type=NUMBER, help="With --model: what green logits gain; inf leaves only green codes.")
+@click.option("--samples", "-n", type=SAMPLES, default=1, help="With --model: images a prompt.")
+@click.option("--guidance", type=FINITE, help="With --model: guidance scale [default: the model's].")
+@click.option("--temperature", type=FINITE, help="With --model: [default: the model's].")
 @click.option("--top-k", type=click.IntRange(min=0), help="With --model: 0 is off, 1 greedy [default: the model's].")
-@click.option("--top-p", type=float, help="With --model: 1 is off [default: the model's].")
-@click.option("--steps", type=click.IntRange(min=1), help="With --model: iterations, where it chooses their number.")
+@click.option("--top-p", type=FINITE, help="With --model: 1 is off [default: the model's].")
+@click.option("--steps", type=STEPS, help="With --model: iterations, where it chooses their number.")
 @click.option(
     "--fraction",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Finite(0, 1, min_open=True),
     default=1.0,
     help="With FOLDER: share of red codes that is exchanged, the cheapest first [default: 1].",
 )
 @click.option(
     "--max-cost",
-    type=click.FloatRange(0, min_open=True),
+    type=Finite(0, min_open=True),
     help="With FOLDER: exchange only where the distance to the features grows by no more.",
 )
 @click.option(
@@ -55,9 +56,7 @@ MOST_FAILED = 20
     default="codes",
     help="With FOLDER: decode the green codes, or keep the pixels and nudge them until the encoder reads green codes.",
 )
-@click.option(
-    "--levels", type=click.FloatRange(0, 255, min_open=True), default=8, help="--by pixels: most change of a value."
-)
+@click.option("--levels", type=Finite(0, 255, min_open=True), default=8, help="--by pixels: most change of a value.")
 @click.option("--descent", type=click.IntRange(min=1), default=40, help="--by pixels: steps of gradient descent.")
 @click.option(
     "--spread", type=click.IntRange(min=1), default=8, help="--by pixels: near green codes that repeats go to."
@@ -165,14 +164,14 @@ def _afterwards(
     nudge: Nudge | None,
     options: RunOptions,
 ) -> Run:
-    from evalkit.tokenizers.registry import load_tokenizer
+    from evalkit.jobs.options import weights_by_name
+    from evalkit.tokenizers.registry import load_tokenizer, tokenizer_alias
     from evalkit.watermark.embed import embed_folder
 
     choice.key()
-    name = choice.tokenizer_name
-    given = {key: path for key, equals, path in (each.partition("=") for each in options.weights) if equals}
-    weights = given.get(name) or next((each for each in options.weights if "=" not in each), None)
-    tokenizer = load_tokenizer(name, weights, options.device, options.dtype)
+    name = tokenizer_alias(choice.tokenizer_name)
+    weights = weights_by_name(options.weights, [name], canonical=tokenizer_alias)
+    tokenizer = load_tokenizer(name, weights.get(name), options.device, options.dtype)
     most = math.inf if max_cost is None else max_cost
     mark = choice.build(tokenizer)
     return embed_folder(folder, tokenizer, mark, fraction=fraction, most_cost=most, nudge=nudge, options=options)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.cli.numbers import FINITE
 from evalkit.watermark.spec import ABOUT, MarkSpec
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _FLAGS = (
     click.option("--tokenizer", help="Whose codes carry the mark: `evalkit ls tokenizers` [default: that of --mark]."),
     click.option("--mark", "mark", type=click.Path(), metavar="mark.json", help="What embedding left: method and numbers."),
     click.option("--method", help=f"{', '.join(ABOUT)} [default: lbw]."),
-    click.option("--gamma", type=float, help="Share of green codes [default: the method's]."),
+    click.option("--gamma", type=FINITE, help="Share of green codes [default: the method's]."),
     click.option("--lists", type=click.IntRange(min=1), help="Lists in the pool; an image gets one [default: 1]."),
     click.option("--kind", type=click.Choice(["independent", "balanced", "paired"]), help="How lists are drawn."),
     click.option("--epoch", "epochs", multiple=True, metavar="NAME", help="Name of the pool in use [default: 0]."),
@@ -65,6 +66,25 @@ class MarkChoice:
         if self.file is not None:
             self.file.check(found)
         return found
+
+    @property
+    def mark(self) -> MarkSpec | str:
+        """The mark.json that was given, or the method and its numbers."""
+        return self.file.path if self.file is not None else self.specs[0]
+
+    @property
+    def epochs(self) -> tuple[str, ...]:
+        """Names of the pools."""
+        return tuple(spec.epoch or "0" for spec in self.specs)
+
+    def key_sources(self, more: Sequence[str] = ()) -> list[str]:
+        """Files or env:NAME of the key and of `more`, each key once; raises `EvalkitError` as `key` does."""
+        from evalkit.watermark.keys import read_key
+
+        found = {self.key().id: self.key_spec}
+        for source in more:
+            found.setdefault(read_key(source).id, source)
+        return list(found.values())
 
     def build(self, tokenizer: Tokenizer, keys: Sequence[Key] = ()) -> Mark:
         """The mark for a loaded tokenizer; of several epochs, or `keys` [--key], one whose tests are added up."""

@@ -7,24 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.cli.numbers import FINITE, NUMBER
+
 if TYPE_CHECKING:
     from evalkit.watermark.power import PowerRow
 
 
 @click.command()
 @click.option("--tokens", type=click.IntRange(min=1), required=True, help="Distinct codes of an image.")
-@click.option("--delta", type=float, required=True, help="What green logits are raised by; inf for the hard variant.")
-@click.option("--gamma", type=float, default=0.5, show_default=True, help="Share of green codes.")
+@click.option("--delta", type=NUMBER, required=True, help="What green logits are raised by; inf for the hard variant.")
+@click.option("--gamma", type=FINITE, default=0.5, show_default=True, help="Share of green codes.")
 @click.option(
     "--match",
     "matches",
-    type=float,
+    type=FINITE,
     multiple=True,
     help="Share of codes read back as they were [default: 1 0.7 0.5 0.3].",
 )
 @click.option("--lists", type=click.IntRange(min=1), default=1, show_default=True, help="Lists in the pool.")
-@click.option("--fpr", "levels", type=float, multiple=True, help="False-positive rate [default: 1e-2 1e-3 1e-6].")
-@click.option("--power", "wanted", type=float, default=0.9, show_default=True, help="Power to plan for.")
+@click.option("--fpr", "levels", type=FINITE, multiple=True, help="False-positive rate [default: 1e-2 1e-3 1e-6].")
+@click.option("--power", "wanted", type=FINITE, default=0.9, show_default=True, help="Power to plan for.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON, and nothing else, on stdout.")
 def power(
     tokens: int,

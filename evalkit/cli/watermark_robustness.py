@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.cli.options import REHASH_FLAG, batch_size_flag, device_flag, dtype_flag, weights_flag
 from evalkit.cli.watermark_options import MarkChoice, mark_options
 
 if TYPE_CHECKING:
+    from evalkit.jobs.options import BatchSize
     from evalkit.watermark.robustness import Contender, RobustnessRun
 
 
@@ -42,10 +44,11 @@ if TYPE_CHECKING:
 @click.option("--side", type=click.IntRange(min=16), help="Pixels a side of all images [default: the tokenizer's].")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random attacks and of the peers' payload.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Images a forward pass.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:0, mps.")
-@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True)
-@click.option("--weights", multiple=True, metavar="FILE|NAME=FILE", help="Weight file in the official layout.")
+@batch_size_flag(8)
+@device_flag()
+@dtype_flag()
+@weights_flag("the tokenizer and of the networks of the attacks")
+@REHASH_FLAG
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON, and nothing else, on stdout.")
 @mark_options
 def robustness(
@@ -58,7 +61,7 @@ def robustness(
     side: int | None,
     limit: int | None,
     seed: int,
-    batch_size: int,
+    batch_size: BatchSize,
     device: str,
     dtype: str,
     weights: tuple[str, ...],
@@ -72,22 +75,28 @@ def robustness(
     evalkit watermark robustness PLAIN --marked MARKED --key my.key --mark MARKED/mark.json --out ROBUST
     evalkit watermark robustness PHOTOS --key my.key --tokenizer llamagen-vq16 --peer all --out ROBUST
 
-    FOLDER holds unmarked images; their share that is called wrongly is reported under every attack, too. Leaves
+    FOLDER holds unmarked images; their share that is called wrongly is reported under every attack, too. Leaves a run with
     robustness.csv, robustness.json and report.html. Exit code 1 where images or attacks failed.
     """
-    from evalkit.jobs.job import RunOptions
+    from evalkit.cli.options import typed
+    from evalkit.jobs.options import RunOptions, batch_of, named_weights
     from evalkit.watermark.attacks.spelling import Options, read_attacks
     from evalkit.watermark.detection.detect import loaded_tokenizer
     from evalkit.watermark.robustness import TokenMark, watermark_robustness
 
-    attacks = read_attacks(spellings or ("quick",), Options(device, dtype, weights, batch_size))
-    tokenizer = loaded_tokenizer(choice.tokenizer_name, RunOptions(device=device, dtype=dtype, weights=weights))
+    batch = batch_of(batch_size, 8)
+    of_attacks = named_weights(weights, choice.tokenizer_name)
+    attacks = read_attacks(spellings or ("quick",), Options(device, dtype, of_attacks, batch))
+    options = RunOptions(device=device, dtype=dtype, weights=weights)
+    tokenizer = loaded_tokenizer(choice.tokenizer_name, options, elsewhere=True)
     side = side or tokenizer.native_size
-    ours = TokenMark(choice.build(tokenizer), tokenizer, fraction=fraction, batch_size=batch_size)
+    ours = TokenMark(
+        choice.build(tokenizer), tokenizer, fraction=fraction, batch_size=batch, frequencies=choice.frequencies
+    )
     others, absent = _peers(peers, side, seed)
     run = watermark_robustness(
         folder, [ours, *others], attacks, out, side=side, marked=marked, limit=limit, seed=seed, absent=absent,
-        progress=_progress(as_json),
+        device=device, dtype=dtype, weights=weights, command=typed(), progress=_progress(as_json),
     )  # fmt: skip
     _show(run, as_json)
     if run.failed:
@@ -113,7 +122,7 @@ def _peers(names: tuple[str, ...], side: int, seed: int) -> tuple[list[Contender
 
 def _progress(as_json: bool) -> Any:
     from evalkit.cli.progress import BarProgress
-    from evalkit.jobs.job import Progress
+    from evalkit.jobs.progress import Progress
 
     return Progress() if as_json else BarProgress()
 
@@ -130,22 +139,22 @@ def _show(run: RobustnessRun, as_json: bool) -> None:
     from evalkit.metrics.psnr import PSNR
     from evalkit.metrics.watermark import AUC
     from evalkit.text import visible
+    from evalkit.watermark.robustness.summary import levels_of
 
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     for heading in ("attack", "contender"):
         table.add_column(heading, overflow="fold")
-    levels = [name for name in run.rows[0] if name.startswith("tpr_") and not name.endswith(("_low", "_high"))]
-    for heading in (*(f"found at {name.removeprefix('tpr_')}" for name in levels), "AUC", "PSNR dB"):
+    levels = levels_of(run.rows)
+    for heading in (*(f"found at {level}" for level in levels), "AUC", "PSNR dB"):
         table.add_column(heading, justify="right")
     for row in run.rows:
-        psnr = "—" if row[PSNR.name] is None else f"{row[PSNR.name]:.1f}"
-        shares = [f"{row[name]:.2f}" for name in levels]
-        table.add_row(
-            Text(visible(row["attack"])), Text(visible(row["contender"])), *shares, f"{row[AUC.name]:.3f}", psnr
-        )
+        numbers = [*((row[f"tpr_{level}"], 2) for level in levels), (row[AUC.name], 3), (row[PSNR.name], 1)]
+        shown = ["—" if value is None else f"{value:.{digits}f}" for value, digits in numbers]
+        table.add_row(Text(visible(row["attack"])), Text(visible(row["contender"])), *shown)
     console = Console()
     console.print(table)
-    console.print(Text(f"{run.rows[0]['marked']} marked images each; intervals are in the report", style="dim"))
+    most = max((row["marked"] for row in run.rows), default=0)
+    console.print(Text(f"{most} marked images each; intervals are in the report", style="dim"))
     for name, reason in {**run.absent, **run.failed}.items():
         console.print(Text(visible(f"{name}: {reason}"), style="yellow"), soft_wrap=True)
     console.print(Text(f"report: {run.path / 'report.html'}", style="bold"), soft_wrap=True)

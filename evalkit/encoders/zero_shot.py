@@ -7,11 +7,11 @@ for several sentences; their embeddings are averaged at unit length, and logits 
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,8 +21,10 @@ from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as pillow
 
-from evalkit.encoders.clip import MEAN, STD
+from evalkit.encoders.base import Encoder, Kind
+from evalkit.encoders.features.clip import MEAN, STD
 from evalkit.encoders.precision import full_float32
+from evalkit.encoders.registry import register
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 from evalkit.weights.find import find_weights
@@ -49,24 +51,17 @@ class Chosen:
     probability: float
 
 
-class ZeroShot(ABC):
+class ZeroShot(Encoder):
     """Chooses among words; what it says of an image does not depend on the batch."""
 
-    id: str
-    version: str
-    weights_sha256: str | None = None
-    kind: Literal["label"] = "label"
+    kind: ClassVar[Kind] = "label"
 
     @abstractmethod
     def __call__(self, images: Sequence[Pixels], choices: Sequence[Choice]) -> list[Chosen]:
         """The likeliest of the `choices` for each of the uint8 [H, W, 3] images; of equal ones the first."""
 
-    @property
-    def facts(self) -> dict[str, str | None]:
-        """What a record says of this network."""
-        return {"encoder": self.id, "version": self.version, "weights_sha256": self.weights_sha256}
 
-
+@register(KEY, "label")
 class ClipZeroShot(ZeroShot):
     """Both halves of a CLIP file in open_clip's layout."""
 

@@ -23,7 +23,8 @@ from typing import IO, Any
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Request
 from evalkit.generators.external import ExternalGenerator, RequestFailed, request_line
-from evalkit.generators.registry import GENERATORS, Entry, Source
+from evalkit.generators.registry import Entry, Source
+from evalkit.jsonio import parse_json
 
 TIMEOUT = 600.0  # seconds per image
 LOG = "worker.log"
@@ -143,7 +144,7 @@ class CommandGenerator(ExternalGenerator):
             if line is None:
                 raise RequestFailed(self._death())
             try:
-                reply = json.loads(line)
+                reply = parse_json(line, "the line")
             except ValueError:
                 reply = None
             if isinstance(reply, dict) and str(reply.get("id")) == id:
@@ -185,4 +186,6 @@ def _bytes_of(reply: dict[str, Any]) -> bytes:
     raise RequestFailed("the reply has neither path nor image_base64")
 
 
-GENERATORS.add_pattern(r"(?s)command:(.*)", lambda name, program: Entry(name, CommandGenerator, program, None, None))
+def entry(name: str, program: str) -> Entry:
+    """The entry of `command:PROGRAM`."""
+    return Entry(name, CommandGenerator, program, None, None)

@@ -8,7 +8,6 @@ are refused.
 from __future__ import annotations
 
 import inspect
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +21,9 @@ from evalkit.errors import EvalkitError, MissingDependency, WeightsError
 from evalkit.generators.base import Generator, Image, Request
 from evalkit.generators.folders import folder_digest, model_folder
 from evalkit.generators.guidance import Guidance
-from evalkit.generators.registry import GENERATORS, Entry, Source, register
+from evalkit.generators.registry import Entry, Source, register
 from evalkit.generators.sampling import Sampler
+from evalkit.jsonio import parse_json
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class DiffusersGenerator(Generator):
 
 def _index(folder: Path) -> dict[str, Any]:
     try:
-        found = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+        found = parse_json((folder / "model_index.json").read_bytes(), "it")
     except (OSError, ValueError) as error:
         raise WeightsError(
             f"{folder.name} has no readable model_index.json ({error}); give a diffusers folder"
@@ -136,4 +136,6 @@ def check_classes(folder: Path) -> None:
             )
 
 
-GENERATORS.add_pattern(r"diffusers:(.+)", lambda name, repo: Entry(name, DiffusersGenerator, repo, None, None))
+def entry(name: str, repo: str) -> Entry:
+    """The entry of `diffusers:REPO`."""
+    return Entry(name, DiffusersGenerator, repo, None, None)

@@ -8,8 +8,8 @@ from typing import Any
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Request
 from evalkit.generators.external import ExternalGenerator, RequestFailed
-from evalkit.generators.registry import GENERATORS, Entry, Source
-from evalkit.images.folder import is_image_name
+from evalkit.generators.registry import Entry, Source
+from evalkit.images.listing import list_folder
 
 
 class FolderGenerator(ExternalGenerator):
@@ -23,8 +23,9 @@ class FolderGenerator(ExternalGenerator):
         self.name, self.root = name, Path(folder).expanduser()
         if not self.root.is_dir():
             raise EvalkitError(f"folder:{folder} is no folder; give --model folder:PATH with the images in it")
-        files = (p for p in sorted(self.root.rglob("*")) if p.is_file() and is_image_name(p))
-        self.files = {p.relative_to(self.root).with_suffix("").as_posix(): p for p in files}
+        self.files: dict[str, list[Path]] = {}
+        for name in sorted(list_folder(self.root).images):
+            self.files.setdefault(Path(name).with_suffix("").as_posix(), []).append(self.root / name)
         if not self.files:
             raise EvalkitError(f"folder:{folder} holds no image")
 
@@ -39,11 +40,16 @@ class FolderGenerator(ExternalGenerator):
         k = int(number)
         names = [request.id, f"{prompt}_{k}", f"{prompt}/{k}", f"{prompt}/{k:04d}", f"{prompt}/samples/{k:04d}"]
         names += [prompt] if k == 0 else []
-        found = next((self.files[name] for name in names if name in self.files), None)
-        if found is None:
+        several = next((self.files[name] for name in names if name in self.files), None)
+        if several is None:
             wanted = ", ".join(f"{name}.*" for name in names)
             raise RequestFailed(f"{self.root.name} has no image for {request.id}; looked for {wanted}", final=True)
+        found, *others = several
+        if others:
+            raise RequestFailed(f"{found.name} and {others[0].name} are both of {request.id}; keep one", final=True)
         return found.read_bytes(), {"source": found.relative_to(self.root).as_posix()}
 
 
-GENERATORS.add_pattern(r"folder:(.*)", lambda name, folder: Entry(name, FolderGenerator, folder, None, None))
+def entry(name: str, folder: str) -> Entry:
+    """The entry of `folder:FOLDER`."""
+    return Entry(name, FolderGenerator, folder, None, None)

@@ -65,6 +65,8 @@ class Guidance:
     window: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
+        if not math.isfinite(self.scale):
+            raise EvalkitError(f"the guidance scale is a finite number; {self.scale} given")
         if self.schedule is not None and self.schedule not in SCHEDULES:
             raise EvalkitError(
                 f"there is no guidance schedule called {self.schedule!r}; known: {', '.join(sorted(SCHEDULES))}"

@@ -14,7 +14,7 @@ from typing import Any
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Conditions, Request
 from evalkit.generators.external import ExternalGenerator, RequestFailed
-from evalkit.generators.registry import GENERATORS, Entry, Source
+from evalkit.generators.registry import Entry, Source
 from evalkit.remote import RemoteError, endpoint, post_json
 
 
@@ -65,4 +65,6 @@ class HttpGenerator(ExternalGenerator):
         return data, {**notes, **({} if self.price is None else {"cost": self.price})}
 
 
-GENERATORS.add_pattern(r"http:(.+)", lambda name, address: Entry(name, HttpGenerator, address, None, None))
+def entry(name: str, address: str) -> Entry:
+    """The entry of `http:ADDRESS`."""
+    return Entry(name, HttpGenerator, address, None, None)

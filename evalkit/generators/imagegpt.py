@@ -6,7 +6,6 @@ code's colour stands in preprocessor_config.json.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from evalkit.generators.folders import folder_digest, load_whole, model_folder
 from evalkit.generators.registry import Source, register
 from evalkit.generators.sampling import Sampler
 from evalkit.images.sample import Pixels
+from evalkit.jsonio import parse_json
 
 
 @register("imagegpt-small", config="openai/imagegpt-small")
@@ -87,7 +87,7 @@ class ImageGptGenerator(TokenGenerator):
 def _colours(folder: Path) -> Tensor:
     """float32 [V, 3] cluster centres on [-1, 1]."""
     try:
-        stated = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
+        stated = parse_json((folder / "preprocessor_config.json").read_bytes(), "it")
         colours = torch.tensor(stated["clusters"], dtype=torch.float32)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(

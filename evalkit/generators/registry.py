@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,8 @@ import torch
 from evalkit.device import pick_device, pick_dtype
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Generator
-from evalkit.registry import Registry
+from evalkit.registry import Registry, Table
+from evalkit.tokenizers.cards import generator_cards, table_of
 
 
 @dataclass(frozen=True)
@@ -45,14 +44,19 @@ class Entry:
 C = TypeVar("C", bound=type[Generator])
 
 
-def _import_families() -> None:
-    import evalkit.generators as package
+PATTERNS = {
+    r"http:(.+)": "evalkit.generators.http:entry",
+    r"folder:(.*)": "evalkit.generators.existing:entry",
+    r"(?s)command:(.*)": "evalkit.generators.command:entry",
+    r"diffusers:(.+)": "evalkit.generators.diffusers_pipelines:entry",
+}
 
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+
+def _table() -> Table:
+    return table_of(generator_cards().values(), PATTERNS)
 
 
-GENERATORS: Registry[Entry] = Registry("generator", _import_families, "evalkit.generators")
+GENERATORS: Registry[Entry] = Registry("generator", entry_point_group="evalkit.generators", table=_table)
 
 
 def register(
@@ -65,7 +69,7 @@ def register(
 ) -> Callable[[C], C]:
     """Class decorator: `name` is this runner with `config`, the weight file `weights` and the tokenizer `tokenizer`.
 
-    The class has `load(source: Source) -> Generator`. Apply it once for each checkpoint of a family.
+    The class has `load(source: Source) -> Generator`. Apply it once for each checkpoint of a family; its card names the module.
     """
 
     def add(cls: C) -> C:
@@ -88,6 +92,9 @@ def load_generator(
     `weights`: a file in the official layout, or a folder that holds the official files (the tokenizer's too); by default
     `EVALKIT_WEIGHTS`, the caches and the hub are searched. `dtype`: float32, bfloat16, float16, or auto (bfloat16 on a
     GPU that has it, else float32). Raises `EvalkitError` for an unknown name and `WeightsError` for unusable weights.
+
+    >>> load_generator("world-ar", device="cpu").name
+    'world-ar'
     """
     entry = GENERATORS.get(name)
     place = pick_device(device)

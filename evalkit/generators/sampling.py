@@ -7,6 +7,7 @@ matters, and two models that are asked the same are compared under common random
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -38,8 +39,8 @@ class Sampler:
     filter: Filter = "llamagen"
 
     def __post_init__(self) -> None:
-        if self.temperature <= 0:
-            raise EvalkitError(f"a temperature above 0 is needed; {self.temperature} given (greedy is top_k 1)")
+        if not 0 < self.temperature < math.inf:
+            raise EvalkitError(f"a finite temperature above 0 is needed; {self.temperature} given (greedy is top_k 1)")
         if not 0 <= self.top_p <= 1 or not 0 <= self.min_p < 1 or self.top_k < 0:
             raise EvalkitError(
                 f"top_k must be 0 or more, top_p in [0, 1], min_p in [0, 1); {self.top_k}, {self.top_p}, {self.min_p} given"
@@ -109,11 +110,6 @@ def _top_p_var(logits: Tensor, p: float) -> Tensor:
 def uniforms(seeds: Sequence[int], count: int) -> Tensor:
     """float64 [B, count] in [0, 1): row b depends on `seeds[b]` alone."""
     return torch.stack([torch.rand(count, generator=_generator(seed), dtype=torch.float64) for seed in seeds])
-
-
-def normals(seeds: Sequence[int], *shape: int) -> Tensor:
-    """float32 [B, *shape] of standard normal numbers: row b depends on `seeds[b]` alone."""
-    return torch.stack([torch.randn(shape, generator=_generator(seed)) for seed in seeds])
 
 
 def _generator(seed: int) -> torch.Generator:

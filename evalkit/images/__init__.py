@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 from evalkit.errors import EvalkitError
-from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
+from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable, content_digest
 
-__all__ = ["ImageSet", "Pixels", "Sample", "Unreadable", "open_images"]
+__all__ = ["ImageSet", "Pixels", "Sample", "Unreadable", "content_digest", "open_images"]
 
 _KINDS = "a folder, a glob, a zip, an npz (arr_0, uint8 NHWC), hf:owner/repo/config/split, vtbench, or sample"
 
@@ -21,14 +22,33 @@ def open_images(spec: str | Path) -> ImageSet:
     >>> len(open_images("sample/photos")) > 5
     True
     """
-    found = _open(str(spec))
+    try:
+        found = _open(str(spec))
+    except (OSError, ValueError) as error:  # a name that the system refuses, a folder that may not be entered
+        if isinstance(error, EvalkitError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise EvalkitError(f"{str(spec)[:80]!r} cannot be opened ({reason}); give {_KINDS}") from None
     if len(found) == 0:
-        raise EvalkitError(f"there are no images in {str(spec)!r}; give {_KINDS}")
+        left_out = "".join(f" ({each})" for each in found.remarks())
+        raise EvalkitError(f"there are no images in {str(spec)!r}{left_out}; give {_KINDS}")
+    return found
+
+
+def _of_file(path: Path, spec: str) -> ImageSet:
+    """An image, or an archive under another name, told by its bytes."""
+    from evalkit.images import archive, folder
+
+    if zipfile.is_zipfile(path):
+        return archive.ZipSet(path)
+    found = folder.FolderSet.of_file(path, spec)
+    if not len(found):
+        raise EvalkitError(f"{spec!r} is not a set of images; give {_KINDS}")
     return found
 
 
 def _open(spec: str) -> ImageSet:
-    from evalkit.images import archive, bundled, folder, hub, vtbench
+    from evalkit.images import archive, arrays, bundled, folder, hub, vtbench
 
     if spec == "sample" or spec.startswith("sample/"):
         return bundled.SampleSet(spec.partition("/")[2] or None)
@@ -42,9 +62,9 @@ def _open(spec: str) -> ImageSet:
     if path.is_file() and path.suffix.lower() == ".zip":
         return archive.ZipSet(path)
     if path.is_file() and path.suffix.lower() == ".npz":
-        return archive.NpzSet(path)
-    if path.is_file() and folder.is_image_name(path):
-        return folder.FolderSet(path.parent, [path], spec=spec, name=path.stem)
+        return arrays.NpzSet(path)
+    if path.is_file():
+        return _of_file(path, spec)
     if any(c in spec for c in "*?["):
         return folder.FolderSet.of_glob(str(path))
     state = "is not a set of images" if path.exists() else "is not there"

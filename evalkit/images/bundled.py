@@ -6,7 +6,12 @@ from importlib.resources import files as package_files
 from pathlib import Path
 
 from evalkit.errors import EvalkitError
-from evalkit.images.folder import FolderSet, is_image_name, read_metadata
+from evalkit.images.folder import FolderSet
+from evalkit.images.kinds import kind_of_name
+from evalkit.images.listing import Listing
+from evalkit.images.metadata import read_rows
+
+METADATA = "metadata.jsonl"
 
 
 class SampleSet(FolderSet):
@@ -14,15 +19,11 @@ class SampleSet(FolderSet):
 
     def __init__(self, subset: str | None = None) -> None:
         root = Path(str(package_files("evalkit.images") / "sample"))
-        meta = read_metadata(root)
-        subsets = sorted({str(row["subset"]) for row in meta.values()})
+        rows = read_rows([METADATA], lambda name: (root / name).read_bytes(), str(root))
+        subsets = sorted({str(row["subset"]) for row in rows.values()})
         if subset is not None and subset not in subsets:
             raise EvalkitError(f"the sample set has no part {subset!r}; it has {', '.join(subsets)}")
-        names = [name for name, row in meta.items() if subset in (None, row["subset"])]
-        files = [root / name for name in names if is_image_name(name)]
+        names = [name for name, row in rows.items() if subset in (None, row["subset"])]
+        listing = Listing(images=[name for name in names if kind_of_name(name)], metadata=[METADATA])
         name = "sample" if subset is None else f"sample/{subset}"
-        super().__init__(root, files, spec=name, name=name)
-
-    def fingerprint(self, index: int) -> str:
-        """Size of the file: times differ between installations, images do not."""
-        return str(self.file(index).stat().st_size)
+        super().__init__(root, listing, spec=name, name=name)

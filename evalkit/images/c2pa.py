@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from evalkit.errors import EvalkitError, MissingDependency
 from evalkit.images.credential import Credential
+from evalkit.images.kinds import KINDS, Kind, kind_of_file, kind_of_name
 from evalkit.version import __version__
 
 State = Literal["absent", "valid", "trusted", "invalid"]
@@ -23,15 +24,6 @@ Action = Mapping[str, Any]
 MADE_BY_A_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 CREATED: Action = {"action": "c2pa.created", "digitalSourceType": MADE_BY_A_MODEL}
 WATERMARKED: Action = {"action": "c2pa.watermarked.unbound"}  # carries no reference to a manifest, unlike .bound
-MIME = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".webp": "image/webp",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-    ".gif": "image/gif",
-}
 
 
 @dataclass(frozen=True)
@@ -74,15 +66,15 @@ def sign_image(
     """
     c2pa = _library()
     source, target = Path(source), Path(target)
-    mime = _mime(source)
-    if target.suffix.lower() not in MIME or _mime(target) != mime:
+    kind = _holding(source)
+    if kind_of_name(target) is not kind:
         raise EvalkitError(f"{target.name}: a signed copy keeps the format; give a name that ends in {source.suffix}")
     if target.exists() and target.samefile(source):
         raise EvalkitError(f"{source} would be overwritten by its signed copy; give another target")
     definition = {
         "claim_generator_info": [{"name": "evalkit", "version": __version__}],
         "title": target.name,
-        "format": mime,
+        "format": kind.mime,
         "assertions": [
             {"label": "c2pa.actions", "data": {"actions": [dict(action) for action in actions]}},
             *({"label": each["label"], "data": each["data"]} for each in assertions),
@@ -95,7 +87,7 @@ def sign_image(
         with c2pa.Context.from_dict(settings) as context, _signer(c2pa, credential) as signer:
             builder = c2pa.Builder(json.dumps(definition), context)
             with builder, source.open("rb") as read, temporary.open("w+b") as write:
-                builder.sign(signer, mime, read, write)
+                builder.sign(signer, kind.mime, read, write)
         temporary.replace(target)
     except c2pa.C2paError as error:
         raise EvalkitError(f"{source.name} could not be given a C2PA manifest: {error}") from None
@@ -112,16 +104,16 @@ def read_manifest(path: str | Path, *, anchors: bytes | None = None) -> Manifest
     """
     c2pa = _library()
     path = Path(path)
-    mime = MIME.get(path.suffix.lower())
     if not path.is_file():
         raise EvalkitError(f"{path} is not there; give an image")
-    if mime is None:
+    kind = _kind(path)
+    if kind is None or not kind.manifest:
         return Manifest("absent")
     trust = {"trust_anchors": anchors.decode()} if anchors else {}
     settings = {"verify": {"verify_trust": anchors is not None, "remote_manifest_fetch": False}, "trust": trust}
     try:
         with c2pa.Context.from_dict(settings) as context, path.open("rb") as stream:
-            reader = c2pa.Reader(mime, stream, context=context)
+            reader = c2pa.Reader(kind.mime, stream, context=context)
             with reader:
                 said = json.loads(reader.json())
                 state = str(reader.get_validation_state())
@@ -147,7 +139,18 @@ def _signer(c2pa: Any, credential: Credential) -> Any:
     return c2pa.Signer.from_info(info)
 
 
-def _mime(path: Path) -> str:
-    if path.suffix.lower() not in MIME:
-        raise EvalkitError(f"{path.name}: C2PA manifests go into {', '.join(sorted(MIME))}; convert the image first")
-    return MIME[path.suffix.lower()]
+def _kind(path: Path) -> Kind | None:
+    """The kind of the file by its bytes, by its name where they show none or it is not there."""
+    try:
+        return kind_of_file(path)
+    except OSError:
+        return kind_of_name(path)
+
+
+def _holding(path: Path) -> Kind:
+    """The kind of an image that a manifest can go into."""
+    kind = _kind(path)
+    if kind is None or not kind.manifest:
+        known = ", ".join(each.name for each in KINDS if each.manifest)
+        raise EvalkitError(f"{path.name}: C2PA manifests go into {known}; convert the image first")
+    return kind

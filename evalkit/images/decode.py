@@ -2,70 +2,121 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from evalkit.errors import BadImage
+from evalkit.images.colour import Tag, by_profile, by_tag, png_tag
+from evalkit.images.depth import DEEP_MODES, Scale, scale_of, to_sixteen_bits
+from evalkit.images.kinds import HEAD, HEIC, PNG, Kind, kind_of_bytes
+from evalkit.images.png_chunks import colour_chunks, without_long_texts
 from evalkit.images.sample import Pixels
 
 MAX_PIXELS = 178_956_970  # Pillow's own bomb limit, twice its warning: 2**31 bytes / 4 / 3
-SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".avif")
-)
+STRIP = 2**22  # pixels that are brought to RGB at a time
 ORIENTATION = 0x0112  # EXIF tag
+Admit = Callable[[int], None]
 
-Image.MAX_IMAGE_PIXELS = None  # the limit below is ours, and it is an error rather than a warning
+Image.MAX_IMAGE_PIXELS = None  # the limit above is ours, and it is an error rather than a warning
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = 2**26  # bytes of a profile or of EXIF, unpacked
+
+_UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {  # by EXIF orientation
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: a[::-1].transpose(1, 0, 2),
+    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda a: a[:, ::-1].transpose(1, 0, 2),
+}
 
 
 def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
     """uint8 [H, W, 3] sRGB of an image file's bytes.
 
     EXIF orientation is applied; palettes, grey and 1-bit images become RGB; 16-bit and float images are scaled, not
-    clipped; CMYK is converted; an embedded colour profile is taken to sRGB; alpha is laid on white; of an animation the
-    first frame is taken. Raises `BadImage` for empty, truncated, corrupt, unknown or oversized files.
+    clipped (`depth`); CMYK is converted; colours are taken to sRGB (`colour`); alpha is laid on white; of an animation
+    the first frame is taken. Raises `BadImage` for empty, truncated, corrupt, unknown or oversized files.
     """
     return decode_with_source(data, max_pixels=max_pixels)[0]
 
 
-def decode_with_source(data: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[Pixels, dict[str, Any]]:
+def decode_with_source(
+    data: bytes, *, max_pixels: int = MAX_PIXELS, admit: Admit = lambda pixels: None
+) -> tuple[Pixels, dict[str, Any]]:
     """`decode_image`, and what the file was: `format`, `mode`, `animated` (several frames or pages), and the EXIF
-    `orientation` that was undone, 1 to 8.
+    `orientation` that was undone, 1 to 8. `admit` is told the number of pixels before they are decoded, and may wait.
     """
     if not data:
         raise BadImage("the file is empty")
+    kind = _readable(data)
+    if kind is PNG:
+        data = without_long_texts(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as picture:
+            with Image.open(io.BytesIO(data), formats=(kind.pillow or "",)) as picture:
                 width, height = picture.size
                 if width * height > max_pixels:
                     raise BadImage(
                         f"{width}x{height} pixels are more than the {max_pixels} allowed (decompression bomb?)"
                     )
+                admit(width * height)
                 picture.seek(0)
                 picture.load()
-                return _to_rgb(picture), _source(picture)
-    except BadImage:
+                source = _source(picture)
+                return _to_rgb(picture, int(source["orientation"]), data if kind is PNG else b""), source
+    except (BadImage, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise BadImage("not an image that Pillow can read (unknown or damaged header)") from None
+        raise BadImage(f"damaged or truncated image: the header of the {kind.name} file cannot be read") from None
     except Exception as error:  # decoders raise many kinds for damaged data; each costs only its own image
         reason = (str(error).splitlines() or [""])[0][:120] or type(error).__name__
         raise BadImage(f"damaged or truncated image: {reason}") from None
 
 
+def _readable(data: bytes) -> Kind:
+    """The kind of the file, which alone is tried: a name or a foreign header starts no other decoder."""
+    kind = kind_of_bytes(data[:HEAD])
+    if kind is None:
+        raise BadImage("not an image of a kind that is read (unknown or damaged header)")
+    if kind.pillow is None:
+        raise BadImage(f"{kind.name} files are not read; convert the file to PNG")
+    if kind is HEIC:
+        _add_heic()
+    return kind
+
+
+def _add_heic() -> None:
+    if importlib.util.find_spec("pillow_heif") is None:
+        raise BadImage("HEIC files need a further package; type: pip install 'evalkit-ar[heic]'")
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+
+
 def _source(picture: ImageFile.ImageFile) -> dict[str, Any]:
-    turned = picture.getexif().get(ORIENTATION, 1)
     return {
         "format": picture.format,
         "mode": picture.mode,
         "animated": _several(picture),
-        "orientation": turned if isinstance(turned, int) and 1 <= turned <= 8 else 1,
+        "orientation": _orientation(picture),
     }
+
+
+def _orientation(picture: ImageFile.ImageFile) -> int:
+    try:
+        turned = picture.getexif().get(ORIENTATION, 1)
+    except Exception:  # EXIF that is damaged says nothing; the pixels were read
+        return 1
+    return turned if isinstance(turned, int) and 1 <= turned <= 8 else 1
 
 
 def _several(picture: ImageFile.ImageFile) -> bool:
@@ -75,51 +126,79 @@ def _several(picture: ImageFile.ImageFile) -> bool:
         return True
 
 
-def _to_rgb(picture: ImageFile.ImageFile | Image.Image) -> Pixels:
-    upright = ImageOps.exif_transpose(picture) or picture
+def _to_rgb(picture: ImageFile.ImageFile, orientation: int, png: bytes) -> Pixels:
+    """Alpha apart, colours to sRGB, alpha on white, upright; in strips, because each step is a copy."""
     profile = picture.info.get("icc_profile")
-    if upright.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
-        upright = _to_eight_bits(upright)
-    if upright.mode == "P":
-        upright = upright.convert("RGBA" if "transparency" in upright.info else "RGB")
-    if upright.mode in ("LA", "La", "PA", "RGBa") or (
-        upright.mode in ("1", "L", "RGB") and "transparency" in upright.info
-    ):
-        upright = upright.convert("RGBA")
-    alpha = upright.getchannel("A") if upright.mode == "RGBA" else None
-    if alpha is not None:
-        upright = upright.convert("RGB")
-    upright = _to_srgb(upright, profile)
-    if upright.mode != "RGB":
-        upright = upright.convert("RGB")
-    if alpha is not None:
-        upright = Image.composite(upright, Image.new("RGB", upright.size, (255, 255, 255)), alpha)
-    return np.array(upright, dtype=np.uint8)
+    chunks = colour_chunks(png) if png else {}
+    tag = png_tag(chunks, profile=bool(profile))
+    profile = None if tag else profile
+    deep = picture.mode in DEEP_MODES
+    scale = scale_of(map(np.asarray, _strips(picture)), getattr(picture, "tag_v2", None)) if deep else None
+    pixels = np.empty((picture.height, picture.width, 3), np.uint8)
+    top = 0
+    for strip in _strips(picture):
+        shown, alpha = _plain(strip, chunks) if scale is None else _deep(strip, scale)
+        shown = _coloured(shown, profile, tag)
+        if alpha is not None:
+            shown = Image.composite(shown, Image.new("RGB", shown.size, (255, 255, 255)), alpha)
+        pixels[top : top + strip.height] = np.asarray(shown)
+        top += strip.height
+    return np.ascontiguousarray(_UPRIGHT[orientation](pixels))
 
 
-def _to_eight_bits(picture: Image.Image) -> Image.Image:
-    """16-bit and 32-bit grey to 8 bits: integers by their range (65535), floats in [0, 1] by 255, others by their own."""
-    values = np.asarray(picture).astype(np.float64)
-    finite = values[np.isfinite(values)]
-    high = float(finite.max()) if finite.size else 1.0
-    low = min(0.0, float(finite.min())) if finite.size else 0.0
-    if picture.mode == "F":
-        top = 1.0 if 0 < high <= 1 else max(high, 1e-12)
-    else:
-        top = 255.0 if high <= 255 and picture.mode == "I" else 65535.0 if high <= 65535 else high
-    scaled = np.nan_to_num((values - low) / (top - low)) * 255
-    return Image.fromarray(np.floor(np.clip(scaled, 0, 255) + 0.5).astype(np.uint8))
+def _strips(picture: Image.Image) -> Iterator[Image.Image]:
+    """The image from above, in pieces of at most `STRIP` pixels, or a row each."""
+    rows = max(1, STRIP // max(1, picture.width))
+    if rows >= picture.height:
+        yield picture
+        return
+    for top in range(0, picture.height, rows):
+        yield picture.crop((0, top, picture.width, min(top + rows, picture.height)))
 
 
-def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
-    if not profile or picture.mode not in ("RGB", "CMYK", "L"):
-        return picture
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "sRGB" in ImageCms.getProfileDescription(source):
-            return picture
-        target = ImageCms.createProfile("sRGB")
-        done = ImageCms.profileToProfile(picture, source, target, outputMode="RGB")
-        return done if done is not None else picture
-    except (ImageCms.PyCMSError, OSError, ValueError):  # a broken profile says nothing; the pixels still do
-        return picture
+def _deep(picture: Image.Image, scale: Scale) -> tuple[Image.Image, Image.Image | None]:
+    """Grey of 16 bits as mode I;16, and where it is not transparent (PNG's tRNS)."""
+    values = np.asarray(picture)
+    clear = picture.info.get("transparency")
+    alpha = Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)) if isinstance(clear, int) else None
+    return Image.fromarray(to_sixteen_bits(values, scale)), alpha
+
+
+def _plain(picture: Image.Image, chunks: dict[bytes, bytes]) -> tuple[Image.Image, Image.Image | None]:
+    """Colour channels of 8 bits as L, RGB, CMYK or LAB, and alpha."""
+    clear = picture.info.get("transparency")
+    if isinstance(clear, tuple) and chunks.get(b"IHDR", b"\0" * 13)[8] == 16:
+        picture = picture.copy()
+        picture.info["transparency"] = tuple(value >> 8 for value in clear)  # Pillow keeps 8 of 16 bits of a colour
+    if picture.mode == "1":
+        picture = picture.convert("RGBA" if clear is not None else "L")
+    if picture.mode in ("P", "PA"):
+        picture = picture.convert("RGBA" if clear is not None or picture.mode == "PA" else "RGB")
+    if picture.mode in ("La", "RGBa"):
+        picture = picture.convert({"La": "LA", "RGBa": "RGBA"}[picture.mode])
+    if picture.mode in ("L", "RGB") and clear is not None:
+        picture = picture.convert("RGBA")
+    if picture.mode == "LA":
+        return picture.getchannel("L"), picture.getchannel("A")
+    if picture.mode == "RGBA":
+        return picture.convert("RGB"), picture.getchannel("A")
+    return (picture if picture.mode in ("L", "RGB", "CMYK", "LAB") else picture.convert("RGB")), None
+
+
+def _coloured(picture: Image.Image, profile: bytes | None, tag: Tag | None) -> Image.Image:
+    """The RGB image in sRGB."""
+    if tag is not None:
+        samples = picture if picture.mode in ("RGB", "I;16") else picture.convert("RGB")
+        return Image.fromarray(by_tag(np.asarray(samples), tag))
+    if picture.mode == "LAB" or profile:
+        picture = by_profile(picture, profile or _lab_profile())
+    if picture.mode == "I;16":
+        levels = np.floor(np.arange(65536) / 257 + 0.5).astype(np.uint8)
+        picture = Image.fromarray(levels[np.asarray(picture)])
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _lab_profile() -> bytes:
+    from PIL import ImageCms
+
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()

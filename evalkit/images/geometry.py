@@ -10,6 +10,8 @@ from PIL import Image
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 
+MAX_SIDE = 8192  # of a square that images are brought to
+WHOLE = 2**25  # pixels up to which an image is resized whole; of a longer one only what is kept
 Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
 METHODS = {
@@ -39,22 +41,25 @@ def fit_square(image: Pixels, size: int, method: str) -> Pixels:
         if min(height, width) < size:
             raise EvalkitError(f"a {width}x{height} image is too small for a {size} px crop")
         return _centre(image, size)
+    if size > MAX_SIDE:
+        raise EvalkitError(f"images are brought to at most {MAX_SIDE} px on a side; {size} given")
     if method == "short-bicubic":
-        return _centre(_shorter_to(image, size, "bicubic"), size)
+        return _resized_centre(image, _shorter_to(image, size), size, "bicubic")
     if method == "cover-lanczos":
         scale = max(size / height, size / width)
-        grown = resize_exact(image, (max(size, round(height * scale)), max(size, round(width * scale))), "lanczos")
-        return _centre(grown, size)
+        shape = (max(size, round(height * scale)), max(size, round(width * scale)))
+        return _resized_centre(image, shape, size, "lanczos")
     if method == "adm":
         while min(image.shape[:2]) >= 2 * size:
             image = resize_exact(image, (image.shape[0] // 2, image.shape[1] // 2), "box")
         scale = size / min(image.shape[:2])
-        grown = resize_exact(image, (round(image.shape[0] * scale), round(image.shape[1] * scale)), "bicubic")
-        return _centre(grown, size)
+        shape = (round(image.shape[0] * scale), round(image.shape[1] * scale))
+        return _resized_centre(image, shape, size, "bicubic")
     if method == "short-bilinear":
-        return _centre_rounded(_shorter_to(image, size, "bilinear", floor=True), size)
+        return _resized_centre(image, _shorter_to(image, size, floor=True), size, "bilinear", rounded=True)
     if method == "var-lanczos":
-        return _centre_rounded(_shorter_to(image, round(1.125 * size), "lanczos", floor=True), size)
+        shape = _shorter_to(image, round(1.125 * size), floor=True)
+        return _resized_centre(image, shape, size, "lanczos", rounded=True)
     raise EvalkitError(f"there is no way called {method!r} to fit an image; known: {', '.join(METHODS)}")
 
 
@@ -68,31 +73,34 @@ def resize_exact(image: Pixels, shape: tuple[int, int], filter: Filter | str) ->
     return np.asarray(resized, dtype=np.uint8)
 
 
-def crop_to_multiple(image: Pixels, multiple: int) -> Pixels:
-    """The centre of `image` whose sides are the largest multiples of `multiple` that fit."""
-    height, width = (side // multiple * multiple for side in image.shape[:2])
-    if not height or not width:
-        raise EvalkitError(f"a {image.shape[1]}x{image.shape[0]} image is smaller than {multiple} px on a side")
-    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
-    return np.ascontiguousarray(image[top : top + height, left : left + width])
-
-
-def _shorter_to(image: Pixels, side: int, filter: Filter, *, floor: bool = False) -> Pixels:
+def _shorter_to(image: Pixels, side: int, *, floor: bool = False) -> tuple[int, int]:
+    """(height, width) of the image with `side` as its shorter side."""
     height, width = image.shape[:2]
     if min(height, width) == side:
-        return image
+        return height, width
     scale = side / min(height, width)
     longer = int(side * max(height, width) / min(height, width)) if floor else round(max(height, width) * scale)
-    shape = (side, longer) if height <= width else (longer, side)
-    return resize_exact(image, shape, filter)
+    return (side, longer) if height <= width else (longer, side)
+
+
+def _resized_centre(
+    image: Pixels, shape: tuple[int, int], size: int, filter: Filter, *, rounded: bool = False
+) -> Pixels:
+    """The centre square of the image resized to `shape`; torchvision (`rounded`) rounds its place to the even.
+
+    Of an image that would grow beyond `WHOLE` pixels only the square is computed, by the same filter over the same
+    source; single values differ by a level, because Pillow rounds between its two passes.
+    """
+    offsets = [(side - size) / 2 for side in shape]
+    top, left = (round(each) if rounded else int(each) for each in offsets)
+    if shape[0] * shape[1] <= WHOLE or image.shape[:2] == tuple(shape):
+        return np.ascontiguousarray(resize_exact(image, shape, filter)[top : top + size, left : left + size])
+    down, across = image.shape[0] / shape[0], image.shape[1] / shape[1]
+    box = (left * across, top * down, (left + size) * across, (top + size) * down)
+    box = (box[0], box[1], min(box[2], image.shape[1]), min(box[3], image.shape[0]))
+    return np.asarray(Image.fromarray(image).resize((size, size), _FILTERS[filter], box=box), dtype=np.uint8)
 
 
 def _centre(image: Pixels, size: int) -> Pixels:
     top, left = (image.shape[0] - size) // 2, (image.shape[1] - size) // 2
-    return np.ascontiguousarray(image[top : top + size, left : left + size])
-
-
-def _centre_rounded(image: Pixels, size: int) -> Pixels:
-    """torchvision's CenterCrop rounds the offset to the nearest even half."""
-    top, left = round((image.shape[0] - size) / 2.0), round((image.shape[1] - size) / 2.0)
     return np.ascontiguousarray(image[top : top + size, left : left + size])

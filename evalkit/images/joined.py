@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
@@ -18,6 +19,13 @@ class JoinedSet(ImageSet):
         self.spec, self.name, self._members = spec, name, list(members)
         self._ends = list(accumulate(len(member) for _, member, _ in self._members))
         self._ids = [f"{prefix}/{each}" for prefix, member, _ in self._members for each in member.ids()]
+        skipped: Counter[str] = Counter()
+        for _, member, _ in self._members:
+            skipped.update(member.skipped)
+        self.skipped = dict(skipped)
+        self.unmatched = [f"{prefix}/{each}" for prefix, member, _ in self._members for each in member.unmatched]
+        revisions = list(dict.fromkeys(member.revision for _, member, _ in self._members if member.revision))
+        self.revision = ", ".join(revisions) or None
 
     def ids(self) -> Sequence[str]:
         """`prefix/id` of each sample."""
@@ -27,6 +35,20 @@ class JoinedSet(ImageSet):
         """The member's own."""
         number = bisect_right(self._ends, index)
         return self._members[number][1].fingerprint(index - self._begin(number))
+
+    def fingerprints(self, count: int | None = None) -> list[str]:
+        """Those of the members, each asked once."""
+        left = len(self) if count is None else count
+        found: list[str] = []
+        for _, member, _ in self._members:
+            found += member.fingerprints(min(left - len(found), len(member)))
+        return found
+
+    def known(self, index: int) -> Mapping[str, Any]:
+        """The member's own, and what all of the member share."""
+        number = bisect_right(self._ends, index)
+        _, member, meta = self._members[number]
+        return {**meta, **member.known(index - self._begin(number))}
 
     def read(self, start: int, stop: int, *, threads: int = 2) -> Iterator[Sample | Unreadable]:
         """Samples in order, across members."""

@@ -1,54 +1,108 @@
-"""Reading ahead with a few threads and a bounded queue: ordered, never raising, flat in memory."""
+"""Reading ahead with a few threads: ordered, never raising, within a budget of images and of pixels."""
 
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from evalkit.errors import BadImage
-from evalkit.images.decode import decode_with_source
+from evalkit.errors import BadImage, EvalkitError
+from evalkit.images.decode import Admit, decode_with_source
 from evalkit.images.sample import Sample, Unreadable
 
 AHEAD = 4  # images in flight for each thread
+PIXELS = 2**25  # decoded pixels in flight, of all threads; one larger image is decoded alone
 
-Load = Callable[[int], Sample | Unreadable]
+Load = Callable[[Admit], Sample | Unreadable]
 
 
-def read_ahead(load: Load, start: int, stop: int, threads: int) -> Iterator[Sample | Unreadable]:
-    """`load(i)` for i from `start` to `stop`, in order, at most `AHEAD * threads` images ahead.
+class PixelBudget:
+    """Decoded pixels that may wait to be used. The image that is asked for next is always admitted."""
 
-    Closing the iterator early stops the threads.
+    def __init__(self, most: int = PIXELS) -> None:
+        self.most, self._held, self._next = most, dict[int, int](), 0
+        self._changed = threading.Condition()
+
+    def admit(self, number: int, pixels: int) -> None:
+        """Wait until image `number` may be decoded."""
+        with self._changed:
+            while number > self._next and sum(self._held.values()) + pixels > self.most:
+                self._changed.wait()
+            self._held[number] = pixels
+
+    def taken(self, number: int) -> None:
+        """Image `number` was used; the one behind it is asked for now."""
+        with self._changed:
+            self._held.pop(number, None)
+            self._next = number + 1
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Nobody waits any more."""
+        with self._changed:
+            self._next = 2**63
+            self._changed.notify_all()
+
+
+def read_ahead(loads: Iterable[Load], threads: int) -> Iterator[Sample | Unreadable]:
+    """What each of `loads` gives, in order, at most `AHEAD * threads` images and `PIXELS` pixels ahead.
+
+    `loads` is drawn from in the caller's thread, as late as possible. Closing the iterator early stops the threads.
     """
     if threads <= 1:
-        yield from map(load, range(start, stop))
+        yield from (load(lambda pixels: None) for load in loads)
         return
+    budget = PixelBudget()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="evalkit-read")
     waiting: deque[Future[Sample | Unreadable]] = deque()
+    done = 0
     try:
-        for index in range(start, stop):
-            waiting.append(pool.submit(load, index))
+        for number, load in enumerate(loads):
+            waiting.append(pool.submit(load, _admission(budget, number)))
             if len(waiting) >= AHEAD * threads:
                 yield waiting.popleft().result()
+                budget.taken(done)
+                done += 1
         while waiting:
             yield waiting.popleft().result()
+            budget.taken(done)
+            done += 1
     finally:
+        budget.close()
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def sample_from_bytes(id: str, read: Callable[[], bytes], meta: Mapping[str, Any]) -> Sample | Unreadable:
-    """The decoded sample, or why it cannot be had; `read` gives the file's bytes."""
+def sample_from_bytes(
+    id: str,
+    read: Callable[[], bytes],
+    meta: Callable[[], Mapping[str, Any]] = dict,
+    admit: Admit = lambda pixels: None,
+) -> Sample | Unreadable:
+    """The decoded sample, or why it cannot be had; `read` gives the file's bytes, `meta` what is known of it."""
+    sha256 = None
     try:
         data = read()
-    except (OSError, KeyError, RuntimeError, ValueError, EOFError) as error:
-        return Unreadable(id, f"cannot be opened: {(str(error).splitlines() or [type(error).__name__])[0][:160]}")
-    sha256 = hashlib.sha256(data).hexdigest()
-    try:
-        image, source = decode_with_source(data)
-        return Sample(id, image, sha256, meta, source)
+        sha256 = hashlib.sha256(data).hexdigest()
+        known = meta()
+        image, source = decode_with_source(data, admit=admit)
+        return Sample(id, image, sha256, known, source)
     except BadImage as error:
         return Unreadable(id, str(error), sha256)
+    except EvalkitError as error:
+        return Unreadable(id, f"what is known of it cannot be used: {error}", sha256)
     except MemoryError:
         return Unreadable(id, "too large for this machine's memory", sha256)
+    except Exception as error:  # archives, file systems and streams raise many kinds; each costs only its own image
+        return Unreadable(id, f"cannot be opened: {one_line(error)}", sha256)
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of an error, or its kind."""
+    return (str(error).splitlines() or [""])[0][:160] or type(error).__name__
+
+
+def _admission(budget: PixelBudget, number: int) -> Admit:
+    return lambda pixels: budget.admit(number, pixels)

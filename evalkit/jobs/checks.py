@@ -5,14 +5,13 @@ A task registers its `Checks` under the name that its records carry as `task`.
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.registry import Registry
+from evalkit.registry import Registry, Table
 from evalkit.runs.store import Run
 
 
@@ -66,12 +65,12 @@ class Checks(ABC):
         return Outcome(0, open="this task makes no samples")
 
 
-def _import_tasks() -> None:
-    for name in ("tasks.tokenizer", "watermark.detection", "leaderboard"):
-        importlib.import_module(f"evalkit.{name}.checks")
-
-
-CHECKS: Registry[Checks] = Registry("task", _import_tasks, "evalkit.checks")
+TABLE = Table(
+    {
+        "leaderboard": "evalkit.leaderboard.checks",
+    }
+)
+CHECKS: Registry[Checks] = Registry("task", entry_point_group="evalkit.checks", table=TABLE)
 
 
 def chosen(total: int, count: int, seed: int) -> Sequence[int]:

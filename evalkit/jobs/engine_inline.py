@@ -12,7 +12,6 @@ from typing import Any, Protocol
 import pyarrow.parquet as pq
 
 from evalkit.errors import EvalkitError
-from evalkit.jobs.job import Job, RunOptions
 from evalkit.jobs.progress import Progress
 from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import Spec
@@ -155,40 +154,3 @@ def _shown(task: Task, store: RunStore) -> Run:
         write_bytes(page, html.encode("utf-8", "surrogatepass"))
     store.cover(PAGE)
     return read_run(store.path)
-
-
-# --- the contract before Spec and Task, until the last job is a task ---
-
-
-def run_job(job: Job, store: RunStore, options: RunOptions) -> Run:
-    """Do what is not done yet, then reduce and seal; a sealed run is read back at once."""
-    progress = options.progress
-    if store.sealed:
-        store.begin(job.plan())
-        progress.note(f"{store.path} is complete already; nothing to do (remove it, or give --out, to run again)")
-        return _shown_job(job, store)
-    store.begin(job.plan())
-    shards = job.shards()
-    left = [shard for shard in shards if not store.has(shard.key)]
-    progress.start(job.title, sum(shard.size for shard in shards))
-    progress.advance(sum(s.size for s in shards) - sum(s.size for s in left), resumed=True)
-    try:
-        _inline(job, left, store, options, progress)
-        job.reduce(store)
-        return _shown_job(job, store)
-    finally:
-        progress.finish()
-
-
-def _shown_job(job: Job, store: RunStore) -> Run:
-    job.present(read_run(store.path))
-    store.cover(PAGE)
-    return read_run(store.path)
-
-
-def _inline(job: Job, left: Sequence[Shard], store: RunStore, options: RunOptions, progress: Progress) -> None:
-    if not left:
-        return
-    worker = job.worker(options.device)
-    for shard in left:
-        store.put(shard.key, worker.process(shard, lambda n: progress.advance(n, timers=job.timers)))

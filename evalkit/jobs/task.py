@@ -26,12 +26,12 @@ class Aggregated:
     """What finished shards come to.
 
     `rows`: tables of samples.parquet in order. `results`: one for each number. `files`: statistics and other files of the
-    run by relative path. `facts`: what the record says besides the plan.
+    run by relative path, each as bytes or in pieces that are read once. `facts`: what the record says besides the plan.
     """
 
     rows: Iterable[pa.Table]
     results: Sequence[Result]
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    files: Mapping[str, bytes | Iterable[bytes]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

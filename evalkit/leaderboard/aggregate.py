@@ -96,4 +96,4 @@ def _terms(group: Sequence[Board]) -> Terms:
     digest = hashlib.sha256(parts.encode()).hexdigest()
     name = f"mean of {', '.join(board.terms.dataset for board in group)}"
     n = sum(board.terms.n for board in group)
-    return replace(first, task=TASK, dataset=name, n=n, data=digest, samples="")
+    return replace(first, task=TASK, dataset=name, n=n, data=digest, samples="", part="")

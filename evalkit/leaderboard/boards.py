@@ -101,13 +101,13 @@ def _place(groups: dict[Terms, list[Figure]]) -> Callable[[Terms], tuple[object,
     known, tasks = list(METRICS), list(TASKS)
     datasets: dict[tuple[str, str], int] = {}
     for terms, group in groups.items():
-        key = (terms.dataset, terms.data)
+        key = (terms.part, terms.data)
         datasets[key] = max(datasets.get(key, 0), len(group))
 
     def place(terms: Terms) -> tuple[object, ...]:
         metric = known.index(terms.metric) if terms.metric in known else len(known)
         task = tasks.index(terms.task) if terms.task in tasks else len(tasks)
-        most = datasets[terms.dataset, terms.data]
+        most = datasets[terms.part, terms.data]
         return (-most, task, terms.dataset, terms.data, terms.protocol, metric, terms)
 
     return place
@@ -136,7 +136,7 @@ def _all_missing(
 
 
 def _place_of(terms: Terms) -> tuple[str, str, str]:
-    return terms.dataset, terms.protocol, terms.data
+    return terms.part, terms.protocol, terms.data
 
 
 def _question(terms: Terms) -> Terms:
@@ -154,7 +154,7 @@ def _apart(groups: Sequence[tuple[Terms, list[Figure]]]) -> list[Apart]:
         joined = _together(listed)
         for place, (terms, mine) in enumerate(listed):
             for other, theirs in listed[place + 1 :]:
-                if (terms.dataset, terms.protocol) == (other.dataset, other.protocol):
+                if terms.protocol == other.protocol and (terms.dataset == other.dataset or terms.same_data(other)):
                     a, b = mine - theirs, theirs - mine
                 else:  # those that meet on another board of the metric are compared there
                     a = frozenset(i for i in mine if not joined[i] & theirs)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from evalkit.errors import EvalkitError
-from evalkit.jobs.job import Progress
+from evalkit.jobs.progress import Progress
 from evalkit.jsonio import pretty_json
 from evalkit.leaderboard.aggregate import aggregates
 from evalkit.leaderboard.boards import Apart, Board, Boards, make_boards
@@ -77,6 +77,16 @@ def make_leaderboard(
 
     Raises `EvalkitError` where a run is not sealed or was changed, where no two of several runs can be ranked together,
     and where `out` holds anything else or lies in a run.
+
+    >>> import tempfile
+    >>> import evalkit
+    >>> from evalkit.jobs.options import RunOptions
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> runs = evalkit.evaluate_tokenizer(["jpeg-q75", "jpeg-q10"], "sample/photos", tasks=["reconstruction"],
+    ...                                   options=RunOptions(out=folder / "runs", limit=3, keep="none"))
+    >>> board = make_leaderboard([run.path for run in runs], folder / "board")
+    >>> board.path.exists()
+    True
     """
     options, folder, paths = options or LeaderboardOptions(), Path(out), [Path(run) for run in runs]
     check_target(folder, paths, "leaderboard", lambda: _is_ours(folder / MARK))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from evalkit.jsonio import canonical_json
@@ -26,12 +26,14 @@ class Terms:
     """What was measured, on what, by which rules.
 
     `rules`: digest of the protocol's text, so that two protocols of one name are told apart. `data`: digest of the
-    reference, of the prompts, or of the images. `judges`: the networks behind the metric, with their digests.
+    reference, of the prompts, or of the images.
+    `dataset` is a label and compares nothing; `part` is what of the data the number speaks of, such as "/photos", or the
+    whole label where no digest tells the data. `judges`: the networks behind the metric, with their digests.
     `samples`: digest of the ids that have a value, where the samples themselves are what is shared.
     """
 
     task: str
-    dataset: str
+    dataset: str = field(compare=False)
     metric: str
     protocol: str
     n: int
@@ -39,11 +41,17 @@ class Terms:
     rules: str = ""
     judges: str = ""
     samples: str = ""
+    part: str = ""
 
     @property
     def digest(self) -> str:
         """Eight characters that name the board of these terms."""
-        return hashlib.sha256(canonical_json(vars(self))).hexdigest()[:8]
+        compared = {name: value for name, value in vars(self).items() if name != "dataset"}
+        return hashlib.sha256(canonical_json(compared)).hexdigest()[:8]
+
+    def same_data(self, other: Terms) -> bool:
+        """Whether both speak of the same part of the same data, by digest, or by name where there is none."""
+        return self.part == other.part and self.data == other.data
 
 
 def terms_of(record: Mapping[str, Any], result: Mapping[str, Any], samples: str) -> Terms:
@@ -59,6 +67,7 @@ def terms_of(record: Mapping[str, Any], result: Mapping[str, Any], samples: str)
         rules=_rules(record, str(result["protocol"])),
         judges=_judges(record, str(result["metric"]), str(result["task"])),
         samples=samples if shared else "",
+        part=_part(record, str(result["dataset"])) if digest else str(result["dataset"]),
     )
 
 
@@ -72,7 +81,7 @@ def different(a: Terms, b: Terms) -> list[tuple[str, str, str]]:
     found = [(name, word, getattr(a, name), getattr(b, name)) for name, word in WORDS.items()]
     other = [(name, word, x, y) for name, word, x, y in found if x != y]
     names = {name for name, *_ in other}
-    hidden = set()
+    hidden = {"dataset"} if a.same_data(b) else set()
     if "protocol" in names:
         hidden |= {"rules", "judges"}  # another protocol has other rules: that says it all
     if names & {"n", "dataset", "data"}:
@@ -93,6 +102,16 @@ def _data(record: Mapping[str, Any]) -> tuple[bool, str]:
             return False, str(part["digest"])
     part = record.get("data")
     return True, str(part.get("digest") or "") if isinstance(part, dict) else ""
+
+
+def _part(record: Mapping[str, Any], label: str) -> str:
+    """The label of a result without the name of its data, which a copy may not share."""
+    for key in ("reference", "prompts", "data"):
+        said = record.get(key)
+        name = said.get("name") if isinstance(said, dict) else None
+        if isinstance(name, str) and name and (label == name or label.startswith((f"{name}/", f"{name}["))):
+            return label[len(name) :]
+    return label
 
 
 def _rules(record: Mapping[str, Any], protocol: str) -> str:

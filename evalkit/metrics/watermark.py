@@ -76,6 +76,22 @@ P_MEDIAN = _declared(
     "log10_p_median", "Median log10 p", "median of log10 p over images", "", "none", low=None, high=0.0
 )
 AUC = _declared("auc", "AUC", "area under the curve of detection", "", "higher", task="watermark-robustness", high=1.0)
+CHANGED_SHARE = _declared(
+    "changed_share", "Changed share", "share of the images that an attack changed", "", "none", task="attack", high=1.0
+)
+
+
+def _count(name: str, label: str, title: str) -> Metric:
+    return _declared(name, label, title, "images", "none", task="watermark-calibrate")
+
+
+# counts of a calibration, by the words of its record
+OF_NULLS = {
+    "null": _count("null_images", "Null images", "images that calibrate, each group of near-copies once"),
+    "failed": _count("null_failed", "Null images that failed", "images that could not be read"),
+    "copies": _count("null_copies", "Copies among null images", "near-copies of another image, left out"),
+    "suspicious": _count("null_suspicious", "Suspicious null images", "null images that look marked themselves"),
+}
 
 EXCHANGED = _cost("exchanged", "Codes exchanged", "lower")
 GREEN_EMBEDDED = _cost("green_embedded", "Green codes, embedded")
@@ -93,6 +109,19 @@ LIKENESS = {
     for against, words in _AGAINST.items()
 }
 EMBEDDED = (EXCHANGED, GREEN_EMBEDDED, GREEN_READ_BACK, *(each for pair in LIKENESS.values() for each in pair))
+
+
+def rate_at(kind: str, level: str) -> Metric:
+    """The declaration of `tpr_<level>` or `fpr_<level>`: images that are found, rightly or wrongly, at that p."""
+    return _rate(f"{kind}_{level}", kind, level)
+
+
+def _rate(name: str, kind: str, level: str) -> Metric:
+    right = kind == "tpr"
+    label = f"{'Found' if right else 'Called wrongly'}, p ≤ {level}"
+    title = f"share of {'marked' if right else 'unmarked'} images with p at most {level}"
+    better: Direction = "higher" if right else "lower"
+    return _declared(name, label, title, "", better, task="watermark-robustness", high=1.0)
 
 
 def discoveries(name: str, rate: str) -> Metric:
@@ -118,6 +147,8 @@ DECLARED = (
     P_EXCESS_P,
     P_MEDIAN,
     AUC,
+    *OF_NULLS.values(),
+    CHANGED_SHARE,
     *EMBEDDED,
 )
-DECLARED_PATTERNS = {r"discoveries_fdr_([0-9.e-]+)": discoveries}
+DECLARED_PATTERNS = {r"discoveries_fdr_([0-9.e-]+)": discoveries, r"(tpr|fpr)_([0-9.e-]+)": _rate}

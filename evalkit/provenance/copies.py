@@ -13,7 +13,7 @@ from PIL import Image
 from evalkit.errors import EvalkitError
 from evalkit.images.c2pa import CREATED, Manifest, read_manifest, sign_image
 from evalkit.images.credential import Credential
-from evalkit.jobs.job import Progress
+from evalkit.jobs.progress import Progress
 from evalkit.provenance.merkle import Proof, leaves, proofs, proven_root, root
 from evalkit.runs.store import Run, RunStore, read_run
 

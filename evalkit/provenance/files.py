@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from evalkit.errors import EvalkitError
-from evalkit.jobs.job import Progress
+from evalkit.jobs.progress import Progress
 from evalkit.runs.store import ATTESTATION
 
 PART = 32  # files that a thread takes at a time

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from evalkit.images.kinds import SUFFIXES
 from evalkit.jobs.checks import Failure
 from evalkit.provenance.kinds import Listed
 from evalkit.runs.store import RECORD
 
 FOLDERS = ("images", "statistics")  # of which every record lists all files
-PICTURES = (".png", ".jpg", ".jpeg", ".webp")  # of which every manifest lists all
+PICTURES = SUFFIXES  # of which every manifest lists all
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import Failure
-from evalkit.jsonio import pretty_json
+from evalkit.jsonio import parse_json, pretty_json
 from evalkit.provenance.files import digest
 from evalkit.runs.record import with_digest
 from evalkit.runs.store import ATTESTATION, RECORD, Run, read_run
@@ -53,7 +53,7 @@ def listed(folder: Path, kind: Kind) -> Listed:
     """What the folder's record or manifest states; nothing where neither can be read."""
     try:
         if kind == "run":
-            record = json.loads((folder / RECORD).read_bytes())
+            record = parse_json((folder / RECORD).read_bytes(), RECORD)
             files = {str(name): str(digest) for name, digest in record["files"].items()}
             whole = "digest" in record
             changed = whole and with_digest(record) != record
@@ -104,7 +104,7 @@ def board_runs(folder: Path) -> tuple[list[Path], list[str]]:
     """
     found: list[Path] = []
     lost: list[str] = []
-    for parent in json.loads((folder / BOARD).read_bytes())["parents"]:
+    for parent in parse_json((folder / BOARD).read_bytes(), BOARD)["parents"]:
         path = folder / str(parent["path"])
         if digest(path / RECORD) == parent["record"]:
             found.append(path)
@@ -117,7 +117,7 @@ def board_failures(folder: Path) -> list[Failure]:
     """Level 0 of a leaderboard."""
     try:
         data = (folder / BOARD).read_bytes()
-        said = json.loads(data)
+        said = parse_json(data, BOARD)
         board_runs(folder)
         whole = isinstance(said["boards"], list) and isinstance(said["leaderboard"], int)
         if whole and pretty_json(said) == data:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pyarrow.parquet as pq
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import Failure
+from evalkit.jsonio import parse_json
 from evalkit.provenance.files import digest
 from evalkit.provenance.sign import parents_of
 from evalkit.provenance.statement import Parent, parent_of
@@ -75,7 +75,7 @@ def _column(path: Path) -> list[str | None]:
 
 
 def _record(folder: Path) -> dict[str, Any]:
-    found: Any = json.loads((folder / RECORD).read_bytes()) if (folder / RECORD).exists() else {}
+    found: Any = parse_json((folder / RECORD).read_bytes(), str(folder / RECORD)) if (folder / RECORD).exists() else {}
     return found if isinstance(found, dict) else {}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from evalkit.errors import EvalkitError
-from evalkit.jobs.job import Progress
+from evalkit.jobs.progress import Progress
 from evalkit.provenance.dsse import BadEnvelope, Envelope, parse, sign, signature_holds
 from evalkit.provenance.hashes import against_listed
 from evalkit.provenance.kinds import (

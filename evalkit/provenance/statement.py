@@ -5,13 +5,13 @@ Sources: in-toto attestation framework (spec/v1/statement.md), SLSA provenance v
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from evalkit.jobs.job import Progress
+from evalkit.jobs.progress import Progress
+from evalkit.jsonio import parse_json
 from evalkit.provenance.files import digests, listing, manifest_digest
 from evalkit.provenance.merkle import leaves_of, root
 from evalkit.runs.store import RECORD
@@ -53,7 +53,7 @@ def statement_of(folder: Path, parents: Sequence[Parent], files: Mapping[str, st
         found = leaves_of(folder / "samples.parquet")
         predicate["samples"] = {"count": len(found), "merkleRoot": root(found).hex()}
     if RECORD in files and "results.json" in files:
-        predicate["results"] = json.loads((folder / "results.json").read_bytes())
+        predicate["results"] = parse_json((folder / "results.json").read_bytes(), str(folder / "results.json"))
     return {"_type": STATEMENT, "subject": subject, "predicateType": PREDICATE, "predicate": predicate}
 
 
@@ -86,7 +86,7 @@ def present_digests(folder: Path, progress: Progress | None = None) -> dict[str,
 
 def _record(folder: Path) -> dict[str, Any]:
     path = folder / "record.json"
-    found: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
+    found: dict[str, Any] = parse_json(path.read_bytes(), str(path)) if path.exists() else {}
     return found
 
 

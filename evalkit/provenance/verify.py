@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome
-from evalkit.jobs.job import Progress
+from evalkit.jobs.progress import Progress
 from evalkit.jobs.task import TASKS
 from evalkit.provenance.dsse import BadEnvelope, Envelope, parse
 from evalkit.provenance.hashes import Hashes, against_listed, against_statement
@@ -49,6 +49,16 @@ def verify_run(folder: str | Path, depth: Depth | None = None) -> Verdict:
     """Check a run, signed or not, or a folder that is signed or has a manifest; nothing is written.
 
     Raises `EvalkitError` where there is none of them.
+
+    >>> import pathlib, tempfile
+    >>> import evalkit
+    >>> from evalkit.jobs.options import RunOptions
+    >>> out = pathlib.Path(tempfile.mkdtemp()) / "run"
+    >>> made = evalkit.evaluate_tokenizer("jpeg-q75", "sample/photos", tasks=["reconstruction"],
+    ...                                   options=RunOptions(out=out, limit=2, keep="none"))
+    >>> verdict = verify_run(out)
+    >>> verdict.level, verdict.failures  # nobody signed it
+    (1, ())
     """
     folder, depth = Path(folder), depth or Depth()
     if not folder.is_dir():

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 WRITING = ".writing-"  # begins the names of what is not finished
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file so that it appears whole or not at all; nothing is left behind where writing fails."""
+def write_bytes(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Write a file, in pieces where `data` has them, so that it appears whole or not at all; nothing else is left behind."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{WRITING}{path.name}-{os.getpid()}")
     try:
         with temporary.open("wb") as stream:
-            stream.write(data)
+            stream.writelines([data] if isinstance(data, bytes) else data)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)

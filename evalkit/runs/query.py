@@ -126,6 +126,15 @@ def query_runs(sql: str, runs: Sequence[str | Path] = ("runs",)) -> pa.Table:
     """The answer to `sql` over the tables `runs`, `samples` and `results` of these runs, as an Arrow table.
 
     Raises `EvalkitError` for paths without runs and for queries that do not work or want more than to read.
+
+    >>> import pathlib, tempfile
+    >>> import evalkit
+    >>> from evalkit.jobs.options import RunOptions
+    >>> out = pathlib.Path(tempfile.mkdtemp()) / "run"
+    >>> made = evalkit.evaluate_tokenizer("jpeg-q75", "sample/photos", tasks=["reconstruction"],
+    ...                                   options=RunOptions(out=out, limit=2, keep="none"))
+    >>> query_runs("select model, count(*) as n from samples group by model", [out]).to_pylist()
+    [{'model': 'jpeg-q75', 'n': 2}]
     """
     with RunTables(runs) as tables:
         answer = tables.ask(sql)

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from evalkit.errors import EvalkitError
+from evalkit.jsonio import parse_json
 
 RUNS = pa.schema(
     [
@@ -57,7 +58,7 @@ NUMBERS = ("value", "low", "high")
 def read_json(file: Path, kind: type) -> Any:
     """The JSON in `file`, a `kind` (dict or list); raises `EvalkitError` where it is not there, not JSON or another kind."""
     try:
-        found = json.loads(file.read_bytes())
+        found = parse_json(file.read_bytes(), file.name)
     except (OSError, ValueError):
         raise EvalkitError(f"{file.name} cannot be read") from None
     if not isinstance(found, kind):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +15,7 @@ import pyarrow.parquet as pq
 from evalkit.errors import EvalkitError
 from evalkit.jobs.shard import ShardOutput
 from evalkit.jobs.spec import different
-from evalkit.jsonio import canonical_json, pretty_json
+from evalkit.jsonio import canonical_json, parse_json, pretty_json
 from evalkit.runs.durable import WRITING, sync_file, write_bytes
 from evalkit.runs.lock import NAME as LOCK
 from evalkit.runs.record import file_digests, with_digest
@@ -115,7 +114,11 @@ class RunStore:
         self._done.place(keys, self.path)
 
     def write(
-        self, rows: Iterable[pa.Table], results: Sequence[Result], files: Mapping[str, bytes], schema: pa.Schema
+        self,
+        rows: Iterable[pa.Table],
+        results: Sequence[Result],
+        files: Mapping[str, bytes | Iterable[bytes]],
+        schema: pa.Schema,
     ) -> None:
         """samples.parquet, results.json and further files; memory holds one table at a time."""
         temporary = self.path / f"{WRITING}samples.parquet"
@@ -132,33 +135,6 @@ class RunStore:
         for name, data in files.items():
             write_bytes(self.path / name, data)
         write_bytes(self.path / "results.json", results_json(results))
-
-    def rows(self, key: str) -> pa.Table:
-        """The rows of a finished shard."""
-        return next(self.parts([key]).tables())
-
-    def arrays(self, key: str) -> dict[str, np.ndarray[Any, Any]]:
-        """The arrays of a finished shard."""
-        return dict(next(self.parts([key]).arrays()))
-
-    def write_samples(self, keys: Sequence[str]) -> pa.Table:
-        """Fold the shards' rows, in plan order, into samples.parquet; memory holds one shard at a time."""
-        final = self.path / SAMPLES
-        temporary = final.with_name(".writing-samples.parquet")
-        writer: pq.ParquetWriter | None = None
-        for table in (self.rows(key) for key in keys):
-            writer = writer or pq.ParquetWriter(temporary, table.schema)
-            writer.write_table(table)
-        if writer is None:
-            raise EvalkitError("there is nothing to evaluate: the image set is empty")
-        writer.close()
-        temporary.replace(final)
-        return pq.read_table(final)
-
-    def shard_files(self, keys: Sequence[str]) -> Iterator[Path]:
-        """Files that shards kept, in plan order."""
-        for key in keys:
-            yield from sorted((self.shards / key / "files").glob("*"))
 
     def seal(self, record: Mapping[str, Any]) -> None:
         """Write record.json, the mark of a complete run, and drop the shards.
@@ -180,7 +156,7 @@ class RunStore:
 
         A page that the record knows keeps its digest, unless it was just made anew (`renew`).
         """
-        record = json.loads((self.path / RECORD).read_bytes())
+        record = parse_json((self.path / RECORD).read_bytes(), str(self.path / RECORD))
         files: dict[str, str] = record.get("files", {})
         if (self.path / ATTESTATION).exists() or (name in files and not renew):
             return
@@ -191,7 +167,17 @@ class RunStore:
 
 
 def read_run(path: str | Path) -> Run:
-    """The sealed run in the folder `path`; raises `EvalkitError` where there is none or it is not finished."""
+    """The sealed run in the folder `path`; raises `EvalkitError` where there is none or it is not finished.
+
+    >>> import pathlib, tempfile
+    >>> import evalkit
+    >>> from evalkit.jobs.options import RunOptions
+    >>> out = pathlib.Path(tempfile.mkdtemp()) / "run"
+    >>> made = evalkit.evaluate_tokenizer("jpeg-q75", "sample/photos", tasks=["reconstruction"],
+    ...                                   options=RunOptions(out=out, limit=2, keep="none"))
+    >>> read_run(out).results[0]["metric"]
+    'psnr'
+    """
     folder = Path(path)
     if not (folder / "record.json").exists():
         state = (
@@ -203,10 +189,10 @@ def read_run(path: str | Path) -> Run:
     index = folder / "images" / "index.json"
     return Run(
         path=folder,
-        record=json.loads((folder / "record.json").read_bytes()),
-        results=json.loads((folder / "results.json").read_bytes()),
+        record=parse_json((folder / "record.json").read_bytes(), str(folder / "record.json")),
+        results=parse_json((folder / "results.json").read_bytes(), str(folder / "results.json")),
         samples=pq.read_table(folder / "samples.parquet"),
-        pictures=json.loads(index.read_bytes()) if index.exists() else [],
+        pictures=parse_json(index.read_bytes(), str(index)) if index.exists() else [],
     )
 
 
@@ -223,7 +209,7 @@ def results_json(results: Sequence[Result]) -> bytes:
 def _other(plan_file: Path, plan: Mapping[str, Any]) -> str:
     """In what the plan of a folder differs from the wanted one."""
     try:
-        names = different(json.loads(plan_file.read_bytes()), plan)
+        names = different(parse_json(plan_file.read_bytes(), str(plan_file)), plan)
     except (ValueError, AttributeError, RecursionError):
         return "its plan.json cannot be read"
     return f"other {', '.join(names[:6])}{' and more' if len(names) > 6 else ''}"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cache
 from importlib.resources import files as package_files
 from typing import Any, Literal
+
+from evalkit.registry import Table, foreign_points, package_of
 
 Kind = Literal["tokenizer", "generator"]
 
@@ -34,6 +37,7 @@ class ModelCard:
     name: str
     kind: Kind
     family: str
+    module: str  # that registers it; in the file where it is not the package and the name of the file
     title: str
     code: str = ""
     paper: str = ""
@@ -70,17 +74,29 @@ def generator_cards() -> dict[str, ModelCard]:
 
 
 def list_models(kind: Kind | None = None, pattern: str = "*") -> list[ModelCard]:
-    """Cards of the models whose name matches the shell `pattern`, by name.
+    """Cards of the models whose name matches the shell `pattern`, by name; models of other packages have bare ones.
 
     >>> [card.name for card in list_models("tokenizer", "jpeg-l*")]
     ['jpeg-lm']
     """
     cards: list[ModelCard] = []
     if kind in (None, "tokenizer"):
-        cards += tokenizer_cards().values()
+        cards += {**_foreign_cards("tokenizer"), **tokenizer_cards()}.values()
     if kind in (None, "generator"):
-        cards += generator_cards().values()
+        cards += {**_foreign_cards("generator"), **generator_cards()}.values()
     return sorted((card for card in cards if fnmatch(card.name, pattern)), key=lambda card: card.name)
+
+
+def _foreign_cards(kind: Kind) -> dict[str, ModelCard]:
+    found = foreign_points(f"evalkit.{kind}s").items()
+    return {name: ModelCard(name, kind, "", p.module, f"of the package {package_of(p)}") for name, p in found}
+
+
+def table_of(cards: Iterable[ModelCard], patterns: Mapping[str, str]) -> Table:
+    """Names and aliases of `cards` with the modules that register them, as a registry takes them."""
+    known = list(cards)
+    modules = {card.name: card.module for card in known}
+    return Table(modules, {alias: card.name for card in known for alias in card.aliases}, patterns)
 
 
 def _read(package: str, kind: Kind) -> dict[str, ModelCard]:
@@ -88,8 +104,10 @@ def _read(package: str, kind: Kind) -> dict[str, ModelCard]:
     for part in sorted((package_files(package) / "cards").iterdir(), key=lambda p: p.name):
         if part.name.endswith(".toml"):
             data = tomllib.loads(part.read_text(encoding="utf-8"))
+            family = part.name.removesuffix(".toml")
+            shared = {"module": f"{package}.{family}", **data.get("family", {})}
             for name, row in data["models"].items():
-                cards[name] = _card(name, kind, part.name.removesuffix(".toml"), {**data.get("family", {}), **row})
+                cards[name] = _card(name, kind, family, {**shared, **row})
     return cards
 
 

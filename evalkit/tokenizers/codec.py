@@ -15,7 +15,7 @@ from torch import Tensor
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 from evalkit.tokenizers.base import Codes, Tokenizer
-from evalkit.tokenizers.registry import TOKENIZERS, Entry, register
+from evalkit.tokenizers.registry import Entry, register
 
 PADDING = -1
 BRAILLE = 0x2800  # a byte b is written as chr(10240 + b), so that a text tokenizer can merge bytes
@@ -130,12 +130,10 @@ def cut_at_restart(stream: bytes, cycles: int) -> bytes:
     return stream[: at + 2]
 
 
-def _quality(kind: Literal["JPEG", "WEBP"], name: str, number: str) -> Entry:
+def at_quality(name: str, number: str) -> Entry:
+    """The entry of `jpeg-qN` or `webp-qN`; raises `EvalkitError` for a quality outside 1 to 100."""
+    kind: Literal["JPEG", "WEBP"] = "JPEG" if name.startswith("jpeg") else "WEBP"
     quality = int(number)
     if not 1 <= quality <= 100:
         raise EvalkitError(f"{name}: quality goes from 1 to 100; type, for example, {name.partition('-')[0]}-q75")
     return Entry(name, Codec, CodecConfig(kind, quality), None)
-
-
-TOKENIZERS.add_pattern(r"jpeg-q(\d{1,3})", lambda name, number: _quality("JPEG", name, number))
-TOKENIZERS.add_pattern(r"webp-q(\d{1,3})", lambda name, number: _quality("WEBP", name, number))

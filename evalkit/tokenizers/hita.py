@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from evalkit.encoders.vit_dinov2 import DinoV2
+from evalkit.encoders.features.vit_dinov2 import DinoV2
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.tokenizers.base import Codes, NetworkTokenizer
 from evalkit.tokenizers.llamagen import Decoder, Encoder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,6 +10,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from evalkit.errors import EvalkitError, MissingDependency, WeightsError
+from evalkit.jsonio import parse_json
 from evalkit.tokenizers.base import NetworkTokenizer
 from evalkit.tokenizers.nets.search import CodeSearch
 from evalkit.weights.layout import fit, without_init
@@ -99,7 +99,7 @@ class LibraryTokenizer(NetworkTokenizer):
 def read_folder(path: Path, *wanted: str) -> dict[str, Any]:
     """config.json of a diffusers or transformers model folder, checked to be of one of the classes `wanted`."""
     try:
-        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+        config = parse_json((path / "config.json").read_bytes(), "it")
         found = config.get("_class_name") or (config.get("architectures") or ["an unnamed class"])[0]
     except (OSError, ValueError, AttributeError) as error:
         raise WeightsError(

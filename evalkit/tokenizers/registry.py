@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,9 @@ import torch
 
 from evalkit.device import pick_device, pick_dtype
 from evalkit.errors import EvalkitError
-from evalkit.registry import Registry
+from evalkit.registry import Registry, Table
 from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
-from evalkit.tokenizers.cards import tokenizer_cards
+from evalkit.tokenizers.cards import table_of, tokenizer_cards
 
 C = TypeVar("C", bound=type[Tokenizer])
 
@@ -30,14 +29,16 @@ class Entry:
     weights: str | None
 
 
-def _import_families() -> None:
-    import evalkit.tokenizers as package
-
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+PATTERNS = {r"(?:jpeg|webp)-q(\d{1,3})": "evalkit.tokenizers.codec:at_quality"}
 
 
-TOKENIZERS: Registry[Entry] = Registry("tokenizer", _import_families, "evalkit.tokenizers")
+def _table() -> Table:
+    """Every card that can decode names the module of its family; names by pattern have cards, but no entry."""
+    cards = [card for card in tokenizer_cards().values() if not card.encode_only]
+    return table_of([card for card in cards if not any(re.fullmatch(p, card.name) for p in PATTERNS)], PATTERNS)
+
+
+TOKENIZERS: Registry[Entry] = Registry("tokenizer", entry_point_group="evalkit.tokenizers", table=_table)
 
 
 def register(
@@ -45,8 +46,8 @@ def register(
 ) -> Callable[[C], C]:
     """Class decorator: `name` loads this class with `config`, from the weight file `weights` of the manifest.
 
-    Apply it once for each checkpoint of a family. A tokenizer without weights (`weights=None`) is constructed as
-    `cls(name, config)`.
+    Apply it once for each checkpoint of a family; the family's card names the module. A tokenizer without weights
+    (`weights=None`) is constructed as `cls(name, config)`.
     """
 
     def add(cls: C) -> C:
@@ -65,6 +66,14 @@ def tokenizer_name(name: str) -> str:
             "Give a tokenizer that decodes; list them with: evalkit ls tokenizers"
         )
     return TOKENIZERS.canonical(name)
+
+
+def tokenizer_alias(name: str) -> str:
+    """The registered name behind an alias, and any other name as it is."""
+    try:
+        return TOKENIZERS.canonical(name)
+    except EvalkitError:
+        return name
 
 
 def load_tokenizer(
@@ -107,7 +116,8 @@ def describe_tokenizer(name: str, weights: str | Path | None = None) -> Tokenize
     with nowhere:
         network = entry.cls.build(entry.config)
     model = entry.cls(entry.name, entry.config, network, nowhere, torch.float32)
-    model.weights_sha256 = file_sha256(find_weights(entry.weights, weights))
+    path = find_weights(entry.weights, weights)
+    model.weights_sha256, model.weights_source = file_sha256(path), str(path)
     return model
 
 

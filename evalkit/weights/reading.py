@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import pickle
 import re
 import warnings
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 
 from evalkit.errors import WeightsError
+from evalkit.jsonio import parse_json
 from evalkit.weights.stubs import Kind, WouldRun, named_globals, refused, stand_ins
 
 _NOT_WEIGHTS = {
@@ -96,7 +96,7 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 def _read_shards(folder: Path) -> dict[str, Any]:
     index = folder / "model.safetensors.index.json"
     try:
-        shards = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        shards = sorted(set(parse_json(index.read_bytes(), index.name)["weight_map"].values()))
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise _broken(index, error) from None
     parts = [_read_safetensors(folder / Path(str(shard)).name) for shard in shards]

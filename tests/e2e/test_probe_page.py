@@ -3,7 +3,7 @@
 import pytest
 from helpers.drawn import drawn
 
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.tasks.probe import probe
 
 SEEN = "[...document.querySelectorAll('.found > li')].filter(each => each.offsetParent !== null)"

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.pages import write_report
 from evalkit.tasks.tokenizer import evaluate_tokenizer
 

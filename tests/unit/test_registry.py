@@ -1,11 +1,15 @@
+import subprocess
+import sys
+import types
+
 import pytest
 
 from evalkit.errors import EvalkitError
-from evalkit.registry import Registry
+from evalkit.registry import Registry, Table
 
 
 def filled() -> Registry[int]:
-    registry: Registry[int] = Registry("thing", lambda: None)
+    registry: Registry[int] = Registry("thing")
     registry.add("apple", 1, aliases=("a",))
     registry.add("banana", 2)
     return registry
@@ -49,3 +53,83 @@ def test_filling_happens_once_and_late():
     list(registry)
     list(registry)
     assert calls == [1]
+
+
+@pytest.fixture
+def shelf(monkeypatch):
+    """A registry with a table, two modules that are only imported on demand, and the names of those that were."""
+    registry: Registry[str] = Registry(
+        "fruit",
+        table=Table({"pear": "fruit_pear", "plum": "fruit_plum"}, {"p": "pear"}, {r"pie-(\w+)": "fruit_pie:bake"}),
+    )
+    imported = []
+
+    class Finder:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            from importlib.machinery import ModuleSpec
+
+            return ModuleSpec(name, Finder) if name.startswith("fruit_") else None
+
+        @staticmethod
+        def create_module(spec):
+            return types.ModuleType(spec.name)
+
+        @staticmethod
+        def exec_module(module):
+            imported.append(module.__name__)
+            kind = module.__name__.removeprefix("fruit_")
+            module.bake = lambda name, filling: f"{name} of {filling}"
+            if kind != "pie":
+                registry.add(kind, kind.upper(), ("p",) if kind == "pear" else ())
+
+    monkeypatch.setattr(sys, "meta_path", [Finder, *sys.meta_path])
+    yield registry, imported
+    for name in imported:
+        sys.modules.pop(name, None)
+
+
+def test_names_of_a_table_are_listed_and_resolved_without_an_import(shelf):
+    registry, imported = shelf
+    assert list(registry) == ["pear", "plum"]
+    assert "plum" in registry
+    assert "p" not in registry
+    assert registry.canonical("p") == "pear"
+    assert imported == []
+
+
+def test_get_imports_the_one_module_of_the_name(shelf):
+    registry, imported = shelf
+    assert registry.get("p") == registry.get("pear") == "PEAR"
+    assert imported == ["fruit_pear"]
+
+
+def test_a_name_by_pattern_is_made_by_the_function_of_its_module(shelf):
+    registry, imported = shelf
+    assert registry.get("pie-plum") == "pie-plum of plum"
+    assert imported == ["fruit_pie"]
+    with pytest.raises(EvalkitError, match="no fruit called 'pie'"):
+        registry.get("pie")
+
+
+def test_a_name_of_the_table_is_not_taken_by_another_module_first(shelf):
+    registry, _ = shelf
+    with pytest.raises(ValueError, match="twice"):
+        registry.add("plum", "MINE")
+    assert registry.get("plum") == "PLUM"
+
+
+LOADED = """
+import sys
+from evalkit import load_tokenizer
+from evalkit.tokenizers.registry import TOKENIZERS
+load_tokenizer("jpeg-lm")
+assert len(list(TOKENIZERS)) > 50
+print(*sorted(name for name in sys.modules if name.startswith(("evalkit.tokenizers.", "evalkit.encoders"))))
+"""
+
+
+def test_loading_a_tokenizer_imports_no_other_family():
+    said = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True).stdout.split()
+    own = {"base", "cards", "codec", "registry", "nets", "nets.search"}
+    assert {name.removeprefix("evalkit.tokenizers.") for name in said} == own

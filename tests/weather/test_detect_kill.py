@@ -16,7 +16,7 @@ spec = importlib.util.spec_from_file_location("toys", {str(HELPERS)!r})
 toys = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(toys)
 from pathlib import Path
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.watermark.detection import Rule, detect_mark
 data, out, cache = map(Path, sys.argv[1:])
 run = detect_mark(data, toys.a_mark(), toys.Blocks(), rule=Rule(1e-6), search="flip", cache=cache, options=RunOptions(out=out))

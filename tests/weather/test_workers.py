@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.runs.store import read_run
 from evalkit.tasks.generate import generate_images
 

@@ -1,39 +1,34 @@
-"""The contract of detectors, and `load_detector`."""
+"""The contract of detectors."""
 
 from __future__ import annotations
 
-import importlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, ClassVar
 
 import numpy as np
-import torch
 
+from evalkit.encoders.base import Encoder, Kind
 from evalkit.encoders.detectors.detection import Boxes
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
-from evalkit.registry import Registry
 
 
-class Detector(ABC):
+class Detector(Encoder):
     """Finds instances of the classes it knows; what it finds in an image does not depend on the batch.
 
     `floor`: detections of a lower score are not reported, so rules cannot ask for less. `sees_colors`: whether it names
     the colour of what it finds. `settings`: how images are brought to the network, where that can be chosen.
     """
 
-    id: str
-    version: str
+    kind: ClassVar[Kind] = "boxes"
     classes: tuple[str, ...]
-    weights_sha256: str | None = None
     floor: float = 0.0
     sees_colors: bool = False
     settings: Mapping[str, float] = MappingProxyType({})
-    kind: Literal["boxes"] = "boxes"
 
     @abstractmethod
     def __call__(self, images: Sequence[Pixels]) -> list[Boxes]:
@@ -42,23 +37,7 @@ class Detector(ABC):
     @property
     def facts(self) -> dict[str, Any]:
         """What a record says of this detector."""
-        return {
-            "encoder": self.id,
-            "version": self.version,
-            "weights_sha256": self.weights_sha256,
-            "floor": self.floor,
-            **self.settings,
-        }
-
-
-def checked(images: Sequence[Pixels], who: str) -> list[Pixels]:
-    """The images as a list. Raises `EvalkitError` for one that is not uint8 [H, W, 3] with at least one pixel."""
-    for image in images:
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-            raise EvalkitError(
-                f"{who} takes uint8 [H, W, 3] images; {image.dtype} {list(image.shape)} was given. Decode it to RGB first"
-            )
-    return list(images)
+        return {**super().facts, "floor": self.floor, **self.settings}
 
 
 @dataclass(frozen=True)
@@ -69,38 +48,14 @@ class Described:
     sees_colors: bool = False
 
 
-Load = Callable[[str | Path | None, torch.device], Detector]
 DESCRIPTIONS: dict[str, Callable[[str | Path | None], Described]] = {}  # by canonical name
 
 
-_MODULES = ("evalkit.encoders.detectors.mask2former", "evalkit.encoders.detectors.world")
-
-
-def _import_detectors() -> None:
-    for module in _MODULES:
-        importlib.import_module(module)
-
-
-DETECTORS: Registry[Load] = Registry("detector", _import_detectors, "evalkit.encoders")
-
-
-def describe_detector(name: str, weights: str | Path | None = None) -> Described:
-    """What is known of the detector called `name`; one without a description is loaded to find out.
-
-    Raises `EvalkitError` for an unknown name and `WeightsError` where its weights cannot be had.
-    """
-    load, describe = DETECTORS.get(name), DESCRIPTIONS.get(DETECTORS.canonical(name))
-    if describe is not None:
-        return describe(weights)
-    made = load(weights, torch.device("cpu"))
-    return Described(made.weights_sha256, made.sees_colors)
-
-
-def load_detector(name: str, weights: str | Path | None = None, device: str = "auto") -> Detector:
-    """The detector called `name`: `mask2former-swin-s`, `world`, or one of another package's entry point.
-
-    Raises `EvalkitError` for an unknown name and `WeightsError` where its weights cannot be had.
-    """
-    from evalkit.device import pick_device
-
-    return DETECTORS.get(name)(weights, pick_device(device))
+def checked(images: Sequence[Pixels], who: str) -> list[Pixels]:
+    """The images as a list. Raises `EvalkitError` for one that is not uint8 [H, W, 3] with at least one pixel."""
+    for image in images:
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise EvalkitError(
+                f"{who} takes uint8 [H, W, 3] images; {image.dtype} {list(image.shape)} was given. Decode it to RGB first"
+            )
+    return list(images)

@@ -17,12 +17,13 @@ from typing import Any
 
 import torch
 
-from evalkit.encoders.detectors.base import DESCRIPTIONS, DETECTORS, Described, Detector, checked
+from evalkit.encoders.detectors.base import DESCRIPTIONS, Described, Detector, checked
 from evalkit.encoders.detectors.coco import COCO_CLASSES
 from evalkit.encoders.detectors.detection import Boxes
 from evalkit.encoders.detectors.instances import instances
 from evalkit.encoders.detectors.resize import Scale, network_input
 from evalkit.encoders.precision import full_float32
+from evalkit.encoders.registry import register
 from evalkit.errors import MissingDependency, WeightsError
 from evalkit.images.sample import Pixels
 from evalkit.weights.find import find_weights
@@ -138,6 +139,7 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+@register("mask2former-swin-s", "boxes")
 def _load(weights: str | Path | None, device: torch.device) -> Detector:
     return Mask2FormerDetector(find_weights(KEY, weights), device)
 
@@ -146,5 +148,4 @@ def _describe(weights: str | Path | None) -> Described:
     return Described(file_sha256(find_weights(KEY, weights) / FILE))
 
 
-DETECTORS.add("mask2former-swin-s", _load, aliases=("mask2former",))
 DESCRIPTIONS["mask2former-swin-s"] = _describe

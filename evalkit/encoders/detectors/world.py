@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
-from evalkit.encoders.detectors.base import DESCRIPTIONS, DETECTORS, Described, Detector, checked
+from evalkit.encoders.detectors.base import DESCRIPTIONS, Described, Detector, checked
 from evalkit.encoders.detectors.detection import Boxes, Detection
+from evalkit.encoders.registry import register, shipped
 from evalkit.images.sample import Pixels
 from evalkit.world.detector import THRESHOLD, detect
 from evalkit.world.scene import SIDE
@@ -40,9 +41,10 @@ class WorldDetector(Detector):
         return tuple(found)
 
 
+@register("world", "boxes")
 def _load(weights: str | Path | None, device: torch.device) -> Detector:
+    shipped("world", weights)
     return WorldDetector()
 
 
-DETECTORS.add("world", _load)
 DESCRIPTIONS["world"] = lambda weights: Described(sees_colors=True)

@@ -12,9 +12,10 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
+from evalkit.images.kinds import BROWSER_SUFFIXES
 from evalkit.runs.store import Run
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".avif")
+SUFFIXES = BROWSER_SUFFIXES
 COLUMNS = ("file", "image", "picture")  # of samples.parquet, where there is no images/index.json
 NOT_PICTURES = frozenset({"id", "protocol", "kind", "rank", "scores"})  # of images/index.json
 

@@ -19,6 +19,7 @@ from evalkit.jobs.task import Task
 from evalkit.runs.store import Run
 from evalkit.tasks.generate.acceleration import accelerated
 from evalkit.tasks.generate.spec import opened, sampler_of
+from evalkit.tasks.generate.weights import model_weights
 
 OUTSIDE = ("command:", "http:", "https:", "folder:")
 
@@ -89,9 +90,9 @@ def _manifest(run: Run, rows: list[dict[str, Any]]) -> list[Failure]:
 def _generator(run: Run, spec: Spec, how: How) -> Generator:
     model = spec.models["model"]
     entry = GENERATORS.get(model.name)
-    beside = {key: path for key, equals, path in (each.partition("=") for each in how.weights) if equals}
-    own = beside.get(entry.name) or next((each for each in how.weights if "=" not in each), None)
-    other = beside.get(entry.tokenizer or "tokenizer") or beside.get("tokenizer")
+    draft = spec.models["draft"].name if "draft" in spec.models else None
+    beside = model_weights(how.weights, entry.name, draft, elsewhere=True)
+    own, other = beside.get(entry.name), beside.get(entry.tokenizer or "")
     if model.settings.get("compile"):
         raise EvalkitError("the run was made by a compiled network, whose rounding is its own")
     models = {role: replace(each, weights=beside.get(each.name)) for role, each in spec.models.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ from evalkit.generators.base import Generator
 from evalkit.generators.registry import GENERATORS, describe_generator, load_generator, precision_on
 from evalkit.generators.sampling import Sampler
 from evalkit.jobs.engine_inline import run_folder, run_task
-from evalkit.jobs.job import RunOptions
 from evalkit.jobs.live import hold
+from evalkit.jobs.options import RunOptions
 from evalkit.jobs.spec import ModelRef, Spec
 from evalkit.prompts.load import PromptSet, load_prompts
 from evalkit.runs.store import Run, RunStore, read_run
-from evalkit.tasks.generate.layouts import write_layout
+from evalkit.tasks.generate.layouts import left_out, write_layout
 from evalkit.tasks.generate.prepare import Preparation
 from evalkit.tasks.generate.reopen import reopen
 from evalkit.tasks.generate.spec import (
@@ -33,6 +33,7 @@ from evalkit.tasks.generate.spec import (
     source_of,
 )
 from evalkit.tasks.generate.task import GENERATE
+from evalkit.tasks.generate.weights import model_weights
 
 
 def generate_images(
@@ -61,6 +62,12 @@ def generate_images(
     finished run. `accelerate`: draw faster or in less memory, as `speculative:length=8` (see docs/runners.md); the record
     says what was gained. `prepare`: what is done to the loaded generator (a watermark, say). Raises
     `EvalkitError` before any work where a name, a file or an option is wrong.
+
+    >>> import tempfile, pathlib
+    >>> out = pathlib.Path(tempfile.mkdtemp()) / "run"
+    >>> run = generate_images("world-ar", "text:a photo of a red apple", options=RunOptions(out=out, device="cpu"))
+    >>> run.samples["prompt"].to_pylist()
+    ['a photo of a red apple']
     """
     options = options or RunOptions()
     if samples < 1:
@@ -100,6 +107,8 @@ def _run(spec: Spec, options: RunOptions, layout: str | None, *, retry_failed: b
     if layout is None:
         return run
     write_layout(run, layout)
+    if said := left_out(run, layout):
+        options.progress.note(said)
     store.cover(layout, renew=True)
     return read_run(out)
 
@@ -112,15 +121,17 @@ def _models(
     if isinstance(model, Generator):
         dtype = str(getattr(model, "dtype", options.dtype)).removeprefix("torch.")
         described, beside = model, None
+        weights = model_weights(options.weights, model.name, draft, elsewhere=True)
         own: str | None = hold(model)
     else:
         dtype = precision_on(options.device) if options.dtype == "auto" else options.dtype
         name = GENERATORS.canonical(model)
-        own, beside = _weights(options.weights, name, GENERATORS.get(name).tokenizer, draft)
+        weights = model_weights(options.weights, name, draft)
+        own, beside = weights.get(name), weights.get(GENERATORS.get(name).tokenizer or "")
         described = at_hand or describe_generator(name, own, dtype)
     models = {"model": model_ref(described, dtype, own, compiled=options.compile)}
     if settings is not None:
-        mine = None if draft is None else _of_draft(draft, options.weights)
+        mine = weights.get(draft or "")
         other = draft_for(described, settings, lambda name: describe_generator(name, mine, dtype))
         if other is not None:
             models["draft"] = model_ref(other, dtype, mine)
@@ -135,38 +146,9 @@ def _sampler(base: Sampler, given: Mapping[str, float | int | None]) -> Sampler:
     return chosen if scale is None else replace(chosen, guidance=replace(chosen.guidance, scale=scale))
 
 
-def _of_draft(name: str, given: Sequence[str]) -> str | None:
-    """The weights that are meant for the draft: NAME=FILE, or a folder, which holds those of several models."""
-    named = [each.partition("=")[2] for each in given if _canonical(each.partition("=")[0]) == name]
-    return next(iter([*named, *(each for each in given if Path(each).is_dir())]), None)
-
-
 def load_for(model: str, options: RunOptions) -> Generator:
     """The generator that `generate_images` would load by these options."""
     name = GENERATORS.canonical(model)
-    own, beside = _weights(options.weights, name, GENERATORS.get(name).tokenizer)
-    return load_generator(name, own, options.device, options.dtype, tokenizer_weights=beside)
-
-
-def _weights(
-    given: Sequence[str], name: str, tokenizer: str | None, other: str | None = None
-) -> tuple[str | None, str | None]:
-    """Files of the model `name` and of its tokenizer; those of the model `other` are not looked at."""
-    own: str | None = None
-    beside: str | None = None
-    for each in given:
-        key, equals, path = each.partition("=")
-        if equals and key in (tokenizer, "tokenizer"):
-            beside = path
-        elif equals and _canonical(key) == name:
-            own = path
-        elif not (equals and other is not None and _canonical(key) == other):
-            own = each
-    return own, beside
-
-
-def _canonical(name: str) -> str:
-    try:
-        return GENERATORS.canonical(name)
-    except EvalkitError:
-        return name
+    weights = model_weights(options.weights, name)
+    beside = weights.get(GENERATORS.get(name).tokenizer or "")
+    return load_generator(name, weights.get(name), options.device, options.dtype, tokenizer_weights=beside)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from evalkit.errors import EvalkitError
 from evalkit.runs.store import Run
+from evalkit.text import counted
 
 
 def write_layout(run: Run, layout: str) -> Path:
@@ -45,9 +46,18 @@ def _geneval(run: Run, rows: list[dict[str, Any]], folder: Path) -> None:
 
 
 def _wise(run: Run, rows: list[dict[str, Any]], folder: Path) -> None:
-    for row in rows:
-        if row["sample"] == 0:
-            _link(run.path / row["file"], folder / f"{_safe(row['prompt_id'])}.png")
+    taken: dict[str, str] = {}
+    files: list[tuple[str, str]] = []
+    for row in (each for each in rows if each["sample"] == 0):
+        name = f"{_safe(row['prompt_id'])}.png"
+        other = taken.setdefault(name.lower(), row["prompt_id"])
+        if other != row["prompt_id"]:
+            raise EvalkitError(
+                f"the prompts {other!r} and {row['prompt_id']!r} would both be {name} in the layout wise; rename one"
+            )
+        files.append((row["file"], name))
+    for file, name in files:
+        _link(run.path / file, folder / name)
 
 
 def _npz(run: Run, rows: list[dict[str, Any]], folder: Path) -> None:
@@ -65,6 +75,20 @@ def _npz(run: Run, rows: list[dict[str, Any]], folder: Path) -> None:
     with zipfile.ZipFile(folder / "samples.npz", "w", allowZip64=True) as archive:
         archive.write(target, "arr_0.npy")
     target.unlink()
+
+
+def left_out(run: Run, layout: str) -> str:
+    """What of the run is not in a layout, in one sentence; nothing where all of it is.
+
+    `wise` takes the first sample of each prompt; no layout holds an image that was not made.
+    """
+    failed = run.samples.num_rows - run.samples["error"].null_count
+    later = sum(
+        row["error"] is None and row["sample"] > 0 for row in run.samples.select(["error", "sample"]).to_pylist()
+    )
+    parts = [counted(failed, "image") + " not made"] if failed else []
+    parts += [counted(later, "image") + " beyond the first of a prompt"] if later and layout == "wise" else []
+    return f"the layout {layout} leaves out {' and '.join(parts)}" if parts else ""
 
 
 def _link(source: Path, target: Path) -> None:

@@ -43,15 +43,22 @@ def table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
 
 def seed_of(base: int, prompt: Prompt, sample: int) -> int:
     """The seed of one image, in [0, 2^31): the line's own seed (plus the sample's number) where it has one, else 31
-    bits of a hash of the run's seed, the prompt's id and the sample's number.
+    bits of a hash of the run's seed, the prompt's id and the sample's number. A line's seed outside this range is
+    hashed too, so that seeds that differ stay different.
 
     >>> seed_of(0, Prompt("a", seed=42), 1)
     43
     """
-    if prompt.seed is not None:
-        return (prompt.seed + sample) % 2**31
-    said = f"{base}\0{prompt.id}\0{sample}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.sha256(said).digest()[:4], "big") >> 1
+    own = None if prompt.seed is None else prompt.seed + sample
+    if own is not None and 0 <= own < 2**31:
+        return own
+    said = f"{base}\0{prompt.id}\0{sample}" if own is None else f"seed\0{own}"
+    return _hashed(said)
+
+
+def _hashed(said: str) -> int:
+    digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
 
 
 def row_of(prompt: Prompt, sample: int, request: Request) -> dict[str, Any]:

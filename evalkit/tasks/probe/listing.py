@@ -6,13 +6,15 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from evalkit.errors import EvalkitError
-from evalkit.images.loader import read_ahead, sample_from_bytes
+from evalkit.images.decode import Admit
+from evalkit.images.loader import Load, read_ahead, sample_from_bytes
 from evalkit.images.sample import Sample, Unreadable
 from evalkit.runs.store import PLAN, RECORD, Run, read_run
 from evalkit.tasks.probe.coverage import Coverage, coverage
@@ -56,10 +58,11 @@ class Listing:
 
     def read(self, start: int, stop: int, *, threads: int = 2) -> Iterator[Sample | Unreadable]:
         """The images `start` to `stop` (exclusive) in order, decoded ahead."""
-        return read_ahead(self._load, start, stop, threads)
+        loads: Iterator[Load] = (partial(self._load, index) for index in range(start, stop))
+        return read_ahead(loads, threads)
 
-    def _load(self, index: int) -> Sample | Unreadable:
-        return sample_from_bytes(self.images[index].name, self.images[index].path.read_bytes, {})
+    def _load(self, index: int, admit: Admit) -> Sample | Unreadable:
+        return sample_from_bytes(self.images[index].name, self.images[index].path.read_bytes, admit=admit)
 
 
 def place_id(prompt: str, sample: int) -> str:

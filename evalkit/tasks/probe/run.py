@@ -8,13 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evalkit.encoders.detectors.base import DETECTORS, Detector, describe_detector
+from evalkit.encoders.detectors.base import Detector
+from evalkit.encoders.detectors.describe import describe_detector
+from evalkit.encoders.registry import ENCODERS, encoder_names
 from evalkit.encoders.zero_shot import KEY, ZeroShot
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Generator
 from evalkit.jobs.engine_inline import run_folder, run_task
-from evalkit.jobs.job import RunOptions
 from evalkit.jobs.live import hold
+from evalkit.jobs.options import RunOptions, check_apart, weights_by_name
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
 from evalkit.prompts.load import Prompt, PromptSet
 from evalkit.runs.durable import write_bytes
@@ -67,16 +69,17 @@ def probe(
         )
     asked = SUITES.get(suite)()
     asked = asked.configured(rules) if rules else asked
-    weights = _Weights(options.weights)
     if evidence is not None:
         if detector is not None:
             raise EvalkitError("evidence says what was seen, so no detector is needed. Leave out --detector")
         spec, keep = _of_evidence(asked, Path(evidence).expanduser(), samples, allow_missing, options)
     else:
-        networks = _networks(asked, detector, colors, weights)
+        networks = _networks(asked, detector, colors, options.weights, shared=model is not None)
         if model is not None:
-            images = _made(asked, model, samples, options, weights)
+            images = _made(asked, model, samples, options)
         source = images.path if isinstance(images, Run) else Path(str(images))
+        if options.out is not None:
+            check_apart(source, options.out)
         listing = list_images(source, asked, samples, options.limit)
         listing.coverage.require(allow_missing=allow_missing)
         spec, keep = _of_images(asked, listing, source, networks, samples, allow_missing, options)
@@ -155,13 +158,13 @@ def _spec(
     )
 
 
-def _made(suite: Suite, model: str | Generator, samples: int | None, options: RunOptions, weights: _Weights) -> Run:
+def _made(suite: Suite, model: str | Generator, samples: int | None, options: RunOptions) -> Run:
     """The images of a model, in a run beside the probe's."""
     prompts = PromptSet(suite.name, tuple(Prompt(p.id, p.prompt, meta=dict(p.metadata)) for p in suite.prompts()))
     beside = None if options.out is None else options.out.with_name(f"{options.out.name}-images")
-    mine = replace(
-        options, out=beside, weights=weights.rest, dtype="auto" if options.dtype == "float32" else options.dtype
-    )
+    ours = (*encoder_names("boxes"), KEY)
+    rest = tuple(each for each in options.weights if each.partition("=")[0] not in ours)
+    mine = replace(options, out=beside, weights=rest, dtype="auto" if options.dtype == "float32" else options.dtype)
     return generate_images(model, prompts, samples=samples or suite.samples, options=mine)
 
 
@@ -174,40 +177,38 @@ def _model(listing: Listing) -> ModelRef:
 
 
 def _networks(
-    suite: Suite, detector: str | Detector | None, colors: ZeroShot | None, weights: _Weights
+    suite: Suite, detector: str | Detector | None, colors: ZeroShot | None, given: tuple[str, ...], *, shared: bool
 ) -> tuple[dict[str, ModelRef], Any]:
     """References to the detector and, where it sees no colours, to who names them; and the objects that they refer to."""
     chosen = detector or suite.detector
     if chosen is None:
         return {}, ()
+    files: dict[str, str] = {}
     if isinstance(chosen, Detector):
+        files = _files(given, (KEY,), shared=shared)
         models = {"detector": ModelRef(chosen.id, chosen.weights_sha256, weights=hold(chosen))}
         sees = chosen.sees_colors
     else:
-        name = DETECTORS.canonical(chosen)
-        file = weights.of(name)
+        name = ENCODERS.canonical(chosen)
+        files = _files(given, (name, KEY), shared=shared)
+        file = files.get(name)
         known = describe_detector(name, file)
-        models, sees = {"detector": ModelRef(name, known.weights_sha256, weights=file)}, known.sees_colors
+        models, sees = (
+            {"detector": ModelRef(name, known.weights_sha256, weights=file if known.weights_sha256 else None)},
+            known.sees_colors,
+        )
     if colors is not None:
         models["colors"] = ModelRef(colors.id, colors.weights_sha256, weights=hold(colors))
     elif not sees:
-        path = find_weights(KEY, weights.of(KEY))
+        path = find_weights(KEY, files.get(KEY))
         models["colors"] = ModelRef(KEY, file_sha256(path), weights=str(path))
     return models, (chosen, colors)
 
 
-class _Weights:
-    """`--weights` NAME=FILE for the detector and the colour classifier; the `rest` is the generator's."""
-
-    def __init__(self, given: tuple[str, ...]) -> None:
-        names = (*DETECTORS, KEY)
-        self.named = {name: each.partition("=")[2] for each in given for name in names if each.startswith(f"{name}=")}
-        self.rest = tuple(each for each in given if each.partition("=")[0] not in names)
-
-    def of(self, name: str) -> str | None:
-        """The file of a network; a folder that is given serves all."""
-        folders = [each for each in self.rest if Path(each).is_dir()]
-        return self.named.get(name) or next(iter(folders), None)
+def _files(given: tuple[str, ...], names: tuple[str, ...], *, shared: bool) -> dict[str, str]:
+    """Files of `--weights` by network; where a generator shares the list, a FILE without a name is the generator's."""
+    mine = [each for each in given if not shared or Path(each).is_dir() or each.partition("=")[0] in names]
+    return weights_by_name(mine, names, main=names[0])
 
 
 def _export(run: Run, target: Path) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evalkit.device import pick_device
-from evalkit.encoders.detectors.base import Detector, load_detector
+from evalkit.encoders.detectors.base import Detector
+from evalkit.encoders.registry import load_detector
 from evalkit.encoders.zero_shot import ClipZeroShot, ZeroShot
 from evalkit.errors import EvalkitError
 from evalkit.jobs.live import find, held, is_live

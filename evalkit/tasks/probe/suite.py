@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,7 +9,7 @@ from typing import Any, Protocol
 from evalkit.encoders.detectors.base import Detector
 from evalkit.encoders.zero_shot import ZeroShot
 from evalkit.images.sample import Pixels
-from evalkit.registry import Registry
+from evalkit.registry import Registry, Table
 from evalkit.tasks.probe.evidence.record import Evidence, ImageEvidence
 from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
 
@@ -97,12 +96,7 @@ class Suite(Protocol):
         """The benchmark's own result files, by name."""
 
 
-_MODULES = ("evalkit.tasks.probe.geneval.suite",)
-
-
-def _import_suites() -> None:
-    for module in _MODULES:
-        importlib.import_module(module)
-
-
-SUITES: Registry[Callable[[], Suite]] = Registry("probe", _import_suites, "evalkit.probes")
+_GENEVAL = "evalkit.tasks.probe.geneval.suite"
+SUITES: Registry[Callable[[], Suite]] = Registry(
+    "probe", entry_point_group="evalkit.probes", table=Table({"geneval": _GENEVAL, "world": _GENEVAL})
+)

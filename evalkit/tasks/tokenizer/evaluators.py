@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
-from evalkit.encoders import FeatureExtractor, Lpips, Ocr, YunetFaces, load_extractor, load_faces, load_lpips, load_ocr
-from evalkit.encoders.faces import faces_found_again
+from evalkit.encoders.base import FeatureExtractor, Ocr, PerceptualDistance
+from evalkit.encoders.evidence import EvidenceCache, evidence_of
+from evalkit.encoders.faces.face import FaceDetector, faces_found_again
+from evalkit.encoders.registry import load_extractor, load_faces, load_lpips, load_ocr
 from evalkit.errors import EvalkitError, MissingDependency, WeightsError
 from evalkit.images.geometry import resize_exact
 from evalkit.images.sample import Pixels
@@ -24,17 +24,14 @@ from evalkit.metrics.registry import of_level
 from evalkit.metrics.ssim import SSIM, grouped_ssim
 from evalkit.metrics.text_rates import READER, TextsRead
 from evalkit.protocols import Protocol
-
-if TYPE_CHECKING:
-    from evalkit.tasks.tokenizer.worker import Pair
+from evalkit.tasks.tokenizer.pair import Pair
 
 RECONSTRUCTION, TEXT = "reconstruction", "text"
 IMAGE_TASKS = frozenset({RECONSTRUCTION, "detail", TEXT})
 DISTRIBUTIONS = frozenset({"distribution", "fid-infinity"})
-OCR_CACHE = 50_000  # texts of originals, kept for the next model
 
 
-class Judges:
+class Evaluators:
     """LPIPS networks, feature extractors, OCR and the face detector, as protocols and tasks ask, loaded once for all models."""
 
     def __init__(
@@ -44,17 +41,21 @@ class Judges:
         device: str,
         features: Sequence[str] = (),
         ocr: str = "rapidocr",
+        cache: EvidenceCache | None = None,
     ) -> None:
-        """`features`: extractors of distribution distances besides those of the protocols. `ocr`: who reads text."""
+        """`features`: extractors of distribution distances besides those of the protocols. `ocr`: who reads text.
+
+        `cache`: where texts are kept [default: in memory, for the next model].
+        """
         self.tasks = tasks
         self.further = tuple(features)
         self.unavailable: dict[str, str] = {}
         self.weights: dict[str, str | None] = {}
-        self.lpips: dict[str, Lpips] = {}
+        self.lpips: dict[str, PerceptualDistance] = {}
         self.extractors: dict[str, FeatureExtractor] = {}
         self.ocr: Ocr | None = None
-        self.faces: YunetFaces | None = None
-        self._texts: OrderedDict[bytes, str] = OrderedDict()
+        self.faces: FaceDetector | None = None
+        self.cache = cache or EvidenceCache()
         self.here: set[str] = set()  # networks that metrics of pairs can ask
         for need in self._needs(protocols):
             self._try(TEXT if need == READER else need, lambda need=need: self._load(need, device, ocr))
@@ -81,10 +82,10 @@ class Judges:
         nets = {metric.needs[0]: net for net, metric in LPIPS.items()}
         if need == READER:
             self.ocr = load_ocr(ocr, device)
-            self.weights[f"{READER} {self.ocr.name} {self.ocr.version}"] = None
+            self.weights[f"{READER} {self.ocr.id} {self.ocr.version}"] = None
         elif need == DETECTOR:
             self.faces = load_faces(device)
-            self.weights[f"{DETECTOR} {self.faces.name}"] = self.faces.weights_sha256
+            self.weights[f"{DETECTOR} {self.faces.id}"] = self.faces.weights_sha256
         elif need in nets:
             self.lpips[need] = load_lpips(nets[need], device=device)
             self.weights[need] = self.lpips[need].weights_sha256
@@ -167,7 +168,7 @@ class Judges:
         with timers("features"):
             return self._vectors(self.extractors[need], pairs)
 
-    def _distances(self, lpips: Lpips, protocol: Protocol, pairs: Sequence[Pair]) -> list[float]:
+    def _distances(self, lpips: PerceptualDistance, protocol: Protocol, pairs: Sequence[Pair]) -> list[float]:
         signed = protocol.lpips.input_range == "[-1, 1]"
         found: dict[int, float] = {}
         for alike in _by_shape(pairs):
@@ -193,30 +194,32 @@ class Judges:
     def _read(self, protocol: Protocol, pair: Pair) -> TextsRead:
         original: str | None = None
         try:
-            original = self._text_of(pair.original, protocol, remember=True)
-            return TextsRead(original, self._text_of(pair.reconstruction, protocol, remember=False))
+            original = self._text_of(pair.original, protocol)
+            return TextsRead(original, self._text_of(pair.reconstruction, protocol))
         except EvalkitError as error:  # an endpoint that is down costs this text, not the run
             return TextsRead(original, None, str(error))
 
-    def _text_of(self, image: Pixels, protocol: Protocol, *, remember: bool) -> str:
+    def _text_of(self, image: Pixels, protocol: Protocol) -> str:
         if self.ocr is None:
             return ""
         rule = protocol.text
-        key = hashlib.sha256(image.tobytes() + f"{rule.ocr_size} {rule.ocr_fit} {rule.ocr_filter}".encode()).digest()
-        if key in self._texts:
-            return self._texts[key]
-        height, width = image.shape[:2]
-        if rule.ocr_fit == "exactly":
-            image = resize_exact(image, (rule.ocr_size, rule.ocr_size), rule.ocr_filter)
-        elif min(height, width) < rule.ocr_size:
-            grow = rule.ocr_size / min(height, width)
-            image = resize_exact(image, (round(height * grow), round(width * grow)), rule.ocr_filter)
-        text = self.ocr.read(image).text
-        if remember:
-            self._texts[key] = text
-            if len(self._texts) > OCR_CACHE:
-                self._texts.popitem(last=False)
-        return text
+        preprocessing = f"{rule.ocr_size} {rule.ocr_fit} {rule.ocr_filter}"
+        (read,) = evidence_of(
+            self.ocr, [image], self.cache, preprocessing=preprocessing, prepare=lambda image: _readable(image, protocol)
+        )
+        return read.text
+
+
+def _readable(image: Pixels, protocol: Protocol) -> Pixels:
+    """The image at the size at which the protocol has text read."""
+    rule = protocol.text
+    height, width = image.shape[:2]
+    if rule.ocr_fit == "exactly":
+        return resize_exact(image, (rule.ocr_size, rule.ocr_size), rule.ocr_filter)
+    if min(height, width) < rule.ocr_size:
+        grow = rule.ocr_size / min(height, width)
+        return resize_exact(image, (round(height * grow), round(width * grow)), rule.ocr_filter)
+    return image
 
 
 def _by_shape(pairs: Sequence[Pair]) -> list[list[Pair]]:

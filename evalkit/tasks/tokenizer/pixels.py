@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from evalkit.errors import EvalkitError
-from evalkit.images.geometry import fit_square, resize_exact
+from evalkit.images.geometry import MAX_SIDE, fit_square, resize_exact
 from evalkit.images.sample import Pixels
 from evalkit.protocols import Protocol
 from evalkit.tasks.tokenizer.native import policy_text
@@ -45,6 +45,8 @@ def feed_of(protocol: Protocol, model: Tokenizer, size: int | None = None, *, wh
     rule = protocol.input
     native = model.native_size if rule.size == "native" else rule.size
     side = size or rule.sizes.get(model.name, native)
+    if side > MAX_SIDE:
+        raise EvalkitError(f"images are brought to at most {MAX_SIDE} px on a side; --size {side} given")
     if side % model.multiple:
         raise EvalkitError(f"{model.name} takes sides that are multiples of {model.multiple}; --size {side} given")
     model.check_size(side, side)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evalkit.encoders.vit_dinov2 import MEAN, STD
+from evalkit.encoders.features.vit_dinov2 import MEAN, STD
 
 
 def normalised(x: Tensor, side: int) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evalkit.encoders.vit_dinov2 import DinoSize
+from evalkit.encoders.features.vit_dinov2 import DinoSize
 from evalkit.tokenizers.llamagen import LlamaGenConfig
 from evalkit.tokenizers.nets.hita_layers import Layers, LayerSize
 

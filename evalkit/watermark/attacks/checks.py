@@ -13,6 +13,7 @@ from evalkit.images import open_images
 from evalkit.images.decode import decode_image
 from evalkit.images.sample import ImageSet, Sample
 from evalkit.jobs.checks import Checks, Failure, How, Outcome, chosen
+from evalkit.jobs.data import data_failures
 from evalkit.jobs.task import Task
 from evalkit.jsonio import canonical_json, pretty_json
 from evalkit.runs.store import Run, results_json
@@ -34,13 +35,14 @@ class AttackChecks(Checks):
         bad = [
             Failure(name, "it does not follow from samples.parquet and the plan")
             for name, data in {**again.files, "results.json": results_json(again.results)}.items()
-            if (run.path / name).read_bytes() != data
+            if (run.path / name).read_bytes() != (data if isinstance(data, bytes) else b"".join(data))
         ]
         bad += [
             Failure(row["path"], "its row says another sha256")
             for row in run.samples.to_pylist()
             if row["path"] is not None and run.record["files"].get(row["path"]) != row["sha256"]
         ]
+        bad += data_failures(run, again.facts["data"]["digest"])
         return Outcome(0 if bad else run.samples.num_rows, tuple(bad))
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:

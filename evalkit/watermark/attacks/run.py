@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,12 +12,13 @@ import pyarrow.compute as pc
 
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
-from evalkit.images.sample import ImageSet
+from evalkit.jobs.data import data_ref, told
 from evalkit.jobs.engine_inline import run_task
 from evalkit.jobs.live import hold
+from evalkit.jobs.options import check_apart
 from evalkit.jobs.progress import Progress
 from evalkit.jobs.shard import ShardOutput
-from evalkit.jobs.spec import DataRef, Spec
+from evalkit.jobs.spec import Spec
 from evalkit.runs.store import Run, RunStore, read_run
 from evalkit.watermark.attacks.base import Attack
 from evalkit.watermark.attacks.task import ATTACK
@@ -63,7 +63,7 @@ def attack_folder(
     or an attack's folder holds another one.
     """
     images, target = open_images(data), Path(out)
-    _check_apart(data, target)
+    check_apart(data, target)
     n = len(images) if limit is None else min(limit, len(images))
     here = {
         "attacks": {each.name: hold(each) for each in attacks},
@@ -71,9 +71,10 @@ def attack_folder(
         "threads": threads,
         "dtype": dtype,
         "weights": list(weights),
+        "data": told(images, progress or Progress()),
     }
     said = [{"record": each.record(), "folder": each.folder, "network": each.network} for each in attacks]
-    inputs = {"data": DataRef(images.name, n, _digest(images, n), source=str(data))}
+    inputs = {"data": data_ref(images, n, data)}
     spec = Spec(ATTACK.name, VERSION, {}, inputs, parameters={"attacks": said}, seed=seed, shard=BLOCK, here=here)
     store = RunStore(target)
     if store.sealed:
@@ -147,18 +148,3 @@ def _kept(folder: Path, mine: pa.Table, wanted: range, source: dict[str, str | N
             return None
     whole = rows.num_rows == len(wanted) and rows["error"].null_count == len(wanted)
     return rows if whole and all((folder / path).is_file() for path in rows["path"].to_pylist()) else None
-
-
-def _digest(images: ImageSet, n: int) -> str:
-    digest = hashlib.sha256()
-    for index, name in enumerate(images.ids()[:n]):
-        digest.update(f"{name}\0{images.fingerprint(index)}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
-
-
-def _check_apart(data: str | Path, out: Path) -> None:
-    source = Path(str(data)).expanduser()
-    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        raise EvalkitError(
-            f"--out {out} lies within the data {source}, which would grow as it is read; give another folder"
-        )

@@ -12,7 +12,9 @@ from typing import Any, Literal, TypeVar
 
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
+from evalkit.jobs.options import weights_by_name
 from evalkit.registry import Registry
+from evalkit.tokenizers.registry import tokenizer_alias
 from evalkit.watermark.attacks.base import KEPT, Attack, Chain, Change, PixelAttack
 
 Value = str | int | float
@@ -64,10 +66,9 @@ class Options:
     batch: int = 8
 
     def weights_of(self, name: str) -> str | Path | None:
-        """The file given for the model `name`; a file without a name serves every model."""
-        named = dict(each.split("=", 1) for each in self.weights if "=" in each)
-        plain = [each for each in self.weights if "=" not in each]
-        return named.get(name) or (plain[0] if plain else None)
+        """The path given for the model `name`; a file without a name serves every model."""
+        name = tokenizer_alias(name)
+        return weights_by_name(self.weights, [name], canonical=tokenizer_alias, elsewhere=True).get(name)
 
 
 Make = Callable[[str, Mapping[str, Any], Options], Attack]

@@ -9,13 +9,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evalkit.images import open_images
+from evalkit.images import content_digest, open_images
 from evalkit.jobs.checks import Checks
 from evalkit.jobs.live import find
 from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
 from evalkit.jsonio import canonical_json, pretty_json
+from evalkit.metrics.generation import IMAGES_FAILED
+from evalkit.metrics.metric import Metric
+from evalkit.metrics.psnr import PSNR
+from evalkit.metrics.watermark import CHANGED_SHARE
 from evalkit.runs.shards import Parts
 from evalkit.runs.store import Result
 from evalkit.stats.intervals import mean_interval
@@ -80,7 +84,13 @@ class AttackTask(Task):
         }
         lines = (canonical_json(row) + b"\n" for table in tables for row in table.to_pylist())
         facts = {
-            "data": {"spec": data.source, "name": data.name, "n": data.n, "digest": data.digest},
+            "data": {
+                "spec": data.source,
+                "name": data.name,
+                "n": data.n,
+                "digest": _content(tables, data.digest),
+                **spec.here.get("data", {}),
+            },
             "attacks": [each["record"] for each in attacks],
         }
         results = [
@@ -101,22 +111,30 @@ def opened_attacks(spec: Spec, device: str) -> list[Attack]:
     return [find(at_hand.get(name)) or read_attack(name, options) for name in names]
 
 
+def _content(tables: Sequence[pa.Table], digest: str) -> str:
+    """The digest of the images that were really read; that of the plan where there is no attack."""
+    if not tables:
+        return digest
+    rows = tables[0].select(["id", "source_sha256"]).to_pylist()
+    return content_digest((row["id"], row["source_sha256"]) for row in rows)
+
+
 def _results(spec: Spec, attack: dict[str, Any], rows: pa.Table) -> Iterator[Result]:
     dataset = f"{spec.inputs['data'].name} after {attack['record']['name']}"
 
-    def result(metric: str, values: list[Any], unit: str, better: str) -> Result:
-        found = mean_interval(np.asarray(values, np.float64))
-        return Result(
-            "attack", dataset, metric, found.value, found.low, found.high, found.method, found.n, unit, better, ""
-        )
+    def result(metric: Metric, values: list[Any]) -> Result:
+        found, told = mean_interval(np.asarray(values, np.float64)), (metric.unit, metric.better, "")
+        return Result("attack", dataset, metric.name, found.value, found.low, found.high, found.method, found.n, *told)
 
     done = rows.filter(pc.is_null(rows["error"]))
     failed = float(rows.num_rows - done.num_rows)
-    yield Result("attack", dataset, "images_failed", failed, None, None, "count", rows.num_rows, "", "none", "")
+    told = (IMAGES_FAILED.unit, IMAGES_FAILED.better, "")
+    yield Result("attack", dataset, IMAGES_FAILED.name, failed, None, None, "count", rows.num_rows, *told)
     if done.num_rows:
-        yield result("changed_share", done["changed"].to_pylist(), "", "none")
-    if done["psnr"].null_count < done.num_rows:
-        yield result("psnr", [value for value in done["psnr"].to_pylist() if value is not None], "dB", "higher")
+        yield result(CHANGED_SHARE, done["changed"].to_pylist())
+    values = [value for value in done[PSNR.name].to_pylist() if value is not None]
+    if values:
+        yield result(PSNR, values)
 
 
 ATTACK = AttackTask()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.errors import EvalkitError
+from evalkit.encoders.database import Database
 from evalkit.weights.download import cache_folder
 
 Ints = npt.NDArray[np.int64]
@@ -54,21 +53,15 @@ class CodeCache:
         """
         self.path = str(path or cache_folder() / "codes.sqlite")
         self.keeps = self.path != ":memory:"
-        try:
-            if self.keeps:
-                Path(self.path).parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.path, timeout=60)
-            self._db.execute("pragma journal_mode=wal")
-            self._db.execute("pragma synchronous=normal")
-            (version,) = self._db.execute("pragma user_version").fetchone()
-            if version not in (0, VERSION):
-                raise EvalkitError(
-                    f"{self.path} was written by another version of evalkit; give another --cache file, or remove it"
-                )
-            self._db.executescript(TABLES)
-            self._db.execute(f"pragma user_version={VERSION}")
-        except (sqlite3.Error, OSError) as error:
-            raise self._broken(error) from None
+        self._db = Database(
+            self.path,
+            TABLES,
+            version=VERSION,
+            what="a code cache",
+            remedy="give another --cache file, or --no-cache",
+            table="images",
+            key="sha256, preparation",
+        )
 
     def known(self, states: Mapping[str, str], preparation: str) -> dict[str, tuple[str, Kept]]:
         """(sha256, what is kept) of the places whose state (size and time of the file) is what it was when they were read."""
@@ -76,14 +69,11 @@ class CodeCache:
         if not self.keeps:
             return found
         places = list(states)
-        try:
-            for start in range(0, len(places), MANY):
-                part = places[start : start + MANY]
-                for place, state, sha256, *kept in self._db.execute(QUERY % _marks(part), (preparation, *part)):
-                    if states[place] == state:
-                        found[place] = sha256, Kept(*kept)
-        except sqlite3.Error as error:
-            raise self._broken(error) from None
+        for start in range(0, len(places), MANY):
+            part = places[start : start + MANY]
+            for place, state, sha256, *kept in self._db.rows(QUERY % _marks(part), (preparation, *part)):
+                if states[place] == state:
+                    found[place] = sha256, Kept(*kept)
         return found
 
     def pictures(self, digests: Iterable[str], preparation: str) -> dict[str, Kept]:
@@ -91,13 +81,10 @@ class CodeCache:
         found: dict[str, Kept] = {}
         wanted = list(dict.fromkeys(digests)) if self.keeps else []
         columns = "sha256, codes, phash, width, height, format, mode, orientation, warning"
-        try:
-            for start in range(0, len(wanted), MANY):
-                part = wanted[start : start + MANY]
-                query = f"select {columns} from images where preparation = ? and sha256 in ({_marks(part)})"
-                found.update((row[0], Kept(*row[1:])) for row in self._db.execute(query, (preparation, *part)))
-        except sqlite3.Error as error:
-            raise self._broken(error) from None
+        for start in range(0, len(wanted), MANY):
+            part = wanted[start : start + MANY]
+            query = f"select {columns} from images where preparation = ? and sha256 in ({_marks(part)})"
+            found.update((row[0], Kept(*row[1:])) for row in self._db.rows(query, (preparation, *part)))
         return found
 
     def put(self, preparation: str, pictures: Mapping[str, Kept], places: Mapping[str, tuple[str, str]]) -> None:
@@ -108,23 +95,13 @@ class CodeCache:
             (sha, preparation, p.codes, p.phash, p.width, p.height, p.format, p.mode, p.orientation, p.warning)
             for sha, p in pictures.items()
         ]
-        try:
-            with self._db:
-                self._db.executemany(f"insert or replace into images values ({_marks(range(10))})", rows)
-                self._db.executemany(
-                    "insert or replace into places values (?, ?, ?)", [(k, *v) for k, v in places.items()]
-                )
-        except sqlite3.Error as error:
-            raise self._broken(error) from None
+        kept = (f"insert or replace into images values ({_marks(range(10))})", rows)
+        seen = ("insert or replace into places values (?, ?, ?)", [(k, *v) for k, v in places.items()])
+        self._db.write((kept, seen))
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
-
-    def _broken(self, error: Exception) -> EvalkitError:
-        return EvalkitError(
-            f"{self.path} cannot be used as a code cache ({error}); give another --cache file, or --no-cache"
-        )
 
 
 def packed(codes: Ints, vocabulary: int) -> bytes:

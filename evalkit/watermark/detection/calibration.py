@@ -7,28 +7,24 @@ for images like the null ones (exchangeable with them); none is below 1 / (n + 1
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
-from evalkit.jsonio import canonical_json, pretty_json
-from evalkit.runs.store import write_bytes
+from evalkit.jsonio import canonical_json
 from evalkit.tokenizers.base import Tokenizer
+from evalkit.watermark.detection.verdict import Rule
 from evalkit.watermark.detection.views import View
 from evalkit.watermark.identity import preparation_id, tokenizer_identity
-from evalkit.watermark.mark import Mark
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Strata = Literal["flatness", "none"]
-FORMAT = 1
 EDGES = (1.5, 3.0, 8.0)  # design effects: textured images repeat few codes, flat ones many
 LEAST = 200  # null images of a stratum; smaller ones are joined with their neighbour
 HINT = "make one with `evalkit watermark calibrate NULL_FOLDER --key K --tokenizer T --out cal.npz`"
@@ -65,6 +61,22 @@ class Calibration:
             p[here], n[here] = (1 + above) / (len(null) + 1), len(null)
         return p, mine, n
 
+    def doubts(self, rule: Rule, images: int) -> list[str]:
+        """What a person must know of it before believing verdicts over `images`."""
+        said, n = [], len(self.statistic)
+        if self.suspicious:
+            said.append(
+                f"{self.suspicious} of the {n} null images of the calibration look marked themselves; "
+                "calibrate again without them, or calibrated p-values are too large"
+            )
+        needed = rule.alpha if rule.fdr is None else rule.fdr / max(images, 1)
+        if rule.decide != "exact" and 1 / (n + 1) > needed:
+            said.append(
+                f"{n} null images give calibrated p-values of {1 / (n + 1):.1e} at the least, and {needed:.1e} "
+                f"is needed; {round(1 / needed):,} null images would be enough"
+            )
+        return said
+
     def check(self, conditions: Mapping[str, Any], path: str) -> None:
         """Raise `EvalkitError` unless a detector with these conditions may use this calibration."""
         if self.conditions.get("mark") is None:
@@ -100,76 +112,6 @@ def strata_edges(effect: Floats, strata: Strata = "flatness", least: int = LEAST
     return tuple(edges)
 
 
-def write_calibration(path: str | Path, calibration: Calibration) -> None:
-    """Write to `path`: npz, or JSON where the name ends in .json; equal calibrations give equal bytes."""
-    target = Path(path)
-    said = {
-        "format": FORMAT,
-        "edges": list(calibration.edges),
-        "conditions": dict(calibration.conditions),
-        "suspicious": calibration.suspicious,
-    }
-    arrays = {
-        "statistic": calibration.statistic.astype(np.float64),
-        "effect": calibration.effect.astype(np.float64),
-        "frequencies": calibration.frequencies.astype(np.int64),
-    }
-    if target.suffix == ".json":
-        data = pretty_json({**said, **{name: values.tolist() for name, values in arrays.items()}})
-    elif target.suffix == ".npz":
-        buffer = io.BytesIO()
-        np.savez(buffer, said=np.frombuffer(canonical_json(said), np.uint8), **arrays)  # type: ignore[arg-type]
-        data = buffer.getvalue()
-    else:
-        raise EvalkitError(f"{target}: a calibration is an .npz or a .json file; give such a name")
-    try:
-        write_bytes(target, data)
-    except OSError as error:
-        raise EvalkitError(f"{target} cannot be written ({error.strerror}); give a file in a folder of yours") from None
-
-
-def read_calibration(path: str | Path) -> Calibration:
-    """The calibration at `path`; raises `EvalkitError` where it is none."""
-    file = Path(path).expanduser()
-    try:
-        said = _read(file)
-        if said["format"] != FORMAT:
-            raise EvalkitError(
-                f"{file} has format {said['format']}; this evalkit reads format {FORMAT}. Update evalkit"
-            )
-        calibration = Calibration(
-            np.asarray(said["statistic"], np.float64),
-            np.asarray(said["effect"], np.float64),
-            tuple(float(edge) for edge in said["edges"]),
-            np.asarray(said["frequencies"], np.int64),
-            dict(said["conditions"]),
-            int(said["suspicious"]),
-        )
-        if calibration.statistic.shape != calibration.effect.shape or calibration.frequencies.ndim != 1:
-            raise ValueError
-    except OSError as error:
-        raise EvalkitError(f"{file} cannot be read ({error.strerror or error}); {HINT}") from None
-    except (ValueError, KeyError, TypeError, EOFError):
-        raise EvalkitError(f"{file} is no calibration; {HINT}") from None
-    return calibration
-
-
-def _read(file: Path) -> dict[str, Any]:
-    if file.suffix == ".json":
-        found: dict[str, Any] = json.loads(file.read_bytes())
-        return found
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return {**json.loads(arrays["said"].tobytes()), **{name: arrays[name] for name in _ARRAYS}}
-    except Exception as error:  # zipfile and numpy raise many kinds for damaged files
-        if isinstance(error, OSError) and error.errno:
-            raise
-        raise ValueError from None
-
-
-_ARRAYS: Sequence[str] = ("statistic", "effect", "frequencies")
-
-
 def _difference(then: Any, now: Any) -> str:
     if isinstance(then, dict) and isinstance(now, dict):
         parts = [
@@ -184,10 +126,10 @@ def _short(value: Any) -> str:
     return text if len(text) <= 160 else text[:157] + "…"
 
 
-def conditions_of(mark: Mark | None, tokenizer: Tokenizer, views: Sequence[View]) -> dict[str, Any]:
-    """What a calibration and the detector that uses it must have in common; of a key its id alone."""
+def conditions_of(mark: Mapping[str, Any] | None, tokenizer: Tokenizer, views: Sequence[View]) -> dict[str, Any]:
+    """What a calibration and the detector that uses it must have in common; `mark`: as `Mark.as_dict` says it."""
     return {
-        "mark": None if mark is None else mark.as_dict(),
+        "mark": mark,
         "tokenizer": tokenizer_identity(tokenizer),
         "preparation": preparation_id(tokenizer),
         "search": [view.name for view in views],

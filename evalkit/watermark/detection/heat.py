@@ -2,49 +2,59 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.parquet as pq
+import pyarrow as pa
 from PIL import Image
 
 from evalkit.images.encode import png_bytes
 from evalkit.images.sample import Pixels
 from evalkit.jsonio import pretty_json
-from evalkit.runs.store import write_bytes
 from evalkit.watermark.detection.grids import maps_of
 from evalkit.watermark.detection.rows import marks_of
-
-if TYPE_CHECKING:
-    from evalkit.watermark.detection.job import DetectJob
+from evalkit.watermark.detection.scan import Scanner
+from evalkit.watermark.mark import Mark
 
 Ints = npt.NDArray[np.int64]
 FOLDER = "heat"
+INDEX = f"{FOLDER}/index.json"
 SIDES = (128, 64)  # px of a panel where there is one, and where there are several: what the page shows them at
 # a green code that was counted, one that repeats; a red one, one that repeats; a cell that was not looked at
 COLOURS = np.array([(26, 122, 76), (166, 214, 188), (196, 62, 48), (240, 190, 180), (205, 208, 212)], np.uint8)
 COUNTED_GREEN, GREEN, COUNTED_RED, RED, UNSEEN = range(5)
 
 
-def write_heat_maps(folder: Path, job: DetectJob) -> None:
-    """heat/index.json and the PNG files of the images with the smallest p of the run that lies in `folder`, one a group."""
+def shown(samples: pa.Table, most: int) -> list[dict[str, Any]]:
+    """The images with the smallest p, one a group: their place among all images, and list, key, epoch and view found."""
     names = ["id", "log10_p", "list_id", "key_id", "transform", "epoch", "group"]
-    table = pq.read_table(folder / "samples.parquet", columns=names)
+    table = samples.select(names)
     log10 = np.nan_to_num(table["log10_p"].to_numpy(), nan=np.inf)
-    group, shown = table["group"].to_pylist(), set()
-    entries: list[dict[str, Any]] = []
+    group, seen = table["group"].to_pylist(), set()
+    found: list[dict[str, Any]] = []
     for place in np.argsort(log10, kind="stable").tolist():
-        if len(entries) == job.request.heat_maps or not np.isfinite(log10[place]):
+        if len(found) == most or not np.isfinite(log10[place]):
             break
-        if group[place] in shown:  # a copy of an image that is there already
-            continue
-        entry = _one(folder, job, len(entries), place, table.slice(place, 1).to_pylist()[0])
-        if entry is not None:
-            shown.add(group[place])
-            entries.append(entry)
-    write_bytes(folder / FOLDER / "index.json", pretty_json(entries))
+        if group[place] not in seen:  # a copy of an image is not shown beside it
+            seen.add(group[place])
+            row = table.slice(place, 1).to_pylist()[0]
+            found.append(
+                {"place": place, **{name: row[name] for name in ("id", "list_id", "key_id", "transform", "epoch")}}
+            )
+    return found
+
+
+def heat_maps(scanner: Scanner, rows: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    """heat/index.json and the PNG files of `rows`, as `shown` gives them; images that cannot be read any more are left out."""
+    files: dict[str, bytes] = {}
+    entries: list[dict[str, Any]] = []
+    for row in rows:
+        if (found := _one(scanner, len(entries), row)) is not None:
+            entries.append(found[0])
+            files |= found[1]
+    return {**files, INDEX: pretty_json(entries)}
 
 
 def kinds(green: npt.NDArray[np.bool_], units: Ints, known: npt.NDArray[np.bool_]) -> Ints:
@@ -71,35 +81,42 @@ def panels(kind: Ints, grid: tuple[int, int] | None, scales: tuple[int, ...], si
     return found
 
 
-def _one(folder: Path, job: DetectJob, rank: int, place: int, row: dict[str, Any]) -> dict[str, Any] | None:
-    """Files of one image, and their entry; None where it cannot be read any more."""
-    view = job.views.index(row["transform"])
-    picture, codes = job.reader.picture(place), job.scanner.codes_of(place, view)
+def _one(scanner: Scanner, rank: int, row: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, bytes]] | None:
+    """An image's entry and its files; None where it cannot be read any more."""
+    reader, views = scanner.reader, ["", *(view.name for view in scanner.views)]
+    view = views.index(row["transform"])
+    picture, codes = reader.picture(row["place"]), scanner.codes_of(row["place"], view)
     if picture is None or codes is None:
         return None
     if view:
-        picture, _ = job.request.views[view - 1].look(picture)
-    members = marks_of(job.request.mark)
-    mark = next(m for m in members if (m.key.id, str(m.as_dict().get("epoch", ""))) == (row["key_id"], row["epoch"]))
-    job.reader.learn_layout()
-    green: npt.NDArray[np.bool_] = mark.colours(codes, row["list_id"])
+        picture, _ = scanner.views[view - 1].look(picture)
+    reader.learn_layout()
+    kind = _coloured(scanner.mark, codes, row)
+    drawn = panels(kind, reader.grid, reader.scales or ())
+    files = {
+        f"{FOLDER}/{rank:03d}-{number:02d}.png": png_bytes(panel, compress=9) for number, panel in enumerate(drawn)
+    }
+    small = Image.fromarray(picture)
+    small.thumbnail((512, 512))
+    name = f"{FOLDER}/{rank:03d}-picture.png"
+    counts = {
+        each: int((kind == number).sum()) for number, each in enumerate(("green", "green_again", "red", "red_again"))
+    }
+    entry = {"id": row["id"], "picture": name, "panels": list(files), **counts}
+    return entry, {**files, name: png_bytes(np.asarray(small), compress=9)}
+
+
+def _coloured(mark: Mark, codes: Ints, row: Mapping[str, Any]) -> Ints:
+    """The kind of each code under the list that was found."""
+    mine = next(
+        m for m in marks_of(mark) if (m.key.id, str(m.as_dict().get("epoch", ""))) == (row["key_id"], row["epoch"])
+    )
+    green: npt.NDArray[np.bool_] = mine.colours(codes, row["list_id"])
     known = codes >= 0
     if codes.ndim > 1:  # of a code of bits, whether most of them are green
         green = np.array(green.mean(1) >= 0.5, dtype=np.bool_)
         known = np.array(known.all(1), dtype=np.bool_)
-    kind = kinds(green, _one_number_each(mark.units(codes)), known)
-    files = []
-    for number, panel in enumerate(panels(kind, job.reader.grid, job.reader.scales or ())):
-        files.append(f"{FOLDER}/{rank:03d}-{number:02d}.png")
-        write_bytes(folder / files[-1], png_bytes(panel, compress=9))
-    name = f"{FOLDER}/{rank:03d}-picture.png"
-    small = Image.fromarray(picture)
-    small.thumbnail((512, 512))
-    write_bytes(folder / name, png_bytes(np.asarray(small), compress=9))
-    shares = {
-        each: int((kind == number).sum()) for number, each in enumerate(("green", "green_again", "red", "red_again"))
-    }
-    return {"id": row["id"], "picture": name, "panels": files, **shares}
+    return kinds(green, _one_number_each(mine.units(codes)), known)
 
 
 def _one_number_each(units: Ints) -> Ints:
@@ -121,6 +138,3 @@ def _ruled(picture: Pixels, times: int) -> Pixels:
         picture[::times] = 255
         picture[:, ::times] = 255
     return picture
-
-
-__all__ = ["COLOURS", "kinds", "panels", "write_heat_maps"]

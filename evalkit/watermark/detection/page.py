@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from markupsafe import Markup
 
+from evalkit.jsonio import parse_json
 from evalkit.metrics.watermark import DETECTED_SHARE, EXPECTED_FALSE, P_EXCESS, P_EXCESS_P
-from evalkit.pages.html import write_run_page
+from evalkit.pages.html import run_page
 from evalkit.runs.store import Run
 from evalkit.text import counted, number_text
 from evalkit.watermark.detection.qq import qq_plot
@@ -24,11 +25,11 @@ ROWS, FAILED, BYTES = 50, 50, 6_000_000  # table rows, errors listed, and embedd
 STYLES = {DETECTED: "yes", INCONCLUSIVE: "open"}
 
 
-def write_page(run: Run) -> Path:
-    """Write report.html of a sealed detection and give its path back; the same run gives the same bytes."""
+def page(run: Run) -> str:
+    """report.html of a sealed detection; the same run gives the same text."""
     style = (package_files("evalkit.watermark.detection") / "page.css").read_text(encoding="utf-8")
     content = {"record": run.record, "facts": _facts(run), **_content(run)}
-    return write_run_page(run.path, "evalkit.watermark.detection", content, style=style)
+    return run_page("evalkit.watermark.detection", content, style=style)
 
 
 def p_text(log10_p: float | None) -> str:
@@ -137,7 +138,7 @@ def shown_row(row: dict[str, Any]) -> dict[str, Any]:
 
 def _heat(run: Run, good: pa.Table) -> list[dict[str, Any]]:
     index = run.path / "heat" / "index.json"
-    entries = json.loads(index.read_bytes()) if index.exists() else []
+    entries = parse_json(index.read_bytes(), str(index)) if index.exists() else []
     found, left = [], BYTES
     for entry in entries:
         rows = good.filter(pc.equal(good["id"], entry["id"])).to_pylist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.stats import kstest
@@ -21,11 +21,9 @@ from evalkit.metrics.watermark import (
 )
 from evalkit.runs.store import Result
 from evalkit.stats.intervals import clopper_pearson
+from evalkit.watermark.detection.columns import Columns
 from evalkit.watermark.detection.rows import LN10
 from evalkit.watermark.detection.verdict import DETECTED, VERDICTS, Judged, Rule
-
-if TYPE_CHECKING:
-    from evalkit.watermark.detection.fold import Columns
 
 
 def results_of(

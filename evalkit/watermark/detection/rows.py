@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import binascii
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from evalkit.watermark.mark import Mark
 LN10 = float(np.log(10.0))
 SMALLEST = float(np.finfo(np.float64).tiny)  # p never underflows to 0; log10_p is true at any depth
 
+MADE_WITH = {"tokenizer": "", "preparation": "", "evalkit": ""}
 SHARD = pa.schema(
     [
         ("id", pa.string()),
@@ -88,7 +89,7 @@ def shard_rows(
     columns: dict[str, Any] = {
         "id": [each.id for each in read],
         "sha256": [each.sha256 for each in read],
-        **{name: [None if k is None else getattr(k, name) for k in kept] for name in _OF_FILE},
+        **{name: [None if k is None else getattr(k, name) for k in kept] for name in OF_FILE},
         "warning": warnings,
         "error": [each.reason for each in read],
         "c2pa": c2pa,
@@ -119,53 +120,57 @@ def shard_rows(
         if each.name in columns:
             arrays.append(pa.array(columns[each.name], each.type))
         elif each.name in scored:
-            arrays.append(_spread(scored[each.name], good, each.type))
+            arrays.append(spread(scored[each.name], good, each.type))
         else:
             arrays.append(pa.nulls(len(read), each.type))
     return pa.Table.from_arrays(arrays, schema=SHARD)
 
 
+def final_schema() -> pa.Schema:
+    """Columns of samples.parquet."""
+    texts = dict.fromkeys(("group", "verdict"), pa.array([], pa.string()))
+    return judged_rows(SHARD.empty_table(), {**texts, "q": pa.array([], pa.float64())}, MADE_WITH).schema
+
+
+def with_numbers(samples: pa.Table) -> pa.Table:
+    """Rows of samples.parquet with hashes as numbers, as shards hold them."""
+    numbers = [None if text is None else int(text, 16) for text in samples["phash"].to_pylist()]
+    signed = [None if n is None else n - (1 << 64) if n >> 63 else n for n in numbers]
+    return samples.set_column(samples.column_names.index("phash"), "phash", pa.array(signed, pa.int64()))
+
+
 def judged_rows(table: pa.Table, judged: Mapping[str, pa.Array], made_with: Mapping[str, str]) -> pa.Table:
     """Rows with group, q and verdict, as samples.parquet holds them."""
     columns = {name: table[name] for name in table.column_names}
-    columns["phash"] = _hex(table["phash"])
+    columns["phash"] = hex_of(table["phash"])
     columns |= dict(judged)
     columns |= {name: pa.repeat(pa.scalar(text, pa.string()), len(table)) for name, text in made_with.items()}
     first = ["id", "verdict", "p", "log10_p", "p_calibrated", "q", "error", "warning"]
     return pa.table({name: columns[name] for name in [*first, *(n for n in columns if n not in first)]})
 
 
-class CsvFile:
-    """Rows appended to a CSV file (UTF-8, comma, quoted where needed) that appears when it is whole."""
+def csv_pieces(tables: Iterable[pa.Table]) -> Iterator[bytes]:
+    """The tables as CSV (UTF-8, comma, quoted where needed), a piece each; made while it is written.
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.temporary = path, path.with_name(f".writing-{path.name}")
-        self._writer: Any = None
-
-    def write(self, table: pa.Table) -> None:
-        """Append rows; texts that a spreadsheet would run as formulas get an apostrophe before them."""
-        safe = pa.table(
-            {
-                name: _harmless(table[name]) if pa.types.is_string(table[name].type) else table[name]
-                for name in table.column_names
-            }
-        )
-        if self._writer is None:
-            self._writer = csv.CSVWriter(
-                self.temporary, safe.schema, write_options=csv.WriteOptions(quoting_style="needed")
-            )
-        self._writer.write_table(safe)
-
-    def close(self) -> None:
-        """Give the file its name."""
-        self._writer.close()
-        self.temporary.replace(self.path)
+    Texts that a spreadsheet would run as formulas get an apostrophe before them.
+    """
+    header = True
+    for table in tables:
+        safe = {
+            name: _harmless(table[name]) if pa.types.is_string(table[name].type) else table[name]
+            for name in table.column_names
+        }
+        buffer = io.BytesIO()
+        options = csv.WriteOptions(quoting_style="needed", include_header=header)
+        csv.write_csv(pa.table(safe), buffer, write_options=options)
+        header = False
+        yield buffer.getvalue()
 
 
-_OF_FILE = ("phash", "width", "height", "format", "mode", "orientation")
+OF_FILE = ("phash", "width", "height", "format", "mode", "orientation")
 
 
-def _hex(column: pa.ChunkedArray) -> pa.Array:
+def hex_of(column: pa.ChunkedArray) -> pa.Array:
     """64-bit hashes as 16 hex digits."""
     absent = column.is_null().to_numpy()
     values = np.asarray(pc.fill_null(column, 0).to_numpy(), ">i8")
@@ -178,7 +183,7 @@ def _harmless(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.replace_substring_regex(column, r"\A([=+\-@\t\r])", r"'\1")
 
 
-def _spread(values: Any, good: npt.NDArray[np.bool_], kind: pa.DataType) -> pa.Array:
+def spread(values: Any, good: npt.NDArray[np.bool_], kind: pa.DataType) -> pa.Array:
     """The values in the places of good images, null elsewhere."""
     array = pa.array(values, kind, from_pandas=True)
     if good.all():

@@ -8,7 +8,8 @@ tried is a test, and is counted as one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,11 @@ class View:
         parts += [f"scale {self.scale:g}"] if self.scale != 1 else []
         parts += [f"turn {self.angle:g}"] if self.angle else []
         return " ".join(parts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What it undoes, as plain data: `View(**view.as_dict()) == view`."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {each.name: values[each.name] for each in fields(self) if values[each.name] != each.default}
 
     def look(self, image: Pixels) -> tuple[Pixels, npt.NDArray[np.bool_]]:
         """The view [S, S, 3] of a square image, and bool [S, S]: pixels that come from the image."""

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from evalkit.jobs.checks import Checks, Failure, How, Outcome
+from evalkit.jobs.data import data_failures
 from evalkit.jobs.task import Task
 from evalkit.runs.store import Run
 
@@ -22,7 +23,9 @@ class EmbedChecks(Checks):
         """Every mean and its interval from the rows; every row's image by its digest."""
         bad: list[Failure] = []
         said = {row["metric"]: row for row in run.results}
-        for found in self.task.aggregate(self.task.spec(run), self.task.parts(run)).results:
+        again = self.task.aggregate(self.task.spec(run), self.task.parts(run))
+        bad += data_failures(run, again.facts["data"]["digest"])
+        for found in again.results:
             metric = found.metric
             row = said.pop(metric, None)
             if row is None:

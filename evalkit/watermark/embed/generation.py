@@ -9,8 +9,8 @@ from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Generator, TokenGenerator
-from evalkit.jobs.job import RunOptions
 from evalkit.jobs.live import hold
+from evalkit.jobs.options import RunOptions
 from evalkit.prompts.load import PromptSet
 from evalkit.runs.store import Run, RunStore, read_run
 from evalkit.tasks.generate.generate import generate_images, load_for

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
-from evalkit.images.sample import ImageSet
+from evalkit.jobs.data import data_ref, told
 from evalkit.jobs.engine_inline import run_folder, run_task
-from evalkit.jobs.job import RunOptions
-from evalkit.jobs.spec import DataRef, Spec
+from evalkit.jobs.options import RunOptions, check_apart
+from evalkit.jobs.spec import Spec
 from evalkit.runs.store import Run
 from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
 from evalkit.watermark.embed.nudge import Nudge
@@ -61,25 +60,22 @@ def embed_folder(
         "watermark",
         VERSION,
         {"tokenizer": tokenizer_ref(tokenizer, options.dtype)},
-        {"data": DataRef(images.name, n, _digest(images, n), source=str(data))},
+        {"data": data_ref(images, n, data)},
         parameters={
             "mark": mark.as_dict(),
             "embedding": _embedding(fraction, most_cost, nudge),
             "batch_size": _batch_size(tokenizer, options),
         },
         shard=SHARD,
-        here={**sources_of(tokenizer, mark, frequencies), "threads": options.threads},
+        here={
+            **sources_of(tokenizer, mark, frequencies),
+            "threads": options.threads,
+            "data": told(images, options.progress),
+        },
     )
     out = options.out or run_folder(spec, tokenizer.name)
-    _check_apart(data, out)
+    check_apart(data, out)
     return run_task(EMBED, spec, out, command=options.command, device=options.device, progress=options.progress)
-
-
-def _digest(images: ImageSet, n: int) -> str:
-    digest = hashlib.sha256()
-    for index, name in enumerate(images.ids()[:n]):
-        digest.update(f"{name}\0{images.fingerprint(index)}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
 
 
 def _embedding(fraction: float, most_cost: float, nudge: Nudge | None) -> dict[str, Any]:
@@ -93,9 +89,3 @@ def _batch_size(tokenizer: Tokenizer, options: RunOptions) -> int:
         return options.batch_size
     on_gpu = isinstance(tokenizer, NetworkTokenizer) and str(tokenizer.device).startswith("cuda")
     return 32 if on_gpu else min(16, max(1, 256**2 // tokenizer.native_size**2))
-
-
-def _check_apart(data: str | Path, out: Path) -> None:
-    source = Path(str(data)).expanduser()
-    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        raise EvalkitError(f"--out {out} lies within the data {source}, which would grow as it is read; give another")

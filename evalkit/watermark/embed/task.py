@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from evalkit.images import open_images
+from evalkit.images import content_digest, open_images
 from evalkit.jobs.checks import Checks
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
@@ -68,7 +68,13 @@ class EmbedTask(Task):
         model, data = spec.models["tokenizer"], spec.inputs["data"]
         said = {
             "model": {"name": model.name, "title": model.name, **facts.get("model", {})},
-            "data": {"name": data.name, "n": data.n, "digest": data.digest, "spec": data.source},
+            "data": {
+                "name": data.name,
+                "n": data.n,
+                "digest": _content(parts),
+                "spec": data.source,
+                **spec.here.get("data", {}),
+            },
         }
         identity = f"{model.name}@{model.sha256 or 'none'}"
         mark = mark_json(spec.parameters["mark"], identity, spec.parameters["embedding"])
@@ -98,6 +104,12 @@ class EmbedTask(Task):
 def nudge_of(said: Mapping[str, Any]) -> Nudge | None:
     """How pixels are changed, where the images keep their own."""
     return Nudge(said["steps"], said["levels"], said["spread"]) if said.get("by") == "pixels" else None
+
+
+def _content(parts: Parts) -> str:
+    """The digest of the images that were really read."""
+    columns = (table.select(["id", "source_sha256"]).to_pylist() for table in parts.tables())
+    return content_digest((row["id"], row["source_sha256"]) for rows in columns for row in rows)
 
 
 def _results(name: str, parts: Parts) -> Iterator[Result]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import EvalkitError
-from evalkit.jsonio import pretty_json
+from evalkit.jsonio import parse_json, pretty_json
 from evalkit.runs.store import write_bytes
 from evalkit.version import __version__
 from evalkit.watermark.keys import Key
@@ -37,13 +36,22 @@ class MarkFile:
 
     def check(self, key: Key, tokenizer: str | None = None) -> None:
         """Raise `EvalkitError` unless `key`, and the identity `tokenizer` where given, are those of the mark."""
-        if key.id != self.key_id:
+        self.check_id(key.id)
+        if tokenizer is not None:
+            self.check_tokenizer(tokenizer)
+
+    def check_id(self, key_id: str) -> None:
+        """Raise `EvalkitError` unless the key with this id is the mark's."""
+        if key_id != self.key_id:
             raise EvalkitError(
-                f"{self.path} was made with the key {self.key_id}; the key given is {key.id} (give the file of the former)"
+                f"{self.path} was made with the key {self.key_id}; the key given is {key_id} (give the file of the former)"
             )
-        if tokenizer is not None and tokenizer != self.tokenizer:
+
+    def check_tokenizer(self, identity: str) -> None:
+        """Raise `EvalkitError` unless the tokenizer with this identity is the mark's."""
+        if identity != self.tokenizer:
             raise EvalkitError(
-                f"{self.path} was made for the tokenizer {_short(self.tokenizer)}; {_short(tokenizer)} given. "
+                f"{self.path} was made for the tokenizer {_short(self.tokenizer)}; {_short(identity)} given. "
                 "Give --tokenizer and --weights of the other one"
             )
 
@@ -65,7 +73,7 @@ def read_mark(path: str | Path) -> MarkFile:
     file = Path(path).expanduser()
     file = file / NAME if file.is_dir() else file
     try:
-        said = json.loads(file.read_bytes())
+        said = parse_json(file.read_bytes(), str(file))
         version, key_id, tokenizer = said["format"], str(said["key_id"]), str(said["tokenizer"])
         numbers, embedding = dict(said["mark"]), dict(said.get("embedding", {}))
     except OSError as error:

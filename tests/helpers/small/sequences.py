@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from evalkit.encoders.vit_dinov2 import DinoSize, DinoV2
+from evalkit.encoders.features.vit_dinov2 import DinoSize, DinoV2
 from evalkit.tokenizers.bsqvit import BsqVit, BsqVitConfig
 from evalkit.tokenizers.dar import Dar, DarConfig
 from evalkit.tokenizers.detailflow import DetailFlow

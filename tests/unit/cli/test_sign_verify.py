@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from evalkit.cli import group, main
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.tasks.tokenizer import evaluate_tokenizer
 
 pytest.importorskip("cryptography")

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torchvision import transforms
 from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from evalkit.encoders.clip import MEAN, RULES, STD, ClipFeatures, ClipRule
+from evalkit.encoders.features.clip import MEAN, RULES, STD, ClipFeatures, ClipRule
 from evalkit.errors import WeightsError
 
 WIDTH, HEADS, LAYERS, PATCH, EMBED = 32, 2, 2, 8, 12

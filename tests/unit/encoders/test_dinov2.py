@@ -9,9 +9,9 @@ from PIL import Image
 from torchvision import transforms
 from transformers import Dinov2Config, Dinov2Model
 
-from evalkit.encoders import EXTRACTORS, load_extractor
-from evalkit.encoders.dinov2 import SIZES, DinoFeatures
-from evalkit.encoders.vit_dinov2 import DinoSize, DinoV2
+from evalkit.encoders.features.dinov2 import SIZES, DinoFeatures
+from evalkit.encoders.features.vit_dinov2 import DinoSize, DinoV2
+from evalkit.encoders.registry import encoder_names, load_extractor
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.weights.find import weights_manifest
 
@@ -125,7 +125,7 @@ def test_features_are_the_class_token_and_do_not_depend_on_the_batch(extractor):
 
 
 def test_official_files_fit_by_name(tmp_path):
-    assert set(SIZES) <= set(EXTRACTORS)
+    assert set(SIZES) <= set(encoder_names("features"))
     for name, size in SIZES.items():
         stem = name.replace("-", "_")
         assert weights_manifest()[name].source.endswith(f"{stem}/{stem}_pretrain.pth")

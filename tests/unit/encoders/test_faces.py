@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.encoders.faces import Face, faces_found_again, load_faces
+from evalkit.encoders.faces.face import Face, faces_found_again
+from evalkit.encoders.registry import load_faces
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.geometry import fit_square

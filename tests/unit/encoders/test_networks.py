@@ -6,10 +6,10 @@ from helpers.near import near, same
 from torch import nn
 from torchvision.models._meta import _IMAGENET_CATEGORIES as CLASSES
 
-from evalkit.encoders import load_extractor, load_lpips
-from evalkit.encoders.inception import OUTPUTS, FidInception, InceptionFid
-from evalkit.encoders.lpips import Lpips, Trunk
-from evalkit.encoders.tf_resize import tf1_bilinear
+from evalkit.encoders.features.inception import OUTPUTS, FidInception, InceptionFid
+from evalkit.encoders.features.tf_resize import tf1_bilinear
+from evalkit.encoders.perceptual.lpips import Lpips, Trunk
+from evalkit.encoders.registry import load_extractor, load_lpips
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.images import open_images
 
@@ -65,7 +65,7 @@ def test_lpips_says_what_it_needs(tmp_path):
         model.distance(small, small)
     with pytest.raises(EvalkitError, match="of one shape"):
         model.distance(small, torch.zeros(1, 3, 8, 8))
-    with pytest.raises(EvalkitError, match="no network 'resnet'"):
+    with pytest.raises(EvalkitError, match="no encoder called 'lpips-resnet'; did you mean"):
         load_lpips("resnet", device="cpu")
     with pytest.raises(WeightsError, match="does not fit lpips-vgg"):
         load_lpips("vgg", tmp_path / "a.pth", device="cpu")

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from evalkit.encoders.ocr import OcrText, load_ocr, reading_order
+from evalkit.encoders.base import OcrText
+from evalkit.encoders.ocr.rapid import reading_order
+from evalkit.encoders.registry import load_ocr
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.metrics.text import compare

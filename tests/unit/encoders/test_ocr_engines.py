@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evalkit.encoders import load_ocr
-from evalkit.encoders.ocr_http import lines_of
+from evalkit.encoders.ocr.instruction import lines_of
+from evalkit.encoders.registry import load_ocr
 from evalkit.errors import EvalkitError, WeightsError
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.tasks.tokenizer import evaluate_tokenizer
 
 WHITE = np.full((48, 48, 3), 255, np.uint8)
@@ -148,7 +148,7 @@ def test_a_model_of_transformers_reads_greedily(reader):
     engine.tokens = 5
     first = engine.read(WHITE)
     assert first == engine.read(WHITE)
-    assert engine.name == f"transformers:{reader.name}"
+    assert engine.id == f"transformers:{reader.name}"
 
 
 def test_a_folder_of_something_else_and_a_model_out_of_reach_are_named(tmp_path, monkeypatch):

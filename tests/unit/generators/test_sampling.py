@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.errors import EvalkitError
-from evalkit.generators.sampling import Filter, Sampler, filtered, normals, sample, uniforms
+from evalkit.generators.sampling import Filter, Sampler, filtered, sample, uniforms
 
 LAW = settings(deadline=None)  # machines under test may be busy
 SAMPLERS = st.builds(
@@ -100,12 +100,11 @@ def test_greedy_takes_the_likeliest_whatever_the_draw_and_the_temperature(seed: 
 @LAW
 @given(st.lists(st.integers(0, 2**63 - 1), min_size=2, max_size=5), st.integers(1, 20))
 def test_random_numbers_depend_on_the_seed_of_their_request_alone(seeds: list[int], count: int) -> None:
-    whole, noise = uniforms(seeds, count), normals(seeds, 2, count)
+    whole = uniforms(seeds, count)
     assert whole.shape == (len(seeds), count)
     assert ((whole >= 0) & (whole < 1)).all()
     for row, seed in enumerate(seeds):
         assert torch.equal(whole[row], uniforms([seed], count)[0])
-        assert torch.equal(noise[row], normals([seed], 2, count)[0])
         assert torch.equal(whole[row], uniforms([seed], count + 7)[0, :count])
 
 

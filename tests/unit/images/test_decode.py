@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from evalkit.errors import BadImage
 from evalkit.images.decode import decode_image, decode_with_source
@@ -143,3 +143,37 @@ def test_an_animation_whose_second_frame_is_damaged_still_gives_its_first():
     pixels, source = decode_with_source(data[: len(data) * 2 // 3])
     assert pixels.shape == RGB.shape
     assert source["animated"]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_each_orientation_is_undone_as_pillow_does(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = saved(Image.fromarray(RGB), "PNG", exif=exif)
+    with Image.open(io.BytesIO(data)) as picture:
+        upright = np.asarray(ImageOps.exif_transpose(picture))
+    assert np.array_equal(decode_image(data), upright)
+
+
+MODES = {
+    "RGBA": Image.fromarray(np.dstack([RGB, RGB[..., 0]])),
+    "LA": Image.fromarray(np.dstack([RGB[..., 1], RGB[..., 0]])),
+    "P": Image.fromarray(RGB).quantize(16),
+    "1": Image.fromarray(RGB).convert("1"),
+    "I;16": Image.fromarray(RGB[..., 0].astype(np.uint16) * 200),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_an_image_in_strips_is_the_whole_image(mode, format, monkeypatch):
+    data = saved(MODES[mode], format, **({"transparency": 3} if mode in ("P", "I;16") and format == "PNG" else {}))
+    whole = decode_image(data)
+    monkeypatch.setattr("evalkit.images.decode.STRIP", 64)
+    assert np.array_equal(decode_image(data), whole)
+
+
+def test_a_float_image_in_strips_has_one_scale(monkeypatch):
+    values = np.linspace(0, 200, 600, dtype=np.float32).reshape(20, 30)
+    monkeypatch.setattr("evalkit.images.decode.STRIP", 64)
+    assert np.abs(decode_image(saved(Image.fromarray(values), "TIFF"))[..., 0] - values).max() <= 0.51

@@ -8,7 +8,7 @@ from torchvision import transforms
 from evalkit.errors import EvalkitError
 from evalkit.images.decode import decode_image
 from evalkit.images.encode import png_bytes
-from evalkit.images.geometry import METHODS, crop_to_multiple, fit_square, resize_exact
+from evalkit.images.geometry import METHODS, fit_square, resize_exact
 
 
 def noise(height, width, seed=0):
@@ -58,14 +58,6 @@ def test_cropping_a_smaller_picture_and_unknown_ways_are_errors():
         fit_square(noise(10, 10), 20, "stretch")
     with pytest.raises(EvalkitError, match="resize filter"):
         resize_exact(noise(10, 10), (4, 4), "magic")
-
-
-def test_crop_to_multiple_keeps_the_centre():
-    image = noise(37, 50)
-    cut = crop_to_multiple(image, 16)
-    assert np.array_equal(cut, image[2:34, 1:49])
-    with pytest.raises(EvalkitError, match="smaller than"):
-        crop_to_multiple(image, 64)
 
 
 def test_png_bytes_are_lossless_and_deterministic():

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 
 
 def generate(folder):
     from evalkit.tasks.generate import generate_images
 
     return generate_images("world-ar", "world", options=RunOptions(out=folder, limit=3, device="cpu"))
+
+
+def detect(folder):
+    from evalkit.watermark.detection import detect_watermark
+
+    options = RunOptions(out=folder, limit=5, device="cpu")
+    cache = folder.with_name("codes.sqlite")
+    secret = key(folder.parent).source
+    return detect_watermark("sample/photos", secret, "world-vq", search="flip", cache=cache, options=options)
+
+
+def calibrate(folder):
+    from evalkit.runs.store import read_run
+    from evalkit.watermark.detection.calibrate import calibrate as calibrated
+    from evalkit.watermark.methods.plain import plain_marks
+    from evalkit.watermark.spec import MarkSpec
+
+    mark = plain_marks([MarkSpec(lists=4)], [key(folder.parent)])
+    options = RunOptions(limit=5, device="cpu")
+    out, cache = folder.with_suffix(".npz"), folder.with_name("codes.sqlite")
+    return read_run(calibrated("sample/photos", "world-vq", mark, out, cache=cache, options=options).run)
 
 
 def watermark(folder):
@@ -55,7 +76,7 @@ def probe(folder):
 
 
 def evidence(folder):
-    from evalkit.encoders.detectors.base import load_detector
+    from evalkit.encoders.registry import load_detector
     from evalkit.tasks.probe import probe as scored
     from evalkit.tasks.probe.evidence.write import write_evidence
     from evalkit.tasks.probe.suite import SUITES, Encoders, ProbeImage
@@ -67,6 +88,21 @@ def evidence(folder):
     write_evidence(file, suite.evidence(images, networks), suite.facts(networks))
     options = RunOptions(out=folder, limit=20, device="cpu")
     return scored("world", evidence=file, rules={"threshold": 0.8}, options=options)
+
+
+def robustness(folder):
+    from evalkit.runs.store import read_run
+    from evalkit.tokenizers.registry import load_tokenizer
+    from evalkit.watermark.attacks.spelling import read_attacks
+    from evalkit.watermark.methods import MarkSpec, mark_for
+    from evalkit.watermark.robustness import TokenMark, watermark_robustness
+
+    tokenizer = load_tokenizer("world-vq", device="cpu")
+    ours = TokenMark(mark_for(MarkSpec(), key(folder.parent), tokenizer), tokenizer)
+    attacks = read_attacks(["noise:0.1", "retokenize:world-vq", "jpeg:60"])
+    data = photos(folder.parent)
+    watermark_robustness(data, [ours], attacks, folder, side=64, limit=3, device="cpu", absent={"rivaGan": "not here"})
+    return read_run(folder)
 
 
 def key(folder):
@@ -97,7 +133,32 @@ CASES = {
     "generate": generate,
     "marked": marked,
     "probe": probe,
+    "robustness": robustness,
     "watermark": watermark,
+    "watermark-detect": detect,
+    "watermark-calibrate": calibrate,
 }
 
-OF_TASK = {"watermark-attack": "attack"}
+
+def tokenizer(folder):
+    from evalkit.tasks.tokenizer import evaluate_tokenizer
+
+    options = RunOptions(out=folder, device="cpu", keep="all", limit=3)
+    (run,) = evaluate_tokenizer(
+        "jpeg-q75", photos(folder.parent), tasks=["reconstruction", "distribution"], options=options
+    )
+    return run
+
+
+def tokenizer_worst(folder):
+    from evalkit.tasks.tokenizer import evaluate_tokenizer
+
+    protocols = ("evalkit-1", "vtbench-2025")
+    options = RunOptions(out=folder, device="cpu", limit=2)
+    tasks = ["reconstruction", "codes", "survival"]
+    (run,) = evaluate_tokenizer("world-vq", photos(folder.parent), protocols=protocols, tasks=tasks, options=options)
+    return run
+
+
+CASES |= {"tokenizer": tokenizer, "tokenizer-worst": tokenizer_worst}
+OF_TASK = {"watermark-attack": "attack", "watermark-robustness": "robustness"}

@@ -41,12 +41,14 @@ def test_another_package_s_judge_is_found_by_its_entry_point(monkeypatch):
             return RawReply(text="yes")
 
     class Point:
+        name, dist, value = "mine", None, "of_mine"
+
         def load(self):
             JUDGES.add("mine", lambda device: Mine())
 
     asked = []
     monkeypatch.setattr("evalkit.registry.entry_points", lambda group: asked.append(group) or [Point()])
-    monkeypatch.setattr(JUDGES, "_fill", lambda: None)
+    monkeypatch.setattr(JUDGES, "_points", None)
     monkeypatch.setattr(JUDGES, "_items", {})
     assert load_judge("mine").model == "mine"
     assert asked == ["evalkit.judges"]

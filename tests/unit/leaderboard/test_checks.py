@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from evalkit.errors import EvalkitError
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.jsonio import pretty_json
 from evalkit.leaderboard.make import make_leaderboard
 from evalkit.provenance.verify import Depth, verify_run

@@ -14,7 +14,21 @@ RECORD = {
 
 def test_terms_come_from_record_and_result():
     terms = terms_of(RECORD, ROW, "s1")
-    assert terms == Terms("reconstruction", "photos", "psnr", "evalkit-1", 28, "d1", "p1", "", "s1")
+    assert terms == Terms("reconstruction", "photos", "psnr", "evalkit-1", 28, "d1", "p1", "", "s1", "photos")
+
+
+def test_a_folders_name_is_a_label_where_a_digest_tells_the_data():
+    record = {"data": {"digest": "d1", "name": "lab"}}
+    copy = {"data": {"digest": "d1", "name": "copy"}}
+    for part in ("", "/photos", "[Latin]"):
+        one = terms_of(record, ROW | {"dataset": f"lab{part}"}, "s1")
+        other = terms_of(copy, ROW | {"dataset": f"copy{part}"}, "s1")
+        assert one == other
+        assert one.digest == other.digest
+        assert different(one, dataclasses.replace(other, n=3)) == [("n", "28", "3")]
+    assert terms_of(record, ROW | {"dataset": "lab/photos"}, "s1") != terms_of(copy, ROW | {"dataset": "copy"}, "s1")
+    unknown = [terms_of({"data": {"name": name}}, ROW | {"dataset": name}, "") for name in ("lab", "copy")]
+    assert unknown[0] != unknown[1]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from evalkit.errors import EvalkitError
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.leaderboard import LeaderboardOptions, make_leaderboard
 from evalkit.tasks.tokenizer import evaluate_tokenizer
 

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.jsonio import pretty_json
 from evalkit.runs.record import with_digest
 from evalkit.tasks.generate import generate_images

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from evalkit.errors import EvalkitError
-from evalkit.jobs.job import Progress
+from evalkit.jobs.progress import Progress
 from evalkit.provenance.files import digest, digests, listing, manifest_digest
 
 TREE = {

@@ -125,7 +125,7 @@ def test_a_better_picture_than_the_model_made_shows_when_it_is_scored_again(runs
 def test_rows_of_another_model_show_when_samples_are_made_again(runs, forge):
     def other(record):
         said = json.loads(record)
-        said["model"]["name"] = said["plan"]["model"] = "jpeg-q74"
+        said["model"]["name"] = said["plan"]["models"]["model"]["name"] = "jpeg-q74"
         return said
 
     folder = runs / "scored"
@@ -352,7 +352,7 @@ def test_distances_of_many_pictures_are_recomputed_from_their_moments(runs, forg
 
 
 def test_layouts_made_from_a_run_are_listed_and_checked(tmp_path):
-    from evalkit.jobs.job import RunOptions
+    from evalkit.jobs.options import RunOptions
     from evalkit.tasks.generate import generate_images
 
     options = RunOptions(out=tmp_path / "run", limit=2)

@@ -3,9 +3,11 @@ import json
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from evalkit.errors import EvalkitError
+from evalkit.runs.lock import Lock
 from evalkit.runs.record import with_digest
 from evalkit.runs.store import Result, RunStore, ShardOutput, read_run, results_json
 
@@ -20,9 +22,24 @@ def test_a_shard_appears_whole_and_is_read_back(tmp_path):
     assert not store.has("000000")
     store.put("000000", output("p", "q"))
     assert store.has("000000")
-    assert store.rows("000000")["id"].to_pylist() == ["p", "q"]
-    assert store.arrays("000000")["x"].tolist() == [0, 1, 2]
-    assert [path.name for path in store.shard_files(["000000"])] == ["a.png"]
+    parts = store.parts(["000000"])
+    assert next(parts.tables())["id"].to_pylist() == ["p", "q"]
+    assert next(parts.arrays())["x"].tolist() == [0, 1, 2]
+    store.place(["000000"])
+    assert (store.path / "a.png").read_bytes() == b"png"
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "arrays.npz", "about.json"])
+def test_a_shard_whose_bytes_changed_is_done_again(tmp_path, name):
+    store = RunStore(tmp_path / "run")
+    store.begin({})
+    store.put("000000", output("p"))
+    file = store.shards / "000000" / name
+    file.write_bytes(file.read_bytes()[:-7])
+    again = RunStore(tmp_path / "run")
+    assert not again.has("000000")
+    again.put("000000", output("p"))
+    assert again.has("000000")
 
 
 def test_the_second_writer_of_a_shard_does_no_harm(tmp_path):
@@ -41,17 +58,25 @@ def test_half_written_shards_are_swept_at_the_next_start(tmp_path):
     assert list(store.shards.iterdir()) == []
 
 
-def test_samples_are_folded_in_plan_order_whatever_the_order_of_arrival(tmp_path):
+def written(store, *keys):
+    store.write(store.parts(keys).tables(), [], {}, pa.schema([("id", pa.string())]))
+    return pq.read_table(store.path / "samples.parquet")
+
+
+def test_samples_are_written_in_plan_order_whatever_the_order_of_arrival(tmp_path):
     store = RunStore(tmp_path / "run")
     store.begin({})
     store.put("000001", output("c"))
     store.put("000000", output("a", "b"))
-    assert store.write_samples(["000000", "000001"])["id"].to_pylist() == ["a", "b", "c"]
+    assert written(store, "000000", "000001")["id"].to_pylist() == ["a", "b", "c"]
 
 
 def test_another_plan_in_the_folder_is_refused(tmp_path):
-    RunStore(tmp_path / "run").begin({"a": 1})
-    with pytest.raises(EvalkitError, match="another run"):
+    store = RunStore(tmp_path / "run")
+    store.begin({"a": 1})
+    store.begin({"a": 3})  # nothing was done yet, so nothing is lost
+    store.put("000000", ShardOutput(pa.table({"n": [1]})))
+    with pytest.raises(EvalkitError, match=r"another run \(other a\)"):
         RunStore(tmp_path / "run").begin({"a": 2})
 
 
@@ -61,19 +86,37 @@ def test_a_folder_with_other_things_is_not_written_into(tmp_path):
         RunStore(tmp_path).begin({})
 
 
-def test_an_empty_set_is_an_error(tmp_path):
+def test_an_empty_set_has_a_table_with_its_columns(tmp_path):
     store = RunStore(tmp_path / "run")
     store.begin({})
-    with pytest.raises(EvalkitError, match="empty"):
-        store.write_samples([])
+    assert written(store).column_names == ["id"]
+
+
+def test_a_second_process_is_told_who_writes_the_folder(tmp_path):
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from pathlib import Path; from evalkit.runs.lock import Lock\n"
+        "with Lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path / "run"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert other.stdout.readline() == b"held\n"
+    with pytest.raises(EvalkitError, match=f"another process .*process {other.pid}"), Lock(tmp_path / "run"):
+        pass
+    other.kill()
+    other.wait()
+    with Lock(tmp_path / "run"):  # a kill gives it back
+        pass
 
 
 def test_sealing_marks_the_run_and_drops_the_shards(tmp_path):
     store = RunStore(tmp_path / "run")
     store.begin({})
     store.put("000000", output("a"))
-    store.write_samples(["000000"])
-    (store.path / "results.json").write_bytes(results_json([]))
+    written(store, "000000")
     with pytest.raises(EvalkitError, match="unfinished"):
         read_run(store.path)
     store.seal({"task": "t"})
@@ -112,8 +155,7 @@ def sealed(tmp_path):
     store = RunStore(tmp_path / "run")
     store.begin({})
     store.put("000000", output("a"))
-    store.write_samples(["000000"])
-    (store.path / "results.json").write_bytes(results_json([]))
+    written(store, "000000")
     (store.path / "images" / "deep").mkdir(parents=True)
     (store.path / "images" / "deep" / "0.png").write_bytes(b"pixels")
     store.seal({"task": "t", "files": {"results.json": "as the job says"}})

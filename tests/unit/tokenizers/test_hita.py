@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from helpers.near import near, same
 
-from evalkit.encoders.vit_dinov2 import DinoSize, DinoV2
+from evalkit.encoders.features.vit_dinov2 import DinoSize, DinoV2
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.tokenizers.cards import tokenizer_cards
 from evalkit.tokenizers.hita import BACKBONE, Hita

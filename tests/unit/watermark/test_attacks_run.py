@@ -8,7 +8,7 @@ from PIL import Image
 
 from evalkit.errors import EvalkitError
 from evalkit.images.decode import decode_image
-from evalkit.jobs.job import Progress
+from evalkit.jobs.progress import Progress
 from evalkit.watermark.attacks.base import PixelAttack, seed_of
 from evalkit.watermark.attacks.names import file_stems
 from evalkit.watermark.attacks.run import attack_folder

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evalkit.encoders.lpips import Lpips
+from evalkit.encoders.perceptual.lpips import Lpips
 from evalkit.images.sample import Pixels
 from evalkit.metrics.psnr import mse, psnr
 from evalkit.metrics.ssim import ssim

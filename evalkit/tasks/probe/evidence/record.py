@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from evalkit.encoders.answers import Answer
+from evalkit.encoders.base import OcrText
 from evalkit.encoders.detectors.detection import Boxes
-from evalkit.encoders.ocr import OcrText
 from evalkit.images.sample import Pixels
 from evalkit.judges.reply import Reply
 

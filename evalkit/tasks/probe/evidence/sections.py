@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalkit.encoders.answers import Answer
+from evalkit.encoders.base import OcrText
 from evalkit.encoders.detectors.detection import Box, Boxes, Detection
 from evalkit.encoders.detectors.rle import Mask
-from evalkit.encoders.ocr import OcrText
 from evalkit.judges.reply import STATES, RawReply, Reply
 from evalkit.tasks.probe.evidence.record import AskedReply
 

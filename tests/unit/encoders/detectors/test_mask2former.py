@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from evalkit.encoders.detectors.base import load_detector
 from evalkit.encoders.detectors.coco import COCO_CLASSES
 from evalkit.encoders.detectors.instances import instances
 from evalkit.encoders.detectors.mask2former import Mask2FormerDetector
 from evalkit.encoders.detectors.resize import Scale, network_input
 from evalkit.encoders.precision import full_float32
+from evalkit.encoders.registry import load_detector
 from evalkit.errors import EvalkitError, WeightsError
 
 SMALL = Scale(96, 160, 32)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from evalkit.encoders.detectors.base import load_detector
+from evalkit.encoders.registry import load_detector
 from evalkit.errors import EvalkitError
 from evalkit.world.prompts import world_prompts
 from evalkit.world.render import render_scene
@@ -27,5 +27,5 @@ def test_an_image_that_is_not_square_is_refused():
 
 
 def test_an_unknown_detector_proposes_known_ones():
-    with pytest.raises(EvalkitError, match=r"no detector called 'yolo'.*world"):
+    with pytest.raises(EvalkitError, match=r"no encoder called 'yolo'.*world"):
         load_detector("yolo")

@@ -13,7 +13,7 @@ from evalkit.generators.mar import Mar, MarConfig
 from evalkit.generators.nets.diffusion_head import Trace
 from evalkit.generators.registry import Source
 from evalkit.generators.sampling import Sampler
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.tasks.generate import generate_images
 from evalkit.tokenizers.mar import MarKl16
 from evalkit.tokenizers.nets.taming import TamingConfig

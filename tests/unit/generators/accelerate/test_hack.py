@@ -14,7 +14,7 @@ from evalkit.generators.nets.head_budgets import BudgetCache
 from evalkit.generators.registry import Source
 from evalkit.generators.sampling import Sampler
 from evalkit.generators.var import Var, VarConfig
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.tasks.generate import generate_images
 from evalkit.tokenizers.nets.taming import TamingConfig
 from evalkit.tokenizers.var import Var as VarTokenizer

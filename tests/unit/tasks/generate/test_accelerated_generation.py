@@ -14,7 +14,7 @@ from evalkit.generators.accelerate.start import accelerate
 from evalkit.generators.base import Failed, Request
 from evalkit.generators.registry import GENERATORS, Entry, load_generator
 from evalkit.generators.world_ar import WorldAR
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.jobs.spec import ModelRef
 from evalkit.runs.store import read_run
 from evalkit.tasks.generate import generate_images

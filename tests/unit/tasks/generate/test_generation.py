@@ -14,10 +14,11 @@ from evalkit.generators.base import Failed, Generator, Image, Request
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.registry import GENERATORS, Entry
 from evalkit.generators.sampling import Sampler
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.prompts.load import load_prompts
 from evalkit.runs.store import read_run
 from evalkit.tasks.generate import generate_images
+from evalkit.tasks.generate.layouts import left_out
 from evalkit.tasks.generate.page import page as page_of
 from evalkit.tasks.generate.rows import seed_of
 
@@ -178,6 +179,37 @@ def test_layouts_are_as_their_scorers_read_them(prompts, tmp_path):
         generate_images(Noise(), prompts, layout="pdf", options=RunOptions(out=tmp_path / "x"))
 
 
+def test_a_layout_never_writes_two_samples_to_one_file(tmp_path):
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"id": "a/b", "prompt": "x"}\n{"id": "A_b", "prompt": "y"}\n')
+    with pytest.raises(EvalkitError, match=r"'a/b' and 'A_b' would both be"):
+        generate_images(Noise(), path, layout="wise", options=RunOptions(out=tmp_path / "w"))
+    assert list((tmp_path / "w" / "wise").iterdir()) == []
+    digests = {row["sha256"] for row in read_run(tmp_path / "w").samples.to_pylist()}
+    assert len(digests) == 2
+
+
+def test_a_layout_says_what_it_leaves_out(prompts, tmp_path):
+    model = Noise()
+    model.refused = {"00002-01"}
+    run = generate_images(model, prompts, samples=2, options=RunOptions(out=tmp_path / "a"))
+    assert (
+        left_out(run, "wise") == "the layout wise leaves out 1 image not made and 9 images beyond the first of a prompt"
+    )
+    assert left_out(run, "geneval") == "the layout geneval leaves out 1 image not made"
+    whole = generate_images(Noise(), prompts, options=RunOptions(out=tmp_path / "b"))
+    assert left_out(whole, "wise") == ""
+
+
+def test_a_folder_with_two_files_for_one_request_takes_neither(tmp_path):
+    (tmp_path / "made").mkdir()
+    for name in ("0-00.png", "0-00.jpg"):
+        Pillow.new("RGB", (8, 8)).save(tmp_path / "made" / name)
+    options = RunOptions(out=tmp_path / "run")
+    run = generate_images(f"folder:{tmp_path / 'made'}", "text:x", options=options)
+    assert "0-00.jpg and 0-00.png are both of 0-00" in run.samples["error"][0].as_py()
+
+
 def test_seeds_differ_between_prompts_and_samples_and_never_with_the_batch():
     chosen = load_prompts("classes:imagenet:0-9").prompts
     seeds = {seed_of(0, prompt, k) for prompt in chosen for k in range(5)}
@@ -189,7 +221,7 @@ def test_seeds_differ_between_prompts_and_samples_and_never_with_the_batch():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "line 1 is no JSON"),
+        ("{", "line 1 is not JSON"),
         ('{"text": "x"}', "expected an object with prompt or class_id"),
         ('{"prompt": 3}', "prompt is text"),
         ("", "holds no prompt"),

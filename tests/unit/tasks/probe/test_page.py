@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from helpers.drawn import drawn
 
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.tasks.probe import probe
 from evalkit.tasks.probe.gallery import MOST, gallery_positions
 from evalkit.tasks.probe.page import page

@@ -16,7 +16,8 @@ from evalkit.encoders.detectors.mask2former import Mask2FormerDetector
 from evalkit.encoders.detectors.resize import Scale
 from evalkit.encoders.zero_shot import Chosen, ZeroShot
 from evalkit.errors import EvalkitError
-from evalkit.jobs.job import Progress, RunOptions
+from evalkit.jobs.options import RunOptions
+from evalkit.jobs.progress import Progress
 from evalkit.leaderboard.boards import make_boards
 from evalkit.leaderboard.collect import collect
 from evalkit.provenance.sign import _source

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from evalkit.jobs.checks import How
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.jsonio import pretty_json
 from evalkit.leaderboard import LeaderboardOptions, make_leaderboard
 from evalkit.metrics.aggregate import MeanOf
@@ -109,3 +109,17 @@ def test_without_its_package_a_run_opens_and_its_number_is_left_open(runs, monke
     verdict = verify_run(runs[0].path, Depth(rescore=2, regenerate=1, how=How(device="cpu")))
     assert not verdict.failures
     assert any("no package here declares grain, likeness" in f"{step.detail} {step.hint}" for step in verdict.steps)
+
+
+def test_reasons_in_the_words_of_older_runs_follow_from_the_rows_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("EVALKIT_OFFLINE", "1")
+    np.savez(tmp_path / "small.npz", arr_0=np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.uint8))
+    options = RunOptions(out=tmp_path / "run", keep="none", device="cpu")
+    (run,) = evaluate_tokenizer("jpeg-q50", tmp_path / "small.npz", size=64, tasks=["reconstruction"], options=options)
+    results = run.path / "results.json"
+    assert b"the scored images are smaller" in results.read_bytes()
+    results.write_bytes(results.read_bytes().replace(b"scored images are", b"scored pictures are"))
+    record = json.loads((run.path / "record.json").read_bytes())
+    record["files"]["results.json"] = hashlib.sha256(results.read_bytes()).hexdigest()
+    (run.path / "record.json").write_bytes(pretty_json(with_digest(record)))
+    assert not verify_run(run.path).failures

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evalkit.images import open_images
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.metrics.detail import DECLARED, detail_columns, detail_scores
 from evalkit.metrics.metric import Pair
 from evalkit.protocols import load_protocol

@@ -7,19 +7,19 @@ import pytest
 import torch
 from helpers.near import same
 
-from evalkit.encoders import EXTRACTORS, load_extractor
-from evalkit.encoders.dinov2 import DinoFeatures
-from evalkit.encoders.vit_dinov2 import DinoSize, DinoV2
+from evalkit.encoders.features.dinov2 import DinoFeatures
+from evalkit.encoders.features.vit_dinov2 import DinoSize, DinoV2
+from evalkit.encoders.registry import ENCODERS, Entry, encoder_names, load_extractor
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.metrics.fid_infinity import fid_infinity
 from evalkit.metrics.frechet import frechet_distance
 from evalkit.metrics.moments import load_moments
 from evalkit.protocols import load_protocol, protocol_ids
 from evalkit.tasks.tokenizer import evaluate_tokenizer
 from evalkit.tasks.tokenizer.distances import INFINITE, distances
-from evalkit.tasks.tokenizer.evaluators import Judges
+from evalkit.tasks.tokenizer.evaluators import Evaluators
 
 TINY = DinoSize(width=8, layers=1, heads=2, patch=14, positions=2, registers=0, size=28, antialias=False, offset=0.1)
 
@@ -34,10 +34,10 @@ def _tiny(monkeypatch, tmp_path):
     state = {k: 0.5 * torch.randn(v.shape, generator=generator) for k, v in DinoV2(TINY).state_dict().items()}
     (tmp_path / "weights").mkdir()
     torch.save(state, tmp_path / "weights" / "dinov2_vits14_pretrain.pth")
-    assert "efflite0" in list(EXTRACTORS)
     make = partial(DinoFeatures, name="dinov2-vits14", size=TINY)
     for name in ("efflite0", "dinov2-vits14"):
-        monkeypatch.setitem(EXTRACTORS._items, name, make)
+        ENCODERS.get(name)  # imports the module that would register it
+        monkeypatch.setitem(ENCODERS._items, name, Entry(name, "features", make))
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_further_features_are_measured_named_and_kept(pictures, tmp_path):
     assert row["n"] == 160
     kept = load_moments(run.path / "statistics" / "evalkit-1-fd_dinov2_vits14.npz")
     assert frechet_distance(kept["original"], kept["reconstruction"]) == pytest.approx(row["value"], rel=1e-6)
-    plan = run.record["plan"]["judges"]
+    plan = run.record["plan"]["parameters"]["evaluators"]
     assert plan["dinov2-vits14"] == load_extractor("dinov2-vits14", device="cpu").weights_sha256
     assert plan["clip-vitl14"] == "unavailable"
 
@@ -73,13 +73,13 @@ def test_further_features_are_measured_named_and_kept(pictures, tmp_path):
 def test_without_features_nothing_but_the_protocols_own_is_loaded(pictures, tmp_path):
     run, found = evaluate(pictures, tmp_path / "r", tasks=["distribution"])
     assert list(found) == ["fid", "fd_efflite0"]
-    assert set(run.record["plan"]["judges"]) == {"inception-v3-fid", "efflite0"}
+    assert set(run.record["plan"]["parameters"]["evaluators"]) == {"inception-v3-fid", "efflite0"}
 
 
 def test_further_features_take_their_own_way_to_their_size_under_every_protocol(pictures):
     protocol = load_protocol("vtbench-2025")
     assert protocol.distribution.resize == "bilinear-antialias"
-    judges = Judges([protocol], frozenset({"distribution"}), "cpu", ("dinov2-vits14",))
+    judges = Evaluators([protocol], frozenset({"distribution"}), "cpu", ("dinov2-vits14",))
     assert judges.extractors_of(protocol)[-1] == "dinov2-vits14"
 
     class Pair:
@@ -137,7 +137,7 @@ def test_wrong_features_are_refused_before_any_work(pictures, tmp_path):
 
 
 def test_every_extractor_has_a_distance_and_every_protocols_an_extrapolation():
-    assert set(EXTRACTORS) == set(distances())
+    assert set(encoder_names("features")) == set(distances())
     for id in protocol_ids():
         assert set(load_protocol(id).distribution.extractors) <= set(distances(INFINITE))
 

@@ -8,11 +8,11 @@ from PIL import Image
 
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.metrics.frechet import frechet_distance, frechet_distance_of_features
 from evalkit.metrics.moments import load_moments
 from evalkit.tasks.tokenizer import evaluate_tokenizer
-from evalkit.tasks.tokenizer.evaluators import Judges
+from evalkit.tasks.tokenizer.evaluators import Evaluators
 from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.tokenizers.registry import TOKENIZERS, Entry
 
@@ -181,7 +181,7 @@ def test_wrong_requests_are_refused_before_any_work(photos, tmp_path):
         ({"models": "jpeg-lm", "protocols": ["x"]}, "no protocol called"),
         ({"models": "jpeg-q0"}, "quality goes from 1 to 100"),
         ({"models": "jpeg-lm", "options": RunOptions(weights=("x.pt",))}, "has no weights"),
-        ({"models": ["jpeg-lm", "llamagen-vq16"], "options": RunOptions(weights=("x.pt",))}, "say which"),
+        ({"models": ["jpeg-lm", "llamagen-vq16"], "options": RunOptions(weights=("x.pt",))}, "not say whose it is"),
         ({"models": "jpeg-lm", "options": RunOptions(device="abacus")}, "device 'abacus'"),
         ({"models": "llamagen-vq16", "options": RunOptions(dtype="int4")}, "dtype 'int4'"),
     ):
@@ -198,27 +198,24 @@ def test_several_models_lie_side_by_side_and_the_default_folder_is_named_by_the_
         ["jpeg-q75", "webp-q75"], photos, tasks=["codes"], options=RunOptions(limit=1, keep="none", out=tmp_path / "x")
     )
     assert [run.path.name for run in several] == ["jpeg-q75", "webp-q75"]
-    assert json.loads((several[0].path / "record.json").read_text())["plan"]["keep"] == "none"
+    assert json.loads((several[0].path / "record.json").read_text())["plan"]["parameters"]["keep"] == "none"
 
 
 def test_judges_name_what_they_cannot_load():
     from evalkit.protocols import load_protocol
 
-    judges = Judges([load_protocol("evalkit-1")], frozenset({"reconstruction", "distribution"}), "cpu")
+    judges = Evaluators([load_protocol("evalkit-1")], frozenset({"reconstruction", "distribution"}), "cpu")
     assert set(judges.unavailable) == {"lpips_alex", "lpips_vgg", "inception-v3-fid"}
     assert list(judges.extractors) == ["efflite0"]
     assert judges.ocr is None
 
 
 def test_statistics_of_large_sets_are_moments(tmp_path):
-    from evalkit.runs.store import RunStore
-    from evalkit.tasks.tokenizer.distances import keep_statistics
+    from evalkit.tasks.tokenizer.distances import statistics_of
 
-    store = RunStore(tmp_path / "run")
-    (tmp_path / "run").mkdir()
     x = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
-    keep_statistics(store, "s.npz", lambda: [(x[:10], x[:10] + 1), (x[10:], x[10:] + 1)])
-    back = load_moments(tmp_path / "run" / "statistics" / "s.npz")
+    (tmp_path / "s.npz").write_bytes(statistics_of(lambda: [(x[:10], x[:10] + 1), (x[10:], x[10:] + 1)]))
+    back = load_moments(tmp_path / "s.npz")
     assert frechet_distance(back["original"], back["reconstruction"]) == pytest.approx(4, rel=1e-6)
 
 
@@ -262,3 +259,16 @@ def test_pictures_too_small_for_ms_ssim_are_called_so(photos, tmp_path):
     row = by_metric(run)["reconstruction", "ms_ssim"]
     assert (row["status"], row["value"]) == ("unavailable", None)
     assert "at least 161 px" in row["reason"]
+
+
+def test_texts_that_were_read_before_are_not_read_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path / "cache"))
+
+    def run(name):
+        options = RunOptions(out=tmp_path / name, limit=1, keep="none")
+        return evaluate_tokenizer("jpeg-q75", "sample/text-easy", tasks=["text"], options=options)[0]
+
+    first = run("first")
+    monkeypatch.setattr("evalkit.encoders.ocr.rapid.RapidOcr.read", lambda self, image: 1 / 0)
+    assert run("second").samples.equals(first.samples)
+    assert {path.name for path in (tmp_path / "cache").iterdir()} >= {"evidence.sqlite"}

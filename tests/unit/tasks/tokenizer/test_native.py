@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from evalkit.errors import EvalkitError
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.metrics.psnr import mse, psnr
 from evalkit.tasks.tokenizer import evaluate_tokenizer
 from evalkit.tasks.tokenizer.native import cut, policy_of, policy_text
@@ -56,14 +56,15 @@ def test_the_policy_follows_what_the_model_takes_and_is_said():
 
 @pytest.mark.parametrize("fixed", [False, True])
 def test_pictures_of_several_sizes_are_scored_at_their_own(tmp_path, monkeypatch, fixed):
+    (tmp_path / "data").mkdir()
     monkeypatch.setenv("EVALKIT_OFFLINE", "1")
     monkeypatch.setitem(TOKENIZERS._items, "exact", Entry("exact", Exact, fixed, None))
     sizes = {"a": (50, 90), "b": (70, 40), "tiny": (20, 60), "c": (50, 90)}
     for number, (name, (height, width)) in enumerate(sizes.items()):
-        Image.fromarray(picture(height, width, number)).save(tmp_path / f"{name}.png")
+        Image.fromarray(picture(height, width, number)).save(tmp_path / "data" / f"{name}.png")
     options = RunOptions(out=tmp_path / "run", keep="all")
     (run,) = evaluate_tokenizer(
-        "exact", tmp_path, tasks=["reconstruction", "distribution"], native_resolution=True, options=options
+        "exact", tmp_path / "data", tasks=["reconstruction", "distribution"], native_resolution=True, options=options
     )
     rows = {row["id"]: row for row in run.samples.to_pylist()}
     assert "below 32 px" in rows["tiny.png"]["error"]
@@ -75,11 +76,14 @@ def test_pictures_of_several_sizes_are_scored_at_their_own(tmp_path, monkeypatch
 
 
 def test_a_codec_keeps_the_quality_of_whole_pictures(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
     monkeypatch.setenv("EVALKIT_OFFLINE", "1")
     image = np.kron(picture(10, 14), np.ones((9, 9, 1), np.uint8))
-    Image.fromarray(image).save(tmp_path / "a.png")
+    Image.fromarray(image).save(tmp_path / "data" / "a.png")
     options = RunOptions(out=tmp_path / "run", keep="none")
-    (run,) = evaluate_tokenizer("jpeg-q75", tmp_path, tasks=["reconstruction"], native_resolution=True, options=options)
+    (run,) = evaluate_tokenizer(
+        "jpeg-q75", tmp_path / "data", tasks=["reconstruction"], native_resolution=True, options=options
+    )
     Image.fromarray(image).save(tmp_path / "b.jpg", quality=75)
     direct = psnr(mse(image, np.asarray(Image.open(tmp_path / "b.jpg"))))
     assert run.samples["psnr"][0].as_py() == pytest.approx(direct, abs=0.5)

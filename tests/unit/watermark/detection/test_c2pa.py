@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evalkit.errors import EvalkitError
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.watermark.detection import detect_mark
 
 pytest.importorskip("c2pa")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.errors import EvalkitError
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.watermark.detection import (
     Calibration,
     Rule,
@@ -15,8 +15,8 @@ from evalkit.watermark.detection import (
     read_calibration,
     write_calibration,
 )
-from evalkit.watermark.detection.calibrate import contamination
 from evalkit.watermark.detection.calibration import strata_edges
+from evalkit.watermark.detection.nulls import contamination
 from evalkit.watermark.methods.subject import read_frequencies
 
 

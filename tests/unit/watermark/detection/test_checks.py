@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from evalkit.jobs.checks import CHECKS, How
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.checks import How
+from evalkit.jobs.options import RunOptions
+from evalkit.jobs.task import TASKS
 from evalkit.runs.store import read_run
 from evalkit.watermark.detection import Rule, detect_mark
 
@@ -29,7 +30,7 @@ def run(request, toy, tmp_path):
 
 
 def checked(run):
-    return CHECKS.get("watermark-detect").recompute(read_run(run.path), How())
+    return TASKS.get("watermark-detect").checks().recompute(read_run(run.path), How())
 
 
 def test_an_honest_run_passes(run):
@@ -63,6 +64,6 @@ def test_a_changed_result_is_named(run):
 
 
 def test_nobody_without_the_key_scores_pictures_again(run):
-    outcome = CHECKS.get("watermark-detect").regenerate(run, 3, How())
+    outcome = TASKS.get("watermark-detect").checks().regenerate(run, 3, How())
     assert "key" in outcome.open
     assert np.isfinite(outcome.checked)

@@ -1,6 +1,6 @@
 """With a calibration the larger p decides, unless somebody says otherwise: it holds under both nulls."""
 
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.watermark.detection import calibrate_watermark, detect_mark
 
 

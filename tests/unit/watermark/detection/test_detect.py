@@ -1,6 +1,7 @@
 """Detection of folders: one row a file, right verdicts, the same bytes after an interruption, nothing encoded twice."""
 
 import csv
+import hashlib
 import json
 import os
 import re
@@ -13,7 +14,8 @@ import pytest
 import evalkit
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
-from evalkit.jobs.job import Progress, RunOptions
+from evalkit.jobs.options import RunOptions
+from evalkit.jobs.progress import Progress
 from evalkit.watermark.detection import Rule, detect_mark, detect_watermark
 from evalkit.watermark.detection.reader import Reader
 from evalkit.watermark.methods import MarkSpec, Several, write_mark
@@ -80,7 +82,7 @@ class Stop(Progress):
 
 
 def test_an_interrupted_run_ends_with_the_same_bytes_and_encodes_nothing_twice(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr("evalkit.watermark.detection.job.SHARDS", (16, 16, 10_000))
+    monkeypatch.setattr("evalkit.watermark.detection.detect.SHARDS", (16, 16, 10_000))
     mark = toy.mark()
     toy.awkward_folder(tmp_path / "data", mark, 60)
     calm = detect_mark(tmp_path / "data", mark, toy.Blocks(), cache=False, options=RunOptions(out=tmp_path / "calm"))
@@ -229,7 +231,7 @@ def test_the_public_function_reads_mark_json_and_says_what_does_not_fit(toy, tmp
     codec.tokens_per_image = lambda height, width: None
     with pytest.raises(EvalkitError, match="no fixed number of"):
         detect_watermark(tmp_path / "data", other, codec, mark=MarkSpec())
-    with pytest.raises(EvalkitError, match="would lie within the data"):
+    with pytest.raises(EvalkitError, match="lies within the data"):
         detect_mark(tmp_path, mark, toy.Blocks(), cache=False, options=out)
 
 
@@ -282,14 +284,14 @@ def test_zip_and_npz_are_scanned_too(toy, tmp_path):
 def test_a_person_is_told_of_files_that_were_not_looked_at_and_of_hopeless_rates(toy, tmp_path):
     mark = toy.mark()
     write(tmp_path / "data", **{f"p{i}": toy.saved(toy.plain(i)) for i in range(3)})
-    (tmp_path / "data" / "phone.HEIC").write_bytes(b"x")
+    (tmp_path / "data" / "phone.NEF").write_bytes(b"x")
     (tmp_path / "data" / "notes.txt").write_bytes(b"x")
     run = detect_mark(
         tmp_path / "data", mark, toy.Blocks(), rule=Rule(1e-30), cache=False, options=RunOptions(out=tmp_path / "run")
     )
     few, unread = run.record["detection"]["warnings"]
     assert "3 of 3 images have too few different codes" in few
-    assert unread.endswith("were not looked at: .heic 1")
+    assert unread == "left out, not read as images: 2 files (1 .txt, 1 camera raw)"
     assert len(run.samples) == 3
 
 
@@ -302,3 +304,26 @@ def test_a_folder_is_known_again_from_another_place(toy, tmp_path, monkeypatch):
     monkeypatch.setattr(Reader, "_decoded", lambda *_: pytest.fail("a known image was decoded"))
     detect_mark("data", mark, tokenizer, cache=tmp_path / "c", options=options[1])
     detect_mark("data/*.png", mark, tokenizer, cache=tmp_path / "c", options=options[2])
+
+
+def test_a_changed_file_of_the_old_size_and_time_is_read_again(toy, tmp_path, monkeypatch):
+    """An unmarked image once was called marked, with the digest of the file before."""
+    monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path / "hashes"))
+    monkeypatch.setattr("evalkit.images.hashing.settled", lambda state: True)
+    mark = toy.mark()
+    before, after = (toy.saved(pixels, "BMP") for pixels in (toy.marked(mark, 1), toy.plain(2)))
+    assert len(before) == len(after)
+    write(tmp_path / "data", a=before)
+    file = tmp_path / "data" / "a.png"
+    old = file.stat().st_mtime_ns
+    runs = []
+    for name, data in (("1", before), ("2", after)):
+        file.write_bytes(data)
+        os.utime(file, ns=(old, old))
+        options = RunOptions(out=tmp_path / name)
+        runs.append(
+            detect_mark(tmp_path / "data", mark, toy.Blocks(), rule=Rule(1e-6), cache=tmp_path / "c", options=options)
+        )
+    assert [run.samples["verdict"][0].as_py() for run in runs] == ["detected", "not detected"]
+    assert runs[1].samples["sha256"][0].as_py() == hashlib.sha256(after).hexdigest()
+    assert runs[0].record["data"]["digest"] != runs[1].record["data"]["digest"]

@@ -9,7 +9,7 @@ import pytest
 from evalkit.images import open_images
 from evalkit.images.encode import png_bytes
 from evalkit.images.sample import Sample
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.jsonio import pretty_json
 from evalkit.provenance.verify import Depth, verify_run
 from evalkit.runs.record import with_digest

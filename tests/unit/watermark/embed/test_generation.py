@@ -16,7 +16,7 @@ from evalkit.generators.registry import Source, load_generator
 from evalkit.generators.sampling import Sampler
 from evalkit.generators.var import Var, VarConfig
 from evalkit.images import open_images
-from evalkit.jobs.job import RunOptions
+from evalkit.jobs.options import RunOptions
 from evalkit.prompts.load import load_prompts
 from evalkit.tasks.generate import generate_images
 from evalkit.tokenizers.flexvar import FlexVar as FlexVarTokenizer

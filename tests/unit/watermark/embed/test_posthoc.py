@@ -12,7 +12,8 @@ from PIL import Image
 from evalkit.cli import group
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
-from evalkit.jobs.job import Progress, RunOptions
+from evalkit.jobs.options import RunOptions
+from evalkit.jobs.progress import Progress
 from evalkit.metrics.psnr import mse, psnr
 from evalkit.metrics.ssim import ssim
 from evalkit.tokenizers.nets.taming import TamingConfig

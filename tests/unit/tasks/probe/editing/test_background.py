@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from evalkit.encoders.lpips import TRUNKS, Lpips
+from evalkit.encoders.perceptual.lpips import TRUNKS, Lpips
 from evalkit.errors import EvalkitError
 from evalkit.tasks.probe.editing.background import psnr_of_pixels, region_lpips, region_scores
 from evalkit.tasks.probe.editing.regions import cut_out, only, piebench_region, to_side

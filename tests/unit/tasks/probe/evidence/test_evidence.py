@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.encoders.answers import Answer
+from evalkit.encoders.base import OcrText
 from evalkit.encoders.detectors.detection import Detection
 from evalkit.encoders.detectors.rle import Mask
-from evalkit.encoders.ocr import OcrText
 from evalkit.errors import EvalkitError
 from evalkit.judges.reply import RawReply, Reply
 from evalkit.tasks.probe.evidence.read import read_evidence

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from evalkit.encoders.detectors.base import load_detector
 from evalkit.encoders.detectors.coco import COCO_CLASSES
 from evalkit.encoders.detectors.detection import Detection
 from evalkit.encoders.detectors.mask2former import Mask2FormerDetector
 from evalkit.encoders.detectors.resize import Scale
 from evalkit.encoders.detectors.rle import Mask
+from evalkit.encoders.registry import load_detector
 from evalkit.encoders.zero_shot import Chosen, ZeroShot
 from evalkit.errors import EvalkitError
 from evalkit.tasks.probe.coverage import coverage

@@ -1,0 +1,98 @@
+"""Finished shards to rows with group, q and verdict, results and what the record says; two passes over the shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from evalkit.jobs.spec import Spec
+from evalkit.jobs.task import Aggregated
+from evalkit.jsonio import pretty_json
+from evalkit.runs.shards import Parts
+from evalkit.version import __version__
+from evalkit.watermark.detection.columns import NEEDED, Columns, columns_of, counts_of, joined, method_of
+from evalkit.watermark.detection.data import data_said
+from evalkit.watermark.detection.heat import INDEX
+from evalkit.watermark.detection.results import results_of
+from evalkit.watermark.detection.rows import csv_pieces, judged_rows
+from evalkit.watermark.detection.verdict import ERROR, INCONCLUSIVE, Judged, Rule, judge
+from evalkit.watermark.shipped import identity_of
+
+
+class JudgedTables:
+    """The rows of samples.parquet, shard by shard; every iteration starts again."""
+
+    def __init__(self, parts: Parts, columns: Columns, judged: Judged, made_with: Mapping[str, str]) -> None:
+        self._parts, self._columns, self._judged, self._made_with = parts, columns, judged, made_with
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        columns, first, n = self._columns, self._columns.first, len(self._columns.ids)
+        q, verdict = np.full(n, np.nan), np.full(n, ERROR, dtype="U12")
+        q[columns.good], verdict[columns.good] = self._judged.q, self._judged.verdict
+        start = 0
+        for table in self._parts.tables():
+            here = slice(start, start + len(table))
+            start += len(table)
+            more = {
+                "group": pa.array([None if place < 0 else columns.ids[place] for place in first[here]], pa.string()),
+                "q": pa.array(q[here], pa.float64(), from_pandas=True),
+                "verdict": pa.array(verdict[here], pa.string()),
+            }
+            yield judged_rows(table, more, self._made_with)
+
+
+def aggregate(spec: Spec, parts: Parts) -> Aggregated:
+    """Groups, q-values and verdicts over the folder; memory holds a few columns of all rows and one shard's rows."""
+    rule, name = Rule(**spec.parameters["rule"]), spec.inputs["data"].name
+    table = joined(parts.tables(), NEEDED)
+    columns = columns_of(table, rule)
+    judged = judge(columns.log_p, columns.log_floor, columns.group, columns.content, rule)
+    counts = counts_of(columns, judged)
+    rows = JudgedTables(parts, columns, judged, made_with(spec))
+    results = results_of(columns, judged, counts, rule, method_of(spec.parameters["mark"]), name)
+    files: dict[str, bytes | Iterable[bytes]] = {
+        "samples.csv": csv_pieces(rows),
+        INDEX: pretty_json([]),
+    }  # heat maps, if any are wanted, come later
+    data = data_said(spec, table, unreadable=counts[ERROR], duplicates=counts["duplicates"])
+    told = {"data": data, **facts(spec, next(iter(parts.facts()), {}), counts)}
+    return Aggregated(rows, results, files, told)
+
+
+def made_with(spec: Spec) -> dict[str, str]:
+    """What every row says of the code that made it."""
+    tokenizer = spec.models["tokenizer"]
+    return {
+        "tokenizer": identity_of(tokenizer),
+        "preparation": spec.parameters["preparation"],
+        "evalkit": __version__,
+    }
+
+
+def facts(spec: Spec, worker: Mapping[str, Any], counts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the record says of tokenizer and verdicts; `worker`: facts of a shard."""
+    asked, n, told = spec.parameters, spec.inputs["data"].n, spec.here.get("data", {})
+    views = worker.get("views", [])
+    return {
+        "model": worker.get("model", {}),
+        "detection": {
+            "mark": worker.get("mark", asked["mark"]),
+            **{name: asked[name] for name in ("rule", "calibration", "c2pa", "heat_maps")},
+            "search": views[1:],
+            "counts": dict(counts),
+            "views": views,
+            "warnings": [*worker.get("warnings", []), *_hopeless(counts, n), *told.get("remarks", [])],
+        },
+    }
+
+
+def _hopeless(counts: Mapping[str, Any], n: int) -> Sequence[str]:
+    if not n or counts[INCONCLUSIVE] < n / 2:
+        return []
+    return [
+        f"{counts[INCONCLUSIVE]:,} of {n:,} images have too few different codes to be detected at this rate; "
+        "give a larger --alpha, look for fewer lists and views, or mark with a smaller --gamma"
+    ]
