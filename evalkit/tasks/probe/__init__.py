@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import Any
 
-if TYPE_CHECKING:
-    from evalkit.tasks.probe.run import probe
-
-__all__ = ["probe"]
+_HOMES = {"probe": "run"}  # every stage imports this package, few need the whole task
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name != "probe":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from evalkit.tasks.probe.run import probe  # every stage imports this package, few need the whole task
-
-    return probe
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has: {', '.join(__all__)}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

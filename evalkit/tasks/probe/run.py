@@ -61,6 +61,13 @@ def probe(
     file that the evidence is copied to. `detector`: the suite's own by default. `rules`: other numbers in the rules, by
     name. `samples`: images of each prompt. `allow_missing`: score what is there. Raises `EvalkitError` in one sentence for
     images that are missing, of other prompts, of mixed sizes or in another layout, and for evidence of another suite.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     options = RunOptions(out=Path(folder) / "run", limit=3, device="cpu")
+    ...     run = probe("world", model="world-ar", options=options)
+    >>> run.record["probe"]["probed"], run.record["probe"]["coverage"]
+    (3, 1.0)
     """
     options = options or RunOptions()
     if sum(each is not None for each in (images, model, evidence)) != 1:
