@@ -74,9 +74,10 @@ def robustness(
     evalkit watermark robustness PLAIN --marked MARKED --key my.key --mark MARKED/mark.json --out ROBUST
     evalkit watermark robustness PHOTOS --key my.key --tokenizer llamagen-vq16 --peer all --out ROBUST
 
-    FOLDER holds unmarked images; their share that is called wrongly is reported under every attack, too. Leaves
+    FOLDER holds unmarked images; their share that is called wrongly is reported under every attack, too. Leaves a run with
     robustness.csv, robustness.json and report.html. Exit code 1 where images or attacks failed.
     """
+    from evalkit.cli.options import typed
     from evalkit.jobs.job import RunOptions
     from evalkit.jobs.options import batch_of, named_weights
     from evalkit.watermark.attacks.spelling import Options, read_attacks
@@ -89,11 +90,13 @@ def robustness(
     options = RunOptions(device=device, dtype=dtype, weights=weights)
     tokenizer = loaded_tokenizer(choice.tokenizer_name, options, elsewhere=True)
     side = side or tokenizer.native_size
-    ours = TokenMark(choice.build(tokenizer), tokenizer, fraction=fraction, batch_size=batch)
+    ours = TokenMark(
+        choice.build(tokenizer), tokenizer, fraction=fraction, batch_size=batch, frequencies=choice.frequencies
+    )
     others, absent = _peers(peers, side, seed)
     run = watermark_robustness(
         folder, [ours, *others], attacks, out, side=side, marked=marked, limit=limit, seed=seed, absent=absent,
-        progress=_progress(as_json),
+        device=device, dtype=dtype, weights=of_attacks, command=typed(), progress=_progress(as_json),
     )  # fmt: skip
     _show(run, as_json)
     if run.failed:
@@ -136,22 +139,22 @@ def _show(run: RobustnessRun, as_json: bool) -> None:
     from evalkit.metrics.psnr import PSNR
     from evalkit.metrics.watermark import AUC
     from evalkit.text import visible
+    from evalkit.watermark.robustness.summary import levels_of
 
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     for heading in ("attack", "contender"):
         table.add_column(heading, overflow="fold")
-    levels = [name for name in run.rows[0] if name.startswith("tpr_") and not name.endswith(("_low", "_high"))]
-    for heading in (*(f"found at {name.removeprefix('tpr_')}" for name in levels), "AUC", "PSNR dB"):
+    levels = levels_of(run.rows)
+    for heading in (*(f"found at {level}" for level in levels), "AUC", "PSNR dB"):
         table.add_column(heading, justify="right")
     for row in run.rows:
-        psnr = "—" if row[PSNR.name] is None else f"{row[PSNR.name]:.1f}"
-        shares = [f"{row[name]:.2f}" for name in levels]
-        table.add_row(
-            Text(visible(row["attack"])), Text(visible(row["contender"])), *shares, f"{row[AUC.name]:.3f}", psnr
-        )
+        numbers = [*((row[f"tpr_{level}"], 2) for level in levels), (row[AUC.name], 3), (row[PSNR.name], 1)]
+        shown = ["—" if value is None else f"{value:.{digits}f}" for value, digits in numbers]
+        table.add_row(Text(visible(row["attack"])), Text(visible(row["contender"])), *shown)
     console = Console()
     console.print(table)
-    console.print(Text(f"{run.rows[0]['marked']} marked images each; intervals are in the report", style="dim"))
+    most = max((row["marked"] for row in run.rows), default=0)
+    console.print(Text(f"{most} marked images each; intervals are in the report", style="dim"))
     for name, reason in {**run.absent, **run.failed}.items():
         console.print(Text(visible(f"{name}: {reason}"), style="yellow"), soft_wrap=True)
     console.print(Text(f"report: {run.path / 'report.html'}", style="bold"), soft_wrap=True)

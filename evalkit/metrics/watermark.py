@@ -111,6 +111,19 @@ LIKENESS = {
 EMBEDDED = (EXCHANGED, GREEN_EMBEDDED, GREEN_READ_BACK, *(each for pair in LIKENESS.values() for each in pair))
 
 
+def rate_at(kind: str, level: str) -> Metric:
+    """The declaration of `tpr_<level>` or `fpr_<level>`: images that are found, rightly or wrongly, at that p."""
+    return _rate(f"{kind}_{level}", kind, level)
+
+
+def _rate(name: str, kind: str, level: str) -> Metric:
+    right = kind == "tpr"
+    label = f"{'Found' if right else 'Called wrongly'}, p ≤ {level}"
+    title = f"share of {'marked' if right else 'unmarked'} images with p at most {level}"
+    better: Direction = "higher" if right else "lower"
+    return _declared(name, label, title, "", better, task="watermark-robustness", high=1.0)
+
+
 def discoveries(name: str, rate: str) -> Metric:
     """Hypotheses that Benjamini-Hochberg calls at this false discovery rate."""
     label, title = (
@@ -138,4 +151,4 @@ DECLARED = (
     CHANGED_SHARE,
     *EMBEDDED,
 )
-DECLARED_PATTERNS = {r"discoveries_fdr_([0-9.e-]+)": discoveries}
+DECLARED_PATTERNS = {r"discoveries_fdr_([0-9.e-]+)": discoveries, r"(tpr|fpr)_([0-9.e-]+)": _rate}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,15 +45,24 @@ class Contender(ABC):
 class TokenMark(Contender):
     """A mark of evalkit on a tokenizer's codes, embedded afterwards (nearest green code), or given by images that carry it.
 
-    `fraction`: share of red codes that is exchanged, the cheapest first.
+    `fraction`: share of red codes that is exchanged, the cheapest first. `frequencies`: the file that paired lists were
+    made from, for another process to make the mark again.
     """
 
     null = "a key that was drawn without knowing the image"
 
     def __init__(
-        self, mark: Mark, tokenizer: Tokenizer, *, fraction: float = 1.0, batch_size: int = 8, name: str | None = None
+        self,
+        mark: Mark,
+        tokenizer: Tokenizer,
+        *,
+        fraction: float = 1.0,
+        batch_size: int = 8,
+        name: str | None = None,
+        frequencies: str | Path | None = None,
     ) -> None:
         self.watermark, self.tokenizer, self.fraction, self.batch_size = mark, tokenizer, fraction, batch_size
+        self.frequencies = frequencies
         self.name = name or f"{mark.method}-{tokenizer.name}"
 
     def record(self) -> dict[str, Any]:

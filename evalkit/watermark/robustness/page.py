@@ -3,48 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from markupsafe import Markup
 
 from evalkit.metrics.psnr import PSNR
-from evalkit.pages.html import write_run_page
+from evalkit.pages.html import run_page
 from evalkit.watermark.robustness.curves import CSS, STYLES, Dot, chart, families, family
-
-if TYPE_CHECKING:
-    from evalkit.watermark.robustness.run import RobustnessRun
+from evalkit.watermark.robustness.summary import levels_of
 
 
-def write_page(run: RobustnessRun, said: Mapping[str, Any]) -> Path:
-    """Write report.html and give its path back; the same rows give the same bytes."""
-    names = list(dict.fromkeys(row["contender"] for row in run.rows))
+def page(said: Mapping[str, Any]) -> str:
+    """The page over what robustness.json says; the same rows give the same text."""
+    rows = said["rows"]
+    names = list(dict.fromkeys(row["contender"] for row in rows))
     styles = {name: number for number, name in enumerate(names)}
-    levels = _levels(run.rows)
+    levels = levels_of(rows)
     content = {
         "names": [
             {"name": name, "style": number % STYLES, "null": said["nulls"][name]} for name, number in styles.items()
         ],
         "levels": levels,
-        "figures": _figures(run.rows, styles, levels),
-        "rows": run.rows,
-        "embedding": run.embedding,
-        "absent": run.absent,
-        "failed": run.failed,
+        "figures": _figures(rows, styles, levels),
+        "rows": rows,
+        "embedding": said["embedding"],
+        "absent": said["absent"],
+        "failed": said["failed"],
         "lpips": said["lpips_unavailable"],
-        "pictures": max((row["marked"] for row in run.rows), default=0),
+        "images": max((row["marked"] for row in rows), default=0),
     }
-    return write_run_page(run.path, "evalkit.watermark.robustness", content, style=CSS, filters={"number": _number})
-
-
-def _levels(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The levels of the rows, as their columns spell them."""
-    columns = rows[0] if rows else {}
-    return [
-        name.removeprefix("tpr_")
-        for name in columns
-        if name.startswith("tpr_") and not name.endswith(("_low", "_high"))
-    ]
+    return run_page("evalkit.watermark.robustness", content, style=CSS, filters={"number": _number})
 
 
 def _figures(
@@ -84,10 +72,12 @@ def _series(rows: Sequence[Mapping[str, Any]], styles: Mapping[str, int], level:
     series: dict[str, list[Dot]] = {name: [] for name in styles}
     for row in rows:
         share, low, high = (row[f"tpr_{level}{end}"] for end in ("", "_low", "_high"))
+        if share is None:
+            continue
         words = f"{row['contender']}, {row['attack']}: {share:.3f} ({low:.3f} to {high:.3f}) of {row['marked']}"
         series[row["contender"]].append(Dot(x(row), share, low, high, words))
     return {name: dots for name, dots in series.items() if dots}
 
 
 def _number(value: Any, digits: int = 2) -> str:
-    return "—" if value is None or value != value else f"{value:.{digits}f}"
+    return "—" if value is None else f"{value:.{digits}f}"

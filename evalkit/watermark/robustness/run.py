@@ -1,32 +1,35 @@
-"""`watermark_robustness`: images are marked, attacked and tested, marked and unmarked alike; resumable attack by attack."""
+"""`watermark_robustness`: images are marked, attacked and tested, marked and unmarked alike; the same call resumes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
-from evalkit.images.decode import decode_image
-from evalkit.images.encode import png_bytes
-from evalkit.images.geometry import fit_square
-from evalkit.images.sample import Pixels, Unreadable
-from evalkit.jobs.job import Progress
+from evalkit.images.sample import ImageSet, Sample
+from evalkit.jobs.data import data_ref, told
+from evalkit.jobs.engine_inline import run_task
+from evalkit.jobs.live import hold
 from evalkit.jobs.options import check_apart
-from evalkit.jsonio import canonical_json, parse_json, pretty_json
-from evalkit.runs.store import write_bytes
-from evalkit.version import __version__
-from evalkit.watermark.attacks.base import Attack, seed_of
+from evalkit.jobs.progress import Progress
+from evalkit.jobs.spec import DataRef, Spec
+from evalkit.runs.store import RunStore
+from evalkit.watermark.attacks.base import Attack
 from evalkit.watermark.identity import PREPARE
+from evalkit.watermark.robustness.blocks import SIZE
 from evalkit.watermark.robustness.contenders import Contender
-from evalkit.watermark.robustness.quality import Quality
-from evalkit.watermark.robustness.summary import LEVELS, QUALITY, csv_text, summarised
+from evalkit.watermark.robustness.more import with_more
+from evalkit.watermark.robustness.opening import contender_said, contender_sources, tokenizer_refs
+from evalkit.watermark.robustness.quality import lpips_ref
+from evalkit.watermark.robustness.rows import LPIPS, UNMARKED, folder_name, reason_of
+from evalkit.watermark.robustness.summary import LEVELS
+from evalkit.watermark.robustness.task import JSON, ROBUSTNESS
 
-BATCH = 16  # images that are attacked together
-PLAIN = "unmarked"
-NOTHING = "none"  # the images as they are, always the first row
+VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -52,203 +55,87 @@ def watermark_robustness(
     seed: int = 0,
     levels: Sequence[float] = LEVELS,
     absent: Mapping[str, str] | None = None,
+    device: str = "auto",
+    dtype: str = "float32",
+    weights: Sequence[str] = (),
+    command: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> RobustnessRun:
     """Mark the images of `data` with every contender, attack marked and unmarked ones alike, and test all of them.
 
-    All work on the same squares of `side` pixels, through PNG files below `out`. `marked`: images that carry the first
-    contender's mark already (made so by a generator), instead of marking `data` with it. An attack that is done is not
-    done again. Leaves robustness.csv, robustness.json, report.html. Raises `EvalkitError` where `out` holds another run.
+    All work on the same squares of `side` pixels. `marked`: images that carry the first contender's mark already (made so
+    by a generator), instead of marking `data` with it. `device`, `dtype`, `weights`: of attacks that hold networks, where
+    another process makes them. Leaves a sealed run with robustness.csv, robustness.json and report.html; called again on
+    the same folder, attacks that are new and those that failed are done. Raises `EvalkitError` where `out` lies within
+    the data or holds another run, or no image can be read.
     """
-    target, told = Path(out), progress or Progress()
+    target = Path(out)
     check_apart(data, target)
-    names = [each.name for each in contenders]
-    if len(set(names)) < len(names):
-        raise EvalkitError(f"two contenders have one name: {', '.join(names)}")
-    failed: dict[str, str] = {}
-    _begin(target, _plan(data, contenders, side, marked, limit, seed))
-    plain = _squares(data, target / "pictures" / PLAIN, side, limit, failed)
-    if not plain:
-        raise EvalkitError(f"{data} holds no readable image")
-    gone = dict(absent or {})
-    sets: dict[str, dict[str, Path]] = {}
-    for number, each in enumerate(contenders):
-        folder = target / "pictures" / _safe(each.name)
-        try:
-            if marked is not None and number == 0:
-                sets[each.name] = _squares(marked, folder, side, limit, failed)
-            else:
-                sets[each.name] = _marked(each, plain, folder)
-        except EvalkitError as error:
-            gone[each.name] = str(error)
-    taking = [each for each in contenders if each.name in sets]
-    quality = Quality()
-    told.start(f"{len(attacks) + 1} attacks", (len(attacks) + 1) * len(plain))
-    done: dict[str, Any] = {}
-    try:
-        for attack in (None, *attacks):
-            name = NOTHING if attack is None else attack.name
-            file = target / "scores" / f"{NOTHING if attack is None else attack.folder}.json"
-            try:
-                done[name] = _scored(attack, file, plain, sets, taking, quality, seed, told)
-            except (EvalkitError, RuntimeError, ValueError, OSError) as error:
-                failed[name] = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-            finally:
-                if attack is not None:
-                    attack.release()
-    finally:
-        told.finish()
-    rows = [row for name, scores in done.items() for row in summarised(name, scores, taking, levels)]
-    embedding = _embedding(plain, sets, taking, quality, marked is not None)
-    return _finish(RobustnessRun(target, rows, embedding, gone, failed), contenders, quality.reason)
-
-
-def _plan(
-    data: str | Path,
-    contenders: Sequence[Contender],
-    side: int,
-    marked: str | Path | None,
-    limit: int | None,
-    seed: int,
-) -> dict[str, Any]:
-    """What decides the scores; attacks may be added later."""
-    states = []
-    for each in (data, *([marked] if marked is not None else [])):
-        images = open_images(each)
-        ids = images.ids()[: limit or None]
-        states.append([list(each) for each in zip(ids, images.fingerprints(len(ids)), strict=True)])
-    return {
-        "evalkit": __version__, "data": states, "contenders": [each.record() for each in contenders],
-        "side": side, "seed": seed, "prepare": PREPARE,
-    }  # fmt: skip
-
-
-def _begin(target: Path, plan: Mapping[str, Any]) -> None:
-    file = target / "plan.json"
-    if file.exists():
-        before = parse_json(file.read_bytes(), str(file))
-        other = [key for key in plan if canonical_json(before.get(key)) != canonical_json(plan[key])]
-        if other:
-            raise EvalkitError(
-                f"{target} holds a run with another {', '.join(other)}; give a fresh --out, or remove it"
-            )
+    _check_names(contenders)
+    sets = {role: open_images(each) for role, each in (("data", data), ("marked", marked)) if each is not None}
+    model, reason = lpips_ref()
+    planned, failed = _planned(attacks)
+    here = {
+        **_sources(contenders, attacks),
+        **{role: told(images, progress or Progress()) for role, images in sets.items()},
+        "absent": dict(absent or {}),
+        "failed": failed,
+        "lpips_unavailable": reason,
+        "dtype": dtype,
+        "weights": list(weights),
+    }
+    said = [contender_said(each, given=marked is not None and number == 0) for number, each in enumerate(contenders)]
+    measured = {"side": side, "prepare": PREPARE, "levels": [float(level) for level in levels]}
+    spec = Spec(
+        ROBUSTNESS.name,
+        VERSION,
+        {**tokenizer_refs(contenders), **({} if model is None else {LPIPS: model})},
+        {role: _ref(images, limit, marked if role == "marked" else data) for role, images in sets.items()},
+        parameters={"contenders": said, "attacks": planned, **measured},
+        seed=seed,
+        shard=SIZE,
+        here=here,
+    )
+    store = RunStore(target)
+    if store.sealed:
+        spec = with_more(store, spec)
     else:
-        write_bytes(file, pretty_json(dict(plan)))
+        _check_readable(sets["data"], spec.inputs["data"].n, data)
+    run = run_task(ROBUSTNESS, spec, target, command=command, device=device, progress=progress)
+    said = json.loads((run.path / JSON).read_bytes())
+    return RobustnessRun(run.path, said["rows"], said["embedding"], said["absent"], said["failed"])
 
 
-def _squares(data: str | Path, folder: Path, side: int, limit: int | None, failed: dict[str, str]) -> dict[str, Path]:
-    """PNG files of the images' centre squares, by id."""
-    images = open_images(data)
-    count = min(limit or len(images), len(images))
-    found: dict[str, Path] = {}
-    for start in range(0, count, BATCH):
-        for number, each in enumerate(images.read(start, min(start + BATCH, count), threads=2), start=start):
-            if isinstance(each, Unreadable):
-                failed[each.id] = each.reason
-                continue
-            found[each.id] = folder / f"{number:05d}.png"
-            if not found[each.id].exists():
-                square = each.image if each.image.shape[:2] == (side, side) else fit_square(each.image, side, PREPARE)
-                write_bytes(found[each.id], png_bytes(square))
-    return found
+def _sources(contenders: Sequence[Contender], attacks: Sequence[Attack]) -> dict[str, Any]:
+    """Objects of this process by name, and what another one makes them from."""
+    return {
+        "contenders": {each.name: contender_sources(each) for each in contenders},
+        "attacks": {each.name: hold(each) for each in attacks},
+    }
 
 
-def _marked(contender: Contender, plain: Mapping[str, Path], folder: Path) -> dict[str, Path]:
-    files = {id: folder / file.name for id, file in plain.items()}
-    todo = [id for id, file in files.items() if not file.exists()]
-    for part in _parts(todo):
-        for id, pixels in zip(part, contender.mark([_pixels(plain[id]) for id in part], part), strict=True):
-            write_bytes(files[id], png_bytes(pixels))
-    return files
+def _planned(attacks: Sequence[Attack]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """What a plan says of attacks, and why it can say nothing of some (weights that are not here)."""
+    planned, failed = [], {}
+    for each in attacks:
+        try:
+            planned.append({"record": each.record(), "folder": each.folder, "network": each.network})
+        except EvalkitError as error:
+            failed[each.name] = reason_of(error)
+    return planned, failed
 
 
-def _scored(
-    attack: Attack | None,
-    file: Path,
-    plain: Mapping[str, Path],
-    sets: Mapping[str, Mapping[str, Path]],
-    contenders: Sequence[Contender],
-    quality: Quality,
-    seed: int,
-    told: Progress,
-) -> dict[str, Any]:
-    """{contender: {"marked": [row], "unmarked": [row]}} of one attack, from its file where that is whole."""
-    if file.exists():
-        told.advance(len(plain), resumed=True)
-        found: dict[str, Any] = parse_json(file.read_bytes(), str(file))
-        return found
-    scores: dict[str, Any] = {each.name: {"marked": [], PLAIN: []} for each in contenders}
-    for part in _parts(list(plain)):
-        ruined = _attacked(attack, [_pixels(plain[id]) for id in part], part, seed)
-        for each in contenders:
-            scores[each.name][PLAIN] += _rows(part, each.log_p(ruined))
-        told.advance(len(part))
-    for each in contenders:
-        for part in _parts(list(sets[each.name])):
-            before = [_pixels(sets[each.name][id]) for id in part]
-            after = _attacked(attack, before, part, seed)
-            measured = quality.measure(before, after)
-            rows = _rows(part, each.log_p(after))
-            scores[each.name]["marked"] += [{**row, **cost} for row, cost in zip(rows, measured, strict=True)]
-    write_bytes(file, canonical_json(scores))
-    return scores
+def _check_names(contenders: Sequence[Contender]) -> None:
+    """Contenders have folders of their own."""
+    names = [each.name for each in contenders]
+    if len({UNMARKED, *map(folder_name, names)}) <= len(names):
+        raise EvalkitError(f"two contenders have one name: {', '.join(names)}")
 
 
-def _rows(ids: Sequence[str], log_p: Any) -> list[dict[str, Any]]:
-    return [{"id": id, "log_p": float(value)} for id, value in zip(ids, log_p, strict=True)]
+def _check_readable(images: ImageSet, n: int, data: str | Path) -> None:
+    if not any(isinstance(each, Sample) for at in range(n) for each in images.read(at, at + 1, threads=1)):
+        raise EvalkitError(f"{data} holds no readable image")
 
 
-def _attacked(attack: Attack | None, images: Sequence[Pixels], ids: Sequence[str], seed: int) -> list[Pixels]:
-    """Images as they come out of the attack's files."""
-    if attack is None:
-        return list(images)
-    return [decode_image(each.data) for each in attack.files(images, [seed_of(seed, id) for id in ids])]
-
-
-def _embedding(
-    plain: Mapping[str, Path],
-    sets: Mapping[str, Mapping[str, Path]],
-    contenders: Sequence[Contender],
-    quality: Quality,
-    given: bool,
-) -> list[dict[str, Any]]:
-    """Means of what marking itself cost; nothing for images that a generator marked."""
-    rows = []
-    for number, each in enumerate(contenders):
-        if given and number == 0:
-            continue
-        costs = []
-        for part in _parts(list(plain)):
-            costs += quality.measure([_pixels(plain[id]) for id in part], [_pixels(sets[each.name][id]) for id in part])
-        row: dict[str, Any] = {"contender": each.name, "pictures": len(costs)}
-        for metric in QUALITY:
-            values = [value for cost in costs if (value := cost[metric]) is not None]
-            row[metric] = sum(values) / len(values) if values else None
-        rows.append(row)
-    return rows
-
-
-def _finish(run: RobustnessRun, contenders: Sequence[Contender], lpips: str | None) -> RobustnessRun:
-    from evalkit.watermark.robustness.page import write_page
-
-    said = {
-        "rows": run.rows, "embedding": run.embedding, "absent": run.absent, "failed": run.failed,
-        "nulls": {each.name: each.null for each in contenders}, "lpips_unavailable": lpips,
-    }  # fmt: skip
-    write_bytes(run.path / "robustness.json", pretty_json(said))
-    write_bytes(run.path / "robustness.csv", csv_text(run.rows).encode())
-    write_page(run, said)
-    return run
-
-
-def _pixels(path: Path) -> Pixels:
-    return decode_image(path.read_bytes())
-
-
-def _parts(ids: Sequence[str]) -> Iterator[list[str]]:
-    for start in range(0, len(ids), BATCH):
-        yield list(ids[start : start + BATCH])
-
-
-def _safe(name: str) -> str:
-    return "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in name).strip(".") or "contender"
+def _ref(images: ImageSet, limit: int | None, source: str | Path | None) -> DataRef:
+    return data_ref(images, min(limit or len(images), len(images)), source)

@@ -5,36 +5,40 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from evalkit.metrics.psnr import PSNR
-from evalkit.metrics.ssim import SSIM
 from evalkit.metrics.watermark import AUC
 from evalkit.stats.intervals import clopper_pearson
-from evalkit.watermark.robustness.contenders import Contender
+from evalkit.watermark.robustness.rows import EMBEDDING, MARKED, NOTHING, QUALITY, UNMARKED
+from evalkit.watermark.robustness.tally import Tally
 
 Floats = npt.NDArray[np.float64]
-LPIPS = "lpips"
-QUALITY = (PSNR.name, SSIM.name, LPIPS)
 LEVELS = (1e-2, 1e-3, 1e-6)
 
 
 def summarised(
-    attack: str, scores: Mapping[str, Any], contenders: Sequence[Contender], levels: Sequence[float] = LEVELS
-) -> list[dict[str, Any]]:
-    """A row a contender for one attack; see `rates`."""
-    rows = []
-    for each in contenders:
-        marked, plain = scores[each.name]["marked"], scores[each.name]["unmarked"]
-        found = rates(_column(marked, "log_p"), _column(plain, "log_p"), levels)
-        quality = {metric: _mean(marked, metric) for metric in QUALITY}
-        rows.append({"contender": each.name, "attack": attack, **found, **quality})
-    return rows
+    tally: Tally, attacks: Sequence[str], contenders: Sequence[str], levels: Sequence[float] = LEVELS
+) -> Iterator[dict[str, Any]]:
+    """A row for each attack that was done and each contender; see `rates`."""
+    for attack in attacks:
+        for contender in () if attack in tally.failed else contenders:
+            marked = tally.column(attack, contender, MARKED, "log_p")
+            found = rates(marked, tally.column(attack, contender, UNMARKED, "log_p"), levels)
+            quality = {name: _mean(tally.column(attack, contender, MARKED, name)) for name in QUALITY}
+            yield {"contender": contender, "attack": attack, **found, **quality}
+
+
+def embedding_rows(tally: Tally, contenders: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Means of what marking itself cost, for each of `contenders`."""
+    for contender in contenders:
+        columns = {name: tally.column(NOTHING, contender, EMBEDDING, name) for name in QUALITY}
+        means = {name: _mean(values) for name, values in columns.items()}
+        yield {"contender": contender, "pictures": len(columns[QUALITY[0]]), **means}
 
 
 def rates(marked: Floats, plain: Floats, levels: Sequence[float] = LEVELS) -> dict[str, Any]:
@@ -65,6 +69,16 @@ def auc(marked: Floats, plain: Floats) -> float:
     return float((ranks[: len(marked)].sum() - len(marked) * (len(marked) + 1) / 2) / (len(marked) * len(plain)))
 
 
+def levels_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The levels of rows from large to small, as their columns spell them.
+
+    >>> levels_of([{"tpr_1e-06": 0.0, "tpr_1e-06_low": 0.0, "tpr_0.01": 0.5}])
+    ['0.01', '1e-06']
+    """
+    columns = [name.removeprefix("tpr_") for name in (rows[0] if rows else {}) if name.startswith("tpr_")]
+    return sorted((name for name in columns if not name.endswith(("_low", "_high"))), key=float, reverse=True)
+
+
 def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows as CSV; numbers with six digits, what is missing empty."""
     stream = io.StringIO()
@@ -82,10 +96,6 @@ def _shown(value: Any) -> Any:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
-def _column(rows: Sequence[Mapping[str, Any]], name: str) -> Floats:
-    return np.array([row[name] for row in rows], dtype=np.float64)
-
-
-def _mean(rows: Sequence[Mapping[str, Any]], name: str) -> float | None:
-    values = [row[name] for row in rows if row.get(name) is not None]
-    return float(np.mean(values)) if values else None
+def _mean(values: Floats) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(np.mean(known)) if len(known) else None

@@ -64,6 +64,21 @@ def attack(folder):
     return read_run(folder)
 
 
+def robustness(folder):
+    from evalkit.runs.store import read_run
+    from evalkit.tokenizers.registry import load_tokenizer
+    from evalkit.watermark.attacks.spelling import read_attacks
+    from evalkit.watermark.methods import MarkSpec, mark_for
+    from evalkit.watermark.robustness import TokenMark, watermark_robustness
+
+    tokenizer = load_tokenizer("world-vq", device="cpu")
+    ours = TokenMark(mark_for(MarkSpec(), key(folder.parent), tokenizer), tokenizer)
+    attacks = read_attacks(["noise:0.1", "retokenize:world-vq", "jpeg:60"])
+    data = photos(folder.parent)
+    watermark_robustness(data, [ours], attacks, folder, side=64, limit=3, device="cpu", absent={"rivaGan": "not here"})
+    return read_run(folder)
+
+
 def key(folder):
     """A key file of its own, made once."""
     from evalkit.watermark.keys import new_key, read_key
@@ -90,9 +105,10 @@ CASES = {
     "attack": attack,
     "generate": generate,
     "marked": marked,
+    "robustness": robustness,
     "watermark": watermark,
     "watermark-detect": detect,
     "watermark-calibrate": calibrate,
 }
 
-OF_TASK = {"watermark-attack": "attack"}
+OF_TASK = {"watermark-attack": "attack", "watermark-robustness": "robustness"}

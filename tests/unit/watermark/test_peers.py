@@ -14,8 +14,10 @@ from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.geometry import fit_square
 from evalkit.images.sample import Sample
+from evalkit.jobs.spec import Spec, spec_of
 from evalkit.watermark.robustness import PEERS, load_peer
 from evalkit.watermark.robustness.contenders import bits_log_p
+from evalkit.watermark.robustness.opening import contender_said, opened_contenders
 from evalkit.watermark.robustness.peers import BITS, Blind, Invisible
 
 
@@ -74,6 +76,21 @@ def test_a_payload_is_found_and_nothing_else_is() -> None:
     assert peer.record()["payload_seed"] == 3
     with pytest.raises(EvalkitError, match="dwtDct cannot mark 32x32: image too small"):
         peer.mark([image[:32, :32]], ["a"])
+
+
+@pytest.mark.usefixtures("package")
+def test_another_process_makes_the_same_peer_from_a_spec_or_says_that_its_package_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    peer = load_peer("dwtDct", 64, seed=3)
+    spec = Spec("watermark-robustness", 1, parameters={"contenders": [contender_said(peer, given=False)]})
+    made = opened_contenders(spec_of(spec.plan()), "cpu")["dwtDct"]
+    assert isinstance(made, Invisible)
+    assert (made.payload == peer.payload).all()
+    assert made.record() == peer.record()
+    monkeypatch.setattr(peers.importlib.metadata, "version", lambda name: "1")
+    with pytest.raises(EvalkitError, match="dwtDct is not the one of the run"):
+        opened_contenders(spec, "cpu")
 
 
 @pytest.mark.usefixtures("package")
