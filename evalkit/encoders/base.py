@@ -70,7 +70,7 @@ class FeatureExtractor(ImageEncoder[Vector]):
     def features(self, images: Tensor, *, resize: str | None = None) -> Tensor:
         """float32 [B, dim] of uint8 [B, 3, H, W] images.
 
-        `resize` None is the extractor's own way to its side; `bilinear-antialias` is torch's antialiased bilinear.
+        `resize` None is the extractor's own way to its side, else a way of evalkit.encoders.resize.
         """
 
     def __call__(self, images: Sequence[Pixels]) -> list[Vector]:

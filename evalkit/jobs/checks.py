@@ -67,7 +67,6 @@ class Checks(ABC):
 
 TABLE = Table(
     {
-        "tokenizer": "evalkit.tasks.tokenizer.checks",
         "leaderboard": "evalkit.leaderboard.checks",
     }
 )

@@ -16,7 +16,6 @@ jackknife over pairs).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,14 +26,15 @@ from scipy.special import stdtrit
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.frechet import frechet_distance, paired_frechet, pairs_shape
+from evalkit.metrics.frechet_interval import frechet_estimate
 from evalkit.metrics.metric import Features, Metric, NotMeasured, Pairs, Parts, everywhere
-from evalkit.metrics.moments import fold
+from evalkit.metrics.rows import Rows, Taken, moments_of
+from evalkit.metrics.transport import Gaussian
 
 POINTS = 15
 SHARE = 10  # the smallest sub-sample is at least the SHARE-th part
 PER_DIMENSION = 2.5  # and has this many samples for each dimension
 MOST = 100_000  # pairs in memory: 2,048 float32 features of so many take 1.6 GB for both sets
-_BLOCK = 2048
 
 
 def sizes_of(n: int, d: int) -> list[int]:
@@ -60,11 +60,7 @@ def fid_infinity(pairs: Pairs, *, seed: int = 0, level: float = 0.95) -> Estimat
         raise EvalkitError(f"the level of an interval lies between 0 and 1; {level} was given")
     n, d = pairs_shape(pairs)
     if not sizes_of(min(n, MOST), d):
-        reason = (
-            f"the extrapolation is a straight line in 1/N only from {PER_DIMENSION:g} images a dimension on, and needs "
-            f"twice as many: {max(2 * math.ceil(PER_DIMENSION * d), 10 * POINTS)} for {d} features; {n} could be scored"
-        )
-        return Estimate(math.nan, None, None, n, reason, level)
+        return Estimate(math.nan, None, None, n, _too_few(n, d), level)
     x, y = _held(pairs, n, seed)
     sizes = sizes_of(len(x), d)
     distances = [_distance(x, y, _rows(len(x), size, seed)) for size in sizes[:-1]]
@@ -79,6 +75,34 @@ def fid_infinity(pairs: Pairs, *, seed: int = 0, level: float = 0.95) -> Estimat
     if len(x) < n:
         method += f"; {len(x)} of {n} pairs, chosen by the seed"
     return Estimate(value, value - half, value + half, n, method, level)
+
+
+def fid_infinity_of(images: Rows, reference: Gaussian, *, seed: int = 0, level: float = 0.95) -> Estimate:
+    """The same of one set [n, d] whose `reference` is given: only the images are sub-sampled.
+
+    nan, with the reason as the method, where there are fewer than 5 images for each dimension.
+    """
+    n, d = images.shape
+    sizes = sizes_of(n, d)
+    if not sizes:
+        return Estimate(math.nan, None, None, n, _too_few(n, d), level)
+    distances = [frechet_distance(reference, moments_of(Taken(images, _rows(n, size, seed)))) for size in sizes[:-1]]
+    whole = frechet_estimate(images, reference, level=level)
+    value, error = intercept(1 / np.array(sizes, np.float64), np.array([*distances, whole.value]))
+    sampling = 0.0 if whole.high is None else whole.high - whole.value
+    half = math.hypot(float(stdtrit(len(sizes) - 2, (1 + level) / 2)) * error, sampling)
+    method = (
+        f"intercept of a least-squares line in 1/N over {len(sizes)} sub-samples of {sizes[0]} to {n} images; interval: "
+        "Student's t of the line and the infinitesimal jackknife over images, variances added; reference as given"
+    )
+    return Estimate(value, value - half, value + half, n, method, level)
+
+
+def _too_few(n: int, d: int) -> str:
+    return (
+        f"the extrapolation is a straight line in 1/N only from {PER_DIMENSION:g} images a dimension on, and needs "
+        f"twice as many: {max(2 * math.ceil(PER_DIMENSION * d), 10 * POINTS)} for {d} features; {n} could be scored"
+    )
 
 
 def intercept(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> tuple[float, float]:
@@ -101,11 +125,7 @@ def _rows(n: int, size: int, seed: int) -> npt.NDArray[np.int64]:
 
 
 def _distance(x: Features, y: Features, rows: npt.NDArray[np.int64]) -> float:
-    def taken(features: Features) -> Iterator[Features]:
-        for start in range(0, len(rows), _BLOCK):
-            yield features[rows[start : start + _BLOCK]]
-
-    return frechet_distance(fold(taken(x)), fold(taken(y)))
+    return frechet_distance(moments_of(Taken(x, rows)), moments_of(Taken(y, rows)))
 
 
 def _held(pairs: Pairs, n: int, seed: int) -> tuple[Features, Features]:

@@ -14,7 +14,6 @@ of sampling only: the distance itself is biased upwards at small n (Chong and Fo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,29 +23,29 @@ from scipy.special import ndtri
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.metric import Features, Metric, NotMeasured, Pairs, Parts, View, everywhere
-from evalkit.metrics.moments import Array, Moments, blocks, features_to_statistics, fold
+from evalkit.metrics.moments import Array, blocks, features_to_statistics, fold
+from evalkit.metrics.transport import Gaussian, assemble, factor, roots_of, same_dimensions, transport
 
 HEUSEL = "Heusel et al. 2017, arXiv:1706.08500"
-_TINY = 1e-12  # eigenvalues below this share of the largest are rounding
 
 
-def frechet_distance(a: Moments, b: Moments) -> float:
+def frechet_distance(a: Gaussian, b: Gaussian) -> float:
     """Fréchet distance of two sets from their moments; 0 for equal moments up to rounding, never negative."""
-    _same_dim(a.dim, b.dim)
+    same_dimensions(a.dim, b.dim)
     s1, s2 = a.covariance(), b.covariance()
-    factor, _ = _factor(s1)
-    roots = _roots(scipy.linalg.eigvalsh(factor.T @ s2 @ factor, overwrite_a=True, check_finite=False))
-    return _assemble(a.mean - b.mean, float(np.trace(s1)), float(np.trace(s2)), float(roots.sum()))
+    root, _ = factor(s1)
+    roots = roots_of(scipy.linalg.eigvalsh(root.T @ s2 @ root, overwrite_a=True, check_finite=False))
+    return assemble(a.mean - b.mean, float(np.trace(s1)), float(np.trace(s2)), float(roots.sum()))
 
 
 def frechet_distance_of_features(x: Features, y: Features) -> float:
     """The same distance from features [n, d] and [m, d], by the n x m route where that is smaller."""
-    _same_dim(x.shape[1], y.shape[1])
+    same_dimensions(x.shape[1], y.shape[1])
     if min(len(x), len(y)) >= x.shape[1]:
         return frechet_distance(features_to_statistics(x), features_to_statistics(y))
     (mx, cx), (my, cy) = _centred(x), _centred(y)
     roots = scipy.linalg.svdvals(cx @ cy.T, check_finite=False)
-    return _assemble(mx - my, float(np.square(cx).sum()), float(np.square(cy).sum()), float(roots.sum()))
+    return assemble(mx - my, float(np.square(cx).sum()), float(np.square(cy).sum()), float(roots.sum()))
 
 
 def paired_frechet(pairs: Pairs, *, level: float = 0.95) -> Estimate:
@@ -75,57 +74,23 @@ def _by_samples(pairs: Pairs) -> tuple[float, float]:
     cross = (np.square(u) @ roots + roots @ np.square(vt)) * (n - 1) / 2
     squares = (np.square(cx).sum(1) + np.square(cy).sum(1)) * (n - 1)
     influence = 2 * (cx - cy) @ (mx - my) * math.sqrt(n - 1) + squares - 2 * cross
-    value = _assemble(mx - my, float(np.square(cx).sum()), float(np.square(cy).sum()), float(roots.sum()))
+    value = assemble(mx - my, float(np.square(cx).sum()), float(np.square(cy).sum()), float(roots.sum()))
     return value, float(influence.var(ddof=1))
 
 
 def _by_moments(pairs: Pairs) -> tuple[float, float]:
     """Value and variance of the influence where n >= d, in two passes over the features."""
     a, b = fold(x for x, _ in pairs()), fold(y for _, y in pairs())
-    s1, s2 = a.covariance(), b.covariance()
-    factor, inverse = _factor(s1)
-    eigenvalues, vectors = scipy.linalg.eigh(factor.T @ s2 @ factor, overwrite_a=True, check_finite=False)
-    roots = _roots(eigenvalues)
-    keep = roots > math.sqrt(_TINY) * roots.max(initial=0.0)
-    forward = inverse(vectors[:, keep]) * np.sqrt(roots[keep])  # xᵀTx is the squared length of x through this
-    backward = (factor @ vectors[:, keep]) / np.sqrt(roots[keep])  # and yᵀT⁻¹y of y through this
-    delta = a.mean - b.mean
+    found = transport(a, b)
     count, mean, scatter = 0, 0.0, 0.0
     for x, y in zip(blocks(x for x, _ in pairs()), blocks(y for _, y in pairs()), strict=True):
-        cx, cy = x - a.mean, y - b.mean
-        influence = 2 * (cx - cy) @ delta + np.square(cx).sum(1) + np.square(cy).sum(1)
-        influence -= np.square(cx @ forward).sum(1) + np.square(cy @ backward).sum(1)
+        influence = found.of_first(np.asarray(x, np.float64)) + found.of_second(np.asarray(y, np.float64))
         for_all = count + len(influence)
         step = float(influence.mean()) - mean
         scatter += float(np.square(influence - influence.mean()).sum()) + step**2 * count * len(influence) / for_all
         mean += step * len(influence) / for_all
         count = for_all
-    value = _assemble(delta, float(np.trace(s1)), float(np.trace(s2)), float(roots.sum()))
-    return value, scatter / (count - 1)
-
-
-def _factor(s: Array) -> tuple[Array, Callable[[Array], Array]]:
-    """F with F Fᵀ = `s`, and the map v -> F⁻ᵀ v (on the support of `s`)."""
-    try:
-        lower = scipy.linalg.cholesky(s, lower=True, check_finite=False)
-        spread = np.diag(lower)
-        if spread.min() > 1e-7 * spread.max():
-            return lower, lambda v: scipy.linalg.solve_triangular(lower, v, lower=True, trans="T", check_finite=False)
-    except scipy.linalg.LinAlgError:
-        pass
-    values, vectors = scipy.linalg.eigh(s, check_finite=False)
-    keep = values > _TINY * values.max(initial=0.0)
-    roots = np.sqrt(values[keep])
-    factor = vectors[:, keep] * roots
-    return factor, lambda v: (vectors[:, keep] / roots) @ v
-
-
-def _roots(eigenvalues: Array) -> Array:
-    return np.sqrt(np.maximum(eigenvalues, 0.0))
-
-
-def _assemble(delta: Array, trace1: float, trace2: float, cross: float) -> float:
-    return max(0.0, float(delta @ delta) + trace1 + trace2 - 2 * cross)
+    return found.value, scatter / (count - 1)
 
 
 def _centred(x: Features) -> tuple[Array, Array]:
@@ -144,11 +109,6 @@ def pairs_shape(pairs: Pairs) -> tuple[int, int]:
             raise EvalkitError(f"paired features have one shape; {x.shape} and {y.shape} were given")
         n, d = n + len(x), x.shape[1]
     return n, d
-
-
-def _same_dim(a: int, b: int) -> None:
-    if a != b:
-        raise EvalkitError(f"features of {a} and of {b} dimensions cannot be compared; use one extractor for both sets")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -84,15 +84,14 @@ def blocks(chunks: Iterable[npt.NDArray[Any]], rows: int = BLOCK) -> Iterable[np
         yield np.concatenate(held)
 
 
-def save_moments(path: Path, **named: Moments) -> None:
-    """Write moments to an npz file; the symmetric scatter is kept as its upper triangle."""
+def save_moments(path: Path | IO[bytes], **named: Moments) -> None:
+    """Write moments to an npz file or stream; the symmetric scatter is kept as its upper triangle."""
     arrays: dict[str, Any] = {}
     for name, m in named.items():
         arrays[f"{name}.n"] = np.array(m.n)
         arrays[f"{name}.mean"] = m.mean
         arrays[f"{name}.scatter"] = m.scatter[np.triu_indices(m.dim)]
-    with path.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)
+    np.savez_compressed(path, **arrays)
 
 
 def load_moments(path: Path) -> dict[str, Moments]:

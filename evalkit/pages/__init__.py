@@ -25,7 +25,13 @@ REASON = 400  # characters of a failure's reason, of which there may be many
 
 
 def write_report(runs: Sequence[Run], path: Path) -> Path:
-    """Write the page over `runs` to `path` and give the path back; the same runs give the same bytes, below 6 MB.
+    """Write `report_page` to `path` and give the path back."""
+    write_bytes(path, report_page(runs).encode())
+    return path
+
+
+def report_page(runs: Sequence[Run]) -> str:
+    """The page over `runs`; the same runs give the same text, below 6 MB.
 
     Raises `EvalkitError` where there is no run, or one that evaluated no tokenizer.
     """
@@ -48,15 +54,13 @@ def write_report(runs: Sequence[Run], path: Path) -> Path:
     )  # fmt: skip
     templates.globals.update(interval=interval_text)
     template = templates.from_string((folder / "template.html.jinja").read_text(encoding="utf-8"))
-    page = template.render(
+    return template.render(
         style=Markup(style),
         script=Markup(script),
         style_hash=csp_hash(style),
         script_hash=csp_hash(script),
         **_content(runs),
     )
-    write_bytes(path, page.encode())
-    return path
 
 
 def _content(runs: Sequence[Run]) -> dict[str, Any]:

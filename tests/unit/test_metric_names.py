@@ -8,8 +8,8 @@ from evalkit.metrics.registry import METRICS
 
 ROOT = Path(evalkit.__file__).parent
 HOMES = ("metrics", "protocols")
-# Names of metrics that name something else as well: columns, verdicts and fields of records.
-WORDS = {"error", "seconds", "evaluations", "detected", "inconclusive", "hypotheses"}
+# Names of metrics that name something else as well: words, outputs of a network, columns, verdicts, fields of records.
+WORDS = {"is", "sfid", "error", "seconds", "evaluations", "detected", "inconclusive", "hypotheses"}
 MOST = 10
 
 

@@ -1,7 +1,8 @@
 """CLIP image embeddings (Radford et al. 2021, arXiv:2103.00020) by open_clip's network, with OpenAI's weights.
 
 `clip-vitl14` is what CMMD looks through (Jayasumana et al. 2024, arXiv:2401.09603; google-research/cmmd): ViT-L/14 at
-336 px, torch's bicubic filter without antialiasing, embeddings of unit length. `clip-vitb32` is what CLIP-FID looks
+336 px, torch's bicubic filter without antialiasing, embeddings of unit length. CMMD's own reader brings images to 336 px
+before (`resize="square-bicubic"`), which leaves nothing for that filter to do. `clip-vitb32` is what CLIP-FID looks
 through (Kynkäänniemi et al. 2023, arXiv:2203.06026; GaParmar/clean-fid): ViT-B/32 at 224 px, Pillow's bicubic filter on
 the shorter side and the centre square, embeddings as they are.
 """
@@ -14,15 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evalkit.encoders.base import FeatureExtractor, torch_resize
+from evalkit.encoders.base import FeatureExtractor
 from evalkit.encoders.registry import register
+from evalkit.encoders.resize import resized
 from evalkit.errors import WeightsError
-from evalkit.images.geometry import fit_square
 from evalkit.weights.find import find_weights
 from evalkit.weights.layout import fit, without_init
 from evalkit.weights.reading import file_sha256, read_checkpoint
@@ -84,14 +84,10 @@ class ClipFeatures(FeatureExtractor):
     def prepared(self, images: Tensor, *, resize: str | None = None) -> Tensor:
         """The network's input [B, 3, side, side]."""
         x = self._check(images)
-        if resize == "bilinear-antialias":
-            x = torch_resize(x, self.side) / 255
-        elif self.rule.plain:
+        if resize is None and self.rule.plain:
             x = F.interpolate(x.float() / 255, size=(self.side, self.side), mode="bicubic", align_corners=False)
         else:
-            pixels = x.permute(0, 2, 3, 1).cpu().numpy()
-            small = [fit_square(np.ascontiguousarray(each), self.side, "short-bicubic") for each in pixels]
-            x = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2).to(self.device).float() / 255
+            x = resized(x, self.side, resize or "clip") / 255
         mean, std = (torch.tensor(values, device=self.device).view(3, 1, 1) for values in (MEAN, STD))
         return (x - mean) / std
 

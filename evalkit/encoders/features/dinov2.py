@@ -10,14 +10,13 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from evalkit.encoders.base import FeatureExtractor, torch_resize
+from evalkit.encoders.base import FeatureExtractor
 from evalkit.encoders.features.vit_dinov2 import MEAN, STD, DinoSize, DinoV2
 from evalkit.encoders.registry import register
-from evalkit.images.geometry import resize_exact
+from evalkit.encoders.resize import resized
 from evalkit.weights.find import find_weights
 from evalkit.weights.layout import fit, without_init
 from evalkit.weights.reading import file_sha256, read_checkpoint
@@ -55,13 +54,7 @@ class DinoFeatures(FeatureExtractor):
 
     def prepared(self, images: Tensor, *, resize: str | None = None) -> Tensor:
         """The network's input [B, 3, side, side]: resized to 8 bits by Pillow (`resize` None), and normalised."""
-        if resize == "bilinear-antialias":
-            x = torch_resize(self._check(images), self.side)
-        else:
-            shape = (self.side, self.side)
-            pixels = self._check(images).permute(0, 2, 3, 1).cpu().numpy()
-            small = np.stack([resize_exact(np.ascontiguousarray(each), shape, "bicubic") for each in pixels])
-            x = torch.from_numpy(small).permute(0, 3, 1, 2).to(self.device).float()
+        x = resized(self._check(images), self.side, resize or "bicubic-8bit")
         mean, std = (torch.tensor(values, device=self.device).view(3, 1, 1) for values in (MEAN, STD))
         return (x / 255 - mean) / std
 

@@ -14,15 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evalkit.encoders.base import FeatureExtractor, torch_resize
-from evalkit.encoders.features.tf_resize import tf1_bilinear
+from evalkit.encoders.base import FeatureExtractor
 from evalkit.encoders.registry import register
+from evalkit.encoders.resize import resized
 from evalkit.errors import EvalkitError
 from evalkit.weights.find import find_weights
 from evalkit.weights.layout import fit, without_init
 from evalkit.weights.reading import file_sha256, read_checkpoint
 
 SIDE = 299
+SCALES = ("(v - 128) / 128", "v / 127.5 - 1")  # of the original graph, and of pytorch-fid
 OUTPUTS = ("64", "192", "768", "2048", "logits", "logits_unbiased", "sfid")
 
 
@@ -198,17 +199,20 @@ class InceptionFid(FeatureExtractor):
         self.device = device
         self.weights_sha256 = file_sha256(path)
 
-    def features(self, images: Tensor, *, resize: str | None = None) -> Tensor:
+    def features(self, images: Tensor, *, resize: str | None = None, scale: str = SCALES[0]) -> Tensor:
         """float32 [B, 2048] of uint8 [B, 3, H, W] images of any size."""
-        return self.outputs(images, ("2048",), resize=resize)["2048"]
+        return self.outputs(images, ("2048",), resize=resize, scale=scale)["2048"]
 
     @torch.inference_mode()
-    def outputs(self, images: Tensor, wanted: Sequence[str], *, resize: str | None = None) -> dict[str, Tensor]:
-        """The named outputs; `resize` None is TF1's bilinear, `bilinear-antialias` torch's."""
+    def outputs(
+        self, images: Tensor, wanted: Sequence[str], *, resize: str | None = None, scale: str = SCALES[0]
+    ) -> dict[str, Tensor]:
+        """The named outputs; `resize`: a way of encoders.resize, None is TF1's bilinear; `scale`: one of `SCALES`."""
         unknown = [name for name in wanted if name not in OUTPUTS]
         if unknown:
             raise EvalkitError(f"the FID network has no output {unknown[0]!r}; it has {', '.join(OUTPUTS)}")
-        images = self._check(images)
-        x = torch_resize(images, SIDE) if resize == "bilinear-antialias" else tf1_bilinear(images, SIDE, SIDE)
-        found: dict[str, Tensor] = self.network((x - 128) / 128, wanted)
+        if scale not in SCALES:
+            raise EvalkitError(f"The FID network has no scale {scale!r}. Use one of {', '.join(SCALES)}.")
+        x = resized(self._check(images), SIDE, resize or "tf1-bilinear")
+        found: dict[str, Tensor] = self.network((x - 128) / 128 if scale == SCALES[0] else x / 127.5 - 1, wanted)
         return found

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from PIL import Image as Pictures
 
+from evalkit.device import pick_device
 from evalkit.errors import EvalkitError
 from evalkit.images import content_digest, open_images
-from evalkit.images.sample import ImageSet, Sample
-from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome, chosen
+from evalkit.images.sample import Sample
+from evalkit.jobs.checks import Checks, Failure, How, Outcome, chosen
 from evalkit.jobs.data import data_failures
-from evalkit.jobs.job import Shard
 from evalkit.jobs.options import weights_by_name
+from evalkit.jobs.shard import Shard
+from evalkit.jobs.spec import Spec
+from evalkit.jobs.task import Task, Worker
 from evalkit.jobs.timers import Timers
 from evalkit.metrics.faces import DETECTOR
 from evalkit.metrics.registry import METRICS, of_level
 from evalkit.metrics.ssim import SSIM
 from evalkit.metrics.text_rates import ERROR, READER, SCRIPT
 from evalkit.protocols import Protocol, load_protocol
-from evalkit.runs.store import Run
-from evalkit.tasks.tokenizer.evaluators import Judges
-from evalkit.tasks.tokenizer.pixels import Feed, feed_of
-from evalkit.tasks.tokenizer.recompute import key_of, recomputed
-from evalkit.tasks.tokenizer.worker import Pair, ReconstructionWorker
-from evalkit.tokenizers.base import Tokenizer
-from evalkit.tokenizers.registry import load_tokenizer, tokenizer_alias
+from evalkit.runs.store import Run, results_json
+from evalkit.tasks.tokenizer.distances import TASK as DISTRIBUTION
+from evalkit.tasks.tokenizer.evaluators import Evaluators
+from evalkit.tasks.tokenizer.pair import Pair
+from evalkit.tasks.tokenizer.recompute import key_of, without_features
+from evalkit.tokenizers.registry import tokenizer_alias
 
 PARTS = ("[scale ", "[bit ")  # shares for each scale or bit, of which no statistic is kept
 SAME = 1e-6  # relative, of the same images under the same judges on another machine
@@ -39,13 +43,17 @@ NETWORKS = 1e-3  # absolute, of LPIPS of the same images
 class ReconstructionChecks(Checks):
     """What a tokenizer run's record, rows, statistics and images promise."""
 
+    def __init__(self, task: Task, evaluators: Callable[[Spec, str], Evaluators]) -> None:
+        self.task, self.evaluators = task, evaluators
+
     def recompute(self, run: Run, how: How) -> Outcome:
         """Every result again, intervals included where they need no features that were not kept."""
         other = [each["id"] for each in run.record["protocols"] if load_protocol(each["id"]).sha256 != each["sha256"]]
         if other:
             return Outcome(0, open=f"the protocol {other[0]} of this evalkit is not that of the run")
-        again, without_interval = recomputed(run)
-        made = {key_of(row): row for row in again}
+        again = json.loads(results_json(self.task.aggregate(self.task.spec(run), self.task.parts(run)).results))
+        without_interval = without_features(run)
+        made = {key_of(row): row for row in again if not _needs_more(row)}
         unknown = sorted({row["metric"] for row in run.results if METRICS.find(row["metric"]) is None})
         said = {key_of(row): row for row in run.results if not _needs_more(row) and row["metric"] not in unknown}
         skipped = sum(map(_needs_more, run.results))
@@ -73,7 +81,7 @@ class ReconstructionChecks(Checks):
         if not run.pictures:
             return Outcome(0, open="no image was kept; run it with --keep all")
         protocols = {row["id"]: load_protocol(row["id"]) for row in run.record["protocols"]}
-        judges = Judges(list(protocols.values()), frozenset(run.record["plan"]["tasks"]), how.device)
+        judges = self.evaluators(self.task.spec(run), how.device)
         rows = {(row["id"], row["protocol"]): row for row in run.samples.to_pylist()}
         failures: list[Failure] = []
         for at in chosen(len(run.pictures), count, how.seed):
@@ -90,7 +98,7 @@ class ReconstructionChecks(Checks):
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:
         """Chosen samples of the data set encoded, decoded and scored again, against their rows."""
         try:
-            worker = _worker(run, how)
+            worker = self._worker(run, how)
         except EvalkitError as error:
             return Outcome(0, open=f"the run cannot be repeated here: {error}")
         failures: list[Failure] = []
@@ -111,6 +119,25 @@ class ReconstructionChecks(Checks):
                 ]
         return Outcome(len(picked), tuple(failures))
 
+    def _worker(self, run: Run, how: How) -> Worker:
+        """A worker on this machine that makes the run's samples again; distances of sets are left out."""
+        spec = self.task.spec(run)
+        _check_images(run, how)
+        ref = spec.models["model"]
+        given = weights_by_name(how.weights, [ref.name], canonical=tokenizer_alias, elsewhere=True).get(ref.name)
+        tasks = [each for each in spec.parameters["tasks"] if each != DISTRIBUTION]
+        spec = replace(
+            spec,
+            models={"model": replace(ref, weights=given)},
+            parameters={**spec.parameters, "tasks": tasks, "keep": "none"},
+            here={"data": how.data or run.record["data"]["spec"], "threads": 1},
+        )
+        said = run.record["model"]
+        device = str(pick_device(how.device))
+        if not said["deterministic"] and device != said["device"]:
+            raise EvalkitError(f"{said['name']} decodes with noise, which is the same on {said['device']} only")
+        return self.task.open(spec, how.device)
+
 
 def _of_data(run: Run) -> list[Failure]:
     """The digest of the data against the images that the rows speak of."""
@@ -120,7 +147,7 @@ def _of_data(run: Run) -> list[Failure]:
 
 
 def _scored_again(
-    run: Run, picture: Mapping[str, Any], row: Mapping[str, Any], protocol: Protocol, judges: Judges
+    run: Run, picture: Mapping[str, Any], row: Mapping[str, Any], protocol: Protocol, judges: Evaluators
 ) -> list[Failure]:
     original, reconstruction = (_pixels(run, picture[which]) for which in ("original", "reconstruction"))
     meta = {"text": row["text_truth"]}
@@ -143,54 +170,14 @@ def _pixels(run: Run, name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
         return np.asarray(picture.convert("RGB"))
 
 
-def _worker(run: Run, how: How) -> ReconstructionWorker:
-    record, plan = run.record, run.record["plan"]
-    model = _model(run, how)
-    images = _images(run, how)
-    whole = isinstance(record["protocols"][0]["side"], str)
-    feeds = [_feed(each, model, whole) for each in record["protocols"]]
-    judges = Judges([feed.protocol for feed in feeds], frozenset(plan["tasks"]) - {"distribution"}, how.device)
-    return ReconstructionWorker(
-        images,
-        model,
-        feeds,
-        judges,
-        batch_size=plan["batch_size"],
-        threads=1,
-        seed=plan["seed"],
-        keep_all=False,
-        timers=Timers(),
-    )
-
-
-def _model(run: Run, how: How) -> Tokenizer:
-    said = run.record["model"]
-    weights = weights_by_name(how.weights, [said["name"]], canonical=tokenizer_alias, elsewhere=True)
-    model = load_tokenizer(said["name"], weights.get(said["name"]), how.device, said["dtype"])
-    if model.weights_sha256 != said["weights_sha256"]:
-        raise EvalkitError(f"the weights here are not those of the run (sha256 {str(said['weights_sha256'])[:12]}…)")
-    if not model.deterministic and str(getattr(model, "device", "cpu")) != said["device"]:
-        raise EvalkitError(f"{said['name']} decodes with noise, which is the same on {said['device']} only")
-    return model
-
-
-def _images(run: Run, how: How) -> ImageSet:
+def _check_images(run: Run, how: How) -> None:
     data = run.record["data"]
     spec = how.data or data["spec"]
     if how.data is None and str(spec).startswith("hf:"):
         raise EvalkitError(f"the data is {spec}, which is not asked for unless it is named: --data {spec}")
-    images = open_images(spec)
     names = list(dict.fromkeys(run.samples["id"].to_pylist()))
-    if list(images.ids()[: len(names)]) != names:
+    if list(open_images(spec).ids()[: len(names)]) != names:
         raise EvalkitError(f"{spec} holds other images now; give the run's own with --data")
-    return images
-
-
-def _feed(said: Mapping[str, Any], model: Tokenizer, whole: bool) -> Feed:
-    protocol = load_protocol(said["id"])
-    if protocol.sha256 != said["sha256"]:
-        raise EvalkitError(f"the protocol {said['id']} of this evalkit is not that of the run")
-    return feed_of(protocol, model, None if whole else int(said["side"]), whole=whole)
 
 
 def _fixed(name: str, kept: Mapping[str, Any]) -> bool:
@@ -232,6 +219,3 @@ def _close(a: Any, b: Any, relative: float, slack: float = 0.0) -> bool:
     if isinstance(a, str) and isinstance(b, str):  # runs of format 1 say picture where it is image now
         return a.replace("picture", "image") == b.replace("picture", "image")
     return bool(a == b)
-
-
-CHECKS.add("tokenizer", ReconstructionChecks())

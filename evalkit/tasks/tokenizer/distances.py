@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from evalkit.metrics.base import Estimate
 from evalkit.metrics.frechet import pairs_shape
 from evalkit.metrics.metric import Metric, Pairs, Parts
 from evalkit.metrics.moments import fold, save_moments
 from evalkit.metrics.registry import of_task
 from evalkit.protocols import Protocol
-from evalkit.runs.store import Result, RunStore
-from evalkit.tasks.tokenizer.numbers import aggregated
+from evalkit.runs.shards import Parts as ShardParts
+from evalkit.runs.store import Result
+from evalkit.tasks.tokenizer.numbers import aggregated, measured
 
 TASK, INFINITE = "distribution", "fid-infinity"
 
@@ -24,15 +27,24 @@ def distances(task: str = TASK) -> dict[str, Metric]:
 
 
 def distribution_results(
-    store: RunStore, dataset: str, names: Sequence[str], parts: Parts, unavailable: Mapping[str, str]
-) -> Iterator[Result]:
-    """The distances of the features `names`; statistics/ keeps their moments, or features where they are smaller."""
+    shards: ShardParts, dataset: str, names: Sequence[str], parts: Parts, unavailable: Mapping[str, str]
+) -> tuple[list[Result], dict[str, bytes]]:
+    """The distances of the features `names`; and statistics: their moments, or features where they are smaller.
+
+    A verification has moments where features were not kept: these give the value without its interval.
+    """
+    results: list[Result] = []
+    files: dict[str, bytes] = {}
     metrics = distances()
     for name in names:
-        metric = metrics[name]
+        metric, moments = metrics[name], _moments(shards, f"{parts.protocol.id}|{name}|moments")
+        if moments is not None:
+            results.append(measured(TASK, dataset, metric, moments, parts.protocol))
+            continue
         if name not in unavailable and parts.rows.num_rows >= 2:
-            keep_statistics(store, f"{parts.protocol.id}-{metric.name}.npz", parts.features[name])
-        yield from aggregated(TASK, dataset, metric, parts, unavailable.get(name))
+            files[f"statistics/{parts.protocol.id}-{metric.name}.npz"] = statistics_of(parts.features[name])
+        results += aggregated(TASK, dataset, metric, parts, unavailable.get(name))
+    return results, files
 
 
 def infinity_results(dataset: str, parts: Parts, unavailable: Mapping[str, str]) -> Iterator[Result]:
@@ -42,28 +54,39 @@ def infinity_results(dataset: str, parts: Parts, unavailable: Mapping[str, str])
         yield from aggregated(INFINITE, dataset, metrics[name], parts, unavailable.get(name))
 
 
-def keep_statistics(store: RunStore, name: str, pairs: Pairs) -> None:
-    """What recomputes the distance: moments, or the features themselves where they are smaller."""
-    folder = store.path / "statistics"
-    folder.mkdir(exist_ok=True)
+def statistics_of(pairs: Pairs) -> bytes:
+    """What recomputes the distance, as .npz: moments, or the features themselves where they are smaller."""
     n, d = pairs_shape(pairs)
     if n < d:
         x, y = (np.concatenate(parts) for parts in zip(*pairs(), strict=True))
-        np.savez_compressed(folder / name, original=x, reconstruction=y)
-    else:
-        save_moments(folder / name, original=fold(x for x, _ in pairs()), reconstruction=fold(y for _, y in pairs()))
+        return npz_bytes(original=x, reconstruction=y)
+    buffer = io.BytesIO()
+    save_moments(buffer, original=fold(x for x, _ in pairs()), reconstruction=fold(y for _, y in pairs()))
+    return buffer.getvalue()
 
 
-def stored_features(store: RunStore, keys: Sequence[str], protocol: Protocol, names: Sequence[str]) -> dict[str, Pairs]:
+def npz_bytes(**arrays: Any) -> bytes:
+    """A compressed .npz of named arrays."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def stored_features(parts: ShardParts, protocol: Protocol, names: Sequence[str]) -> dict[str, Pairs]:
     """The features of originals and reconstructions in the shards, by extractor, read when they are asked for."""
-    return {name: _pairs(store, keys, f"{protocol.id}|{name}") for name in names}
+    return {name: _pairs(parts, f"{protocol.id}|{name}") for name in names}
 
 
-def _pairs(store: RunStore, keys: Sequence[str], stem: str) -> Pairs:
+def _pairs(parts: ShardParts, stem: str) -> Pairs:
     def read() -> Iterator[tuple[Any, Any]]:
-        for key in keys:
-            arrays = store.arrays(key)
+        for arrays in parts.arrays():
             if f"{stem}|original" in arrays:
                 yield arrays[f"{stem}|original"], arrays[f"{stem}|reconstruction"]
 
     return read
+
+
+def _moments(parts: ShardParts, name: str) -> Estimate | None:
+    """The distance that a verification took from moments."""
+    found = next((arrays[name] for arrays in parts.arrays() if name in arrays), None)
+    return None if found is None else Estimate(float(found[0]), None, None, int(found[1]), "moments")

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from evalkit.device import pick_device, pick_dtype
 from evalkit.encoders.evidence import EvidenceCache
 from evalkit.encoders.registry import encoder_entry
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.sample import ImageSet
-from evalkit.jobs.engine_inline import run_job
+from evalkit.jobs.engine_inline import run_folder, run_task
 from evalkit.jobs.job import RunOptions
 from evalkit.jobs.options import check_apart, weights_by_name
-from evalkit.jsonio import canonical_json
+from evalkit.jobs.spec import Spec
 from evalkit.protocols import load_protocol
-from evalkit.runs.store import Run, RunStore
-from evalkit.tasks.tokenizer.evaluators import Judges
-from evalkit.tasks.tokenizer.job import TokenizerJob
+from evalkit.runs.store import Run
+from evalkit.tasks.tokenizer.evaluators import Evaluators
 from evalkit.tasks.tokenizer.pixels import feed_of
-from evalkit.tokenizers.base import NetworkTokenizer
-from evalkit.tokenizers.registry import load_tokenizer, tokenizer_alias, tokenizer_name
+from evalkit.tasks.tokenizer.spec import tokenizer_spec
+from evalkit.tasks.tokenizer.task import TOKENIZER
+from evalkit.tokenizers.registry import describe_tokenizer, tokenizer_alias, tokenizer_name
 
 DEFAULT_TASKS = ("reconstruction", "detail", "text", "distribution", "codes")
 TASKS = (*DEFAULT_TASKS, "survival", "shift", "fid-infinity")  # survival and shift run the model several times more
@@ -64,6 +64,7 @@ def evaluate_tokenizer(
     unknown = [task for task in tasks if task not in TASKS]
     if unknown:
         raise EvalkitError(f"there is no task called {unknown[0]!r}; give some of {', '.join(TASKS)}")
+    pick_device(options.device), pick_dtype(options.dtype)
     further = _further(features, tasks)
     chosen = [load_protocol(each) for each in dict.fromkeys(protocols)]
     weights = weights_by_name(options.weights, names, canonical=tokenizer_alias)
@@ -71,17 +72,25 @@ def evaluate_tokenizer(
     check_apart(images.spec, options.out or Path("runs"))
     for remark in images.remarks():
         options.progress.note(remark)
-    judges: Judges | None = None
+    evaluators: Evaluators | None = None
     runs: list[Run] = []
     for name in dict.fromkeys(names):
-        model = load_tokenizer(name, weights.get(name), options.device, options.dtype)
-        if options.compile and isinstance(model, NetworkTokenizer):
-            model.compile()
+        model = describe_tokenizer(name, weights.get(name))
         feeds = [feed_of(protocol, model, size, whole=native_resolution) for protocol in chosen]
-        judges = judges or Judges(chosen, frozenset(tasks), options.device, further, ocr, EvidenceCache.shared())
-        job = TokenizerJob(model, images, feeds, judges, options)
-        out = _folder(job, options, several=len(set(names)) > 1)
-        runs.append(run_job(job, RunStore(out), options))
+        evaluators = evaluators or Evaluators(
+            chosen, frozenset(tasks), options.device, further, ocr, EvidenceCache.shared()
+        )
+        spec = tokenizer_spec(model, weights.get(name), images, feeds, evaluators, options, further, ocr)
+        runs.append(
+            run_task(
+                TOKENIZER,
+                spec,
+                _folder(spec, options, several=len(set(names)) > 1),
+                command=options.command,
+                device=options.device,
+                progress=options.progress,
+            )
+        )
     return runs
 
 
@@ -95,8 +104,8 @@ def _further(features: Sequence[str], tasks: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def _folder(job: TokenizerJob, options: RunOptions, *, several: bool) -> Path:
-    if options.out is not None:
-        return options.out / job.model.name if several else options.out
-    digest = hashlib.sha256(canonical_json(job.plan())).hexdigest()[:10]
-    return Path("runs") / f"tokenizer-{job.model.name}-{digest}"
+def _folder(spec: Spec, options: RunOptions, *, several: bool) -> Path:
+    name = spec.models["model"].name
+    if options.out is None:
+        return run_folder(spec, name)
+    return options.out / name if several else options.out

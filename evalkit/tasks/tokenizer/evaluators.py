@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,16 +24,14 @@ from evalkit.metrics.registry import of_level
 from evalkit.metrics.ssim import SSIM, grouped_ssim
 from evalkit.metrics.text_rates import READER, TextsRead
 from evalkit.protocols import Protocol
-
-if TYPE_CHECKING:
-    from evalkit.tasks.tokenizer.worker import Pair
+from evalkit.tasks.tokenizer.pair import Pair
 
 RECONSTRUCTION, TEXT = "reconstruction", "text"
 IMAGE_TASKS = frozenset({RECONSTRUCTION, "detail", TEXT})
 DISTRIBUTIONS = frozenset({"distribution", "fid-infinity"})
 
 
-class Judges:
+class Evaluators:
     """LPIPS networks, feature extractors, OCR and the face detector, as protocols and tasks ask, loaded once for all models."""
 
     def __init__(

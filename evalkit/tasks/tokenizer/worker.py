@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from evalkit.images.encode import png_bytes
 from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
-from evalkit.jobs.job import Shard, Worker
+from evalkit.jobs.shard import Shard, ShardOutput
+from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
 from evalkit.metrics.rate import BPP, bits_per_pixel
-from evalkit.runs.store import ShardOutput
-from evalkit.tasks.tokenizer.evaluators import Judges
+from evalkit.tasks.tokenizer.evaluators import Evaluators
 from evalkit.tasks.tokenizer.forward import Forward, Output
+from evalkit.tasks.tokenizer.keep import files_of, made_again
+from evalkit.tasks.tokenizer.pair import Pair
 from evalkit.tasks.tokenizer.pixels import (
     Feed,
     model_input,
@@ -25,6 +26,7 @@ from evalkit.tasks.tokenizer.pixels import (
 )
 from evalkit.tasks.tokenizer.rows import table
 from evalkit.tokenizers.base import Tokenizer
+from evalkit.tokenizers.cards import tokenizer_cards
 
 BATCH_PIXELS = 2**27  # decoded pixels from which a batch is full
 COUNTED_VOCABULARY = 2**20  # codebook use is counted up to this size
@@ -32,38 +34,29 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 Features = dict[str, list[np.ndarray[Any, Any]]]
 
 
-@dataclass
-class Pair:
-    """One sample under one protocol on its way through the worker."""
-
-    sample: Sample
-    original: Pixels
-    reconstruction: Pixels
-    row: dict[str, Any]
-
-
 class ReconstructionWorker(Worker):
-    """Holds the tokenizer and the judges; `process` gives rows, features and code counts of a shard."""
+    """Holds the tokenizer and the evaluator networks; `process` gives rows, features and code counts of a shard."""
 
     def __init__(
         self,
         images: ImageSet,
         model: Tokenizer,
         feeds: Sequence[Feed],
-        judges: Judges,
+        evaluators: Evaluators,
         *,
         batch_size: int,
         threads: int,
         seed: int,
         keep_all: bool,
-        timers: Timers,
     ) -> None:
-        self.images, self.model, self.feeds, self.judges = images, model, feeds, judges
-        self.batch_size, self.threads, self.keep_all, self.timers = batch_size, threads, keep_all, timers
-        self.forward = Forward(model, judges.tasks, batch_size=batch_size, seed=seed, timers=timers)
+        self.images, self.model, self.feeds, self.evaluators = images, model, feeds, evaluators
+        self.batch_size, self.threads, self.keep_all, self.timers = batch_size, threads, keep_all, Timers()
+        self.forward = Forward(model, evaluators.tasks, batch_size=batch_size, seed=seed, timers=self.timers)
 
-    def process(self, shard: Shard, tick: Callable[[int], None]) -> ShardOutput:
+    def process(self, shard: Shard, tick: Tick) -> ShardOutput:
         """Rows in sample order (protocols inside), arrays `<protocol>|<what>`, pictures when all are kept."""
+        if shard.exhibit is not None:
+            return self._exhibit(shard.exhibit["entries"], tick)
         rows: list[dict[str, Any]] = []
         counts: Arrays = {}
         features: Features = defaultdict(list)
@@ -90,9 +83,26 @@ class ReconstructionWorker(Worker):
             tick(len(batch))
         protocols = {feed.protocol.id: feed.protocol for feed in self.feeds}
         for (protocol, _), pairs in groups.items():
-            self.judges.score_groups(protocols[protocol], pairs, self.timers)
+            self.evaluators.score_groups(protocols[protocol], pairs, self.timers)
         arrays = {**counts, **{key: np.concatenate(parts) for key, parts in features.items() if parts}}
-        return ShardOutput(table(rows), arrays, files)
+        return ShardOutput(table(rows), arrays, files, self.timers.taken(), self._facts())
+
+    def _exhibit(self, entries: Sequence[Mapping[str, Any]], tick: Tick) -> ShardOutput:
+        """Files of the hardest hit images, made again in listing order, and their index."""
+        again = Forward(self.model, frozenset(), batch_size=self.batch_size, seed=self.forward.seed, timers=self.timers)
+        made = {
+            position: made_again(self.images, again, self.feeds[0], position)
+            for position in sorted({each["position"] for each in entries})
+        }
+        tick(len(entries))
+        return ShardOutput(table([]), {}, files_of(entries, made), self.timers.taken())
+
+    def _facts(self) -> dict[str, Any]:
+        found = self.evaluators
+        return {
+            "model": model_state(self.model),
+            "judges": {"weights": found.weights, "unavailable": found.unavailable},
+        }
 
     def _batches(self, shard: Shard) -> Iterator[list[Sample | Unreadable]]:
         reader = self.images.read(shard.start, shard.stop, threads=self.threads)
@@ -145,8 +155,8 @@ class ReconstructionWorker(Worker):
     def _score(self, feed: Feed, pairs: list[Pair], features: Features) -> None:
         if not pairs:
             return
-        self.judges.score(feed.protocol, pairs, self.timers)
-        for name, original, reconstruction in self.judges.features(feed.protocol, pairs, self.timers):
+        self.evaluators.score(feed.protocol, pairs, self.timers)
+        for name, original, reconstruction in self.evaluators.features(feed.protocol, pairs, self.timers):
             features[f"{feed.protocol.id}|{name}|original"].append(original)
             features[f"{feed.protocol.id}|{name}|reconstruction"].append(reconstruction)
 
@@ -183,8 +193,23 @@ def _pixels(batch: Sequence[Sample | Unreadable]) -> int:
 
 
 def _pictures(position: int, pair: Pair) -> dict[str, bytes]:
-    stem = f"{position:08d}-{pair.row['protocol']}"
+    stem = f"images/{position:08d}-{pair.row['protocol']}"
     return {
         f"{stem}-original.png": png_bytes(pair.original),
         f"{stem}-reconstruction.png": png_bytes(pair.reconstruction),
+    }
+
+
+def model_state(model: Tokenizer) -> dict[str, Any]:
+    """What a record says of the loaded tokenizer."""
+    card = tokenizer_cards().get(model.name)
+    return {
+        "name": model.name,
+        "title": card.title if card else model.name,
+        "weights_sha256": model.weights_sha256,
+        "device": str(getattr(model, "device", "cpu")),
+        "dtype": str(getattr(model, "dtype", "float32")).removeprefix("torch."),
+        "deterministic": model.deterministic,
+        "vocab_size": model.vocab_size,
+        "card": {} if card is None else {k: v for k, v in vars(card).items() if isinstance(v, str | int | float)},
     }

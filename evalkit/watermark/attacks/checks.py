@@ -35,7 +35,7 @@ class AttackChecks(Checks):
         bad = [
             Failure(name, "it does not follow from samples.parquet and the plan")
             for name, data in {**again.files, "results.json": results_json(again.results)}.items()
-            if (run.path / name).read_bytes() != data
+            if (run.path / name).read_bytes() != (data if isinstance(data, bytes) else b"".join(data))
         ]
         bad += [
             Failure(row["path"], "its row says another sha256")

@@ -111,4 +111,26 @@ CASES = {
     "watermark-calibrate": calibrate,
 }
 
+
+def tokenizer(folder):
+    from evalkit.tasks.tokenizer import evaluate_tokenizer
+
+    options = RunOptions(out=folder, device="cpu", keep="all", limit=3)
+    (run,) = evaluate_tokenizer(
+        "jpeg-q75", photos(folder.parent), tasks=["reconstruction", "distribution"], options=options
+    )
+    return run
+
+
+def tokenizer_worst(folder):
+    from evalkit.tasks.tokenizer import evaluate_tokenizer
+
+    protocols = ("evalkit-1", "vtbench-2025")
+    options = RunOptions(out=folder, device="cpu", limit=2)
+    tasks = ["reconstruction", "codes", "survival"]
+    (run,) = evaluate_tokenizer("world-vq", photos(folder.parent), protocols=protocols, tasks=tasks, options=options)
+    return run
+
+
+CASES |= {"tokenizer": tokenizer, "tokenizer-worst": tokenizer_worst}
 OF_TASK = {"watermark-attack": "attack", "watermark-robustness": "robustness"}

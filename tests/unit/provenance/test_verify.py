@@ -125,7 +125,7 @@ def test_a_better_picture_than_the_model_made_shows_when_it_is_scored_again(runs
 def test_rows_of_another_model_show_when_samples_are_made_again(runs, forge):
     def other(record):
         said = json.loads(record)
-        said["model"]["name"] = said["plan"]["model"] = "jpeg-q74"
+        said["model"]["name"] = said["plan"]["models"]["model"]["name"] = "jpeg-q74"
         return said
 
     folder = runs / "scored"

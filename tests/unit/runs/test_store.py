@@ -50,8 +50,11 @@ def test_samples_are_folded_in_plan_order_whatever_the_order_of_arrival(tmp_path
 
 
 def test_another_plan_in_the_folder_is_refused(tmp_path):
-    RunStore(tmp_path / "run").begin({"a": 1})
-    with pytest.raises(EvalkitError, match="another run"):
+    store = RunStore(tmp_path / "run")
+    store.begin({"a": 1})
+    store.begin({"a": 3})  # nothing was done yet, so nothing is lost
+    store.put("000000", ShardOutput(pa.table({"n": [1]})))
+    with pytest.raises(EvalkitError, match=r"another run \(other a\)"):
         RunStore(tmp_path / "run").begin({"a": 2})
 
 

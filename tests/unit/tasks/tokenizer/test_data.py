@@ -10,9 +10,10 @@ from PIL import Image
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.hub import HubSet
-from evalkit.jobs.checks import CHECKS, How
+from evalkit.jobs.checks import How
 from evalkit.jobs.job import Progress, RunOptions
 from evalkit.tasks.tokenizer import evaluate_tokenizer
+from evalkit.tasks.tokenizer.task import TOKENIZER
 
 
 class Heard(Progress):
@@ -64,7 +65,7 @@ def test_a_changed_text_is_another_run(folder, tmp_path):
 
 def test_verify_computes_the_digest_from_the_rows(folder, tmp_path):
     made = run(folder, tmp_path / "run")
-    checks = CHECKS.get("tokenizer")
+    checks = TOKENIZER.checks()
     assert checks.recompute(made, How()).failures == ()
     forged = replace(made, record={**made.record, "data": {**made.record["data"], "digest": "0" * 64}})
     (failure,) = checks.recompute(forged, How()).failures

@@ -19,7 +19,7 @@ from evalkit.metrics.moments import load_moments
 from evalkit.protocols import load_protocol, protocol_ids
 from evalkit.tasks.tokenizer import evaluate_tokenizer
 from evalkit.tasks.tokenizer.distances import INFINITE, distances
-from evalkit.tasks.tokenizer.evaluators import Judges
+from evalkit.tasks.tokenizer.evaluators import Evaluators
 
 TINY = DinoSize(width=8, layers=1, heads=2, patch=14, positions=2, registers=0, size=28, antialias=False, offset=0.1)
 
@@ -65,7 +65,7 @@ def test_further_features_are_measured_named_and_kept(pictures, tmp_path):
     assert row["n"] == 160
     kept = load_moments(run.path / "statistics" / "evalkit-1-fd_dinov2_vits14.npz")
     assert frechet_distance(kept["original"], kept["reconstruction"]) == pytest.approx(row["value"], rel=1e-6)
-    plan = run.record["plan"]["judges"]
+    plan = run.record["plan"]["parameters"]["evaluators"]
     assert plan["dinov2-vits14"] == load_extractor("dinov2-vits14", device="cpu").weights_sha256
     assert plan["clip-vitl14"] == "unavailable"
 
@@ -73,13 +73,13 @@ def test_further_features_are_measured_named_and_kept(pictures, tmp_path):
 def test_without_features_nothing_but_the_protocols_own_is_loaded(pictures, tmp_path):
     run, found = evaluate(pictures, tmp_path / "r", tasks=["distribution"])
     assert list(found) == ["fid", "fd_efflite0"]
-    assert set(run.record["plan"]["judges"]) == {"inception-v3-fid", "efflite0"}
+    assert set(run.record["plan"]["parameters"]["evaluators"]) == {"inception-v3-fid", "efflite0"}
 
 
 def test_further_features_take_their_own_way_to_their_size_under_every_protocol(pictures):
     protocol = load_protocol("vtbench-2025")
     assert protocol.distribution.resize == "bilinear-antialias"
-    judges = Judges([protocol], frozenset({"distribution"}), "cpu", ("dinov2-vits14",))
+    judges = Evaluators([protocol], frozenset({"distribution"}), "cpu", ("dinov2-vits14",))
     assert judges.extractors_of(protocol)[-1] == "dinov2-vits14"
 
     class Pair:

@@ -12,7 +12,7 @@ from evalkit.jobs.job import RunOptions
 from evalkit.metrics.frechet import frechet_distance, frechet_distance_of_features
 from evalkit.metrics.moments import load_moments
 from evalkit.tasks.tokenizer import evaluate_tokenizer
-from evalkit.tasks.tokenizer.evaluators import Judges
+from evalkit.tasks.tokenizer.evaluators import Evaluators
 from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.tokenizers.registry import TOKENIZERS, Entry
 
@@ -198,27 +198,24 @@ def test_several_models_lie_side_by_side_and_the_default_folder_is_named_by_the_
         ["jpeg-q75", "webp-q75"], photos, tasks=["codes"], options=RunOptions(limit=1, keep="none", out=tmp_path / "x")
     )
     assert [run.path.name for run in several] == ["jpeg-q75", "webp-q75"]
-    assert json.loads((several[0].path / "record.json").read_text())["plan"]["keep"] == "none"
+    assert json.loads((several[0].path / "record.json").read_text())["plan"]["parameters"]["keep"] == "none"
 
 
 def test_judges_name_what_they_cannot_load():
     from evalkit.protocols import load_protocol
 
-    judges = Judges([load_protocol("evalkit-1")], frozenset({"reconstruction", "distribution"}), "cpu")
+    judges = Evaluators([load_protocol("evalkit-1")], frozenset({"reconstruction", "distribution"}), "cpu")
     assert set(judges.unavailable) == {"lpips_alex", "lpips_vgg", "inception-v3-fid"}
     assert list(judges.extractors) == ["efflite0"]
     assert judges.ocr is None
 
 
 def test_statistics_of_large_sets_are_moments(tmp_path):
-    from evalkit.runs.store import RunStore
-    from evalkit.tasks.tokenizer.distances import keep_statistics
+    from evalkit.tasks.tokenizer.distances import statistics_of
 
-    store = RunStore(tmp_path / "run")
-    (tmp_path / "run").mkdir()
     x = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
-    keep_statistics(store, "s.npz", lambda: [(x[:10], x[:10] + 1), (x[10:], x[10:] + 1)])
-    back = load_moments(tmp_path / "run" / "statistics" / "s.npz")
+    (tmp_path / "s.npz").write_bytes(statistics_of(lambda: [(x[:10], x[:10] + 1), (x[10:], x[10:] + 1)]))
+    back = load_moments(tmp_path / "s.npz")
     assert frechet_distance(back["original"], back["reconstruction"]) == pytest.approx(4, rel=1e-6)
 
 

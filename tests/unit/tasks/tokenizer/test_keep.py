@@ -3,7 +3,7 @@
 import pytest
 
 from evalkit.jobs.job import RunOptions
-from evalkit.tasks.tokenizer import evaluate_tokenizer, keep
+from evalkit.tasks.tokenizer import evaluate_tokenizer, worker
 
 
 @pytest.fixture(autouse=True)
@@ -13,13 +13,13 @@ def _offline(monkeypatch):
 
 def test_a_picture_that_is_kept_twice_is_made_once(tmp_path, monkeypatch):
     made = []
-    real = keep._again
+    real = worker.made_again
 
-    def counted(job, feed, position):
+    def counted(images, forward, feed, position):
         made.append(position)
-        return real(job, feed, position)
+        return real(images, forward, feed, position)
 
-    monkeypatch.setattr(keep, "_again", counted)
+    monkeypatch.setattr(worker, "made_again", counted)
     options = RunOptions(out=tmp_path / "run", limit=2, keep="worst", device="cpu")
     (run,) = evaluate_tokenizer("jpeg-q10", "sample/text-easy", tasks=["reconstruction", "text"], options=options)
     assert sorted(made) == [0, 1]

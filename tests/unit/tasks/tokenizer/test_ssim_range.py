@@ -9,7 +9,7 @@ from torchmetrics.image import StructuralSimilarityIndexMeasure
 
 from evalkit.jobs.timers import Timers
 from evalkit.protocols import load_protocol
-from evalkit.tasks.tokenizer.evaluators import Judges
+from evalkit.tasks.tokenizer.evaluators import Evaluators
 
 LEVELS = ((10, 90), (120, 200), (60, 75), (0, 30))  # no image is as wide as its batch
 
@@ -30,7 +30,7 @@ def test_it_is_that_of_all_images_of_the_batch_together_as_torchmetrics_takes_it
     protocol, given = load_protocol("vtbench-2025"), list(pairs())
     batches = [given[i : i + count] for i in range(0, 4, count)]
     for batch in batches:
-        Judges.score_groups(SimpleNamespace(), protocol, batch, Timers())
+        Evaluators.score_groups(SimpleNamespace(), protocol, batch, Timers())
         peer = StructuralSimilarityIndexMeasure()
         x, y = (
             torch.from_numpy(np.stack([getattr(p, which) for p in batch])).permute(0, 3, 1, 2).double() / 255

@@ -1,0 +1,101 @@
+"""The ways in which evaluators bring images to a network's side, by name; each makes another metric.
+
+tf1-bilinear: TensorFlow 1's filter, corner-aligned grid, no antialiasing (guided-diffusion, torch-fidelity).
+bilinear: torch's filter with half-pixel centres, no antialiasing (pytorch-fid, clean-fid's legacy mode).
+bilinear-antialias: the same, antialiased (torchmetrics' default).
+bicubic-float: Pillow's antialiased bicubic filter on float channels, clipped, never rounded to 8 bits (clean-fid).
+bicubic-8bit: Pillow's antialiased bicubic filter, rounded to 8 bits, aspect not kept (dgm-eval).
+square-bicubic: the centre square, then Pillow's bicubic filter to 8 bits (CMMD's reader).
+clip: Pillow's bicubic filter on the shorter side, then the centre square as torchvision cuts it (CLIP, CLIP-FID).
+clip-transformers: the same, the square cut as transformers' processor cuts it (one pixel higher at times; PickScore).
+fit-bicubic: the longer side by torch's antialiased bicubic filter, then black margins (HPSv2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from evalkit.encoders.base import torch_resize
+from evalkit.encoders.features.tf_resize import tf1_bilinear
+from evalkit.errors import EvalkitError
+from evalkit.images.geometry import resize_exact
+from evalkit.images.sample import Pixels
+
+
+def resized(images: Tensor, side: int, way: str) -> Tensor:
+    """float32 [B, 3, side, side] on the 0..255 scale of uint8 [B, 3, H, W] images; raises for an unknown `way`."""
+    if way not in WAYS:
+        raise EvalkitError(f"There is no way to resize called {way!r}. Use one of {', '.join(WAYS)}.")
+    return WAYS[way](images, side)
+
+
+def _tf1(images: Tensor, side: int) -> Tensor:
+    return tf1_bilinear(images, side, side)
+
+
+def _bilinear(images: Tensor, side: int) -> Tensor:
+    return F.interpolate(images.float(), size=(side, side), mode="bilinear", align_corners=False)
+
+
+def _bicubic_float(images: Tensor, side: int) -> Tensor:
+    """torch's antialiased filter in float64 is Pillow's to 1e-3 of a grey level (in float32 it strays by 6e-3)."""
+    if tuple(images.shape[2:]) == (side, side):
+        return images.float()
+    out = F.interpolate(images.double(), size=(side, side), mode="bicubic", align_corners=False, antialias=True)
+    return out.clamp_(0, 255).float()
+
+
+def _by_pillow(one: Callable[[Pixels, int], Pixels]) -> Callable[[Tensor, int], Tensor]:
+    def batch(images: Tensor, side: int) -> Tensor:
+        pixels = images.permute(0, 2, 3, 1).cpu().numpy()
+        small = np.stack([one(np.ascontiguousarray(each), side) for each in pixels])
+        return torch.from_numpy(small).permute(0, 3, 1, 2).to(images.device).float()
+
+    return batch
+
+
+def _square(image: Pixels, side: int) -> Pixels:
+    height, width = image.shape[:2]
+    short = min(height, width)
+    top, left = (height - short) // 2, (width - short) // 2
+    square = np.ascontiguousarray(image[top : top + short, left : left + short])
+    return resize_exact(square, (side, side), "bicubic")
+
+
+def _short(image: Pixels, side: int, before: Callable[[int], int]) -> Pixels:
+    height, width = image.shape[:2]
+    longer = int(side * max(height, width) / min(height, width))
+    small = resize_exact(image, (side, longer) if height <= width else (longer, side), "bicubic")
+    top, left = (before(each - side) for each in small.shape[:2])
+    return np.ascontiguousarray(small[top : top + side, left : left + side])
+
+
+def _fit(images: Tensor, side: int) -> Tensor:
+    height, width = images.shape[2:]
+    scale = side / max(height, width)
+    if scale == 1:
+        new = height, width
+        small = images.float()
+    else:
+        new = round(height * scale), round(width * scale)
+        small = F.interpolate(images.float(), size=new, mode="bicubic", align_corners=False, antialias=True)
+    down, across = side - new[0], side - new[1]
+    return F.pad(small, (across // 2, across - across // 2, down // 2, down - down // 2))
+
+
+WAYS: Mapping[str, Callable[[Tensor, int], Tensor]] = {
+    "tf1-bilinear": _tf1,
+    "bilinear": _bilinear,
+    "bilinear-antialias": torch_resize,
+    "bicubic-float": _bicubic_float,
+    "bicubic-8bit": _by_pillow(lambda image, side: resize_exact(image, (side, side), "bicubic")),
+    "square-bicubic": _by_pillow(_square),
+    "clip": _by_pillow(lambda image, side: _short(image, side, lambda rest: round(rest / 2))),
+    "clip-transformers": _by_pillow(lambda image, side: _short(image, side, lambda rest: rest // 2)),
+    "fit-bicubic": _fit,
+}

@@ -1,0 +1,73 @@
+"""The features that set metrics look at, in one pass over images, as a score protocol brings them to each network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from evalkit.encoders.base import FeatureExtractor
+from evalkit.encoders.features.inception import OUTPUTS, InceptionFid
+from evalkit.encoders.registry import load_extractor
+from evalkit.errors import EvalkitError, WeightsError
+from evalkit.protocols.score import ScoreProtocol
+
+INCEPTION = "inception-v3-fid"
+RESIZE: Mapping[str, str | None] = {
+    "clip-vitl14": "square-bicubic",  # CMMD's reader
+    "clip-vitb32": None,  # the extractor's own way is CLIP-FID's
+    "dinov2-vitl14": None,
+}
+
+
+class SetEncoder:
+    """Loads the networks that `heads` need once; `unavailable` says of each head without one why.
+
+    `heads`: outputs of the FID network ("2048", "sfid", "logits_unbiased", …) and names of extractors.
+    """
+
+    def __init__(
+        self,
+        heads: Sequence[str],
+        protocol: ScoreProtocol,
+        *,
+        device: str = "auto",
+        weights: Mapping[str, str | Path] | None = None,
+    ) -> None:
+        """`weights`: files by network name, where they do not lie in a place that is searched."""
+        self.protocol = protocol
+        self.unavailable: dict[str, str] = {}
+        self._outputs = tuple(head for head in heads if head in OUTPUTS)
+        self._networks: dict[str, FeatureExtractor] = {}
+        for name in ([INCEPTION] if self._outputs else []) + [head for head in heads if head not in OUTPUTS]:
+            if name not in RESIZE and name != INCEPTION:
+                raise EvalkitError(f"There is no head called {name!r}. Use some of {', '.join((*OUTPUTS, *RESIZE))}.")
+            try:
+                self._networks[name] = load_extractor(name, (weights or {}).get(name), device)
+            except WeightsError as error:
+                lost = self._outputs if name == INCEPTION else (name,)
+                self.unavailable |= dict.fromkeys(lost, str(error))
+
+    def __call__(self, images: Tensor) -> dict[str, npt.NDArray[Any]]:
+        """float32 [B, d] of every available head for uint8 [B, 3, H, W] images; each row is its image's alone."""
+        found: dict[str, npt.NDArray[Any]] = {}
+        for name, network in self._networks.items():
+            if isinstance(network, InceptionFid):
+                rule = self.protocol.network
+                outputs = network.outputs(images, self._outputs, resize=rule.resize, scale=rule.scale)
+                found |= {head: _array(outputs[head]) for head in self._outputs}
+            else:
+                found[name] = _array(network.features(images, resize=RESIZE[name]))
+        return found
+
+    def digests(self) -> dict[str, str]:
+        """The weights' sha256 of every loaded network: what a record and a file of statistics keep."""
+        return {name: network.weights_sha256 or "" for name, network in self._networks.items()}
+
+
+def _array(x: Tensor) -> npt.NDArray[Any]:
+    return np.asarray(x.float().cpu().numpy())

@@ -1,0 +1,132 @@
+"""A protocol of image-set metrics: two values of different protocols are different metrics and never share a board."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import tomllib
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import files as package_files
+from typing import Any, Literal
+
+from evalkit.errors import EvalkitError
+from evalkit.jsonio import canonical_json
+from evalkit.metrics.rules import BallRule, SplitRule, SubsetRule
+from evalkit.protocols.protocol import Quirk, flatten
+
+DEFAULT = "evalkit-1"
+
+
+@dataclass(frozen=True)
+class NetworkRule:
+    """How images reach the FID network.
+
+    `resize`: a way of evalkit.encoders.resize to 299 px. `scale`: `(v - 128) / 128`, or `v / 127.5 - 1`.
+    """
+
+    name: str
+    resize: str
+    scale: Literal["(v - 128) / 128", "v / 127.5 - 1"]
+
+
+@dataclass(frozen=True)
+class ReferenceRule:
+    """What the source compares with, in words, and the usual number of images."""
+
+    kind: str
+    images: int | None = None
+
+
+@dataclass(frozen=True)
+class ScoreProtocol:
+    """Named definition of image-set metrics, read from `evalkit/protocols/score/<id>.toml`.
+
+    `metrics`: what the source computes; a rule that is None is of a metric that the source does not define.
+    """
+
+    id: str
+    title: str
+    source: str
+    metrics: tuple[str, ...]
+    network: NetworkRule
+    reference: ReferenceRule
+    splits: SplitRule | None = None
+    subsets: SubsetRule | None = None
+    balls: BallRule | None = None
+    density: BallRule | None = None
+    quirks: tuple[Quirk, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, as a record keeps it."""
+        return asdict(self)
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the whole definition."""
+        return hashlib.sha256(canonical_json(self.as_dict())).hexdigest()
+
+    def check(self, metric: str) -> None:
+        """Raise where the source of this protocol does not define `metric`."""
+        if metric not in self.metrics:
+            others = [each for each in score_protocol_ids() if metric in load_score_protocol(each).metrics]
+            there = f"Use the protocol {' or '.join(others)}." if others else f"It defines {', '.join(self.metrics)}."
+            raise EvalkitError(f"The protocol {self.id} does not define {metric}. {there}")
+
+
+@cache
+def score_protocol_ids() -> tuple[str, ...]:
+    """Every protocol of image sets, the default first."""
+    names = [p.name for p in package_files("evalkit.protocols.score").iterdir() if p.name.endswith(".toml")]
+    ids = sorted(name.removesuffix(".toml") for name in names)
+    return (DEFAULT, *(each for each in ids if each != DEFAULT))
+
+
+@cache
+def load_score_protocol(id: str = DEFAULT) -> ScoreProtocol:
+    """The protocol called `id`; raises `EvalkitError` with the known ids otherwise.
+
+    >>> load_score_protocol("adm").splits.chunk
+    5000
+    """
+    if id not in score_protocol_ids():
+        near = difflib.get_close_matches(id, score_protocol_ids(), n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"Use one of {', '.join(score_protocol_ids())}."
+        raise EvalkitError(f"There is no score protocol called {id!r}. {hint}")
+    text = (package_files("evalkit.protocols.score") / f"{id}.toml").read_text(encoding="utf-8")
+    return _parse(tomllib.loads(text))
+
+
+def score_differences(a: ScoreProtocol, b: ScoreProtocol) -> list[tuple[str, str, str]]:
+    """(field, value in `a`, value in `b`) for everything in which two protocols differ, titles and quirks aside."""
+    one, two = flatten(a.as_dict()), flatten(b.as_dict())
+    skip = {"id", "title", "source", "quirks"}
+    return [
+        (key, one.get(key, "—"), two.get(key, "—"))
+        for key in {**one, **two}
+        if key not in skip and one.get(key) != two.get(key)
+    ]
+
+
+def _parse(data: dict[str, Any]) -> ScoreProtocol:
+    def rule(kind: type[Any], name: str) -> Any:
+        if name not in data:
+            return None
+        row = dict(data[name])
+        if row.get("shuffle") == "file order":  # TOML has no null
+            row["shuffle"] = None
+        return kind(**row)
+
+    return ScoreProtocol(
+        id=data["id"],
+        title=data["title"],
+        source=data["source"],
+        metrics=tuple(data["metrics"]),
+        network=NetworkRule(**data["network"]),
+        reference=ReferenceRule(**data["reference"]),
+        splits=rule(SplitRule, "splits"),
+        subsets=rule(SubsetRule, "subsets"),
+        balls=rule(BallRule, "balls"),
+        density=rule(BallRule, "density"),
+        quirks=tuple(Quirk(q["name"], tuple(q["moves"]), q["text"]) for q in data.get("quirks", ())),
+    )
