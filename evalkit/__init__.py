@@ -9,7 +9,10 @@ import importlib
 import warnings
 from typing import Any
 
+from evalkit import moved as _moved
 from evalkit.version import __version__
+
+_moved.install()
 
 _PLACES = {
     "detect_watermark": "evalkit.watermark.detection:detect_watermark",
