@@ -17,6 +17,7 @@ from evalkit.runs.store import Run
 FIELDS = ("value", "low", "high", "ci_method", "rank", "rank_interval", "tier")
 SAME = 1e-9  # relative
 NEWEST = "part"  # of the terms of a board
+MEANS = "aggregate"  # task of boards over boards, whose data are the names of those
 
 Standings = dict[tuple[str, str], dict[str, Any]]
 
@@ -68,7 +69,8 @@ def _standings(said: Mapping[str, Any], *, old: bool) -> Standings:
 
 
 def _told(terms: Mapping[str, Any]) -> str:
-    return "\0".join(str(terms.get(name)) for name in ("task", "dataset", "metric", "protocol", "n", "data", "samples"))
+    names = ("task", "dataset", "metric", "protocol", "n", "samples", "data")
+    return "\0".join(str(terms.get(name)) for name in (names[:-1] if terms.get("task") == MEANS else names))
 
 
 def _name(row: Mapping[str, Any]) -> str:
