@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from evalkit.errors import EvalkitError
 from evalkit.runs.find import find_runs
 from evalkit.runs.query_rows import RESULTS, RUNS, as_table, read_json, result_rows, run_row
+from evalkit.runs.sealed import check_sealed
 
 TABLES = ("runs", "samples", "results")
 OWN = ("run", "path", "model")  # columns of samples that evalkit adds
@@ -186,6 +187,7 @@ def query_runs(sql: str, runs: Sequence[str | Path] = ("runs",)) -> pa.Table:
 def _read(path: Path) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
     """Where a run's samples lie, its row, and its results."""
     record = read_json(path / "record.json", dict)
+    check_sealed(path, record, ("results.json", "samples.parquet"))
     file = path.resolve() / "samples.parquet"
     try:
         samples = pq.read_metadata(file).num_rows

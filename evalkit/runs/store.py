@@ -18,7 +18,9 @@ from evalkit.jobs.spec import different
 from evalkit.jsonio import canonical_json, parse_json, pretty_json
 from evalkit.runs.durable import WRITING, sync_file, write_bytes
 from evalkit.runs.lock import NAME as LOCK
+from evalkit.runs.plain import read_plain
 from evalkit.runs.record import file_digests, with_digest
+from evalkit.runs.sealed import check_sealed
 from evalkit.runs.shards import LocalParts, ShardFolder
 
 Status = Literal["ok", "unavailable"]
@@ -167,7 +169,9 @@ class RunStore:
 
 
 def read_run(path: str | Path) -> Run:
-    """The sealed run in the folder `path`; raises `EvalkitError` where there is none or it is not finished.
+    """The sealed run in the folder `path`.
+
+    Raises `EvalkitError` where there is none, where it is not finished, and where it was changed after sealing.
 
     >>> import pathlib, tempfile
     >>> import evalkit
@@ -187,13 +191,28 @@ def read_run(path: str | Path) -> Run:
             f"{folder} holds {state}; expected a folder with record.json, as `evalkit tokenizer` leaves it"
         )
     index = folder / "images" / "index.json"
-    return Run(
-        path=folder,
-        record=parse_json((folder / "record.json").read_bytes(), str(folder / "record.json")),
-        results=parse_json((folder / "results.json").read_bytes(), str(folder / "results.json")),
-        samples=pq.read_table(folder / "samples.parquet"),
-        pictures=parse_json(index.read_bytes(), str(index)) if index.exists() else [],
-    )
+    try:
+        record = _parsed(folder / RECORD, dict)
+        check_sealed(folder, record)
+        return Run(
+            path=folder,
+            record=record,
+            results=_parsed(folder / "results.json", list),
+            samples=pq.read_table(folder / SAMPLES),
+            pictures=_parsed(index, list) if index.exists() else [],
+        )
+    except (OSError, pa.ArrowException) as error:
+        reason = (str(getattr(error, "strerror", None) or error).splitlines() or [""])[0]
+        raise EvalkitError(f"{folder} cannot be read ({reason}). Check it: evalkit verify {folder}") from None
+
+
+def _parsed(path: Path, kind: type) -> Any:
+    found = parse_json(read_plain(path), str(path))
+    if not isinstance(found, kind):
+        raise EvalkitError(
+            f"{path} holds no {'object' if kind is dict else 'list'}. Check it: evalkit verify {path.parent}"
+        )
+    return found
 
 
 def results_json(results: Sequence[Result]) -> bytes:

@@ -69,7 +69,7 @@ class GenerationChecks(Checks):
         if differing and (other := _other_machine(run, generator)):
             said = f"{len(differing)} of {len(picked)} images differ, which says nothing here: {other}"
             return Outcome(0, open=said)
-        return Outcome(len(picked) - len(bad) - len(differing), (*bad, *differing))
+        return Outcome(len(picked) - len(bad) - len(differing), (*bad, *differing), of=len(rows))
 
 
 def _is_file_of(run: Run, row: dict[str, Any]) -> bool:

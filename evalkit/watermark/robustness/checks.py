@@ -65,7 +65,7 @@ class RobustnessChecks(Checks):
                 bad.append(Failure(name, f"after {row['attack']} it has another {', '.join(other)} than its row says"))
             else:
                 done += 1
-        return Outcome(done, tuple(bad), skipped[0] if skipped else None)
+        return Outcome(done, tuple(bad), skipped[0] if skipped else None, len(rows))
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:
         """Only who has the key can mark an image the same way."""
