@@ -16,7 +16,7 @@ from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.judges.reply import RawReply, raw_reply_of
-from evalkit.judges.transport import redacted_json
+from evalkit.transport import redacted_json
 
 
 class ReplyStore:
