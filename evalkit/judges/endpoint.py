@@ -15,8 +15,8 @@ from evalkit.judges.base import Judge
 from evalkit.judges.chat import blocked, error_of, raw_reply
 from evalkit.judges.reply import RawReply
 from evalkit.judges.request import JudgeRequest
-from evalkit.transport import HttpReply, NoReply, origin, post, redacted, retry_after
 from evalkit.remote import AGAIN, endpoint
+from evalkit.transport import HttpReply, NoReply, origin, post, redacted, retry_after
 
 SPENT = frozenset({"insufficient_quota", "billing_hard_limit_reached"})  # codes of 429 that time does not mend
 

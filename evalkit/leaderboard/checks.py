@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import tempfile
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome
+from evalkit.jsonio import parse_json
 from evalkit.leaderboard.make import MARK, LeaderboardOptions, make_leaderboard
 from evalkit.provenance.kinds import board_runs
 from evalkit.runs.store import Run
@@ -30,12 +30,12 @@ class LeaderboardChecks(Checks):
         runs, lost = board_runs(run.path)
         if lost:
             return Outcome(0, open=f"{lost[0]} is not where {MARK} says, or has changed; put its runs there")
-        said = json.loads((run.path / MARK).read_bytes())
+        said = parse_json((run.path / MARK).read_bytes(), MARK)
         means = tuple(dict.fromkeys(each["terms"]["metric"] for each in said["boards"] if each["mean_of"]))
         with tempfile.TemporaryDirectory() as folder:
             options = LeaderboardOptions(aggregate=means, reported="none", parts=True)
             make_leaderboard(runs, Path(folder) / "again", options)
-            again = _standings(json.loads((Path(folder) / "again" / MARK).read_bytes()))
+            again = _standings(parse_json((Path(folder) / "again" / MARK).read_bytes(), MARK))
         mine = _standings(said)
         bad = [Failure(MARK, f"{_name(row)}: it follows from no run") for key, row in mine.items() if key not in again]
         bad += [

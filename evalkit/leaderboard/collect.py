@@ -125,7 +125,8 @@ def _digests(path: Path) -> dict[str, str]:
 def _json(path: Path, name: str, kind: type) -> Any:
     try:
         data = read_plain(path / name)
-        found = parse_json(data, str(path / name))
+        found = parse_json(data, str(path / name), surrogates=True)
+        found = whole(found) if b"\\u" in data else found
     except (OSError, ValueError):
         found = None
     rows = found if isinstance(found, list) else []

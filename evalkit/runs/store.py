@@ -16,12 +16,13 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.shard import ShardOutput
 from evalkit.jobs.spec import different
 from evalkit.jsonio import canonical_json, parse_json, pretty_json
-from evalkit.runs.durable import WRITING, sync_file, write_bytes
+from evalkit.runs.durable import WRITING, write_bytes
 from evalkit.runs.lock import NAME as LOCK
 from evalkit.runs.plain import read_plain
 from evalkit.runs.record import file_digests, with_digest
 from evalkit.runs.sealed import check_sealed
 from evalkit.runs.shards import LocalParts, ShardFolder
+from evalkit.whole_files import whole
 
 Status = Literal["ok", "unavailable"]
 RECORD, ATTESTATION, PLAN, SAMPLES = "record.json", "attestation.json", "plan.json", "samples.parquet"
@@ -82,9 +83,9 @@ class RunStore:
         if self.sealed:  # a kill between sealing and sweeping leaves the shards behind
             shutil.rmtree(self.shards, ignore_errors=True)
             return
+        write_bytes(plan_file, wanted)  # first, so that the folder is known as a run from then on
         self.shards.mkdir(parents=True, exist_ok=True)
         self._done.sweep()
-        write_bytes(plan_file, wanted)
 
     def unseal(self, plan: Mapping[str, Any]) -> None:
         """Make a sealed run unfinished again under `plan`, its files left where they are; a signature no longer holds."""
@@ -123,17 +124,15 @@ class RunStore:
         schema: pa.Schema,
     ) -> None:
         """samples.parquet, results.json and further files; memory holds one table at a time."""
-        temporary = self.path / f"{WRITING}samples.parquet"
-        writer: pq.ParquetWriter | None = None
-        for table in rows:
-            writer = writer or pq.ParquetWriter(temporary, table.schema)
-            writer.write_table(table)
-        if writer is None:
-            pq.write_table(schema.empty_table(), temporary)
-        else:
-            writer.close()
-        sync_file(temporary)
-        temporary.replace(self.path / SAMPLES)
+        with whole(self.path / SAMPLES) as temporary:
+            writer: pq.ParquetWriter | None = None
+            for table in rows:
+                writer = writer or pq.ParquetWriter(temporary, table.schema)
+                writer.write_table(table)
+            if writer is None:
+                pq.write_table(schema.empty_table(), temporary)
+            else:
+                writer.close()
         for name, data in files.items():
             write_bytes(self.path / name, data)
         write_bytes(self.path / "results.json", results_json(results))
@@ -151,7 +150,9 @@ class RunStore:
         shutil.rmtree(self.shards, ignore_errors=True)
 
     def _strangers(self) -> bool:
-        return self.path.exists() and any(each.name != LOCK for each in self.path.iterdir())
+        if not self.path.exists():
+            return False
+        return any(each.name != LOCK and not each.name.startswith(WRITING) for each in self.path.iterdir())
 
     def cover(self, name: str, *, renew: bool = False) -> None:
         """Add digests of what was made from the sealed run: a page, or a folder of files; a signed run stays as it is.

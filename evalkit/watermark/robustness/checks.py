@@ -14,7 +14,7 @@ from evalkit.jobs.checks import Checks, Failure, How, Outcome, chosen
 from evalkit.jobs.data import data_failures
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Task
-from evalkit.jsonio import canonical_json
+from evalkit.jsonio import canonical_json, parse_json
 from evalkit.runs.store import Run, results_json
 from evalkit.watermark.attacks.base import Attack, seed_of
 from evalkit.watermark.attacks.spelling import Options, read_attack
@@ -37,7 +37,7 @@ class RobustnessChecks(Checks):
         for name, made in {**again.files, "results.json": results_json(again.results)}.items():
             data = made if isinstance(made, bytes) else b"".join(made)
             said = (run.path / name).read_bytes()
-            same = close(json.loads(said), json.loads(data)) if name.endswith(".json") else said == data
+            same = close(parse_json(said, name), parse_json(data, name)) if name.endswith(".json") else said == data
             if not same:
                 bad.append(Failure(name, "it does not follow from samples.parquet and the plan"))
         bad += data_failures(run, again.facts["data"]["digest"])

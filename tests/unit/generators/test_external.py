@@ -51,6 +51,10 @@ for line in sys.stdin:
         open(path, "wb").write(buffer.getvalue())
         print(json.dumps({"id": request["id"], "path": path}), flush=True)
         continue
+    if what == "nan":
+        text = base64.b64encode(buffer.getvalue()).decode()
+        print('{"id": "%s", "image_base64": "%s", "loss": NaN, "more": [1e999, 2.5]}' % (request["id"], text), flush=True)
+        continue
     print("chatter")
     reply = {"id": request["id"], "image_base64": base64.b64encode(buffer.getvalue()).decode(), "evaluations": 7, "pid": 1}
     print(json.dumps(reply), flush=True)
@@ -89,6 +93,12 @@ def test_every_way_to_fail_costs_its_own_request_only(worker, tmp_path):
     assert "a warning" in log
     assert "loading weights" in log
     assert '{"id": 1' in log
+
+
+def test_a_note_that_is_no_number_costs_neither_the_image_nor_the_run(worker, tmp_path):
+    worker.timeout = 10.0
+    (done,) = worker.generate([Request("0", prompt="nan", seed=1)])
+    assert done.notes == {"loss": None, "more": [None, 2.5]}
 
 
 def test_a_program_that_is_not_there_is_said_at_once():
