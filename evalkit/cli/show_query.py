@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evalkit.runs.query import TABLES, Answer, RunTables
-from evalkit.text import visible
+from evalkit.text import csv_cell, visible
 
 MOST_ROWS = 50
 MOST_WIDE = 48  # characters of a cell
@@ -67,11 +67,11 @@ def show_json(answer: Answer) -> None:
 
 
 def show_csv(answer: Answer) -> None:
-    """A header and the rows; null is empty, lists and structures are JSON."""
+    """A header and the rows; null is empty, lists and structures are JSON, and no text begins as a formula does."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(_once(answer.columns))
+    writer.writerow(map(csv_cell, _once(answer.columns)))
     for row in _plain_rows(answer):
-        writer.writerow(map(_flat, row))
+        writer.writerow([csv_cell(_flat(value)) for value in row])
 
 
 def show_tables(tables: RunTables, *, as_json: bool) -> None:
