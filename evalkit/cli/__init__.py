@@ -103,6 +103,11 @@ def main() -> None:
     except (OSError, MemoryError) as error:
         _say(sentence(error))
         sys.exit(2)
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported here
+            raise
+        _say(sentence(MemoryError()))
+        sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import Failure
-from evalkit.jsonio import json_lines, parse_json, pretty_json
+from evalkit.jsonio import parse_json, pretty_json
 from evalkit.provenance.files import digest
 from evalkit.runs.plain import read_plain
 from evalkit.runs.record import with_digest
@@ -84,7 +84,8 @@ def manifest_rows(folder: Path) -> list[dict[str, Any]]:
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    return [row for _, row in json_lines(read_plain(path, links=False), path.name)]
+    text = read_plain(path, links=False).decode("utf-8", "surrogatepass")  # names of files in older manifests
+    return [parse_json(line, path.name, surrogates=True) for line in text.split("\n") if line]
 
 
 def manifest_failures(folder: Path) -> list[Failure]:

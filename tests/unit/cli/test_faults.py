@@ -108,6 +108,23 @@ def test_a_full_disk_is_one_sentence_and_the_same_command_goes_on(verb, place, n
         assert (code, "Traceback" in err) == (0, False), err
 
 
+@pytest.mark.skipif(os.name != "posix", reason="limits of POSIX")
+@pytest.mark.parametrize("verb", ["keygen", "new-key", "certificate", "tokenizer"])
+def test_a_write_that_the_system_cuts_short_leaves_no_half_file(verb, tmp_path):
+    import resource
+
+    def limited():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60, 60))
+
+    program = [sys.executable, "-B", "-m", "evalkit", *VERBS[verb]]
+    done = subprocess.run(program, capture_output=True, text=True, preexec_fn=limited, cwd=tmp_path, timeout=120)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    left = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"]
+    assert [path for path in left if path.stat().st_size > 0] == []
+    assert verb not in KEYS or not left
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_target_that_may_not_be_written_is_one_sentence(verb, here, monkeypatch, capsys):
     (here / "out").write_text("a file, where a folder is wanted")

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from evalkit.cli import main
-from evalkit.cli.show_query import show_csv
+from evalkit.cli.show_query import show_csv, show_json
 from evalkit.runs.query import Answer
 from evalkit.watermark.robustness.summary import csv_text
 
@@ -56,6 +56,16 @@ def test_no_verb_prints_escape_sequences_or_direction_marks(tmp_path, monkeypatc
         found += [(arguments, line) for line in said.split("\n") if {"\x07", "\x1b", "\u202e"} & set(line)]
     assert found == []
     signal.signal(signal.SIGTERM, before)
+
+
+def test_answers_as_csv_and_json_are_harmless_on_a_terminal_and_exact_in_a_pipe(capsys, monkeypatch):
+    for terminal in (False, True):
+        for show in (show_csv, show_json):
+            monkeypatch.setattr(sys.stdout, "isatty", lambda terminal=terminal: terminal)
+            show(Answer(("id",), iter([pa.record_batch({"id": [EVIL]})])))
+            said = capsys.readouterr().out
+            assert ("\u202e" in said) is not terminal
+            assert not (terminal and {"\x1b", "\x07"} & set(said))
 
 
 FORMULAS = ['=HYPERLINK("http://x")', "+1", "-1+2", "@SUM(A1)", "\tx"]
