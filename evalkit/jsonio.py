@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,16 +26,18 @@ def pretty_json(value: Any) -> bytes:
     return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def parse_json(data: str | bytes, what: str) -> Any:
+def parse_json(data: str | bytes, what: str, *, surrogates: bool = False) -> Any:
     """The value of a JSON text; `what` names its source in errors, such as `prompts.jsonl, line 3`.
 
-    Raises `BadData` for text that is not UTF-8 or not JSON, for NaN and infinities, for lone surrogates, and for
-    nesting or numbers beyond what Python reads.
+    Raises `BadData` for text that is not UTF-8 or not JSON, for NaN and infinities, for lone surrogates (unless
+    `surrogates`), and for nesting or numbers beyond what Python reads.
     """
     text = data if isinstance(data, str) else decode_text(data, what)
     try:
         found = json.loads(text, parse_constant=_refuse)
-        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode(
+            "utf-8", "surrogatepass" if surrogates else "strict"
+        )
     except UnicodeEncodeError:
         raise BadData(f"{what} holds half of a surrogate pair, which is no character; mend the text") from None
     except RecursionError:
@@ -65,6 +68,23 @@ def json_lines(data: str | bytes, what: str) -> Iterator[tuple[int, Any]]:
 def read_json_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
     """`json_lines` of a file."""
     return json_lines(read_text(path), str(path))
+
+
+def finite(value: Any) -> Any:
+    """The value as JSON can hold it: NaN and infinities are null, keys are texts, lone surrogates are replaced.
+
+    >>> finite({1: float("nan"), "b": (1, float("inf"))})
+    {'1': None, 'b': [1, None]}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {finite(str(key)): finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return value if value is None or isinstance(value, bool | int) else finite(str(value))
 
 
 def _refuse(constant: str) -> NoReturn:

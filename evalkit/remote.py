@@ -1,24 +1,22 @@
-"""Calls of OpenAI-compatible endpoints: time limits, retries with jitter, and a key that is never shown."""
+"""JSON asked of OpenAI-compatible endpoints: attempts with jitter, one overall deadline, and a key that is never shown."""
 
 from __future__ import annotations
 
-import http.client
 import json
-import os
 import random
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import parse_json
+from evalkit.transport import OWN_KEY, HttpReply, NoReply, origin, post, redacted, redacted_json, retry_after
 
-KEYS = ("EVALKIT_API_KEY", "OPENAI_API_KEY")
 WAIT, MOST = 1.0, 60.0  # seconds before the second attempt, and at most
-AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+SIZE = 256_000_000  # bytes of an answer
+AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 
 
 class RemoteError(Exception):
@@ -29,33 +27,48 @@ class RemoteError(Exception):
         self.final = final
 
 
+@dataclass(frozen=True)
+class Answer:
+    """The JSON object that an endpoint gave, without any key in it, and the requests that it took."""
+
+    found: Mapping[str, Any]
+    attempts: int
+
+
 def post_json(
     url: str,
     body: dict[str, Any],
     *,
     timeout: float = 300.0,
+    seconds: float = 900.0,
     tries: int = 5,
     sleep: Callable[[float], None] = time.sleep,
-) -> dict[str, Any]:
-    """The JSON object that the endpoint answers; `Retry-After` is honoured. Raises `RemoteError`.
+) -> Answer:
+    """The endpoint's answer to `body`; `Retry-After` is honoured. Raises `RemoteError`.
 
-    The key is read from EVALKIT_API_KEY, else OPENAI_API_KEY; endpoints of one's own may need none.
+    `timeout`: of each wait for the network; `seconds`: of all attempts and pauses together. The rules for keys,
+    redirects and sizes are those of `evalkit.transport.post`.
     """
+    data, deadline, reason = json.dumps(body).encode(), time.monotonic() + seconds, "it was not asked"
     for attempt in range(1, tries + 1):
-        wait = min(MOST, WAIT * 2 ** (attempt - 1)) * random.uniform(0.5, 1.5)
+        pause = min(MOST, WAIT * 2 ** (attempt - 1)) * random.uniform(0.5, 1.5)
         try:
-            return _once(url, body, timeout)
-        except urllib.error.HTTPError as error:
-            said = f"{host(url)} answers {error.code}: {_said(error)}"
-            if error.code not in AGAIN or attempt == tries:
-                raise RemoteError(said, final=error.code not in AGAIN) from None
-            wait = max(wait, _retry_after(error))
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            reason = getattr(error, "reason", error)
-            if attempt == tries:
-                raise RemoteError(f"{host(url)} gave no answer after {tries} attempts: {reason}", final=False) from None
-        sleep(wait)
-    raise RemoteError(f"{host(url)} was not asked", final=True)
+            reply = post(url, data, deadline=deadline, timeout=timeout, most_bytes=SIZE)
+            if reply.status == 200:
+                return Answer(_object(reply.body), attempt)
+            reason = f"{host(url)} answers {reply.status}: {_said(reply)}"
+            if reply.status not in AGAIN:
+                raise RemoteError(redacted(reason), final=True)
+            pause = max(pause, min(MOST, retry_after(reply.headers)))
+        except (NoReply, ValueError) as error:
+            reason = f"{host(url)} gave no answer after {attempt} attempts: {error}"
+        if attempt == tries:
+            break
+        if time.monotonic() + pause >= deadline:
+            reason = f"{reason} (no more than {seconds:g} s are waited)"
+            break
+        sleep(pause)
+    raise RemoteError(redacted(reason), final=False)
 
 
 def endpoint(url: str, path: str) -> str:
@@ -64,7 +77,8 @@ def endpoint(url: str, path: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise EvalkitError(f"{url!r} is no web address; give http:https://HOST/v1#MODEL")
     if parts.username or parts.password:
-        raise EvalkitError(f"a key does not belong into an address; put it into {KEYS[0]}")
+        raise EvalkitError(f"a key does not belong into an address; put it into {OWN_KEY}")
+    origin(url)
     return url.rstrip("/") + path
 
 
@@ -74,33 +88,18 @@ def host(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _once(url: str, body: dict[str, Any], timeout: float) -> dict[str, Any]:
-    headers = {"Content-Type": "application/json", "User-Agent": "evalkit"}
-    key = next((os.environ[name] for name in KEYS if os.environ.get(name)), None)
-    if key:
-        headers["Authorization"] = f"Bearer {key}"
-    asked = urllib.request.Request(url, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(asked, timeout=timeout) as answer:
-        found = parse_json(answer.read(), "the answer")
+def _object(data: bytes) -> Mapping[str, Any]:
+    found = parse_json(data, "the answer")
     if not isinstance(found, dict):
         raise ValueError("the answer is no JSON object")
-    return found
+    return {name: value if name == "data" else redacted_json(value) for name, value in found.items()}
 
 
-def _said(error: urllib.error.HTTPError) -> str:
+def _said(reply: HttpReply) -> str:
+    text = reply.body[:2000].decode("utf-8", "replace")
+    if 300 <= reply.status < 400:
+        return "a redirect, which is not followed; give the address that it leads to"
     try:
-        text = error.read(2000).decode("utf-8", "replace")
-    except OSError:
-        return str(error.reason)
-    try:
-        found = parse_json(text, "the answer")
-        return str(found["error"]["message"])[:300]
+        return str(parse_json(text, "the answer")["error"]["message"])[:300]
     except (ValueError, KeyError, TypeError):
-        return text.strip()[:300] or str(error.reason)
-
-
-def _retry_after(error: urllib.error.HTTPError) -> float:
-    try:
-        return min(MOST, float(error.headers.get("Retry-After", 0)))
-    except ValueError:
-        return 0.0
+        return text.strip()[:300] or "nothing"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from evalkit.errors import EvalkitError
@@ -17,13 +19,55 @@ def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write `data` to the new file `path`; raises `EvalkitError` where the file exists already, or cannot be made."""
     if path.is_symlink() or path.exists():
         raise EvalkitError(f"{path} exists and is not overwritten; give another name")
+    temporary = path.with_name(f".writing-{path.name}-{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True)
     except OSError as error:
         raise EvalkitError(f"{path} cannot be written ({error.strerror}); give a file in a folder of yours") from None
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(data)
+    try:
+        temporary.unlink(missing_ok=True)
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        _appear(temporary, path)
+    except FileExistsError:
+        raise EvalkitError(f"{path} exists and is not overwritten; give another name") from None
+    except OSError as error:
+        raise EvalkitError(f"{path} cannot be written ({error.strerror}); give a file in a folder of yours") from None
+    finally:
+        _forget(temporary)
+
+
+def write_all_new(files: Mapping[Path, tuple[bytes, int]]) -> None:
+    """Write new files (data and mode by path), all of them or none. Raises `EvalkitError` as `write_new` does."""
+    written: list[Path] = []
+    try:
+        for path, (data, mode) in files.items():
+            write_new(path, data, mode)
+            written.append(path)
+    except BaseException:
+        for path in written:
+            _forget(path)
+        raise
+
+
+def _appear(temporary: Path, path: Path) -> None:
+    """Give the whole file its name, unless another one has it."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if path.exists():
+            raise FileExistsError(str(path)) from None
+        temporary.rename(path)
+
+
+def _forget(path: Path) -> None:
+    with contextlib.suppress(OSError):  # on a disk that takes nothing, nothing was written
+        path.unlink(missing_ok=True)
 
 
 def read_secret(path: Path | None, variable: str, fallback: Path | None = None) -> bytes:

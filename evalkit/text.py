@@ -10,6 +10,7 @@ from typing import Any
 MOST = 1200  # characters shown of a text
 JOINERS = "\u200c\u200d"  # they shape letters and emoji, and hide nothing
 MARKS = "\u061c\u200e\u200f"  # direction marks whose bidi class is that of a letter
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would take for one at the start of a text
 MONTHS = (  # not strftime: the page must not change with the locale
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
@@ -31,6 +32,16 @@ def visible(text: object, most: int = MOST) -> str:
 def cut(text: str, most: int = MOST) -> str:
     """The text, or its first `most` characters and an ellipsis."""
     return text if len(text) <= most else text[:most] + "…"
+
+
+def csv_cell(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection): such texts begin with an apostrophe.
+
+    >>> csv_cell("=HYPERLINK(1)"), csv_cell("-inf"), csv_cell(-1.5)
+    ("'=HYPERLINK(1)", '-inf', -1.5)
+    """
+    guarded = isinstance(value, str) and value.startswith(FORMULA) and value != "-inf"
+    return f"'{value}" if guarded else value
 
 
 def shortened(text: str, most: int) -> str:

@@ -88,6 +88,9 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line: exit 0 done, 1 some samples failed, 2 wrong usage or missing prerequisite, 130 interrupted."""
+    from evalkit.cli.boundary import sentence, terminate_as_interrupt
+
+    terminate_as_interrupt()
     try:
         code = group.main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -98,6 +101,14 @@ def main() -> None:
         sys.exit(2)
     except EvalkitError as error:
         _say(str(error))
+        sys.exit(2)
+    except (OSError, MemoryError) as error:
+        _say(sentence(error))
+        sys.exit(2)
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported here
+            raise
+        _say(sentence(MemoryError()))
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
 

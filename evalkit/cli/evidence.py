@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from evalkit.text import visible
+
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
@@ -27,4 +29,4 @@ def evidence(out: Path, cache: Path | None) -> None:
     from evalkit.encoders.evidence import EvidenceCache
 
     kept = EvidenceCache(cache) if cache else EvidenceCache.shared()
-    click.echo(f"{kept.export(out):,} pieces of evidence are in {out}")
+    click.echo(visible(f"{kept.export(out):,} pieces of evidence are in {out}"))

@@ -9,6 +9,8 @@ from typing import Literal
 
 import click
 
+from evalkit.text import visible
+
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -82,7 +84,7 @@ def leaderboard(
     )
     made = make_leaderboard(found.sealed, out, options)
     for path in found.unfinished:
-        click.echo(f"left out, unfinished: {path}", err=True)
+        click.echo(visible(f"left out, unfinished: {path}"), err=True)
     if as_json:
         click.echo(json.dumps(json.loads((out / "leaderboard.json").read_bytes()), ensure_ascii=False))
     else:

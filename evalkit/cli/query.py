@@ -19,7 +19,9 @@ import click
 )
 @click.option("--json", "as_json", is_flag=True, help="All rows as a JSON list of objects.")
 @click.option("--csv", "as_csv", is_flag=True, help="All rows as CSV.")
-def query(sql: str | None, paths: tuple[Path, ...], as_json: bool, as_csv: bool) -> None:
+@click.option("--seconds", type=click.IntRange(1, 86_400), default=300, show_default=True, help="Stop a longer query.")
+@click.option("--memory", type=click.IntRange(1, 4096), default=8, show_default=True, help="At most so many GB.")
+def query(sql: str | None, paths: tuple[Path, ...], as_json: bool, as_csv: bool, seconds: int, memory: int) -> None:
     """Ask one question of many runs, in SQL (DuckDB's); without SQL, print the tables and their columns.
 
     \b
@@ -29,16 +31,16 @@ def query(sql: str | None, paths: tuple[Path, ...], as_json: bool, as_csv: bool)
     evalkit query "select run, id, error from samples where error is not null" --csv
     evalkit query "select * from results" --runs runs --runs OTHER --json
 
-    Tables: runs (a row a run), samples (a row per image and protocol), results (a row a number). Runs are only read, and
-    no other file can be.
+    Tables: runs (a row a run), samples (a row per image and protocol), results (a row a number). Their rows are
+    held in memory: no query can write anything, or read another file.
     """
     from evalkit.cli.show_query import show_csv, show_json, show_rows, show_tables
-    from evalkit.runs.query import RunTables
+    from evalkit.runs.query import Limits, RunTables
     from evalkit.text import visible
 
     if as_json and as_csv:
         raise click.UsageError("--json and --csv are two forms of the same; give one of them")
-    with RunTables(paths or (Path("runs"),)) as tables:
+    with RunTables(paths or (Path("runs"),), Limits(seconds, f"{memory}GB")) as tables:
         for left in tables.left_out:
             click.echo(visible(f"left out, {left.reason}: {left.path}"), err=True)
         if sql is None:

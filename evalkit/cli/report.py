@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from evalkit.text import visible
+
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -23,4 +25,4 @@ def report(runs: tuple[Path, ...], out: Path, force: bool) -> None:
 
     if out.exists() and not force:
         raise EvalkitError(f"{out} exists; give another --out, or --force to replace it")
-    click.echo(f"report: {write_report([read_run(path) for path in runs], out)}")
+    click.echo(visible(f"report: {write_report([read_run(path) for path in runs], out)}"))

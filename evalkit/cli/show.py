@@ -63,7 +63,8 @@ def show_runs(runs: Sequence[Run], page: Path | None, *, full: bool = False, pub
         table = published_table(runs)
         console.print(table or Text("nothing is published of these models that evalkit could read in a source"))
     if page is not None:
-        console.print(Text(f"\nreport: {page}", style="bold"))
+        console.print()
+        console.print(Text(visible(f"report: {page}"), style="bold"))
 
 
 def show_generated(run: Run) -> None:
@@ -75,15 +76,15 @@ def show_generated(run: Run) -> None:
     spent = run.record.get("seconds_per_image", timings.get("seconds_per_image"))
     pace = f", {spent:.2f} s each" if spent is not None else ""
     console.print(
-        Text(f"{made} images of {visible(run.record['data']['name'])}{pace}: {run.path}/images", style="bold")
+        Text(visible(f"{made} images of {run.record['data']['name']}{pace}: {run.path}/images"), style="bold")
     )
     _show_failed(console, failed)
     if "acceleration" in run.record:
         from evalkit.tasks.generate.acceleration import sentence  # imports torch
 
         console.print(Text(visible(sentence(run.record["acceleration"]))))
-    console.print(Text(f"contact sheet: {run.path}/report.html"))
-    console.print(Text(f"manifest: {run.path}/manifest.jsonl"))
+    console.print(Text(visible(f"contact sheet: {run.path}/report.html")))
+    console.print(Text(visible(f"manifest: {run.path}/manifest.jsonl")))
 
 
 def comparison(runs: Sequence[Run], *, full: bool = False) -> Table:

@@ -42,7 +42,7 @@ def show_leaderboard(made: Leaderboard, *, explain: bool) -> None:
         console.print(Text(f"… and {len(made.apart) - len(shown)} more such pairs, with --explain", style="yellow"))
     if explain and not made.apart:
         console.print(Text("all runs that measured the same thing are ranked together"))
-    console.print(Text(f"leaderboard: {made.path}", style="bold"))
+    console.print(Text(visible(f"leaderboard: {made.path}"), style="bold"))
 
 
 def _several(made: Leaderboard) -> bool:

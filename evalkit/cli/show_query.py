@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evalkit.runs.query import TABLES, Answer, RunTables
-from evalkit.text import visible
+from evalkit.text import csv_cell, visible
 
 MOST_ROWS = 50
 MOST_WIDE = 48  # characters of a cell
@@ -61,17 +61,17 @@ def show_json(answer: Answer) -> None:
     out, between = sys.stdout, "\n"
     out.write("[")
     for row in _plain_rows(answer):
-        out.write(between + json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False))
+        out.write(between + json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=sys.stdout.isatty()))
         between = ",\n"
     out.write("\n]\n")
 
 
 def show_csv(answer: Answer) -> None:
-    """A header and the rows; null is empty, lists and structures are JSON."""
+    """A header and the rows; null is empty, lists and structures are JSON, and no text begins as a formula does."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(_once(answer.columns))
+    writer.writerow([_shown(csv_cell(name)) for name in _once(answer.columns)])
     for row in _plain_rows(answer):
-        writer.writerow(map(_flat, row))
+        writer.writerow([_shown(csv_cell(_flat(value))) for value in row])
 
 
 def show_tables(tables: RunTables, *, as_json: bool) -> None:
@@ -115,6 +115,11 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return "" if value is None else visible(_flat(value), MOST_WIDE)
+
+
+def _shown(value: Any) -> Any:
+    """A text as other programs read it, or as a terminal shows it without acting."""
+    return visible(value, 100_000) if isinstance(value, str) and sys.stdout.isatty() else value
 
 
 def _flat(value: Any) -> Any:

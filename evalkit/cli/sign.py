@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.text import visible
+
 if TYPE_CHECKING:
     from evalkit.jobs.progress import Progress
     from evalkit.runs.store import Run
@@ -58,11 +60,11 @@ def sign(
         click.echo(json.dumps({"made": [path.as_posix() for path in made], "signed": done}, indent=1))
         return
     for each in done:
-        click.echo(f"{each['attestation']}: {each['files']} files, signed by ed25519 {str(each['key'])[:16]}…")
+        click.echo(visible(f"{each['attestation']}: {each['files']} files, signed by ed25519 {str(each['key'])[:16]}…"))
         for parent in each["parents"]:
-            click.echo(f"  made from {parent}")
+            click.echo(visible(f"  made from {parent}"))
         if each["pictures"]:
-            click.echo(f"  {each['pictures']} images with C2PA manifests: {each['run']}/signed")
+            click.echo(visible(f"  {each['pictures']} images with C2PA manifests: {each['run']}/signed"))
 
 
 def _make(new_key: Path | None, new_certificate: Path | None) -> list[Path]:
@@ -71,14 +73,16 @@ def _make(new_key: Path | None, new_certificate: Path | None) -> list[Path]:
         from evalkit.provenance.keys import make_key
 
         made += [new_key, make_key(new_key)]
-        click.echo(f"{new_key}: your private key; keep it secret, and keep a copy", err=True)
-        click.echo(f"{made[1]}: the public key; give it to whoever checks your runs", err=True)
+        click.echo(visible(f"{new_key}: your private key; keep it secret, and keep a copy"), err=True)
+        click.echo(visible(f"{made[1]}: the public key; give it to whoever checks your runs"), err=True)
     if new_certificate is not None:
         from evalkit.images.credential import new_credential
 
         new_credential(new_certificate)
         made += [new_certificate / name for name in ("signer.pem", "signer.key", "authority.pem")]
-        click.echo(f"{new_certificate}: signer.pem to sign with, authority.pem for those who trust you", err=True)
+        click.echo(
+            visible(f"{new_certificate}: signer.pem to sign with, authority.pem for those who trust you"), err=True
+        )
     return made
 
 

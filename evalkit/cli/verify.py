@@ -30,7 +30,7 @@ STYLES = {"passed": "green", "failed": "bold red", "not reached": "yellow", "not
 @click.option("--data", help="Where the images that were read lie here.")
 @weights_flag("the models that run again")
 @device_flag()
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of samples.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of the choice of samples [default: fresh, and printed].")
 @click.option("--trust", type=FILE, metavar="PEM", help="For images: certificates of authorities to trust.")
 @click.option("--run", "origin", type=FILE, metavar="RUN", help="For images: the run that they should be from.")
 @click.option("--json", "as_json", is_flag=True, help="Print verdicts as JSON, and nothing else, on stdout.")
@@ -45,7 +45,7 @@ def verify(
     data: str | None,
     weights: tuple[str, ...],
     device: str,
-    seed: int,
+    seed: int | None,
     trust: Path | None,
     origin: Path | None,
     as_json: bool,
@@ -66,7 +66,7 @@ def verify(
     A level is reached when it and all below it passed. Exit code 1: something failed, or lies below --require.
     """
     from evalkit.cli.progress import BarProgress
-    from evalkit.jobs.checks import How
+    from evalkit.jobs.checks import How, fresh_seed
     from evalkit.jobs.progress import Progress
     from evalkit.provenance.keys import load_public_key
     from evalkit.provenance.verify import Depth, verify_run
@@ -76,7 +76,7 @@ def verify(
         recompute=not no_recompute,
         rescore=rescore,
         regenerate=regenerate,
-        how=How(device, weights, data, seed),
+        how=How(device, weights, data, fresh_seed() if seed is None else seed),
         parents=parents,
         progress=Progress() if as_json else BarProgress(),
     )

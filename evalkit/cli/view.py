@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from evalkit.text import visible
+
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -39,11 +41,11 @@ def view(
     found = find_runs(runs)
     page = write_view(found.sealed, out or default_folder(runs, found.sealed), copy=copy, images=images)
     for path in found.unfinished:
-        click.echo(f"left out, unfinished: {path}", err=True)
+        click.echo(visible(f"left out, unfinished: {path}"), err=True)
     if as_json:
         click.echo(json.dumps({"page": str(page), "runs": [str(path) for path in found.sealed]}))
     else:
-        click.echo(f"view of {len(found.sealed)} {'run' if len(found.sealed) == 1 else 'runs'}: {page}")
+        click.echo(visible(f"view of {len(found.sealed)} {'run' if len(found.sealed) == 1 else 'runs'}: {page}"))
     if opened and _has_screen():
         webbrowser.open(page.resolve().as_uri())
 

@@ -10,6 +10,7 @@ from evalkit.cli.watermark_detect import detect
 from evalkit.cli.watermark_embed import embed
 from evalkit.cli.watermark_power import power
 from evalkit.cli.watermark_robustness import robustness
+from evalkit.text import visible
 
 
 @click.group()
@@ -34,7 +35,7 @@ def keygen(file: str) -> None:
     """
     from evalkit.watermark.keys import new_key
 
-    click.echo(f"{file}: key {new_key(file).id}; keep it secret, and keep a copy")
+    click.echo(visible(f"{file}: key {new_key(file).id}; keep it secret, and keep a copy"))
 
 
 watermark.add_command(embed)

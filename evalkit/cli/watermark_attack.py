@@ -153,25 +153,27 @@ def _show(run: AttackRun, as_json: bool) -> None:
     from rich.text import Text
 
     from evalkit.metrics.psnr import PSNR
+    from evalkit.text import visible
 
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     for heading, justify in (("attack", "left"), ("pictures", "right"), ("changed", "right"), ("PSNR dB", "right")):
         table.add_column(heading, justify="right" if justify == "right" else "left", overflow="fold")
     for row in rows:
         psnr = "—" if row[PSNR.name] is None else f"{row[PSNR.name]:.1f}"
-        table.add_row(Text(row["attack"]), str(row["pictures"] - row["failed"]), str(row["changed"]), psnr)
+        table.add_row(Text(visible(row["attack"])), str(row["pictures"] - row["failed"]), str(row["changed"]), psnr)
     console = Console()
     console.print(table)
     idle = [row["attack"] for row in rows if row["pictures"] > row["failed"] and not row["changed"]]
     if idle:
         console.print(
-            Text(f"changed no image, so nothing was attacked: {', '.join(idle)}", style="yellow"), soft_wrap=True
+            Text(f"changed no image, so nothing was attacked: {visible(', '.join(idle))}", style="yellow"),
+            soft_wrap=True,
         )
     for id, reason in list(failed.items())[:20]:
-        console.print(Text(f"{id}: {reason}", style="red"), soft_wrap=True)
+        console.print(Text(visible(f"{id}: {reason}"), style="red"), soft_wrap=True)
     if len(failed) > 20:
         console.print(Text(f"and {len(failed) - 20} more; all of them are in the manifest", style="red"))
-    console.print(Text(f"manifest: {run.path / 'manifest.jsonl'}", style="bold"), soft_wrap=True)
+    console.print(Text(visible(f"manifest: {run.path / 'manifest.jsonl'}"), style="bold"), soft_wrap=True)
 
 
 def _list(as_json: bool) -> None:

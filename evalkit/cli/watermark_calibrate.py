@@ -13,6 +13,7 @@ import click
 from evalkit.cli.options import run_options
 from evalkit.cli.watermark_options import MarkChoice, mark_options
 from evalkit.jobs.options import RunOptions
+from evalkit.text import visible
 
 if TYPE_CHECKING:
     from evalkit.watermark.detection.calibrate import Calibrated
@@ -102,8 +103,6 @@ def _show(done: Calibrated, out: Path, as_json: bool) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from evalkit.text import visible
-
     console = Console()
     line = f"{done.pictures - done.copies:,} null images ({done.copies:,} near-copies left out)"
     if used:
@@ -111,7 +110,7 @@ def _show(done: Calibrated, out: Path, as_json: bool) -> None:
             Text(f"{line}: calibrated p-values reach down to {1 / (used + 1):.1e}", style="bold"), soft_wrap=True
         )
         for name, count in done.strata.items():
-            console.print(Text(f"  {name}: {count:,}"))
+            console.print(Text(visible(f"  {name}: {count:,}")))
     else:
         console.print(Text(f"{line}: code frequencies alone; with --key also calibrated p-values", style="bold"))
     for warning in done.warnings:
@@ -120,5 +119,5 @@ def _show(done: Calibrated, out: Path, as_json: bool) -> None:
         console.print(Text(visible(f"{id}: {reason}"), style="red"), soft_wrap=True)
     if len(done.failed) > FAILED:
         console.print(Text(f"… and {len(done.failed) - FAILED} more could not be read", style="red"))
-    console.print(Text(f"calibration: {out}"), soft_wrap=True)
-    console.print(Text(f"run: {done.run}"), soft_wrap=True)
+    console.print(Text(visible(f"calibration: {out}")), soft_wrap=True)
+    console.print(Text(visible(f"run: {done.run}")), soft_wrap=True)

@@ -137,7 +137,7 @@ def _show(run: Run) -> None:
     from evalkit.watermark.detection.page import most_significant, shown_row, verdict_line
 
     console, counts = Console(), run.record["detection"]["counts"]
-    console.print(Text(verdict_line(run), style="bold"))
+    console.print(Text(visible(verdict_line(run)), style="bold"))
     line = f"{counts['not detected']:,} not detected (which is not “not generated”), {counts['inconclusive']:,} inconclusive"
     console.print(Text(f"{line}, {counts['error']:,} errors"))
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
@@ -149,11 +149,11 @@ def _show(run: Run) -> None:
         table.add_row(*(Text(visible(cell)) for cell in cells))
     console.print(table)
     for warning in run.record["detection"]["warnings"]:
-        console.print(Text(warning, style="yellow"), soft_wrap=True)
+        console.print(Text(visible(warning), style="yellow"), soft_wrap=True)
     bad = run.samples.filter(run.samples["error"].is_valid()).slice(0, FAILED)
     for row in bad.select(["id", "error"]).to_pylist():
         console.print(Text(visible(f"{row['id']}: {row['error']}"), style="red"), soft_wrap=True)
     if counts["error"] > FAILED:
         console.print(Text(f"… and {counts['error'] - FAILED} more errors, in samples.csv (column error)", style="red"))
-    console.print(Text(f"rows: {run.path}/samples.csv"), soft_wrap=True)
-    console.print(Text(f"page: {run.path}/report.html"), soft_wrap=True)
+    console.print(Text(visible(f"rows: {run.path}/samples.csv")), soft_wrap=True)
+    console.print(Text(visible(f"page: {run.path}/report.html")), soft_wrap=True)

@@ -16,6 +16,7 @@ from evalkit.cli.numbers import FINITE, NUMBER, SAMPLES, STEPS, Finite
 from evalkit.cli.options import run_options
 from evalkit.cli.watermark_options import MarkChoice, mark_options
 from evalkit.jobs.options import RunOptions
+from evalkit.text import visible
 
 if TYPE_CHECKING:
     from evalkit.runs.store import Run
@@ -203,11 +204,10 @@ def _show(run: Run, failed: int, as_json: bool, *, signed: bool) -> None:
 
     from evalkit.cli.show import failed_samples
     from evalkit.metrics.registry import METRICS
-    from evalkit.text import visible
 
     console = Console()
     made = run.samples.num_rows - failed
-    console.print(Text(f"{made} marked images: {run.path}/images", style="bold"), soft_wrap=True)
+    console.print(Text(visible(f"{made} marked images: {run.path}/images"), style="bold"), soft_wrap=True)
     for row in run.results:
         metric = METRICS.find(row["metric"])
         if metric is not None and "headline" in metric.shown and row["value"] is not None:
@@ -220,6 +220,6 @@ def _show(run: Run, failed: int, as_json: bool, *, signed: bool) -> None:
     if failed > MOST_FAILED:
         console.print(Text(f"  … and {failed - MOST_FAILED} more, in samples.parquet (column error)"))
     if signed:
-        console.print(Text(f"with C2PA manifests: {run.path}/signed"), soft_wrap=True)
-    console.print(Text(f"for the detector: {run.path}/mark.json"), soft_wrap=True)
-    console.print(Text(f"page: {run.path}/report.html"), soft_wrap=True)
+        console.print(Text(visible(f"with C2PA manifests: {run.path}/signed")), soft_wrap=True)
+    console.print(Text(visible(f"for the detector: {run.path}/mark.json")), soft_wrap=True)
+    console.print(Text(visible(f"page: {run.path}/report.html")), soft_wrap=True)

@@ -156,4 +156,4 @@ def _show(run: RobustnessRun, as_json: bool) -> None:
     console.print(Text(f"{most} marked images each; intervals are in the report", style="dim"))
     for name, reason in {**run.absent, **run.failed}.items():
         console.print(Text(visible(f"{name}: {reason}"), style="yellow"), soft_wrap=True)
-    console.print(Text(f"report: {run.path / 'report.html'}", style="bold"), soft_wrap=True)
+    console.print(Text(visible(f"report: {run.path / 'report.html'}"), style="bold"), soft_wrap=True)

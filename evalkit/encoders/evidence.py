@@ -21,6 +21,7 @@ from evalkit.encoders.database import Database
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 from evalkit.weights.download import cache_folder
+from evalkit.whole_files import whole
 
 E = TypeVar("E")
 Key = tuple[str, str, str, str]
@@ -85,7 +86,7 @@ class EvidenceCache:
         query = f"select * from evidence where ({KEY}) > (?, ?, ?, ?) order by {KEY} limit {MANY}"
         while part := self._rows(query, last):
             last = part[-1][:4]
-            yield from ({**dict(zip(COLUMNS, row, strict=True)), "evidence": json.loads(row[4])} for row in part)
+            yield from ({**dict(zip(COLUMNS, row, strict=True)), "evidence": _held(row[4])} for row in part)
 
     def export(self, path: Path) -> int:
         """Write every row to a new `.jsonl` or `.parquet` file (evidence as JSON text there); how many there were."""
@@ -94,11 +95,13 @@ class EvidenceCache:
             raise EvalkitError(f"{path} {state}; give the name of a new .jsonl or .parquet file")
         found = list(self.rows())
         if path.suffix == ".jsonl":
-            path.write_text("".join(json.dumps(row) + "\n" for row in found), encoding="utf-8")
+            with whole(path) as new:
+                new.write_text("".join(json.dumps(row) + "\n" for row in found), encoding="utf-8")
         else:
             schema = pa.schema([(name, pa.string()) for name in COLUMNS])
             texts = [{**row, "evidence": json.dumps(row["evidence"])} for row in found]
-            pq.write_table(pa.Table.from_pylist(texts, schema), path)
+            with whole(path) as new:
+                pq.write_table(pa.Table.from_pylist(texts, schema), new)
         return len(found)
 
     def _rows(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -127,7 +130,15 @@ def evidence_of(
     seen = [prepare(image) if prepare else image for image in missing.values()]
     fresh = dict(zip(missing, encoder(seen), strict=True)) if missing else {}
     cache.put({key: json.dumps(encoder.pack(each)) for key, each in fresh.items()})
-    return [fresh[key] if key in fresh else encoder.unpack(json.loads(known[key])) for key in keys]
+    return [fresh[key] if key in fresh else encoder.unpack(_held(known[key])) for key in keys]
+
+
+def _held(text: str) -> Any:
+    """What the cache holds; features may be NaN, which other readers of JSON refuse."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise EvalkitError("the cache of evidence is damaged. Remove its file, evidence.sqlite") from None
 
 
 def evidence_key(encoder: Encoder, image: Pixels, preprocessing: str = "") -> Key:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import queue
 import shlex
 import subprocess
@@ -143,10 +144,7 @@ class CommandGenerator(ExternalGenerator):
                 raise RequestFailed(f"the program gave no image within {self.timeout:g} s and was stopped") from None
             if line is None:
                 raise RequestFailed(self._death())
-            try:
-                reply = parse_json(line, "the line")
-            except ValueError:
-                reply = None
+            reply = _parsed(line)
             if isinstance(reply, dict) and str(reply.get("id")) == id:
                 return reply
             self._note(line)
@@ -170,6 +168,20 @@ class CommandGenerator(ExternalGenerator):
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def _parsed(line: str) -> Any:
+    """The JSON of a line, None where it is none; a number that JSON does not have (NaN, infinity) is null in it."""
+    try:
+        found = json.loads(line, parse_constant=lambda name: None, parse_float=_finite)
+        return parse_json(json.dumps(found), "the line")
+    except (ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def _bytes_of(reply: dict[str, Any]) -> bytes:

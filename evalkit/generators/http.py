@@ -1,19 +1,19 @@
 """`http:URL#MODEL`: OpenAI-compatible image endpoints.
 
 The part after # may carry options: http:https://api.openai.com/v1#gpt-image-1?size=1024x1024&price=0.04. `price` is what
-one image costs, `size` goes to the endpoint; what the endpoint says of its use is kept beside each image.
+one image costs, `size` goes to the endpoint; what the endpoint says of its use is kept beside each image, and so are
+the requests that it took and a size that is not the one asked for.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import urllib.parse
 from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Conditions, Request
 from evalkit.generators.external import ExternalGenerator, RequestFailed
+from evalkit.generators.http_image import image_bytes, other_size
 from evalkit.generators.registry import Entry, Source
 from evalkit.remote import RemoteError, endpoint, post_json
 
@@ -22,7 +22,7 @@ class HttpGenerator(ExternalGenerator):
     """Asks an endpoint for one image a request."""
 
     conditions: Conditions = "text"
-    tries = 2  # each of them asks again by itself where the endpoint is busy
+    tries = 1  # `post_json` asks again where the endpoint is busy, so that an attempt is counted once
     device = "the endpoint's"
 
     def __init__(self, name: str, address: str, timeout: float = 300.0) -> None:
@@ -53,15 +53,14 @@ class HttpGenerator(ExternalGenerator):
             body["seed"] = request.seed
         try:
             answer = post_json(self.url, body, timeout=self.timeout)
+            data = image_bytes(answer.found, self.url, self.timeout)
         except RemoteError as error:
             raise RequestFailed(str(error), final=error.final) from None
-        try:
-            data = base64.b64decode(answer["data"][0]["b64_json"], validate=True)
-        except (KeyError, IndexError, TypeError, binascii.Error):
-            raise RequestFailed(
-                "the endpoint's answer holds no data[0].b64_json; add ?response_format=b64_json"
-            ) from None
-        notes = {"usage": answer["usage"]} if isinstance(answer.get("usage"), dict) else {}
+        notes: dict[str, Any] = {} if answer.attempts == 1 else {"attempts": answer.attempts}
+        if isinstance(answer.found.get("usage"), dict):
+            notes["usage"] = answer.found["usage"]
+        if said := other_size(data, self.options.get("size")):
+            notes["size"] = said
         return data, {**notes, **({} if self.price is None else {"cost": self.price})}
 
 

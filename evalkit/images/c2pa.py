@@ -16,6 +16,7 @@ from typing import Any, Literal
 from evalkit.errors import EvalkitError, MissingDependency
 from evalkit.images.credential import Credential
 from evalkit.images.kinds import KINDS, Kind, kind_of_file, kind_of_name
+from evalkit.jsonio import parse_json
 from evalkit.version import __version__
 
 State = Literal["absent", "valid", "trusted", "invalid"]
@@ -115,7 +116,7 @@ def read_manifest(path: str | Path, *, anchors: bytes | None = None) -> Manifest
         with c2pa.Context.from_dict(settings) as context, path.open("rb") as stream:
             reader = c2pa.Reader(kind.mime, stream, context=context)
             with reader:
-                said = json.loads(reader.json())
+                said = parse_json(reader.json(), str(path))
                 state = str(reader.get_validation_state())
     except c2pa.C2paError.ManifestNotFound:
         return Manifest("absent")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import EvalkitError, MissingDependency
-from evalkit.secret_files import read_secret, write_secret
+from evalkit.secret_files import read_secret, write_all_new
 
 KEY_VARIABLE = "EVALKIT_C2PA_KEY"
 CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
@@ -61,10 +61,9 @@ def new_credential(folder: str | Path, name: str = "evalkit test signer") -> Cre
     pem = serialization.Encoding.PEM
     secret = leaf_key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     chain = leaf.public_bytes(pem) + root.public_bytes(pem)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_secret(folder / "signer.key", secret)
-    (folder / "authority.pem").write_bytes(root.public_bytes(pem))
-    (folder / "signer.pem").write_bytes(chain)
+    shown = {"authority.pem": root.public_bytes(pem), "signer.pem": chain}
+    open_files = {folder / name: (data, 0o644) for name, data in shown.items()}
+    write_all_new({folder / "signer.key": (secret, 0o600), **open_files})
     return Credential(chain, secret, "es256")
 
 

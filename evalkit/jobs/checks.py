@@ -5,9 +5,10 @@ A task registers its `Checks` under the name that its records carry as `task`.
 
 from __future__ import annotations
 
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,11 +26,20 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`checked` things agree or are among `failures`; `open` says why (some) could not be checked at all."""
+    """`checked` things agree or are among `failures`; `open` says why (some) could not be checked at all.
+
+    `of`: how many there are, of which those that were looked at were drawn.
+    """
 
     checked: int
     failures: tuple[Failure, ...] = ()
     open: str | None = None
+    of: int | None = None
+
+
+def fresh_seed() -> int:
+    """A seed that nobody could foresee, so that no run can be made to pass an audit."""
+    return secrets.randbits(63)
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,7 @@ class How:
     device: str = "auto"
     weights: tuple[str, ...] = ()
     data: str | None = None
-    seed: int = 0  # of the choice of samples
+    seed: int = field(default_factory=fresh_seed)  # of the choice of samples
 
 
 class Checks(ABC):

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import EvalkitError
+from evalkit.jsonio import parse_json
 from evalkit.stats.paired import Difference, paired_difference
+from evalkit.whole_files import whole
 
 LEVEL = 0.01
 
@@ -69,7 +71,7 @@ def read_anchors(path: Path) -> AnchorPack:
     head: Mapping[str, Any] = {}
     for number, line in numbered:
         try:
-            row = json.loads(line)
+            row = parse_json(line, f"line {number}")
             if not head:
                 head = {"judge": str(row["judge"]), "made": str(row["made"]), "version": row["anchors"], **row}
                 continue
@@ -90,7 +92,10 @@ def write_anchors(path: Path, pack: AnchorPack) -> None:
     """Write a pack, its items in the order of their ids."""
     head = {"anchors": 1, "judge": pack.judge, "snapshot": pack.snapshot, "made": pack.made}
     rows = [head, *({"id": name, "value": value} for name, value in sorted(pack.values.items()))]
-    path.write_text("".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows), "utf-8")
+    with whole(path) as temporary:
+        temporary.write_text(
+            "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows), "utf-8"
+        )
 
 
 def _alarm(pack: AnchorPack, shift: Difference, lost: int, tolerance: float, level: float) -> str:

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.errors import EvalkitError
+from evalkit.jsonio import parse_json
 from evalkit.judges.base import Judge
 from evalkit.judges.chat import blocked, error_of, raw_reply
 from evalkit.judges.reply import RawReply
 from evalkit.judges.request import JudgeRequest
-from evalkit.judges.transport import HttpReply, NoReply, origin, post, redacted, retry_after
-from evalkit.remote import endpoint
+from evalkit.remote import AGAIN, endpoint
+from evalkit.transport import HttpReply, NoReply, origin, post, redacted, retry_after
 
-AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 SPENT = frozenset({"insufficient_quota", "billing_hard_limit_reached"})  # codes of 429 that time does not mend
 
 
@@ -114,6 +114,6 @@ class EndpointJudge(Judge):
 
 def _json(data: bytes) -> Any:
     try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
+        return parse_json(data, "the reply")
+    except ValueError:
         return None

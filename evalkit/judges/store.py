@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import EvalkitError
+from evalkit.jsonio import parse_json
 from evalkit.judges.reply import RawReply, raw_reply_of
-from evalkit.judges.transport import redacted_json
+from evalkit.transport import redacted_json
 
 
 class ReplyStore:
@@ -84,7 +85,7 @@ class ReplyStore:
 
     def _take(self, line: bytes) -> None:
         try:
-            found = json.loads(line)
+            found = parse_json(line, "the line")
             key, raw = str(found["key"]), raw_reply_of(found["reply"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             self.broken += 1

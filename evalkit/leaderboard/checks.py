@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import tempfile
 from collections.abc import Mapping
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome
+from evalkit.jsonio import parse_json
+from evalkit.leaderboard.aggregate import TASK
 from evalkit.leaderboard.make import MARK, LeaderboardOptions, make_leaderboard
 from evalkit.provenance.kinds import board_runs
 from evalkit.runs.store import Run
@@ -17,7 +18,7 @@ from evalkit.runs.store import Run
 FIELDS = ("value", "low", "high", "ci_method", "rank", "rank_interval", "tier")
 SAME = 1e-9  # relative
 NEWEST = "part"  # of the terms of a board
-MEANS = "aggregate"  # task of boards over boards, whose data are the names of those
+
 
 Standings = dict[tuple[str, str], dict[str, Any]]
 
@@ -32,12 +33,12 @@ class LeaderboardChecks(Checks):
         runs, lost = board_runs(run.path)
         if lost:
             return Outcome(0, open=f"{lost[0]} is not where {MARK} says, or has changed; put its runs there")
-        said = json.loads((run.path / MARK).read_bytes())
+        said = parse_json((run.path / MARK).read_bytes(), MARK)
         means = tuple(dict.fromkeys(each["terms"]["metric"] for each in said["boards"] if each["mean_of"]))
         with tempfile.TemporaryDirectory() as folder:
             options = LeaderboardOptions(aggregate=means, reported="none", parts=True)
             make_leaderboard(runs, Path(folder) / "again", options)
-            made = json.loads((Path(folder) / "again" / MARK).read_bytes())
+            made = parse_json((Path(folder) / "again" / MARK).read_bytes(), MARK)
         old = any(NEWEST not in board["terms"] for board in said["boards"])
         again, mine = _standings(made, old=old), _standings(said, old=old)
         bad = [Failure(MARK, f"{_name(row)}: it follows from no run") for key, row in mine.items() if key not in again]
@@ -70,7 +71,7 @@ def _standings(said: Mapping[str, Any], *, old: bool) -> Standings:
 
 def _told(terms: Mapping[str, Any]) -> str:
     names = ("task", "dataset", "metric", "protocol", "n", "samples", "data")
-    return "\0".join(str(terms.get(name)) for name in (names[:-1] if terms.get("task") == MEANS else names))
+    return "\0".join(str(terms.get(name)) for name in (names[:-1] if terms.get("task") == TASK else names))
 
 
 def _name(row: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evalkit.errors import EvalkitError
+from evalkit.jsonio import parse_json
 from evalkit.leaderboard.samples import NEEDED, SampleTable, Scores
 from evalkit.leaderboard.terms import Terms, terms_of
 from evalkit.metrics.metric import Direction
 from evalkit.metrics.registry import METRICS
 from evalkit.provenance.files import digest
+from evalkit.runs.plain import read_plain
+from evalkit.runs.sealed import changed, check_sealed
 from evalkit.runs.store import read_run
 from evalkit.text import as_float
 
@@ -122,10 +124,10 @@ def _digests(path: Path) -> dict[str, str]:
 
 def _json(path: Path, name: str, kind: type) -> Any:
     try:
-        data = (path / name).read_bytes()
-        found = json.loads(data)
+        data = read_plain(path / name)
+        found = parse_json(data, str(path / name), surrogates=True)
         found = whole(found) if b"\\u" in data else found
-    except (ValueError, RecursionError):
+    except (OSError, ValueError):
         found = None
     rows = found if isinstance(found, list) else []
     if not isinstance(found, kind) or not all(isinstance(row, dict) and "metric" in row for row in rows):
@@ -135,13 +137,11 @@ def _json(path: Path, name: str, kind: type) -> Any:
 
 def _check(path: Path, record: dict[str, Any], digests: dict[str, str]) -> None:
     """A number is only shown where its file is the one that was sealed."""
+    check_sealed(path, record, ())
     sealed = record.get("files")
     for name in ("results.json", "samples.parquet"):
         if isinstance(sealed, dict) and sealed.get(name, digests[name]) != digests[name]:
-            raise EvalkitError(
-                f"{path / name} is not the file that record.json names, so it was changed after the run; "
-                f"see: evalkit verify {path}"
-            )
+            raise changed(path, name)
 
 
 def _names(runs: Sequence[tuple[Path, dict[str, Any]]]) -> list[str]:

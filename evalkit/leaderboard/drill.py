@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from scipy.special import ndtri
 from scipy.stats import t
 
+from evalkit.jsonio import parse_json
 from evalkit.leaderboard.boards import Board
 from evalkit.leaderboard.collect import ATTESTATION, Collected, Entrant, Figure, part
 from evalkit.leaderboard.document import number
@@ -203,7 +204,7 @@ class _Shown:
 
 def _listed(index: Path) -> list[dict[str, Any]]:
     try:
-        found = json.loads(index.read_bytes())
+        found = parse_json(index.read_bytes(), index.name)
     except (ValueError, RecursionError):
         return []
     return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []  # type: ignore[misc]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.progress import Progress
-from evalkit.jsonio import pretty_json
+from evalkit.jsonio import parse_json, pretty_json
 from evalkit.leaderboard.aggregate import aggregates
 from evalkit.leaderboard.boards import Apart, Board, Boards, make_boards
 from evalkit.leaderboard.collect import Entrant, collect
@@ -136,7 +135,7 @@ def make_leaderboard(
 
 def _is_ours(mark: Path) -> bool:
     try:
-        return isinstance(json.loads(mark.read_bytes()).get("leaderboard"), int)
+        return isinstance(parse_json(mark.read_bytes(), mark.name).get("leaderboard"), int)
     except (OSError, ValueError, AttributeError, RecursionError):
         return False
 

@@ -13,14 +13,13 @@ from evalkit.leaderboard.collect import Entrant
 from evalkit.leaderboard.reported import Reported
 from evalkit.leaderboard.words import chance_text, flip_text, rank_text, rules, title, unit_word, verdict, why_apart
 from evalkit.pages.labels import metric_label
-from evalkit.text import interval_text, number_text, visible
+from evalkit.text import csv_cell, interval_text, number_text, visible
 
 COLUMNS = (
     *("board", "task", "dataset", "metric", "protocol", "data_digest", "unit", "better", "status", "system", "model"),
     *("run", "value", "low", "high", "ci_method", "n", "rank", "rank_best", "rank_worst", "tier", "chance_first"),
     *("gap_to_first", "gap_low", "gap_high", "gap_method", "pairing", "flip", "flip_units", "reason", "source"),
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would take for one at the start of a text
 
 
 def rows(
@@ -95,8 +94,7 @@ def csv_text(listed: Sequence[dict[str, Any]]) -> str:
 def _plain(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    text = visible(value, 10_000)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return csv_cell(visible(value, 10_000))
 
 
 def markdown_text(

@@ -8,7 +8,6 @@ statistics of another protocol or network are not taken for these.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
-from evalkit.jsonio import canonical_json
+from evalkit.jsonio import canonical_json, parse_json
 from evalkit.metrics.npz import NpzFile
 from evalkit.metrics.transport import Gaussian
+from evalkit.whole_files import whole
 
 Array = npt.NDArray[np.float64]
 WIDEST = 16_384  # features of one kind
@@ -120,7 +120,7 @@ def save_statistics(
     if spatial is not None:
         arrays |= {"mu_s": spatial.mean, "sigma_s": spatial.covariance()}
     arrays["made_with"] = np.frombuffer(canonical_json(dict(made_with or {})), np.uint8)
-    with path.open("wb") as stream:
+    with whole(path) as temporary, temporary.open("wb") as stream:
         np.savez(stream, **arrays)
 
 
@@ -173,7 +173,7 @@ def _made_with(file: NpzFile) -> Mapping[str, str]:
     if "made_with" not in file.shapes:
         return {}
     try:
-        found = json.loads(file.read("made_with").tobytes())
+        found = parse_json(file.read("made_with").tobytes(), "made_with")
         return {str(key): str(value) for key, value in found.items()}
     except (ValueError, AttributeError):
         raise file.wrong("has a note on how it was made that cannot be read") from None

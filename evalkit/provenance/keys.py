@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evalkit.errors import EvalkitError, MissingDependency
-from evalkit.secret_files import read_secret, write_new, write_secret
+from evalkit.secret_files import read_secret, write_all_new
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -30,8 +30,9 @@ def make_key(path: Path) -> Path:
         raise EvalkitError(f"{public} exists and is not overwritten; give another name")
     key = Ed25519PrivateKey.generate()
     pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    write_secret(path, key.private_bytes(pem, pkcs8, serialization.NoEncryption()))
-    write_new(public, key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo))
+    private = key.private_bytes(pem, pkcs8, serialization.NoEncryption())
+    shown = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+    write_all_new({path: (private, 0o600), public: (shown, 0o644)})
     return public
 
 

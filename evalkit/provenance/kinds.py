@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import Failure
 from evalkit.jsonio import parse_json, pretty_json
 from evalkit.provenance.files import digest
+from evalkit.runs.plain import read_plain
 from evalkit.runs.record import with_digest
 from evalkit.runs.store import ATTESTATION, RECORD, Run, read_run
 
@@ -53,7 +53,7 @@ def listed(folder: Path, kind: Kind) -> Listed:
     """What the folder's record or manifest states; nothing where neither can be read."""
     try:
         if kind == "run":
-            record = parse_json((folder / RECORD).read_bytes(), RECORD)
+            record = parse_json(read_plain(folder / RECORD, links=False), RECORD)
             files = {str(name): str(digest) for name, digest in record["files"].items()}
             whole = "digest" in record
             changed = whole and with_digest(record) != record
@@ -84,8 +84,8 @@ def manifest_rows(folder: Path) -> list[dict[str, Any]]:
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    text = path.read_text(encoding="utf-8", errors="surrogatepass")
-    return [json.loads(line) for line in text.split("\n") if line]
+    text = read_plain(path, links=False).decode("utf-8", "surrogatepass")  # names of files in older manifests
+    return [parse_json(line, path.name, surrogates=True) for line in text.split("\n") if line]
 
 
 def manifest_failures(folder: Path) -> list[Failure]:
@@ -104,7 +104,7 @@ def board_runs(folder: Path) -> tuple[list[Path], list[str]]:
     """
     found: list[Path] = []
     lost: list[str] = []
-    for parent in parse_json((folder / BOARD).read_bytes(), BOARD)["parents"]:
+    for parent in parse_json(read_plain(folder / BOARD, links=False), BOARD)["parents"]:
         path = folder / str(parent["path"])
         if digest(path / RECORD) == parent["record"]:
             found.append(path)
@@ -116,7 +116,7 @@ def board_runs(folder: Path) -> tuple[list[Path], list[str]]:
 def board_failures(folder: Path) -> list[Failure]:
     """Level 0 of a leaderboard."""
     try:
-        data = (folder / BOARD).read_bytes()
+        data = read_plain(folder / BOARD, links=False)
         said = parse_json(data, BOARD)
         board_runs(folder)
         whole = isinstance(said["boards"], list) and isinstance(said["leaderboard"], int)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator
 from dataclasses import fields
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evalkit.jobs.checks import Failure
-from evalkit.jsonio import canonical_json, pretty_json
+from evalkit.jsonio import canonical_json, parse_json, pretty_json
+from evalkit.runs.plain import is_plain, read_plain
 from evalkit.runs.store import Result
 
 RECORD = {"evalkit": str, "task": str, "created": str, "plan": dict, "files": dict}
@@ -22,6 +22,8 @@ RESULT = tuple(field.name for field in fields(Result))
 NUMBERS = ("value", "low", "high")
 TEXTS = ("task", "dataset", "metric", "ci_method", "protocol", "status")
 STATUSES = ("ok", "unavailable")
+OWN_FILES = {"generate": "file", "watermark": "file", "watermark-attack": "path"}  # columns that name the run's images
+INDEXED = ("original", "reconstruction", "difference")
 
 
 def schema_failures(folder: Path, changed: Collection[str] = ()) -> list[Failure]:
@@ -37,22 +39,60 @@ def _failures(folder: Path, changed: Collection[str]) -> Iterator[Failure]:
         yield Failure("record.json", bad)
     else:
         plan = folder / "plan.json"
-        if not plan.exists() or plan.read_bytes() != canonical_json(record["plan"]):
+        if not is_plain(plan) or read_plain(plan) != canonical_json(record["plan"]):
             yield Failure("plan.json", "it is not the plan in record.json")
     results = _json(folder / "results.json")
     if isinstance(results, Failure):
         yield results
     elif bad := _results(results):
         yield Failure("results.json", bad)
-    if "samples.parquet" not in changed and (bad := _samples(folder / "samples.parquet")):
+    if "samples.parquet" in changed:
+        return
+    if bad := _samples(folder / "samples.parquet"):
         yield Failure("samples.parquet", bad)
+    elif isinstance(record, dict):
+        named = [*_paths_in_rows(folder, record), *_paths_in_index(folder)]
+        yield from (Failure(name, "it leads out of the folder") for name in dict.fromkeys(named) if _leaves(name))
+
+
+def _paths_in_rows(folder: Path, record: dict[str, Any]) -> list[str]:
+    """Where the rows say that the run's own images lie."""
+    column = OWN_FILES.get(str(record.get("task")), "")
+    path = folder / "samples.parquet"
+    if column not in pq.read_schema(path).names:
+        return []
+    try:
+        found = pq.read_table(path, columns=[column])[column].to_pylist()
+    except (pa.ArrowException, OSError, ValueError):
+        return []  # level 1 or 3 says so
+    return [each for each in found if isinstance(each, str)]
+
+
+def _paths_in_index(folder: Path) -> list[str]:
+    path = folder / "images" / "index.json"
+    if not is_plain(path):
+        return []
+    try:
+        rows = parse_json(read_plain(path), path.name)
+    except (OSError, ValueError):
+        return []
+    named = (
+        [row.get(name) for row in rows if isinstance(row, dict) for name in INDEXED] if isinstance(rows, list) else []
+    )
+    return [each for each in named if isinstance(each, str)]
+
+
+def _leaves(name: str) -> bool:
+    """Whether a name leads out of the folder that it should lie in."""
+    there = (PurePosixPath(name), PureWindowsPath(name))
+    return any(each.is_absolute() or each.drive or ".." in each.parts for each in there) or "\0" in name
 
 
 def _json(path: Path) -> Any:
     """The content, or a failure where it is none as evalkit writes it, to the byte."""
     try:
-        data = path.read_bytes()
-        found = json.loads(data)
+        data = read_plain(path, links=False)
+        found = parse_json(data, path.name)
         same = pretty_json(found) == data
     except OSError as error:
         return Failure(path.name, f"it cannot be read: {error.strerror or error}")
@@ -98,6 +138,8 @@ def _number(value: Any) -> bool:
 
 
 def _samples(path: Path) -> str | None:
+    if not is_plain(path):
+        return "it is no plain file"
     try:
         schema = pq.read_schema(path)
     except (pa.ArrowException, OSError, ValueError) as error:

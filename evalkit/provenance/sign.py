@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.progress import Progress
-from evalkit.provenance.dsse import BadEnvelope, Envelope, parse, sign, signature_holds
+from evalkit.provenance.dsse import BadEnvelope, Envelope, parse, sign
 from evalkit.provenance.hashes import against_listed
 from evalkit.provenance.kinds import (
     BOARD,
@@ -121,10 +121,11 @@ def _write(path: Path, envelope: Envelope, replace: bool) -> None:
             before = parse(path.read_bytes())
         except BadEnvelope:
             before = None
-        if before is None or before != envelope or not signature_holds(before):
+        if before is None or before.payload != envelope.payload or envelope.signatures[0] not in before.signatures:
             raise EvalkitError(
                 f"{path} is there already, over other files or by another key; give --force to replace it"
             )
+        return  # it may hold co-signatures too
     write_bytes(path, envelope.to_json())
 
 

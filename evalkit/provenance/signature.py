@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from evalkit.errors import MissingDependency
 from evalkit.jobs.checks import Failure
-from evalkit.provenance.dsse import Envelope, signature_holds
+from evalkit.provenance.dsse import Envelope, signer
 from evalkit.provenance.verdict import Step
 from evalkit.runs.store import ATTESTATION
 
@@ -24,16 +24,17 @@ def signature_step(envelope: Envelope | None, broken: Failure | None, key: Ed255
             return Step(2, "failed", "there is no signature", (missing,))
         return Step(2, "not reached", "not signed", hint="have its maker sign it: evalkit sign RUN --key FILE")
     try:
-        holds = signature_holds(envelope)
+        named = signer(envelope)
     except MissingDependency as error:
         return Step(2, "not reached", "signed, but signatures cannot be checked here", hint=str(error))
-    if not holds:
+    if named is None:
         return Step(2, "failed", "the signature is wrong", (Failure(ATTESTATION, "the signature does not hold"),))
-    signer = f"ed25519 {envelope.keyid[:16]}…"
+    shown = f"ed25519 {named[:16]}…"
     if key is None:
-        hint = f"give the key of the signer you expect: --public-key FILE (the run names {signer})"
-        return Step(2, "not reached", f"signed by {signer}, whom nobody vouches for", hint=hint)
-    if not signature_holds(envelope, key):
-        other = Failure(ATTESTATION, f"signed by another key ({signer}) than the given one")
+        hint = f"give the key of the signer you expect: --public-key FILE (the run names {shown})"
+        return Step(2, "not reached", f"signed by {shown}, whom nobody vouches for", hint=hint)
+    mine = signer(envelope, key)
+    if mine is None:
+        other = Failure(ATTESTATION, f"signed by another key ({shown}) than the given one")
         return Step(2, "failed", "the signature is another's", (other,))
-    return Step(2, "passed", f"signed by the given key, {signer}")
+    return Step(2, "passed", f"signed by the given key, ed25519 {mine[:16]}…")

@@ -36,6 +36,7 @@ class Verdict:
     steps: tuple[Step, ...]
     parents: tuple[Verdict, ...] = ()
     lost: tuple[Failure, ...] = ()  # parents that were looked for and are not there, or are others
+    seed: int | None = None  # by which levels 4 and 5 drew
 
     @property
     def level(self) -> int:
@@ -76,5 +77,6 @@ class Verdict:
             ],
             "failures": [asdict(failure) for failure in self.failures],
             "raise": self.hint,
+            "seed": self.seed,
             "parents": [parent.as_dict() for parent in self.parents],
         }

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import BadData, BadImage, EvalkitError
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome
 from evalkit.jobs.progress import Progress
 from evalkit.jobs.task import TASKS
+from evalkit.provenance.audit import level_seed
+from evalkit.provenance.audit import said as worth
 from evalkit.provenance.dsse import BadEnvelope, Envelope, parse
 from evalkit.provenance.hashes import Hashes, against_listed, against_statement
 from evalkit.provenance.kinds import Kind, Listed, board_failures, kind_of, listed, manifest_failures, opened
@@ -21,6 +23,7 @@ from evalkit.provenance.schema import schema_failures
 from evalkit.provenance.signature import signature_step
 from evalkit.provenance.statement import file_digests_in, parents_in, present_digests, statement_of
 from evalkit.provenance.verdict import Step, Verdict
+from evalkit.runs.plain import is_plain, read_plain
 from evalkit.runs.store import ATTESTATION, RECORD, Run
 
 if TYPE_CHECKING:
@@ -74,14 +77,15 @@ def verify_run(folder: str | Path, depth: Depth | None = None) -> Verdict:
     if not (schema or changed) and envelope is not None:
         broken = _predicate(folder, present, envelope)
     steps.append(signature_step(envelope, broken, depth.key))
-    whole = not any(step.failures for step in steps)
-    steps += _deeper(folder, depth, kind, whole)
+    unsaid = "files have changed" if schema or changed else "the attestation does not hold" if broken else None
+    steps += _deeper(folder, depth, kind, unsaid)
     own = present.get(RECORD)
     way = (*depth.above, own) if own else depth.above
     known = {} if depth.known is None else depth.known
     next_depth = replace(depth, rescore=0, regenerate=0, above=way, known=known)
     above, lost = follow(folder, depth.parents, next_depth.above, lambda path: _parent(path, next_depth, known))
-    return Verdict(folder.resolve().name, tuple(steps), above, lost)
+    seed = depth.how.seed if depth.rescore or depth.regenerate else None
+    return Verdict(folder.resolve().name, tuple(steps), above, lost, seed)
 
 
 def _parent(path: Path, depth: Depth, known: dict[Path, Verdict]) -> Verdict:
@@ -92,10 +96,10 @@ def _parent(path: Path, depth: Depth, known: dict[Path, Verdict]) -> Verdict:
 
 def _envelope(folder: Path) -> tuple[Envelope | None, Failure | None]:
     path = folder / ATTESTATION
-    if not path.is_file():
+    if not is_plain(path):
         return None, Failure(ATTESTATION, "it is no plain file") if path.is_symlink() or path.exists() else None
     try:
-        envelope = parse(path.read_bytes())
+        envelope = parse(read_plain(path, links=False))
         file_digests_in(envelope.statement), parents_in(envelope.statement)
         return envelope, None
     except BadEnvelope as error:
@@ -165,9 +169,10 @@ def _hash_step(hashes: Hashes, envelope: Envelope | None, present: Mapping[str, 
     return Step(1, "passed", said)
 
 
-def _deeper(folder: Path, depth: Depth, kind: Kind, whole: bool) -> list[Step]:
-    if not whole:
-        return [Step(level, "not reached", "left out: files have changed") for level in (3, 4, 5)]
+def _deeper(folder: Path, depth: Depth, kind: Kind, unsaid: str | None) -> list[Step]:
+    """Levels 3 to 5, unless `unsaid` is a reason to leave them out; another signer is none."""
+    if unsaid is not None:
+        return [Step(level, "not reached", f"left out: {unsaid}") for level in (3, 4, 5)]
     run = opened(folder, kind)
     if run is None:
         return [Step(level, "not needed", "no run, so there is nothing to recompute") for level in (3, 4, 5)]
@@ -191,6 +196,8 @@ def _recomputed(run: Run, depth: Depth, checks: Checks) -> Step:
         return Step(3, "not reached", "not asked for", hint="leave out --no-recompute")
     try:
         outcome = checks.recompute(run, depth.how)
+    except (BadData, BadImage) as error:  # level 3 reads nothing but the run's own files
+        return Step(3, "failed", "a file cannot be read", (Failure("results.json", str(error)),))
     except EvalkitError as error:
         return _step(3, Outcome(0, open=str(error)), "")
     except Exception as error:  # rows that were never made by evalkit can break the fold in any way
@@ -205,8 +212,9 @@ def _rescored(run: Run, depth: Depth, checks: Checks) -> Step:
         return Step(4, "not needed", "the run scores no image that it keeps")
     if not depth.rescore:
         return Step(4, "not reached", "not asked for", hint="score kept images again: --rescore 8")
-    outcome = _tried(lambda: checks.rescore(run, depth.rescore, depth.how))
-    return _step(4, outcome, f"{outcome.checked} kept images give the scores of their rows")
+    how = replace(depth.how, seed=level_seed(depth.how.seed, 4))
+    outcome = _tried(run, lambda: checks.rescore(run, depth.rescore, how))
+    return _step(4, outcome, f"{outcome.checked} kept images give the scores of their rows", depth.how.seed)
 
 
 def _regenerated(run: Run, depth: Depth, checks: Checks) -> Step:
@@ -214,25 +222,37 @@ def _regenerated(run: Run, depth: Depth, checks: Checks) -> Step:
         return Step(5, "not needed", "the run makes no samples of its own")
     if not depth.regenerate:
         return Step(5, "not reached", "not asked for", hint="make samples again: --regenerate 4")
-    outcome = _tried(lambda: checks.regenerate(run, depth.regenerate, depth.how))
-    return _step(5, outcome, f"{outcome.checked} samples made again are the same")
+    how = replace(depth.how, seed=level_seed(depth.how.seed, 5))
+    outcome = _tried(run, lambda: checks.regenerate(run, depth.regenerate, how))
+    return _step(5, outcome, f"{outcome.checked} samples made again are the same", depth.how.seed)
 
 
-def _tried(check: Callable[[], Outcome]) -> Outcome:
-    """What the check says; where it breaks off, on strange files or a small machine, nothing was reached."""
+def _tried(run: Run, check: Callable[[], Outcome]) -> Outcome:
+    """What the check says; where it breaks off on the run's own files it has failed, on a small machine nothing is said."""
     try:
         return check()
+    except BadImage as error:
+        return Outcome(0, (Failure("images", str(error)),))
     except EvalkitError as error:
         return Outcome(0, open=str(error))
-    except Exception as error:
+    except (MemoryError, RuntimeError, ImportError) as error:  # of this machine
         return Outcome(0, open=f"it broke off ({_short(error)})")
+    except OSError as error:
+        name = Path(str(error.filename or ""))
+        if error.filename is None or name.is_relative_to(run.path):
+            return Outcome(0, (Failure(name.name or "images", f"it broke off there ({_short(error)})"),))
+        return Outcome(0, open=f"it broke off ({_short(error)})")
+    except Exception as error:
+        return Outcome(0, (Failure("samples.parquet", f"its rows broke the check off ({_short(error)})"),))
 
 
 def _short(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error)[:120]}"
 
 
-def _step(level: int, outcome: Outcome, said: str) -> Step:
+def _step(level: int, outcome: Outcome, said: str, seed: int | None = None) -> Step:
+    if seed is not None and outcome.of and outcome.checked:
+        said = f"{said} ({worth(outcome.of, outcome.checked, seed)})"
     if outcome.failures:
         return Step(level, "failed", f"{len(outcome.failures)} disagree", outcome.failures)
     if outcome.open is not None and outcome.checked == 0:

@@ -1,8 +1,9 @@
-"""SQL over many runs: DuckDB reads their sealed files where they lie, and can do nothing else."""
+"""SQL over many runs: DuckDB holds their rows in memory, and can reach no file, no setting and no network."""
 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,20 @@ import pyarrow.parquet as pq
 from evalkit.errors import EvalkitError
 from evalkit.runs.find import find_runs
 from evalkit.runs.query_rows import RESULTS, RUNS, as_table, read_json, result_rows, run_row
+from evalkit.runs.sealed import check_sealed
 
 TABLES = ("runs", "samples", "results")
 OWN = ("run", "path", "model")  # columns of samples that evalkit adds
+READS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)  # the last: PIVOT
+BATCH = 10_000  # rows
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one query: `seconds` until it is stopped, and `memory` as DuckDB writes sizes (of all tables and answers)."""
+
+    seconds: float = 300.0
+    memory: str = "8GB"
 
 
 @dataclass(frozen=True)
@@ -50,7 +62,8 @@ class RunTables:
     Unfinished and unreadable runs are in `left_out`. Raises `EvalkitError` where nothing is left.
     """
 
-    def __init__(self, paths: Sequence[str | Path] = ("runs",)) -> None:
+    def __init__(self, paths: Sequence[str | Path] = ("runs",), limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
         found = find_runs(paths)
         self.left_out = [LeftOut(path, "unfinished") for path in found.unfinished]
         runs: list[dict[str, Any]] = []
@@ -67,9 +80,16 @@ class RunTables:
             files[row["path"]] = file
         if not runs:
             raise EvalkitError(f"no run can be read; the first: {self.left_out[0].path}: {self.left_out[0].reason}")
-        self.connection = duckdb.connect(":memory:")
-        _create(self.connection, as_table(runs, RUNS), as_table(results, RESULTS), files)
-        _lock(self.connection, list(files.values()))
+        self.connection = duckdb.connect(":memory:", config={"python_enable_replacements": False})
+        try:
+            self.connection.execute(f"set memory_limit = {_quoted(self.limits.memory)}")
+            _create(self.connection, as_table(runs, RUNS), as_table(results, RESULTS), files)
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            self.connection.close()
+            raise EvalkitError(
+                f"the runs cannot be read: {_first_sentence(str(error))}. Check: evalkit verify RUN"
+            ) from None
+        _lock(self.connection)
 
     def __enter__(self) -> Self:
         return self
@@ -84,33 +104,53 @@ class RunTables:
         return {str(row[0]): str(row[1]) for row in self.connection.execute(f"describe {table}").fetchall()}
 
     def ask(self, sql: str) -> Answer:
-        """The answer to one SELECT (or DESCRIBE, SUMMARIZE, SHOW TABLES); raises `EvalkitError` in one sentence."""
+        """The answer to one SELECT, PIVOT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN, which does not wait for earlier answers.
+
+        Raises `EvalkitError` in one sentence, also for a query that would change something or exceeds the limits.
+        """
+        cursor = self.connection.cursor()  # its own, so that an answer read in part blocks no other
+        timer = threading.Timer(self.limits.seconds, cursor.interrupt)
+        timer.daemon = True
         try:
             kinds = [statement.type for statement in duckdb.extract_statements(sql)]
             if len(kinds) != 1:
                 raise EvalkitError(f"the query holds {len(kinds)} statements; give one, such as: select * from results")
-            if kinds[0] != duckdb.StatementType.SELECT:
+            if kinds[0] not in READS:
                 raise EvalkitError(
                     f"runs are only read, never changed; give a query that begins with select (not {sql.split()[0].lower()})"
                 )
-            relation = self.connection.sql(sql)  # not execute(), which would hold the whole answer
-            read = (
-                getattr(relation, "to_arrow_reader", None) or relation.fetch_record_batch
-            )  # its name before DuckDB 1.5
-            reader = read(10_000)
+            timer.start()
+            reader = _reader(cursor, sql)
         except duckdb.Error as error:
+            timer.cancel()
             raise self._said(sql, error) from None
-        return Answer(tuple(reader.schema.names), self._batches(sql, reader))
+        return Answer(tuple(reader.schema.names), self._batches(sql, reader, cursor, timer))
 
-    def _batches(self, sql: str, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    def _batches(
+        self, sql: str, reader: pa.RecordBatchReader, cursor: duckdb.DuckDBPyConnection, timer: threading.Timer
+    ) -> Iterator[pa.RecordBatch]:
         try:
             yield from reader
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             raise self._said(sql, error) from None
+        finally:
+            timer.cancel()
+            reader.close()
+            cursor.close()
 
     def _said(self, sql: str, error: Exception) -> EvalkitError:
         """DuckDB's error in one sentence; where a name is wrong, the names that exist follow."""
         first = _first_sentence(str(error))
+        if isinstance(error, duckdb.InterruptException) or "INTERRUPT" in str(error):
+            return EvalkitError(
+                f"the query took more than {self.limits.seconds:g} s; ask for less, or give more seconds"
+            )
+        if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in str(error):
+            return EvalkitError(
+                f"the query needs more memory than {self.limits.memory}; ask for less, or of fewer runs"
+            )
+        if isinstance(error, duckdb.TransactionException) and "read" in first:
+            return EvalkitError("runs are only read, never changed; give a query that begins with select")
         if isinstance(error, duckdb.PermissionException):
             return EvalkitError(f"the query asks for more than the runs: {first}; it can read {_listed(TABLES)} alone")
         if isinstance(error, duckdb.CatalogException):
@@ -147,6 +187,7 @@ def query_runs(sql: str, runs: Sequence[str | Path] = ("runs",)) -> pa.Table:
 def _read(path: Path) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
     """Where a run's samples lie, its row, and its results."""
     record = read_json(path / "record.json", dict)
+    check_sealed(path, record, ("results.json", "samples.parquet"))
     file = path.resolve() / "samples.parquet"
     try:
         samples = pq.read_metadata(file).num_rows
@@ -176,26 +217,31 @@ def _create(connection: duckdb.DuckDBPyConnection, runs: pa.Table, results: pa.T
     own = ", ".join(f"f.{name}" for name in OWN)
     rename = f" rename ({renamed})" if renamed else ""
     connection.execute(
-        f"create view samples as select {own}, s.* exclude (evalkit_file){rename} "
+        f"create table samples as select {own}, s.* exclude (evalkit_file){rename} "
         f"from {source} s join evalkit.files f on f.file = s.evalkit_file"
     )
 
 
-def _lock(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> None:
-    """No file but the samples can be opened from now on, no variable of Python is a table, and no setting can change.
+def _lock(connection: duckdb.DuckDBPyConnection) -> None:
+    """No file can be opened or written from now on, no extension loaded, and no setting can change.
 
-    The views read their files when they are asked, so external access cannot be off before they exist without the
-    list of allowed paths. A statement that writes to one of these is refused in `ask`, by its kind. Without a folder
-    for temporary files a query that needs more memory than there is ends with an error and leaves nothing behind.
+    Without a folder for temporary files a query that needs more memory than allowed ends with an error and leaves
+    nothing behind.
     """
-    allowed = {
-        each: None for file in files for each in (file, _exactly(file))
-    }  # the path, and the pattern that names it
-    connection.execute(f"set allowed_paths = [{', '.join(map(_quoted, allowed))}]")
+    connection.execute("drop table evalkit.files; drop schema evalkit")
     connection.execute("set temp_directory = ''")
-    connection.execute("set python_enable_replacements = false")
+    connection.execute("set autoinstall_known_extensions = false; set autoload_known_extensions = false")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
+
+
+def _reader(cursor: duckdb.DuckDBPyConnection, sql: str) -> pa.RecordBatchReader:
+    """Batches of the answer, made as they are read; the transaction lets nothing be written, not even to a table."""
+    cursor.execute("begin transaction read only")
+    found = cursor.sql(sql)  # not execute(), which would hold the whole answer
+    read = getattr(found, "to_arrow_reader", None) or found.fetch_record_batch  # its name before DuckDB 1.5
+    reader: pa.RecordBatchReader = read(BATCH)
+    return reader
 
 
 def _first_sentence(text: str) -> str:

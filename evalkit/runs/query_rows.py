@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import parse_json
+from evalkit.runs.plain import read_plain
 
 RUNS = pa.schema(
     [
@@ -58,7 +59,7 @@ NUMBERS = ("value", "low", "high")
 def read_json(file: Path, kind: type) -> Any:
     """The JSON in `file`, a `kind` (dict or list); raises `EvalkitError` where it is not there, not JSON or another kind."""
     try:
-        found = parse_json(file.read_bytes(), file.name)
+        found = parse_json(read_plain(file), file.name)
     except (OSError, ValueError):
         raise EvalkitError(f"{file.name} cannot be read") from None
     if not isinstance(found, kind):

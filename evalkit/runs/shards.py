@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from evalkit.jobs.shard import ShardOutput
-from evalkit.jsonio import canonical_json
+from evalkit.jsonio import canonical_json, parse_json
 from evalkit.runs.durable import WRITING, sha256_of, sync_file, sync_folder, write_bytes
 
 ROWS, ARRAYS, ABOUT, FILES = "rows.parquet", "arrays.npz", "about.json", "files"
@@ -118,7 +117,7 @@ class ShardFolder:
 
     def _holds(self, key: str) -> bool:
         try:
-            digests = json.loads((self.path / key / ABOUT).read_bytes())["digests"]
+            digests = parse_json((self.path / key / ABOUT).read_bytes(), ABOUT)["digests"]
             return all(sha256_of(self.path / key / name) == digests[name] for name in (ROWS, ARRAYS))
         except (OSError, ValueError, KeyError, TypeError):
             return False
@@ -156,4 +155,4 @@ class LocalParts:
 
     def _about(self) -> Iterator[dict[str, Any]]:
         for key in self.keys:
-            yield json.loads((self.path / key / ABOUT).read_bytes())
+            yield parse_json((self.path / key / ABOUT).read_bytes(), str(self.path / key / ABOUT))

@@ -16,10 +16,13 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.shard import ShardOutput
 from evalkit.jobs.spec import different
 from evalkit.jsonio import canonical_json, parse_json, pretty_json
-from evalkit.runs.durable import WRITING, sync_file, write_bytes
+from evalkit.runs.durable import WRITING, write_bytes
 from evalkit.runs.lock import NAME as LOCK
+from evalkit.runs.plain import read_plain
 from evalkit.runs.record import file_digests, with_digest
+from evalkit.runs.sealed import check_sealed
 from evalkit.runs.shards import LocalParts, ShardFolder
+from evalkit.whole_files import whole
 
 Status = Literal["ok", "unavailable"]
 RECORD, ATTESTATION, PLAN, SAMPLES = "record.json", "attestation.json", "plan.json", "samples.parquet"
@@ -80,9 +83,9 @@ class RunStore:
         if self.sealed:  # a kill between sealing and sweeping leaves the shards behind
             shutil.rmtree(self.shards, ignore_errors=True)
             return
+        write_bytes(plan_file, wanted)  # first, so that the folder is known as a run from then on
         self.shards.mkdir(parents=True, exist_ok=True)
         self._done.sweep()
-        write_bytes(plan_file, wanted)
 
     def unseal(self, plan: Mapping[str, Any]) -> None:
         """Make a sealed run unfinished again under `plan`, its files left where they are; a signature no longer holds."""
@@ -121,17 +124,15 @@ class RunStore:
         schema: pa.Schema,
     ) -> None:
         """samples.parquet, results.json and further files; memory holds one table at a time."""
-        temporary = self.path / f"{WRITING}samples.parquet"
-        writer: pq.ParquetWriter | None = None
-        for table in rows:
-            writer = writer or pq.ParquetWriter(temporary, table.schema)
-            writer.write_table(table)
-        if writer is None:
-            pq.write_table(schema.empty_table(), temporary)
-        else:
-            writer.close()
-        sync_file(temporary)
-        temporary.replace(self.path / SAMPLES)
+        with whole(self.path / SAMPLES) as temporary:
+            writer: pq.ParquetWriter | None = None
+            for table in rows:
+                writer = writer or pq.ParquetWriter(temporary, table.schema)
+                writer.write_table(table)
+            if writer is None:
+                pq.write_table(schema.empty_table(), temporary)
+            else:
+                writer.close()
         for name, data in files.items():
             write_bytes(self.path / name, data)
         write_bytes(self.path / "results.json", results_json(results))
@@ -149,7 +150,9 @@ class RunStore:
         shutil.rmtree(self.shards, ignore_errors=True)
 
     def _strangers(self) -> bool:
-        return self.path.exists() and any(each.name != LOCK for each in self.path.iterdir())
+        if not self.path.exists():
+            return False
+        return any(each.name != LOCK and not each.name.startswith(WRITING) for each in self.path.iterdir())
 
     def cover(self, name: str, *, renew: bool = False) -> None:
         """Add digests of what was made from the sealed run: a page, or a folder of files; a signed run stays as it is.
@@ -167,7 +170,9 @@ class RunStore:
 
 
 def read_run(path: str | Path) -> Run:
-    """The sealed run in the folder `path`; raises `EvalkitError` where there is none or it is not finished.
+    """The sealed run in the folder `path`.
+
+    Raises `EvalkitError` where there is none, where it is not finished, and where it was changed after sealing.
 
     >>> import pathlib, tempfile
     >>> import evalkit
@@ -187,13 +192,28 @@ def read_run(path: str | Path) -> Run:
             f"{folder} holds {state}; expected a folder with record.json, as `evalkit tokenizer` leaves it"
         )
     index = folder / "images" / "index.json"
-    return Run(
-        path=folder,
-        record=parse_json((folder / "record.json").read_bytes(), str(folder / "record.json")),
-        results=parse_json((folder / "results.json").read_bytes(), str(folder / "results.json")),
-        samples=pq.read_table(folder / "samples.parquet"),
-        pictures=parse_json(index.read_bytes(), str(index)) if index.exists() else [],
-    )
+    try:
+        record = _parsed(folder / RECORD, dict)
+        check_sealed(folder, record)
+        return Run(
+            path=folder,
+            record=record,
+            results=_parsed(folder / "results.json", list),
+            samples=pq.read_table(folder / SAMPLES),
+            pictures=_parsed(index, list) if index.exists() else [],
+        )
+    except (OSError, pa.ArrowException) as error:
+        reason = (str(getattr(error, "strerror", None) or error).splitlines() or [""])[0]
+        raise EvalkitError(f"{folder} cannot be read ({reason}). Check it: evalkit verify {folder}") from None
+
+
+def _parsed(path: Path, kind: type) -> Any:
+    found = parse_json(read_plain(path), str(path))
+    if not isinstance(found, kind):
+        raise EvalkitError(
+            f"{path} holds no {'object' if kind is dict else 'list'}. Check it: evalkit verify {path.parent}"
+        )
+    return found
 
 
 def results_json(results: Sequence[Result]) -> bytes:

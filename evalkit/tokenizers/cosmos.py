@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.tokenizers.base import Codes, NetworkTokenizer
 from evalkit.tokenizers.registry import register
+from evalkit.weights.programs import check_consent
 
 CODES = 64000  # finite scalar quantisation with 8, 8, 8, 5, 5, 5 levels
 
@@ -37,8 +38,8 @@ class Programs(nn.Module):
 class Cosmos(NetworkTokenizer):
     """encoder.jit and decoder.jit, in the precision they were saved in (bfloat16), whatever `dtype` says.
 
-    A TorchScript file is a program of tensor operations, run by torch's own interpreter: it holds no Python to
-    import or unpickle, but unlike a weight file it does decide what is computed.
+    A TorchScript file is a program, run by torch's own interpreter: it holds no Python to import or unpickle, but it can
+    open files. So a program is run only where its sha256 is known or named in EVALKIT_TRUST_TORCHSCRIPT.
     """
 
     from_folder = True
@@ -54,6 +55,7 @@ class Cosmos(NetworkTokenizer):
     @classmethod
     def load_network(cls, name: str, config: CosmosConfig, path: Path) -> nn.Module:
         """The programs of the folder `path`; raises `WeightsError` where a file is no TorchScript."""
+        check_consent(name, path)
         load: Any = torch.jit.load  # untyped in torch
         programs = []
         for file in ("encoder.jit", "decoder.jit"):

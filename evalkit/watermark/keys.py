@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
+from evalkit.secret_files import write_secret
 
 LENGTH = 32  # bytes
 HINT = "type `evalkit watermark keygen FILE` to make one"
@@ -50,14 +51,7 @@ def new_key(path: str | Path) -> Key:
     """Write a fresh key as hex to `path`, readable by its owner only; an existing file is never overwritten."""
     target = Path(path)
     key = Key(secrets.token_bytes(LENGTH), str(target.absolute()))
-    try:
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise EvalkitError(f"{target} exists already and is not overwritten; give another file name") from None
-    except OSError as error:
-        raise EvalkitError(f"{target} cannot be written ({error.strerror}); give a file in a folder of yours") from None
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(key.secret.hex() + "\n")
+    write_secret(target, f"{key.secret.hex()}\n".encode())
     return key
 
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from evalkit.errors import EvalkitError
-from evalkit.jsonio import json_lines, parse_json, read_json, read_json_lines
+from evalkit.jsonio import canonical_json, finite, json_lines, parse_json, read_json, read_json_lines
 
 
 @pytest.mark.parametrize("value", [{"a": [1, 2.5, None, True, "é\u2028"]}, [], "text", 0])
@@ -50,3 +50,12 @@ def test_a_file_that_is_not_there_or_no_file_is_named(tmp_path):
         read_json(tmp_path / "nothing.json")
     with pytest.raises(EvalkitError, match="is no file"):
         read_json(tmp_path)
+
+
+def test_notes_of_any_kind_become_json_that_can_be_sealed():
+    given = {"a": float("nan"), 3: [float("-inf"), 1.5], "t": ("x\ud800", None, True), "o": object}
+    made = finite(given)
+    assert made["a"] is None
+    assert made["3"] == [None, 1.5]
+    assert made["t"] == ["x?", None, True]
+    assert json.loads(canonical_json(made)) == made

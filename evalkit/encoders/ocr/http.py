@@ -38,7 +38,7 @@ class HttpOcr(Ocr):
         message = {"role": "user", "content": content}
         body = {"model": self.model, "messages": [message], "temperature": 0, "max_tokens": TOKENS}
         try:
-            answer = post_json(self.url, body, timeout=self.timeout)
+            answer = post_json(self.url, body, timeout=self.timeout).found
             said = answer["choices"][0]["message"]["content"]
         except RemoteError as error:
             raise EvalkitError(str(error)) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -16,6 +15,7 @@ from evalkit.generators.registry import GENERATORS
 from evalkit.jobs.checks import Checks, Failure, How, Outcome, chosen
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Task
+from evalkit.jsonio import read_json_lines
 from evalkit.runs.store import Run
 from evalkit.tasks.generate.acceleration import accelerated
 from evalkit.tasks.generate.spec import opened, sampler_of
@@ -69,7 +69,7 @@ class GenerationChecks(Checks):
         if differing and (other := _other_machine(run, generator)):
             said = f"{len(differing)} of {len(picked)} images differ, which says nothing here: {other}"
             return Outcome(0, open=said)
-        return Outcome(len(picked) - len(bad) - len(differing), (*bad, *differing))
+        return Outcome(len(picked) - len(bad) - len(differing), (*bad, *differing), of=len(rows))
 
 
 def _is_file_of(run: Run, row: dict[str, Any]) -> bool:
@@ -79,8 +79,7 @@ def _is_file_of(run: Run, row: dict[str, Any]) -> bool:
 
 
 def _manifest(run: Run, rows: list[dict[str, Any]]) -> list[Failure]:
-    lines = (run.path / "manifest.jsonl").read_text(encoding="utf-8", errors="surrogatepass").split("\n")[:-1]
-    said = [json.loads(line) for line in lines]
+    said = [row for _, row in read_json_lines(run.path / "manifest.jsonl")]
     names = ("id", "seed", "file", "sha256", "error")
     if [[row[name] for name in names] for row in rows] == [[row.get(name) for name in names] for row in said]:
         return []

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 
 from evalkit.jobs.shard import ShardOutput
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Task
+from evalkit.jsonio import read_json_lines
 from evalkit.runs.store import RunStore, read_run
 from evalkit.tasks.generate.layouts import LAYOUTS
 
@@ -21,8 +21,7 @@ def reopen(store: RunStore, task: Task, spec: Spec) -> None:
     store.begin(spec.plan())
     if run.samples["error"].null_count == run.samples.num_rows:
         return
-    lines = (store.path / "manifest.jsonl").read_text(encoding="utf-8", errors="surrogatepass").split("\n")[:-1]
-    seconds = [json.loads(line)["seconds"] for line in lines]
+    seconds = [row["seconds"] for _, row in read_json_lines(store.path / "manifest.jsonl")]
     store.unseal(spec.plan())
     for shard in task.shards(spec):
         rows = run.samples.slice(shard.start, shard.size)

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from evalkit.generators.base import Image, Request
+from evalkit.jsonio import finite
 from evalkit.prompts.load import Prompt
 
 SCHEMA = pa.schema(
@@ -82,5 +83,5 @@ def made(image: Image, file: str, data: bytes) -> dict[str, Any]:
         "height": int(image.pixels.shape[0]),
         "width": int(image.pixels.shape[1]),
         "evaluations": image.evaluations,
-        "notes": json.dumps(image.notes, ensure_ascii=False, sort_keys=True) if image.notes else None,
+        "notes": json.dumps(finite(image.notes), ensure_ascii=False, sort_keys=True) if image.notes else None,
     }

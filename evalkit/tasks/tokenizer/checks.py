@@ -93,7 +93,8 @@ class ReconstructionChecks(Checks):
             failures += _scored_again(run, picture, row, protocol, judges)
         number = min(count, len(run.pictures))
         missing = sorted(set(judges.unavailable) - set(run.record["judges"]["unavailable"]) - _extractors(protocols))
-        return Outcome(number, tuple(failures), f"not here: {', '.join(missing)}" if missing else None)
+        said = f"not here: {', '.join(missing)}" if missing else None
+        return Outcome(number, tuple(failures), said, len(run.pictures))
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:
         """Chosen samples of the data set encoded, decoded and scored again, against their rows."""
@@ -118,7 +119,7 @@ class ReconstructionChecks(Checks):
                     Failure("samples.parquet", f"{names[at]}: {name} is {kept.get(name)}, made again {row[name]}")
                     for name in bad
                 ]
-        return Outcome(len(picked), tuple(failures))
+        return Outcome(len(picked), tuple(failures), of=len(names))
 
     def _worker(self, run: Run, how: How) -> Worker:
         """A worker on this machine that makes the run's samples again; distances of sets are left out."""

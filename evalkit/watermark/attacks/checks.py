@@ -69,7 +69,7 @@ class AttackChecks(Checks):
                 skipped.append(f"{row['path']} differs, which says nothing here: another {other}")
             else:
                 bad.append(Failure(row["path"], f"attacked again with seed {row['seed']} it has other pixels"))
-        return Outcome(done, tuple(bad), skipped[0] if skipped else None)
+        return Outcome(done, tuple(bad), skipped[0] if skipped else None, len(rows))
 
 
 def _source(images: ImageSet, positions: Mapping[str, int], row: Mapping[str, Any]) -> Sample | None:

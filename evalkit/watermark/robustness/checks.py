@@ -14,7 +14,7 @@ from evalkit.jobs.checks import Checks, Failure, How, Outcome, chosen
 from evalkit.jobs.data import data_failures
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Task
-from evalkit.jsonio import canonical_json
+from evalkit.jsonio import canonical_json, parse_json
 from evalkit.runs.store import Run, results_json
 from evalkit.watermark.attacks.base import Attack, seed_of
 from evalkit.watermark.attacks.spelling import Options, read_attack
@@ -37,7 +37,7 @@ class RobustnessChecks(Checks):
         for name, made in {**again.files, "results.json": results_json(again.results)}.items():
             said = (run.path / name).read_bytes()
             data = made if isinstance(made, bytes) else b"".join(made)
-            same = close(json.loads(said), json.loads(data)) if name.endswith(".json") else said == data
+            same = close(parse_json(said, name), parse_json(data, name)) if name.endswith(".json") else said == data
             if not same:
                 bad.append(Failure(name, "it does not follow from samples.parquet and the plan"))
         bad += data_failures(run, again.facts["data"]["digest"])
@@ -65,7 +65,7 @@ class RobustnessChecks(Checks):
                 bad.append(Failure(name, f"after {row['attack']} it has another {', '.join(other)} than its row says"))
             else:
                 done += 1
-        return Outcome(done, tuple(bad), skipped[0] if skipped else None)
+        return Outcome(done, tuple(bad), skipped[0] if skipped else None, len(rows))
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:
         """Only who has the key can mark an image the same way."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from evalkit.jobs.live import hold
 from evalkit.jobs.options import check_apart
 from evalkit.jobs.progress import Progress
 from evalkit.jobs.spec import DataRef, Spec
+from evalkit.jsonio import parse_json
 from evalkit.runs.store import RunStore
 from evalkit.watermark.attacks.base import Attack
 from evalkit.watermark.identity import PREPARE
@@ -102,7 +102,7 @@ def watermark_robustness(
     else:
         _check_readable(sets["data"], spec.inputs["data"].n, data)
     run = run_task(ROBUSTNESS, spec, target, command=command, device=device, progress=progress)
-    said = json.loads((run.path / JSON).read_bytes())
+    said = parse_json((run.path / JSON).read_bytes(), JSON)
     return RobustnessRun(run.path, said["rows"], said["embedding"], said["absent"], said["failed"])
 
 

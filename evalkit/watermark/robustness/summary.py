@@ -14,6 +14,7 @@ from scipy.stats import rankdata
 
 from evalkit.metrics.watermark import AUC
 from evalkit.stats.intervals import clopper_pearson
+from evalkit.text import csv_cell
 from evalkit.watermark.robustness.rows import EMBEDDING, MARKED, NOTHING, QUALITY, UNMARKED
 from evalkit.watermark.robustness.tally import Tally
 
@@ -93,7 +94,7 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
 def _shown(value: Any) -> Any:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else value
+    return f"{value:.6g}" if isinstance(value, float) else csv_cell(value)
 
 
 def _mean(values: Floats) -> float | None:

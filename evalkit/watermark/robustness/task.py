@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +14,7 @@ from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import DataRef, Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
 from evalkit.jobs.timers import Timers
-from evalkit.jsonio import pretty_json
+from evalkit.jsonio import parse_json, pretty_json
 from evalkit.runs.shards import Parts
 from evalkit.runs.store import Run
 from evalkit.watermark.attacks.task import opened_attacks
@@ -101,7 +100,7 @@ class RobustnessTask(Task):
 
     def page(self, run: Run) -> str:
         """Curves, the table of all attacks, and who was absent."""
-        return page(json.loads((run.path / JSON).read_bytes()))
+        return page(parse_json((run.path / JSON).read_bytes(), JSON))
 
     def checks(self) -> Checks:
         """Rates from rows; kept images attacked and measured again."""

@@ -3,6 +3,7 @@ import io
 import json
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import ClassVar
 
@@ -50,6 +51,10 @@ for line in sys.stdin:
         open(path, "wb").write(buffer.getvalue())
         print(json.dumps({"id": request["id"], "path": path}), flush=True)
         continue
+    if what == "nan":
+        text = base64.b64encode(buffer.getvalue()).decode()
+        print('{"id": "%s", "image_base64": "%s", "loss": NaN, "more": [1e999, 2.5]}' % (request["id"], text), flush=True)
+        continue
     print("chatter")
     reply = {"id": request["id"], "image_base64": base64.b64encode(buffer.getvalue()).decode(), "evaluations": 7, "pid": 1}
     print(json.dumps(reply), flush=True)
@@ -90,6 +95,12 @@ def test_every_way_to_fail_costs_its_own_request_only(worker, tmp_path):
     assert '{"id": 1' in log
 
 
+def test_a_note_that_is_no_number_costs_neither_the_image_nor_the_run(worker, tmp_path):
+    worker.timeout = 10.0
+    (done,) = worker.generate([Request("0", prompt="nan", seed=1)])
+    assert done.notes == {"loss": None, "more": [None, 2.5]}
+
+
 def test_a_program_that_is_not_there_is_said_at_once():
     with pytest.raises(EvalkitError, match="no-such-program"):
         load_generator("command:no-such-program --flag").generate([Request("0", prompt="x")])
@@ -127,6 +138,7 @@ def test_pictures_of_a_folder_are_found_by_prompt_and_sample(tmp_path):
 class Endpoint(BaseHTTPRequestHandler):
     script: ClassVar[list] = []
     seen: ClassVar[list] = []
+    files: ClassVar[dict] = {}
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -136,8 +148,15 @@ class Endpoint(BaseHTTPRequestHandler):
         self.send_response(code)
         if code == 429:
             self.send_header("Retry-After", "0")
+        if 300 <= code < 400:
+            self.send_header("Location", "/v1/elsewhere")
         self.end_headers()
         self.wfile.write(data)
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(type(self).files[self.path])
 
     def log_message(self, *arguments):
         pass
@@ -166,7 +185,7 @@ def test_an_endpoint_is_asked_again_while_it_is_busy(endpoint):
     made = load_generator(f"http:{endpoint}#painter?size=16x16&price=0.04&seed=1")
     (done,) = made.generate([Request("0", prompt="an apple", seed=3)])
     assert tuple(done.pixels[0, 0]) == (9, 8, 7)
-    assert done.notes == {"usage": {"output_tokens": 5}, "cost": 0.04}
+    assert done.notes == {"attempts": 3, "usage": {"output_tokens": 5}, "cost": 0.04}
     path, body, key = Endpoint.seen[-1]
     assert path == "/v1/images/generations"
     assert key == "Bearer secret-key"
@@ -181,7 +200,74 @@ def test_a_refusal_is_final_and_never_shows_the_key(endpoint):
     assert "answers 400: prompt not allowed" in refused.reason
     assert "secret" not in refused.reason
     assert "b64_json" in empty.reason
-    assert len(Endpoint.seen) == 3
+    assert len(Endpoint.seen) == 2  # an answer is paid for, so it is not asked for again
+
+
+def forms(text, address):
+    wrapped = "\r\n".join(text[k : k + 76] for k in range(0, len(text), 76))
+    return [
+        {"b64_json": wrapped},
+        {"b64_json": f"data:image/png;base64,{text}"},
+        {"b64_json": text.rstrip("=")},
+        {"b64_json": None, "url": f"data:image/png;base64,{text}"},
+        {"url": f"{address}/file.png"},
+    ]
+
+
+@pytest.mark.parametrize("form", range(5))
+def test_an_image_may_come_in_any_form_that_endpoints_use(form, endpoint):
+    text = answer()["data"][0]["b64_json"]
+    Endpoint.files = {"/v1/file.png": base64.b64decode(text)}
+    Endpoint.script = [(200, {"data": [forms(text, endpoint)[form]]})]
+    (done,) = load_generator(f"http:{endpoint}#painter").generate([Request("0", prompt="x")])
+    assert tuple(done.pixels[0, 0]) == (9, 8, 7)
+
+
+def test_a_size_other_than_asked_is_said(endpoint):
+    Endpoint.script = [(200, answer())]
+    (done,) = load_generator(f"http:{endpoint}#painter?size=32x32").generate([Request("0", prompt="x")])
+    assert done.notes["size"] == "16x16, where 32x32 was asked for"
+
+
+def test_a_redirect_is_not_followed_and_takes_no_key_along(endpoint):
+    Endpoint.script = [(302, b""), (307, b"")]
+    made = load_generator(f"http:{endpoint}#painter").generate([Request(str(k), prompt="x") for k in range(2)])
+    assert all("redirect, which is not followed" in each.reason for each in made)
+    assert len(Endpoint.seen) == 2
+
+
+def test_the_key_of_openai_does_not_go_to_another_endpoint(endpoint, monkeypatch):
+    monkeypatch.delenv("EVALKIT_API_KEY")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-somebody-elses-key")
+    Endpoint.script = [(200, answer())]
+    load_generator(f"http:{endpoint}#painter").generate([Request("0", prompt="x")])
+    assert Endpoint.seen[-1][2] is None
+
+
+def test_a_key_that_an_endpoint_repeats_is_stored_nowhere(endpoint):
+    echoed = {**answer(), "usage": {"key": "Bearer secret-key"}}
+    Endpoint.script = [(200, echoed), (400, {"error": {"message": "bad key secret-key"}})]
+    good, bad = load_generator(f"http:{endpoint}#painter").generate([Request(str(k), prompt="x") for k in range(2)])
+    assert "secret-key" not in f"{good.notes} {bad.reason}"
+
+
+def test_an_endpoint_that_trickles_is_left_at_the_deadline(endpoint):
+    from evalkit.remote import RemoteError, post_json
+
+    Endpoint.script = [(503, b"busy")] * 5
+    with pytest.raises(RemoteError, match=r"no more than 0.5 s are waited"):
+        post_json(f"{endpoint}/x", {}, seconds=0.5, sleep=lambda pause: time.sleep(0.2))
+    assert len(Endpoint.seen) < 5
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "http://127.0.0.1:9/x", "http://10.0.0.1/x", "ftp://h/x", "http://a:b@h/x"]
+)
+def test_an_endpoint_in_the_world_cannot_name_files_or_addresses_in_here(url):
+    from evalkit.transport import NoReply, get
+
+    with pytest.raises(NoReply, match="the answer names"):
+        get(url, asked="https://api.example.org/v1", deadline=time.monotonic() + 1, timeout=1, most_bytes=10)
 
 
 def test_an_endpoint_that_is_down_is_said(monkeypatch):

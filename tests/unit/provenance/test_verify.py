@@ -1,6 +1,8 @@
 """Levels: what honest runs reach, and where those fail that lie with consistent digests."""
 
+import base64
 import json
+import os
 
 import numpy as np
 import pyarrow as pa
@@ -9,10 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import BadImage, EvalkitError
 from evalkit.jobs.checks import CHECKS, Failure, How, chosen
 from evalkit.jobs.task import TASKS
 from evalkit.jsonio import canonical_json, pretty_json
+from evalkit.provenance.audit import level_seed, missed
+from evalkit.provenance.dsse import parse, sign
 from evalkit.provenance.sign import sign_run
 from evalkit.provenance.verdict import Step, Verdict
 from evalkit.provenance.verify import Depth, verify_run
@@ -33,7 +37,8 @@ def test_a_signed_generation_reaches_level_5_and_its_pictures_are_made_again_to_
     verdict = verify_run(runs / "generated", Depth(key=key.public_key(), regenerate=2))
     assert (verdict.level, verdict.failures, verdict.hint) == (5, (), None)
     assert [each.status for each in verdict.steps] == [*["passed"] * 4, "not needed", "passed"]
-    assert step(verdict, 5).detail == "2 samples made again are the same"
+    assert step(verdict, 5).detail.startswith("2 samples made again are the same (drawn from 3 by seed ")
+    assert step(verdict, 5).detail.endswith("fraud is missed in 10% with chance 0.33, in 50% with chance 0)")
 
 
 def test_a_signed_tokenizer_run_reaches_level_5(runs, key):
@@ -265,7 +270,7 @@ def test_pictures_from_another_machine_may_differ(runs, forge, tmp_path):
         return rewritten(table.set_column(at, "seed", pc.add(table["seed"], 1)))
 
     forge(folder, samples__parquet=other_seed)
-    verdict = verify_run(folder, Depth(recompute=False, regenerate=1))
+    verdict = verify_run(folder, Depth(recompute=False, regenerate=3))
     assert verdict.failures == ()
     assert "made with torch 0.1" in step(verdict, 5).detail
 
@@ -361,3 +366,113 @@ def test_layouts_made_from_a_run_are_listed_and_checked(tmp_path):
         assert (verify_run(tmp_path / "run").level, verify_run(tmp_path / "run").failures) == (1, ())
     (tmp_path / "run" / "npz50k" / "samples.npz").write_bytes(b"other")
     assert [each.file for each in verify_run(tmp_path / "run").failures] == ["npz50k/samples.npz"]
+
+
+def test_audit_samples_are_drawn_afresh_and_differently_at_levels_4_and_5():
+    first, second = How().seed, How().seed
+    assert first != second
+    assert level_seed(first, 4) != level_seed(first, 5)
+    draws = {tuple(chosen(1000, 5, level_seed(How().seed, level))) for level in (4, 5) for _ in range(20)}
+    assert len(draws) == 40
+
+
+@pytest.mark.parametrize(
+    ("total", "drawn", "share", "chance"), [(10, 5, 0.1, 0.5), (100, 100, 0.01, 0), (4, 1, 0.5, 0.5)]
+)
+def test_the_chance_of_missing_a_fraud_is_that_of_drawing_none_of_it(total, drawn, share, chance):
+    assert missed(total, drawn, share) == pytest.approx(chance)
+
+
+def test_the_seed_of_the_audit_is_told(runs):
+    verdict = verify_run(runs / "generated", Depth(regenerate=1, how=How(seed=77)))
+    assert verdict.as_dict()["seed"] == 77
+    assert "by seed 77" in step(verdict, 5).detail
+
+
+def test_another_signer_than_expected_does_not_make_files_changed(runs, key, other_key):
+    sign_run(runs / "scored", key)
+    verdict = verify_run(runs / "scored", Depth(key=other_key.public_key(), rescore=1))
+    assert [each.status for each in verdict.steps[:5]] == ["passed", "passed", "failed", "passed", "passed"]
+    assert verdict.level == 1
+
+
+def test_a_check_that_breaks_off_on_the_runs_own_images_has_failed(runs, forge):
+    name = "00000000-evalkit-1-reconstruction__png"
+    forge(runs / "scored", **{f"images/{name}": lambda data: data[:100]})
+    fourth = step(verify_run(runs / "scored", Depth(rescore=3)), 4)
+    assert fourth.status == "failed"
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyError("x"), BadImage("x"), FileNotFoundError(2, "gone")])
+def test_a_break_off_is_a_failure_where_the_runs_files_are_the_cause(error, runs, monkeypatch):
+    checks = TASKS.get("tokenizer").checks()
+
+    def broken(run, count, how):
+        raise error
+
+    monkeypatch.setattr(type(checks), "rescore", lambda self, run, count, how: broken(run, count, how))
+    assert step(verify_run(runs / "scored", Depth(rescore=1)), 4).status == "failed"
+
+
+def test_a_break_off_of_this_machine_says_nothing(runs, monkeypatch):
+    checks = TASKS.get("tokenizer").checks()
+
+    def broken(self, run, count, how):
+        raise MemoryError
+
+    monkeypatch.setattr(type(checks), "rescore", broken)
+    assert step(verify_run(runs / "scored", Depth(rescore=1)), 4).status == "not reached"
+
+
+@pytest.mark.parametrize("name", ["record.json", "results.json", "samples.parquet", "plan.json", "manifest.jsonl"])
+@pytest.mark.parametrize("what", ["pipe", "link", "folder", "dangling"])
+def test_what_is_no_plain_file_is_refused_at_once(name, what, runs, tmp_path):
+    path = runs / "generated" / name
+    path.rename(tmp_path / "aside")
+    make = {
+        "pipe": lambda: os.mkfifo(path),
+        "link": lambda: path.symlink_to(tmp_path / "aside"),
+        "folder": path.mkdir,
+        "dangling": lambda: path.symlink_to(tmp_path / "nowhere"),
+    }
+    make[what]()
+    if name == "record.json" and what in ("folder", "dangling", "pipe"):
+        verdict = verify_or_none(runs / "generated")
+        assert verdict is None or name in {failure.file for failure in verdict.failures}
+    else:
+        verdict = verify_run(runs / "generated", Depth(rescore=1, regenerate=1))
+        assert name in {failure.file for failure in verdict.failures}
+
+
+def verify_or_none(folder):
+    try:
+        return verify_run(folder)
+    except EvalkitError:
+        return None
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/dev/zero", "images/../../x.png", "C:\\x.png"])
+def test_rows_that_lead_out_of_the_folder_fail_at_level_0_and_open_nothing(name, runs, forge):
+    def leaving(data):
+        table = pq.read_table(pa.BufferReader(data))
+        at = table.schema.get_field_index("file")
+        return rewritten(table.set_column(at, "file", pa.array([name, *table["file"].to_pylist()[1:]])))
+
+    forge(runs / "generated", samples__parquet=leaving)
+    verdict = verify_run(runs / "generated", Depth(regenerate=3))
+    assert step(verdict, 0).failures == (Failure(name, "it leads out of the folder"),)
+    assert step(verdict, 5).status == "not reached"
+
+
+def test_co_signed_envelopes_in_other_white_space_hold_for_every_signer(runs, key, other_key):
+    sign_run(runs / "generated", key)
+    at = runs / "generated" / "attestation.json"
+    said = json.loads(at.read_bytes())
+    other = sign(json.loads(parse(at.read_bytes()).payload), other_key)
+    said["signatures"].insert(0, {"keyid": other.keyid, "sig": base64.b64encode(other.signature).decode()})
+    said["signatures"].append({"keyid": "00" * 32, "sig": base64.b64encode(bytes(64)).decode()})
+    at.write_text(json.dumps(said))
+    for each in (key, other_key):
+        assert verify_run(runs / "generated", Depth(key=each.public_key(), recompute=False)).level == 2
+    sign_run(runs / "generated", other_key)  # signed by both already, so nothing is lost
+    assert len(json.loads(at.read_bytes())["signatures"]) == 3

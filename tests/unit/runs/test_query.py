@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.errors import EvalkitError
-from evalkit.runs.query import RunTables, query_runs
+from evalkit.runs.query import Limits, RunTables, query_runs
 
 
 def make(folder: Path, model="m", samples=None, results=None, **record) -> Path:
@@ -161,9 +161,9 @@ def test_no_file_but_the_samples_can_be_read(tmp_path, sql):
 def test_nothing_can_be_written_or_set(tmp_path, sql):
     run = make(tmp_path / "x")
     before = {path: path.read_bytes() for path in run.iterdir()}
-    with pytest.raises(EvalkitError, match=r"runs are only read|there is no function"):
+    with pytest.raises(EvalkitError, match=r"runs are only read|there is no function|asks for more than the runs"):
         query_runs(sql.format(run / "samples.parquet"), [run])
-    with pytest.raises(EvalkitError, match=r"runs are only read|there is no function"):
+    with pytest.raises(EvalkitError, match=r"runs are only read|there is no function|asks for more than the runs"):
         query_runs(sql.format(tmp_path / "new"), [run])
     assert {path: path.read_bytes() for path in run.iterdir()} == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x"]
@@ -244,7 +244,115 @@ def test_damage_inside_a_file_is_an_error_in_words(tmp_path):
     data = bytearray((run / "samples.parquet").read_bytes())
     data[1000 : len(data) // 2] = bytes(255 - byte for byte in data[1000 : len(data) // 2])
     (run / "samples.parquet").write_bytes(data)
-    with pytest.raises(EvalkitError, match="the query does not work: ") as caught:
+    with pytest.raises(EvalkitError, match="the runs cannot be read: ") as caught:
         query_runs("select id from samples", [run])
     assert "\n" not in str(caught.value)
-    assert query_runs("select samples from runs", [run]).to_pylist() == [{"samples": 50_000}]
+
+
+HOSTILE = [
+    "with x as (copy (select 1) to '{}') select * from x",
+    "with x as (copy samples to '{}' (format parquet)) select * from x",
+    "with x as (insert into runs select * from runs returning *) select * from x",
+    "with x as (update runs set run = 'z' returning *) select * from x",
+    "with x as (delete from results returning *) select * from x",
+    "with x as (create table y as select 1) select * from x",
+    "select * from (copy (select 1) to '{}')",
+    "copy samples to '{}'",
+    "copy (select 1) to '{}' (format parquet, overwrite true)",
+    "copy runs from '{}'",
+    "copy (select 1 as a) to '{}' (format parquet, partition_by (a))",
+    "export database '{}'",
+    "import database '{}'",
+    "attach '{}' as other",
+    "attach '{}' as other (type sqlite)",
+    "detach memory",
+    "create table x as select 1",
+    "create temp table x as select 1",
+    "create or replace view samples as select 1",
+    "create macro f() as 1",
+    "create secret s (type s3)",
+    "create persistent secret s (type s3)",
+    "drop table samples",
+    "alter table runs add column x integer",
+    "truncate runs",
+    "delete from runs",
+    "insert into runs select * from runs",
+    "update runs set run = 'z'",
+    "set lock_configuration = false",
+    "reset lock_configuration",
+    "set enable_external_access = true",
+    "set temp_directory = '{}'",
+    "set global memory_limit = '1TB'",
+    "pragma enable_external_access",
+    "pragma profiling_output = '{}'",
+    "install httpfs",
+    "load '{}'",
+    "force install httpfs",
+    "explain analyze copy samples to '{}'",
+    "explain analyze insert into runs select * from runs",
+    "explain analyze create table z as select 1",
+    "prepare p as copy samples to '{}'",
+    "checkpoint",
+    "vacuum",
+    "begin transaction",
+    "commit",
+    "select * from read_text('{}')",
+    "select * from write_csv('{}')",
+    "from enable_logging(storage = 'file', storage_path = '{}')",
+    "from enable_profiling(save_location = '{}')",
+    "from checkpoint('memory'), query('copy runs to ~{}~')",
+]
+
+
+def test_no_hostile_statement_changes_or_creates_a_file_or_a_row(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    run = make(tmp_path / "runs" / "x")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with RunTables([run]) as tables:
+        rows = [list(tables.ask(f"select * from {name}").rows()) for name in ("runs", "samples", "results")]
+        for sql in HOSTILE:
+            for target in (run / "samples.parquet", tmp_path / "runs" / "new", "new"):
+                with pytest.raises(EvalkitError) as caught:
+                    list(tables.ask(sql.format(target).replace("~", "''")).rows())
+                assert "\n" not in str(caught.value)
+        again = [list(tables.ask(f"select * from {name}").rows()) for name in ("runs", "samples", "results")]
+    assert again == rows
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "pivot samples on id using avg(psnr) group by run",
+        "from samples pivot (avg(psnr) for id in ('a', 'b'))",
+        "unpivot (select psnr from samples) on psnr",
+        "explain select * from samples",
+        "explain analyze select avg(psnr) from samples",
+        "summarize samples",
+        "describe samples",
+    ],
+)
+def test_whatever_only_reads_is_allowed(tmp_path, sql):
+    with RunTables([make(tmp_path / "x")]) as tables:
+        assert list(tables.ask(sql).rows())
+
+
+def test_an_answer_read_in_part_neither_blocks_the_next_nor_is_spoiled_by_it(tmp_path):
+    run = make(tmp_path / "x", samples={"id": [str(n) for n in range(50_000)]})
+    with RunTables([run]) as tables:
+        first = tables.ask("select id from samples").rows()
+        next(first)
+        assert list(tables.ask("select count(*) from samples").rows()) == [(50_000,)]
+        assert sum(1 for _ in first) == 49_999
+
+
+def test_a_query_beyond_its_time_or_memory_is_stopped_with_a_sentence(tmp_path):
+    run = make(tmp_path / "x")
+    with RunTables([run], Limits(seconds=0.3)) as tables, pytest.raises(EvalkitError, match=r"more than 0.3 s"):
+        list(
+            tables.ask("select count(*) from range(1000000) a, range(1000000) b where a.range * b.range % 7 = 3").rows()
+        )
+    big = "select list(range::varchar || repeat('x', 1000)) from range(1000000)"
+    with RunTables([run], Limits(memory="64MB")) as tables, pytest.raises(EvalkitError, match="more memory than 64MB"):
+        list(tables.ask(big).rows())

@@ -158,7 +158,7 @@ def sealed(tmp_path):
     written(store, "000000")
     (store.path / "images" / "deep").mkdir(parents=True)
     (store.path / "images" / "deep" / "0.png").write_bytes(b"pixels")
-    store.seal({"task": "t", "files": {"results.json": "as the job says"}})
+    store.seal({"task": "t", "files": {"images/deep/0.png": "as the job says"}})
     return store
 
 
@@ -167,8 +167,8 @@ def test_the_record_lists_every_file_and_itself(tmp_path):
     record = read_run(store.path).record
     there = {path.relative_to(store.path).as_posix() for path in store.path.rglob("*") if path.is_file()}
     assert set(record["files"]) == there - {"record.json"}
-    assert record["files"]["images/deep/0.png"] == hashlib.sha256(b"pixels").hexdigest()
-    assert record["files"]["results.json"] == "as the job says"
+    assert record["files"]["images/deep/0.png"] == "as the job says"
+    assert record["files"]["results.json"] == hashlib.sha256((store.path / "results.json").read_bytes()).hexdigest()
     assert with_digest(record) == record
     assert with_digest({**record, "task": "u"})["digest"] != record["digest"]
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import EvalkitError
+from evalkit.jsonio import parse_json
 from evalkit.tasks.probe.geneval.prompts import GenevalPrompt
 from evalkit.tasks.probe.rows import ProbeRow
 from evalkit.tasks.probe.suite import SuitePrompt
+from evalkit.whole_files import whole
 
 _IMAGE = re.compile(r"\d+\.png")
 _OTHER = frozenset((".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"))
@@ -50,7 +52,7 @@ def read_layout(folder: Path, prompts: Sequence[SuitePrompt]) -> list[PlacedImag
 
 def write_results(path: Path, rows: Iterable[ProbeRow], prompts: Mapping[str, GenevalPrompt]) -> None:
     """The official result file: one JSON object for each image, with metadata and details as JSON texts."""
-    with path.open("w", encoding="utf-8") as file:
+    with whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(results_lines(rows, prompts))
 
 
@@ -67,7 +69,7 @@ def read_results(path: Path, prompts: Sequence[GenevalPrompt]) -> list[ProbeRow]
     rows = []
     for number, line in _lines(path):
         try:
-            row = _row_of(json.loads(line), ids)
+            row = _row_of(parse_json(line, "the line"), ids)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             said = f"{error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[0][:120]
             raise EvalkitError(
@@ -82,7 +84,7 @@ def read_results(path: Path, prompts: Sequence[GenevalPrompt]) -> list[ProbeRow]
 
 def _check_metadata(path: Path, prompt: SuitePrompt) -> None:
     try:
-        found = json.loads(path.read_bytes())
+        found = parse_json(path.read_bytes(), path.name)
     except (OSError, ValueError, RecursionError):
         raise EvalkitError(
             f"{path} is missing or no JSON object. Write the prompt's line of the suite into it"
@@ -117,12 +119,12 @@ def _result(row: ProbeRow, prompt: GenevalPrompt) -> dict[str, Any]:
 
 
 def _row_of(found: Any, ids: Mapping[str, str]) -> ProbeRow:
-    prompt = ids.get(json.dumps(json.loads(found["metadata"]), sort_keys=True))
+    prompt = ids.get(json.dumps(parse_json(str(found["metadata"]), "metadata"), sort_keys=True))
     if prompt is None:
         raise ValueError(f"its metadata is of no prompt of the suite ({str(found['prompt'])[:60]!r})")
     if not isinstance(found["correct"], bool) or not isinstance(found["reason"], str):
         raise ValueError("'correct' is not true or false, or 'reason' is no text")
-    details = json.loads(found["details"])
+    details = parse_json(str(found["details"]), "details")
     if not isinstance(details, dict):
         raise ValueError("'details' is no object")
     image, task, right = str(found["filename"]), str(found["tag"]), float(found["correct"])

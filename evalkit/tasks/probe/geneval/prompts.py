@@ -6,7 +6,6 @@ The shipped file is prompts/evaluation_metadata.jsonl of djghosh13/geneval (comm
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +15,7 @@ from typing import Any
 
 from evalkit.encoders.detectors.coco import COCO_CLASSES
 from evalkit.errors import EvalkitError
+from evalkit.jsonio import parse_json
 
 SHA256 = "5c48e0813e812e3c373fa5c8ed07a8f0a483be30272b4427b0559c8048e67c13"
 TASKS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
@@ -99,7 +99,7 @@ def _parsed(lines: Iterable[bytes], name: str) -> Iterable[GenevalPrompt]:
     numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
     for place, (number, line) in enumerate(numbered):
         try:
-            yield prompt_of(json.loads(line), f"{place:05d}")
+            yield prompt_of(parse_json(line, "the line"), f"{place:05d}")
         except (ValueError, RecursionError):
             raise EvalkitError(f"{name}, line {number} is no JSON. Write one object on each line") from None
         except EvalkitError as error:

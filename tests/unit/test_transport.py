@@ -1,7 +1,7 @@
 import pytest
 
 from evalkit.errors import EvalkitError
-from evalkit.judges.transport import key_for, origin, redacted, retry_after
+from evalkit.transport import key_for, origin, redacted, retry_after
 
 KEY = "secret-key-123456"
 

@@ -1,4 +1,4 @@
-"""One HTTP request to a judge's endpoint: bounded in time and size, without redirects, its key bound to an origin."""
+"""One HTTP request: bounded in time and size, without redirects, its key bound to an origin. The home of these rules."""
 
 from __future__ import annotations
 
@@ -56,6 +56,31 @@ def post(url: str, body: bytes, *, deadline: float, timeout: float, most_bytes: 
     request = urllib.request.Request(url, body, headers)
     if key := key_for(url):
         request.add_unredirected_header("Authorization", f"Bearer {key}")
+    return _answered(request, deadline, timeout, most_bytes)
+
+
+def get(url: str, *, asked: str, deadline: float, timeout: float, most_bytes: int) -> bytes:
+    """The bytes of a file that the endpoint `asked` names in its answer.
+
+    The key goes along to the endpoint's own origin alone. An endpoint out in the world cannot name an address within
+    this machine or a private network. Raises `NoReply` where there are no bytes, redirects included.
+    """
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+        raise NoReply("the answer names no web address")
+    if _is_near(parts.hostname) and not _is_near(urllib.parse.urlsplit(asked).hostname or ""):
+        raise NoReply(f"the answer names {origin(url)}, an address within this network, which is not read")
+    request = urllib.request.Request(url, headers={"User-Agent": "evalkit", "Accept-Encoding": "identity"})
+    if origin(url) == origin(asked) and (key := key_for(url)):
+        request.add_unredirected_header("Authorization", f"Bearer {key}")
+    found = _answered(request, deadline, timeout, most_bytes)
+    if found.status != 200:
+        raise NoReply(f"{origin(url)} answers {found.status}")
+    return found.body
+
+
+def _answered(request: urllib.request.Request, deadline: float, timeout: float, most_bytes: int) -> HttpReply:
+    url = request.full_url
     try:
         with _opened(request, min(timeout, max(0.001, deadline - time.monotonic()))) as answer:
             named = {name.lower(): value for name, value in answer.headers.items()}
