@@ -25,6 +25,7 @@ _PLACES = {
     "open_images": "evalkit.images:open_images",
     "query": "evalkit.runs.query:query_runs",
     "read_run": "evalkit.runs:read_run",
+    "score": "evalkit.tasks.score:score_images",
     "verify_run": "evalkit.provenance.verify:verify_run",
 }
 _MOVED = {"load_protocol": "evalkit.protocols:load_protocol"}
@@ -43,6 +44,7 @@ __all__ = [
     "open_images",
     "query",
     "read_run",
+    "score",
     "verify_run",
 ]
 

@@ -13,6 +13,7 @@ from evalkit.version import __version__
 VERBS = {
     "tokenizer": ("evalkit.cli.tokenizer", "How much does a visual tokenizer destroy?"),
     "generate": ("evalkit.cli.generate", "Make the images of a prompt set, resumable, every seed recorded."),
+    "score": ("evalkit.cli.score", "Is an image set like a reference (FID, KID, …), and does it fit its prompts?"),
     "watermark": ("evalkit.cli.watermark", "Mark images, find the marked ones in a folder, attack them; make keys."),
     "leaderboard": ("evalkit.cli.leaderboard", "Rank finished runs, with intervals, and say what may not be compared."),
     "ls": ("evalkit.cli.ls", "List tokenizers, generators, protocols, metrics or encoders."),
@@ -76,6 +77,7 @@ def group() -> None:
     evalkit tokenizer --model jpeg-lm --model webp-q75      embedded tokenizers on the embedded images
     evalkit tokenizer --model llamagen-vq16 --data PHOTOS   a neural one on a folder of yours
     evalkit generate --model world-ar --prompts world       images of a small model that is shipped
+    evalkit score --images A --reference B                  FID, KID, precision and recall, with intervals
     evalkit watermark detect PHOTOS --key my.key --tokenizer llamagen-vq16
     evalkit leaderboard runs --out board                    who is better, with intervals
     evalkit verify RUN                                      whether a number can be trusted
