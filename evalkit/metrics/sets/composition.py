@@ -59,11 +59,16 @@ class Side:
     file: ReferenceFile | None = None
 
     def statistics(self, head: str, dim: int) -> Gaussian | None:
-        """Mean and covariance of a head's `dim` features, from the file or from the rows; None where neither has them."""
+        """Mean and covariance of a head's `dim` features, from the file or from the rows; None where neither has them.
+
+        Images beside stored statistics are some of the set only, so they do not stand for statistics that are not there.
+        """
         if self.file is not None:
             stored = self.file.spatial if head == SPATIAL else self.file.pool
             if stored is not None and stored.dim == dim:
                 return stored
+            if head in (POOL, SPATIAL) and (self.file.pool or self.file.spatial):
+                return None
         rows = self.rows.get(head)
         return moments_of(rows) if rows is not None and len(rows) > 1 else None
 

@@ -6,6 +6,9 @@ import json
 import math
 from typing import Any
 
+import pyarrow.compute as pc
+
+from evalkit.images import content_digest
 from evalkit.jobs.checks import Checks, Failure, How, Outcome
 from evalkit.jobs.data import data_failures
 from evalkit.jobs.task import Task
@@ -50,8 +53,10 @@ class ScoreChecks(Checks):
     def _from_moments(self, run: Run) -> Outcome:
         files = moments_files(run)
         spec = self.task.spec(run)
-        _, reference = sides_of(collected(KeptParts(run)), spec.inputs["reference"].name, {})
-        failures, checked = [], 0
+        _, reference = sides_of(collected(KeptParts(run)), getattr(spec.inputs.get("reference"), "name", ""), {})
+        rows = run.samples.filter(pc.equal(run.samples["side"], IMAGES)).select(["id", "sha256"]).to_pylist()
+        failures = data_failures(run, content_digest((row["id"], row["sha256"]) for row in rows))
+        checked = 0
         for row in run.results:
             head = HEADS.get(row["metric"], "")
             if row["metric"] not in FRECHET or row["metric"] == MOMENTS or (IMAGES, head) not in files:

@@ -33,9 +33,10 @@ class Collected:
     file: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
 
     @property
-    def size(self) -> int:
-        """Bytes of all features."""
-        return sum(4 * len(bank) * bank.shape[1] for side in self.banks.values() for bank in side.values())
+    def few(self) -> bool:
+        """Whether a run keeps the features themselves."""
+        size = sum(4 * len(bank) * bank.shape[1] for side in self.banks.values() for bank in side.values())
+        return size <= KEPT
 
 
 def collected(parts: Parts) -> Collected:
@@ -68,7 +69,7 @@ def files_of(found: Collected) -> dict[str, bytes | Iterator[bytes]]:
     files: dict[str, bytes | Iterator[bytes]] = {}
     for side, banks in found.banks.items():
         for head, bank in banks.items():
-            if found.size <= KEPT:
+            if found.few:
                 files[f"{FOLDER}/{side}-{head}.npz"] = _npz("features", bank)
             elif head in {HEADS[name] for name in FRECHET} and len(bank) > 1:
                 files[f"{FOLDER}/{MOMENTS}-{side}-{head}.npz"] = _moments(moments_of(bank))

@@ -24,7 +24,7 @@ from evalkit.metrics.statistics_file import read_statistics
 from evalkit.runs.shards import Parts
 from evalkit.runs.store import Run
 from evalkit.tasks.score.checks import ScoreChecks
-from evalkit.tasks.score.features import KEPT, KeptParts, collected, files_of, sides_of
+from evalkit.tasks.score.features import KeptParts, collected, files_of, sides_of
 from evalkit.tasks.score.inputs import Asked, asked_of, opened_images
 from evalkit.tasks.score.page import page
 from evalkit.tasks.score.results import contributions_of, results_of
@@ -106,7 +106,7 @@ class ScoreTask(Task):
             "encoders": {name: ref.sha256 for name, ref in spec.models.items()},
             "unavailable": dict(missing),
             "warnings": [f"{r.metric}: {r.ci_method}" for r in results if SORTED in r.ci_method],
-            "statistics": "features" if found.size <= KEPT else "moments",
+            "statistics": "features" if found.few else "moments",
         }
         shares = contributions_of(spec.metrics, images, other)
         return Aggregated([_with(rows, shares)], results, files_of(found), said)
