@@ -12,6 +12,7 @@ from typing import Any
 from evalkit.errors import EvalkitError
 from evalkit.tasks.probe.geneval.prompts import GenevalPrompt
 from evalkit.tasks.probe.rows import ProbeRow
+from evalkit.tasks.probe.suite import SuitePrompt
 
 _IMAGE = re.compile(r"\d+\.png")
 _OTHER = frozenset((".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"))
@@ -26,7 +27,7 @@ class PlacedImage:
     sample: int
 
 
-def read_layout(folder: Path, prompts: Sequence[GenevalPrompt]) -> list[PlacedImage]:
+def read_layout(folder: Path, prompts: Sequence[SuitePrompt]) -> list[PlacedImage]:
     """The images of FOLDER/NNNNN/samples/KKKK.png, in order; each folder's metadata.jsonl must be its prompt's line.
 
     Raises `EvalkitError` for a folder without this layout, prompts that do not match, and images that the official
@@ -50,8 +51,13 @@ def read_layout(folder: Path, prompts: Sequence[GenevalPrompt]) -> list[PlacedIm
 def write_results(path: Path, rows: Iterable[ProbeRow], prompts: Mapping[str, GenevalPrompt]) -> None:
     """The official result file: one JSON object for each image, with metadata and details as JSON texts."""
     with path.open("w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(_result(row, prompts[row.prompt]), ensure_ascii=False) + "\n")
+        file.writelines(results_lines(rows, prompts))
+
+
+def results_lines(rows: Iterable[ProbeRow], prompts: Mapping[str, GenevalPrompt]) -> Iterator[str]:
+    """The lines of that file."""
+    for row in rows:
+        yield json.dumps(_result(row, prompts[row.prompt]), ensure_ascii=False) + "\n"
 
 
 def read_results(path: Path, prompts: Sequence[GenevalPrompt]) -> list[ProbeRow]:
@@ -74,7 +80,7 @@ def read_results(path: Path, prompts: Sequence[GenevalPrompt]) -> list[ProbeRow]
     return rows
 
 
-def _check_metadata(path: Path, prompt: GenevalPrompt) -> None:
+def _check_metadata(path: Path, prompt: SuitePrompt) -> None:
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
