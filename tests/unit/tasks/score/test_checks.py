@@ -32,7 +32,7 @@ def test_distances_are_recomputed_from_what_the_run_kept(sets, tmp_path, monkeyp
     assert verdict.failures == ()
     step = next(step for step in verdict.steps if step.level == 3)
     assert step.status == "passed"
-    assert ("too many to keep" in step.text) is (not kept)
+    assert ("too many to keep" in step.detail) is (not kept)
     false = changed(run, "fd_efflite0", value=run.results[0]["value"] * 1.001)
     (failure,) = ScoreChecks(SCORE).recompute(false, None).failures
     assert "fd_efflite0" in failure.reason
