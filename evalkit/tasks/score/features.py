@@ -22,7 +22,7 @@ from evalkit.tasks.score.rows import IMAGES, REFERENCE
 
 FOLDER, FILE, MOMENTS = "statistics", "file", "moments"
 KEPT = 2**28  # bytes of all features up to which a run keeps them; beyond, it keeps moments
-_BLOCK = 4096  # rows that are written at once
+_BLOCK = 256  # rows that are written at once
 
 
 @dataclass

@@ -11,7 +11,7 @@ def folder_of(path, n, seed, shift=0, side=24):
     path.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     for i in range(n):
-        pixels = np.clip(rng.normal(110 + shift, 40, (side, side + i % 2, 3)), 0, 255).astype(np.uint8)
+        pixels = np.clip(rng.normal(110 + shift, 40, (side, side + i // 5 % 2, 3)), 0, 255).astype(np.uint8)
         Image.fromarray(pixels).save(path / f"{i:03d}.png")
     return path
 

@@ -222,3 +222,16 @@ def test_prompts_belong_to_images_by_name_or_in_order(tmp_path):
     for name, wanted in (("by_id.jsonl", ["number 0", "number 1"]), ("in_order.txt", ["one", "two"])):
         run = run_of(tmp_path / name[:5], tmp_path / "d", metrics=["vendi_efflite0"], prompts=tmp_path / name)
         assert run.samples["prompt"].to_pylist() == wanted
+
+
+def test_on_a_cpu_each_image_is_looked_at_alone(sets, tmp_path, monkeypatch):
+    sizes = []
+
+    class Heard(score_task.SetEncoder):
+        def __call__(self, images):
+            sizes.append(len(images))
+            return super().__call__(images)
+
+    monkeypatch.setattr(score_task, "SetEncoder", Heard)
+    run_of(tmp_path / "run", *sets, metrics=["fd_efflite0"], options={"batch_size": 8})
+    assert sizes == [1] * 26
