@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 from evalkit.device import pick_device
 from evalkit.encoders.prompt_scorer import load_prompt_scorer
 from evalkit.encoders.set_encoder import SetEncoder
-from evalkit.images import content_digest
 from evalkit.jobs.checks import Checks
 from evalkit.jobs.options import batch_of
 from evalkit.jobs.shard import Shard, split
@@ -28,12 +27,12 @@ from evalkit.tasks.score.features import KeptParts, collected, files_of, sides_o
 from evalkit.tasks.score.inputs import Asked, asked_of, opened_images
 from evalkit.tasks.score.page import page
 from evalkit.tasks.score.results import contributions_of, results_of
-from evalkit.tasks.score.rows import CONTRIBUTION, IMAGES, REFERENCE, schema
+from evalkit.tasks.score.rows import CONTRIBUTION, IMAGES, schema
+from evalkit.tasks.score.said import ROLES, counts, is_file, sets_said
 from evalkit.tasks.score.spec import NAME, protocol_of, weights_path
 from evalkit.tasks.score.worker import ScoreWorker
 
 BATCH = 32  # images of a forward pass on an accelerator
-ROLES = {IMAGES: "data", REFERENCE: "reference"}
 SORTED = "sorted by class"
 
 
@@ -44,7 +43,7 @@ class ScoreTask(Task):
 
     def size(self, spec: Spec) -> int:
         """Images of both sets."""
-        return sum(_counts(spec).values())
+        return sum(counts(spec).values())
 
     def title(self, spec: Spec) -> str:
         """Whose images are scored."""
@@ -56,17 +55,17 @@ class ScoreTask(Task):
 
     def shards(self, spec: Spec) -> Sequence[Shard]:
         """Those of the images, of the reference's images, and one without images for a file of statistics."""
-        counts, found = _counts(spec), []
+        found: list[Shard] = []
         offset = 0
-        for side, n in counts.items():
+        for side, n in counts(spec).items():
             found += [Shard(f"{side}-{s.key}", s.start + offset, s.stop + offset) for s in split(n, spec.shard)]
             offset += n
-        return [*found, Shard("statistics", offset, offset)] if _is_file(spec) else found
+        return [*found, Shard("statistics", offset, offset)] if is_file(spec) else found
 
     def open(self, spec: Spec, device: str) -> ScoreWorker:
         """The networks whose weights are here, and both sets; raises where one is not what was planned."""
         protocol, here = protocol_of(spec), spec.here
-        sets = {side: opened_images(spec.inputs[role]) for side, role in ROLES.items() if _counts(spec).get(side)}
+        sets = {side: opened_images(spec.inputs[role]) for side, role in ROLES.items() if counts(spec).get(side)}
         heads = spec.parameters["heads"]
         weights = {name: ref.weights for name, ref in spec.models.items() if ref.weights is not None}
         encoder = SetEncoder(heads, protocol, device=device, weights=weights)
@@ -76,7 +75,7 @@ class ScoreTask(Task):
         reference = spec.inputs.get("reference")
         return ScoreWorker(
             sets,
-            _counts(spec),
+            counts(spec),
             encoder,
             {
                 name: load_prompt_scorer(name, weights_path(spec, METRICS.get(name).needs[-1]), device)
@@ -88,7 +87,7 @@ class ScoreTask(Task):
             batch_size=1 if on_cpu else batch_of(here.get("batch_size", "auto"), BATCH),
             threads=int(here.get("threads", 2)),
             facts={"unavailable": dict(here.get("unavailable", {}))},
-            file=read_statistics(str(reference.source)) if reference is not None and _is_file(spec) else None,
+            file=read_statistics(str(reference.source)) if reference is not None and is_file(spec) else None,
         )
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
@@ -101,7 +100,7 @@ class ScoreTask(Task):
         results = list(results_of(spec, rows, images, other, protocol, missing))
         said = {
             "model": {"name": spec.parameters["model"]},
-            **_sets_said(spec, rows),
+            **sets_said(spec, rows),
             "protocols": [{"id": protocol.id, "title": protocol.title, "sha256": protocol.sha256}],
             "encoders": {name: ref.sha256 for name, ref in spec.models.items()},
             "unavailable": dict(missing),
@@ -148,15 +147,6 @@ class ScoreTask(Task):
         return KeptParts(run)
 
 
-def _counts(spec: Spec) -> dict[str, int]:
-    return {side: spec.inputs[role].n for side, role in ROLES.items() if role in spec.inputs}
-
-
-def _is_file(spec: Spec) -> bool:
-    reference = spec.inputs.get("reference")
-    return reference is not None and reference.settings.get("kind") == "statistics"
-
-
 def _labels(rows: pa.Table) -> dict[str, list[str]]:
     """The classes of each side's good images, where all of them have one."""
     good = rows.filter(pc.is_null(rows["error"])).select(["side", "label"])
@@ -166,28 +156,6 @@ def _labels(rows: pa.Table) -> dict[str, list[str]]:
         if len(labels) and not labels.null_count:
             found[side] = labels.to_pylist()
     return found
-
-
-def _sets_said(spec: Spec, rows: pa.Table) -> dict[str, Any]:
-    """What the record says of the images, the reference and the prompts; digests are of what was really read."""
-    said: dict[str, Any] = {}
-    for side, role in ROLES.items():
-        if role not in spec.inputs:
-            continue
-        ref, mine = spec.inputs[role], rows.filter(pc.equal(rows["side"], side))
-        file = role == "reference" and _is_file(spec)
-        pairs = zip(mine["id"].to_pylist(), mine["sha256"].to_pylist(), strict=True)
-        said[role] = {
-            "name": ref.name,
-            "n": ref.settings.get("of") or ref.n if file else ref.n,
-            "digest": ref.digest if file else content_digest(pairs),
-            "unreadable": mine.num_rows - mine["error"].null_count,
-            **spec.here.get(role, {}),
-        }
-    prompts = spec.inputs.get("prompts")
-    if prompts is not None:
-        said["prompts"] = {"name": prompts.name, "n": prompts.n, "digest": prompts.digest}
-    return said
 
 
 def _with(rows: pa.Table, shares: np.ndarray[Any, Any] | None) -> pa.Table:
