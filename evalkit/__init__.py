@@ -9,7 +9,10 @@ import importlib
 import warnings
 from typing import Any
 
+from evalkit import moved as _moved
 from evalkit.version import __version__
+
+_moved.install()
 
 _PLACES = {
     "detect_watermark": "evalkit.watermark.detection:detect_watermark",
@@ -23,6 +26,7 @@ _PLACES = {
     "load_tokenizer": "evalkit.tokenizers.registry:load_tokenizer",
     "make_leaderboard": "evalkit.leaderboard:make_leaderboard",
     "open_images": "evalkit.images:open_images",
+    "probe": "evalkit.tasks.probe.run:probe",
     "query": "evalkit.runs.query:query_runs",
     "read_run": "evalkit.runs:read_run",
     "verify_run": "evalkit.provenance.verify:verify_run",
@@ -41,6 +45,7 @@ __all__ = [
     "load_tokenizer",
     "make_leaderboard",
     "open_images",
+    "probe",
     "query",
     "read_run",
     "verify_run",

@@ -13,9 +13,10 @@ from evalkit.version import __version__
 VERBS = {
     "tokenizer": ("evalkit.cli.tokenizer", "How much does a visual tokenizer destroy?"),
     "generate": ("evalkit.cli.generate", "Make the images of a prompt set, resumable, every seed recorded."),
+    "probe": ("evalkit.cli.probe", "Does a generator do what it is told? GenEval, and the reference world."),
     "watermark": ("evalkit.cli.watermark", "Mark images, find the marked ones in a folder, attack them; make keys."),
     "leaderboard": ("evalkit.cli.leaderboard", "Rank finished runs, with intervals, and say what may not be compared."),
-    "ls": ("evalkit.cli.ls", "List tokenizers, generators, protocols, metrics or encoders."),
+    "ls": ("evalkit.cli.ls", "List tokenizers, generators, probes, protocols, metrics or encoders."),
     "systems": (
         "evalkit.cli.systems",
         "The systems of the literature: what they state, and how to evaluate them here.",
@@ -76,6 +77,7 @@ def group() -> None:
     evalkit tokenizer --model jpeg-lm --model webp-q75      embedded tokenizers on the embedded images
     evalkit tokenizer --model llamagen-vq16 --data PHOTOS   a neural one on a folder of yours
     evalkit generate --model world-ar --prompts world       images of a small model that is shipped
+    evalkit probe world --model world-ar --limit 60         does it draw what it is told?
     evalkit watermark detect PHOTOS --key my.key --tokenizer llamagen-vq16
     evalkit leaderboard runs --out board                    who is better, with intervals
     evalkit verify RUN                                      whether a number can be trusted

@@ -15,13 +15,13 @@ from rich.table import Table
 @click.command()
 @click.argument(
     "kind",
-    type=click.Choice(["tokenizers", "generators", "protocols", "metrics", "encoders", "extractors"]),
+    type=click.Choice(["tokenizers", "generators", "probes", "protocols", "metrics", "encoders", "extractors"]),
     default="tokenizers",
 )
 @click.argument("pattern", default="*")
 @click.option("--json", "as_json", is_flag=True, help="Everything that is known, as JSON.")
 def ls(kind: str, pattern: str, as_json: bool) -> None:
-    """List tokenizers, generators, protocols, metrics or encoders; PATTERN chooses among the models.
+    """List tokenizers, generators, probes, protocols, metrics or encoders; PATTERN chooses among the models.
 
     \b
     evalkit ls tokenizers
@@ -33,6 +33,8 @@ def ls(kind: str, pattern: str, as_json: bool) -> None:
         _tokenizers(pattern, as_json)
     elif kind == "generators":
         _generators(pattern, as_json)
+    elif kind == "probes":
+        _probes(as_json)
     elif kind == "protocols":
         _protocols(as_json)
     elif kind == "metrics":
@@ -91,6 +93,31 @@ def _generators(pattern: str, as_json: bool) -> None:
         "Any other model: command:PROGRAM, http:URL#MODEL, diffusers:REPO, folder:PATH. "
         "Weight files: evalkit weights list NAME"
     )
+
+
+def _probes(as_json: bool) -> None:
+    from evalkit.encoders.registry import encoder_names
+    from evalkit.tasks.probe.suite import SUITES
+
+    found = [SUITES.get(name)() for name in SUITES]
+    if as_json:
+        rows = [
+            {
+                "name": s.name,
+                "title": s.title,
+                "prompts": len(s.prompts()),
+                "samples": s.samples,
+                "detector": s.detector,
+            }
+            for s in found
+        ]
+        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    _print(
+        ("probe", "what it measures", "prompts", "images of each", "detector"),
+        [(s.name, s.title, f"{len(s.prompts()):,}", str(s.samples), s.detector or "—") for s in found],
+    )
+    click.echo(f"Detectors: {', '.join(encoder_names('boxes'))}. Score a model with: evalkit probe NAME --model MODEL")
 
 
 def _protocols(as_json: bool) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.cli.numbers import SIDE, Finite
 from evalkit.cli.options import REHASH_FLAG, batch_size_flag, device_flag, dtype_flag, weights_flag
 from evalkit.cli.watermark_options import MarkChoice, mark_options
 
@@ -38,10 +39,8 @@ if TYPE_CHECKING:
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="Where everything goes; typed again, it resumes."
 )
-@click.option(
-    "--fraction", type=click.FloatRange(0, 1, min_open=True), default=1.0, help="Share of red codes exchanged."
-)
-@click.option("--side", type=click.IntRange(min=16), help="Pixels a side of all images [default: the tokenizer's].")
+@click.option("--fraction", type=Finite(0, 1, min_open=True), default=1.0, help="Share of red codes exchanged.")
+@click.option("--side", type=SIDE, help="Pixels a side of all images [default: the tokenizer's].")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random attacks and of the peers' payload.")
 @batch_size_flag(8)
@@ -96,7 +95,7 @@ def robustness(
     others, absent = _peers(peers, side, seed)
     run = watermark_robustness(
         folder, [ours, *others], attacks, out, side=side, marked=marked, limit=limit, seed=seed, absent=absent,
-        device=device, dtype=dtype, weights=weights, command=typed(), progress=_progress(as_json),
+        device=device, dtype=dtype, weights=of_attacks, command=typed(), progress=_progress(as_json),
     )  # fmt: skip
     _show(run, as_json)
     if run.failed:

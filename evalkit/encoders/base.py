@@ -18,6 +18,7 @@ from torch import Tensor
 
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
+from evalkit.moved import moved
 
 Kind = Literal["features", "distance", "text", "boxes", "answer", "label", "codes"]
 Vector = np.ndarray[Any, np.dtype[np.float32]]
@@ -146,3 +147,8 @@ def torch_resize(images: Tensor, side: int) -> Tensor:
     """float32 [B, 3, side, side] on the 0..255 scale by torch's antialiased bilinear filter."""
     out = F.interpolate(images.float(), size=(side, side), mode="bilinear", align_corners=False, antialias=True)
     return out
+
+
+def __getattr__(name: str) -> object:
+    """Names that had their home here before."""
+    return moved(__name__, name)

@@ -14,7 +14,7 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import Checks
 from evalkit.jobs.shard import Shard, ShardOutput, split
 from evalkit.jobs.spec import FORMAT, Spec, spec_of
-from evalkit.registry import Registry
+from evalkit.registry import Registry, Table
 from evalkit.runs.shards import MemoryParts, Parts
 from evalkit.runs.store import Result, Run
 
@@ -114,6 +114,7 @@ def statistics(run: Run) -> dict[str, np.ndarray[Any, Any]]:
 MODULES = {
     "tokenizer": "evalkit.tasks.tokenizer.task",
     "generate": "evalkit.tasks.generate.task",
+    "probe": "evalkit.tasks.probe.task",
     "watermark": "evalkit.watermark.embed.task",
     "watermark-detect": "evalkit.watermark.detection.task",
     "watermark-calibrate": "evalkit.watermark.detection.calibrate_task",
@@ -122,12 +123,4 @@ MODULES = {
 }
 
 
-def _import_tasks() -> None:
-    import importlib
-
-    for module in MODULES.values():
-        if importlib.util.find_spec(module) is not None:
-            importlib.import_module(module)
-
-
-TASKS: Registry[Task] = Registry("task", _import_tasks, "evalkit.tasks")
+TASKS: Registry[Task] = Registry("task", entry_point_group="evalkit.tasks", table=Table(MODULES))

@@ -33,6 +33,7 @@ MODULES = (
     "text_rates",
     "image_text",
     "generation",
+    "probe",
     "watermark",
 )
 

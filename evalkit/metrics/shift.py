@@ -15,6 +15,7 @@ PIXELS = 4  # half of the smallest stride in the field
 def moved_share(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> list[float]:
     """Share of codes that move along by one cell right and down, per image, of grids [B, rows, columns, K].
 
+    >>> import numpy as np
     >>> grid = np.arange(9).reshape(1, 3, 3, 1)
     >>> moved_share(grid, np.roll(grid, (1, 1), (1, 2)))
     [1.0]

@@ -21,6 +21,7 @@ TASKS = {
     "codes": "Codes",
     "survival": "Survival of codes",
     "shift": "Consistency under shifts",
+    "probe": "Does it do what it is told?",
 }
 
 

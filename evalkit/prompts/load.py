@@ -21,7 +21,7 @@ KINDS = (
 
 
 Suite = Callable[[], PromptSet]
-TABLE = Table({"world": "evalkit.world.suite"})
+TABLE = Table({"geneval": "evalkit.tasks.probe.geneval.prompt_suite", "world": "evalkit.world.suite"})
 SUITES: Registry[Suite] = Registry("prompt suite", entry_point_group="evalkit.prompts", table=TABLE)
 
 

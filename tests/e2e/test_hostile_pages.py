@@ -8,7 +8,7 @@ from PIL import Image
 from evalkit.pages import write_report
 from evalkit.protocols import load_protocol
 from evalkit.runs.store import Run
-from evalkit.tasks.generate.page import write_page
+from evalkit.tasks.generate.page import page as sheet
 from evalkit.tasks.generate.rows import table
 
 HOSTILE = (
@@ -89,6 +89,8 @@ def test_a_report_with_hostile_texts_does_nothing_of_its_own(run, browser, tmp_p
 def test_a_contact_sheet_with_hostile_texts_does_nothing_of_its_own(run, browser):
     rows = [{"id": text, "prompt": text, "seed": 1, "file": "images/0000000.png"} for text in HOSTILE]
     rows += [{"id": text, "prompt": text, "error": text} for text in HOSTILE]
-    tab = quiet(browser, write_page(Run(run.path, run.record, [], table(rows), [])))
+    page = run.path / "sheet.html"
+    page.write_text(sheet(Run(run.path, run.record, [], table(rows), [])), encoding="utf-8", errors="surrogatepass")
+    tab = quiet(browser, page)
     assert tab.run("document.scripts.length") == 0
     assert tab.run("[...document.images].every((image) => image.src.startsWith('data:'))")

@@ -84,7 +84,15 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(tmp_path):
 def test_an_editable_install_is_found_from_the_folder_above_a_clone_of_its_name(tmp_path):
     clone, place = tmp_path / "evalkit", tmp_path / "site"
     (clone / "evalkit").mkdir(parents=True)
-    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE", "evalkit/__init__.py", "evalkit/version.py"):
+    for name in (
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "NOTICE",
+        "evalkit/__init__.py",
+        "evalkit/moved.py",
+        "evalkit/version.py",
+    ):
         shutil.copy(ROOT / name, clone / name)
     place.mkdir()
     built(clone, "build_editable", place).extractall(place)

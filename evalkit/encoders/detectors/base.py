@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -36,6 +38,17 @@ class Detector(Encoder):
     def facts(self) -> dict[str, Any]:
         """What a record says of this detector."""
         return {**super().facts, "floor": self.floor, **self.settings}
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is known of a detector without loading it."""
+
+    weights_sha256: str | None = None
+    sees_colors: bool = False
+
+
+DESCRIPTIONS: dict[str, Callable[[str | Path | None], Described]] = {}  # by canonical name
 
 
 def checked(images: Sequence[Pixels], who: str) -> list[Pixels]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from evalkit.encoders.detectors.base import Detector, checked
+from evalkit.encoders.detectors.base import DESCRIPTIONS, Described, Detector, checked
 from evalkit.encoders.detectors.coco import COCO_CLASSES
 from evalkit.encoders.detectors.detection import Boxes
 from evalkit.encoders.detectors.instances import instances
@@ -31,6 +31,7 @@ from evalkit.weights.reading import file_sha256
 
 KEY = "mask2former-swin-small-coco"
 FLOOR = 0.05
+FILE = "model.safetensors"
 
 
 class Mask2FormerDetector(Detector):
@@ -57,7 +58,7 @@ class Mask2FormerDetector(Detector):
         self.batch = batch or (8 if device.type == "cuda" else 1)
         self.network = _network(folder).to(device)
         self.version = f"transformers {importlib.metadata.version('transformers')}"
-        self.weights_sha256 = file_sha256(folder / "model.safetensors")
+        self.weights_sha256 = file_sha256(folder / FILE)
 
     def __call__(self, images: Sequence[Pixels]) -> list[Boxes]:
         """Up to 100 instances of each image, with full-size masks."""
@@ -141,3 +142,10 @@ def _quiet() -> Iterator[None]:
 @register("mask2former-swin-s", "boxes")
 def _load(weights: str | Path | None, device: torch.device) -> Detector:
     return Mask2FormerDetector(find_weights(KEY, weights), device)
+
+
+def _describe(weights: str | Path | None) -> Described:
+    return Described(file_sha256(find_weights(KEY, weights) / FILE))
+
+
+DESCRIPTIONS["mask2former-swin-s"] = _describe

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from evalkit.encoders.detectors.base import Detector, checked
+from evalkit.encoders.detectors.base import DESCRIPTIONS, Described, Detector, checked
 from evalkit.encoders.detectors.detection import Boxes, Detection
 from evalkit.encoders.registry import register, shipped
 from evalkit.images.sample import Pixels
@@ -45,3 +45,6 @@ class WorldDetector(Detector):
 def _load(weights: str | Path | None, device: torch.device) -> Detector:
     shipped("world", weights)
     return WorldDetector()
+
+
+DESCRIPTIONS["world"] = lambda weights: Described(sees_colors=True)

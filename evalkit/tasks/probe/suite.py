@@ -56,8 +56,23 @@ class Suite(Protocol):
         """What it is called."""
 
     @property
+    def title(self) -> str:
+        """What it measures, in a few words."""
+
+    @property
     def samples(self) -> int:
         """Images of each prompt that its score is defined on."""
+
+    @property
+    def detector(self) -> str | None:
+        """The detector that is taken where none is named; None where the suite needs none."""
+
+    @property
+    def changed(self) -> Mapping[str, float]:
+        """The numbers in its rules that are not its own, by name."""
+
+    def configured(self, values: Mapping[str, float]) -> Suite:
+        """The same suite with these numbers in its rules; raises `EvalkitError` for those that it does not have."""
 
     def prompts(self) -> Sequence[SuitePrompt]:
         """The prompts in their order."""
@@ -65,11 +80,20 @@ class Suite(Protocol):
     def evidence(self, images: Iterable[ProbeImage], encoders: Encoders) -> Iterator[ImageEvidence]:
         """What is in each image, in order; the only stage that needs networks."""
 
+    def facts(self, encoders: Encoders) -> dict[str, Any]:
+        """The facts of evidence that is made with these networks."""
+
+    def score_name(self, facts: Mapping[str, Any]) -> str:
+        """What scores of evidence with these facts are called."""
+
     def rules(self, evidence: Evidence) -> list[ProbeRow]:
         """What the rules say of each image; pure and quick, so that other numbers in the rules need no network."""
 
     def summary(self, rows: Sequence[ProbeRow]) -> tuple[ProbeScore, ...]:
         """The scores; pure, so that `verify` gets them from the rows alone."""
+
+    def files(self, rows: Sequence[ProbeRow]) -> Mapping[str, bytes]:
+        """The benchmark's own result files, by name."""
 
 
 _GENEVAL = "evalkit.tasks.probe.geneval.suite"

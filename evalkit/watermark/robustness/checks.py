@@ -35,8 +35,8 @@ class RobustnessChecks(Checks):
         again = self.task.aggregate(self.task.spec(run), self.task.parts(run))
         bad = []
         for name, made in {**again.files, "results.json": results_json(again.results)}.items():
-            data = made if isinstance(made, bytes) else b"".join(made)
             said = (run.path / name).read_bytes()
+            data = made if isinstance(made, bytes) else b"".join(made)
             same = close(parse_json(said, name), parse_json(data, name)) if name.endswith(".json") else said == data
             if not same:
                 bad.append(Failure(name, "it does not follow from samples.parquet and the plan"))

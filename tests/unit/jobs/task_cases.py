@@ -64,6 +64,32 @@ def attack(folder):
     return read_run(folder)
 
 
+def probe(folder):
+    from helpers.drawn import drawn
+
+    from evalkit.tasks.probe import probe as scored
+
+    images = folder.parent / "drawn"
+    if not images.exists():
+        drawn(images, 12)
+    return scored("world", images, options=RunOptions(out=folder, limit=12, device="cpu"))
+
+
+def evidence(folder):
+    from evalkit.encoders.registry import load_detector
+    from evalkit.tasks.probe import probe as scored
+    from evalkit.tasks.probe.evidence.write import write_evidence
+    from evalkit.tasks.probe.suite import SUITES, Encoders, ProbeImage
+    from evalkit.world.prompts import world_prompts
+    from evalkit.world.render import render_scene
+
+    file, suite, networks = folder.parent / "e.jsonl", SUITES.get("world")(), Encoders(load_detector("world"))
+    images = [ProbeImage(p.id, p.id, 0, render_scene(p.scene)) for p in world_prompts()[:20]]
+    write_evidence(file, suite.evidence(images, networks), suite.facts(networks))
+    options = RunOptions(out=folder, limit=20, device="cpu")
+    return scored("world", evidence=file, rules={"threshold": 0.8}, options=options)
+
+
 def robustness(folder):
     from evalkit.runs.store import read_run
     from evalkit.tokenizers.registry import load_tokenizer
@@ -103,8 +129,10 @@ def photos(folder):
 
 CASES = {
     "attack": attack,
+    "evidence": evidence,
     "generate": generate,
     "marked": marked,
+    "probe": probe,
     "robustness": robustness,
     "watermark": watermark,
     "watermark-detect": detect,

@@ -146,6 +146,6 @@ view.Detail = class {
     const link = ([word, address]) => make("a", { href: address, target: "_blank", rel: "noopener" }, word);
     const line = (what, links) => make("p", { className: "links" }, make("bdi", { className: "soft" }, what), ...links.map(link));
     const own = runs.map((run) => line(`${runs.length > 1 ? `${run.letter} ` : ""}${view.line(run.name)}`, run.links));
-    return make("div", {}, ...(images.length ? [line("picture files", pictures)] : []), ...own);
+    return make("div", {}, ...(pictures.length ? [line("image files", pictures)] : []), ...own);
   }
 };

@@ -19,11 +19,12 @@ Then one line for each image; a second line of the same image may add what the f
     answers  list         {"question": text, "answer": text, "probabilities": {text: 0 to 1} (optional)}
     replies  list         {"question": text, "state": answered | refused | unparsed | failed, "detail": text,
                            "value": any JSON, "text": text, "judge": text, "key": text}; question and state are needed
+    options  object       options of the rules that differ for this image (optional), such as {"threshold": 0.5}
 
 Sections that are absent were not looked for; an empty list was, and nothing was found. Detections only may be written in
 a short form, one image on a line, in order of the suite's samples:
 
     {"m": place of the prompt, "d": {class: [[left, top, right, bottom, score], …]}, "c": {class: [color, …]}, "o": {…}}
 
-"c" holds the colour of each detection in "d"; "o" holds options of the rules that differ for this line.
+"c" holds the colour of each detection in "d"; "o" is the short form of options.
 """

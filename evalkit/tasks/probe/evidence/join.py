@@ -25,7 +25,7 @@ def joined(known: ImageEvidence, new: ImageEvidence) -> ImageEvidence:
         if value is not None and getattr(known, name) is not None:
             raise BadLine(f"{known.image} has {name} on an earlier line already")
         added[name] = getattr(known, name) if value is None else value
-    return replace(known, **added)
+    return replace(known, **added, options={**known.options, **new.options})
 
 
 def merge_facts(facts: dict[str, Any], row: Mapping[str, Any]) -> None:

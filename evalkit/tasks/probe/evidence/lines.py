@@ -21,7 +21,7 @@ from evalkit.tasks.probe.evidence.sections import (
     words,
 )
 
-_NAMES = frozenset(("image", "prompt", "sample", "size", "sha256", "boxes", "text", "answers", "replies"))
+_NAMES = frozenset(("image", "prompt", "sample", "size", "sha256", "boxes", "text", "answers", "replies", "options"))
 _SHORT = frozenset(("m", "d", "c", "o"))
 _RESULTS = frozenset(("k", "ok", "why", "tie"))  # what rules make of a short line, where a file holds it as well
 
@@ -49,6 +49,7 @@ def full_line(row: dict[str, Any]) -> ImageEvidence:
         text=text_of(row["text"]) if "text" in row else None,
         answers=answers_of(row["answers"]) if "answers" in row else None,
         replies=replies_of(row["replies"]) if "replies" in row else None,
+        options=_options(row.get("options", {}), "options"),
     )
 
 
@@ -57,10 +58,9 @@ def short_line(row: dict[str, Any], number: int, samples: Counter[str]) -> Image
     if odd := [name for name in row if name not in _SHORT | _RESULTS]:
         raise BadLine(f"the name {odd[0][:40]!r} is unknown")
     found, colors, options = row.get("d"), row.get("c", {}), row.get("o", {})
-    if not all(isinstance(each, dict) for each in (found, colors, options)) or not isinstance(found, dict):
-        raise BadLine("'d', 'c' or 'o' is no object")
-    if not all(is_number(value) for value in options.values()):
-        raise BadLine("an option in 'o' is no number")
+    if not isinstance(colors, dict) or not isinstance(found, dict):
+        raise BadLine("'d' or 'c' is no object")
+    options = _options(options, "o")
     boxes = [each for label, rows in found.items() for each in _class(label, rows, colors.get(label))]
     prompt = prompt_of(row["m"])
     samples[prompt] += 1
@@ -74,6 +74,12 @@ def prompt_of(value: Any) -> str:
     if isinstance(value, str) and value:
         return value
     raise BadLine("'prompt' is neither a whole number from 0 nor a text")
+
+
+def _options(value: Any, name: str) -> dict[str, float]:
+    if not isinstance(value, dict) or not all(is_number(each) for each in value.values()):
+        raise BadLine(f"{name!r} is no object of numbers")
+    return value
 
 
 def _class(label: str, rows: Any, colors: Any) -> Iterator[Detection]:

@@ -48,16 +48,24 @@ def line_of(evidence: ImageEvidence) -> dict[str, Any]:
         ]
     if evidence.replies is not None:
         row["replies"] = [_reply(each) for each in evidence.replies]
+    if evidence.options:
+        row["options"] = dict(evidence.options)
     return row
 
 
+def head(facts: Mapping[str, Any]) -> bytes:
+    """The line of facts."""
+    return json_line({"evidence": VERSION, **facts})
+
+
 def _lines(images: Iterable[ImageEvidence], facts: Mapping[str, Any]) -> Iterable[bytes]:
-    yield _line({"evidence": VERSION, **facts})
+    yield head(facts)
     for each in images:
-        yield _line(line_of(each))
+        yield json_line(line_of(each))
 
 
-def _line(row: Mapping[str, Any]) -> bytes:
+def json_line(row: Mapping[str, Any]) -> bytes:
+    """An object as a line of JSON."""
     return json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
 
 

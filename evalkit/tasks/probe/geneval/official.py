@@ -13,6 +13,7 @@ from evalkit.errors import EvalkitError
 from evalkit.jsonio import parse_json
 from evalkit.tasks.probe.geneval.prompts import GenevalPrompt
 from evalkit.tasks.probe.rows import ProbeRow
+from evalkit.tasks.probe.suite import SuitePrompt
 from evalkit.whole_files import whole
 
 _IMAGE = re.compile(r"\d+\.png")
@@ -28,7 +29,7 @@ class PlacedImage:
     sample: int
 
 
-def read_layout(folder: Path, prompts: Sequence[GenevalPrompt]) -> list[PlacedImage]:
+def read_layout(folder: Path, prompts: Sequence[SuitePrompt]) -> list[PlacedImage]:
     """The images of FOLDER/NNNNN/samples/KKKK.png, in order; each folder's metadata.jsonl must be its prompt's line.
 
     Raises `EvalkitError` for a folder without this layout, prompts that do not match, and images that the official
@@ -52,8 +53,13 @@ def read_layout(folder: Path, prompts: Sequence[GenevalPrompt]) -> list[PlacedIm
 def write_results(path: Path, rows: Iterable[ProbeRow], prompts: Mapping[str, GenevalPrompt]) -> None:
     """The official result file: one JSON object for each image, with metadata and details as JSON texts."""
     with whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(_result(row, prompts[row.prompt]), ensure_ascii=False) + "\n")
+        file.writelines(results_lines(rows, prompts))
+
+
+def results_lines(rows: Iterable[ProbeRow], prompts: Mapping[str, GenevalPrompt]) -> Iterator[str]:
+    """The lines of that file."""
+    for row in rows:
+        yield json.dumps(_result(row, prompts[row.prompt]), ensure_ascii=False) + "\n"
 
 
 def read_results(path: Path, prompts: Sequence[GenevalPrompt]) -> list[ProbeRow]:
@@ -76,7 +82,7 @@ def read_results(path: Path, prompts: Sequence[GenevalPrompt]) -> list[ProbeRow]
     return rows
 
 
-def _check_metadata(path: Path, prompt: GenevalPrompt) -> None:
+def _check_metadata(path: Path, prompt: SuitePrompt) -> None:
     try:
         found = parse_json(path.read_bytes(), path.name)
     except (OSError, ValueError, RecursionError):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from evalkit.encoders.detectors.world import NATURAL
 from evalkit.errors import EvalkitError
 from evalkit.tasks.probe.evidence.record import Evidence, ImageEvidence
 from evalkit.tasks.probe.geneval.look import look
-from evalkit.tasks.probe.geneval.options import RuleOptions
+from evalkit.tasks.probe.geneval.official import results_lines
+from evalkit.tasks.probe.geneval.options import RuleOptions, options_of
 from evalkit.tasks.probe.geneval.prompts import (
     CLASSES,
     COLORS,
@@ -21,7 +22,7 @@ from evalkit.tasks.probe.geneval.prompts import (
     prompt_of,
 )
 from evalkit.tasks.probe.geneval.rules import judge_evidence
-from evalkit.tasks.probe.geneval.summary import summarise
+from evalkit.tasks.probe.geneval.summary import official_text, summarise
 from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
 from evalkit.tasks.probe.suite import SUITES, Encoders, ProbeImage
 from evalkit.world.detector import THRESHOLD
@@ -36,15 +37,19 @@ class ObjectSuite:
     """Prompts of GenEval's form with the classes and colours they may name, and the numbers in the rules.
 
     `official`: the detector whose scores bear the suite's own name; those of another one bear its name as well.
+    `detector`: the one that is taken where none is named. `own`: the suite's own numbers in its rules.
     """
 
     name: str
+    title: str
     own_prompts: tuple[GenevalPrompt, ...]
     samples: int
     classes: tuple[str, ...]
     colors: tuple[str, ...]
     official: str
+    detector: str
     options: RuleOptions = field(default_factory=RuleOptions)
+    own: RuleOptions = field(default_factory=RuleOptions)
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     def prompts(self) -> Sequence[GenevalPrompt]:
@@ -87,6 +92,21 @@ class ObjectSuite:
         used = boxes.get("encoder") if isinstance(boxes, Mapping) else None
         return self.name if used in (None, self.official) else f"{self.name}@{used}"
 
+    def files(self, rows: Sequence[ProbeRow]) -> Mapping[str, bytes]:
+        """GenEval's result file and the text that its script prints."""
+        lines = results_lines(rows, self.by_id())
+        return {"geneval_results.jsonl": "".join(lines).encode(), "geneval_summary.txt": official_text(rows).encode()}
+
+    @property
+    def changed(self) -> Mapping[str, float]:
+        """The numbers in its rules that are not its own, by name."""
+        own = asdict(self.own)
+        return {name: value for name, value in asdict(self.options).items() if value != own[name]}
+
+    def configured(self, values: Mapping[str, float]) -> ObjectSuite:
+        """The same suite with these numbers in its rules. Raises `EvalkitError` for unknown names and odd values."""
+        return self.with_options(options_of(values, self.options))
+
     def with_options(self, options: RuleOptions) -> ObjectSuite:
         """The same suite with other numbers in its rules."""
         return replace(self, options=options)
@@ -94,14 +114,26 @@ class ObjectSuite:
 
 def geneval() -> ObjectSuite:
     """GenEval's 553 prompts, four images each."""
-    return ObjectSuite("geneval", geneval_prompts(), SAMPLES, CLASSES, COLORS, OFFICIAL_DETECTOR, aliases=dict(RENAMED))
+    return ObjectSuite(
+        "geneval",
+        "objects, counts, colours and positions on COCO's classes (GenEval)",
+        geneval_prompts(),
+        SAMPLES,
+        CLASSES,
+        COLORS,
+        OFFICIAL_DETECTOR,
+        "mask2former-swin-s",
+        aliases=dict(RENAMED),
+    )
 
 
 def world() -> ObjectSuite:
     """The reference world's 500 prompts, one image each; its detector has one threshold for all tasks."""
     prompts = tuple(prompt_of(each.metadata, each.id) for each in world_prompts(SUITE_SIZE))
     options = RuleOptions(threshold=THRESHOLD, counting_threshold=THRESHOLD)
-    return ObjectSuite("world", prompts, 1, CLASS_NAMES, (*COLOR_NAMES, NATURAL), "world", options)
+    colors = (*COLOR_NAMES, NATURAL)
+    title = "the same tasks in the reference world, whose detector knows the truth"
+    return ObjectSuite("world", title, prompts, 1, CLASS_NAMES, colors, "world", "world", options, options)
 
 
 SUITES.add("geneval", geneval)

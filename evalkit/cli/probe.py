@@ -1,0 +1,132 @@
+"""`evalkit probe`: does a generator do what it is told?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evalkit.cli.options import run_options
+from evalkit.jobs.options import RunOptions
+
+if TYPE_CHECKING:
+    from evalkit.runs.store import Run
+
+FILE = click.Path(path_type=Path)
+_RULES = (
+    click.option("--threshold", type=float, help="A detection counts above this score [default: the suite's]."),
+    click.option("--counting-threshold", type=float, help="The same in the task counting [default: the suite's]."),
+    click.option("--max-objects", type=int, help="Detections of a class that count, by score [default: 16]."),
+    click.option(
+        "--max-overlap", type=float, help="Overlap from which the weaker one is dropped; 1 keeps all [default: 1]."
+    ),
+    click.option(
+        "--position-threshold", type=float, help="Share of both sizes that a place must differ by [default: 0.1]."
+    ),
+)
+
+
+def rule_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the numbers in GenEval's rules; the command receives `rules`, those that were given."""
+    import functools
+
+    @functools.wraps(command)
+    def collected(**given: Any) -> Any:
+        names = ("threshold", "counting_threshold", "max_objects", "max_overlap", "position_threshold")
+        values = {name: given.pop(name) for name in names}
+        return command(**given, rules={name: value for name, value in values.items() if value is not None})
+
+    for option in reversed(_RULES):
+        collected = option(collected)
+    return collected
+
+
+@click.command()
+@click.argument("suite")
+@click.option("--images", type=FILE, metavar="DIR|RUN", help="A run of evalkit generate, or NNNNN/samples/KKKK.png.")
+@click.option("--model", "-m", help="Make the images first, in a run beside.")
+@click.option("--evidence", type=FILE, metavar="FILE|RUN", help="What was seen before: rules only, no image needed.")
+@click.option("--export-evidence", type=FILE, metavar="FILE", help="Copy the evidence to FILE (.jsonl or .jsonl.gz).")
+@click.option("--detector", metavar="NAME", help="Who looks for objects [default: the suite's; see evalkit ls probes].")
+@click.option("--samples", "-n", type=click.IntRange(min=1), help="Images of each prompt [default: the suite's].")
+@click.option("--allow-missing", is_flag=True, help="Score what is there; the coverage is stated.")
+@rule_options
+@run_options
+def probe(
+    suite: str,
+    images: Path | None,
+    model: str | None,
+    evidence: Path | None,
+    export_evidence: Path | None,
+    detector: str | None,
+    samples: int | None,
+    allow_missing: bool,
+    rules: dict[str, float],
+    options: RunOptions,
+    as_json: bool,
+) -> None:
+    """Score how often images show what their prompts ask for.
+
+    \b
+    evalkit probe world --model world-ar --limit 60               nothing to download
+    evalkit probe world --images runs/generate-world-ar-1234567890
+    evalkit probe geneval --images FOLDER                         GenEval's own layout
+    evalkit probe geneval --evidence RUN --threshold 0.4          other numbers in the rules, in seconds
+    evalkit probe geneval --evidence detections.jsonl.gz          anybody's detector
+
+    SUITE is geneval, world or another one that evalkit ls probes names. What networks see is kept as evidence.jsonl in
+    the run; rules are applied to it. Images that are missing are an error unless --allow-missing. Scores of a detector
+    that is not the benchmark's own bear its name. Typed again, an interrupted run goes on. Exit code 1: some images could
+    not be read (they are listed), 2: wrong usage or missing weights.
+    """
+    from evalkit.tasks.probe import probe as run_probe
+
+    run = run_probe(
+        suite,
+        images,
+        model=model,
+        evidence=evidence,
+        export_evidence=export_evidence,
+        detector=detector,
+        rules=rules,
+        samples=samples,
+        allow_missing=allow_missing,
+        options=options,
+    )
+    (_print_json if as_json else _show)(run)
+    if run.samples["error"].null_count < run.samples.num_rows:
+        sys.exit(1)
+
+
+def _print_json(run: Run) -> None:
+    said = {
+        "run": run.path.as_posix(),
+        "model": run.record["model"]["name"],
+        "probe": run.record["probe"],
+        "results": run.results,
+    }
+    click.echo(json.dumps(said, indent=1, ensure_ascii=False))
+
+
+def _show(run: Run) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from evalkit.cli.show import comparison, failed_samples
+    from evalkit.tasks.probe.words import coverage_sentence
+    from evalkit.text import visible
+
+    console = Console()
+    ranked = [row for row in run.results if row["better"] != "none"]
+    console.print(comparison([replace(run, results=ranked)], full=True))
+    told = run.record["probe"]
+    console.print(Text(visible(coverage_sentence(told)), style="" if told["probed"] == told["expected"] else "yellow"))
+    for row in failed_samples([run])[:20]:
+        console.print(Text(visible(f"{row['id']}: {row['error']}"), style="red"), soft_wrap=True)
+    console.print(Text(visible(f"evidence: {run.path / 'evidence.jsonl'}")), soft_wrap=True)
+    console.print(Text(visible(f"report: {run.path / 'report.html'}"), style="bold"), soft_wrap=True)

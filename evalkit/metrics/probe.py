@@ -1,0 +1,107 @@
+"""Scores of probes: how often a generator does what its prompts ask for, overall and by task."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from evalkit.metrics.metric import Direction, Level, Metric, View, everywhere
+from evalkit.metrics.sums import OWN_MEAN, BySample, Columns, Mask, Sums
+
+TASKS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
+TITLES = {"geneval": "GenEval", "world": "Reference world"}
+IMAGES, PROMPTS = "images", "prompts"  # shares of images, and of prompts with a right image
+
+
+def _number(text: str) -> float:
+    """A number that stands for a text."""
+    return float(int(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12], 16))
+
+
+def mean_of_tasks(metric: str, columns: Columns, rows: Mask) -> Iterator[Sums]:
+    """The unweighted mean of the means of tasks, as a mean over images with the same influence of each.
+
+    An image i of a task of n images counts N / (T n) times its distance from its task's mean, over N images and T tasks.
+    """
+    scores, tasks = columns.numbers(metric), columns.counted("task", _number)
+    if scores is None or tasks is None:
+        return
+    keep = rows & ~np.isnan(scores) & ~np.isnan(tasks)
+    if not keep.any():
+        return
+    names, place, sizes = np.unique(tasks[keep], return_inverse=True, return_counts=True)
+    means = np.bincount(place, scores[keep]) / sizes
+    value = float(means.mean())
+    moved = np.full(len(scores), np.nan)
+    share = int(keep.sum()) / (len(names) * sizes[place])
+    moved[keep] = value + share * (scores[keep] - means[place])
+    yield Sums(moved, None, 1.0, value)
+
+
+MEAN_OF_TASKS = BySample(mean_of_tasks, ("task",))
+
+
+def _declared(
+    name: str,
+    label: str,
+    title: str,
+    *,
+    better: Direction = "higher",
+    level: Level = "sample",
+    by_sample: BySample = OWN_MEAN,
+    shown: frozenset[View] = frozenset({"headline"}),
+) -> Metric:
+    return Metric(
+        name=name,
+        label=label,
+        title=title,
+        better=better,
+        level=level,
+        task="probe",
+        low=0.0,
+        high=1.0 if better == "higher" else None,
+        source="evalkit.tasks.probe",
+        under=everywhere,
+        by_sample=by_sample,
+        family="probe",
+        shown=shown,
+    )
+
+
+def score(name: str, suite: str, detector: str | None = None, part: str | None = None) -> Metric:
+    """The declaration of a score: `<suite>[@<detector>][/<task>]`; a detector that is not the official one is named."""
+    whose = TITLES.get(suite, suite) + (f" with {detector}" if detector else "")
+    if part is None:
+        title = f"{whose}: mean over tasks of the share of right images"
+        return _declared(name, whose, title, by_sample=MEAN_OF_TASKS)
+    said = {IMAGES: "share of right images", PROMPTS: "share of prompts with a right image"}
+    words = said.get(part, f"share of right images in {part.replace('_', ' ')}")
+    return _declared(name, f"{whose}, {part.replace('_', ' ')}", f"{whose}: {words}", shown=frozenset())
+
+
+IMAGES_PROBED = _declared(
+    "images_probed",
+    "Images probed",
+    "images that a verdict was given on",
+    better="none",
+    level="set",
+    shown=frozenset(),
+)
+IMAGES_MISSING = _declared(
+    "images_missing",
+    "Images missing",
+    "images of the suite without a verdict",
+    better="none",
+    level="set",
+    shown=frozenset(),
+)
+PARTS = (*TASKS, IMAGES, PROMPTS)
+SCORES = tuple(
+    made
+    for suite in TITLES
+    for made in (score(suite, suite), *(score(f"{suite}/{part}", suite, None, part) for part in PARTS))
+)
+DECLARED = (*SCORES, IMAGES_PROBED, IMAGES_MISSING)
+DECLARED_PATTERNS = {r"([a-z0-9-]+)@([^/]+)(?:/(.+))?": score}

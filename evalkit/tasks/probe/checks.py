@@ -1,0 +1,68 @@
+"""Verification of a probe: verdicts and scores from the evidence; no network is needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from evalkit.errors import EvalkitError
+from evalkit.jobs.checks import Checks, Failure, How, Outcome
+from evalkit.jobs.task import Task
+from evalkit.runs.store import Run
+from evalkit.text import as_float
+
+SAME = 1e-9  # relative
+
+
+class ProbeChecks(Checks):
+    """What evidence.jsonl promises of rows and results."""
+
+    scores = False
+    makes = False
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+
+    def recompute(self, run: Run, how: How) -> Outcome:
+        """Rules applied to the evidence again; rows, scores and their bounds must be the same."""
+        try:
+            again = self.task.aggregate(self.task.spec(run), self.task.parts(run))
+        except EvalkitError as error:
+            return Outcome(0, open=f"the evidence cannot be judged here: {error}")
+        wanted = {each.metric: (each.value, each.low, each.high) for each in again.results}
+        said = {row["metric"]: tuple(as_float(row[key]) for key in ("value", "low", "high")) for row in run.results}
+        bad = [
+            Failure(
+                "results.json", f"{name} is {_first(said.get(name))}, the evidence gives {_first(wanted.get(name))}"
+            )
+            for name in {**said, **wanted}
+            if not _close(said.get(name), wanted.get(name))
+        ]
+        bad += _rows(run.samples, pa.concat_tables(again.rows))
+        return Outcome(0 if bad else len(run.results), tuple(bad))
+
+
+def _rows(said: pa.Table, wanted: pa.Table) -> list[Failure]:
+    if said.schema.names != wanted.schema.names or said.num_rows != wanted.num_rows:
+        return [Failure("samples.parquet", "its columns or rows are not those that the evidence gives")]
+    names = said.column_names
+    return [
+        Failure("samples.parquet", f"{a['id']}: {name} is {a[name]!r}, the evidence gives {b[name]!r}")
+        for a, b in zip(said.to_pylist(), wanted.to_pylist(), strict=True)
+        for name in names
+        if a[name] != b[name]
+    ]
+
+
+def _first(found: tuple[Any, ...] | None) -> Any:
+    return None if found is None else found[0]
+
+
+def _close(one: tuple[Any, ...] | None, other: tuple[Any, ...] | None) -> bool:
+    if one is None or other is None:
+        return False
+    return all(
+        a is b or (a is not None and b is not None and abs(a - b) <= SAME * max(abs(a), abs(b), 1.0))
+        for a, b in zip(one, other, strict=True)
+    )

@@ -1,0 +1,146 @@
+"""report.html of a probe: the answer, a table of tasks, and images with what was seen in them; one file, no script."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib.resources import files as package_files
+from typing import Any
+
+from markupsafe import Markup
+
+from evalkit.metrics.probe import IMAGES, IMAGES_PROBED, PROMPTS
+from evalkit.pages.html import run_page
+from evalkit.pages.labels import metric_label
+from evalkit.runs.store import Run
+from evalkit.tasks.probe.drawing import drawing
+from evalkit.tasks.probe.evidence.read import read_evidence
+from evalkit.tasks.probe.evidence.record import ImageEvidence
+from evalkit.tasks.probe.gallery import gallery_file, gallery_positions
+from evalkit.tasks.probe.spec import EVIDENCE
+from evalkit.tasks.probe.words import answer, coverage_sentence, percent
+
+LISTED = 50  # images that could not be read
+WORDS = {
+    "missing": "too few of a class",
+    "color": "another colour",
+    "position": "another place",
+    "excess": "too many of a class",
+}
+
+
+def page(run: Run) -> str:
+    """The page of a sealed probe; the same run gives the same text."""
+    shown = _shown(run)
+    tasks = list(dict.fromkeys(run.samples["task"].to_pylist()))
+    kinds = [kind for kind in WORDS if any(kind in each["kinds"] for each in shown)]
+    style = (package_files("evalkit.tasks.probe") / "page.css").read_text(encoding="utf-8") + _filters(tasks, kinds)
+    return run_page(
+        "evalkit.tasks.probe",
+        {
+            "record": run.record,
+            "told": run.record["probe"],
+            "answer": answer(run.record, run.results),
+            "coverage": coverage_sentence(run.record["probe"]),
+            "scores": _scores(run),
+            "reasons": _reasons(run, tasks),
+            "words": WORDS,
+            "shown": shown,
+            "tasks": tasks,
+            "kinds": kinds,
+            "failed": [row for row in run.samples.select(["id", "error"]).to_pylist() if row["error"] is not None][
+                :LISTED
+            ],
+            "facts": _facts(run),
+        },
+        style=style,
+    )
+
+
+def _scores(run: Run) -> list[dict[str, Any]]:
+    """A row for each score: what it is of, the share, its interval, images."""
+    base = run.record["probe"]["score"]
+    names = {base: "overall, mean of the tasks", f"{base}/{IMAGES}": "all images alike"}
+    names[f"{base}/{PROMPTS}"] = "prompts with a right image"
+    return [
+        {
+            "name": names.get(row["metric"], str(row["metric"]).removeprefix(f"{base}/").replace("_", " ")),
+            "label": metric_label(row["metric"]),
+            "value": percent(row["value"]),
+            "low": percent(row["low"]),
+            "high": percent(row["high"]),
+            "n": row["n"],
+            "method": row["ci_method"],
+            "first": row["metric"] == base,
+        }
+        for row in run.results
+        if row["better"] != IMAGES_PROBED.better
+    ]
+
+
+def _reasons(run: Run, tasks: Sequence[str]) -> list[tuple[str, int, list[int]]]:
+    """(task, wrong images, how many of them for each kind of reason)."""
+    counts = {task: Counter[str]() for task in tasks}
+    wrong = Counter[str]()
+    for task, kinds, score in zip(*(run.samples[name].to_pylist() for name in ("task", "kinds", "score")), strict=True):
+        counts[task].update(set((kinds or "").split()))
+        wrong[task] += score is not None and score < 1
+    return [(task, wrong[task], [counts[task][kind] for kind in WORDS]) for task in tasks]
+
+
+def _shown(run: Run) -> list[dict[str, Any]]:
+    positions = gallery_positions(run.samples)
+    rows = run.samples.take(positions).to_pylist() if positions else []
+    seen = {each.image: each for each in read_evidence(run.path / EVIDENCE).images}
+    return [_item(run, position, row, seen[row["image"]]) for position, row in zip(positions, rows, strict=True)]
+
+
+def _item(run: Run, position: int, row: Mapping[str, Any], seen: ImageEvidence) -> dict[str, Any]:
+    file = run.path / gallery_file(position)
+    data = base64.b64encode(file.read_bytes()).decode() if file.is_file() else None
+    picture, names = drawing(seen, row["details"])
+    return {
+        **row,
+        "right": row["score"] is not None and row["score"] >= 1,
+        "kinds": str(row["kinds"] or "").split(),
+        "reasons": str(row["reason"] or "").split("\n") if row["reason"] else [],
+        "data": None if data is None else Markup("data:image/webp;base64," + data),
+        "drawing": picture,
+        "names": names,
+    }
+
+
+def _filters(tasks: Sequence[str], kinds: Sequence[str]) -> str:
+    """Rules that hide what the chosen task, verdict or reason leaves out."""
+    lines = [f"#task-{i}:checked ~ .found > li:not(.task-{i})" for i in range(len(tasks))]
+    lines += [f"#why-{name}:checked ~ .found > li:not(.why-{name})" for name in ("right", "wrong", *kinds)]
+    chosen = [f"#task-{i}:checked ~ .by-task label[for=task-{i}]" for i in ("all", *range(len(tasks)))]
+    chosen += [f"#why-{name}:checked ~ .by-why label[for=why-{name}]" for name in ("all", "right", "wrong", *kinds)]
+    focus = [each.replace(":checked", ":focus-visible") for each in chosen]
+    return (
+        f"{', '.join(lines)} {{ display: none; }}\n"
+        f"{', '.join(chosen)} {{ background: var(--accent); border-color: var(--accent); color: var(--card); }}\n"
+        f"{', '.join(focus)} {{ outline: 2px solid var(--accent); outline-offset: 2px; }}\n"
+    )
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    record, told = run.record, run.record["probe"]
+    used = [
+        f"{part['encoder']}, {part.get('version') or 'version not stated'}"
+        + (f", sha256 {part['weights_sha256']}" if part.get("weights_sha256") else "")
+        for part in told["evidence"].values()
+        if isinstance(part, Mapping) and part.get("encoder")
+    ]
+    data = record["data"]
+    found = [
+        ("command", " ".join(record["command"])),
+        ("suite", f"{told['suite']}: {told['title']}"),
+        ("rules", f"{record['protocols'][0]['id']}, sha256 {record['protocols'][0]['sha256']}"),
+        ("looked by", "; ".join(used) or "not stated in the evidence"),
+        ("images" if data["spec"] else "evidence", f"{data['name']}, {data['n']:,} images, sha256 {data['digest']}"),
+        ("prompts", f"{record['prompts']['n']:,} of {record['prompts']['name']}, sha256 {record['prompts']['digest']}"),
+        ("made", f"{record['created']} by evalkit {record['evalkit']}"),
+    ]
+    return [(name, text) for name, text in found if text]

@@ -1,0 +1,226 @@
+"""`probe`: a suite on images, on a model that makes them first, or on evidence; resumable, a sealed run."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from evalkit.encoders.detectors.base import Detector
+from evalkit.encoders.detectors.describe import describe_detector
+from evalkit.encoders.registry import ENCODERS, encoder_names
+from evalkit.encoders.zero_shot import KEY, ZeroShot
+from evalkit.errors import EvalkitError
+from evalkit.generators.base import Generator
+from evalkit.jobs.engine_inline import run_folder, run_task
+from evalkit.jobs.live import hold
+from evalkit.jobs.options import RunOptions, check_apart, weights_by_name
+from evalkit.jobs.spec import DataRef, ModelRef, Spec
+from evalkit.prompts.load import Prompt, PromptSet
+from evalkit.runs.durable import write_bytes
+from evalkit.runs.store import Run
+from evalkit.tasks.generate import generate_images
+from evalkit.tasks.probe.evidence.read import read_evidence
+from evalkit.tasks.probe.evidence.record import Evidence
+from evalkit.tasks.probe.listing import Listing, covered, list_images
+from evalkit.tasks.probe.spec import (
+    EVIDENCE,
+    SHARD,
+    VERSION,
+    file_digest,
+    in_order,
+    prompts_digest,
+    protocol_of,
+)
+from evalkit.tasks.probe.suite import SUITES, Suite
+from evalkit.tasks.probe.task import PROBE
+from evalkit.weights.find import find_weights
+from evalkit.weights.reading import file_sha256
+
+
+def probe(
+    suite: str,
+    images: str | Path | Run | None = None,
+    *,
+    model: str | Generator | None = None,
+    evidence: str | Path | None = None,
+    export_evidence: str | Path | None = None,
+    detector: str | Detector | None = None,
+    colors: ZeroShot | None = None,
+    rules: Mapping[str, float] | None = None,
+    samples: int | None = None,
+    allow_missing: bool = False,
+    options: RunOptions | None = None,
+) -> Run:
+    """Score the suite called `suite` on `images`, on those that `model` makes, or on `evidence`; the same call resumes.
+
+    `images`: a generation, or a folder NNNNN/samples/KKKK.png. `evidence`: a file in the form of
+    `evalkit.tasks.probe.evidence`, or a run that holds one; no image and no network is needed then. `export_evidence`: a
+    file that the evidence is copied to. `detector`: the suite's own by default. `rules`: other numbers in the rules, by
+    name. `samples`: images of each prompt. `allow_missing`: score what is there. Raises `EvalkitError` in one sentence for
+    images that are missing, of other prompts, of mixed sizes or in another layout, and for evidence of another suite.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     options = RunOptions(out=Path(folder) / "run", limit=3, device="cpu")
+    ...     run = probe("world", model="world-ar", options=options)
+    >>> run.record["probe"]["probed"], run.record["probe"]["coverage"]
+    (3, 1.0)
+    """
+    options = options or RunOptions()
+    if sum(each is not None for each in (images, model, evidence)) != 1:
+        raise EvalkitError(
+            "a probe takes images, a model or evidence. Give exactly one of --images, --model, --evidence"
+        )
+    asked = SUITES.get(suite)()
+    asked = asked.configured(rules) if rules else asked
+    if evidence is not None:
+        if detector is not None:
+            raise EvalkitError("evidence says what was seen, so no detector is needed. Leave out --detector")
+        spec, keep = _of_evidence(asked, Path(evidence).expanduser(), samples, allow_missing, options)
+    else:
+        networks = _networks(asked, detector, colors, options.weights, shared=model is not None)
+        if model is not None:
+            images = _made(asked, model, samples, options)
+        source = images.path if isinstance(images, Run) else Path(str(images))
+        if options.out is not None:
+            check_apart(source, options.out)
+        listing = list_images(source, asked, samples, options.limit)
+        listing.coverage.require(allow_missing=allow_missing)
+        spec, keep = _of_images(asked, listing, source, networks, samples, allow_missing, options)
+    out = options.out or run_folder(spec, f"{suite}-{spec.models['model'].name}")
+    run = run_task(PROBE, spec, out, command=options.command, device=options.device, progress=options.progress)
+    del keep  # live references end here
+    if export_evidence is not None:
+        _export(run, Path(export_evidence).expanduser())
+    return run
+
+
+def _of_images(
+    suite: Suite,
+    listing: Listing,
+    source: Path,
+    networks: tuple[dict[str, ModelRef], Any],
+    samples: int | None,
+    allow_missing: bool,
+    options: RunOptions,
+) -> tuple[Spec, Any]:
+    models, keep = networks
+    inputs = {"images": DataRef(listing.name, len(listing.images), listing.digest, source=str(source))}
+    places = [(each.prompt, each.sample) for each in listing.images]
+    here = {"listing": hold(listing), "threads": options.threads}
+    spec = _spec(suite, {"model": _model(listing), **models}, inputs, places, samples, options)
+    said = {"expected": listing.coverage.expected, "allow_missing": allow_missing}
+    return replace(spec, parameters={**spec.parameters, **said}, here=here), (listing, keep)
+
+
+def _of_evidence(
+    suite: Suite, path: Path, samples: int | None, allow_missing: bool, options: RunOptions
+) -> tuple[Spec, Any]:
+    file = path / EVIDENCE if path.is_dir() else path
+    found = read_evidence(file)
+    suite.rules(Evidence((), found.facts))  # another suite's evidence is named as such
+    count = samples or suite.samples
+    counted = covered([(e.image, e.prompt, e.sample) for e in found.images], suite, count, options.limit)
+    counted.require(allow_missing=allow_missing)
+    kept = in_order(found, suite, count, options.limit)
+    suite.rules(kept)  # so that what cannot be judged is said before any work
+    name = str(found.facts.get("model") or file.name.split(".")[0])
+    inputs = {"evidence": DataRef(file.name, len(kept.images), file_digest(file), source=str(file))}
+    places = [(each.prompt, each.sample) for each in kept.images]
+    own = any(each.options for each in kept.images)
+    spec = _spec(suite, {"model": ModelRef(name)}, inputs, places, samples, options, own_options=own)
+    said = {"expected": counted.expected, "allow_missing": allow_missing}
+    return replace(spec, parameters={**spec.parameters, **said}, here={"evidence": hold(kept)}), kept
+
+
+def _spec(
+    suite: Suite,
+    models: Mapping[str, ModelRef],
+    inputs: Mapping[str, DataRef],
+    places: list[tuple[str, int]],
+    samples: int | None,
+    options: RunOptions,
+    *,
+    own_options: bool = False,
+) -> Spec:
+    prompts = DataRef(suite.name, len({prompt for prompt, _ in places}), prompts_digest(suite, places))
+    parameters = {
+        "suite": suite.name,
+        "rules": dict(suite.changed),
+        "samples": samples or suite.samples,
+        "limit": options.limit,
+    }
+    return Spec(
+        PROBE.name,
+        VERSION,
+        models,
+        {"prompts": prompts, **inputs},
+        (protocol_of(suite, own_options=own_options),),
+        parameters=parameters,
+        seed=options.seed,
+        shard=SHARD,
+    )
+
+
+def _made(suite: Suite, model: str | Generator, samples: int | None, options: RunOptions) -> Run:
+    """The images of a model, in a run beside the probe's."""
+    prompts = PromptSet(suite.name, tuple(Prompt(p.id, p.prompt, meta=dict(p.metadata)) for p in suite.prompts()))
+    beside = None if options.out is None else options.out.with_name(f"{options.out.name}-images")
+    ours = (*encoder_names("boxes"), KEY)
+    rest = tuple(each for each in options.weights if each.partition("=")[0] not in ours)
+    mine = replace(options, out=beside, weights=rest, dtype="auto" if options.dtype == "float32" else options.dtype)
+    return generate_images(model, prompts, samples=samples or suite.samples, options=mine)
+
+
+def _model(listing: Listing) -> ModelRef:
+    """Who made the images: the generation says so; of a folder nothing but its name is known."""
+    if listing.run is None:
+        return ModelRef(listing.name)
+    said = listing.run.record["model"]
+    return ModelRef(str(said["name"]), said.get("weights_sha256"), str(said.get("dtype", "float32")))
+
+
+def _networks(
+    suite: Suite, detector: str | Detector | None, colors: ZeroShot | None, given: tuple[str, ...], *, shared: bool
+) -> tuple[dict[str, ModelRef], Any]:
+    """References to the detector and, where it sees no colours, to who names them; and the objects that they refer to."""
+    chosen = detector or suite.detector
+    if chosen is None:
+        return {}, ()
+    files: dict[str, str] = {}
+    if isinstance(chosen, Detector):
+        files = _files(given, (KEY,), shared=shared)
+        models = {"detector": ModelRef(chosen.id, chosen.weights_sha256, weights=hold(chosen))}
+        sees = chosen.sees_colors
+    else:
+        name = ENCODERS.canonical(chosen)
+        files = _files(given, (name, KEY), shared=shared)
+        file = files.get(name)
+        known = describe_detector(name, file)
+        models, sees = (
+            {"detector": ModelRef(name, known.weights_sha256, weights=file if known.weights_sha256 else None)},
+            known.sees_colors,
+        )
+    if colors is not None:
+        models["colors"] = ModelRef(colors.id, colors.weights_sha256, weights=hold(colors))
+    elif not sees:
+        path = find_weights(KEY, files.get(KEY))
+        models["colors"] = ModelRef(KEY, file_sha256(path), weights=str(path))
+    return models, (chosen, colors)
+
+
+def _files(given: tuple[str, ...], names: tuple[str, ...], *, shared: bool) -> dict[str, str]:
+    """Files of `--weights` by network; where a generator shares the list, a FILE without a name is the generator's."""
+    mine = [each for each in given if not shared or Path(each).is_dir() or each.partition("=")[0] in names]
+    return weights_by_name(mine, names, main=names[0])
+
+
+def _export(run: Run, target: Path) -> None:
+    data = (run.path / EVIDENCE).read_bytes()
+    write_bytes(target, gzip.compress(data, mtime=0) if target.suffix == ".gz" else data)
+
+
+__all__ = ["probe"]

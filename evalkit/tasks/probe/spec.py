@@ -1,0 +1,125 @@
+"""A probe as plain data, and how a worker reads it back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from evalkit.device import pick_device
+from evalkit.encoders.detectors.base import Detector
+from evalkit.encoders.registry import load_detector
+from evalkit.encoders.zero_shot import ClipZeroShot, ZeroShot
+from evalkit.errors import EvalkitError
+from evalkit.jobs.live import find, held, is_live
+from evalkit.jobs.spec import ModelRef, ProtocolRef, Spec
+from evalkit.jsonio import canonical_json
+from evalkit.tasks.probe.evidence.read import read_evidence
+from evalkit.tasks.probe.evidence.record import Evidence
+from evalkit.tasks.probe.listing import Listing, Place, list_images, wanted_places
+from evalkit.tasks.probe.suite import SUITES, Encoders, Suite
+
+VERSION = 1
+EVIDENCE = "evidence.jsonl"  # in the run
+SHARD = 16
+RULES = 1  # raised where the rules of a suite change
+
+
+def suite_of(spec: Spec) -> Suite:
+    """The suite of a spec with the numbers in its rules."""
+    suite = SUITES.get(str(spec.parameters["suite"]))()
+    changed = spec.parameters["rules"]
+    return suite.configured(changed) if changed else suite
+
+
+def protocol_of(suite: Suite, *, own_options: bool = False) -> ProtocolRef:
+    """The rules by name, with every number that is not the suite's own, so that leaderboards keep them apart."""
+    said = [suite.name, *(f"{name}={value:g}" for name, value in suite.changed.items())]
+    said += ["own options of images"] if own_options else []
+    prompts = [[prompt.id, dict(prompt.metadata)] for prompt in suite.prompts()]
+    rules = {
+        "suite": suite.name,
+        "version": RULES,
+        "changed": dict(suite.changed),
+        "own": own_options,
+        "prompts": prompts,
+    }
+    return ProtocolRef(" ".join(said), hashlib.sha256(canonical_json(rules)).hexdigest(), dict(suite.changed))
+
+
+def prompts_digest(suite: Suite, places: Sequence[Place]) -> str:
+    """sha256 over the prompts and sample numbers that verdicts are given on."""
+    known = {prompt.id: dict(prompt.metadata) for prompt in suite.prompts()}
+    digest = hashlib.sha256()
+    for prompt, sample in places:
+        digest.update(canonical_json([prompt, sample, known[prompt]]))
+    return digest.hexdigest()
+
+
+def listing_of(spec: Spec, suite: Suite) -> Listing:
+    """The images of a spec; raises `EvalkitError` where they are others now."""
+    at_hand: Listing | None = find(spec.here.get("listing"))
+    ref = spec.inputs["images"]
+    if at_hand is not None:
+        return at_hand
+    if ref.source is None:
+        raise EvalkitError(f"nothing says where the images {ref.name} lie. Give the run's own images")
+    found = list_images(ref.source, suite, spec.parameters["samples"], spec.parameters["limit"])
+    if found.digest != ref.digest:
+        raise EvalkitError(f"the images of {ref.name} have changed since the run was planned. Give a fresh --out")
+    return found
+
+
+def evidence_of(spec: Spec, suite: Suite) -> Evidence:
+    """The evidence of a spec that was given some, in the suite's order; raises `EvalkitError` where it is other now."""
+    at_hand: Evidence | None = find(spec.here.get("evidence"))
+    ref = spec.inputs["evidence"]
+    if at_hand is not None:
+        return at_hand
+    if ref.source is None:
+        raise EvalkitError(f"nothing says where the evidence {ref.name} lies. Give the run's own file")
+    if file_digest(Path(ref.source)) != ref.digest:
+        raise EvalkitError(f"the evidence {ref.name} has changed since the run was planned. Give a fresh --out")
+    return in_order(read_evidence(Path(ref.source)), suite, spec.parameters["samples"], spec.parameters["limit"])
+
+
+def in_order(evidence: Evidence, suite: Suite, samples: int, limit: int | None) -> Evidence:
+    """The evidence of the places that are expected, in their order."""
+    at = {(each.prompt, each.sample): each for each in evidence.images}
+    return Evidence(tuple(at[place] for place in wanted_places(suite, samples, limit) if place in at), evidence.facts)
+
+
+def encoders_of(spec: Spec, device: str) -> Encoders:
+    """The networks of a spec, loaded; raises `EvalkitError` where their weights are others."""
+    detector = spec.models.get("detector")
+    colors = spec.models.get("colors")
+    return Encoders(
+        None if detector is None else _detector(detector, device), None if colors is None else _colors(colors, device)
+    )
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file; raises `EvalkitError` where it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise EvalkitError(f"{path} cannot be read: {error.strerror}. Give a file of evidence") from None
+
+
+def _detector(ref: ModelRef, device: str) -> Detector:
+    made: Detector = held(str(ref.weights)) if is_live(ref.weights) else load_detector(ref.name, ref.weights, device)
+    _check(made.weights_sha256, ref)
+    return made
+
+
+def _colors(ref: ModelRef, device: str) -> ZeroShot:
+    live = is_live(ref.weights)
+    made: ZeroShot = held(str(ref.weights)) if live else ClipZeroShot(ref.weights, pick_device(device))
+    _check(made.weights_sha256, ref)
+    return made
+
+
+def _check(sha256: str | None, ref: ModelRef) -> None:
+    if sha256 != ref.sha256:
+        raise EvalkitError(f"the weights of {ref.name} are not those of the run. Give a fresh --out, or its weights")

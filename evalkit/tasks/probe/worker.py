@@ -1,0 +1,96 @@
+"""Stage 1 of a probe: the evidence of a shard's images, and small copies of chosen ones for the page."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+
+from evalkit.errors import EvalkitError
+from evalkit.images.sample import Sample, Unreadable
+from evalkit.jobs.shard import Shard, ShardOutput
+from evalkit.jobs.task import Tick, Worker
+from evalkit.jobs.timers import Timers
+from evalkit.tasks.probe.evidence.record import Evidence
+from evalkit.tasks.probe.gallery import gallery_file
+from evalkit.tasks.probe.listing import Listing, Placed
+from evalkit.tasks.probe.suite import Encoders, ProbeImage, Suite
+from evalkit.tasks.probe.table import looked, looked_row
+
+SIDE, QUALITY = 320, 84
+
+
+class LookingWorker(Worker):
+    """Holds the networks; every image becomes a row with its evidence."""
+
+    def __init__(
+        self, suite: Suite, listing: Listing, encoders: Encoders, *, model: str, allow_missing: bool, threads: int = 2
+    ) -> None:
+        self.suite, self.listing, self.encoders, self.model = suite, listing, encoders, model
+        self.allow_missing, self.threads, self.timers = allow_missing, threads, Timers()
+
+    def process(self, shard: Shard, tick: Tick) -> ShardOutput:
+        """Rows in the suite's order; facts: what the evidence was made with."""
+        if shard.exhibit is not None:
+            return self._copies(shard.exhibit["positions"])
+        with self.timers("read"):
+            read = list(self.listing.read(shard.start, shard.stop, threads=self.threads))
+        placed = self.listing.images[shard.start : shard.stop]
+        rows = {each.name: self._failed(each, sample) for each, sample in zip(placed, read, strict=True)}
+        good = [
+            ProbeImage(each.name, each.prompt, each.sample, sample.image)
+            for each, sample in zip(placed, read, strict=True)
+            if isinstance(sample, Sample)
+        ]
+        with self.timers("evidence"):
+            for seen in self.suite.evidence(good, self.encoders):
+                rows[seen.image] = looked_row(seen, rows[seen.image]["sha256"])
+        tick(len(placed))
+        facts = {"evidence": {**self.suite.facts(self.encoders), "model": self.model}}
+        return ShardOutput(looked(rows.values()), seconds=self.timers.taken(), facts=facts)
+
+    def _failed(self, placed: Placed, sample: Sample | Unreadable) -> dict[str, Any]:
+        """The row of an image before it is looked at; raises where it cannot be, and that was not allowed."""
+        row = {"id": placed.id, "prompt_id": placed.prompt, "sample": placed.sample, "image": placed.name}
+        if isinstance(sample, Sample):
+            if sample.sha256 != placed.sha256:
+                raise EvalkitError(
+                    f"{placed.name} is not the file that was listed, so it was changed. Give a fresh --out"
+                )
+            return {**row, "sha256": sample.sha256}
+        if not self.allow_missing:
+            raise EvalkitError(f"{placed.name} cannot be read: {sample.reason}. Make it again, or give --allow-missing")
+        return {**row, "sha256": sample.sha256, "error": sample.reason}
+
+    def _copies(self, positions: Sequence[int]) -> ShardOutput:
+        files = {}
+        with self.timers("gallery"):
+            for position in positions:
+                (sample,) = self.listing.read(position, position + 1, threads=1)
+                if isinstance(sample, Sample):
+                    files[gallery_file(position)] = _small(sample)
+        return ShardOutput(looked([]), files=files, seconds=self.timers.taken())
+
+
+class GivenWorker(Worker):
+    """Takes evidence that was made before."""
+
+    def __init__(self, evidence: Evidence, suite: Suite, model: str) -> None:
+        self.evidence = evidence
+        self.facts = {**evidence.facts, "suite": suite.name, "model": model}
+
+    def process(self, shard: Shard, tick: Tick) -> ShardOutput:
+        """Rows in the suite's order."""
+        rows = [looked_row(each) for each in self.evidence.images[shard.start : shard.stop]]
+        tick(len(rows))
+        return ShardOutput(looked(rows), facts={"evidence": self.facts})
+
+
+def _small(sample: Sample) -> bytes:
+    image = Image.fromarray(sample.image)
+    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, format="WEBP", quality=QUALITY, method=4)
+    return buffer.getvalue()
