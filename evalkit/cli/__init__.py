@@ -13,6 +13,7 @@ from evalkit.version import __version__
 VERBS = {
     "tokenizer": ("evalkit.cli.tokenizer", "How much does a visual tokenizer destroy?"),
     "generate": ("evalkit.cli.generate", "Make the images of a prompt set, resumable, every seed recorded."),
+    "score": ("evalkit.cli.score", "Is an image set like a reference (FID, KID, …), and does it fit its prompts?"),
     "probe": ("evalkit.cli.probe", "Does a generator do what it is told? GenEval, and the reference world."),
     "watermark": ("evalkit.cli.watermark", "Mark images, find the marked ones in a folder, attack them; make keys."),
     "leaderboard": ("evalkit.cli.leaderboard", "Rank finished runs, with intervals, and say what may not be compared."),
@@ -77,6 +78,7 @@ def group() -> None:
     evalkit tokenizer --model jpeg-lm --model webp-q75      embedded tokenizers on the embedded images
     evalkit tokenizer --model llamagen-vq16 --data PHOTOS   a neural one on a folder of yours
     evalkit generate --model world-ar --prompts world       images of a small model that is shipped
+    evalkit score --images A --reference B                  FID, KID, precision and recall, with intervals
     evalkit probe world --model world-ar --limit 60         does it draw what it is told?
     evalkit watermark detect PHOTOS --key my.key --tokenizer llamagen-vq16
     evalkit leaderboard runs --out board                    who is better, with intervals

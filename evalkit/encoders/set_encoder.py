@@ -21,6 +21,7 @@ RESIZE: Mapping[str, str | None] = {
     "clip-vitl14": "square-bicubic",  # CMMD's reader
     "clip-vitb32": None,  # the extractor's own way is CLIP-FID's
     "dinov2-vitl14": None,
+    "efflite0": None,
 }
 
 

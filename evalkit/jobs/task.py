@@ -114,6 +114,7 @@ def statistics(run: Run) -> dict[str, np.ndarray[Any, Any]]:
 MODULES = {
     "tokenizer": "evalkit.tasks.tokenizer.task",
     "generate": "evalkit.tasks.generate.task",
+    "score": "evalkit.tasks.score.task",
     "probe": "evalkit.tasks.probe.task",
     "watermark": "evalkit.watermark.embed.task",
     "watermark-detect": "evalkit.watermark.detection.task",

@@ -10,12 +10,15 @@ from typing import Any
 
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome
 from evalkit.jsonio import parse_json
+from evalkit.leaderboard.aggregate import TASK
 from evalkit.leaderboard.make import MARK, LeaderboardOptions, make_leaderboard
 from evalkit.provenance.kinds import board_runs
 from evalkit.runs.store import Run
 
 FIELDS = ("value", "low", "high", "ci_method", "rank", "rank_interval", "tier")
 SAME = 1e-9  # relative
+NEWEST = "part"  # of the terms of a board
+
 
 Standings = dict[tuple[str, str], dict[str, Any]]
 
@@ -35,8 +38,9 @@ class LeaderboardChecks(Checks):
         with tempfile.TemporaryDirectory() as folder:
             options = LeaderboardOptions(aggregate=means, reported="none", parts=True)
             make_leaderboard(runs, Path(folder) / "again", options)
-            again = _standings(parse_json((Path(folder) / "again" / MARK).read_bytes(), MARK))
-        mine = _standings(said)
+            made = parse_json((Path(folder) / "again" / MARK).read_bytes(), MARK)
+        old = any(NEWEST not in board["terms"] for board in said["boards"])
+        again, mine = _standings(made, old=old), _standings(said, old=old)
         bad = [Failure(MARK, f"{_name(row)}: it follows from no run") for key, row in mine.items() if key not in again]
         bad += [
             Failure(MARK, f"{_name(row)}: {field} is {row[field]}, the runs give {again[key][field]}")
@@ -53,12 +57,21 @@ class LeaderboardChecks(Checks):
         return Outcome(0 if bad else len(mine), tuple(bad))
 
 
-def _standings(said: Mapping[str, Any]) -> Standings:
+def _standings(said: Mapping[str, Any], *, old: bool) -> Standings:
+    """Standings by board and system. Boards of a leaderboard before `part` are told by the terms that it had."""
     return {
-        (str(board["id"]), str(each["system"])): {**each, "metric": board["terms"]["metric"]}
+        (_told(board["terms"]) if old else str(board["id"]), str(each["system"])): {
+            **each,
+            "metric": board["terms"]["metric"],
+        }
         for board in said["boards"]
         for each in board["standings"]
     }
+
+
+def _told(terms: Mapping[str, Any]) -> str:
+    names = ("task", "dataset", "metric", "protocol", "n", "samples", "data")
+    return "\0".join(str(terms.get(name)) for name in (names[:-1] if terms.get("task") == TASK else names))
 
 
 def _name(row: Mapping[str, Any]) -> str:

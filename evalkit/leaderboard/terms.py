@@ -9,6 +9,7 @@ from typing import Any
 
 from evalkit.jsonio import canonical_json
 from evalkit.metrics.registry import METRICS
+from evalkit.metrics.sets.composition import ALONE
 
 WORDS = {  # how the terms are called when they differ
     "protocol": "protocol",
@@ -56,7 +57,7 @@ class Terms:
 
 def terms_of(record: Mapping[str, Any], result: Mapping[str, Any], samples: str) -> Terms:
     """The terms of one row of results.json of the run with this record."""
-    shared, digest = _data(record)
+    shared, digest = _data(record, str(result["metric"]), str(result["task"]))
     return Terms(
         task=str(result["task"]),
         dataset=str(result["dataset"]),
@@ -94,9 +95,16 @@ def _short(name: str, value: Any) -> str:
     return text[:12] if name in ("data", "rules", "samples") and value else text
 
 
-def _data(record: Mapping[str, Any]) -> tuple[bool, str]:
-    """Whether the samples are shared themselves, and the digest of what the number is taken against."""
-    for name in ("reference", "prompts"):
+def _data(record: Mapping[str, Any], metric: str, task: str) -> tuple[bool, str]:
+    """Whether the samples are shared themselves, and the digest of what the number is taken against.
+
+    A score of single images is taken against its prompts, and one of a set by itself against nothing.
+    """
+    declared = METRICS.find(metric)
+    if task == "score" and metric in ALONE:
+        return False, "no reference"
+    of_images = task == "score" and declared is not None and declared.level == "sample"
+    for name in ("prompts", "reference") if of_images else ("reference", "prompts"):
         part = record.get(name)
         if isinstance(part, dict) and part.get("digest"):
             return False, str(part["digest"])

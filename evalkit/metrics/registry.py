@@ -22,6 +22,7 @@ MODULES = (
     "prdc",
     "cmmd",
     "vendi",
+    "efflite0",
     "per_class",
     "memorisation",
     "detail",

@@ -98,13 +98,15 @@ def check_whole(folder: Path) -> None:
 
 
 def _source(folder: Path, record: Mapping[str, Any]) -> list[Path]:
-    """The run that the data of this one lies in, if it does and is still there."""
-    spec = (record.get("data") or {}).get("spec")
-    if not spec:
-        return []
-    path = Path(str(spec)).expanduser()
-    near = [each for each in (path, *path.parents[:2]) if (each / RECORD).is_file()]
-    return [each for each in near if each.resolve() != folder.resolve()][:1]
+    """The runs that the data of this one and its reference lie in, if they do and are still there."""
+    found: list[Path] = []
+    for role in ("data", "reference"):
+        spec = (record.get(role) or {}).get("spec")
+        if spec:
+            path = Path(str(spec)).expanduser()
+            near = [each for each in (path, *path.parents[:2]) if (each / RECORD).is_file()]
+            found += [each for each in near if each.resolve() != folder.resolve()][:1]
+    return found
 
 
 def _board_runs(folder: Path) -> list[Path]:

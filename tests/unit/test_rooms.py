@@ -12,18 +12,8 @@ import evalkit
 ROOT = Path(evalkit.__file__).parent
 FLOORS = (  # a room imports its own floor and those below
     {
-        "text",
-        "errors",
-        "jsonio",
-        "textfiles",
-        "version",
-        "moved",
-        "secret_files",
-        "registry",
-        "device",
-        "remote",
-        "transport",
-        "whole_files",
+        *("text", "errors", "jsonio", "textfiles", "whole_files", "secret_files", "version", "moved"),
+        *("registry", "device", "remote", "transport"),
     },
     {"metrics", "stats", "protocols", "images", "prompts", "weights"},
     {"tokenizers", "generators", "encoders", "judges", "world"},

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.cmmd import cmmd
+from evalkit.metrics.efflite0 import ENCODER, PLAIN
 from evalkit.metrics.fid_infinity import fid_infinity_of
 from evalkit.metrics.frechet_interval import frechet_estimate
 from evalkit.metrics.inception_score import inception_score
@@ -43,8 +44,10 @@ HEADS: Mapping[str, str] = {
     "cmmd": "clip-vitl14",
     "fd_clip_vitb32": "clip-vitb32",
     "fd_dinov2": "dinov2-vitl14",
+    **dict.fromkeys(PLAIN, ENCODER),
 }
-ALONE = frozenset({"is", "vendi", "intra_class_diversity"})  # metrics without a reference
+ALONE = frozenset({"is", "vendi", "intra_class_diversity", "vendi_efflite0"})  # metrics without a reference
+FRECHET = ("fid", "sfid", "fid_infinity", "fd_clip_vitb32", "fd_dinov2", "fd_efflite0")
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,16 @@ class Side:
     file: ReferenceFile | None = None
 
     def statistics(self, head: str, dim: int) -> Gaussian | None:
-        """Mean and covariance of a head's `dim` features, from the file or from the rows; None where neither has them."""
+        """Mean and covariance of a head's `dim` features, from the file or from the rows; None where neither has them.
+
+        Images beside stored statistics are some of the set only, so they do not stand for statistics that are not there.
+        """
         if self.file is not None:
             stored = self.file.spatial if head == SPATIAL else self.file.pool
             if stored is not None and stored.dim == dim:
                 return stored
+            if head in (POOL, SPATIAL) and (self.file.pool or self.file.spatial):
+                return None
         rows = self.rows.get(head)
         return moments_of(rows) if rows is not None and len(rows) > 1 else None
 
@@ -90,7 +98,7 @@ def score_sets(
     if reference.file is not None:
         reference.file.check_made_with({"protocol": protocol.id})
     work = _Work(images, reference, protocol, seed)
-    return {metric: work.estimate(metric) for metric in metrics}
+    return {metric: _measured(work, metric) for metric in metrics}
 
 
 class _Work:
@@ -98,7 +106,7 @@ class _Work:
 
     def __init__(self, images: Side, reference: Side, protocol: ScoreProtocol, seed: int) -> None:
         self.images, self.reference, self.protocol, self.seed = images, reference, protocol, seed
-        self._balls: dict[BallRule, Mapping[Quantity, Estimate]] = {}
+        self._balls: dict[tuple[str, BallRule], Mapping[Quantity, Estimate]] = {}
         self._gaussians: dict[str, Gaussian | None] = {}
 
     def estimate(self, metric: str) -> Estimate:
@@ -107,14 +115,14 @@ class _Work:
         rows = self.images.rows.get(head)
         if rows is None or not len(rows):
             return _without(0, f"the images have no features of {head}")
-        if metric in ("fid", "sfid", "fid_infinity", "fd_clip_vitb32", "fd_dinov2"):
+        if metric in FRECHET:
             return self._distance(metric, head, rows)
         if metric in ALONE:
-            return self._alone(metric, rows)
+            return self._alone(PLAIN.get(metric, metric), rows)
         other = self.reference.rows.get(head)
         if other is None or not len(other):
             return _without(len(rows), self._no_images(metric))
-        return self._against(metric, rows, other)
+        return self._against(PLAIN.get(metric, metric), head, rows, other)
 
     def _distance(self, metric: str, head: str, rows: Rows) -> Estimate:
         if head not in self._gaussians:
@@ -138,7 +146,7 @@ class _Work:
             return _without(len(rows), "the classes of the images are not known")
         return intra_class_diversity(rows, self.images.labels).mean
 
-    def _against(self, metric: str, rows: Rows, other: Rows) -> Estimate:
+    def _against(self, metric: str, head: str, rows: Rows, other: Rows) -> Estimate:
         plain: Mapping[str, Callable[[], Estimate]] = {
             "kid": lambda: kid(rows, other, self.protocol.subsets),
             "cmmd": lambda: cmmd(rows, other),
@@ -150,9 +158,9 @@ class _Work:
         rule = (self.protocol.balls if metric in ("precision", "recall") else self.protocol.density) or BallRule()
         if min(len(rows), len(other)) <= rule.k:
             return _without(len(rows), f"k = {rule.k} needs more images in both sets; {len(rows)}, {len(other)} given")
-        if rule not in self._balls:
-            self._balls[rule] = prdc(rows, other, rule)
-        return {str(name): each for name, each in self._balls[rule].items()}[metric]
+        if (head, rule) not in self._balls:
+            self._balls[head, rule] = prdc(rows, other, rule)
+        return {str(name): each for name, each in self._balls[head, rule].items()}[metric]
 
     def _per_class(self, rows: Rows, other: Rows) -> Estimate:
         if self.images.labels is None or self.reference.labels is None:
@@ -164,6 +172,14 @@ class _Work:
         if file is None:
             return f"{metric} compares with images, and the reference has none"
         return f"{metric} compares with images; {file.path.name} holds {file.contents()}"
+
+
+def _measured(work: _Work, metric: str) -> Estimate:
+    """One metric's estimate; what is wrong with the sets for this metric is its reason and leaves the others alone."""
+    try:
+        return work.estimate(metric)
+    except EvalkitError as error:
+        return _without(0, str(error))
 
 
 def _without(n: int, reason: str) -> Estimate:

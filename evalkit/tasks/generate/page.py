@@ -46,7 +46,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("command", " ".join(record["command"])),
         ("weights", f"sha256 {model['weights_sha256']}" if model["weights_sha256"] else "none"),
         ("tokenizer", model["tokenizer"] or ""),
-        ("device, precision", f"{model['device']}, {model['dtype']}"),
+        ("device, precision", f"{model['device']}, {model['dtype'] or 'unknown'}"),
         ("sampler", json.dumps(record["sampler"], ensure_ascii=False)),
         ("acceleration", sentence(record["acceleration"]) if "acceleration" in record else ""),
         ("prompts", f"{record['data']['name']}, sha256 {record['data']['digest']}"),

@@ -67,13 +67,14 @@ class GenerationWorker(Worker):
 
     def _state(self) -> dict[str, Any]:
         model = self.generator
+        dtype = getattr(model, "dtype", None)
         return {
             "name": model.name,
             "title": model.name,
             "weights_sha256": model.weights_sha256,
             "tokenizer": model.tokenizer_name,
             "device": str(model.device),
-            "dtype": str(getattr(model, "dtype", "float32")).removeprefix("torch."),
+            "dtype": None if dtype is None else str(dtype).removeprefix("torch."),  # of programs outside it is unknown
             "rows": model.rows,
             "deterministic": model.deterministic,
         }

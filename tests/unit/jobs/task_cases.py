@@ -160,5 +160,14 @@ def tokenizer_worst(folder):
     return run
 
 
+def score(folder):
+    from evalkit.tasks.score import score_images
+
+    metrics = ["fd_efflite0", "kid_efflite0", "vendi_efflite0"]
+    options = RunOptions(out=folder, device="cpu")
+    return score_images(photos(folder.parent), "sample/textures", metrics=metrics, options=options)
+
+
+CASES |= {"score": score}
 CASES |= {"tokenizer": tokenizer, "tokenizer-worst": tokenizer_worst}
 OF_TASK = {"watermark-attack": "attack", "watermark-robustness": "robustness"}

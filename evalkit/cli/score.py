@@ -1,0 +1,136 @@
+"""`evalkit score`: is an image set like a reference, and does it fit its prompts?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from evalkit.cli.options import run_options
+from evalkit.jobs.options import RunOptions
+
+if TYPE_CHECKING:
+    from evalkit.runs.store import Run
+
+
+@click.command()
+@click.option(
+    "--images", required=True, metavar="DATA", help="A folder, glob, zip, npz, hf:repo/config/split, or a run."
+)
+@click.option("--reference", metavar="DATA|STATS.npz", help="The same, or statistics (mu, sigma) of a reference.")
+@click.option(
+    "--metrics",
+    metavar="NAME,…",
+    help="fid, sfid, is, kid, prdc, cmmd, fd_dinov2, vendi, clipscore, … [default: the protocol's usual ones].",
+)
+@click.option(
+    "--protocol",
+    default="evalkit-1",
+    show_default=True,
+    help="adm, torch-fidelity, clean, pytorch-fid or evalkit-1: resize, range and estimators.",
+)
+@click.option("--prompts", metavar="FILE", help="What each image should show [default: what its run asked for].")
+@click.option(
+    "--save-statistics",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the images' mean and covariance, to be given as --reference.",
+)
+@run_options
+def score(
+    images: str,
+    reference: str | None,
+    metrics: str | None,
+    protocol: str,
+    prompts: str | None,
+    save_statistics: Path | None,
+    options: RunOptions,
+    as_json: bool,
+) -> None:
+    """Score an image set: against a reference, for its prompts, and by itself.
+
+    \b
+    evalkit score --images runs/generate-… --reference PHOTOS --metrics fid,kid,prdc
+    evalkit score --images SAMPLES.npz --reference VIRTUAL_imagenet256.npz --protocol adm --metrics fid,sfid,is
+    evalkit score --images A --reference B --metrics fd_efflite0,kid_efflite0,prdc_efflite0   needs no download
+    evalkit score --images runs/generate-… --metrics clipscore,aesthetic_v2
+    evalkit score --images PHOTOS --save-statistics photos.npz
+
+    Every value has an interval where one is defined. A metric whose weights are not here is unavailable, and says what
+    is missing. Values of another protocol, n or reference never share a leaderboard. Typed again, an interrupted run
+    goes on. Exit code 1: some images failed (they are listed).
+    """
+    from evalkit.tasks.score import score_images
+
+    names = [each.strip() for each in (metrics or "").split(",") if each.strip()]
+    run = score_images(
+        images,
+        reference,
+        metrics=names,
+        protocol=protocol,
+        prompts=prompts,
+        statistics=save_statistics,
+        options=options,
+    )
+    (_print_json if as_json else _show)(run)
+    if save_statistics is not None and not as_json:
+        click.echo(f"statistics: {save_statistics}")
+    if run.samples["error"].null_count < run.samples.num_rows:
+        sys.exit(1)
+
+
+def _failed(run: Run) -> list[dict[str, str]]:
+    bad = run.samples.filter(run.samples["error"].is_valid()).select(["side", "id", "error"]).to_pylist()
+    return [{"side": each["side"], "id": each["id"], "reason": each["error"]} for each in bad]
+
+
+def _missing(run: Run) -> dict[str, list[str]]:
+    """Metrics that are unavailable, by the reason."""
+    found: dict[str, list[str]] = {}
+    for row in run.results:
+        if row["status"] != "ok":
+            found.setdefault(row["reason"], []).append(row["metric"])
+    return found
+
+
+def _print_json(run: Run) -> None:
+    said = {
+        "run": run.path.as_posix(),
+        "results": run.results,
+        "warnings": run.record["warnings"],
+        "failed": _failed(run),
+    }
+    click.echo(json.dumps(said, indent=1, ensure_ascii=False))
+
+
+def _show(run: Run) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from evalkit.metrics.registry import METRICS
+    from evalkit.text import as_float, interval_text, number_text, visible
+
+    console = Console()
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD)
+    for heading, right in (("metric", 0), ("value", 1), ("95 % interval", 1), ("n", 1), ("against", 0)):
+        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    for row in run.results:
+        if row["status"] != "ok" or row["better"] == "none":
+            continue
+        bounds = [as_float(row[name]) for name in ("low", "high") if row[name] is not None]
+        between = interval_text(*bounds) if len(bounds) == 2 else ""
+        cells = (METRICS.get(row["metric"]).label, number_text(as_float(row["value"])), between, f"{row['n']:,}")
+        table.add_row(*(Text(visible(cell)) for cell in (*cells, row["dataset"])))
+    console.print(table)
+    for reason, names in _missing(run).items():
+        console.print(Text(visible(f"{', '.join(names)}: {reason}", most=1000), style="dim"), soft_wrap=True)
+    for warning in run.record["warnings"]:
+        console.print(Text(warning, style="yellow"), soft_wrap=True)
+    for each in _failed(run)[:20]:
+        console.print(Text(visible(f"{each['side']} {each['id']}: {each['reason']}"), style="red"), soft_wrap=True)
+    console.print(Text(f"page: {run.path}/report.html"), soft_wrap=True)
