@@ -128,5 +128,5 @@ def _show(run: Run) -> None:
     console.print(Text(visible(coverage_sentence(told)), style="" if told["probed"] == told["expected"] else "yellow"))
     for row in failed_samples([run])[:20]:
         console.print(Text(visible(f"{row['id']}: {row['error']}"), style="red"), soft_wrap=True)
-    console.print(Text(f"evidence: {run.path / 'evidence.jsonl'}"), soft_wrap=True)
-    console.print(Text(f"report: {run.path / 'report.html'}", style="bold"), soft_wrap=True)
+    console.print(Text(visible(f"evidence: {run.path / 'evidence.jsonl'}")), soft_wrap=True)
+    console.print(Text(visible(f"report: {run.path / 'report.html'}"), style="bold"), soft_wrap=True)
