@@ -42,6 +42,8 @@ class LatentGenerator(Generator):
         self.name, self.config, self.source = source.name, source.config, source
         self.device, self.dtype, self.tokenizer_name = source.device, source.dtype, source.tokenizer
         self.network = network.eval().requires_grad_(False).to(device=source.device)
+        if source.device.type == "cpu":
+            self.rows = 1  # with several threads, products of some processors round by the row that a request is in
         self._tokenizer: Tokenizer | None = None
 
     @classmethod

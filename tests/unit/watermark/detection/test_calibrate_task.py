@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers.resealed import resealed
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import How
@@ -147,11 +148,11 @@ def test_a_changed_row_count_or_calibration_is_named(toy, folder, tmp_path):
     at = run.samples.column_names.index("statistic")
     changed = run.samples.set_column(at, "statistic", pa.array(values))
     pq.write_table(changed, done.run / "samples.parquet")
-    assert "statistics are not those" in checks.recompute(read_run(done.run), How()).failures[0].reason
+    assert "statistics are not those" in checks.recompute(read_run(resealed(done.run)), How()).failures[0].reason
     pq.write_table(run.samples, done.run / "samples.parquet")
     results = [{**row, "value": row["value"] + 1} for row in run.results]
     (done.run / "results.json").write_text(json.dumps(results))
-    assert len(checks.recompute(read_run(done.run), How()).failures) == 4
+    assert len(checks.recompute(read_run(resealed(done.run)), How()).failures) == 4
     assert "key" in checks.regenerate(run, 1, How()).open
 
 
