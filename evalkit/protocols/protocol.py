@@ -149,12 +149,17 @@ def load_protocol(id: str) -> Protocol:
 
 def differences(a: Protocol, b: Protocol) -> list[tuple[str, str, str]]:
     """(field, value in `a`, value in `b`) for everything in which two protocols differ, titles and quirks aside."""
-    flat_a, flat_b = flatten(a.as_dict()), flatten(b.as_dict())
+    return different_fields(a.as_dict(), b.as_dict())
+
+
+def different_fields(a: dict[str, Any], b: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """(field, value in `a`, value in `b`) where two definitions as plain data differ, titles and quirks aside."""
+    one, two = flatten(a), flatten(b)
     skip = {"id", "title", "source", "quirks"}
     return [
-        (key, flat_a.get(key, "—"), flat_b.get(key, "—"))
-        for key in {**flat_a, **flat_b}
-        if key not in skip and flat_a.get(key) != flat_b.get(key)
+        (key, one.get(key, "—"), two.get(key, "—"))
+        for key in {**one, **two}
+        if key not in skip and one.get(key) != two.get(key)
     ]
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import canonical_json
 from evalkit.metrics.rules import BallRule, SplitRule, SubsetRule
-from evalkit.protocols.protocol import Quirk, flatten
+from evalkit.protocols.protocol import Quirk, different_fields
 
 DEFAULT = "evalkit-1"
 
@@ -99,13 +99,7 @@ def load_score_protocol(id: str = DEFAULT) -> ScoreProtocol:
 
 def score_differences(a: ScoreProtocol, b: ScoreProtocol) -> list[tuple[str, str, str]]:
     """(field, value in `a`, value in `b`) for everything in which two protocols differ, titles and quirks aside."""
-    one, two = flatten(a.as_dict()), flatten(b.as_dict())
-    skip = {"id", "title", "source", "quirks"}
-    return [
-        (key, one.get(key, "—"), two.get(key, "—"))
-        for key in {**one, **two}
-        if key not in skip and one.get(key) != two.get(key)
-    ]
+    return different_fields(a.as_dict(), b.as_dict())
 
 
 def _parse(data: dict[str, Any]) -> ScoreProtocol:
