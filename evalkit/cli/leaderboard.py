@@ -30,6 +30,9 @@ from evalkit.text import visible
     help="Hollow marks for figures that papers state: of the models measured here, or of all systems.",
 )
 @click.option("--parts", is_flag=True, help="Also single scripts of texts, scales and bits of codes.")
+@click.option(
+    "--common", is_flag=True, help="Rank on the samples that all runs share, where they have not all the same."
+)
 @click.option("--copy", is_flag=True, help="Copy the images too, so that the folder can be moved or sent.")
 @click.option("--every-eval-ever", "organization", metavar="WHO", help="Also write Every Eval Ever; WHO evaluated.")
 @click.option(
@@ -51,6 +54,7 @@ def leaderboard(
     aggregate: tuple[str, ...],
     reported: Literal["none", "measured", "all"],
     parts: bool,
+    common: bool,
     copy: bool,
     organization: str | None,
     benchmarks: tuple[str, ...],
@@ -63,6 +67,7 @@ def leaderboard(
     \b
     evalkit leaderboard runs --out board                     all runs of a folder; open board/index.html
     evalkit leaderboard runs --metric psnr --explain         one metric, and why runs are on other boards
+    evalkit leaderboard runs --common                        on shared samples, where some failed or had a --limit
     evalkit leaderboard runs --aggregate psnr                also the mean over data sets, of those who have all
     evalkit leaderboard runs --every-eval-ever "Our lab"     also for the Every Eval Ever collection
     """
@@ -76,6 +81,7 @@ def leaderboard(
         aggregate=aggregate,
         reported=reported,
         parts=parts,
+        common=common,
         copy=copy,
         organization=organization,
         benchmarks=benchmarks,

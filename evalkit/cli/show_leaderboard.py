@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evalkit.leaderboard.boards import Board
-from evalkit.leaderboard.collect import Entrant
+from evalkit.leaderboard.entrants import Entrant
 from evalkit.leaderboard.make import Leaderboard
 from evalkit.leaderboard.words import brief, rank_text, rules, title, verdict, why_apart
 from evalkit.text import interval_text, number_text, visible, with_unit

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.leaderboard.boards import Apart, Board
-from evalkit.leaderboard.collect import Entrant, whole
+from evalkit.leaderboard.entrants import Entrant, whole
 from evalkit.leaderboard.rank import LEVEL, Gap, Standing
 from evalkit.leaderboard.reported import Reported
 from evalkit.leaderboard.words import verdict
@@ -60,6 +60,7 @@ def document(
                 "b": [entrants[i].name for i in each.b],
                 "metrics": list(each.metrics),
                 "differs": [{"what": what, "a": a, "b": b} for what, a, b in each.differs],
+                "shared": each.shared,
             }
             for each in apart
         ],
@@ -77,6 +78,7 @@ def _board(board: Board, entrants: Sequence[Entrant], stated: Sequence[Reported]
         "verdict": verdict(board, entrants),
         "standings": [_standing(each, entrants) for each in board.order.standings],
         "missing": [{"system": entrants[m.entrant].name, "reason": m.reason} for m in board.missing],
+        "common": list(board.common),
         "mean_of": [terms.digest for terms in board.parts],
         "left_out": [{"system": entrants[m.entrant].name, "reason": m.reason} for m in board.left_out],
         "reported": [

@@ -12,9 +12,11 @@ from evalkit.jobs.progress import Progress
 from evalkit.jsonio import parse_json, pretty_json
 from evalkit.leaderboard.aggregate import aggregates
 from evalkit.leaderboard.boards import Apart, Board, Boards, make_boards
-from evalkit.leaderboard.collect import Entrant, collect
+from evalkit.leaderboard.collect import collect
+from evalkit.leaderboard.common import Common, common_samples
 from evalkit.leaderboard.document import document
 from evalkit.leaderboard.drill import write_drill
+from evalkit.leaderboard.entrants import Entrant
 from evalkit.leaderboard.every_eval_ever import entries
 from evalkit.leaderboard.hub import files, parse_benchmark
 from evalkit.leaderboard.render import write_page
@@ -39,16 +41,18 @@ class LeaderboardOptions:
     """What a leaderboard shows.
 
     `metrics`: only these. `aggregate`: metrics whose mean over data sets is wanted. `reported`: figures that papers
-    state, of the `measured` models, of `all` systems, or `none`. `parts`: single scripts, scales and bits too. `copy`:
-    images too, so that the folder can be moved. `organization` (who evaluated): write Every Eval Ever. `benchmarks`
-    (OWNER/NAME:TASK=METRIC): write the Hub's `.eval_results`. `public_key`: of the signer whose runs are marked as
-    verified; a run with another signature, or one that does not hold, is refused.
+    state, of the `measured` models, of `all` systems, or `none`. `parts`: single scripts, scales and bits too. `common`:
+    numbers that share samples are taken on those that all of them have. `copy`: images too, so that the folder can be
+    moved. `organization` (who evaluated): write Every Eval Ever. `benchmarks` (OWNER/NAME:TASK=METRIC): write the Hub's
+    `.eval_results`. `public_key`: of the signer whose runs are marked as verified; a run with another signature, or one
+    that does not hold, is refused.
     """
 
     metrics: tuple[str, ...] = ()
     aggregate: tuple[str, ...] = ()
     reported: Scope = "measured"
     parts: bool = False
+    common: bool = False
     copy: bool = False
     organization: str | None = None
     benchmarks: tuple[str, ...] = ()
@@ -100,7 +104,9 @@ def make_leaderboard(
         raise EvalkitError("a leaderboard needs at least one finished run; give run folders, or a folder of runs")
     if options.public_key is not None:
         collected = replace(collected, entrants=_verified(collected.entrants, options.public_key))
-    found = make_boards(collected, metrics=options.metrics)
+    shared = common_samples(collected, parts=options.parts) if options.common else Common(collected, {})
+    collected = shared.collected
+    found = make_boards(collected, metrics=options.metrics, common=shared.boards)
     entrants = collected.entrants
     _check_boards(found, entrants, options.metrics)
     means = [board for metric in options.aggregate for board in aggregates(found.boards, collected, metric)]

@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import t
 
-from evalkit.leaderboard.collect import Figure
-from evalkit.leaderboard.samples import Scores
+from evalkit.leaderboard.entrants import Figure
+from evalkit.leaderboard.scores import Scores
 from evalkit.metrics.base import Better
 from evalkit.stats.intervals import Method
 from evalkit.stats.paired import paired_difference

@@ -13,8 +13,8 @@ from markupsafe import Markup
 
 from evalkit.leaderboard import words
 from evalkit.leaderboard.boards import Apart, Board
-from evalkit.leaderboard.collect import Entrant
 from evalkit.leaderboard.drill import write_script
+from evalkit.leaderboard.entrants import Entrant
 from evalkit.leaderboard.plot import Axis, axis_of, interval_svg
 from evalkit.leaderboard.reported import Reported
 from evalkit.pages.html import csp_hash, environment, house_style

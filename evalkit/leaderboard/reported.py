@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evalkit.leaderboard.boards import Board
-from evalkit.leaderboard.collect import Entrant
+from evalkit.leaderboard.entrants import Entrant
 from evalkit.systems import list_systems
 from evalkit.systems.measures import MEASURES, RULES
 from evalkit.tokenizers.cards import list_models

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evalkit.leaderboard.boards import Apart, Board
-from evalkit.leaderboard.collect import Entrant
+from evalkit.leaderboard.entrants import Entrant
 from evalkit.leaderboard.reported import Reported
 from evalkit.leaderboard.words import chance_text, flip_text, rank_text, rules, title, unit_word, verdict, why_apart
 from evalkit.pages.labels import metric_label

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evalkit.leaderboard.boards import Apart, Board
-from evalkit.leaderboard.collect import Entrant
+from evalkit.leaderboard.entrants import Entrant
 from evalkit.leaderboard.rank import Standing
 from evalkit.pages.labels import metric_label
 from evalkit.text import counted, number_text, with_unit
@@ -21,8 +21,18 @@ def title(board: Board) -> str:
 
 
 def rules(board: Board) -> str:
-    """Protocol and count of a board."""
-    return f"{board.terms.protocol or 'no protocol'}, n = {board.terms.n:,}"
+    """Protocol and count of a board, and whether its numbers are of shared samples only."""
+    common = f" that all have of {counts_text(board.common)}" if board.common else ""
+    return f"{board.terms.protocol or 'no protocol'}, n = {board.terms.n:,}{common}"
+
+
+def counts_text(counts: Sequence[int]) -> str:
+    """One count, or the least and the most.
+
+    >>> counts_text((59, 60)), counts_text((60,))
+    ('59 to 60', '60')
+    """
+    return f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
 
 
 def verdict(board: Board, entrants: Sequence[Entrant]) -> str:
@@ -116,7 +126,8 @@ def why_apart(apart: Apart, entrants: Sequence[Entrant], *, names: int = FEW) ->
     what = "; ".join(f"{word} {x} and {y}" for word, x, y in apart.differs)
     labels = listed([metric_label(metric) for metric in apart.metrics], names)
     both = f"{first} and {second}" if len(apart.a) == len(apart.b) == 1 else f"{first}, and {second} besides,"
-    return f"{both} are not ranked together in {labels}: they differ in {what}"
+    common = f"; {apart.shared:,} samples are in both, so --common ranks them there" if apart.shared else ""
+    return f"{both} are not ranked together in {labels}: they differ in {what}{common}"
 
 
 def listed(names: Sequence[str], most: int = FEW) -> str:
