@@ -45,7 +45,8 @@ from evalkit.text import visible
 @click.option(
     "--public-key", type=click.Path(path_type=Path), help="Mark the runs that this signer signed as verified."
 )
-@click.option("--explain", is_flag=True, help="Print every pair that is not ranked together, and what differs.")
+@click.option("--explain", is_flag=True, help="Print in what runs differ that are not ranked together.")
+@click.option("--explain-all", is_flag=True, help="The same for every pair of them.")
 @click.option("--json", "as_json", is_flag=True, help="Print leaderboard.json on stdout, and nothing else.")
 def leaderboard(
     runs: tuple[Path, ...],
@@ -60,6 +61,7 @@ def leaderboard(
     benchmarks: tuple[str, ...],
     public_key: Path | None,
     explain: bool,
+    explain_all: bool,
     as_json: bool,
 ) -> None:
     """Rank sealed RUNS (or folders of runs): intervals, tiers, and what may not be compared.
@@ -94,4 +96,4 @@ def leaderboard(
     if as_json:
         click.echo(json.dumps(json.loads((out / "leaderboard.json").read_bytes()), ensure_ascii=False))
     else:
-        show_leaderboard(made, explain=explain)
+        show_leaderboard(made, explain=explain, every_pair=explain_all)

@@ -19,6 +19,7 @@ from evalkit.leaderboard.drill import write_drill
 from evalkit.leaderboard.entrants import Entrant
 from evalkit.leaderboard.every_eval_ever import entries
 from evalkit.leaderboard.hub import files, parse_benchmark
+from evalkit.leaderboard.names import named
 from evalkit.leaderboard.render import write_page
 from evalkit.leaderboard.reported import Reported, Scope, reported_on
 from evalkit.leaderboard.tables import csv_text, latex_text, markdown_text, rows
@@ -110,7 +111,7 @@ def make_leaderboard(
     entrants = collected.entrants
     _check_boards(found, entrants, options.metrics)
     means = [board for metric in options.aggregate for board in aggregates(found.boards, collected, metric)]
-    boards = (*means, *found.boards)
+    boards = named([*means, *found.boards])
     reported = tuple(tuple(reported_on(board, entrants, options.reported)) for board in boards)
     created = now()
     plain = document(boards, entrants, reported, found.apart, folder, options.command, created)
@@ -131,9 +132,7 @@ def make_leaderboard(
         for name, data in extra.items():
             write_bytes(folder / name, data)
         write_drill(folder, boards, collected, copy=options.copy)
-        page = write_page(
-            folder, boards, entrants, reported, found.apart, found.unmeasured, list(FORMATS.values()), created
-        )
+        page = write_page(folder, boards, entrants, reported, found, list(FORMATS.values()), created)
     except OSError as error:
         raise EvalkitError(f"{folder} cannot be written ({error.strerror}); give another place with --out") from None
     return Leaderboard(page, boards, entrants, reported, found.apart, collected.copies)

@@ -14,6 +14,16 @@ FEW = 4  # names that a sentence lists
 
 
 def title(board: Board) -> str:
+    """The metric and the data of a board, and what tells it from another one of both."""
+    return board.name or plain_title(board)
+
+
+def rest_of_title(board: Board) -> str:
+    """The title without the metric, with which it begins."""
+    return title(board).removeprefix(metric_label(board.terms.metric))
+
+
+def plain_title(board: Board) -> str:
     """The metric and the data of a board."""
     if board.parts:
         return f"{metric_label(board.terms.metric)}, mean of {len(board.parts)} data sets"
@@ -128,6 +138,31 @@ def why_apart(apart: Apart, entrants: Sequence[Entrant], *, names: int = FEW) ->
     both = f"{first} and {second}" if len(apart.a) == len(apart.b) == 1 else f"{first}, and {second} besides,"
     common = f"; {apart.shared:,} samples are in both, so --common ranks them there" if apart.shared else ""
     return f"{both} are not ranked together in {labels}: they differ in {what}{common}"
+
+
+def short_apart(apart: Sequence[Apart], entrants: Sequence[Entrant]) -> list[str]:
+    """A sentence for each way in which runs differ, however many pairs of runs differ in it; the commonest first."""
+    kinds: dict[tuple[str, ...], list[Apart]] = {}
+    for each in apart:
+        kinds.setdefault(tuple(word for word, _, _ in each.differs), []).append(each)
+    said = []
+    for words, group in sorted(kinds.items(), key=lambda kind: -len(kind[1])):
+        if len(group) == 1:
+            said.append(why_apart(group[0], entrants))
+            continue
+        who = sorted({i for each in group for i in (*each.a, *each.b)})
+        names = listed([entrants[i].name for i in who], FEW)
+        metrics = dict.fromkeys(metric_label(metric) for each in group for metric in each.metrics)
+        values = [
+            f"{word} {listed(list(dict.fromkeys(v for each in group for w, *pair in each.differs if w == word for v in pair)), FEW)}"
+            for word in words
+        ]
+        common = "; --common ranks those that share samples" if any(each.shared for each in group) else ""
+        said.append(
+            f"{names} are on {len(group) + 1} boards or more in {listed(list(metrics), FEW)}: they differ in "
+            f"{'; '.join(values)}{common}"
+        )
+    return said
 
 
 def listed(names: Sequence[str], most: int = FEW) -> str:

@@ -55,7 +55,7 @@ class Track:
         value = with_unit(number_text(top.standing.figure.value), self.board.unit)
         best = "highest" if self.board.better == "higher" else "lowest"
         rivals = [step_text(each.step) for each in self.points if each.maybe_best]
-        start = f"step {step_text(top.step)} has the {best} value, {value} ({rules(self.board)})"
+        start = f"Step {step_text(top.step)} has the {best} value, {value} ({rules(self.board)})"
         if len(rivals) == 1:
             return f"{start}, and is first among all at 95 % confidence."
         return f"{start}; the steps {listed(rivals)} cannot be separated at 95 % confidence."

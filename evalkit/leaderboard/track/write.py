@@ -27,7 +27,7 @@ COLUMNS = (
 STYLE = """
 .joined { fill: none; stroke: var(--accent); stroke-width: 1.2; opacity: .45; }
 .maybe { color: var(--best); font-weight: 600; }
-.chart { max-width: 44rem; } table { width: auto; }
+.chart { max-width: 44rem; margin-bottom: 1rem; } .scroll { width: fit-content; max-width: 100%; } table { width: auto; }
 """
 
 
