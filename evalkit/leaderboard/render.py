@@ -66,7 +66,6 @@ def write_page(
         infinite=infinite,
         interval=interval_text,
         plot=_plot,
-        tasks=TASKS,
         link=lambda path: address(path, folder),
     )
     one = templates.get_template("board.html.jinja")

@@ -153,16 +153,18 @@ def short_apart(apart: Sequence[Apart], entrants: Sequence[Entrant]) -> list[str
         who = sorted({i for each in group for i in (*each.a, *each.b)})
         names = listed([entrants[i].name for i in who], FEW)
         metrics = dict.fromkeys(metric_label(metric) for each in group for metric in each.metrics)
-        values = [
-            f"{word} {listed(list(dict.fromkeys(v for each in group for w, *pair in each.differs if w == word for v in pair)), FEW)}"
-            for word in words
-        ]
+        values = [f"{word} {listed(_values(word, group), FEW)}" for word in words]
         common = "; --common ranks those that share samples" if any(each.shared for each in group) else ""
         said.append(
             f"{names} are on {len(group) + 1} boards or more in {listed(list(metrics), FEW)}: they differ in "
             f"{'; '.join(values)}{common}"
         )
     return said
+
+
+def _values(word: str, group: Sequence[Apart]) -> list[str]:
+    """Everything that runs of the group have of what differs."""
+    return list(dict.fromkeys(value for each in group for w, a, b in each.differs if w == word for value in (a, b)))
 
 
 def listed(names: Sequence[str], most: int = FEW) -> str:
