@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import parse_json
-from evalkit.leaderboard.entrants import ATTESTATION, Collected, Entrant, Figure, folder_name, part, whole
+from evalkit.leaderboard.entrants import ATTESTATION, Collected, Entrant, Figure, Imported, folder_name, part, whole
 from evalkit.leaderboard.same_samples import same_samples
 from evalkit.leaderboard.samples import NEEDED, SampleTable
 from evalkit.leaderboard.terms import terms_of
@@ -37,6 +37,7 @@ def collect(
     """
     seen: dict[str, Path] = {}
     copies: list[Path] = []
+    imported: list[Imported] = []
     records: list[tuple[Path, dict[str, Any], dict[str, str], list[dict[str, Any]]]] = []
     for path in paths:
         digests = _digests(path)
@@ -46,6 +47,9 @@ def collect(
         seen[digests["record.json"]] = path
         record, results = _json(path, "record.json", dict), read_results(path)
         _check(path, record, digests)
+        if record.get("imported"):
+            imported += _imported(path, record, digests, results)
+            continue
         records.append((path, record, digests, results))
     names = _names([(path, record) for path, record, *_ in records])
     entrants = [
@@ -61,7 +65,24 @@ def collect(
         failed |= {entrant.number: lost} if (lost := table.failed()) else {}
         tell(1)
     named, names = same_samples(entrants, figures)
-    return Collected(tuple(entrants), named, tuple(copies), names, failed)
+    return Collected(tuple(entrants), named, tuple(copies), names, failed, tuple(imported))
+
+
+def _imported(
+    path: Path, record: dict[str, Any], digests: dict[str, str], results: Sequence[dict[str, Any]]
+) -> list[Imported]:
+    """The finite numbers of a run that was not measured here."""
+    said = part(record, "imported")
+    model = str(part(record, "model").get("name") or folder_name(path))
+    source = " ".join(filter(None, (str(said.get("source") or ""), str(said.get("file") or ""))))
+    return [
+        Imported(
+            *(path, digests["record.json"], model, str(row["metric"]), str(row["dataset"]), str(row["protocol"])),
+            *(int(row["n"] or 0), value, str(row.get("unit") or ""), source),
+        )
+        for row in results
+        if (value := _finite(row.get("value"))) is not None
+    ]
 
 
 def _digests(path: Path) -> dict[str, str]:

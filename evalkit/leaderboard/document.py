@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.leaderboard.boards import Apart, Board
-from evalkit.leaderboard.entrants import Entrant, whole
+from evalkit.leaderboard.boards import Board, Boards
+from evalkit.leaderboard.entrants import Collected, Entrant, whole
 from evalkit.leaderboard.rank import LEVEL, Gap, Standing
 from evalkit.leaderboard.reported import Reported
 from evalkit.leaderboard.words import verdict
@@ -21,14 +21,15 @@ VERSION = 1
 
 def document(
     boards: Sequence[Board],
-    entrants: Sequence[Entrant],
+    collected: Collected,
     reported: Sequence[Sequence[Reported]],
-    apart: Sequence[Apart],
+    found: Boards,
     folder: Path,
     command: Sequence[str],
     created: str,
 ) -> dict[str, Any]:
     """The leaderboard as plain data; `parents` are the runs with the sha256 of every file that was read."""
+    entrants = collected.entrants
     return {
         "leaderboard": VERSION,
         "evalkit": __version__,
@@ -62,7 +63,20 @@ def document(
                 "differs": [{"what": what, "a": a, "b": b} for what, a, b in each.differs],
                 "shared": each.shared,
             }
-            for each in apart
+            for each in found.apart
+        ],
+        "never_ranked": list(found.counts),
+        "imported": [
+            {
+                "system": each.model,
+                "metric": each.metric,
+                "value": each.value,
+                "setting": each.setting,
+                "source": each.source,
+                "record": each.record,
+                "path": address(each.run, folder),
+            }
+            for each in collected.imported
         ],
     }
 

@@ -58,11 +58,33 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Imported:
+    """A number that another one measured, read from a run of `evalkit import`: it is shown and never ranked."""
+
+    run: Path
+    record: str  # its digest
+    model: str
+    metric: str
+    dataset: str
+    protocol: str
+    n: int
+    value: float
+    unit: str
+    source: str
+
+    @property
+    def setting(self) -> str:
+        """On what it was measured, as far as it is said."""
+        return f"{self.dataset}, {self.protocol}" + (f", n = {self.n:,}" if self.n else "")
+
+
+@dataclass(frozen=True)
 class Collected:
     """Everything that was read.
 
     `copies`: runs that are the same as another one, byte by byte, and were left out. `names`: what samples are called
     that have another id in a run, by entrant. `failed`: ids of the samples that a run could not measure, by entrant.
+    `imported`: numbers of runs that were not measured here.
     """
 
     entrants: tuple[Entrant, ...]
@@ -70,6 +92,7 @@ class Collected:
     copies: tuple[Path, ...]
     names: Mapping[int, Mapping[str, str]] = field(default_factory=dict, repr=False)
     failed: Mapping[int, frozenset[str]] = field(default_factory=dict, repr=False)
+    imported: tuple[Imported, ...] = ()
 
 
 def folder_name(path: Path) -> str:

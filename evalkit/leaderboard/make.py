@@ -21,7 +21,7 @@ from evalkit.leaderboard.every_eval_ever import entries
 from evalkit.leaderboard.hub import files, parse_benchmark
 from evalkit.leaderboard.names import named
 from evalkit.leaderboard.render import write_page
-from evalkit.leaderboard.reported import Reported, Scope, reported_on
+from evalkit.leaderboard.reported import Reported, Scope, imported_on, reported_on
 from evalkit.leaderboard.tables import csv_text, latex_text, markdown_text, rows
 from evalkit.leaderboard.words import why_apart
 from evalkit.runs.record import now
@@ -102,7 +102,8 @@ def make_leaderboard(
     finally:
         told.finish()
     if not collected.entrants:
-        raise EvalkitError("a leaderboard needs at least one finished run; give run folders, or a folder of runs")
+        said = "imported runs stand beside measured ones only" if collected.imported else "give run folders"
+        raise EvalkitError(f"a leaderboard needs at least one finished run that was measured here; {said}")
     if options.public_key is not None:
         collected = replace(collected, entrants=_verified(collected.entrants, options.public_key))
     shared = common_samples(collected, parts=options.parts) if options.common else Common(collected, {})
@@ -112,9 +113,12 @@ def make_leaderboard(
     _check_boards(found, entrants, options.metrics)
     means = [board for metric in options.aggregate for board in aggregates(found.boards, collected, metric)]
     boards = named([*means, *found.boards])
-    reported = tuple(tuple(reported_on(board, entrants, options.reported)) for board in boards)
+    reported = tuple(
+        (*reported_on(board, entrants, options.reported), *imported_on(board, entrants, collected.imported))
+        for board in boards
+    )
     created = now()
-    plain = document(boards, entrants, reported, found.apart, folder, options.command, created)
+    plain = document(boards, collected, reported, found, folder, options.command, created)
     listed = list(rows(boards, entrants, reported))
     extra: dict[str, bytes] = {}
     if options.organization:
@@ -132,7 +136,7 @@ def make_leaderboard(
         for name, data in extra.items():
             write_bytes(folder / name, data)
         write_drill(folder, boards, collected, copy=options.copy)
-        page = write_page(folder, boards, entrants, reported, found, list(FORMATS.values()), created)
+        page = write_page(folder, boards, collected, reported, found, list(FORMATS.values()), created)
     except OSError as error:
         raise EvalkitError(f"{folder} cannot be written ({error.strerror}); give another place with --out") from None
     return Leaderboard(page, boards, entrants, reported, found.apart, collected.copies)

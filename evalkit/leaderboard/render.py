@@ -15,7 +15,7 @@ from markupsafe import Markup
 from evalkit.leaderboard import words
 from evalkit.leaderboard.boards import Board, Boards
 from evalkit.leaderboard.drill import write_script
-from evalkit.leaderboard.entrants import Entrant
+from evalkit.leaderboard.entrants import Collected
 from evalkit.leaderboard.overview import overview
 from evalkit.leaderboard.plot import Axis, axis_of, interval_svg
 from evalkit.leaderboard.reasons import infinite, never_ranked
@@ -47,13 +47,14 @@ class Section:
 def write_page(
     folder: Path,
     boards: Sequence[Board],
-    entrants: Sequence[Entrant],
+    collected: Collected,
     reported: Sequence[Sequence[Reported]],
     found: Boards,
     formats: Sequence[tuple[str, str]],
     created: str,
 ) -> Path:
     """Write index.html; boards that would make it larger than 5 MB lie in data/board-*.js."""
+    entrants = collected.entrants
     own = package_files("evalkit.leaderboard") / "page"
     style = house_style((own / "leaderboard.css").read_text(encoding="utf-8"))
     script = (own / "leaderboard.js").read_text(encoding="utf-8")
@@ -85,6 +86,7 @@ def write_page(
         inline=inline,
         entrants=entrants,
         overview=overview(boards, entrants),
+        imported=collected.imported,
         apart=found.apart,
         unmeasured=found.unmeasured,
         counts=never_ranked(found.counts) if found.counts else "",

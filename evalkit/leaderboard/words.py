@@ -156,7 +156,7 @@ def short_apart(apart: Sequence[Apart], entrants: Sequence[Entrant]) -> list[str
         values = [f"{word} {listed(_values(word, group), FEW)}" for word in words]
         common = "; --common ranks those that share samples" if any(each.shared for each in group) else ""
         said.append(
-            f"{names} are on {len(group) + 1} boards or more in {listed(list(metrics), FEW)}: they differ in "
+            f"{names} are on different boards in {listed(list(metrics), FEW)}: they differ in "
             f"{'; '.join(values)}{common}"
         )
     return said
