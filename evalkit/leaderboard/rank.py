@@ -155,9 +155,10 @@ def shared_errors(figures: Sequence[Figure]) -> Shared:
     df = math.inf
     pairing = "independent, from their intervals"
     if known:
-        rows, counts, pairing = _influences([scores for _, scores in known])
         places, binary = [place for place, _ in known], all(scores.binary for _, scores in known)
-        sigma[np.ix_(places, places)] = rows @ rows.T
+        with np.errstate(invalid="ignore"):  # an infinite value has no influence, and so no known error
+            rows, counts, pairing = _influences([scores for _, scores in known])
+            sigma[np.ix_(places, places)] = rows @ rows.T
         for place, count in zip(places, counts, strict=True):
             if count < 2:
                 sigma[place, place] = math.nan
@@ -225,7 +226,8 @@ def _flip(a: Figure, b: Figure) -> Flip | None:
     one, two = a.scores, b.scores
     if one is None or two is None or not (one.plain and two.plain and _aligned(one, two)):
         return None
-    apart = one.values - two.values
+    with np.errstate(invalid="ignore"):
+        apart = one.values - two.values
     if not np.isfinite(apart).all() or float(apart.sum()) == 0.0:
         return None
     return fewest_to_flip(apart, clusters=one.clusters)
