@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from evalkit.leaderboard.entrants import Collected, Figure
 from evalkit.leaderboard.rank import Order, order
 from evalkit.leaderboard.reasons import Overlaps, meeting, renamed, shared_samples, why_missing
+from evalkit.leaderboard.set_errors import set_errors
 from evalkit.leaderboard.terms import Terms, different
 from evalkit.metrics.registry import METRICS
 from evalkit.pages.summary import TASKS
@@ -92,7 +93,7 @@ def make_boards(
     boards = []
     for terms in sorted(groups, key=_place(groups)):
         group = groups[terms]
-        ranked = order(group)
+        ranked = order(group, shared=set_errors(group, collected.entrants))
         board = Board(terms, group[0].unit, group[0].better, ranked, missing[terms])
         boards.append(replace(board, common=(common or {}).get(terms, ())))
         tell(1)

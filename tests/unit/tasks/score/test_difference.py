@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 
 from evalkit.errors import EvalkitError
+from evalkit.leaderboard.boards import make_boards
+from evalkit.leaderboard.collect import collect
 from evalkit.leaderboard.compare import compare_runs
+from evalkit.leaderboard.rank import order
 from evalkit.metrics.frechet_interval import frechet_difference, frechet_estimate
 from evalkit.metrics.kid import kid_difference
 from evalkit.metrics.moments import features_to_statistics
 from evalkit.protocols.score import load_score_protocol
 from evalkit.runs.store import Result, RunStore, read_run
+from evalkit.tasks.score.covariance import frechet_covariance, frechet_influence
 from evalkit.tasks.score.difference import score_difference
 from evalkit.tasks.score.rows import table
 
@@ -82,11 +86,27 @@ def test_what_features_do_not_give_is_left_to_the_intervals(tmp_path, metric):
     assert score_difference(a, moments, "fid") is None
 
 
-def test_a_comparison_of_generators_is_paired_where_a_board_has_only_intervals(tmp_path):
+def test_a_comparison_of_generators_and_a_leaderboard_say_the_same(tmp_path):
     a, b = scored(tmp_path / "a", "a", FIRST), scored(tmp_path / "b", "b", SECOND)
     (pair,) = compare_runs([a.path, b.path]).pairs
     assert "shared reference, paired" in pair.gap.method
     assert pair.outcome == "worse"
+    (board,) = make_boards(collect([a.path, b.path])).boards
+    first, second = board.order.standings
+    assert (first.figure.entrant, second.best) == (0, 2)
+    assert board.order.pairing == "paired by image and by the reference, from kept features"
+    assert (second.gap.value, second.gap.low) == pytest.approx((pair.gap.value, pair.gap.low), rel=1e-6)
+    figures = [each.figure for each in board.order.standings]
+    assert figures[0].high > figures[1].low  # their intervals overlap
+    apart = order(figures).standings[1]
+    assert apart.best == 1
+
+
+def test_the_diagonal_of_a_covariance_is_that_of_the_interval(tmp_path):
+    run = scored(tmp_path / "a", "a", FIRST)
+    sigma = frechet_covariance([frechet_influence(run, "fid")])
+    row = run.results[0]
+    assert 1.959964 * sigma[0, 0] ** 0.5 == pytest.approx(row["high"] - row["value"], rel=1e-4)
 
 
 def test_other_references_are_not_compared(tmp_path):
