@@ -6,7 +6,9 @@ from helpers.near import same
 
 from evalkit.errors import WeightsError
 from evalkit.tokenizers.cards import tokenizer_cards
-from evalkit.tokenizers.maskbit import MaskBit, MaskBitConfig, indices_to_signs, signs_to_indices
+from evalkit.tokenizers.base import Codes
+from evalkit.tokenizers.maskbit import MaskBit, MaskBitConfig
+from evalkit.tokenizers.nets.bits import signs_of, signs_to_indices
 from evalkit.tokenizers.nets.maskgit import MaskGitConfig
 from evalkit.tokenizers.registry import TOKENIZERS
 from evalkit.weights.find import weights_manifest
@@ -39,12 +41,12 @@ def test_encode_and_decode_do_not_depend_on_the_batch(tiny, config, vocab):
 def test_channel_k_is_bit_k():
     z = torch.tensor([0.5, -1.0, 0.1, 0.0]).view(1, 4, 1, 1)
     assert signs_to_indices(z).tolist() == [[5]]
-    assert indices_to_signs(torch.tensor([[5]]), 4, (1, 1)).flatten().tolist() == [1, -1, 1, -1]
+    assert signs_of(Codes(indices=torch.tensor([[5]])), 4, torch.device("cpu")).flatten().tolist() == [1, -1, 1, -1]
 
 
 def test_signs_and_indices_are_inverse_for_every_code():
     every = torch.arange(64).view(1, 64)
-    assert torch.equal(signs_to_indices(indices_to_signs(every, 6, (8, 8))), every)
+    assert torch.equal(signs_to_indices(signs_of(Codes(indices=every), 6, torch.device("cpu"))), every)
 
 
 def test_bits_decode_as_their_indices_do(tiny):
