@@ -5,8 +5,8 @@ import torch
 from helpers.near import same
 
 from evalkit.errors import WeightsError
-from evalkit.tokenizers.cards import tokenizer_cards
 from evalkit.tokenizers.base import Codes
+from evalkit.tokenizers.cards import tokenizer_cards
 from evalkit.tokenizers.maskbit import MaskBit, MaskBitConfig
 from evalkit.tokenizers.nets.bits import signs_of, signs_to_indices
 from evalkit.tokenizers.nets.maskgit import MaskGitConfig
