@@ -37,6 +37,7 @@ class LatentGenerator(Generator):
     wrapping: ClassVar[tuple[str, ...]] = ("model_ema", "model")
     unused: ClassVar[tuple[str, ...]] = ()
     drawing: LatentDrawing | None = None  # in place of `_latents`
+    takes = frozenset({"guidance", "temperature", "steps"})
 
     def __init__(self, source: Source, network: nn.Module) -> None:
         self.name, self.config, self.source = source.name, source.config, source
