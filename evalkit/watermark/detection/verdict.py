@@ -98,7 +98,8 @@ def own_q(p: Floats, q: Floats) -> Floats:
     )  # the fewest calls that suffice
     known = np.append(steps, np.inf)[first]
     fewer = np.where(first > 0, m * p / np.maximum(first, 1), np.inf)
-    return np.minimum(np.minimum(known, fewer), 1.0)
+    least: Floats = np.minimum(np.minimum(known, fewer), 1.0)
+    return least
 
 
 def hypotheses_of(hashes: Ints, near: Ints, content: Ints) -> Ints:
