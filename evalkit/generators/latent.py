@@ -32,6 +32,7 @@ class LatentGenerator(OfficialNetwork, Generator):
 
     wrapping: ClassVar[tuple[str, ...]] = ("model_ema", "model")  # the running mean of the weights first
     drawing: LatentDrawing | None = None  # in place of `_latents`
+    takes = frozenset({"guidance", "temperature", "steps"})
 
     def setup(self) -> None:
         """On a CPU, one request at a time."""

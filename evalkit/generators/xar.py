@@ -45,6 +45,7 @@ class Xar(LatentGenerator):
     """256 latents of 16 numbers; `Sampler.steps` steps of the flow for each cell."""
 
     unused = (r"^mask$", r"\.rope\.freqs(_cos|_sin)?$")
+    takes = frozenset({"guidance", "steps"})
     config: XarConfig
     network: XarNet
 
