@@ -52,7 +52,7 @@ def finetune(
         for done, chosen in enumerate(_batches(len(examples), steps, batch, seed), start=1):
             loss = _loss(learner, [examples[i] for i in chosen])
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             losses.append(float(loss.detach()))
             if on_step is not None and on_step(done, losses[-1]):

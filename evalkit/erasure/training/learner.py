@@ -54,10 +54,14 @@ class Learner(ABC):
         with torch.no_grad():
             return self.generator.encode_conditions(requests).to(self.device).clone()
 
-    def raw(self, target: str, replacement: str) -> tuple[Tensor, Tensor]:
-        """Conditions of a pair as EAR's release reads them: equally long."""
-        both = self.conditions([target, replacement])
-        return both[:1], both[1:]
+    def raw(self, targets: Sequence[str], replacements: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Conditions of pairs as EAR's release reads them, those of a pair equally long."""
+        both = self.conditions([*targets, *replacements])
+        return both[: len(targets)], both[len(targets) :]
+
+    def both(self, conditions: Tensor) -> Tensor:
+        """The conditions, and behind them as many unconditional ones."""
+        return torch.cat([conditions, self.null(conditions)])
 
     @abstractmethod
     def null(self, conditions: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -105,12 +106,18 @@ class LanguageLearner(Learner):
         found: nn.Module = self.generator.model
         return found
 
-    def raw(self, target: str, replacement: str) -> tuple[Tensor, Tensor]:
-        """Plain text without the chat template, the replacement cut or padded to the length of the target."""
-        words = self.generator.processor.tokenizer
-        first, second = ([int(i) for i in words(text)["input_ids"]] for text in (target, replacement))
-        second = (second + [self.generator.padding] * len(first))[: len(first)]
-        return self.generator.pad([first]), self.generator.pad([second])
+    def raw(self, targets: Sequence[str], replacements: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Plain text without the chat template, each replacement cut or padded to the length of its target."""
+        first, second = [self.words(text) for text in targets], [self.words(text) for text in replacements]
+        fill = (self.generator.padding,)
+        second = [(b + fill * len(a))[: len(a)] for a, b in zip(first, second, strict=True)]
+        return self.generator.pad(first), self.generator.pad(second)
+
+    def both(self, conditions: Tensor) -> Tensor:
+        """Rows of equal length; the unconditional prompt may be the longer one."""
+        other = self.null(conditions)
+        length = max(conditions.shape[2], other.shape[2])
+        return torch.cat([self.generator._longer(each, length) for each in (conditions, other)])
 
     def null(self, conditions: Tensor) -> Tensor:
         """The family's unconditional prompt."""
@@ -122,11 +129,10 @@ class LanguageLearner(Learner):
         return self.generator.scores(hidden[:, ends]).float()
 
     def states(self, conditions: Tensor, codes: Tensor) -> tuple[Tensor, int]:
-        """Those of the prompt and of the places where a code is predicted; padding in front gives zeros."""
+        """Those of the prompt and of the places where a code is predicted, without the padding that all rows begin with."""
         hidden, ends = self.generator.states(conditions, codes)
-        prompt = conditions.shape[2]
-        seen = hidden[:, :prompt] * conditions[:, 1, :, None].to(hidden.dtype)
-        return torch.cat([seen, hidden[:, ends[1:]]], 1), prompt - 1
+        start = int(conditions[:, 1].any(0).to(torch.uint8).argmax())
+        return torch.cat([hidden[:, start : ends[0] + 1], hidden[:, ends[1:]]], 1), ends[0] - start
 
     def alone(self, codes: Tensor, first: int) -> Tensor:
         """Sequences of one code each; their lengths differ where words stand between codes, so one after another."""
