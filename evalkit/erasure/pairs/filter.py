@@ -74,7 +74,7 @@ def visual_filter(
 ) -> tuple[Filtered, ...]:
     """Every pair with its verdict, in order. Seeds depend on `seed` and the pair alone.
 
-    Raises `EvalkitError` for a prompt that the generator cannot take, and for one of which it makes no image.
+    Raises `EvalkitError` for a prompt of which the generator makes no image.
     """
     progress = progress or Progress()
     progress.start("visual filter", len(pairs))
@@ -84,7 +84,9 @@ def visual_filter(
         asked = [
             _requests(pair, side, rule.seeds, seed, sampler) for pair in part for side in ("target", "replacement")
         ]
-        scores = _scored(generator, recogniser, asked)
+        taken = [_takes(generator, requests) for requests in asked]
+        scored = iter(_scored(generator, recogniser, [r for r, takes in zip(asked, taken, strict=True) if takes]))
+        scores = [next(scored) if takes else () for takes in taken]
         judged = [_verdict(pair, scores[2 * i], scores[2 * i + 1], rule) for i, pair in enumerate(part)]
         again = [_requests(each.pair, "fresh", rule.seeds, seed, sampler) for each in judged if each.kept]
         fresh = iter(_scored(generator, recogniser, again))
@@ -107,6 +109,14 @@ def _requests(pair: Pair, stream: str, count: int, seed: int, sampler: Sampler) 
     ]
 
 
+def _takes(generator: Generator, requests: Sequence[Request]) -> bool:
+    try:
+        generator.check(requests[0])
+    except EvalkitError:
+        return False
+    return True
+
+
 def _scored(
     generator: Generator, recogniser: Recogniser, asked: Sequence[Sequence[Request]]
 ) -> list[tuple[float, ...]]:
@@ -121,7 +131,9 @@ def _scored(
 
 def _verdict(pair: Pair, target: tuple[float, ...], replacement: tuple[float, ...], rule: FilterRule) -> Filtered:
     reason = ""
-    if sum(score >= rule.shown for score in target) < rule.least * len(target):
+    if not target or not replacement:
+        reason = "the generator cannot take a prompt"
+    elif sum(score >= rule.shown for score in target) < rule.least * len(target):
         reason = "the base does not draw the concept"
     elif any(score >= rule.hidden for score in replacement):
         reason = "the replacement shows the concept"
