@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.numbers import THREADS
-from evalkit.cli.options import REHASH_FLAG, batch_size_flag, device_flag, dtype_flag, weights_flag
+from evalkit.cli.options import REHASH_FLAG, batch_size_flag, device_flag, dtype_flag, engine_flags, weights_flag
 
 if TYPE_CHECKING:
-    from evalkit.jobs.options import BatchSize
+    from evalkit.jobs.options import BatchSize, EngineOptions
     from evalkit.watermark.attacks.run import AttackRun
 
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @device_flag()
 @dtype_flag()
 @weights_flag("the networks of the attacks")
+@engine_flags
 @REHASH_FLAG
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON, and nothing else, on stdout.")
 def attack(
@@ -48,6 +49,7 @@ def attack(
     dtype: str,
     weights: tuple[str, ...],
     as_json: bool,
+    engine: EngineOptions,
 ) -> None:
     """Attack images, to see which watermarks survive.
 
@@ -84,6 +86,7 @@ def attack(
         weights=weights,
         command=typed(),
         progress=_progress(as_json),
+        engine=engine,
     )
     if sheet is not None:
         _write_sheet(folder, run, sheet, seed)

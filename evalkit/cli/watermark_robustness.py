@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.numbers import SIDE, Finite
-from evalkit.cli.options import REHASH_FLAG, batch_size_flag, device_flag, dtype_flag, weights_flag
+from evalkit.cli.options import REHASH_FLAG, batch_size_flag, device_flag, dtype_flag, engine_flags, weights_flag
 from evalkit.cli.watermark_options import MarkChoice, mark_options
 
 if TYPE_CHECKING:
-    from evalkit.jobs.options import BatchSize
+    from evalkit.jobs.options import BatchSize, EngineOptions
     from evalkit.watermark.robustness import Contender, RobustnessRun
 
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 @device_flag()
 @dtype_flag()
 @weights_flag("the tokenizer and of the networks of the attacks")
+@engine_flags
 @REHASH_FLAG
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON, and nothing else, on stdout.")
 @mark_options
@@ -65,6 +66,7 @@ def robustness(
     dtype: str,
     weights: tuple[str, ...],
     as_json: bool,
+    engine: EngineOptions,
     choice: MarkChoice,
 ) -> None:
     """Mark images, attack them, and say how many are still found.
@@ -95,7 +97,7 @@ def robustness(
     others, absent = _peers(peers, side, seed)
     run = watermark_robustness(
         folder, [ours, *others], attacks, out, side=side, marked=marked, limit=limit, seed=seed, absent=absent,
-        device=device, dtype=dtype, weights=of_attacks, command=typed(), progress=_progress(as_json),
+        device=device, dtype=dtype, weights=of_attacks, command=typed(), progress=_progress(as_json), engine=engine,
     )  # fmt: skip
     _show(run, as_json)
     if run.failed:

@@ -7,11 +7,13 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow.parquet as pq
 
 from evalkit.errors import EvalkitError
+from evalkit.jobs.engines import Engine, engine_of
+from evalkit.jobs.options import EngineOptions
 from evalkit.jobs.progress import Progress
 from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import Spec
@@ -27,20 +29,10 @@ from evalkit.version import __version__
 PAGE = "report.html"
 
 
-class Engine(Protocol):
-    """Maps shards to workers; a shard's output depends on the spec alone, so any engine gives the same run."""
-
-    def map(self, task: Task, spec: Spec, shards: Sequence[Shard], store: RunStore, progress: Progress) -> None:
-        """Put the output of every shard into the store."""
-
-    def close(self) -> None:
-        """End the workers."""
-
-
 class Inline:
     """One worker in this process, opened for the first shard and kept for exhibits."""
 
-    def __init__(self, device: str = "auto") -> None:
+    def __init__(self, device: str = "auto", options: EngineOptions | None = None) -> None:
         self.device = device
         self._worker: Worker | None = None
 
@@ -53,6 +45,10 @@ class Inline:
             output = self._worker.process(shard, progress.advance)
             store.put(shard.key, output)
             progress.spent(output.seconds)
+
+    def said(self) -> Mapping[str, Any]:
+        """This process."""
+        return {"name": "inline", "workers": 1, "lost": 0}
 
     def close(self) -> None:
         """End the worker."""
@@ -76,27 +72,29 @@ def run_task(
     command: Sequence[str] = (),
     device: str = "auto",
     progress: Progress | None = None,
-    engine: Engine | None = None,
+    engine: Engine | EngineOptions | None = None,
 ) -> Run:
     """Do what is not done yet of `spec` in the folder `out`, then aggregate and seal; a sealed run is read back at once.
 
-    The same call resumes: finished shards are kept. Raises `EvalkitError` where `out` holds another run, or another
-    process writes it.
+    `engine`: who works on the shards [this process]. The same call resumes: finished shards are kept. Raises
+    `EvalkitError` where `out` holds another run, or another process writes it.
     """
-    told, store, engine = progress or Progress(), RunStore(out), engine or Inline(device)
+    told, store = progress or Progress(), RunStore(out)
     if store.sealed:
         store.begin(spec.plan())
         told.note(f"{store.path} is complete already; nothing to do (remove it, or give --out, to run again)")
         return _shown(task, store)
+    chosen = engine or EngineOptions()
+    workers = engine_of(chosen, device) if isinstance(chosen, EngineOptions) else chosen
     with Lock(out):
         store.begin(spec.plan())
         try:
-            _work(task, spec, store, engine, told, command)
+            _work(task, spec, store, workers, told, command)
         except EvalkitError:
             store.abandon()
             raise
         finally:
-            engine.close()
+            workers.close()
         return _shown(task, store)
 
 
@@ -131,6 +129,7 @@ def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progres
             "plan": spec.plan(),
             "protocols": [],
             "environment": environment(str(getattr(engine, "device", "auto"))),
+            "engine": dict(engine.said()),
             "timings": spent(stages, time.perf_counter() - began, task.size(spec)),
             **facts,
         }

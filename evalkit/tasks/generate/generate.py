@@ -103,7 +103,15 @@ def _run(spec: Spec, options: RunOptions, layout: str | None, *, retry_failed: b
     store = RunStore(out)
     if retry_failed and store.sealed:
         reopen(store, GENERATE, spec)
-    run = run_task(GENERATE, spec, out, command=options.command, device=options.device, progress=options.progress)
+    run = run_task(
+        GENERATE,
+        spec,
+        out,
+        command=options.command,
+        device=options.device,
+        progress=options.progress,
+        engine=options.engine,
+    )
     if layout is None:
         return run
     write_layout(run, layout)

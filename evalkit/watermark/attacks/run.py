@@ -15,7 +15,7 @@ from evalkit.images import open_images
 from evalkit.jobs.data import data_ref, told
 from evalkit.jobs.engine_inline import run_task
 from evalkit.jobs.live import hold
-from evalkit.jobs.options import check_apart
+from evalkit.jobs.options import EngineOptions, check_apart
 from evalkit.jobs.progress import Progress
 from evalkit.jobs.shard import ShardOutput
 from evalkit.jobs.spec import Spec
@@ -55,6 +55,7 @@ def attack_folder(
     weights: Sequence[str] = (),
     command: Sequence[str] = (),
     progress: Progress | None = None,
+    engine: EngineOptions | None = None,
 ) -> AttackRun:
     """Write every image of `data` under every attack into `out/<attack>/`, with manifest.jsonl, as a sealed run.
 
@@ -79,7 +80,7 @@ def attack_folder(
     store = RunStore(target)
     if store.sealed:
         spec = _go_on(store, spec)
-    run = run_task(ATTACK, spec, target, command=command, device=device, progress=progress)
+    run = run_task(ATTACK, spec, target, command=command, device=device, progress=progress, engine=engine)
     names = {each.name for each in attacks}
     return AttackRun(target, tuple(attacks), [row for row in run.samples.to_pylist() if row["attack"] in names])
 
