@@ -18,6 +18,27 @@ if TYPE_CHECKING:
     from evalkit.jobs.options import EngineOptions
 
 
+class RunFolder(click.ParamType[Any]):
+    """A folder, or an address of an object store: of `whole`, the copy of the run that is there, made now."""
+
+    name = "path"
+
+    def __init__(self, *, whole: bool = False) -> None:
+        self.whole = whole
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The folder on this machine."""
+        from evalkit.weights.object_stores import here, is_url
+
+        if not is_url(value):
+            return Path(value)
+        if not self.whole:
+            return here(value)
+        from evalkit.runs.store import local_run
+
+        return local_run(value)
+
+
 class BatchSize(click.ParamType[Any]):
     """A whole number from 1, or `auto`."""
 
@@ -89,7 +110,7 @@ _ENGINE_FLAGS = (
     click.option("--cpus-per-worker", type=click.IntRange(1, 1024), help="CPUs and threads of a worker."),
 )
 _FLAGS = (
-    click.option("--out", type=click.Path(path_type=Path), help="Run directory [default: runs/<task>-<model>-<hash>]."),
+    click.option("--out", type=RunFolder(), help="Run directory, or s3://… [default: runs/<task>-<model>-<hash>]."),
     click.option("--limit", type=click.IntRange(min=1), help="Only the first N samples."),
     batch_size_flag(),
     device_flag(),

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.numbers import SIDE, Finite
-from evalkit.cli.options import REHASH_FLAG, batch_size_flag, device_flag, dtype_flag, engine_flags, weights_flag
+from evalkit.cli.options import (
+    REHASH_FLAG,
+    RunFolder,
+    batch_size_flag,
+    device_flag,
+    dtype_flag,
+    engine_flags,
+    weights_flag,
+)
 from evalkit.cli.watermark_options import MarkChoice, mark_options
 
 if TYPE_CHECKING:
@@ -36,9 +44,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Compare with dwtDct, dwtDctSvd, rivaGan, blind-watermark, or all.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Where everything goes; typed again, it resumes."
-)
+@click.option("--out", type=RunFolder(), required=True, help="Where everything goes; typed again, it resumes.")
 @click.option("--fraction", type=Finite(0, 1, min_open=True), default=1.0, help="Share of red codes exchanged.")
 @click.option("--side", type=SIDE, help="Pixels a side of all images [default: the tokenizer's].")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")

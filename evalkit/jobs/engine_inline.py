@@ -24,6 +24,7 @@ from evalkit.runs.durable import write_bytes
 from evalkit.runs.lock import Lock
 from evalkit.runs.record import environment, now
 from evalkit.runs.store import Run, RunStore, read_run
+from evalkit.runs.store_objects import open_store
 from evalkit.version import __version__
 
 PAGE = "report.html"
@@ -79,7 +80,7 @@ def run_task(
     `engine`: who works on the shards [this process]. The same call resumes: finished shards are kept. Raises
     `EvalkitError` where `out` holds another run, or another process writes it.
     """
-    told, store = progress or Progress(), RunStore(out)
+    told, store = progress or Progress(), open_store(out)
     if store.sealed:
         store.begin(spec.plan())
         told.note(f"{store.path} is complete already; nothing to do (remove it, or give --out, to run again)")

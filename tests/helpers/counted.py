@@ -14,7 +14,7 @@ from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task, Worker
 from evalkit.runs.store import Result
 
-COLUMNS = pa.schema([("n", pa.int64())])
+COLUMNS = pa.schema([("id", pa.string()), ("n", pa.int64())])
 
 
 class Counting(Worker):
@@ -30,7 +30,8 @@ class Counting(Worker):
         while time.process_time() < end:
             pass
         weight = np.zeros(self.here.get("bytes", 0), np.uint8)
-        rows = pa.table({"n": np.arange(shard.start, shard.stop)})
+        numbers = range(shard.start, shard.stop)
+        rows = pa.table({"id": [f"{each:09d}" for each in numbers], "n": list(numbers)}, COLUMNS)
         files = {f"files/{shard.key}.txt": shard.key.encode()}
         return ShardOutput(rows, {"weight": weight}, files, {"count": 1.0}, {"process": os.getpid()})
 

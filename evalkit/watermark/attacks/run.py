@@ -20,6 +20,7 @@ from evalkit.jobs.progress import Progress
 from evalkit.jobs.shard import ShardOutput
 from evalkit.jobs.spec import Spec
 from evalkit.runs.store import Run, RunStore, read_run
+from evalkit.runs.store_objects import open_store
 from evalkit.watermark.attacks.base import Attack
 from evalkit.watermark.attacks.task import ATTACK
 
@@ -77,7 +78,7 @@ def attack_folder(
     said = [{"record": each.record(), "folder": each.folder, "network": each.network} for each in attacks]
     inputs = {"data": data_ref(images, n, data)}
     spec = Spec(ATTACK.name, VERSION, {}, inputs, parameters={"attacks": said}, seed=seed, shard=BLOCK, here=here)
-    store = RunStore(target)
+    store = open_store(target)
     if store.sealed:
         spec = _go_on(store, spec)
     run = run_task(ATTACK, spec, target, command=command, device=device, progress=progress, engine=engine)

@@ -17,7 +17,7 @@ from evalkit.jobs.options import EngineOptions, check_apart
 from evalkit.jobs.progress import Progress
 from evalkit.jobs.spec import DataRef, Spec
 from evalkit.jsonio import parse_json
-from evalkit.runs.store import RunStore
+from evalkit.runs.store_objects import open_store
 from evalkit.watermark.attacks.base import Attack
 from evalkit.watermark.identity import PREPARE
 from evalkit.watermark.robustness.blocks import SIZE
@@ -97,7 +97,7 @@ def watermark_robustness(
         shard=SIZE,
         here=here,
     )
-    store = RunStore(target)
+    store = open_store(target)
     if store.sealed:
         spec = with_more(store, spec)
     else:
