@@ -9,6 +9,7 @@ from typing import Literal
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.progress import Progress
+from evalkit.weights.object_stores import is_url, url_of
 
 BatchSize = int | Literal["auto"]
 
@@ -117,7 +118,11 @@ def check_apart(data: str | Path, out: Path) -> None:
 
     `data`: what `open_images` takes; a folder is read with all its sub-folders, a glob with those behind `**`.
     """
-    text = str(data)
+    text, there = str(data), url_of(out)
+    if there is not None and is_url(text) and f"{there}/".startswith(f"{text.rstrip('/')}/"):
+        raise EvalkitError(
+            f"--out {there} lies within the data {text}, which would grow as it is read. Give another place"
+        )
     root = text.partition("**")[0] if "**" in text else text
     source = Path(root).expanduser()
     if not (source.is_dir() and out.expanduser().resolve().is_relative_to(source.resolve())):
