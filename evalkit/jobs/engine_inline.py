@@ -18,7 +18,7 @@ from evalkit.jobs.progress import Progress
 from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Task, Worker
-from evalkit.jobs.timers import spent
+from evalkit.jobs.timers import Timers, spent
 from evalkit.jsonio import canonical_json
 from evalkit.runs.durable import write_bytes
 from evalkit.runs.lock import Lock
@@ -34,17 +34,21 @@ class Inline:
     """One worker in this process, opened for the first shard and kept for exhibits."""
 
     def __init__(self, device: str = "auto", options: EngineOptions | None = None) -> None:
-        self.device = device
+        self.device, self.timers = device, Timers()
         self._worker: Worker | None = None
 
     def map(self, task: Task, spec: Spec, shards: Sequence[Shard], store: RunStore, progress: Progress) -> None:
         """One shard after the other."""
         if not shards:
             return
-        self._worker = self._worker or task.open(spec, self.device)
+        with self.timers("open"):
+            self._worker = self._worker or task.open(spec, self.device)
         for shard in shards:
+            began = time.perf_counter()
             output = self._worker.process(shard, progress.advance)
-            store.put(shard.key, output)
+            self.timers.add("between stages", time.perf_counter() - began - sum(output.seconds.values()))
+            with self.timers("store"):
+                store.put(shard.key, output)
             progress.spent(output.seconds)
 
     def said(self) -> Mapping[str, Any]:
@@ -100,7 +104,7 @@ def run_task(
 
 
 def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progress, command: Sequence[str]) -> None:
-    began = time.perf_counter()
+    clock = engine.timers
     shards = task.shards(spec)
     left = [shard for shard in shards if not store.has(shard.key)]
     told.start(task.title(spec), sum(shard.size for shard in shards))
@@ -108,18 +112,18 @@ def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progres
     try:
         engine.map(task, spec, left, store, told)
         keys = [shard.key for shard in shards]
-        aggregating = time.perf_counter()
-        done = task.aggregate(spec, store.parts(keys))
-        store.write(done.rows, done.results, done.files, task.schema(spec))
-        aggregated = time.perf_counter() - aggregating
+        with clock("aggregate"):
+            done = task.aggregate(spec, store.parts(keys))
+            store.write(done.rows, done.results, done.files, task.schema(spec))
         second = task.exhibits(spec, pq.read_table(store.path / "samples.parquet"))
         engine.map(task, spec, [shard for shard in second if not store.has(shard.key)], store, told)
     finally:
         told.finish()
     exhibited = [shard.key for shard in second]
-    store.place([*keys, *exhibited])
+    with clock("store"):
+        store.place([*keys, *exhibited])
     facts = _together(done.facts, store.parts(exhibited).facts())
-    stages = {**store.parts([*keys, *exhibited]).seconds(), "aggregate": aggregated}
+    stages = {**store.parts([*keys, *exhibited]).seconds(), **clock.seconds}
     store.seal(
         {
             "evalkit": __version__,
@@ -131,7 +135,7 @@ def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progres
             "protocols": [],
             "environment": environment(str(getattr(engine, "device", "auto"))),
             "engine": dict(engine.said()),
-            "timings": spent(stages, time.perf_counter() - began, task.size(spec)),
+            "timings": spent(stages, clock.wall, task.size(spec)),
             **facts,
         }
     )

@@ -12,6 +12,7 @@ from evalkit.jobs.progress import Progress
 from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Task
+from evalkit.jobs.timers import Timers
 from evalkit.runs.store import RunStore
 
 ENGINES = {
@@ -23,6 +24,8 @@ ENGINES = {
 
 class Engine(Protocol):
     """Maps shards to workers; a shard's output depends on the spec alone, so any engine gives the same run."""
+
+    timers: Timers  # of what is done beside the tasks' own stages
 
     def map(self, task: Task, spec: Spec, shards: Sequence[Shard], store: RunStore, progress: Progress) -> None:
         """Put the output of every shard into the store."""

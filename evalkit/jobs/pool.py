@@ -13,6 +13,7 @@ from evalkit.jobs.progress import Progress
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Task
+from evalkit.jobs.timers import Timers
 from evalkit.runs.store import RunStore
 
 DEPTH = 2  # shards that a worker holds: one in work, one at hand; more would only fill memory
@@ -64,6 +65,7 @@ class Pool:
     """The engine over a crew, which stays between passes."""
 
     def __init__(self) -> None:
+        self.timers = Timers()
         self._crew: Crew | None = None
         self._held: dict[int, Held] = {}
         self._lost = 0
@@ -92,7 +94,8 @@ class Pool:
                 self._held[event.place].open = True
             else:
                 shard = self._held[event.place].shards.popleft()
-                store.put(shard.key, event.output)
+                with self.timers("store"):
+                    store.put(shard.key, event.output)
                 progress.advance(0 if shard.exhibit is not None else shard.size)
                 progress.spent(event.output.seconds)
 
