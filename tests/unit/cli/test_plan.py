@@ -68,9 +68,8 @@ def test_forecasts_of_three_sizes_agree_with_real_runs(tmp_path, monkeypatch):
     for number in range(240):
         Image.fromarray(photos[number % 6][number % 7 : 200, : 200 + number % 5]).save(data / f"{number:04d}.jpg")
     command = ("tokenizer", "--model", "jpeg-q75", "--data", str(data), "--tasks", "reconstruction,distribution")
-    said = json.loads(
-        run("--json", "--seconds", "5", *[w for n in (80, 160, 240) for w in ("--size", str(n))], *command).output
-    )
+    sizes = ("--size", "80", "--size", "160", "--size", "240")
+    said = json.loads(run("--json", "--seconds", "5", *sizes, *command).output)
     for each in said["forecast"]:
         real = module._pilot(command, each["n"], tmp_path / f"real-{each['n']}")
         assert each["cpu_hours"] * 3600 == pytest.approx(real.cpu, rel=0.25)
