@@ -30,6 +30,7 @@ VERBS = {
     "report": ("evalkit.cli.report", "Write one HTML page over finished runs."),
     "view": ("evalkit.cli.view", "Look at the samples of runs: filter, sort, zoom, two runs side by side."),
     "query": ("evalkit.cli.query", "Ask many runs one question, in SQL."),
+    "plan": ("evalkit.cli.plan", "Say what a command will cost at any size: time, memory, disk, GPU hours."),
     "power": ("evalkit.cli.power", "Plan how many samples a comparison needs."),
     "sign": ("evalkit.cli.sign", "Sign a run: a statement over all of its files."),
     "verify": ("evalkit.cli.verify", "Check a run or an image: hashes, signature, numbers, pixels."),
