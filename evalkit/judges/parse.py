@@ -110,6 +110,19 @@ def yes_or_no(text: str) -> bool:
     return match.group(1).lower() == "yes"
 
 
+def yes_or_no_lines(text: str) -> list[str]:
+    """The answer of each line that opens with yes or no, whatever its number, bullet or bold type.
+
+    >>> yes_or_no_lines("1. **Yes**, a dog.\\n2. no")
+    ['yes', 'no']
+    """
+    lines = (re.sub(r"^\W*\d{1,3}[.):]", "", line) for line in without_thoughts(text).splitlines())
+    found = [match.group(1).lower() for line in lines if (match := _YES_NO.match(line.strip()))]
+    if not found:
+        raise NoAnswer("no line opens with yes or no")
+    return found
+
+
 def _number(text: str, name: str) -> float:
     try:
         return float(text)
