@@ -153,6 +153,11 @@ def geneval_plus(text: str) -> float:
         raise NoAnswer("the JSON object is broken or says not whether it is correct") from None
 
 
+def is_yes(text: str) -> float:
+    """1 for the reply "yes" letter by letter, 0 for anything else (DPG-Bench)."""
+    return float(text == "yes")
+
+
 def exact_word(text: str) -> str:
     """The reply as it stands, where benchmarks compare it letter by letter."""
     return text
@@ -212,4 +217,5 @@ PARSERS: Mapping[str, Callable[[str], Any]] = {
     "kris-dual": kris_dual,
     "geneval-plus": geneval_plus,
     "exact": exact_word,
+    "is-yes": is_yes,
 }

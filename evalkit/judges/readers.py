@@ -13,6 +13,7 @@ from evalkit.judges.parse import (
     Scale,
     json_scores,
     line_scores,
+    listed_scores,
     pattern_score,
     without_thoughts,
     yes_or_no,
@@ -20,7 +21,18 @@ from evalkit.judges.parse import (
 )
 from evalkit.judges.probability import probability_reader
 
-KINDS = ("json", "lines", "pattern", "yes-no", "yes-no-lines", "probability", "text", "official")
+KINDS = (
+    "json",
+    "lines",
+    "pattern",
+    "yes-no",
+    "yes-no-lines",
+    "numbers",
+    "line-numbers",
+    "probability",
+    "text",
+    "official",
+)
 
 
 def reader_of(spec: Mapping[str, Any]) -> Reader:
@@ -29,7 +41,8 @@ def reader_of(spec: Mapping[str, Any]) -> Reader:
     json, lines: `scores` = {name: [low, high]} gives a score for each name; `whole` (true) wants integers.
     pattern: `pattern`, a regular expression with one group, and `scale` = [low, high]. probability: `answers`, a list.
     yes-no: true or false. yes-no-lines: "yes" or "no" of each line that holds an answer. text: the reply without
-    thoughts. official: `parser`, one of `official.PARSERS`. Raises `EvalkitError` for another table.
+    thoughts. numbers: the list `name` of a JSON object, line-numbers: the numbers of lines "name: 4"; `length` of them on
+    a `scale`. official: `parser`, one of `official.PARSERS`. Raises `EvalkitError` for another table.
 
     >>> from evalkit.judges.reply import RawReply
     >>> reader_of({"kind": "lines", "scores": {"Score": [0, 1]}}).parse(RawReply(text="Score: 1"))
@@ -48,6 +61,10 @@ def reader_of(spec: Mapping[str, Any]) -> Reader:
             return text_reader(lambda text: pattern_score(text, pattern, scale))
         if kind == "probability":
             return probability_reader([str(answer) for answer in spec["answers"]])
+        if kind in ("numbers", "line-numbers"):
+            scale, length = _scale(spec["scale"], whole), int(spec["length"])
+            name = str(spec["name"]) if kind == "numbers" else ""
+            return text_reader(lambda text: listed_scores(text, scale, length, name), cut_is_fine=kind == "numbers")
         if kind == "official":
             return text_reader(PARSERS[spec["parser"]])
     except (KeyError, TypeError, ValueError, re.error) as error:

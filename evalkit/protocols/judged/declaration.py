@@ -60,12 +60,12 @@ class ImageRule:
 class TextRef:
     """A text in an official `file`: the name of a variable or function in Python, a key in JSON, else the whole file.
 
-    `number`: which of the symbol's texts, from 0. `own`: a text of evalkit, where the benchmark has none in any file.
+    `starts`: how the wanted one of the symbol's texts begins. `own`: a text of evalkit, where the benchmark has none in any file.
     """
 
     file: str = ""
     symbol: str = ""
-    number: int = 0
+    starts: str = ""
     own: str = ""
 
 
@@ -77,6 +77,7 @@ class CallRule:
     `fill`: what stands in the text to a template over fields. `when`: an expression over fields; no call where it is
     false. `parameters`: of decoding. `image`: of `judges.prepare.Preparation`; `like`: the role whose size the image takes.
     `read`: the official reader, `corrected`: that of evalkit-1. `count`: a list field as long as the answer must be.
+    `one`: not all texts, but the one that the item's id draws.
     `optional`: whether the image keeps a score where this answer alone is lost; formulas see None then.
     """
 
@@ -94,6 +95,7 @@ class CallRule:
     like: str = ""
     count: str = ""
     optional: bool = False
+    one: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,9 @@ class Declaration:
     """One benchmark. `scores`: the first is the headline. `policy`: what the official code does about lost items.
 
     `tries`: how often the official code asks where a reply cannot be read. `ship`: whether its data may be in the package.
-    `needs`: an expression that must hold of an image's answers, else it is lost. `parts`: expressions `values` and
-    `categories` (two lists, one entry a question) and `when`, for means over single questions.
+    `let`: named expressions that formulas may use, in order. `needs`: an expression that must hold of an image's answers,
+    else it is lost. `parts`: expressions `values` and `categories` (two lists, one entry a question) and `when`, for means
+    over single questions.
     """
 
     name: str
@@ -157,6 +160,7 @@ class Declaration:
     scores: tuple[ScoreRule, ...]
     aggregate: AggregateRule
     tries: int = 1
+    let: Mapping[str, str] = field(default_factory=dict)
     needs: str = ""
     parts: Mapping[str, str] = field(default_factory=dict)
     anchors: tuple[Anchor, ...] = ()

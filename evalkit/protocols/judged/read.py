@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import cache
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -26,14 +27,14 @@ from evalkit.protocols.protocol import Quirk
 _FOLDER = "evalkit.protocols.judged"
 
 
+@cache
 def declared() -> tuple[str, ...]:
-    """The names of all that are shipped.
+    """The names of all that are shipped; those with variants as NAME-VARIANT.
 
     >>> "wise" in declared()
     True
     """
-    names = (each.name for each in package_files(_FOLDER).iterdir())
-    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+    return tuple(sorted(_shipped()))
 
 
 @cache
@@ -41,8 +42,7 @@ def load_declaration(name: str) -> Declaration:
     """The shipped declaration called `name`. Raises `EvalkitError` for an unknown one."""
     if name not in declared():
         raise EvalkitError(f"there is no judged benchmark {name!r}. Give one of {', '.join(declared())}")
-    text = (package_files(_FOLDER) / f"{name}.toml").read_text(encoding="utf-8")
-    return _declaration(tomllib.loads(text), f"{name}.toml")
+    return _declaration(_shipped()[name], f"{name}.toml")
 
 
 def read_declaration(path: Path) -> Declaration:
@@ -53,6 +53,32 @@ def read_declaration(path: Path) -> Declaration:
         raise EvalkitError(f"{path} cannot be read: {error.strerror}. Give a benchmark's TOML file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise EvalkitError(f"{path.name} is no TOML: {str(error).splitlines()[0][:120]}. Mend the file") from None
+
+
+@cache
+def _shipped() -> dict[str, Mapping[str, Any]]:
+    found: dict[str, Mapping[str, Any]] = {}
+    for path in sorted(package_files(_FOLDER).iterdir(), key=lambda each: each.name):
+        if path.name.endswith(".toml"):
+            plain = tomllib.loads(path.read_text(encoding="utf-8"))
+            found |= {each["name"]: each for each in _variants(plain)}
+    return found
+
+
+def _variants(plain: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The declaration itself, or one for each of its variants, whose dotted names replace values."""
+    rest = {key: value for key, value in plain.items() if key != "variants"}
+    made = []
+    for variant, changes in plain.get("variants", {}).items():
+        one = {**deepcopy(rest), "name": f"{plain['name']}-{variant}"}
+        for path, value in changes.items():
+            *way, last = path.split(".")
+            place: Any = one
+            for step in way:
+                place = place[int(step)] if isinstance(place, list) else place[step]
+            place[last] = value
+        made.append(one)
+    return made or [rest]
 
 
 def _declaration(found: Mapping[str, Any], name: str) -> Declaration:

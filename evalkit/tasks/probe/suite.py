@@ -77,6 +77,10 @@ class Suite(Protocol):
         """The detector that is taken where none is named; None where the suite needs none."""
 
     @property
+    def judge(self) -> str | None:
+        """The judge whose scores bear the suite's own name; None where it needs none."""
+
+    @property
     def size(self) -> int | None:
         """Prompts of the whole benchmark; None where its files must say."""
 

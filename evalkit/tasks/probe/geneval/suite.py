@@ -53,6 +53,7 @@ class ObjectSuite:
     options: RuleOptions = field(default_factory=RuleOptions)
     own: RuleOptions = field(default_factory=RuleOptions)
     aliases: Mapping[str, str] = field(default_factory=dict)
+    judge: str | None = None
 
     def prompts(self) -> Sequence[GenevalPrompt]:
         """The prompts in their order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from evalkit.judges.prepare import Preparation
 from evalkit.judges.readers import reader_of
 from evalkit.judges.reply import RawReply
 from evalkit.judges.request import ImagePart, JudgeRequest, Parameters, Part, question
-from evalkit.protocols.judged.declaration import CallRule
+from evalkit.protocols.judged.declaration import CallRule, TextRef
 from evalkit.tasks.probe.judged.formula import evaluate
 from evalkit.tasks.probe.judged.items import JudgedItem
 from evalkit.tasks.probe.judged.texts import filled, official_text
@@ -58,7 +59,8 @@ def request_of(asked: Asked, folder: Path, image: Pixels, data: bytes | None, so
     """The question as it is sent. `data`: the image's own file, where it is one; `source` gives the bytes of a role."""
     call = asked.call
     places = {key: str(value).format_map(_Fields(asked.fields)) for key, value in call.fill.items()}
-    texts = [filled(official_text(folder, ref, asked.fields), places) for ref in call.text]
+    refs = (_drawn(call.text, asked.fields),) if call.one else call.text
+    texts = [filled(official_text(folder, ref, asked.fields), places) for ref in refs]
     ready = Preparation(**{"format": "PNG", **call.image})
     parts: list[Part] = []
     for role in call.content:
@@ -82,6 +84,12 @@ def parameters_of(call: CallRule) -> Parameters:
         return Parameters(**given)
     except TypeError as error:
         raise EvalkitError(f"the call {call.name} has odd parameters: {error}. Mend the suite's file") from None
+
+
+def _drawn(refs: Sequence[TextRef], fields: Mapping[str, Any]) -> TextRef:
+    """One of several texts, by the item's own words and not by chance."""
+    digest = hashlib.sha256(str(fields["prompt"]).encode("utf-8", "surrogatepass")).digest()
+    return refs[digest[0] % len(refs)]
 
 
 def _image(ready: Preparation, image: Pixels, data: bytes | None, size: tuple[int, int] | None) -> ImagePart:

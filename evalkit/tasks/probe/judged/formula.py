@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from evalkit.errors import EvalkitError
+from evalkit.metrics.recalled import recalled
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -72,6 +73,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "known": _known,
     "dependent": _dependent,
     "cascade": _cascade,
+    "first": lambda value: value[0] if isinstance(value, list) else value,
+    "recalled": recalled,
 }
 
 

@@ -47,8 +47,8 @@ def read_items(said: Declaration, folder: Path) -> tuple[JudgedItem, ...]:
         module, _, function = rule.loader.partition(":")
         rows = list(getattr(import_module(module), function)(folder))
     else:
-        rows = [row for path in _files(rule, folder) for row in _rows(path)]
-    rows = _grouped(rows[rule.skip :], rule.group) if rule.group else rows[rule.skip :]
+        rows = [row for path in _files(rule, folder) for row in rows_of(path)]
+    rows = grouped(rows[rule.skip :], rule.group) if rule.group else rows[rule.skip :]
     return _unique([_item(rule, row, place) for place, row in enumerate(rows)], said.name)
 
 
@@ -60,7 +60,7 @@ def items_lines(items: Sequence[JudgedItem]) -> bytes:
 
 def items_of_lines(path: Path) -> tuple[JudgedItem, ...]:
     """The items that `items_lines` wrote."""
-    rows = _json_lines(path)
+    rows = json_lines(path)
     try:
         return tuple(JudgedItem(str(row["id"]), str(row["prompt"]), dict(row["metadata"])) for row in rows)
     except (KeyError, TypeError, ValueError):
@@ -88,17 +88,18 @@ def _files(rule: ItemRule, folder: Path) -> Iterator[Path]:
         yield from found
 
 
-def _rows(path: Path) -> list[Row]:
+def rows_of(path: Path) -> list[Row]:
+    """The rows of a data file. Raises `EvalkitError` for what is none."""
     try:
         match path.suffix:
             case ".jsonl":
-                return _json_lines(path)
+                return json_lines(path)
             case ".json":
                 return _json_rows(parse_json(path.read_bytes(), path.name))
             case ".csv":
                 return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
             case ".parquet":
-                return _table_rows(path)
+                return _tablerows_of(path)
             case ".txt":
                 return [{"stem": path.stem, "text": path.read_text(encoding="utf-8").strip()}]
     except (OSError, ValueError, TypeError, RecursionError, csv.Error, pa.ArrowException) as error:
@@ -107,7 +108,8 @@ def _rows(path: Path) -> list[Row]:
     raise EvalkitError(f"{path} is of no form that data have. Give JSON, JSON lines, CSV, Parquet or text")
 
 
-def _json_lines(path: Path) -> list[Row]:
+def json_lines(path: Path) -> list[Row]:
+    """The objects of a file of JSON lines."""
     lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
     return [dict(parse_json(line, path.name)) for line in lines if line.strip()]
 
@@ -119,14 +121,15 @@ def _json_rows(found: Any) -> list[Row]:
     return [dict(row) for row in found]
 
 
-def _table_rows(path: Path) -> list[Row]:
+def _tablerows_of(path: Path) -> list[Row]:
     """Columns of a Parquet file without images and other bytes."""
     schema = pq.read_schema(path)
     plain = [f.name for f in schema if not (pa.types.is_struct(f.type) or pa.types.is_binary(f.type))]
     return [dict(row) for row in pq.read_table(path, columns=plain).to_pylist()]
 
 
-def _grouped(rows: Sequence[Row], column: str) -> list[Row]:
+def grouped(rows: Sequence[Row], column: str) -> list[Row]:
+    """One row for each value of a column: the first one, and all of them in `rows`."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(str(row[column]), []).append(row)

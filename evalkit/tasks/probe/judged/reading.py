@@ -47,6 +47,8 @@ def judge_image(
             return Judged(state, f"{asked.name}: {value}", lost=1, weights=_weights(said, names))
         lost += [(state, f"{asked.name}: {value}")] if state != "answered" else []
         _add(names, asked, value if state == "answered" else None)
+    for name, formula in said.let.items():
+        names[name] = evaluate(formula, names)
     if said.needs and evaluate(said.needs, names) in (None, False, 0):
         state, reason = lost[0] if lost else ("unparsed", f"{said.needs} does not hold")
         return Judged(state, reason, lost=len(lost), weights=_weights(said, names))

@@ -38,8 +38,6 @@ class JudgedSuite:
     sources: Path = Path()
     policy: str = ""
 
-    detector = None
-
     @property
     def name(self) -> str:
         """What it is called."""
@@ -49,6 +47,16 @@ class JudgedSuite:
     def title(self) -> str:
         """What it measures."""
         return self.said.title
+
+    @property
+    def judge(self) -> str | None:
+        """The judge whose scores bear the suite's own name."""
+        return self.said.judge
+
+    @property
+    def detector(self) -> str | None:
+        """None: a judge looks."""
+        return None
 
     @property
     def samples(self) -> int:

@@ -24,18 +24,16 @@ def official_text(folder: Path, ref: TextRef, fields: Mapping[str, Any]) -> str:
     symbol = ref.symbol.format_map(fields) if "{" in ref.symbol else ref.symbol
     path = folder / ref.file
     if path.suffix == ".py":
-        texts = _python_texts(path, symbol)
-        if ref.number < len(texts):
-            return texts[ref.number]
+        texts = [each for each in _python_texts(path, symbol) if each.lstrip().startswith(ref.starts)]
+        if texts:
+            return texts[0]
     elif path.suffix == ".json":
         found = _json(path)
         if isinstance(found, dict) and isinstance(found.get(symbol), str):
             return str(found[symbol])
     else:
         return _read(path)
-    raise EvalkitError(
-        f"{path} has no text {symbol!r} (number {ref.number}). Give the file of the commit that the suite names"
-    )
+    raise EvalkitError(f"{path} has no text {symbol!r}. Give the file of the commit that the suite names")
 
 
 def filled(text: str, places: Mapping[str, str]) -> str:
