@@ -142,8 +142,8 @@ class Declaration:
 
     `tries`: how often the official code asks where a reply cannot be read. `ship`: whether its data may be in the package.
     `let`: named expressions that formulas may use, in order. `needs`: an expression that must hold of an image's answers,
-    else it is lost. `parts`: expressions `values` and `categories` (two lists, one entry a question) and `when`, for means
-    over single questions.
+    else it is lost. `parts`: each with expressions `values` and `categories` (two lists, one entry a question) and
+    `when`, for means over single questions; those without a category are left out.
     """
 
     name: str
@@ -162,7 +162,7 @@ class Declaration:
     tries: int = 1
     let: Mapping[str, str] = field(default_factory=dict)
     needs: str = ""
-    parts: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple[Mapping[str, str], ...] = ()
     anchors: tuple[Anchor, ...] = ()
     quirks: tuple[Quirk, ...] = ()
     notes: tuple[str, ...] = ()

@@ -60,6 +60,11 @@ def _cascade(values: Any, parents: Any) -> list[float]:
     return found
 
 
+def _balance(a: float, b: float) -> float:
+    """Harmonic mean, 0 where both are (VAREdit's balance of success and over-editing)."""
+    return 2 * a * b / (a + b) if a + b else 0.0
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "min": min,
     "max": max,
@@ -70,6 +75,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "round": round,
     "len": len,
     "same": _same,
+    "balance": _balance,
     "known": _known,
     "dependent": _dependent,
     "cascade": _cascade,

@@ -17,6 +17,10 @@ def read_named(folder: Path, rule: ImageRule, items: Sequence[JudgedItem]) -> li
     if not folder.is_dir():
         raise EvalkitError(f"{folder} is no folder. Give a folder of images")
     found = [each for item in items for each in _of_item(folder, rule, item)]
+    owners: dict[Path, str] = {}
+    for each in found:
+        if owners.setdefault(each.path, each.prompt) != each.prompt:
+            raise EvalkitError(f"{each.path.name} is of two items by its name. Give the official data")
     if not found:
         first = image_name(rule, items[0], 0)
         raise EvalkitError(

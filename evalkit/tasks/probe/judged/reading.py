@@ -95,10 +95,12 @@ def _weights(said: Declaration, names: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _parts(said: Declaration, names: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
-    if not said.parts or (said.parts.get("when") and not evaluate(said.parts["when"], names)):
-        return ()
-    values, categories = (evaluate(said.parts[key], names) for key in ("values", "categories"))
-    return tuple((str(name), float(value)) for name, value in zip(categories, values, strict=True))
+    found: list[tuple[str, float]] = []
+    for each in said.parts:
+        if not each.get("when") or evaluate(each["when"], names):
+            values, categories = (evaluate(each[key], names) for key in ("values", "categories"))
+            found += [(str(name), float(value)) for name, value in zip(categories, values, strict=True) if name]
+    return tuple(found)
 
 
 def _number(value: Any) -> float:

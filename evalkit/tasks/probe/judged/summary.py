@@ -57,8 +57,11 @@ def _headline(said: Declaration, rows: Sequence[ProbeRow], rule: ScoreRule, poli
     there = {row.task for row in rows}
     wanted = set(said.aggregate.weights) or {name for group in said.aggregate.groups.values() for name in group}
     lacking = len(wanted - there)
-    note = f"{lacking} of {len(wanted)} categories have no item" if lacking else ""
-    return replace(score, part="", note="; ".join(filter(None, [score.note, note])))
+    notes = [score.note, f"{lacking} of {len(wanted)} categories have no item" if lacking else ""]
+    read, again = (sum(item.value is not None for item in _items(rows, rule, name)) for name in ("official", CORRECTED))
+    if read != again:
+        notes.append(f"the official parser reads {read:,} of {len(rows):,} images, that of {CORRECTED} {again:,}")
+    return replace(score, part="", note="; ".join(filter(None, notes)))
 
 
 def _one(said: Declaration, items: Sequence[Item], rule: ScoreRule, policy: str, name: str) -> ProbeScore:

@@ -16,7 +16,7 @@ FILE = "dpg_bench/dpg_bench.csv"
 
 
 def items(folder: Path) -> list[dict[str, Any]]:
-    """An item for each prompt: questions in order, the places of their parents, their categories before the hyphen."""
+    """An item for each prompt: questions in order, the places of their parents, their categories, and those with hyphens."""
     rows = rows_of(folder / FILE)
     try:
         return [_item(group["rows"]) for group in grouped(rows[1:], "item_id")]
@@ -27,10 +27,12 @@ def items(folder: Path) -> list[dict[str, Any]]:
 def _item(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     place = {int(row["proposition_id"]): i for i, row in enumerate(rows)}
     above = [[int(each) for each in str(row["dependency"]).split(",")] for row in rows]
+    names = [str(row["tuple"]).split("(")[0].strip() for row in rows]
     return {
         "item_id": rows[0]["item_id"],
         "text": rows[0]["text"],
         "questions": [row["question_natural_language"] for row in rows],
         "parents": [[place[each] for each in ids if each in place and each != 0] for ids in above],
-        "categories": [str(row["tuple"]).split("(")[0].strip().split("-")[0].strip() for row in rows],
+        "categories": [name.split("-")[0].strip() for name in names],
+        "details": [name if "-" in name else "" for name in names],
     }

@@ -15,8 +15,8 @@ FILE = "test_scripts/Geneval++.jsonl"
 
 
 def items(folder: Path) -> list[dict[str, Any]]:
-    """The rows with their `number` from 1 and their `checklist`."""
-    return [{**row, "number": i, "checklist": checklist(row)} for i, row in enumerate(json_lines(folder / FILE), 1)]
+    """The rows with their `line` from 1 and their `checklist`."""
+    return [{**row, "line": i, "checklist": checklist(row)} for i, row in enumerate(json_lines(folder / FILE), 1)]
 
 
 def checklist(row: Mapping[str, Any]) -> str:
