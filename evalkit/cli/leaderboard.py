@@ -9,11 +9,12 @@ from typing import Literal
 
 import click
 
+from evalkit.cli.options import RunFolder
 from evalkit.text import visible
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=RunFolder(whole=True))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboard"), show_default=True)
 @click.option("--metric", "metrics", multiple=True, help="Only this metric; may be given more than once.")
 @click.option(

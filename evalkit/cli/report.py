@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from evalkit.cli.options import RunFolder
 from evalkit.text import visible
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=RunFolder(whole=True))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True)
 @click.option("--force", is_flag=True, help="Replace the page if it is there.")
 def report(runs: tuple[Path, ...], out: Path, force: bool) -> None:
