@@ -83,6 +83,46 @@ def test_genevals_file_becomes_its_official_scores_with_intervals(tmp_path):
     assert run.samples["score"].to_pylist() == [row.score for row in rows]
 
 
+def wise_lines(numbers, **scores):
+    return "".join(json.dumps({"prompt_id": n, "Subcategory": "x", **scores}) + "\n" for n in numbers)
+
+
+def test_wises_file_becomes_its_weighted_score(tmp_path):
+    path = tmp_path / "scores.jsonl"
+    right = {"consistency": 2, "realism": 1, "aesthetic_quality": 0}
+    wrong = {"consistency": 0, "realism": 0, "aesthetic_quality": 0}
+    path.write_text(wise_lines(range(1, 401), **right) + wise_lines(range(401, 1001), **wrong))
+    run = import_results(path, model="theirs", out=tmp_path / "run")
+    found = {row["metric"]: row["value"] for row in run.results}
+    assert found["wise"] == pytest.approx(0.4 * 0.8)
+    assert (found["wise/culture"], found["wise/time"]) == (pytest.approx(0.8), 0)
+    assert run.samples.num_rows == 1000
+    parts = [tmp_path / "one.jsonl", tmp_path / "two.jsonl"]
+    for part, numbers in zip(parts, (range(1, 401), range(401, 1001)), strict=True):
+        part.write_text(wise_lines(numbers, score=1))
+    run = import_results(parts, model="theirs", out=tmp_path / "verified")
+    assert {row["metric"]: row["value"] for row in run.results}["wise-verified"] == 1
+
+
+def test_a_part_of_wise_has_categories_and_no_overall_score(tmp_path):
+    path = tmp_path / "scores.jsonl"
+    path.write_text(wise_lines(range(701, 801), consistency=2, realism=2, aesthetic_quality=2))
+    run = import_results(path, model="theirs", out=tmp_path / "run")
+    assert [row["metric"] for row in run.results] == ["wise/biology"]
+    path.write_text(wise_lines([1], consistency=2, realism=2, aesthetic_quality=2))
+    with pytest.raises(EvalkitError, match="no whole category"):
+        import_results(path, model="theirs", out=tmp_path / "other")
+
+
+@pytest.mark.parametrize("wrong", [{"consistency": 3}, {"consistency": "2"}, {"prompt_id": 1001}, {"realism": None}])
+def test_a_line_that_is_none_of_wises_is_one_sentence(tmp_path, wrong):
+    path = tmp_path / "scores.jsonl"
+    line = {"prompt_id": 1, "consistency": 2, "realism": 2, "aesthetic_quality": 2}
+    path.write_text(json.dumps(line | wrong))
+    with pytest.raises(EvalkitError, match="give"):
+        import_results(path, model="theirs", out=tmp_path / "run")
+
+
 def test_metrics_are_known_by_their_names_and_labels():
     assert metric_of({"metric_name": "FID"}, "COCO") == "fid"
     assert metric_of({"metric_id": "rewardbench.overall"}, "x") == "rewardbench.overall"
