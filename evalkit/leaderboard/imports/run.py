@@ -33,8 +33,9 @@ def import_results(
 ) -> Run:
     """The sealed run of a result file of others: an Every Eval Ever record, GenEval's results.jsonl, or WISE's scores.
 
-    Several files are parts of one result, as WISE has three. `model`: whose results they are, where the file does not say it. `source`: who measured them. `form`: told from the
-    file by default. `out`: the run's folder [runs/imported-<model>-<digest>]. Raises `EvalkitError` for other files.
+    Several files are parts of one result, as WISE has three. `model`: whose results they are, where the file does not
+    say it. `source`: who measured them. `form`: told from the file by default. `out`: the run's folder
+    [runs/imported-<model>-<digest>]. Raises `EvalkitError` for other files.
 
     >>> import json, tempfile
     >>> folder = Path(tempfile.mkdtemp())
