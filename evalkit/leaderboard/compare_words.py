@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from evalkit.leaderboard.compare import Comparison, Pair
+from evalkit.leaderboard.compare import Comparison, Outcome, Pair
 from evalkit.leaderboard.document import number
 from evalkit.leaderboard.gates import Judged
 from evalkit.leaderboard.tables import md_text
@@ -13,7 +13,7 @@ from evalkit.leaderboard.words import rules
 from evalkit.pages.labels import metric_label
 from evalkit.text import interval_text, number_text, with_unit
 
-MARKS = {"better": "▲", "worse": "▼", "not separated": "·", "unknown": "?"}
+MARKS: dict[Outcome, str] = {"better": "▲", "worse": "▼", "not separated": "·", "unknown": "?"}
 
 
 def sentence(pair: Pair) -> str:
