@@ -74,3 +74,11 @@ def test_no_two_boards_have_one_name(runs, noise):
         "PSNR on photos (evalkit-1, n = 60, rules 00000000)",
         "SSIM on photos",
     }
+
+
+def test_a_task_of_many_boards_is_shown_data_set_by_data_set(runs):
+    for name in "ab":
+        rows = [runs.result("psnr", float(i), 3, dataset=f"set-{i}") for i in range(14)]
+        runs.bare(name, rows, record={"model": {"name": name}, "data": {}})
+    found = seen(runs, *sorted(runs.place.iterdir()))
+    assert found.families == tuple(f"Reconstruction, set-{i}" for i in sorted(range(14), key=str))
