@@ -71,7 +71,7 @@ MEASURES: dict[str, Measure] = {
     "gpt-balance": Measure("GPT-Balance: success and preservation of edits, by a judge"),
     "vqascore": Measure("VQAScore on GenAI-Bench", "probe", probed("vqascore", "vqascore")),
     "longtext-ocr": Measure(
-        "LongText-Bench: share of the words that are read", "probe", probed("longtext", "longtext")
+        "LongText-Bench: share of the words that are read", "probe", probed("longtext-en", "longtext-en")
     ),
     "oneig-text": Measure("OneIG text rendering"),
     "clip-score": Measure("CLIP score of image and prompt", "score", CLIPSCORE),

@@ -46,5 +46,5 @@ def test_differences_name_the_fields():
 def test_an_unknown_protocol_proposes_the_nearest():
     with pytest.raises(EvalkitError, match="did you mean torch-fidelity"):
         load_score_protocol("torch_fidelity")
-    with pytest.raises(EvalkitError, match="Use one of evalkit-1, adm"):
+    with pytest.raises(EvalkitError, match="known: evalkit-1, adm"):
         load_score_protocol("zzz")
