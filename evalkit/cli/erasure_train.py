@@ -106,8 +106,8 @@ def train(
     from evalkit.cli.progress import BarProgress
     from evalkit.erasure.training.inputs import retained_prompts, training_pairs
     from evalkit.erasure.training.recipes import recipe
+    from evalkit.erasure.training.run import train as trained
     from evalkit.erasure.training.spec import Training
-    from evalkit.erasure.training.train import train as trained
     from evalkit.jobs.progress import Progress
 
     given = {
@@ -131,7 +131,7 @@ def train(
         method,
         training_pairs(pairs, tuple(strata.split(",")), limit),
         out,
-        retained_prompts(retain, pairs) if settings.retain else (),
+        retained_prompts(retain, pairs, needed=settings.retain > 0),
         settings,
         seed,
         where,
