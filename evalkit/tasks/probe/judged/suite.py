@@ -187,7 +187,7 @@ class JudgedSuite:
         item = replace(item, metadata=more)
         official, corrected = (judge_image(self.said, item, seen.sample, replies, official=o) for o in (True, False))
         head = self.said.scores[0].name
-        values = dict(official.values)
+        values = {name: value for name, value in official.values.items() if not math.isnan(value)}
         if head in corrected.values:
             values[f"{CORRECTED}:{head}"] = corrected.values[head]
         details: dict[str, Any] = {"official": _told(official), CORRECTED: _told(corrected)}
