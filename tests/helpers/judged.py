@@ -215,8 +215,8 @@ def small_images(name, data, folder, size=48):
     rule, scenes = suite.said.images, [render_scene(each.scene) for each in world_prompts()[:40]]
     for place, item in enumerate(suite.items):
         for sample in range(rule.samples):
-            picture = scenes[place * 4 + sample].copy()
-            picture[:8, :8] = MARKS[next(i for i, word in enumerate(WORDS) if word in item.prompt)]
+            picture = scenes[(place * 4 + sample) % len(scenes)].copy()
+            picture[:8, :8] = MARKS[next((i for i, word in enumerate(WORDS) if word in item.prompt), 0)]
             picture = np.tile(picture, (rule.grid, rule.grid, 1)) if rule.grid > 1 else picture
             _save(folder / image_name(rule, item, sample), picture, size)
         for role, template in rule.sources.items():
