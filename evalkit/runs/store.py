@@ -22,6 +22,7 @@ from evalkit.runs.plain import read_plain
 from evalkit.runs.record import file_digests, with_digest
 from evalkit.runs.sealed import check_sealed
 from evalkit.runs.shards import LocalParts, ShardFolder
+from evalkit.weights.object_stores import fetched, is_url, opened
 from evalkit.whole_files import whole
 
 Status = Literal["ok", "unavailable"]
@@ -76,7 +77,7 @@ class RunStore:
         """Open the directory for `plan` (all that decides the results); another plan in it is an error."""
         wanted = canonical_json(plan)
         plan_file = self.path / PLAN
-        if plan_file.exists() and plan_file.read_bytes() != wanted and (self.sealed or self._done.any()):
+        if plan_file.exists() and plan_file.read_bytes() != wanted and (self.sealed or self._begun_shards()):
             raise EvalkitError(f"{self.path} holds another run ({_other(plan_file, plan)}); {FRESH}")
         if not plan_file.exists() and self._strangers():
             raise EvalkitError(f"{self.path} is not empty and is not a run directory; give a fresh --out")
@@ -96,7 +97,7 @@ class RunStore:
 
     def abandon(self) -> None:
         """Remove a run of which no shard was finished, so that a mistake leaves nothing behind."""
-        if not self.sealed and not self._done.any():
+        if not self.sealed and not self._begun_shards():
             shutil.rmtree(self.shards, ignore_errors=True)
             (self.path / PLAN).unlink(missing_ok=True)
 
@@ -149,6 +150,9 @@ class RunStore:
         write_bytes(self.path / RECORD, pretty_json(with_digest({**record, "files": found})))
         shutil.rmtree(self.shards, ignore_errors=True)
 
+    def _begun_shards(self) -> bool:
+        return self._done.any()
+
     def _strangers(self) -> bool:
         if not self.path.exists():
             return False
@@ -170,7 +174,7 @@ class RunStore:
 
 
 def read_run(path: str | Path) -> Run:
-    """The sealed run in the folder `path`.
+    """The sealed run in the folder `path`, or at an address such as s3://bucket/run.
 
     Raises `EvalkitError` where there is none, where it is not finished, and where it was changed after sealing.
 
@@ -183,7 +187,7 @@ def read_run(path: str | Path) -> Run:
     >>> read_run(out).results[0]["metric"]
     'psnr'
     """
-    folder = Path(path)
+    folder = local_run(path)
     if not (folder / "record.json").exists():
         state = (
             "an unfinished run: type its command again to resume it" if (folder / "plan.json").exists() else "no run"
@@ -205,6 +209,17 @@ def read_run(path: str | Path) -> Run:
     except (OSError, pa.ArrowException) as error:
         reason = (str(getattr(error, "strerror", None) or error).splitlines() or [""])[0]
         raise EvalkitError(f"{folder} cannot be read ({reason}). Check it: evalkit verify {folder}") from None
+
+
+def local_run(path: str | Path) -> Path:
+    """The folder of a run: its own, or that of a copy, made now, of one in an object store."""
+    if not isinstance(path, str) or not is_url(path):
+        return Path(path)
+    if opened(path).read(RECORD) is None:
+        raise EvalkitError(
+            f"{path} holds no finished run. Type its command again to resume it, or give another address"
+        )
+    return fetched(path)
 
 
 def _parsed(path: Path, kind: type) -> Any:

@@ -101,7 +101,15 @@ def probe(
     if isinstance(asked, JudgedSuite):
         spec = _judged(spec, asked, judge)
     out = options.out or run_folder(spec, f"{suite}-{spec.models['model'].name}")
-    run = run_task(PROBE, spec, out, command=options.command, device=options.device, progress=options.progress)
+    run = run_task(
+        PROBE,
+        spec,
+        out,
+        command=options.command,
+        device=options.device,
+        progress=options.progress,
+        engine=options.engine,
+    )
     del keep, asked  # live references end here
     if export_evidence is not None:
         _export(run, Path(export_evidence).expanduser())

@@ -21,7 +21,7 @@ from evalkit.watermark.mark import Mark
 from evalkit.watermark.methods.subject import compared
 from evalkit.watermark.shipped import sources_of, tokenizer_ref
 
-VERSION = 2
+VERSION = 3
 SHARD = 32
 
 
@@ -75,7 +75,15 @@ def embed_folder(
     )
     out = options.out or run_folder(spec, tokenizer.name)
     check_apart(data, out)
-    return run_task(EMBED, spec, out, command=options.command, device=options.device, progress=options.progress)
+    return run_task(
+        EMBED,
+        spec,
+        out,
+        command=options.command,
+        device=options.device,
+        progress=options.progress,
+        engine=options.engine,
+    )
 
 
 def _embedding(fraction: float, most_cost: float, nudge: Nudge | None) -> dict[str, Any]:
