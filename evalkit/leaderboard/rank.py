@@ -110,7 +110,9 @@ def _settled(figures: Sequence[Figure], covariance: Array, sign: int) -> list[in
 def _standing(figures: Sequence[Figure], ranks: Ranks, i: int, covariance: Array, errors: Shared) -> Standing:
     ahead, behind = (figures[0], figures[i]) if figures[i].better == "higher" else (figures[i], figures[0])
     gap = (
-        None if i == 0 else difference(ahead, behind, _error(covariance, 0, i), errors.df, len(figures), errors.pairing)
+        None
+        if i == 0
+        else difference(ahead, behind, _error(covariance, 0, i), errors.df, len(figures), pairing=errors.pairing)
     )
     return Standing(
         figures[i],
@@ -125,7 +127,13 @@ def _standing(figures: Sequence[Figure], ranks: Ranks, i: int, covariance: Array
 
 
 def difference(
-    a: Figure, b: Figure, error: float, df: float, systems: int = 2, pairing: str = "independent, from their intervals"
+    a: Figure,
+    b: Figure,
+    error: float,
+    df: float,
+    systems: int = 2,
+    *,
+    pairing: str = "independent, from their intervals",
 ) -> Gap:
     """`a` minus `b` with its 95 % interval: paired where both have the same samples, else from the standard `error`."""
     value = _value(a) - _value(b)

@@ -4,11 +4,13 @@ import json
 import re
 import shutil
 
+import datasets
 import numpy as np
 import pytest
 from PIL import Image
 
 import evalkit
+from evalkit.images.hub import HubSet
 from evalkit.jobs.options import RunOptions
 from evalkit.leaderboard import LeaderboardOptions, make_leaderboard
 from evalkit.leaderboard.imports import import_results
@@ -58,6 +60,10 @@ def real(tmp_path_factory):
         "few": evaluated("webp-q50", few, place / "runs" / "few"),
         "flat": evaluated("jpeg-q75", flat, place / "runs" / "flat"),
     }
+    rows = [{"bytes": file.read_bytes(), "path": None} for file in sorted(photos.iterdir(), reverse=True)]
+    rows = datasets.Dataset.from_dict({"image": rows}, features=datasets.Features({"image": datasets.Image()}))
+    hub = HubSet("hf:a/b/test", lambda *_: rows.to_iterable_dataset())
+    runs["hub"] = evaluated("webp-q90", hub, place / "runs" / "hub")
     rules = place / "runs" / "rules"
     runs["rules"] = changed(runs["b"], rules, lambda record: record["protocols"][0].update(sha256="0" * 64))
     return runs
@@ -89,9 +95,9 @@ def test_a_system_alone_is_alone(real, tmp_path):
     assert "jpeg-q75 is alone here, with" in page(tmp_path, real["a"])[1]
 
 
-def test_the_same_images_under_other_names_in_another_order_are_ranked_together(real, tmp_path):
-    made, text = page(tmp_path, real["a"], real["renamed"])
-    assert [len(board.entrants) for board in made.boards] == [2]
+def test_a_folder_a_renamed_copy_and_a_hub_set_in_another_order_are_ranked_together(real, tmp_path):
+    made, text = page(tmp_path, real["a"], real["renamed"], real["hub"])
+    assert [len(board.entrants) for board in made.boards] == [3]
     assert made.apart == ()
     assert made.boards[0].order.pairing == "paired by sample"
     assert "not ranked together" not in text
