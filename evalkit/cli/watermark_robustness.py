@@ -9,11 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.numbers import SIDE, Finite
-from evalkit.cli.options import REHASH_FLAG, batch_size_flag, device_flag, dtype_flag, weights_flag
+from evalkit.cli.options import (
+    REHASH_FLAG,
+    RunFolder,
+    batch_size_flag,
+    device_flag,
+    dtype_flag,
+    engine_flags,
+    weights_flag,
+)
 from evalkit.cli.watermark_options import MarkChoice, mark_options
 
 if TYPE_CHECKING:
-    from evalkit.jobs.options import BatchSize
+    from evalkit.jobs.options import BatchSize, EngineOptions
     from evalkit.watermark.robustness import Contender, RobustnessRun
 
 
@@ -36,9 +44,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Compare with dwtDct, dwtDctSvd, rivaGan, blind-watermark, or all.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Where everything goes; typed again, it resumes."
-)
+@click.option("--out", type=RunFolder(), required=True, help="Where everything goes; typed again, it resumes.")
 @click.option("--fraction", type=Finite(0, 1, min_open=True), default=1.0, help="Share of red codes exchanged.")
 @click.option("--side", type=SIDE, help="Pixels a side of all images [default: the tokenizer's].")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
@@ -47,6 +53,7 @@ if TYPE_CHECKING:
 @device_flag()
 @dtype_flag()
 @weights_flag("the tokenizer and of the networks of the attacks")
+@engine_flags
 @REHASH_FLAG
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON, and nothing else, on stdout.")
 @mark_options
@@ -65,6 +72,7 @@ def robustness(
     dtype: str,
     weights: tuple[str, ...],
     as_json: bool,
+    engine: EngineOptions,
     choice: MarkChoice,
 ) -> None:
     """Mark images, attack them, and say how many are still found.
@@ -95,7 +103,7 @@ def robustness(
     others, absent = _peers(peers, side, seed)
     run = watermark_robustness(
         folder, [ours, *others], attacks, out, side=side, marked=marked, limit=limit, seed=seed, absent=absent,
-        device=device, dtype=dtype, weights=of_attacks, command=typed(), progress=_progress(as_json),
+        device=device, dtype=dtype, weights=of_attacks, command=typed(), progress=_progress(as_json), engine=engine,
     )  # fmt: skip
     _show(run, as_json)
     if run.failed:

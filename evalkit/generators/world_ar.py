@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Conditions, Request, Step
@@ -48,13 +48,9 @@ class WorldAR(NetworkTokenGenerator):
     conditions: Conditions = "text"
     rows = 16
     one_by_one = True
+    architecture = WorldARNet
     config: WorldARConfig
     network: WorldARNet
-
-    @classmethod
-    def build(cls, config: WorldARConfig) -> nn.Module:
-        """The network with the shipped file's names."""
-        return WorldARNet(config)
 
     def setup(self) -> None:
         """Sizes follow from the configuration."""

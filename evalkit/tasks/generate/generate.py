@@ -18,7 +18,8 @@ from evalkit.jobs.live import hold
 from evalkit.jobs.options import RunOptions
 from evalkit.jobs.spec import ModelRef, Spec
 from evalkit.prompts.load import PromptSet, load_prompts
-from evalkit.runs.store import Run, RunStore, read_run
+from evalkit.runs.store import Run, read_run
+from evalkit.runs.store_objects import open_store
 from evalkit.tasks.generate.layouts import left_out, write_layout
 from evalkit.tasks.generate.prepare import Preparation
 from evalkit.tasks.generate.reopen import reopen
@@ -100,10 +101,18 @@ def generate_images(
 def _run(spec: Spec, options: RunOptions, layout: str | None, *, retry_failed: bool) -> Run:
     out = options.out or run_folder(spec, spec.models["model"].name)
     spec = replace(spec, here={**spec.here, "folder": str(out)})
-    store = RunStore(out)
+    store = open_store(out)
     if retry_failed and store.sealed:
         reopen(store, GENERATE, spec)
-    run = run_task(GENERATE, spec, out, command=options.command, device=options.device, progress=options.progress)
+    run = run_task(
+        GENERATE,
+        spec,
+        out,
+        command=options.command,
+        device=options.device,
+        progress=options.progress,
+        engine=options.engine,
+    )
     if layout is None:
         return run
     write_layout(run, layout)
