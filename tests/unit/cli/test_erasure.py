@@ -96,7 +96,7 @@ def test_inputs_that_cannot_be_used_are_named(made, tmp_path):
     ("given", "said"),
     [
         ({"window": 0}, "window is 0"),
-        ({"learning_rate": 0.0}, "learning rate must be above 0"),
+        ({"learning_rate": 0.0}, "learning rate and epsilon are above 0"),
         ({"blocks": (3, 1)}, "blocks 3 to 1 are none"),
         ({"modules": "("}, "no regular expression"),
         ({"threshold": float("nan")}, "threshold is no number"),
