@@ -119,6 +119,7 @@ def _pilot(command: Sequence[str], limit: int, out: Path) -> Pilot:
         sum(each.stat().st_size for each in files),
         usage.ru_utime + usage.ru_stime,
         sum(each.stat().st_size for each in rows),
+        len(files) - len(rows),
         main["environment"]["gpu"] is not None,
         any(name.startswith(SQUARE) for name in main["plan"]["metrics"]),
     )

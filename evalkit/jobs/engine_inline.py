@@ -23,7 +23,7 @@ from evalkit.jsonio import canonical_json
 from evalkit.runs.durable import write_bytes
 from evalkit.runs.lock import Lock
 from evalkit.runs.record import environment, now
-from evalkit.runs.store import Run, RunStore, read_run
+from evalkit.runs.store import SAMPLES, Run, RunStore, read_run
 from evalkit.runs.store_objects import open_store
 from evalkit.version import __version__
 
@@ -115,7 +115,7 @@ def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progres
         with clock("aggregate"):
             done = task.aggregate(spec, store.parts(keys))
             store.write(done.rows, done.results, done.files, task.schema(spec))
-        second = task.exhibits(spec, pq.read_table(store.path / "samples.parquet"))
+        second = _exhibits(task, spec, store)
         engine.map(task, spec, [shard for shard in second if not store.has(shard.key)], store, told)
     finally:
         told.finish()
@@ -123,6 +123,8 @@ def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progres
     with clock("store"):
         store.place([*keys, *exhibited])
     facts = _together(done.facts, store.parts(exhibited).facts())
+    with clock("environment"):
+        where = environment(str(getattr(engine, "device", "auto")))
     stages = {**store.parts([*keys, *exhibited]).seconds(), **clock.seconds}
     store.seal(
         {
@@ -133,12 +135,19 @@ def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progres
             "seed": spec.seed,
             "plan": spec.plan(),
             "protocols": [],
-            "environment": environment(str(getattr(engine, "device", "auto"))),
+            "environment": where,
             "engine": dict(engine.said()),
             "timings": spent(stages, clock.wall, task.size(spec)),
             **facts,
         }
     )
+
+
+def _exhibits(task: Task, spec: Spec, store: RunStore) -> Sequence[Shard]:
+    """The second pass; samples are read back only where the task has one."""
+    if type(task).exhibits is Task.exhibits:
+        return ()
+    return task.exhibits(spec, pq.read_table(store.path / SAMPLES))
 
 
 def _together(facts: Mapping[str, Any], more: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
