@@ -128,7 +128,7 @@ def _pilot(command: Sequence[str], limit: int, out: Path) -> Pilot:
 def _images(record: dict[str, Any], limit: int) -> int:
     """Images that the run had; fewer than asked for where the data has no more."""
     found = [part["n"] for name, part in record["plan"]["inputs"].items() if name in ("data", "images")]
-    return min([limit, *found])
+    return min([limit, *map(int, found)])
 
 
 def _rates(given: Sequence[str]) -> dict[str, float]:
