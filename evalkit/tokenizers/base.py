@@ -152,14 +152,16 @@ class Tokenizer(ABC):
 class NetworkTokenizer(Tokenizer):
     """A tokenizer that is a torch network with an official checkpoint.
 
-    A family subclasses it and gives `build`, `_encode` and `_decode`; range conversion, devices, dtypes, size checks
-    and the loading of the official wrapping are done here. `config` is the family's frozen dataclass.
+    A family subclasses it and gives `architecture` (or `build`), `_encode` and `_decode`; range conversion, devices,
+    dtypes, size checks and the loading of the official wrapping are done here. `config` is its frozen dataclass.
     """
 
+    architecture: ClassVar[type[nn.Module] | None] = None  # its parameter names are the official checkpoint's keys
     value_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)  # what the network was trained on
     wrapping: ClassVar[tuple[str, ...]] = ()  # top-level keys an official loader tries, in its order
     prefixes: ClassVar[tuple[str, ...]] = ()  # stripped from every key that has them
     unused: ClassVar[tuple[str, ...]] = ()  # regular expressions of checkpoint keys that inference does not need
+    fixed_count: int | None = None  # codes of every image; None: one for each `multiple` x `multiple` block
     from_folder: ClassVar[bool] = False  # a library or a program builds it, from the folder of its weights only
 
     def __init__(self, name: str, config: Any, network: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
@@ -174,9 +176,11 @@ class NetworkTokenizer(Tokenizer):
         self.setup()
 
     @classmethod
-    @abstractmethod
     def build(cls, config: Any) -> nn.Module:
-        """The network whose parameter names are the official checkpoint's keys; no weights are needed to build it."""
+        """The network without its weights; raises `EvalkitError` where only the folder of the weights describes it."""
+        if cls.architecture is None:
+            raise EvalkitError(f"{cls.__name__} is built from its folder; use load_tokenizer(name, weights=FOLDER)")
+        return cls.architecture(config)
 
     @classmethod
     def load_network(cls, name: str, config: Any, path: Path) -> nn.Module:
@@ -199,6 +203,10 @@ class NetworkTokenizer(Tokenizer):
 
     def setup(self) -> None:
         """Set the attributes that follow from `config` (vocab_size, native_size, …)."""
+
+    def tokens_per_image(self, height: int, width: int) -> int:
+        """`fixed_count`, or one code (or latent vector) for each block of `multiple` x `multiple` pixels."""
+        return self.fixed_count or (height // self.multiple) * (width // self.multiple)
 
     @abstractmethod
     def _encode(self, x: Tensor) -> Codes:

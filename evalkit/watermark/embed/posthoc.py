@@ -21,7 +21,7 @@ from evalkit.watermark.mark import Mark
 from evalkit.watermark.methods.subject import compared
 from evalkit.watermark.shipped import sources_of, tokenizer_ref
 
-VERSION = 2
+VERSION = 3
 SHARD = 32
 
 

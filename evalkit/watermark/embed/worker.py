@@ -41,10 +41,12 @@ class EmbedWorker(Worker):
         nudge: Nudge | None,
         batch_size: int,
         threads: int,
+        seal: str,
     ) -> None:
+        """`seal`: the HMAC of the run's mark.json, for which the key is needed."""
         self.images, self.tokenizer, self.mark, self.names = images, tokenizer, mark, names
         self.fraction, self.most_cost, self.nudge = fraction, most_cost, nudge
-        self.batch_size, self.threads, self.timers = batch_size, threads, Timers()
+        self.batch_size, self.threads, self.seal, self.timers = batch_size, threads, seal, Timers()
 
     def process(self, shard: Shard, tick: Tick) -> ShardOutput:
         """Rows in listing order; an image that cannot be read costs itself only."""
@@ -70,7 +72,7 @@ class EmbedWorker(Worker):
                     scores = self.mark.score(views.codes_again[None])
                     rows.append(row_of(sample, views, self.mark, list_id, scores, name, data))
             tick(len(positions))
-        return ShardOutput(table(rows), {}, files, self.timers.taken(), {"model": self._state()})
+        return ShardOutput(table(rows), {}, files, self.timers.taken(), {"model": self._state(), "seal": self.seal})
 
     def _state(self) -> dict[str, Any]:
         model = self.tokenizer
