@@ -11,11 +11,13 @@ from evalkit.errors import EvalkitError
 from evalkit.version import __version__
 
 VERBS = {
+    "demo": ("evalkit.cli.demo", "Try all of it on what the package ships, in about three minutes."),
     "tokenizer": ("evalkit.cli.tokenizer", "How much does a visual tokenizer destroy?"),
     "generate": ("evalkit.cli.generate", "Make the images of a prompt set, resumable, every seed recorded."),
     "score": ("evalkit.cli.score", "Is an image set like a reference (FID, KID, …), and does it fit its prompts?"),
     "probe": ("evalkit.cli.probe", "Does a generator do what it is told? GenEval, WISE, GEdit and the rest."),
     "probes": ("evalkit.cli.probes", "Get the files of benchmarks that cannot be shipped; show what they declare."),
+    "judge": ("evalkit.cli.judge", "Can a judge be trusted? Repeats, controls, agreement with people, drift."),
     "watermark": ("evalkit.cli.watermark", "Mark images, find the marked ones in a folder, attack them; make keys."),
     "erasure": ("evalkit.cli.erasure", "Was a concept really erased? Pairs of prompts, erasers, and the check."),
     "leaderboard": ("evalkit.cli.leaderboard", "Rank finished runs, with intervals, and say what may not be compared."),

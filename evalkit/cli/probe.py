@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections.abc import Callable
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from evalkit.tasks.probe.judged.options import JudgeOptions
 
 FILE = click.Path(path_type=Path)
+SUB_VERBS = {
+    "decoder": ("evalkit.cli.decoder", "decoder"),
+    "rounds": ("evalkit.cli.rounds", "rounds"),
+}
 _RULES = (
     click.option("--threshold", type=float, help="A detection counts above this score [default: the suite's]."),
     click.option("--counting-threshold", type=float, help="The same in the task counting [default: the suite's]."),
@@ -48,6 +53,38 @@ def rule_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return collected
 
 
+class Suites(click.Group):
+    """A group whose first word may be a suite, which then is scored."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The sub-verb of that name, else scoring with all words."""
+        if args and args[0] in SUB_VERBS:
+            module, name = SUB_VERBS[args[0]]
+            command = getattr(importlib.import_module(module), name)
+            return args[0], command, args[1:]
+        return "", score, args
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The sub-verbs."""
+        return list(SUB_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A sub-verb, or scoring."""
+        if cmd_name not in SUB_VERBS:
+            return score
+        module, name = SUB_VERBS[cmd_name]
+        command = getattr(importlib.import_module(module), name)
+        return command if isinstance(command, click.Command) else None
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Help of the group is that of scoring."""
+        if args[:1] in (["-h"], ["--help"]) or not args:
+            args = ["SUITE", "--help"]
+        return super().parse_args(ctx, args)
+
+
 @click.command()
 @click.argument("suite")
 @click.option("--images", type=FILE, metavar="DIR|RUN", help="A run of evalkit generate, or NNNNN/samples/KKKK.png.")
@@ -64,7 +101,7 @@ def rule_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @judge_options
 @rule_options
 @run_options
-def probe(
+def score(
     suite: str,
     images: Path | None,
     model: str | None,
@@ -88,7 +125,6 @@ def probe(
     evalkit probe geneval --images FOLDER                         GenEval's own layout
     evalkit probe geneval --evidence RUN --threshold 0.4          other numbers in the rules, in seconds
     evalkit probe geneval --evidence detections.jsonl.gz          anybody's detector
-
     evalkit probe wise --images DIR --judge http:URL#MODEL        a judge scores; evalkit probes fetch wise first
     evalkit probe wise --reask RUN --judge http:URL#MODEL         lost replies only
 
@@ -150,3 +186,8 @@ def _show(run: Run) -> None:
         console.print(Text(visible(f"{row['id']}: {row['error']}"), style="red"), soft_wrap=True)
     console.print(Text(visible(f"evidence: {run.path / 'evidence.jsonl'}")), soft_wrap=True)
     console.print(Text(visible(f"report: {run.path / 'report.html'}"), style="bold"), soft_wrap=True)
+
+
+@click.group(cls=Suites, invoke_without_command=False)
+def probe() -> None:
+    """Score how often images show what their prompts ask for; `decoder` asks which kind of decoder made them."""

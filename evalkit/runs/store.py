@@ -17,6 +17,7 @@ from evalkit.jobs.shard import ShardOutput
 from evalkit.jobs.spec import different
 from evalkit.jsonio import canonical_json, parse_json, pretty_json
 from evalkit.runs.durable import WRITING, write_bytes
+from evalkit.runs.frames import Part, part_of, results_html, to_pandas, to_polars
 from evalkit.runs.lock import NAME as LOCK
 from evalkit.runs.plain import read_plain
 from evalkit.runs.record import file_digests, with_digest
@@ -59,6 +60,17 @@ class Run:
     results: list[dict[str, Any]]
     samples: pa.Table
     pictures: list[dict[str, Any]]
+
+    def to_pandas(self, part: Part = "results") -> Any:
+        """The results, or one row per sample and protocol (part="samples"), as a pandas frame."""
+        return to_pandas(part_of(self.results, self.samples, part))
+
+    def to_polars(self, part: Part = "results") -> Any:
+        """The same as a polars frame."""
+        return to_polars(part_of(self.results, self.samples, part))
+
+    def _repr_html_(self) -> str:
+        return results_html(f"{self.record.get('task', 'run')}: {self.path.name}", self.results)
 
 
 class RunStore:

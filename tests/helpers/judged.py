@@ -171,6 +171,17 @@ def _vqa(folder, files):
     return {"prompts.jsonl": _lines(_rows(id=lambda i: f"p{i}", prompt=_text))}
 
 
+def _reason(folder, files):
+    for name, words in (("1-Left-Right", WORDS[:2]), ("6-Reasoning", WORDS[2:])):
+        (folder / name).mkdir()
+        for word in words:  # small_images draws over them; listing needs their names
+            _save(folder / name / f"{word}.png", np.zeros((8, 8, 3), np.uint8), 8)
+        (folder / name / "text.txt").write_text(
+            "".join(f"a {word} in the sun CLIP: a {word}\n" for word in sorted(words))
+        )
+    return {}
+
+
 FILES = {
     "wise": lambda folder, files: _wise(folder, files, "WISE_legacy/gpt_eval.py"),
     "wise-verified": lambda folder, files: _wise(folder, files, "vllm_eval.py"),
@@ -183,6 +194,7 @@ FILES = {
     "longtext-zh": _longtext,
     "tiif-short": _tiif,
     "tiif-long": _tiif,
+    "reason-edit": _reason,
     "risebench": _rise,
     "vqascore": _vqa,
 }
@@ -203,12 +215,15 @@ def small_images(name, data, folder, size=48):
     rule, scenes = suite.said.images, [render_scene(each.scene) for each in world_prompts()[:40]]
     for place, item in enumerate(suite.items):
         for sample in range(rule.samples):
-            picture = scenes[place * 4 + sample].copy()
-            picture[:8, :8] = MARKS[place]
+            picture = scenes[(place * 4 + sample) % len(scenes)].copy()
+            picture[:8, :8] = MARKS[next((i for i, word in enumerate(WORDS) if word in item.prompt), 0)]
             picture = np.tile(picture, (rule.grid, rule.grid, 1)) if rule.grid > 1 else picture
             _save(folder / image_name(rule, item, sample), picture, size)
-        for template in rule.sources.values():
-            _save(data / template.format_map(item.metadata), scenes[place], size)
+        for role, template in rule.sources.items():
+            picture = (
+                scenes[place] if role != "mask" else np.uint8(255) * (np.indices((64, 64, 3))[0] < 20).astype(np.uint8)
+            )
+            _save(data / template.format_map(item.metadata), picture, size)
     return folder
 
 

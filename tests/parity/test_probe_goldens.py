@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evalkit.metrics.boxes import overlap, relations
 from evalkit.tasks.probe.editing.background import psnr_of_pixels, region_scores
 from evalkit.tasks.probe.editing.regions import piebench_region
 from evalkit.tasks.probe.evidence.read import read_evidence
 from evalkit.tasks.probe.geneval.crops import crop
-from evalkit.tasks.probe.geneval.geometry import overlap, relations
 from evalkit.tasks.probe.geneval.summary import official_text
 from evalkit.tasks.probe.rows import ProbeRow
 from evalkit.tasks.probe.suite import SUITES

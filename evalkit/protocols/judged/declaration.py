@@ -140,6 +140,7 @@ class Anchor:
 class Declaration:
     """One benchmark. `scores`: the first is the headline. `policy`: what the official code does about lost items.
 
+    `measures`: "editing" where networks measure the image too. `by_category`: whether all scores are given by category.
     `tries`: how often the official code asks where a reply cannot be read. `ship`: whether its data may be in the package.
     `let`: named expressions that formulas may use, in order. `needs`: an expression that must hold of an image's answers,
     else it is lost. `parts`: each with expressions `values` and `categories` (two lists, one entry a question) and
@@ -162,6 +163,8 @@ class Declaration:
     tries: int = 1
     let: Mapping[str, str] = field(default_factory=dict)
     needs: str = ""
+    measures: str = ""
+    by_category: bool = False
     parts: tuple[Mapping[str, str], ...] = ()
     anchors: tuple[Anchor, ...] = ()
     quirks: tuple[Quirk, ...] = ()

@@ -117,13 +117,15 @@ def probe(
 
 
 def _with_judge(suite: JudgedSuite, judge: JudgeOptions, device: str) -> tuple[dict[str, ModelRef], Any]:
+    if judge.judge is None and all(call.optional for call in suite.said.calls):
+        return {}, ()
     ref, made = judge.model(suite, device)
     return {"judge": ref}, made
 
 
 def _judged(spec: Spec, suite: JudgedSuite, judge: JudgeOptions) -> Spec:
     """The spec with the benchmark's files, and with how the judge is asked where it is."""
-    more = judge.parameters(suite) if "judge" in spec.models else {}
+    more = {} if "evidence" in spec.inputs else judge.parameters(suite)
     return replace(
         spec,
         inputs={**spec.inputs, **judge.inputs(suite)},

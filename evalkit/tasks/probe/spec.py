@@ -19,6 +19,7 @@ from evalkit.judges.base import Judge
 from evalkit.judges.registry import load_judge
 from evalkit.judges.store import ReplyStore
 from evalkit.judges.usage import Ledger, Prices
+from evalkit.tasks.probe.editing.measure import load_measures
 from evalkit.tasks.probe.evidence.read import read_evidence
 from evalkit.tasks.probe.evidence.record import Evidence
 from evalkit.tasks.probe.judged.seat import Seat, replies_file
@@ -111,6 +112,7 @@ def encoders_of(spec: Spec, device: str) -> Encoders:
         None if detector is None else _detector(detector, device),
         None if colors is None else _colors(colors, device),
         _seat(spec, device) if "judge" in spec.models else None,
+        load_measures(device) if spec.parameters.get("measures") else None,
     )
 
 

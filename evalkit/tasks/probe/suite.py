@@ -12,6 +12,7 @@ from evalkit.encoders.zero_shot import ZeroShot
 from evalkit.images.sample import Pixels
 from evalkit.protocols.judged import declared
 from evalkit.registry import Registry, Table
+from evalkit.tasks.probe.editing.measure import EditMeasures
 from evalkit.tasks.probe.evidence.record import Evidence, ImageEvidence
 from evalkit.tasks.probe.judged.seat import Seat
 from evalkit.tasks.probe.layout import PlacedImage
@@ -55,6 +56,7 @@ class Encoders:
     detector: Detector | None = None
     colors: ZeroShot | None = None
     judge: Seat | None = None
+    edits: EditMeasures | None = None
 
 
 class Suite(Protocol):

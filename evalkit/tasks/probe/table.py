@@ -100,7 +100,7 @@ def _column(rows: Sequence[Mapping[str, Any]], score: ProbeScore) -> list[float 
     if score.name.endswith(f"/{PROMPTS}"):
         return _best(rows)
     if score.part:
-        return [row.get("values", {}).get(score.part) for row in rows]
+        return [row.get("values", {}).get(score.part) if score.task in ("", row["task"]) else None for row in rows]
     return [row.get("score") if score.task in ("", row["task"]) else None for row in rows]
 
 

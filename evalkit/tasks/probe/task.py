@@ -188,7 +188,7 @@ def _facts(
             "probed": probed,
             "coverage": probed / expected,
             "rules": dict(suite.changed),
-            "tasks": [name for name, score in scores if score.task],
+            "tasks": [name for name, score in scores if score.task and not score.part],
             "scales": {name: score.high for name, score in scores if score.high != 1},
             "lost": dict(lost),
             "bounds": bounds,

@@ -78,7 +78,8 @@ def unit(high: float | None) -> str:
 
 def _top(told: Mapping[str, Any], name: str) -> float | None:
     """The upper end of a score's scale; 1 where the record says none."""
-    return dict(told.get("scales", {})).get(name, 1)
+    scales: dict[str, float | None] = dict(told.get("scales", {}))
+    return scales.get(name, 1)
 
 
 def _is_task(told: Mapping[str, Any], name: str) -> bool:

@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from evalkit.errors import EvalkitError
+from evalkit.metrics.psnr import psnr
 from evalkit.metrics.recalled import recalled
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -75,6 +76,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "round": round,
     "len": len,
     "same": _same,
+    "psnr": lambda mse: None if mse is None else min(psnr(mse), 100.0),
     "balance": _balance,
     "known": _known,
     "dependent": _dependent,
@@ -104,6 +106,20 @@ def _either(node: ast.BoolOp, names: Mapping[str, Any]) -> Any:
         if bool(found) == wanted:
             return found
     return found
+
+
+@lru_cache(maxsize=512)
+def names_in(formula: str) -> frozenset[str]:
+    """The names without which a formula that asks nothing about them has no value.
+
+    >>> sorted(names_in("a + min(b)")), sorted(names_in("known([a, b])")), sorted(names_in("a if b else 0"))
+    (['a', 'b'], [], [])
+    """
+    nodes = list(ast.walk(_tree(formula)))
+    called = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    if "known" in called or any(isinstance(node, ast.IfExp | ast.BoolOp) for node in nodes):
+        return frozenset()
+    return frozenset(node.id for node in nodes if isinstance(node, ast.Name)) - called
 
 
 @lru_cache(maxsize=512)

@@ -67,7 +67,8 @@ class JudgeOptions:
 
     def parameters(self, suite: JudgedSuite) -> dict[str, Any]:
         """What decides the replies besides the judge."""
-        return {"tries": self.tries or suite.said.tries, "refused_too": self.refused_too}
+        said = {"tries": self.tries or suite.said.tries, "refused_too": self.refused_too}
+        return {**said, "measures": suite.said.measures} if suite.said.measures else said
 
     def here(self, suite: JudgedSuite) -> Mapping[str, Any]:
         """What decides no reply."""

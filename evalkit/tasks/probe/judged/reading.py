@@ -13,7 +13,7 @@ from evalkit.judges.reply import RawReply
 from evalkit.protocols.judged.declaration import Declaration
 from evalkit.tasks.probe.evidence.record import AskedReply
 from evalkit.tasks.probe.judged.calls import Asked, asked_of
-from evalkit.tasks.probe.judged.formula import evaluate
+from evalkit.tasks.probe.judged.formula import evaluate, names_in
 from evalkit.tasks.probe.judged.items import JudgedItem
 
 _FINAL = ("content filter", "refusal", "truncated")  # details that no other parser changes
@@ -23,7 +23,8 @@ _FINAL = ("content filter", "refusal", "truncated")  # details that no other par
 class Judged:
     """What one image comes to: `values` and `weights` by score, `parts` (category, value) of single questions.
 
-    `state`: answered, or how it was lost, with a `reason`; there are no values then. `lost`: questions that were lost.
+    `state`: answered, or how the headline was lost, with a `reason`; other values may be there then. `lost`: questions
+    that were lost.
     """
 
     state: str = "answered"
@@ -52,8 +53,9 @@ def judge_image(
     if said.needs and evaluate(said.needs, names) in (None, False, 0):
         state, reason = lost[0] if lost else ("unparsed", f"{said.needs} does not hold")
         return Judged(state, reason, lost=len(lost), weights=_weights(said, names))
-    values = {rule.name: _number(evaluate(rule.formula, names)) for rule in said.scores}
-    return Judged("answered", "", values, _weights(said, names), _parts(said, names), len(lost))
+    values = {rule.name: _number(_value(rule.formula, names)) for rule in said.scores}
+    state, reason = lost[0] if lost and math.isnan(values[said.scores[0].name]) else ("answered", "")
+    return Judged(state, reason, values, _weights(said, names), _parts(said, names), len(lost))
 
 
 def snake(name: str) -> str:
@@ -101,6 +103,13 @@ def _parts(said: Declaration, names: Mapping[str, Any]) -> tuple[tuple[str, floa
             values, categories = (evaluate(each[key], names) for key in ("values", "categories"))
             found += [(str(name), float(value)) for name, value in zip(categories, values, strict=True) if name]
     return tuple(found)
+
+
+def _value(formula: str, names: Mapping[str, Any]) -> Any:
+    """The value of a formula; None where it needs an answer that was lost alone."""
+    if any(names.get(each) is None for each in names_in(formula)):
+        return None
+    return evaluate(formula, names)
 
 
 def _number(value: Any) -> float:

@@ -22,15 +22,17 @@ _STOPS = ("budget", "deadline")
 
 @dataclass
 class Seat:
-    """A judge with the store of its replies, its ledger, and how often it is asked."""
+    """A judge with the store of its replies, its ledger, and how often it is asked. `repeat`: which of several replies."""
 
     judge: Judge
     store: ReplyStore | None = None
     ledger: Ledger = field(default_factory=Ledger)
     options: AskOptions = field(default_factory=AskOptions)
+    repeat: int = 0
 
     def ask(self, requests: Sequence[JudgeRequest], readers: Sequence[Reader]) -> list[Reply]:
         """The replies in order. Raises `EvalkitError` where the budget or the deadline ends the asking."""
+        requests = [request.again(self.repeat) for request in requests] if self.repeat else requests
         replies = ask(self.judge, requests, readers, store=self.store, ledger=self.ledger, options=self.options)
         stopped = [r for r in replies if r.state == "failed" and r.detail.startswith(_STOPS)]
         if stopped:

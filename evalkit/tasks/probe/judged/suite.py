@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from evalkit.judges.naming import metric_name
 from evalkit.judges.policy import policy_of
 from evalkit.judges.request import JudgeRequest
 from evalkit.protocols.judged import Declaration, declared, load_declaration, read_declaration
+from evalkit.tasks.probe.editing.measure import EditMeasures
 from evalkit.tasks.probe.evidence.record import AskedReply, Evidence, ImageEvidence
 from evalkit.tasks.probe.judged.calls import Asked, asked_of, request_of
 from evalkit.tasks.probe.judged.items import JudgedItem, items_lines, items_of_lines, read_items
 from evalkit.tasks.probe.judged.layout import read_named, source_path
 from evalkit.tasks.probe.judged.reading import Judged, judge_image
+from evalkit.tasks.probe.judged.seat import Seat
 from evalkit.tasks.probe.judged.summary import CORRECTED, summarise
 from evalkit.tasks.probe.layout import PlacedImage
 from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
@@ -104,22 +107,20 @@ class JudgedSuite:
     def evidence(self, images: Iterable[ProbeImage], encoders: Encoders) -> Iterator[ImageEvidence]:
         """The judge's replies about each image; questions about all of them are asked together."""
         seat, known = encoders.judge, {item.id: item for item in self.prompts()}
-        if seat is None:
+        if seat is None and not all(call.optional for call in self.said.calls):
             raise EvalkitError(f"the probe {self.name} needs a judge. Give --judge http:URL#MODEL or transformers:REPO")
         kept = list(images)
-        asked = [(image, each) for image in kept for each in asked_of(self.said.calls, known[image.prompt])]
-        requests = [self._request(each, known[image.prompt], image) for image, each in asked]
-        replies = seat.ask(requests, [each.reader(official=True) for _, each in asked])
-        given: dict[str, list[AskedReply]] = {image.image: [] for image in kept}
-        for (image, each), reply in zip(asked, replies, strict=True):
-            given[image.image].append(AskedReply(each.name, _plain(reply), reply.raw.model or seat.judge.model))
+        given = {image.image: [] for image in kept} if seat is None else self._asked(kept, known, seat)
         for image in kept:
             size = (image.pixels.shape[0], image.pixels.shape[1])
-            yield ImageEvidence(image.image, image.prompt, image.sample, size, replies=tuple(given[image.image]))
+            measures = None if encoders.edits is None else self._measured(image, known[image.prompt], encoders.edits)
+            replies = tuple(given[image.image])
+            yield ImageEvidence(image.image, image.prompt, image.sample, size, replies=replies, measures=measures)
 
     def facts(self, encoders: Encoders) -> dict[str, Any]:
         """The facts of evidence that this judge gives."""
-        return {"suite": self.name, **({"judge": encoders.judge.facts} if encoders.judge else {})}
+        used = {"judge": encoders.judge, "edits": encoders.edits}
+        return {"suite": self.name, **{name: each.facts for name, each in used.items() if each is not None}}
 
     def score_name(self, facts: Mapping[str, Any]) -> str:
         """The suite's name with the judge that it names, and with any other one that judge's as well."""
@@ -154,22 +155,39 @@ class JudgedSuite:
         wanted = {row.prompt for row in rows}
         return {ITEMS: items_lines([item for item in self.prompts() if item.id in wanted])}
 
+    def _asked(
+        self, images: Sequence[ProbeImage], known: Mapping[str, JudgedItem], seat: Seat
+    ) -> dict[str, list[AskedReply]]:
+        """The judge's replies by image; questions about all of them are asked together."""
+        asked = [(image, each) for image in images for each in asked_of(self.said.calls, known[image.prompt])]
+        requests = [self._request(each, known[image.prompt], image) for image, each in asked]
+        replies = seat.ask(requests, [each.reader(official=True) for _, each in asked])
+        given: dict[str, list[AskedReply]] = {image.image: [] for image in images}
+        for (image, each), reply in zip(asked, replies, strict=True):
+            given[image.image].append(AskedReply(each.name, _plain(reply), reply.raw.model or seat.judge.model))
+        return given
+
+    def _measured(self, image: ProbeImage, item: JudgedItem, edits: EditMeasures) -> dict[str, float]:
+        files = [self._source(item, role) for role in ("source", "mask")]
+        return edits.of(*files, image.pixels, str(item.metadata.get("text", "")))
+
     def _request(self, asked: Asked, item: JudgedItem, image: ProbeImage) -> JudgeRequest:
         data = image.file.read_bytes() if image.file is not None else None
+        return request_of(asked, self.folder, image.pixels, data, partial(self._source, item))
+
+    def _source(self, item: JudgedItem, role: str) -> bytes:
         templates = self.said.images.sources
-
-        def source(role: str) -> bytes:
-            if role not in templates:
-                raise EvalkitError(f"{self.name} names no image {role!r}. Mend the suite's file")
-            return source_path(self.sources, templates[role], item).read_bytes()
-
-        return request_of(asked, self.folder, image.pixels, data, source)
+        if role not in templates:
+            raise EvalkitError(f"{self.name} names no image {role!r}. Mend the suite's file")
+        return source_path(self.sources, templates[role], item).read_bytes()
 
     def _row(self, seen: ImageEvidence, item: JudgedItem) -> ProbeRow:
         replies = seen.replies or ()
+        more = {**item.metadata, **(seen.measures or {})}
+        item = replace(item, metadata=more)
         official, corrected = (judge_image(self.said, item, seen.sample, replies, official=o) for o in (True, False))
         head = self.said.scores[0].name
-        values = dict(official.values)
+        values = {name: value for name, value in official.values.items() if not math.isnan(value)}
         if head in corrected.values:
             values[f"{CORRECTED}:{head}"] = corrected.values[head]
         details: dict[str, Any] = {"official": _told(official), CORRECTED: _told(corrected)}

@@ -27,10 +27,9 @@ def summarise(said: Declaration, rows: Sequence[ProbeRow], policy: str) -> tuple
     again = _one(said, _items(rows, first, CORRECTED), first, policy, f"{said.name}/{CORRECTED}")
     scores = [headline, *_categories(said, rows, first, policy), replace(again, part=f"{CORRECTED}:{first.name}")]
     for rule in rest:
-        items = _items(rows, rule, "official")
-        scores.append(
-            replace(_one(said, items, rule, rule.policy or policy, f"{said.name}/{rule.name}"), part=rule.name)
-        )
+        items, used = _items(rows, rule, "official"), rule.policy or policy
+        scores.append(replace(_one(said, items, rule, used, f"{said.name}/{rule.name}"), part=rule.name))
+        scores += _categories(said, rows, rule, used, f"/{rule.name}") if said.by_category else []
     return (*scores, *_of_parts(said, rows))
 
 
@@ -75,7 +74,8 @@ def _one(said: Declaration, items: Sequence[Item], rule: ScoreRule, policy: str,
     if applied.spread is not None:
         told.append(f"random guesses move it from {applied.spread[0]:.4g} to {applied.spread[1]:.4g}")
     high = None if math.isinf(scale.high) else scale.high
-    return ProbeScore(name, "", estimate, scale.low, high, bounds=ends, note="; ".join(filter(None, told)))
+    note = "; ".join(filter(None, told))
+    return ProbeScore(name, "", estimate, scale.low, high, bounds=ends, note=note, better=_better(rule))
 
 
 def _estimate(rule: AggregateRule, items: Sequence[Item], applied: PolicyScore, scale: Scale) -> Estimate:
@@ -102,10 +102,12 @@ def mean_estimate(items: Sequence[Item]) -> Estimate:
     return ratio_interval(tops, weights, clusters=clusters)
 
 
-def _categories(said: Declaration, rows: Sequence[ProbeRow], rule: ScoreRule, policy: str) -> list[ProbeScore]:
+def _categories(
+    said: Declaration, rows: Sequence[ProbeRow], rule: ScoreRule, policy: str, whose: str = ""
+) -> list[ProbeScore]:
     """The headline's categories under the policy; those that keep no item are left out."""
     scale = _scale(rule)
-    if said.aggregate.kind == "items" and len({row.task for row in rows}) < 2:
+    if said.aggregate.kind == "items" and not said.by_category and len({row.task for row in rows}) < 2:
         return []
     found = []
     for name, items in by_category(_items(rows, rule, "official")).items():
@@ -114,7 +116,10 @@ def _categories(said: Declaration, rows: Sequence[ProbeRow], rule: ScoreRule, po
             estimate = _estimate(AggregateRule(), items, applied, scale)
             high = None if math.isinf(scale.high) else scale.high
             bounds = (applied.worst, applied.best)
-            found.append(ProbeScore(f"{said.name}/{name}", name, estimate, scale.low, high, bounds=bounds))
+            label, part = f"{said.name}{whose}/{name}", rule.name if whose else ""
+            found.append(
+                ProbeScore(label, name, estimate, scale.low, high, bounds=bounds, part=part, better=_better(rule))
+            )
     return found
 
 
@@ -134,7 +139,7 @@ def _items(rows: Sequence[ProbeRow], rule: ScoreRule, reader: str) -> list[Item]
         read: Mapping[str, Any] = row.details.get(reader, {})
         value, state = read.get("values", {}).get(rule.name), str(read.get("state", row.state))
         value = None if value is None or math.isnan(value) else float(value)
-        state = "unparsed" if value is None and state == "answered" else state
+        state = "answered" if value is not None else "unparsed" if state == "answered" else state
         weight = float(read.get("weights", {}).get(rule.name, 1.0))
         items.append(Item(f"{row.prompt}-{row.sample}", row.task, value, state, weight, row.prompt))
     return items
@@ -149,6 +154,10 @@ def _aggregate(rule: AggregateRule, items: Sequence[Item]) -> Aggregate:
         return weighted_categories(shares(rule, [item.category for item in kept]), rule.digits)(kept)
 
     return aggregate
+
+
+def _better(rule: ScoreRule) -> str:
+    return "lower" if rule.worst > rule.best else "higher"
 
 
 def _scale(rule: ScoreRule) -> Scale:

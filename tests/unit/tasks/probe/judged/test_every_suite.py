@@ -41,6 +41,7 @@ CASES = {
     "longtext-zh": Case("lionboattwowords", 28 / 51, None, {}),
     "tiif-short": Case("Yes, so.\nno", 1.0, (0.5, 1.0), LOST),
     "tiif-long": Case("yes\nno", 1.0, (0.5, 1.0), LOST),
+    "reason-edit": Case('{"score": 8}', 0.8, (0.4, 0.9), LOST),
     "risebench": Case("So **Final Score:** **5**", 0.5, (0.5, 1.0), LOST),
     "vqascore": Case("Yes", 0.8, (0.4, 0.9), LOST),
 }

@@ -12,8 +12,8 @@ from evalkit.erasure.training import Training
 from evalkit.erasure.training.checkpoint import FILE
 from evalkit.erasure.training.objective import METHODS
 from evalkit.erasure.training.recipes import recipe
+from evalkit.erasure.training.run import train
 from evalkit.erasure.training.settings import Settings
-from evalkit.erasure.training.train import train
 from evalkit.errors import EvalkitError
 from evalkit.generators.registry import Source
 from evalkit.generators.world_ar import WorldAR

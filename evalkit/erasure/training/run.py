@@ -76,6 +76,8 @@ def _updates(spec: Training, plan: str, method: Objective, progress: Progress) -
     for number in range(state.units, len(units)):
         if retention is not None:
             retention.begin(number)
+        if settings.decay:
+            optimiser.param_groups[0]["lr"] = settings.learning_rate * (1 - number / len(units))
         tally = learn(method.episode(units[number]), settings, optimiser, retention.loss if retention else None)
         state.units, state.updates, state.dropped = (
             number + 1,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.tasks.probe.geneval.geometry import RELATIONS, overlap, relations
+from evalkit.metrics.boxes import RELATIONS, overlap, relations
 
 GOLDEN = json.loads((Path(__file__).parent / "data" / "geometry.json").read_text())
 OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}

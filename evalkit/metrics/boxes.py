@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from evalkit.encoders.detectors.detection import Box
-
+Box = tuple[float, float, float, float]  # left, top, right, bottom
 RELATIONS = ("left of", "right of", "above", "below")
 _SHARE = 0.5  # of the offset's length that an axis must hold
 _NOTHING = 1e-3  # px: offsets that are less are no direction
