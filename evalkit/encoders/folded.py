@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+N = TypeVar("N", bound=nn.Module)
 
-def folded(network: nn.Module, pairs: Sequence[tuple[str, str]] = ()) -> nn.Module:
+
+def folded(network: N, pairs: Sequence[tuple[str, str]] = ()) -> N:
     """`network` in evaluation mode, the batch norms of `pairs` (names of convolution and norm in one module) folded.
 
     The weights are folded in float64, so that outputs move by rounding alone (below 1e-6 of their size).
@@ -21,5 +24,5 @@ def folded(network: nn.Module, pairs: Sequence[tuple[str, str]] = ()) -> nn.Modu
                 fused = fuse_conv_bn_eval(getattr(module, conv).double(), getattr(module, norm).double())
                 setattr(module, conv, fused.float())
                 setattr(module, norm, nn.Identity())
-    made: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return made
+    network.to(memory_format=torch.channels_last)
+    return network
