@@ -1,0 +1,2 @@
+def page(run):
+    return "<html></html>"
