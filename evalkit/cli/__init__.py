@@ -16,6 +16,7 @@ VERBS = {
     "score": ("evalkit.cli.score", "Is an image set like a reference (FID, KID, …), and does it fit its prompts?"),
     "probe": ("evalkit.cli.probe", "Does a generator do what it is told? GenEval, and the reference world."),
     "watermark": ("evalkit.cli.watermark", "Mark images, find the marked ones in a folder, attack them; make keys."),
+    "erasure": ("evalkit.cli.erasure", "Was a concept really erased? Pairs of prompts, erasers, and the check."),
     "leaderboard": ("evalkit.cli.leaderboard", "Rank finished runs, with intervals, and say what may not be compared."),
     "ls": ("evalkit.cli.ls", "List tokenizers, generators, probes, protocols, metrics or encoders."),
     "systems": (

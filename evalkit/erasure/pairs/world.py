@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from random import Random
 
+from evalkit.erasure.pairs.concepts import Concept
 from evalkit.erasure.pairs.pair import Pair, Split, Stratum
 from evalkit.world.captions import held_out, write_caption
 from evalkit.world.scene import Scene, Thing, draw_scene
@@ -47,9 +48,19 @@ def world_pairs(concept: str, count: int, seed: int = 0) -> tuple[Pair, ...]:
     return tuple(order)
 
 
-def world_retained(concept: str, count: int, seed: int = 0) -> tuple[str, ...]:
+def world_concept(name: str) -> Concept:
+    """What the world knows of a class. Raises `EvalkitError` for one that it does not have."""
+    known = CLASSES[class_index(name)]
+    unit = f"{known.unit[0]} " if known.unit else ""
+    others = tuple(with_article(each) for each in CLASS_NAMES if each != known.name)
+    synonyms = tuple(with_article(singular) for singular, _ in known.synonyms)
+    return Concept(known.name, "object", with_article(f"{unit}{known.name}"), others, synonyms)
+
+
+def world_retained(concept: str, count: int, seed: int = 0, *, synonyms: bool = False) -> tuple[str, ...]:
     """`count` captions that training showed, of all tasks and of every class but the concept's.
 
+    `synonyms`: captions that ask for it by another name stay, as they do where prompts are filtered by a name.
     Raises `EvalkitError` for a class that the world does not have.
     """
     name = CLASSES[class_index(concept)].name
@@ -58,7 +69,8 @@ def world_retained(concept: str, count: int, seed: int = 0) -> tuple[str, ...]:
     while len(found) < count:
         scene = draw_scene(tasks[len(found) % len(tasks)], rng)
         caption = write_caption(scene, rng)
-        if name not in {thing.name for thing in scene.things} and not held_out(scene, caption):
+        asks = _names(name, caption) if synonyms else name in {thing.name for thing in scene.things}
+        if not asks and not held_out(scene, caption):
             found[caption] = None
     return tuple(found)
 
@@ -104,7 +116,11 @@ def in_place_of(caption: str, name: str, other: str) -> str:
 
 
 def _stratum(caption: str, task: str, name: str) -> Stratum:
-    own = CLASSES[class_index(name)]
-    if not any(re.search(rf"\b{word}\b", caption) for word in (own.name, own.plural)):
+    if not _names(name, caption):
         return "synonym"
     return "compositional" if task in TOGETHER else "direct"
+
+
+def _names(name: str, caption: str) -> bool:
+    own = CLASSES[class_index(name)]
+    return any(re.search(rf"\b{word}\b", caption) for word in (own.name, own.plural))

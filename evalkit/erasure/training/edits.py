@@ -8,9 +8,9 @@ from difflib import SequenceMatcher
 import torch
 
 from evalkit.erasure.pairs.pair import Pair
+from evalkit.erasure.seeds import stream_seed
 from evalkit.erasure.training.learner import Learner
 from evalkit.erasure.training.objective import Edit, Work
-from evalkit.erasure.training.rollouts import stream_seed
 from evalkit.errors import EvalkitError
 
 

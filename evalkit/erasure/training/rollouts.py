@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from evalkit.erasure.seeds import stream_seed
 from evalkit.erasure.training.chosen import Chosen
 from evalkit.erasure.training.learner import Learner
 
@@ -48,9 +48,3 @@ class Rollouts:
         with self.chosen.base():
             codes = self.learner.sample(self.conditions(part), [self.seeds[i] for i in part], self.guidance)
         self._known.update(zip(part, codes, strict=True))
-
-
-def stream_seed(seed: int, stream: str, place: int) -> int:
-    """A seed below 2**63 that depends on all three."""
-    digest = hashlib.sha256(f"{seed}/{stream}/{place}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1

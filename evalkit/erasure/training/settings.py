@@ -60,3 +60,17 @@ class Settings:
         """Plain data; an infinite threshold is a word."""
         plain = asdict(self)
         return {**plain, "threshold": str(self.threshold)} if self.threshold in (math.inf, -math.inf) else plain
+
+
+def parse_blocks(text: str) -> tuple[int, int] | None:
+    """The blocks of "A-B" or "A"; None for "all". Raises `EvalkitError` for anything else.
+
+    >>> parse_blocks("0-4"), parse_blocks("2"), parse_blocks("all")
+    ((0, 4), (2, 2), None)
+    """
+    if text == "all":
+        return None
+    match = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", text)
+    if match is None:
+        raise EvalkitError(f"{text!r} names no blocks. Give A-B from 0, such as 0-4, or all")
+    return int(match[1]), int(match[2] or match[1])
