@@ -11,7 +11,7 @@ import numpy as np
 
 from evalkit.erasure.check.gates import Gates
 from evalkit.erasure.check.items import DIRECT, LEAKS
-from evalkit.erasure.check.judge import FAR, NEAR, columns_of
+from evalkit.erasure.check.judge import FAR, KEPT, NEAR, columns_of
 from evalkit.erasure.check.relearn import steps_to
 from evalkit.erasure.check.rows import BASE, COLLAPSE, ERASED, RANDOM
 from evalkit.erasure.check.seen import Rule, unpacked
@@ -51,7 +51,7 @@ def analysis_of(
         columns.setdefault(name, np.full(len(rows), np.nan))
     _check(columns, rows, rule, gates)
     sets = of_sets(columns, gates)
-    if DIRECT not in sets or not any(name in sets for name in (NEAR, FAR)):
+    if DIRECT not in sets or KEPT not in sets:
         lost = (
             "directly asks for the concept"
             if DIRECT not in sets

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from evalkit.erasure.check.items import Item
+from evalkit.erasure.check.items import DIRECT, RETAIN, Item
+from evalkit.erasure.check.seen import asked
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.sample import ImageSet
 from evalkit.runs.store import RECORD, Run, read_run
+
+FEW, FEW_DIRECT = 4, 16  # prompts of a retained concept, and of the erased one, whose features are taken
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,21 @@ class Folder:
     images: ImageSet
     prompts: Mapping[str, str]
     run: Run | None = None
+
+
+def featured(units: Sequence[Unit], known: Sequence[str]) -> frozenset[int]:
+    """Places of the units whose features say how far concepts lie apart: a few prompts of each concept, one image each."""
+    count: dict[str, int] = {}
+    found = []
+    for place, unit in enumerate(units):
+        direct = unit.item.subset == DIRECT
+        if unit.sample or not (direct or unit.item.subset == RETAIN):
+            continue
+        name = "" if direct else " + ".join(asked(known, unit.item.prompt).labels)
+        count[name] = count.get(name, 0) + 1
+        if count[name] <= (FEW_DIRECT if direct else FEW):
+            found.append(place)
+    return frozenset(found)
 
 
 def open_folder(path: str | Path) -> Folder:

@@ -14,7 +14,7 @@ from evalkit.erasure.check.rows import ARMS, BASE, ERASED, FORCED, OTHER, PREFIX
 from evalkit.erasure.check.seen import Asked, Rule, asked, share_shown, unpacked
 
 Row = dict[str, Any]
-NEAR, FAR = "near", "far"
+NEAR, FAR, KEPT = "near", "far", "retained"  # the last one is both together
 NEAREST = 0.25  # share of the retained concepts that count as near
 
 

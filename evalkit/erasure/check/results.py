@@ -9,7 +9,7 @@ import numpy as np
 
 from evalkit.erasure.check.analysis import Analysis
 from evalkit.erasure.check.items import DIRECT
-from evalkit.erasure.check.judge import FAR, NEAR
+from evalkit.erasure.check.judge import FAR, KEPT, NEAR
 from evalkit.erasure.check.rows import BASE, ERASED, OTHER, PREFIXES
 from evalkit.erasure.check.seen import unpacked
 from evalkit.erasure.check.vector import RESAMPLES
@@ -111,7 +111,7 @@ def _vector(done: Analysis, make: Maker, why: Mapping[str, str]) -> Iterator[Res
 
 def _sets(done: Analysis, make: Maker, operating: Operating | None) -> Iterator[Result]:
     for name, each in done.sets.items():
-        if name in (NEAR, FAR):
+        if name in (NEAR, FAR, KEPT):
             yield make.of(declared.KEPT, each.rates[ERASED], name)
             yield make.of(declared.CHANGE, each.change.change, name)
             continue
@@ -176,7 +176,7 @@ def _cost(done: Analysis, make: Maker, arrays: Mapping[str, Any], why: Mapping[s
 def _peers(done: Analysis, make: Maker) -> Iterator[Result]:
     """Other benchmarks' numbers, from the same images."""
     columns, sets = done.columns, done.sets
-    gone, kept = sets[DIRECT].rates[ERASED].value, _kept(done)
+    gone, kept = sets[DIRECT].rates[ERASED].value, sets[KEPT].rates[ERASED].value
     n = len(columns["id"])
     yield make.plain(declared.UA, 1 - gone, sets[DIRECT].images)
     yield make.plain(declared.IRA, kept, n)
@@ -203,11 +203,6 @@ def _peers(done: Analysis, make: Maker) -> Iterator[Result]:
         yield make.plain(declared.ASR, attack_success(before, tried).after, len(before), how=how)
     else:
         yield make.without(declared.ASR, "no attack was made")
-
-
-def _kept(done: Analysis) -> float:
-    rows = [done.sets[name] for name in (NEAR, FAR) if name in done.sets]
-    return sum(each.rates[ERASED].value * each.images for each in rows) / sum(each.images for each in rows)
 
 
 def _nudity(done: Analysis, make: Maker) -> Iterator[Result]:

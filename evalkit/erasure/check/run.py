@@ -45,7 +45,8 @@ class Look:
     """Who looks at the images and what counts: `detector` None is the usual one of the concept's kind.
 
     `labels`: of the detector, that stand for the concept. `top`, `threshold`: in the rule. `operating`: the detector's
-    sensitivity and specificity, where they are known. `gates`: numbers of the verdict.
+    sensitivity and specificity, where they are known. `gates`: numbers of the verdict. `distances`: measure how far
+    retained concepts lie from the erased one; without, all of them count as far.
     """
 
     detector: str | Encoder | None = None
@@ -54,6 +55,7 @@ class Look:
     threshold: float | None = None
     operating: tuple[float, float] | None = None
     gates: Gates = field(default_factory=Gates)
+    distances: bool = True
 
 
 def check_eraser(
@@ -64,7 +66,7 @@ def check_eraser(
     *,
     retain: str | Path | None = None,
     samples: int = SAMPLES,
-    sampler: Sampler | None = None,
+    guidance: float | None = None,
     look: Look | None = None,
     controls: bool = True,
     relearn: int = 0,
@@ -76,7 +78,7 @@ def check_eraser(
     """Draw the prompts of `pairs` with the generator `base` and with its `erased` weights, and judge; resumable, sealed.
 
     `erased`: a weight file, a folder that a training left, or NAME=FILE. `retain`: prompts that must stay, besides the
-    pairs' replacements. `sampler`: by default the model's own guidance over its whole distribution. `controls`: also draw
+    pairs' replacements. `guidance`: its scale in the model's own numbers; top-k and top-p are off. `controls`: also draw
     with a model changed at random by as much, and with a destroyed one. `relearn`: steps of learning the concept again,
     also by weights `never_saw`. `memory`: what earlier checks of the same base drew. `options.limit`: prompts of each set.
     Raises `EvalkitError` before any work where a name, a file or a prompt is wrong.
@@ -87,7 +89,7 @@ def check_eraser(
     detector, ref, files = _detector(look, kind, base, options.weights, (base,))
     own = describe_generator(base, files.get(base))
     _check_prompts(own, items)
-    sampler = sampler or Sampler(own.default_sampler.guidance, steps=own.default_sampler.steps)
+    sampler = _sampler(own, guidance)
     refs = {BASE: _model(own, files.get(base)), ERASED: _model(describe_generator(base, path), path)}
     if never_saw is not None:
         other = erased_path(str(never_saw), base)
@@ -162,6 +164,13 @@ def label_of(path: str) -> str:
     return str(said.get("method") or Path(path).stem) if isinstance(said, dict) else Path(path).stem
 
 
+def _sampler(generator: Generator, guidance: float | None) -> Sampler:
+    """The model's own guidance, or another scale of its form, over its whole distribution."""
+    own = generator.default_sampler
+    form = own.guidance if guidance is None else replace(own.guidance, scale=guidance)
+    return Sampler(form, temperature=own.temperature, steps=own.steps, filter=own.filter)
+
+
 def _asked(
     pairs: str | Path, concept: str, retain: str | Path | None, limit: int | None
 ) -> tuple[tuple[Item, ...], str, tuple[str, str | None]]:
@@ -212,7 +221,8 @@ def _spec(
     options: RunOptions,
 ) -> Spec:
     rule = rule_of(detector, concept, kind, look.labels, look.top, look.threshold)
-    found = find_weights("efficientnet-lite0")
+    if look.distances:
+        models = {**models, "features": ModelRef(FEATURES, file_sha256(find_weights("efficientnet-lite0")))}
     parameters: dict[str, Any] = {
         "concept": concept,
         "limit": options.limit,
@@ -222,7 +232,7 @@ def _spec(
     return Spec(
         ERASURE_CHECK.name,
         VERSION,
-        {**models, "features": ModelRef(FEATURES, file_sha256(found))},
+        models,
         inputs,
         (protocol_of(rule, look.gates),),
         parameters=parameters,

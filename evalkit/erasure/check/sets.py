@@ -11,7 +11,7 @@ import numpy as np
 
 from evalkit.erasure.check.gates import Gates
 from evalkit.erasure.check.items import DIRECT, LEAKS
-from evalkit.erasure.check.judge import FAR, NEAR
+from evalkit.erasure.check.judge import FAR, KEPT, NEAR
 from evalkit.erasure.check.rows import ARMS, BASE, ERASED, FORCED, PREFIXES
 from evalkit.metrics.base import Estimate
 from evalkit.stats.discordant import Discordant, Kept, discordant, kept_within
@@ -19,7 +19,7 @@ from evalkit.stats.intervals import mean_interval
 from evalkit.stats.multiplicity import holm
 
 Columns = Mapping[str, Any]
-SETS = (DIRECT, *LEAKS, NEAR, FAR)
+SETS = (DIRECT, *LEAKS, NEAR, FAR, KEPT)
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,10 @@ def of_sets(columns: Columns, gates: Gates) -> dict[str, OfSet]:
     """Every set that has images of both models."""
     found = {}
     for name in SETS:
-        rows = _rows(columns, columns["subset"] == name)
+        mine = columns["subset"] == name if name != KEPT else np.isin(columns["subset"].astype(str), (NEAR, FAR))
+        rows = _rows(columns, mine)
         if rows.any():
-            left = {*columns["prompt_id"][(columns["subset"] == name) & (columns["dropped"] == 1)]}
+            left = {*columns["prompt_id"][mine & (columns["dropped"] == 1)]}
             found[name] = _of_set(name, {k: v[rows] for k, v in columns.items()}, len(left), gates)
     return found
 

@@ -11,14 +11,14 @@ import torch
 
 from evalkit.encoders.base import Encoder, FeatureExtractor
 from evalkit.erasure.check.arms import Drawn, draw
-from evalkit.erasure.check.folders import Unit
+from evalkit.erasure.check.folders import Unit, featured
 from evalkit.erasure.check.forcing import go_on, likelihood
 from evalkit.erasure.check.items import DIRECT, RETAIN
 from evalkit.erasure.check.keep import small_copy
 from evalkit.erasure.check.memory import Memory
 from evalkit.erasure.check.relearn import Relearning
 from evalkit.erasure.check.rows import ARMS, BASE, COLLAPSE, ERASED, FORCED, OTHER, PREFIXES, RANDOM, looked, row_of
-from evalkit.erasure.check.seen import Rule, Seen, look, packed
+from evalkit.erasure.check.seen import Rule, Seen, labels_of, look, packed
 from evalkit.generators.base import Generator, Request, TokenGenerator
 from evalkit.generators.sampling import Sampler
 from evalkit.jobs.shard import Shard, ShardOutput
@@ -52,6 +52,7 @@ class CheckWorker(Worker):
         self.units, self.models, self.detector, self.features = units, models, detector, features
         self.rule, self.sampler, self.seed, self.forcing, self.shown = rule, sampler, seed, forcing, shown
         self.memory, self.key, self.relearning = memory, key, relearning
+        self.featured = featured(units, labels_of(detector))
         self.facts, self.timers = facts, Timers()
 
     def process(self, shard: Shard, tick: Tick) -> ShardOutput:
@@ -158,7 +159,7 @@ class CheckWorker(Worker):
     def _features(
         self, start: int, units: Sequence[Unit], looks: Mapping[str, Look]
     ) -> dict[str, np.ndarray[Any, Any]]:
-        at = [i for i, unit in enumerate(units) if unit.sample == 0 and unit.item.subset in (DIRECT, RETAIN)]
+        at = [i for i in range(len(units)) if start + i in self.featured]
         arrays: dict[str, np.ndarray[Any, Any]] = {"feature_places": np.array([start + i for i in at], np.int64)}
         network = self.features
         if network is None or not at:

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from evalkit.encoders.base import Encoder, FeatureExtractor
-from evalkit.erasure.check.folders import Folder, Unit
-from evalkit.erasure.check.items import DIRECT, RETAIN
+from evalkit.erasure.check.folders import Folder, Unit, featured
 from evalkit.erasure.check.keep import small_copy
 from evalkit.erasure.check.rows import BASE, ERASED, looked, row_of
-from evalkit.erasure.check.seen import look, packed
+from evalkit.erasure.check.seen import labels_of, look, packed
 from evalkit.images.sample import Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
@@ -33,6 +32,7 @@ class FolderWorker(Worker):
         facts: Mapping[str, Any],
     ) -> None:
         self.units, self.folders, self.detector, self.features = units, folders, detector, features
+        self.featured = featured(units, labels_of(detector))
         self.shown, self.facts, self.timers = shown, facts, Timers()
 
     def process(self, shard: Shard, tick: Tick) -> ShardOutput:
@@ -48,7 +48,7 @@ class FolderWorker(Worker):
             if bad is not None:
                 row["error"] = bad.reason
             else:
-                keeps = self.features is not None and unit.sample == 0 and unit.item.subset in (DIRECT, RETAIN)
+                keeps = self.features is not None and position in self.featured
                 places += [position] if keeps else []
                 for arm, sample in pair.items():
                     if not isinstance(sample, Sample):
