@@ -11,6 +11,7 @@ _HOMES = {
     "Trained": "spec",
     "Training": "spec",
     "finetune": "finetune",
+    "read_trained": "result",
     "train": "train",
 }
 __all__ = sorted(_HOMES)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from evalkit.erasure.training.learner import Learner
 from evalkit.erasure.training.spec import FACTS, WEIGHTS, Trained
+from evalkit.errors import EvalkitError
 from evalkit.generators.base import TokenGenerator
 from evalkit.generators.multimodal import MultimodalGenerator
 from evalkit.jsonio import pretty_json, read_json
@@ -49,12 +50,14 @@ def write_facts(folder: Path, facts: Mapping[str, Any]) -> None:
         temporary.write_bytes(pretty_json(dict(facts)))
 
 
-def finished(folder: Path) -> Trained | None:
-    """The eraser in a folder, where its training came to its end."""
+def read_trained(folder: Path) -> Trained:
+    """The eraser in a folder. Raises `EvalkitError` where its training did not come to its end."""
     if not (folder / FACTS).is_file():
-        return None
+        raise EvalkitError(f"{folder} holds no finished eraser. Train one with: evalkit erasure train --out {folder}")
     facts = read_json(folder / FACTS)
-    return Trained(folder, folder / str(facts["weights"]), facts)
+    if not isinstance(facts, dict) or not isinstance(facts.get("weights"), str):
+        raise EvalkitError(f"{folder / FACTS} is no record of an eraser. Train it again")
+    return Trained(folder, folder / facts["weights"], facts)
 
 
 def weights_digest(path: Path, generator: TokenGenerator) -> str:

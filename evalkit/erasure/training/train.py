@@ -16,12 +16,13 @@ from evalkit.erasure.training.chosen import Chosen, chosen_names
 from evalkit.erasure.training.learner import Learner, learner_of
 from evalkit.erasure.training.objective import Edit, Objective, Work, method_class
 from evalkit.erasure.training.recipes import recipe
-from evalkit.erasure.training.result import finished, weights_digest, write_facts, write_weights
+from evalkit.erasure.training.result import read_trained, weights_digest, write_facts, write_weights
 from evalkit.erasure.training.retention import Retention
 from evalkit.erasure.training.settings import Settings
-from evalkit.erasure.training.spec import Trained, Training
+from evalkit.erasure.training.spec import FACTS, Trained, Training
 from evalkit.erasure.training.windows import learn
 from evalkit.errors import EvalkitError
+from evalkit.generators.base import Generator
 from evalkit.generators.registry import load_generator
 from evalkit.jobs.progress import Progress
 from evalkit.jsonio import canonical_json
@@ -29,23 +30,25 @@ from evalkit.tokenizers.cards import generator_cards
 from evalkit.version import __version__
 
 
-def train(spec: Training, progress: Progress | None = None) -> Trained:
+def train(spec: Training, progress: Progress | None = None, *, base: Generator | None = None) -> Trained:
     """The eraser that `spec` asks for; a training that was interrupted goes on to identical weights.
 
+    `base`: the generator at hand, in place of the one that the spec names; it becomes the eraser.
     Raises `EvalkitError` for a method or generator that cannot be trained, and for a folder that holds another training.
     """
     progress = progress or Progress()
     settings = spec.settings or recipe(spec.method, spec.generator)
     method = method_class(spec.method)
-    generator = load_generator(
+    generator = base or load_generator(
         spec.generator, spec.weights, spec.device, spec.dtype, tokenizer_weights=spec.tokenizer_weights
     )
     learner = learner_of(generator)
     on_words = issubclass(method, Edit) and method.on_words
     names = (learner.embedding,) if on_words else chosen_names(learner, settings)
     facts = _facts(spec, settings, learner, names)
-    if (done := finished(spec.out)) is not None:
-        if done.facts["plan"] != facts["plan"]:
+    if (spec.out / FACTS).is_file():
+        done = read_trained(spec.out)
+        if done.facts.get("plan") != facts["plan"]:
             raise EvalkitError(f"{spec.out} holds another eraser. Give another --out")
         return done
     chosen = Chosen(learner.network, names)
@@ -111,7 +114,7 @@ def _finish(spec: Training, facts: dict[str, Any], work: Work, progressed: Progr
     }
     write_facts(spec.out, facts)
     (spec.out / FILE).unlink(missing_ok=True)
-    return Trained(spec.out, path, facts)
+    return read_trained(spec.out)
 
 
 def _facts(spec: Training, settings: Settings, learner: Learner, names: Sequence[str]) -> dict[str, Any]:
