@@ -25,7 +25,8 @@ def judged(
 
     Retained rows become those of `near` and `far` by the distance of the base's features, where there are some.
     """
-    found = [_judged(dict(row), rule, known) for row in rows]
+    before = {NEAR: RETAIN, FAR: RETAIN}  # rows of a sealed run are judged again
+    found = [_judged({**row, "subset": before.get(row["subset"], row["subset"])}, rule, known) for row in rows]
     distances = _distances(found, features)
     limit = _limit(list(distances.values()))
     for row in found:
