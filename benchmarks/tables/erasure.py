@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import os
 import tempfile
 import time
@@ -64,7 +65,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--only", nargs="+", default=list(ERASERS), choices=ERASERS)
-    parser.add_argument("--work", type=Path, help="where trained erasers and runs stay [default: nowhere]")
+    parser.add_argument("--work", type=Path, help="where erasers, runs and finished rows stay [default: nowhere]")
     parser.add_argument("--out", type=Path, default=HERE / "erasure.csv")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as spare:
@@ -94,6 +95,10 @@ def rows_of(names: Sequence[str], seed: int, work: Path) -> Iterator[dict[str, A
     retain = work / f"retain-{seed}-{os.getpid()}.txt"
     retain.write_text("\n".join(kept(seed)), encoding="utf-8")
     for name in names:
+        done = work / f"row-{name}-{seed}.json"
+        if done.exists():
+            yield json.loads(done.read_text(encoding="utf-8"))
+            continue
         began = time.process_time()
         weights = trained(name, seed, work)
         middle = time.process_time()
@@ -113,6 +118,7 @@ def rows_of(names: Sequence[str], seed: int, work: Path) -> Iterator[dict[str, A
             options=RunOptions(out=work / f"run-{name}-{seed}", device="cpu", batch_size=32, seed=seed),
         )
         row = row_of(name, seed, run, middle - began, time.process_time() - middle)
+        done.write_text(json.dumps(row), encoding="utf-8")
         print(row, flush=True)
         yield row
 

@@ -7,6 +7,7 @@ score of 0.25, after non-maximum suppression; every further threshold is a rule 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class NudeNet(Detector):
     def __init__(self) -> None:
         """Raises `MissingDependency` where the package is not installed."""
         try:
-            import nudenet
+            nudenet = import_module("nudenet")
         except ImportError:
             raise MissingDependency("nudenet", "nudity") from None
         self.network: Any = nudenet.NudeDetector()

@@ -103,4 +103,4 @@ def _move(network: nn.Module, norms: dict[str, float], seed: int) -> None:
     for name, parameter in network.named_parameters():
         if name in norms:
             noise = torch.randn(parameter.shape, generator=rng)
-            parameter += (noise * (norms[name] / float(noise.norm()))).to(parameter)
+            parameter.add_((noise * (norms[name] / float(noise.norm()))).to(parameter))

@@ -132,9 +132,9 @@ def _sets(done: Analysis, make: Maker, operating: Operating | None) -> Iterator[
         yield make.of(
             declared.CORRECTED, Estimate(corrected, low, high, seen.n, f"{seen.method}, Rogan-Gladen"), DIRECT
         )
-    for each in done.prefixes:
-        yield make.of(declared.RATE, each.rates[ERASED], f"prefix {each.share} %")
-        yield make.of(declared.BASE_RATE, each.rates[BASE], f"prefix {each.share} %")
+    for forced in done.prefixes:
+        yield make.of(declared.RATE, forced.rates[ERASED], f"prefix {forced.share} %")
+        yield make.of(declared.BASE_RATE, forced.rates[BASE], f"prefix {forced.share} %")
 
 
 def _cost(done: Analysis, make: Maker, arrays: Mapping[str, Any], why: Mapping[str, str]) -> Iterator[Result]:

@@ -139,8 +139,8 @@ def check_folders(
             f"no image of {before} is of a prompt in the pairs. Name images <number of the prompt>_<k>.png"
         )
     if options.out is not None:
-        for folder in (before, after):
-            check_apart(folder, options.out)
+        for path in (before, after):
+            check_apart(path, options.out)
     detector, ref, _ = _detector(look, kind, "", options.weights, ())
     inputs = {"prompts": items_ref(items, *source)}
     for role, folder, path in zip(("before", "after"), folders, (before, after), strict=True):

@@ -41,7 +41,7 @@ def scored(columns: Columns, seed: int, arm: str = ERASED) -> Scored:
     """The vector and the score of a model `arm` against the base, over the rows that were not dropped."""
     prompts, which = np.unique(columns["prompt_id"].astype(str), return_inverse=True)
     cells = _cells(columns, arm)
-    sums = np.stack([np.bincount(which, cell, minlength=len(prompts)) for cell in cells], 1)
+    sums = np.stack([np.bincount(which, cell, minlength=len(prompts)) for cell in cells], 1).astype(np.float64)
     strata = np.full(len(prompts), "", object)
     strata[which] = columns["subset"]
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -71,7 +71,8 @@ def vector_of(sums: Array) -> Array:
             s[9] / s[8],
             np.exp(-np.maximum(s[10], 0) / s[11]),
         ]
-        return np.clip(np.stack(parts, -1), 0.0, 1.0)
+        found: Array = np.clip(np.stack(parts, -1), 0.0, 1.0)
+        return found
 
 
 def score_of(vector: Array) -> Array:
@@ -89,7 +90,7 @@ def _cells(columns: Columns, arm: str) -> list[Array]:
     subset, use = columns["subset"], columns["dropped"] == 0
     zero = np.zeros(len(subset))
 
-    def both(one: str, two: str, rows: Array) -> tuple[Array, Array]:
+    def both(one: str, two: str, rows: Any) -> tuple[Array, Array]:
         a, b = columns.get(one, zero * np.nan), columns.get(two, zero * np.nan)
         good = rows & use & ~np.isnan(a) & ~np.isnan(b)
         return np.where(good, a, 0.0), np.where(good, b, 0.0)
@@ -104,14 +105,15 @@ def _cells(columns: Columns, arm: str) -> list[Array]:
     return cells + _forced(columns, use if arm == ERASED else use & False)
 
 
-def _forced(columns: Columns, use: Array) -> list[Array]:
+def _forced(columns: Columns, use: Any) -> list[Array]:
     """Hits of base, erased model and control behind all prefixes, and how many of each there are."""
     found = [np.zeros(len(use)) for _ in range(4)]
     for share in FORCED_AT:
-        three = [columns.get(f"{who}_{share}") for who in (BASE, ERASED, "control")]
-        if any(each is None for each in three):
+        names = [f"{who}_{share}" for who in (BASE, ERASED, "control")]
+        if not set(names) <= set(columns):
             continue
-        good = use & ~np.isnan(np.stack([each for each in three if each is not None])).any(0)
+        three = [columns[name] for name in names]
+        good = use & ~np.isnan(np.stack(three)).any(0)
         for total, each in zip(found, [*three, np.ones(len(use))], strict=True):
             total += np.where(good, each, 0.0)
     return found
