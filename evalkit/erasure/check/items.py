@@ -56,10 +56,7 @@ def items_of(pairs: Sequence[Pair], concept: str, retain: PromptSet | None) -> t
     }
     for prompt in () if retain is None else retain.prompts:
         if prompt.prompt and prompt.prompt not in found:
-            kept.setdefault(
-                prompt.prompt,
-                Item(f"k-{prompt.id}", RETAIN, prompt.prompt, "", retain.name if retain else "", "retain"),
-            )
+            kept.setdefault(prompt.prompt, Item(f"k-{prompt.id}", RETAIN, prompt.prompt, "", "", "retain"))
     return (*found.values(), *(item for text, item in kept.items() if text not in found))
 
 

@@ -96,7 +96,7 @@ def check_eraser(
         refs[NEVER_SAW] = _model(describe_generator(base, other), other)
     rows = options.batch_size if isinstance(options.batch_size, int) else None
     inputs = {"prompts": items_ref(items, *source)}
-    asked = [inputs["prompts"].digest, base, own.weights_sha256, sampler.as_dict(), samples, rows]
+    asked = [inputs["prompts"].digest, base, own.weights_sha256, sampler.as_dict(), samples, rows, options.seed]
     spec = _spec(look, detector, {**refs, "detector": ref}, inputs, concept, kind, options)
     more = {
         "label": label or label_of(path),
