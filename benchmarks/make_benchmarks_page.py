@@ -65,7 +65,7 @@ MORE = """## A suite of your own
 
 Write a TOML file like those in `evalkit/protocols/judged/`; `evalkit.protocols.judged.declaration` describes every field.
 Formulas are arithmetic over the names of calls, their parts and the data's fields; they know `min`, `max`, `mean`,
-`gmean`, `sqrt`, `round`, `len`, `first`, `known`, `same`, `dependent`, `cascade`, `balance`, `psnr` and `recalled`.
+`gmean`, `sqrt`, `round`, `len`, `first`, `known`, `same`, `dot`, `dependent`, `cascade`, `balance`, `psnr` and `recalled`.
 """
 
 

@@ -50,7 +50,8 @@ def test_variants_change_what_they_name_alone():
         ("name = 1 = 2", "is no TOML"),
         ("name = 'x'", "declares no judged benchmark: 'source' is missing"),
         (
-            "odd = 1\n[source]\nrepository='a'\ncommit='b'\n[items]\nid='a'\nprompt='b'\n[images]\nname='c'\n[[scores]]\nname='d'\nformula='1'",
+            "odd = 1\n[source]\nrepository='a'\ncommit='b'\n[items]\nid='a'\nprompt='b'\n[images]\nname='c'\n"
+            "[[scores]]\nname='d'\nformula='1'",
             "odd",
         ),
     ],

@@ -21,7 +21,9 @@ tiny_vlm = _MODULE.tiny_vlm
 def test_a_tiny_model_scores_every_image_by_its_probability_of_yes(tiny_vlm, tmp_path):
     data = tmp_path / "data"
     data.mkdir()
-    (data / "prompts.jsonl").write_text("".join(json.dumps({"id": f"p{i}", "prompt": "a dog"}) + "\n" for i in range(3)))
+    (data / "prompts.jsonl").write_text(
+        "".join(json.dumps({"id": f"p{i}", "prompt": "a dog"}) + "\n" for i in range(3))
+    )
     small_images("vqascore", data, tmp_path / "images")
     judging = JudgeOptions(judge=f"transformers:{tiny_vlm}", data=data, replies=tmp_path / "r.jsonl")
     run = probe("vqascore", tmp_path / "images", judge=judging, options=RunOptions(out=tmp_path / "run", device="cpu"))
