@@ -64,7 +64,7 @@ def decoder(
             "low": answer.share.low,
             "high": answer.share.high,
         }
-        click.echo(json.dumps({**said, "outside": answer.outside.value, "images": images}, indent=1))
+        click.echo(json.dumps({**told, "outside": answer.outside.value, "images": images}, indent=1))
     else:
         for line in (answer_sentence(probe, answer, first.name), sentence(probe), *probe.cautions):
             click.echo(visible(line))

@@ -139,8 +139,8 @@ def _renamed(name: str, value: Tensor) -> dict[str, Tensor]:
 
 def _by_pixel(value: Tensor) -> Tensor:
     """Patch merging's last axis from channels x (row, column) to (column, row) x channels."""
-    pixels = value.unflatten(-1, (-1, 4))[..., [0, 2, 1, 3]]
-    return pixels.transpose(-1, -2).flatten(-2).contiguous()
+    pixels = value.reshape(*value.shape[:-1], -1, 4)[..., [0, 2, 1, 3]]
+    return pixels.transpose(-1, -2).reshape(value.shape)
 
 
 def network_of(state: Mapping[str, Tensor], config: Any = None) -> Any:
