@@ -58,7 +58,7 @@ def decoder(
         page.write_text(decoder_page(probe, answer, first.name), encoding="utf-8")
     if as_json:
         images = [{"id": name, "probability": p, "outside": o} for name, p, o in answer.rows]
-        said = {
+        told = {
             "class": probe.names[1],
             "share": answer.share.value,
             "low": answer.share.low,

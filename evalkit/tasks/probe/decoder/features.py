@@ -44,7 +44,7 @@ def grid_traces(image: Pixels) -> Floats:
         for period in PERIODS:
             kept = profile[: len(profile) // period * period].reshape(-1, period)
             found.append(kept.mean(0).std() / (profile.mean() + 1e-9))
-    return np.asarray(found).reshape(2, -1).mean(0)
+    return np.asarray(np.asarray(found, np.float64).reshape(2, -1).mean(0))
 
 
 def spectral(image: Pixels) -> Floats:
