@@ -137,7 +137,9 @@ def read_probe(path: Path) -> DecoderProbe:
         with np.load(path, allow_pickle=False) as held:
             said: dict[str, Any] = json.loads(held["said"].tobytes())
             arrays = {name: held[name] for name in held.files if name not in ("said", "spectra", "traces")}
-            single: dict[str, Any] = {name: float(value) if value.ndim == 0 else value for name, value in arrays.items()}
+            single: dict[str, Any] = {
+                name: float(value) if value.ndim == 0 else value for name, value in arrays.items()
+            }
             made = {"classifier": Classifier(**single), "spectra": held["spectra"], "traces": held["traces"]}
         parts = {
             "equaliser": Equaliser(**said["equaliser"]),
