@@ -13,13 +13,13 @@ from scipy.stats import t
 from evalkit.leaderboard.collect import Figure
 from evalkit.leaderboard.samples import Scores
 from evalkit.metrics.base import Better
-from evalkit.stats.intervals import Method
+from evalkit.metrics.registry import METRICS
+from evalkit.stats.intervals import UNBOUNDED
 from evalkit.stats.paired import paired_difference
 from evalkit.stats.ranks import DRAWS, Array, Ranks, rank_intervals
 from evalkit.stats.robustness import Flip, fewest_to_flip
 
 LEVEL = 0.95
-BOOTSTRAPPED = 20_000  # units times systems up to which skewed differences are bootstrapped
 FEW = 40  # systems up to which all draws are made; beyond, as many as take the same time
 LEAST = 2000
 
@@ -108,7 +108,7 @@ def _settled(figures: Sequence[Figure], covariance: Array, sign: int) -> list[in
 
 def _standing(figures: Sequence[Figure], ranks: Ranks, i: int, covariance: Array, df: float) -> Standing:
     ahead, behind = (figures[0], figures[i]) if figures[i].better == "higher" else (figures[i], figures[0])
-    gap = None if i == 0 else difference(ahead, behind, _error(covariance, 0, i), df, len(figures))
+    gap = None if i == 0 else difference(ahead, behind, _error(covariance, 0, i), df)
     return Standing(
         figures[i],
         int(ranks.rank[i]),
@@ -121,16 +121,16 @@ def _standing(figures: Sequence[Figure], ranks: Ranks, i: int, covariance: Array
     )
 
 
-def difference(a: Figure, b: Figure, error: float, df: float, systems: int = 2) -> Gap:
+def difference(a: Figure, b: Figure, error: float, df: float) -> Gap:
     """`a` minus `b` with its 95 % interval: paired where both have the same samples, else from the standard `error`."""
     value = _value(a) - _value(b)
     if not math.isfinite(value):
         return Gap(0.0 if math.isnan(value) else value, None, None, "no interval: a value is infinite")
     one, two = a.scores, b.scores
     if one is not None and two is not None and one.plain and two.plain and _aligned(one, two):
-        few = len(one.values) * systems <= BOOTSTRAPPED
-        method: Method = "auto" if few else "t"
-        found = paired_difference(one.values, two.values, clusters=one.clusters, method=method).estimate
+        declared = METRICS.find(a.terms.metric)
+        range = (declared.low, declared.high) if declared else UNBOUNDED
+        found = paired_difference(one.values, two.values, clusters=one.clusters, range=range).estimate
         by = "prompt" if one.clusters is not None else "sample"
         return Gap(value, found.low, found.high, f"paired by {by}: {found.method}")
     if not math.isfinite(error):

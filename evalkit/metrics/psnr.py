@@ -84,7 +84,7 @@ def aggregate_psnr(parts: Parts) -> Estimate:
 
     rule = parts.protocol.psnr
     if rule.aggregate == "mean":
-        return mean_interval(parts.column(PSNR.name), method="mean", seed=parts.seed)
+        return mean_interval(parts.column(PSNR.name), method="mean", range=parts.range)
     peak = 1.0
     if rule.data_range == "targets" and parts.rows.num_rows:
         peak = target_range(parts.column(TARGET_LOW), parts.column(TARGET_HIGH))

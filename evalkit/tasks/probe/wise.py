@@ -115,7 +115,7 @@ def wise_summary(
     groups: dict[str, list[float]] = {category: [] for category in CATEGORIES}
     for category, value in filled(items, policy, UNIT):
         groups[category].append(value)
-    parts = {category: mean_interval(values) for category, values in groups.items()}
+    parts = {category: mean_interval(values, range=(0.0, 1.0)) for category, values in groups.items()}
     whole = weighted_sum(list(parts.values()), [version.weights[category] for category in parts])
     told = "; ".join(filter(None, [score.losses.warning, f"policy {score.policy}" if score.lost else ""]))
     overall = ProbeScore(name, "", whole, bounds=(score.worst, score.best), note=told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.metric import Metric, NotMeasured, Parts
@@ -48,7 +49,7 @@ def aggregated(task: str, dataset: str, metric: Metric, parts: Parts, missing: s
         yield unavailable(task, dataset, metric, parts.protocol, missing)
     elif metric.aggregate is not None:
         try:
-            estimate = metric.aggregate(parts)
+            estimate = metric.aggregate(replace(parts, range=(metric.low, metric.high)))
         except NotMeasured as reason:
             yield unavailable(task, dataset, metric, parts.protocol, str(reason))
         else:

@@ -59,5 +59,5 @@ def edit_summary(rows: Sequence[EditRow], name: str = "reason-edit") -> tuple[Pr
 
 
 def _mean(values: Sequence[float], metric: str) -> Estimate:
-    estimate = mean_interval(values, method="mean")
+    estimate = mean_interval(values, method="mean", range=(None if metric == "clip" else 0.0, METRICS[metric]))
     return transform(estimate, lambda value: max(value, 0.0), "a clamp at 0") if metric == "clip" else estimate
