@@ -49,7 +49,13 @@ def row(what: str, law: str, n: int, method: str, found: Iterable[Estimate], tru
     careful = [("conservative" in each.method) for each in stated]
     widths = [(float(each.high or 0) - float(each.low or 0)) / oracle for each in stated]
     error = np.sqrt(max(share * (1 - share), 1e-9) / len(held)) if held else float("nan")
-    numbers = (len(stated) / len(every), np.mean(careful) if held else 0.0, share, error, np.median(widths) if held else 0)
+    numbers = (
+        len(stated) / len(every),
+        np.mean(careful) if held else 0.0,
+        share,
+        error,
+        np.median(widths) if held else 0,
+    )
     return dict(zip(COLUMNS, (what, law, n, method, len(every), *(round(float(x), 4) for x in numbers)), strict=True))
 
 
@@ -104,7 +110,9 @@ def pooled(replications: int) -> Iterator[Row]:
     for name, exact in (("errors lognormal 1", 0.0), ("the same, one in five exact", 0.2)):
         mean = 0.01 * (1 - exact) * np.exp(0.5)
         spread = 0.01 * np.sqrt((1 - exact) * np.exp(2) - (1 - exact) ** 2 * np.exp(1)) / mean * 10 / np.log(10)
-        law = Law(name, lambda rng, n, exact=exact: 0.01 * rng.lognormal(0, 1, n) * (rng.random(n) >= exact), mean, spread)
+        law = Law(
+            name, lambda rng, n, exact=exact: 0.01 * rng.lognormal(0, 1, n) * (rng.random(n) >= exact), mean, spread
+        )
         for n in SIZES:
             rng = np.random.default_rng([7, int(10 * exact), n])
             errors = (law.draw(rng, n) for _ in range(replications))
@@ -115,7 +123,7 @@ def pooled(replications: int) -> Iterator[Row]:
 def differences(replications: int) -> Iterator[Row]:
     """Two systems on the same samples, and two on samples of their own."""
     for place, pair in enumerate(PAIRS):
-        oracle = pair.oracle(1)if pair.draw(np.random.default_rng(0), 8)[2] is None else 2 * pair.oracle(4) 
+        oracle = pair.oracle(1) if pair.draw(np.random.default_rng(0), 8)[2] is None else 2 * pair.oracle(4)
         for n in SIZES:
             rng = np.random.default_rng([3, place, n])
             drawn = (pair.draw(rng, n) for _ in range(replications))

@@ -45,9 +45,9 @@ class Pair:
 class Parts:
     """What one number is aggregated from: plain tables and arrays, no store and no model.
 
-    `rows` are the good samples it speaks of. `range`: what a sample's value cannot pass (None: unbounded). `features` gives, per encoder, the chunks (x, y) of [k, d] of originals and
-    reconstructions. `counts` [vocabulary] says how often each code occurs. `seed` is that of resampling. `memo`
-    holds what several aggregations share.
+    `rows` are the good samples it speaks of. `features` gives, per encoder, the chunks (x, y) of [k, d] of originals and
+    reconstructions. `counts` [vocabulary] says how often each code occurs. `seed` is that of resampling. `range`: what a
+    sample's value cannot pass (None: unbounded). `memo` holds what several aggregations share.
     """
 
     rows: pa.Table

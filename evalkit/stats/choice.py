@@ -32,7 +32,11 @@ _SAME = 12  # digits of the largest value in which equal values agree
 
 
 class Rule(Protocol):
-    """An interval at every alpha, and the alpha at which it ends at a value."""
+    """An interval around a mean at every alpha, and the alpha at which it ends at a value."""
+
+    @property
+    def mean(self) -> float:
+        """The value that is estimated."""
 
     def bounds(self, alpha: float) -> tuple[float, float]:
         """Both bounds."""
@@ -95,6 +99,11 @@ class Wider:
     one: Rule
     other: Rule
 
+    @property
+    def mean(self) -> float:
+        """That of both."""
+        return self.one.mean
+
     def bounds(self, alpha: float) -> tuple[float, float]:
         """The lower of the lower bounds and the higher of the higher ones."""
         (a, b), (c, d) = self.one.bounds(alpha), self.other.bounds(alpha)
@@ -112,6 +121,11 @@ class Fixed:
     padded: Padded
     low: float
     high: float
+
+    @property
+    def mean(self) -> float:
+        """That of the rule."""
+        return self.padded.mean
 
     def bounds(self, alpha: float) -> tuple[float, float]:
         """Both bounds."""

@@ -32,7 +32,7 @@ def weighted_sum(estimates: Sequence[Estimate], weights: Sequence[float] | None 
         down, up = weight * (each.value - each.low), weight * (each.high - each.value)
         below.append(down if weight > 0 else up)
         above.append(up if weight > 0 else down)
-    said = f"bounds of {len(estimates)} independent parts combined (MOVER)"
+    said = f"MOVER of {len(estimates)} independent parts"
     careful = sum("conservative" in each.method for each in estimates)
     said += f", {careful} of them conservative" if careful else ""
     return Estimate(value, value - math.hypot(*below), value + math.hypot(*above), n, said, level)

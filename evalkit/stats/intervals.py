@@ -34,8 +34,8 @@ def mean_interval(
     """Mean of `values` [n] with its interval; nan is left out, whole `clusters` [n] are drawn where given.
 
     "auto" takes values that are all 0 or 1 for verdicts, unless another `range` is declared; "mean" takes all for
-    measurements. `range`: what a value cannot pass; it bounds the interval, and without it rare values leave none. Infinite values (PSNR of identical images) are
-    counted in `n` and in the method, and are not in the mean.
+    measurements. `range`: what a value cannot pass; it bounds the interval, and without it rare values leave none.
+    Infinite values (PSNR of identical images) count in `n`, are named in the method, and are not in the mean.
 
     >>> estimate = mean_interval([1, 0, 1, 1, 0, 1, 1, 1])
     >>> estimate.value, round(estimate.low, 3), round(estimate.high, 3)

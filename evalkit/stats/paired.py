@@ -141,5 +141,7 @@ def _p(beyond: Callable[[float], float]) -> float:
     if beyond(SURE) >= 0:
         return SURE
     return (
-        1.0 if beyond(0.99) <= 0 else float(10 ** brentq(lambda x: beyond(10**x), math.log10(SURE), math.log10(0.99)))
+        1.0
+        if beyond(0.99) <= 0
+        else float(10 ** brentq(lambda x: beyond(10**x), math.log10(SURE), math.log10(0.99), xtol=1e-5))
     )

@@ -7,14 +7,13 @@ as independent ones would for the same standard error, with Student's quantile (
 
 from __future__ import annotations
 
-import math
-
+import numpy as np
 from scipy.special import ndtri
 from scipy.stats import beta, t
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
-from evalkit.stats.units import Units
+from evalkit.stats.units import Array, Units
 
 RARE = 10  # events, or their absence, below which the exact interval is taken
 
@@ -25,8 +24,12 @@ def share_interval(units: Units, n: int, level: float) -> Estimate:
     k = p * size
     rare = min(k, size - k) < RARE
     low, high = (clopper_pearson if rare else wilson)(k, size, level=level)
-    over = f"over {n} samples" + (f", {size:.0f} effective in {units.count} clusters" if units.clustered else "")
-    said = f"exact interval (Clopper-Pearson) {over}, conservative" if rare else f"Wilson score interval {over}"
+    over = f"{n} samples" + (
+        f" in {units.count} clusters, worth {size:.0f} independent ones" if units.clustered else ""
+    )
+    said = (
+        f"exact interval (Clopper-Pearson) over {over}, conservative" if rare else f"Wilson score interval over {over}"
+    )
     return Estimate(p, min(low, p), max(high, p), n, said, level)
 
 
@@ -37,20 +40,31 @@ def wilson(successes: float, n: float, *, level: float = 0.95) -> tuple[float, f
     [0.0, 0.2775]
     """
     _check_share(successes, n)
-    z = float(ndtri((1 + level) / 2))
-    p = successes / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(max(p * (1 - p), 0.0) / n + z * z / (4 * n * n))
-    return (0.0 if successes == 0 else middle - half), (1.0 if successes == n else middle + half)
+    low, high = wilsons(np.array([successes], np.float64), n, 1 - level)
+    return float(low[0]), float(high[0])
 
 
 def clopper_pearson(successes: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
     """Exact interval of a share, never below its level; `n` may be an effective, fractional number of samples."""
     _check_share(successes, n)
-    tail = (1 - level) / 2
-    low = 0.0 if successes == 0 else float(beta.ppf(tail, successes, n - successes + 1))
-    high = 1.0 if successes == n else float(beta.ppf(1 - tail, successes + 1, n - successes))
-    return low, high
+    low, high = clopper_pearsons(np.array([successes], np.float64), n, 1 - level)
+    return float(low[0]), float(high[0])
+
+
+def wilsons(successes: Array, n: float, alpha: float) -> tuple[Array, Array]:
+    """Wilson's bounds of many counts [k] of n."""
+    z = -float(ndtri(alpha / 2))
+    p = successes / n
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(np.maximum(p * (1 - p), 0.0) / n + z * z / (4 * n * n))
+    return np.where(successes == 0, 0.0, middle - half), np.where(successes == n, 1.0, middle + half)
+
+
+def clopper_pearsons(successes: Array, n: float, alpha: float) -> tuple[Array, Array]:
+    """Exact bounds of many counts [k] of n."""
+    with np.errstate(invalid="ignore"):
+        low = np.where(successes == 0, 0.0, beta.ppf(alpha / 2, successes, n - successes + 1))
+        return low, np.where(successes == n, 1.0, beta.isf(alpha / 2, successes + 1, n - successes))
 
 
 def _worth(units: Units, n: int, level: float) -> float:
