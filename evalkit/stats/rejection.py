@@ -67,11 +67,8 @@ def _lost(n: int, shift: float, alpha: float, paired: bool) -> float:
     lost = 0
     for values in drawn[skewed]:
         units = [units_of(values[0] + apart), *(units_of(each) for each in values[1:])]
-        plain, chosen = (
-            [Studentised(each.mean, each.standard_error, n - 1) for each in units],
-            [choose(each) for each in units],
-        )
-        lost += _apart(plain, alpha) - _apart([each.rule for each in chosen if each.rule], alpha)
+        if _apart([Studentised(each.mean, each.standard_error, n - 1) for each in units], alpha):
+            lost += not _apart([each.rule for each in map(choose, units) if each.rule], alpha)
     return lost / FEWER
 
 
