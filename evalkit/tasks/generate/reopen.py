@@ -26,7 +26,8 @@ def reopen(store: RunStore, task: Task, spec: Spec) -> None:
     for shard in task.shards(spec):
         rows = run.samples.slice(shard.start, shard.size)
         if rows["error"].null_count == rows.num_rows and not store.has(shard.key):
-            facts = {"seconds": seconds[shard.start : shard.stop], "model": run.record["model"]}
+            spent = seconds[shard.start : shard.stop]
+            facts = {"seconds": spent, "wall": sum(filter(None, spent)), "model": run.record["model"]}
             store.put(shard.key, ShardOutput(rows, facts=facts))  # its images lie in their places already
     for layout in LAYOUTS:  # of the images before
         shutil.rmtree(store.path / layout, ignore_errors=True)

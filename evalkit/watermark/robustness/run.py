@@ -13,11 +13,11 @@ from evalkit.images.sample import ImageSet, Sample
 from evalkit.jobs.data import data_ref, told
 from evalkit.jobs.engine_inline import run_task
 from evalkit.jobs.live import hold
-from evalkit.jobs.options import check_apart
+from evalkit.jobs.options import EngineOptions, check_apart
 from evalkit.jobs.progress import Progress
 from evalkit.jobs.spec import DataRef, Spec
 from evalkit.jsonio import parse_json
-from evalkit.runs.store import RunStore
+from evalkit.runs.store_objects import open_store
 from evalkit.watermark.attacks.base import Attack
 from evalkit.watermark.identity import PREPARE
 from evalkit.watermark.robustness.blocks import SIZE
@@ -60,6 +60,7 @@ def watermark_robustness(
     weights: Sequence[str] = (),
     command: Sequence[str] = (),
     progress: Progress | None = None,
+    engine: EngineOptions | None = None,
 ) -> RobustnessRun:
     """Mark the images of `data` with every contender, attack marked and unmarked ones alike, and test all of them.
 
@@ -96,12 +97,12 @@ def watermark_robustness(
         shard=SIZE,
         here=here,
     )
-    store = RunStore(target)
+    store = open_store(target)
     if store.sealed:
         spec = with_more(store, spec)
     else:
         _check_readable(sets["data"], spec.inputs["data"].n, data)
-    run = run_task(ROBUSTNESS, spec, target, command=command, device=device, progress=progress)
+    run = run_task(ROBUSTNESS, spec, target, command=command, device=device, progress=progress, engine=engine)
     said = parse_json((run.path / JSON).read_bytes(), JSON)
     return RobustnessRun(run.path, said["rows"], said["embedding"], said["absent"], said["failed"])
 
