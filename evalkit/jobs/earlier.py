@@ -16,6 +16,8 @@ _METHODS = re.compile(
     r"Student's t over \d+ \w+|studentised bootstrap over \d+ \w+|Student's t of the logarithm|all \d+ \w+ are equal"
     r"|Wilson score interval over \d+ samples|bounds of \d+ independent parts combined|values are infinite \(identical"
 )
+KEY = ("task", "dataset", "metric", "protocol")
+BESIDE = ("images_exact", "psnr_pooled")
 
 
 def as_stated(said: Sequence[Mapping[str, Any]], made: Sequence[Result]) -> tuple[list[Result], str | None]:
@@ -23,10 +25,10 @@ def as_stated(said: Sequence[Mapping[str, Any]], made: Sequence[Result]) -> tupl
 
     Also the sentence that says so, None where there is none. What differs under one and the same method stays.
     """
-    rows = {(row["task"], row["dataset"], row["metric"], row["protocol"]): row for row in said}
+    rows = {tuple(row[name] for name in KEY): row for row in said}
     found, methods = [], []
     for each in made:
-        row = rows.get((each.task, each.dataset, each.metric, each.protocol))
+        row = rows.get(_key(each))
         method = "" if row is None else str(row.get("ci_method") or "")
         if row is None or method == each.ci_method or not _METHODS.search(method):
             found.append(each)
@@ -34,11 +36,18 @@ def as_stated(said: Sequence[Mapping[str, Any]], made: Sequence[Result]) -> tupl
         methods.append(method)
         low, high, value = (as_float(row[key]) for key in ("low", "high", "value"))
         whole = value is not None and math.isinf(value) and "are infinite" in each.ci_method
-        found.append(replace(each, low=low, high=high, ci_method=method, value=value if whole else each.value))
+        kept = {"low": low, "high": high, "ci_method": method, "reason": row.get("reason")}
+        found.append(replace(each, **kept, value=value if whole else each.value))
     if not methods:
         return found, None
+    if any("infinite" in method for method in methods):  # what stands beside a mean that leaves exact images out is new
+        found = [each for each in found if each.metric not in BESIDE or _key(each) in rows]
     several = f", and {len(methods) - 1} more" if len(methods) > 1 else ""
     return found, (
         f"{len(methods)} intervals are by a method of an earlier evalkit ({methods[0]}{several}); their values were checked, "
         "their bounds were not"
     )
+
+
+def _key(result: Result) -> tuple[str, ...]:
+    return result.task, result.dataset, result.metric, result.protocol

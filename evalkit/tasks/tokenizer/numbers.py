@@ -30,7 +30,7 @@ def measured(task: str, dataset: str, metric: Metric, estimate: Estimate, protoc
         better=metric.better,
         protocol=protocol.id,
         status="ok" if value is not None else "unavailable",
-        reason=None if value is not None else estimate.method,
+        reason=estimate.method if value is None else _left_out(estimate.method),
     )
 
 
@@ -55,6 +55,12 @@ def aggregated(task: str, dataset: str, metric: Metric, parts: Parts, missing: s
         else:
             if estimate is not None:
                 yield measured(task, dataset, metric, estimate, parts.protocol)
+
+
+def _left_out(method: str) -> str | None:
+    """What a mean leaves out, where it is not a mean of all images."""
+    said = method.rpartition("; ")[2]
+    return said if "are infinite" in said else None
 
 
 def _bound(bound: float | None, metric: Metric) -> float | None:
