@@ -34,7 +34,7 @@ def ranks(replications: int) -> Iterator[dict[str, Any]]:
             rng = np.random.default_rng([5, place, len(name)])
             best = 1 + (gaps[None, :] > gaps[:, None] + 1e-12).sum(1)
             worst = len(gaps) - (gaps[None, :] < gaps[:, None] - 1e-12).sum(1)
-            for seed in range(replications // 2):
+            for seed in range(replications):
                 figures = board(law, rng, N, gaps)
                 errors, values = shared_errors(figures), np.array([each.value for each in figures], np.float64)
                 for kind in kinds:

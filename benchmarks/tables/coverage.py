@@ -148,27 +148,31 @@ def differences(replications: int) -> Iterator[Row]:
         oracle = pair.oracle(1)
         for n in SIZES:
             rng = np.random.default_rng([8, place, n])
-            drawn = (pair.draw(rng, n) for _ in range(max(20, replications // 3)))
+            drawn = (pair.draw(rng, n) for _ in range(max(20, replications // 4)))
             found = (independent_difference(a, b, range=pair.range).estimate for a, b, _ in drawn)
             width = oracle / np.sqrt(n)
             yield row("independent difference", pair.name, n, "independent_difference", found, pair.difference, width)
 
 
 SECTIONS: tuple[tuple[Callable[[int], Iterator[Row]], int], ...] = (
-    (means, 1000),
-    (clustered_means, 1000),
-    (rates, 1000),
-    (pooled, 1000),
-    (differences, 1000),
-    (distances, 300),
-    (ranks, 800),
-    (power, 2000),
+    (means, 600),
+    (clustered_means, 600),
+    (rates, 600),
+    (pooled, 600),
+    (differences, 600),
+    (distances, 100),
+    (ranks, 200),
+    (power, 1000),
 )
 
 
 def table(share: float = 1.0) -> list[Row]:
     """All rows, each section from `share` of its replications and with seeds of its own."""
-    return [row for make, replications in SECTIONS for row in make(max(20, int(replications * share)))]
+    found: list[Row] = []
+    for make, replications in SECTIONS:
+        found += make(max(20, int(replications * share)))
+        print(f"{make.__name__}: {len(found)} rows", flush=True)
+    return found
 
 
 if __name__ == "__main__":

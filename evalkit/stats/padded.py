@@ -64,7 +64,7 @@ class _Side:
         least, score = self._at(_tilt(_NEAR))
         if score >= z:
             return least * self.end
-        found = float(brentq(lambda place: self._at(_tilt(place))[1] - z, _NEAR, _FAR, xtol=1e-10))
+        found = float(brentq(lambda place: self._at(_tilt(place))[1] - z, _NEAR, _FAR, xtol=1e-8))
         return self._at(_tilt(found))[0] * self.end
 
     def score(self, deviation: float) -> float:
@@ -72,7 +72,7 @@ class _Side:
         wanted = deviation / self.end
         if wanted <= self._at(_tilt(_NEAR))[0]:
             return 0.0
-        found = float(brentq(lambda place: self._at(_tilt(place))[0] - wanted, _NEAR, _FAR, xtol=1e-10))
+        found = float(brentq(lambda place: self._at(_tilt(place))[0] - wanted, _NEAR, _FAR, xtol=1e-8))
         return max(0.0, self._at(_tilt(found))[1])
 
     def _at(self, tilt: float) -> tuple[float, float]:

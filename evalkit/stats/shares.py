@@ -8,8 +8,7 @@ as independent ones would for the same standard error, with Student's quantile (
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import beta, t
+from scipy.special import betainccinv, betaincinv, ndtri, stdtrit
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
@@ -63,8 +62,8 @@ def wilsons(successes: Array, n: float, alpha: float) -> tuple[Array, Array]:
 def clopper_pearsons(successes: Array, n: float, alpha: float) -> tuple[Array, Array]:
     """Exact bounds of many counts [k] of n."""
     with np.errstate(invalid="ignore"):
-        low = np.where(successes == 0, 0.0, beta.ppf(alpha / 2, successes, n - successes + 1))
-        return low, np.where(successes == n, 1.0, beta.isf(alpha / 2, successes + 1, n - successes))
+        low = np.where(successes == 0, 0.0, betaincinv(successes, n - successes + 1, alpha / 2))
+        return low, np.where(successes == n, 1.0, betainccinv(successes + 1, n - successes, alpha / 2))
 
 
 def _worth(units: Units, n: int, level: float) -> float:
@@ -74,7 +73,7 @@ def _worth(units: Units, n: int, level: float) -> float:
     p, error = units.mean, units.standard_error
     # without spread inside clusters each one is at best one sample: the count of clusters bounds the effective size
     size = min(float(n), p * (1 - p) / error**2) if error > 0 else float(units.count)
-    return size * float(ndtri((1 + level) / 2) / t.ppf((1 + level) / 2, units.count - 1)) ** 2
+    return size * float(ndtri((1 + level) / 2) / stdtrit(units.count - 1, (1 + level) / 2)) ** 2
 
 
 def _check_share(successes: float, n: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy.stats import t
+from scipy.special import stdtr, stdtrit
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class Studentised:
 
     def bounds(self, alpha: float) -> tuple[float, float]:
         """The interval that leaves out `alpha`, half of it on each side."""
-        quantile = float(t.isf(alpha / 2, self.df))
+        quantile = -float(stdtrit(self.df, alpha / 2))
         return self.mean - self.error * self._root(quantile), self.mean - self.error * self._root(-quantile)
 
     def p(self, value: float) -> float:
         """Two-sided p of a true mean of `value`: the alpha at which the interval ends there."""
         ratio, g = (self.mean - value) / self.error, self.skewness
         corrected = ratio + g * ratio**2 / 3 + g**2 * ratio**3 / 27 + g / 6
-        return float(2 * t.sf(abs(corrected), self.df))
+        return float(2 * stdtr(self.df, -abs(corrected)))
 
     def _root(self, quantile: float) -> float:
         """The ratio of deviation to error whose transformation is `quantile`."""

@@ -7,8 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
-from scipy.special import ndtri
-from scipy.stats import binom
+from scipy.special import bdtr, ndtri
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
@@ -36,7 +35,7 @@ def mcnemar(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
 
 def exact_p(up: int, down: int) -> float:
     """McNemar's exact p of `up` pairs against `down`."""
-    return min(1.0, 2 * float(binom.cdf(min(up, down), up + down, 0.5))) if up + down else 1.0
+    return min(1.0, 2 * float(bdtr(min(up, down), up + down, 0.5))) if up + down else 1.0
 
 
 def verdict_difference(up: int, down: int, n: int, level: float) -> Estimate:
