@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from evalkit.metrics.psnr import EXACT, POOLED
 from evalkit.runs.store import Result
 from evalkit.text import as_float
 
@@ -17,7 +18,7 @@ _METHODS = re.compile(
     r"|Wilson score interval over \d+ samples|bounds of \d+ independent parts combined|values are infinite \(identical"
 )
 KEY = ("task", "dataset", "metric", "protocol")
-BESIDE = ("images_exact", "psnr_pooled")
+BESIDE = (EXACT.name, POOLED.name)
 
 
 def as_stated(said: Sequence[Mapping[str, Any]], made: Sequence[Result]) -> tuple[list[Result], str | None]:
