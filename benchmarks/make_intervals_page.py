@@ -64,7 +64,7 @@ MARKS = {
     "d": "declines: no interval in more than half of the experiments; the coverage is that of the few that are stated, "
     "which had more rare events than most",
     "m": "covers more than 97 %, because a part of the intervals is conservative and says so",
-    "s": "so few samples do not show how skewed their law is; from 20 on they do",
+    "s": "eight samples: they do not show how skewed their law is, and exact tests of so few err to the wide side",
     "x": "beside 93 to 97 % and explained by none of these",
 }
 
