@@ -162,7 +162,12 @@ def _show(run: RobustnessRun, as_json: bool) -> None:
     console = Console()
     console.print(table)
     most = max((row["marked"] for row in run.rows), default=0)
-    console.print(Text(f"{most} marked images each; intervals are in the report; attack and marking: PSNR of what each changed", style="dim"))
+    console.print(
+        Text(
+            f"{most} marked images each; intervals are in the report; attack and marking: PSNR of what each changed",
+            style="dim",
+        )
+    )
     for name, reason in {**run.absent, **run.failed}.items():
         console.print(Text(visible(f"{name}: {reason}"), style="yellow"), soft_wrap=True)
     console.print(Text(visible(f"report: {run.path / 'report.html'}"), style="bold"), soft_wrap=True)
