@@ -120,7 +120,7 @@ def ask_probe(probe: DecoderProbe, folder: str | Path, *, limit: int | None = No
 def write_probe(path: Path, probe: DecoderProbe) -> None:
     """Keep a probe as an .npz file of plain arrays."""
     said = {key: value for key, value in asdict(probe).items() if key not in ("classifier", "spectra", "traces")}
-    arrays = {name: np.asarray(value, np.float64) for name, value in asdict(probe.classifier).items()}
+    arrays: dict[str, Any] = {name: np.asarray(value, np.float64) for name, value in asdict(probe.classifier).items()}
     with path.open("wb") as file:
         np.savez(
             file,
@@ -137,7 +137,9 @@ def read_probe(path: Path) -> DecoderProbe:
         with np.load(path, allow_pickle=False) as held:
             said: dict[str, Any] = json.loads(held["said"].tobytes())
             arrays = {name: held[name] for name in held.files if name not in ("said", "spectra", "traces")}
-            single = {name: float(value) if value.ndim == 0 else value for name, value in arrays.items()}
+            single: dict[str, Any] = {
+                name: float(value) if value.ndim == 0 else value for name, value in arrays.items()
+            }
             made = {"classifier": Classifier(**single), "spectra": held["spectra"], "traces": held["traces"]}
         parts = {
             "equaliser": Equaliser(**said["equaliser"]),

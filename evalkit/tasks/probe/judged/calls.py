@@ -60,7 +60,9 @@ def request_of(asked: Asked, folder: Path, image: Pixels, data: bytes | None, so
     call = asked.call
     places = {key: str(value).format_map(_Fields(asked.fields)) for key, value in call.fill.items()}
     refs = (_drawn(call.text, asked.fields),) if call.one else call.text
-    texts = [filled(official_text(folder, ref, asked.fields), places) for ref in refs]
+    texts = [official_text(folder, ref, asked.fields) for ref in refs]
+    texts = [each.replace("{{", "{").replace("}}", "}") for each in texts] if call.braces else texts
+    texts = [filled(each, places) for each in texts]
     ready = Preparation(**{"format": "PNG", **call.image})
     parts: list[Part] = []
     for role in call.content:
@@ -101,8 +103,9 @@ def _image(ready: Preparation, image: Pixels, data: bytes | None, size: tuple[in
 def _counted(reader: Reader, count: int) -> Reader:
     def parse(raw: RawReply) -> Any:
         value = reader.parse(raw)
-        if len(value) != count:
-            raise NoAnswer(f"{len(value)} answers to {count} questions")
+        answers = value[0] if isinstance(value, tuple) else value
+        if len(answers) != count:
+            raise NoAnswer(f"{len(answers)} answers to {count} questions")
         return value
 
     return Reader(parse, reader.cut_is_fine)

@@ -168,8 +168,8 @@ class JudgedSuite:
         return given
 
     def _measured(self, image: ProbeImage, item: JudgedItem, edits: EditMeasures) -> dict[str, float]:
-        files = [self._source(item, role) for role in ("source", "mask")]
-        return edits.of(*files, image.pixels, str(item.metadata.get("text", "")))
+        source, mask = self._source(item, "source"), self._source(item, "mask")
+        return edits.of(source, mask, image.pixels, str(item.metadata.get("text", "")))
 
     def _request(self, asked: Asked, item: JudgedItem, image: ProbeImage) -> JudgeRequest:
         data = image.file.read_bytes() if image.file is not None else None

@@ -39,7 +39,7 @@ def shares(rule: AggregateRule, present: Sequence[str]) -> dict[str, float]:
     >>> shares(AggregateRule("weighted", {"a": 0.6, "b": 0.3, "c": 0.1}), ["a", "b"])["a"]
     0.6666666666666666
     """
-    if rule.kind in ("items", "corpus"):
+    if rule.kind == "items":
         return {}
     if rule.kind == "weighted":
         found = {name: weight for name, weight in rule.weights.items() if name in present}
@@ -147,7 +147,7 @@ def _items(rows: Sequence[ProbeRow], rule: ScoreRule, reader: str) -> list[Item]
 
 def _aggregate(rule: AggregateRule, items: Sequence[Item]) -> Aggregate:
     """The suite's aggregate, over the categories that are there."""
-    if rule.kind in ("items", "corpus"):
+    if rule.kind == "items":
         return mean_of_items
 
     def aggregate(kept: Sequence[Item]) -> float:

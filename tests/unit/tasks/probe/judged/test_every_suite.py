@@ -27,6 +27,9 @@ class Case:
 
 
 LOST = {"refused": 1, "unparsed": 1}
+LOST4 = {"refused": 4, "unparsed": 4}  # four images an item
+_WHOLE = {name: {"score": 2} for name in ("Spelling", "Clarity and Readability", "Logical Consistency")}
+EXAM = json.dumps({"answers": [{"answer": 1}, {"answer": 1}], "global_evaluation": _WHOLE})
 CASES = {
     # culture 1.0 twice; physics and chemistry lost: weights .4, .1, .1 are shared out
     "wise": Case("Consistency: 2\nRealism: 2\nAesthetic Quality: 2", None, (2 / 3, 1.0), LOST),
@@ -41,6 +44,9 @@ CASES = {
     "longtext-zh": Case("lionboattwowords", 28 / 51, None, {}),
     "tiif-short": Case("Yes, so.\nno", 1.0, (0.5, 1.0), LOST),
     "tiif-long": Case("yes\nno", 1.0, (0.5, 1.0), LOST),
+    "t2i-corebench": Case("yes", 1.0, (0.5, 1.0), LOST4),
+    "genexam": Case(EXAM, None, (0.5, 1.0), LOST),
+    "oneig-alignment": Case("Yes", 0.5, None, {}, corrected=1.0),
     "reason-edit": Case('{"score": 8}', 0.8, (0.4, 0.9), LOST),
     "risebench": Case("So **Final Score:** **5**", 0.5, (0.5, 1.0), LOST),
     "vqascore": Case("Yes", 0.8, (0.4, 0.9), LOST),
