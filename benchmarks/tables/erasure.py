@@ -26,6 +26,7 @@ import torch
 from safetensors.torch import save_file
 
 from evalkit.erasure.check import Memory, check_eraser
+from evalkit.erasure.pairs.make import RETAINED as RETAINED_AT_TRAINING
 from evalkit.erasure.pairs.pair import Pair, write_pairs
 from evalkit.erasure.pairs.world import world_pairs, world_retained
 from evalkit.erasure.training import train
@@ -51,11 +52,12 @@ TRAINED: dict[str, tuple[str, Settings | None]] = {
     "name-swap": ("name-swap", None),
     "ear": ("ear", None),
     "replace": ("replace", replace(TEACH, epochs=3)),
-    "replace+retain": ("replace+retain", replace(TEACH, retain=3.0)),
+    "replace+retain": ("replace+retain", None),  # its own settings were measured with these strata and prompts
 }
 ERASERS = ("identity", "noise", "collapse", "ear", "name-swap", "replace", "replace+retain", "never-saw")
 RELEARNT = ("name-swap", "replace+retain")
 TEACHERS, TAUGHT, STEPS = 100, 200, 200
+WHOLE = 40  # pairs of each stratum that replace+retain's settings were measured with
 PROMPTS, RETAINED, RELEARN = 20, 4, 40
 
 
@@ -136,8 +138,10 @@ def trained(name: str, seed: int, work: Path) -> Path:
             never_saw(file, seed)
         return file
     method, settings = TRAINED[name]
-    pairs = tuple(pair for pair in lessons(seed) if pair.stratum == "direct")
-    retained = world_retained(CONCEPT, TAUGHT, seed)
+    whole = settings is None and name == "replace+retain"
+    strata = ("direct", "compositional") if whole else ("direct",)
+    pairs = tuple(pair for pair in lessons(seed, WHOLE if whole else TEACHERS) if pair.stratum in strata)
+    retained = world_retained(CONCEPT, RETAINED_AT_TRAINING if whole else TAUGHT, seed)
     return train(
         Training(BASE, method, pairs, folder, retain=retained, settings=settings, seed=seed, device="cpu")
     ).weights
@@ -162,9 +166,9 @@ def never_saw(file: Path, seed: int) -> None:
     save_file({key: value.contiguous() for key, value in state.items()}, file)
 
 
-def lessons(seed: int) -> tuple[Pair, ...]:
+def lessons(seed: int, count: int = TEACHERS) -> tuple[Pair, ...]:
     """Pairs for training."""
-    return tuple(pair for pair in world_pairs(CONCEPT, TEACHERS, seed) if pair.split == "train")
+    return tuple(pair for pair in world_pairs(CONCEPT, count, seed) if pair.split == "train")
 
 
 def tested(seed: int) -> list[Pair]:
