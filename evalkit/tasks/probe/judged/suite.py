@@ -177,6 +177,8 @@ class JudgedSuite:
 
     def _source(self, item: JudgedItem, role: str) -> bytes:
         templates = self.said.images.sources
+        if role.startswith("@"):
+            return source_path(self.sources, role.removeprefix("@"), item).read_bytes()
         if role not in templates:
             raise EvalkitError(f"{self.name} names no image {role!r}. Mend the suite's file")
         return source_path(self.sources, templates[role], item).read_bytes()
