@@ -11,6 +11,7 @@ from evalkit.errors import EvalkitError
 from evalkit.version import __version__
 
 VERBS = {
+    "demo": ("evalkit.cli.demo", "Try all of it on what the package ships, in about three minutes."),
     "tokenizer": ("evalkit.cli.tokenizer", "How much does a visual tokenizer destroy?"),
     "generate": ("evalkit.cli.generate", "Make the images of a prompt set, resumable, every seed recorded."),
     "score": ("evalkit.cli.score", "Is an image set like a reference (FID, KID, …), and does it fit its prompts?"),

@@ -58,6 +58,9 @@ METHODS = (
 @click.option("--retain-weight", type=Finite(0), help="Of the retention term, 0 for none [default: the method's].")
 @click.option("--guidance", type=Finite(0), help="At which the base draws, 1 is off [default: the method's].")
 @click.option("--learning-rate", type=POSITIVE, help="Adam's [default: the method's].")
+@click.option("--epsilon", type=POSITIVE, help="Adam's [default: the method's].")
+@click.option("--decay/--no-decay", default=None, help="Let the learning rate fall to 0 [default: the method's].")
+@click.option("--retain-batch", type=COUNT, help="Retained prompts of an update [default: the method's].")
 @click.option("--batch", type=COUNT, help="Pairs of an update [default: the method's].")
 @click.option("--epochs", type=COUNT, help="Passes over the pairs [default: the method's].")
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -84,6 +87,9 @@ def train(
     retain_weight: float | None,
     guidance: float | None,
     learning_rate: float | None,
+    epsilon: float | None,
+    decay: bool | None,
+    retain_batch: int | None,
     batch: int | None,
     epochs: int | None,
     seed: int,
@@ -106,8 +112,8 @@ def train(
     from evalkit.cli.progress import BarProgress
     from evalkit.erasure.training.inputs import retained_prompts, training_pairs
     from evalkit.erasure.training.recipes import recipe
+    from evalkit.erasure.training.run import train as trained
     from evalkit.erasure.training.spec import Training
-    from evalkit.erasure.training.train import train as trained
     from evalkit.jobs.progress import Progress
 
     given = {
@@ -123,6 +129,9 @@ def train(
         "learning_rate": learning_rate,
         "blocks": blocks,
         "epochs": epochs,
+        "epsilon": epsilon,
+        "decay": decay,
+        "retain_batch": retain_batch,
     }
     settings = _changed(recipe(method, model), given)
     where, tokenizer = Base(model, weights, device, dtype).paths
@@ -131,7 +140,7 @@ def train(
         method,
         training_pairs(pairs, tuple(strata.split(",")), limit),
         out,
-        retained_prompts(retain, pairs) if settings.retain else (),
+        retained_prompts(retain, pairs, needed=settings.retain > 0),
         settings,
         seed,
         where,

@@ -152,16 +152,22 @@ def _show(run: RobustnessRun, as_json: bool) -> None:
     for heading in ("attack", "contender"):
         table.add_column(heading, overflow="fold")
     levels = levels_of(run.rows)
-    for heading in (*(f"found at {level}" for level in levels), "AUC", "PSNR dB"):
+    for heading in (*(f"found at {level}" for level in levels), "AUC", "attack dB", "marking dB"):
         table.add_column(heading, justify="right")
     for row in run.rows:
-        numbers = [*((row[f"tpr_{level}"], 2) for level in levels), (row[AUC.name], 3), (row[PSNR.name], 1)]
+        numbers = [*((row[f"tpr_{level}"], 2) for level in levels), (row[AUC.name], 3)]
+        numbers += [(row[PSNR.name], 1), (row[f"marking_{PSNR.name}"], 1)]
         shown = ["—" if value is None else f"{value:.{digits}f}" for value, digits in numbers]
         table.add_row(Text(visible(row["attack"])), Text(visible(row["contender"])), *shown)
     console = Console()
     console.print(table)
     most = max((row["marked"] for row in run.rows), default=0)
-    console.print(Text(f"{most} marked images each; intervals are in the report", style="dim"))
+    console.print(
+        Text(
+            f"{most} marked images each; intervals are in the report; attack and marking: PSNR of what each changed",
+            style="dim",
+        )
+    )
     for name, reason in {**run.absent, **run.failed}.items():
         console.print(Text(visible(f"{name}: {reason}"), style="yellow"), soft_wrap=True)
     console.print(Text(visible(f"report: {run.path / 'report.html'}"), style="bold"), soft_wrap=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from evalkit.leaderboard.collect import chosen, read_results, sample_table
 from evalkit.leaderboard.entrants import Collected, Figure
-from evalkit.leaderboard.reasons import Overlaps
+from evalkit.leaderboard.reasons import LEAST, Overlaps
 from evalkit.leaderboard.same_samples import question
 from evalkit.leaderboard.samples import SampleTable
 from evalkit.leaderboard.scores import Restricted, names_digest
@@ -25,8 +25,6 @@ from evalkit.metrics.metric import Parts
 from evalkit.metrics.registry import METRICS
 from evalkit.protocols import load_protocol
 from evalkit.stats.intervals import mean_interval, ratio_interval
-
-LEAST = 2  # samples that a common board needs
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
-from scipy.stats import beta, t
+from scipy.special import betaincinv, ndtr, ndtri, stdtrit
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
@@ -86,7 +85,7 @@ def log_mean_interval(values: npt.ArrayLike, *, level: float = 0.95) -> Estimate
     n, mean = int(units.bottom.sum()), units.mean
     if units.count < 2 or not math.isfinite(mean) or mean <= 0:
         return _of_units(units, n, "t", level, 0, 0)
-    half = float(t.ppf((1 + level) / 2, units.count - 1)) * units.standard_error / mean
+    half = float(stdtrit(units.count - 1, (1 + level) / 2)) * units.standard_error / mean
     how = f"Student's t of the logarithm over {units.count} {units.word}"
     return Estimate(mean, mean * math.exp(-half), mean * math.exp(half), n, how, level)
 
@@ -120,7 +119,7 @@ def _of_units(units: Units, n: int, method: Method, level: float, resamples: int
 
 def t_interval(units: Units, *, level: float = 0.95) -> Estimate:
     """Student's t interval of a mean over units, with one degree of freedom less than there are units."""
-    half = float(t.ppf((1 + level) / 2, units.count - 1)) * units.standard_error
+    half = float(stdtrit(units.count - 1, (1 + level) / 2)) * units.standard_error
     how = f"Student's t over {units.count} {units.word}"
     return Estimate(units.mean, units.mean - half, units.mean + half, int(units.bottom.sum()), how, level)
 
@@ -143,8 +142,8 @@ def clopper_pearson(successes: int, n: int, *, level: float = 0.95) -> tuple[flo
     """Exact interval of a share, never below its level: for small rates such as false positives of a detector."""
     _check_share(successes, n)
     tail = (1 - level) / 2
-    low = 0.0 if successes == 0 else float(beta.ppf(tail, successes, n - successes + 1))
-    high = 1.0 if successes == n else float(beta.ppf(1 - tail, successes + 1, n - successes))
+    low = 0.0 if successes == 0 else float(betaincinv(successes, n - successes + 1, tail))
+    high = 1.0 if successes == n else float(betaincinv(successes + 1, n - successes, 1 - tail))
     return low, high
 
 

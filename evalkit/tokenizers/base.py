@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from evalkit.errors import EvalkitError
+from evalkit.tokenizers.batch import Batch, as_batch
 from evalkit.tokenizers.nets.search import Among, CodeSearch, listening, restricted, searches_of
 
 OPEN_CODEBOOKS = "type llamagen-vq16, var, taming-f16-16384, janus or world-vq, for example"
@@ -74,8 +75,8 @@ class Tokenizer(ABC):
     weights_source: str | None = None  # where its weights were found
 
     @abstractmethod
-    def encode(self, images: Tensor) -> Codes:
-        """Codes of float32 [B, 3, H, W] images in [0, 1]."""
+    def encode(self, images: Batch) -> Codes:
+        """Codes of images [B, 3, H, W] in [0, 1], a float tensor or array; `batch.as_batch` reads them."""
 
     @abstractmethod
     def decode(self, codes: Codes, *, seed: int = 0, noise: Tensor | None = None) -> Tensor:
@@ -217,16 +218,14 @@ class NetworkTokenizer(Tokenizer):
         """Images in the network's own value range."""
 
     @torch.inference_mode()
-    def encode(self, images: Tensor) -> Codes:
-        """Codes of float32 [B, 3, H, W] images in [0, 1]."""
-        x = self._scaled(images)
+    def encode(self, images: Batch) -> Codes:
+        """Codes of images [B, 3, H, W] in [0, 1], a float tensor or array."""
+        x = self._scaled(as_batch(images))
         with self._exact():
             return self._encode(x)
 
     def _scaled(self, images: Tensor) -> Tensor:
-        """Images on the device in the network's own value range; raises for shapes and sizes it does not take."""
-        if images.ndim != 4 or images.shape[1] != 3:
-            raise EvalkitError(f"encode takes [B, 3, H, W] images; a tensor of shape {tuple(images.shape)} was given")
+        """Images on the device in the network's own value range; raises for sizes it does not take."""
         self.check_size(int(images.shape[2]), int(images.shape[3]))
         low, high = self.value_range
         return images.to(self.device, torch.float32, memory_format=torch.channels_last) * (high - low) + low
@@ -246,7 +245,7 @@ class NetworkTokenizer(Tokenizer):
                 f"allowed is bool [{self.vocab_size}] or [{len(images)}, {self.vocab_size}] for {self.name} with at "
                 f"least one code True; {allowed.dtype} {tuple(allowed.shape)} given"
             )
-        x = self._scaled(images)
+        x = self._scaled(as_batch(images))
         with self._exact(), restricted(searches, Among(allowed.to(self.device), most_cost, fraction)):
             return self._encode(x)
 

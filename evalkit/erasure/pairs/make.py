@@ -26,7 +26,7 @@ from evalkit.jsonio import canonical_json, pretty_json
 from evalkit.whole_files import whole
 
 Grammar = Literal["text", "world"]
-RETAINED = 256  # prompts without the concept, written beside the pairs
+RETAINED = 512  # prompts without the concept, written beside the pairs
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Wanted:
     given: Path | None = None
     endpoints: tuple[str, ...] = ()
     concepts: Path | None = None
-    synonyms: bool = True
+    synonyms: bool = False
 
 
 @dataclass(frozen=True)

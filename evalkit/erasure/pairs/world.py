@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import count
 from random import Random
 
 from evalkit.erasure.pairs.concepts import Concept
@@ -18,13 +19,13 @@ from evalkit.world.vocabulary import CLASS_NAMES, CLASSES, COLOR_NAMES, COUNTS, 
 SOURCE = "grammar:world"
 ALONE = ("single_object", "colors", "counting")
 TOGETHER = ("two_object", "position", "color_attr")
-_TRIES = 400  # scenes for each pair that is wanted
+_TRIES = 2000  # scenes in a row without a new pair, after which there are no more
 
 
-def world_pairs(concept: str, count: int, seed: int = 0) -> tuple[Pair, ...]:
-    """`count` pairs of each stratum and split of a class of the world: direct, synonym, compositional.
+def world_pairs(concept: str, most: int, seed: int = 0) -> tuple[Pair, ...]:
+    """At most `most` pairs of each stratum and split of a class of the world: direct, synonym, compositional.
 
-    Fewer where there are not so many captions. Raises `EvalkitError` for a class that the world does not have.
+    Raises `EvalkitError` for a class that the world does not have.
 
     >>> world_pairs("dog", 2)[0].concept
     'dog'
@@ -32,17 +33,19 @@ def world_pairs(concept: str, count: int, seed: int = 0) -> tuple[Pair, ...]:
     name = CLASSES[class_index(concept)].name
     rng, found = Random(f"erasure-{seed}-{name}"), dict[str, Pair]()
     wanted: dict[tuple[Stratum, Split], int] = {
-        (stratum, split): count
+        (stratum, split): most
         for stratum in ("direct", "synonym", "compositional")
         for split in ("train", "test")
         if stratum != "synonym" or CLASSES[class_index(name)].synonyms
     }
-    for pair in _drawn(name, rng, _TRIES * count * len(wanted)):
+    last = 0
+    for number, pair in enumerate(_drawn(name, rng)):
         key = pair.stratum, pair.split
         if wanted.get(key, 0) and pair.target not in found:
             found[pair.target] = pair
             wanted[key] -= 1
-        if not any(wanted.values()):
+            last = number
+        if not any(wanted.values()) or number - last > _TRIES:
             break
     order = sorted(found.values(), key=lambda pair: (pair.split == "test", pair.stratum))
     return tuple(order)
@@ -75,8 +78,8 @@ def world_retained(concept: str, count: int, seed: int = 0, *, synonyms: bool = 
     return tuple(found)
 
 
-def _drawn(name: str, rng: Random, tries: int) -> Iterator[Pair]:
-    for number in range(tries):
+def _drawn(name: str, rng: Random) -> Iterator[Pair]:
+    for number in count():
         task = (ALONE + TOGETHER)[number % 6]
         scene = _showing(draw_scene(task, rng), name)
         target = write_caption(scene, rng)

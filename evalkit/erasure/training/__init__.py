@@ -6,13 +6,11 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "Example": "finetune",
     "Settings": "settings",
     "Trained": "spec",
     "Training": "spec",
-    "finetune": "finetune",
     "read_trained": "result",
-    "train": "train",
+    "train": "run",
 }
 __all__ = sorted(_HOMES)
 

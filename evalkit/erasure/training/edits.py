@@ -17,7 +17,7 @@ from evalkit.errors import EvalkitError
 class NameSwap(Edit):
     """The embedding of each word of the concept becomes that of the word that most often stands in its place.
 
-    A word is the concept's where it occurs in targets and in no replacement. Synonyms keep their meaning.
+    A word is the concept's where it occurs in targets, and in no replacement or retained prompt. Synonyms keep theirs.
     """
 
     on_words = True
@@ -27,14 +27,15 @@ class NameSwap(Edit):
         (table,) = work.chosen.parameters.values()
         with torch.no_grad():
             before = table.detach().clone()
-            for word, other in swaps(work.learner, work.pairs).items():
+            for word, other in swaps(work.learner, work.pairs, work.retain).items():
                 table[word] = before[other]
 
 
-def swaps(learner: Learner, pairs: tuple[Pair, ...]) -> dict[int, int]:
+def swaps(learner: Learner, pairs: tuple[Pair, ...], retain: tuple[str, ...] = ()) -> dict[int, int]:
     """Numbers of the concept's words to those that take their place. Raises `EvalkitError` where there is none."""
     both = [(learner.words(pair.target), learner.words(pair.replacement)) for pair in pairs]
     harmless = {word for _, replacement in both for word in replacement}
+    harmless |= {word for prompt in retain for word in learner.words(prompt)}
     found: Counter[tuple[int, int]] = Counter()
     for target, replacement in both:
         for kind, a, b, c, d in SequenceMatcher(None, target, replacement, autojunk=False).get_opcodes():

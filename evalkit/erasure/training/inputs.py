@@ -19,13 +19,15 @@ def training_pairs(path: Path, strata: tuple[str, ...], limit: int | None = None
     return found[:limit]
 
 
-def retained_prompts(path: Path | None, pairs: Path) -> tuple[str, ...]:
+def retained_prompts(path: Path | None, pairs: Path, *, needed: bool) -> tuple[str, ...]:
     """Different prompts of a file; by default of `retain.jsonl` beside the pairs.
 
-    Raises `EvalkitError` where there is none.
+    Raises `EvalkitError` where they are `needed` and there is none.
     """
     place = path or pairs.parent / "retain.jsonl"
     if path is None and not place.is_file():
+        if not needed:
+            return ()
         raise EvalkitError(
             "the retention term needs prompts without the concept. Give --retain FILE, or --retain-weight 0"
         )

@@ -17,7 +17,7 @@ from evalkit.errors import EvalkitError
 class Retention:
     """Draws a batch of retained prompts for each update from the seed, the unit and the update alone.
 
-    The last row of each batch is unconditional, so that guidance keeps its meaning.
+    The last of several rows is unconditional, so that guidance keeps its meaning.
     """
 
     def __init__(self, work: Work, only: int | None = None) -> None:
@@ -38,10 +38,10 @@ class Retention:
         """The mean divergence of a code in nats, times the settings' weight."""
         rng = Random(f"{self.work.seed}/retain/{self.unit}/{self.update}")
         self.update += 1
-        size = min(max(self.work.settings.batch, 2), len(self.work.retain))
+        size = min(self.work.settings.retain_batch, len(self.work.retain))
         places = rng.sample(range(len(self.work.retain)), size)
         both, codes = self.learner.both(self._conditions(places)), self.images.codes(places)[:, : self.only]
-        conditions = torch.cat([both[: size - 1], both[-1:]])
+        conditions = torch.cat([both[: size - 1], both[-1:]]) if size > 1 else both[:1]
         with self.work.chosen.base():
             kept = self.learner.logits(conditions, codes)
         return self.work.settings.retain * divergence(kept, self.learner.logits(conditions, codes)).mean()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from evalkit.images.encode import png_bytes
+from evalkit.images.loader import worked_ahead
 from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
@@ -32,6 +33,7 @@ BATCH_PIXELS = 2**27  # decoded pixels from which a batch is full
 COUNTED_VOCABULARY = 2**20  # codebook use is counted up to this size
 Arrays = dict[str, np.ndarray[Any, Any]]
 Features = dict[str, list[np.ndarray[Any, Any]]]
+Fed = dict[tuple[str, int, bool], Pixels]  # by `Feed.key`
 
 
 class ReconstructionWorker(Worker):
@@ -63,9 +65,10 @@ class ReconstructionWorker(Worker):
         files: dict[str, bytes] = {}
         groups: dict[tuple[str, str], list[Pair]] = defaultdict(list)
         position = shard.start
-        for batch in self._batches(shard):
+        for read in self._batches(shard):
+            batch = [each for each, _ in read]
             good = [each for each in batch if isinstance(each, Sample)]
-            done = self._reconstruct(good, counts, features)
+            done = self._reconstruct(good, [fed for each, fed in read if isinstance(each, Sample)], counts, features)
             for each in batch:
                 for feed in self.feeds:
                     pair = done.get((each.id, feed.protocol.id))
@@ -104,10 +107,17 @@ class ReconstructionWorker(Worker):
             "judges": {"weights": found.weights, "unavailable": found.unavailable},
         }
 
-    def _batches(self, shard: Shard) -> Iterator[list[Sample | Unreadable]]:
-        reader = self.images.read(shard.start, shard.stop, threads=self.threads)
+    def _fed(self, each: Sample | Unreadable) -> Fed:
+        """What the model is fed of an image, for each way to prepare it; done where images are read."""
+        if not isinstance(each, Sample):
+            return {}
+        return {key: model_input(each.image, feed) for key, feed in {feed.key: feed for feed in self.feeds}.items()}
+
+    def _batches(self, shard: Shard) -> Iterator[list[tuple[Sample | Unreadable, Fed]]]:
+        images = self.images.read(shard.start, shard.stop, threads=self.threads)
+        reader = worked_ahead(images, self._fed, self.threads)
         while True:
-            batch: list[Sample | Unreadable] = []
+            batch: list[tuple[Sample | Unreadable, Fed]] = []
             with self.timers("read"):
                 while len(batch) < self.batch_size and _pixels(batch) < BATCH_PIXELS and (each := next(reader, None)):
                     batch.append(each)
@@ -116,14 +126,13 @@ class ReconstructionWorker(Worker):
             yield batch
 
     def _reconstruct(
-        self, samples: list[Sample], arrays: Arrays, features: Features
+        self, samples: list[Sample], ready: list[Fed], arrays: Arrays, features: Features
     ) -> dict[tuple[str, str], Pair | str]:
         done: dict[tuple[str, str], Pair | str] = {}
         passes: dict[tuple[Any, ...], tuple[list[Pixels], list[Output]]] = {}
         for feed in self.feeds:
             if feed.key not in passes:
-                with self.timers("prepare"):
-                    fed = [model_input(sample.image, feed) for sample in samples]
+                fed = [each[feed.key] for each in ready]
                 passes[feed.key] = (fed, self.forward(fed, feed))
             fed, outputs = passes[feed.key]
             self._count(outputs, feed, arrays)
@@ -188,8 +197,8 @@ def _failed(each: Sample | Unreadable, protocol: str, reason: str | None) -> dic
     }
 
 
-def _pixels(batch: Sequence[Sample | Unreadable]) -> int:
-    return sum(each.image.size // 3 for each in batch if isinstance(each, Sample))
+def _pixels(batch: Sequence[tuple[Sample | Unreadable, Fed]]) -> int:
+    return sum(each.image.size // 3 for each, _ in batch if isinstance(each, Sample))
 
 
 def _pictures(position: int, pair: Pair) -> dict[str, bytes]:

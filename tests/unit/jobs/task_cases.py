@@ -195,3 +195,25 @@ def score(folder):
 CASES |= {"score": score}
 CASES |= {"tokenizer": tokenizer, "tokenizer-worst": tokenizer_worst}
 OF_TASK = {"watermark-attack": "attack", "watermark-robustness": "robustness"}
+
+
+def erasure_check(folder):
+    from helpers.erased import images, written
+
+    from evalkit.erasure.check import Look, check_folders
+    from evalkit.erasure.check.items import items_of
+    from evalkit.erasure.pairs.pair import read_pairs
+
+    home = folder.parent
+    path = home / "dog.jsonl"
+    if not path.exists():
+        items = items_of(read_pairs(written(home, 8)), "dog", None)
+        images(home / "before", items)
+        images(home / "after", items, lambda name, caption: "cat" if name == "dog" else name)
+    look = Look("world", distances=False)
+    return check_folders(
+        home / "before", home / "after", path, "dog", look=look, options=RunOptions(out=folder, device="cpu")
+    )
+
+
+CASES |= {"erasure-check": erasure_check}

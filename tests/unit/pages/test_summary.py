@@ -1,11 +1,6 @@
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from evalkit.pages.provenance import facts, protocol_differences, speed
 from evalkit.pages.summary import First, headlines, summary, verdict
 from evalkit.text import as_float, day_text, number_text
-
 
 ROW = ("evalkit-1", "reconstruction", "sample/photos", "psnr")
 

@@ -9,8 +9,8 @@ from helpers.small.erasure import CODES, pairs, tiny_world, training
 from evalkit.erasure.training.chosen import Chosen, chosen_names
 from evalkit.erasure.training.learner import learner_of
 from evalkit.erasure.training.objective import Work, method_class
+from evalkit.erasure.training.run import train
 from evalkit.erasure.training.settings import Settings
-from evalkit.erasure.training.train import train
 from evalkit.erasure.training.windows import Episode, Tally, is_open, learn, spans
 from evalkit.errors import EvalkitError
 

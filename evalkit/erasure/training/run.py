@@ -66,7 +66,7 @@ def train(spec: Training, progress: Progress | None = None, *, base: Generator |
 
 def _updates(spec: Training, plan: str, method: Objective, progress: Progress) -> Progressed:
     work, settings = method.work, method.settings
-    optimiser = torch.optim.Adam(work.chosen.parameters.values(), lr=settings.learning_rate)
+    optimiser = torch.optim.Adam(work.chosen.parameters.values(), lr=settings.learning_rate, eps=settings.epsilon)
     state = load_checkpoint(spec.out, plan, work.chosen, optimiser)
     retention = Retention(work, method.reach) if settings.retain else None
     units = list(_units(len(work.pairs), settings, None if method.in_order else spec.seed))
@@ -76,6 +76,8 @@ def _updates(spec: Training, plan: str, method: Objective, progress: Progress) -
     for number in range(state.units, len(units)):
         if retention is not None:
             retention.begin(number)
+        if settings.decay:
+            optimiser.param_groups[0]["lr"] = settings.learning_rate * (1 - number / len(units))
         tally = learn(method.episode(units[number]), settings, optimiser, retention.loss if retention else None)
         state.units, state.updates, state.dropped = (
             number + 1,
