@@ -20,7 +20,14 @@ RUN = click.Path(path_type=Path)
 
 @click.group()
 def judge() -> None:
-    """Ask whether a judge can be trusted: repeat it, control it, compare it with people, watch it drift."""
+    """Ask whether a judge can be trusted: repeat it, control it, compare it with people, watch it drift.
+
+    \b
+    evalkit judge repeat RUN --judge http:URL#MODEL     the same questions several times
+    evalkit judge controls RUN --judge http:URL#MODEL   other images and blank ones must score less
+    evalkit judge agree RUN people.csv                  equal scores, and Cohen's kappa
+    evalkit judge anchors RUN --make pack.jsonl         later: --check pack.jsonl
+    """
 
 
 @judge.command()
