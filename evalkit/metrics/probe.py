@@ -41,7 +41,7 @@ def mean_of_tasks(metric: str, columns: Columns, rows: Mask) -> Iterator[Sums]:
     moved = np.full(len(scores), np.nan)
     share = int(keep.sum()) / (len(names) * sizes[place])
     moved[keep] = value + share * (scores[keep] - means[place])
-    yield Sums(moved, None, 1.0, value)
+    yield Sums(moved, None, 1.0, value, scores)
 
 
 MEAN_OF_TASKS = BySample(mean_of_tasks, ("task",))
