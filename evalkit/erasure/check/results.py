@@ -16,14 +16,12 @@ from evalkit.erasure.check.rows import BASE, ERASED, OTHER
 from evalkit.erasure.check.vector import RESAMPLES, score_of
 from evalkit.metrics import erasure as declared
 from evalkit.metrics.base import Estimate
-from evalkit.metrics.frechet import frechet_distance_of_features
-from evalkit.metrics.registry import METRICS
+from evalkit.metrics.frechet import FD_EFFLITE0, frechet_distance_of_features
 from evalkit.runs.store import Result
 from evalkit.stats.corrected import Operating, rogan_gladen
 from evalkit.stats.intervals import mean_interval
 
 BOOTSTRAP = f"percentile bootstrap over prompts within sets, {RESAMPLES} resamples"
-FD = "fd_efflite0"
 
 
 def results_of(
@@ -129,11 +127,11 @@ def _cost(done: Analysis, make: Maker, arrays: Mapping[str, Any], why: Mapping[s
         keep = np.isin(columns["subset"].astype(str)[arrays["feature_places"]], (NEAR, FAR))
         if keep.sum() > 1:
             value = frechet_distance_of_features(pair[0][keep], pair[1][keep])
-            yield make.plain(METRICS.get(FD), value, int(keep.sum()), "retained", "no interval: one pair of sets")
+            yield make.plain(FD_EFFLITE0, value, int(keep.sum()), "retained", "no interval: one pair of sets")
             if "features_other_seeds" in arrays:
                 floor = frechet_distance_of_features(pair[0][keep], arrays["features_other_seeds"][keep])
                 yield make.plain(
-                    METRICS.get(FD),
+                    FD_EFFLITE0,
                     floor,
                     int(keep.sum()),
                     "retained, base with other seeds",
