@@ -45,7 +45,7 @@ def scores(what: str, prompts: list[WorldPrompt], pictures: list[Pixels]) -> lis
     for task in (*TASKS, "all"):
         kept = [(float(v.correct), p.id) for v, p in zip(found, prompts, strict=True) if task in (v.task, "all")]
         right, ids = zip(*kept, strict=True)
-        share = mean_interval(right, clusters=ids if len(set(ids)) < len(ids) else None, method="wilson")
+        share = mean_interval(right, clusters=ids if len(set(ids)) < len(ids) else None)
         bounds = {"value": share.value, "low": share.low, "high": share.high}
         rounded = {name: round(float(value), 4) for name, value in bounds.items() if value is not None}
         rows.append({"what": what, "task": task, **rounded, "n": len(ids), "prompts": len(set(ids))})

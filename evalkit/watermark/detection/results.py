@@ -20,7 +20,7 @@ from evalkit.metrics.watermark import (
     discoveries_at,
 )
 from evalkit.runs.store import Result
-from evalkit.stats.intervals import clopper_pearson
+from evalkit.stats.shares import clopper_pearson
 from evalkit.watermark.detection.columns import Columns
 from evalkit.watermark.detection.rows import LN10
 from evalkit.watermark.detection.verdict import DETECTED, VERDICTS, Judged, Rule
