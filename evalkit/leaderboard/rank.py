@@ -13,13 +13,13 @@ from scipy.stats import t
 from evalkit.leaderboard.entrants import Figure
 from evalkit.leaderboard.scores import Scores
 from evalkit.metrics.base import Better
-from evalkit.stats.intervals import Method
+from evalkit.metrics.registry import METRICS
+from evalkit.stats.intervals import UNBOUNDED
 from evalkit.stats.paired import paired_difference
 from evalkit.stats.ranks import DRAWS, Array, Ranks, rank_intervals
 from evalkit.stats.robustness import Flip, fewest_to_flip
 
 LEVEL = 0.95
-BOOTSTRAPPED = 20_000  # units times systems up to which skewed differences are bootstrapped
 FEW = 40  # systems up to which all draws are made; beyond, as many as take the same time
 LEAST = 2000
 
@@ -109,11 +109,7 @@ def _settled(figures: Sequence[Figure], covariance: Array, sign: int) -> list[in
 
 def _standing(figures: Sequence[Figure], ranks: Ranks, i: int, covariance: Array, errors: Shared) -> Standing:
     ahead, behind = (figures[0], figures[i]) if figures[i].better == "higher" else (figures[i], figures[0])
-    gap = (
-        None
-        if i == 0
-        else difference(ahead, behind, _error(covariance, 0, i), errors.df, len(figures), pairing=errors.pairing)
-    )
+    gap = None if i == 0 else difference(ahead, behind, _error(covariance, 0, i), errors.df, pairing=errors.pairing)
     return Standing(
         figures[i],
         int(ranks.rank[i]),
@@ -131,7 +127,6 @@ def difference(
     b: Figure,
     error: float,
     df: float,
-    systems: int = 2,
     *,
     pairing: str = "independent, from their intervals",
 ) -> Gap:
@@ -141,9 +136,9 @@ def difference(
         return Gap(0.0 if math.isnan(value) else value, None, None, "no interval: a value is infinite")
     one, two = a.scores, b.scores
     if one is not None and two is not None and one.plain and two.plain and _aligned(one, two):
-        few = len(one.values) * systems <= BOOTSTRAPPED
-        method: Method = "auto" if few else "t"
-        found = paired_difference(one.values, two.values, clusters=one.clusters, method=method)
+        declared = METRICS.find(a.terms.metric)
+        range = (declared.low, declared.high) if declared else UNBOUNDED
+        found = paired_difference(one.values, two.values, clusters=one.clusters, range=range)
         by, estimate = "prompt" if one.clusters is not None else "sample", found.estimate
         return Gap(value, estimate.low, estimate.high, f"paired by {by}: {estimate.method}", found.p)
     if not math.isfinite(error):

@@ -12,6 +12,7 @@ from scipy.stats import binom, t
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
 from evalkit.stats.units import units_of
+from evalkit.stats.verdicts import exact_p
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def of_counts(lost: int, gained: int) -> Discordant:
     n, least = lost + gained, min(lost, gained)
     if n == 0:
         return Discordant(0, 0, 1.0, 1.0)
-    p = min(1.0, 2 * float(binom.cdf(least, n, 0.5)))
+    p = exact_p(lost, gained)
     return Discordant(lost, gained, p, p - float(binom.pmf(least, n, 0.5)))
 
 

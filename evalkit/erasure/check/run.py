@@ -208,7 +208,15 @@ def _spec(
 
 def _run(spec: Spec, options: RunOptions, keep: object) -> Run:
     out = options.out or run_folder(spec, f"{spec.parameters['label']}-{spec.parameters['concept']}")
-    run = run_task(ERASURE_CHECK, spec, out, command=options.command, device=options.device, progress=options.progress)
+    run = run_task(
+        ERASURE_CHECK,
+        spec,
+        out,
+        command=options.command,
+        device=options.device,
+        progress=options.progress,
+        engine=options.engine,
+    )
     del keep  # live references end here
     return run
 

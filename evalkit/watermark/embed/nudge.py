@@ -44,7 +44,12 @@ class Nudge:
 
 
 def nudge(
-    tokenizer: Tokenizer, images: Sequence[Pixels], chosen: Tensor, green: Tensor, how: Nudge, between: int | None = None
+    tokenizer: Tokenizer,
+    images: Sequence[Pixels],
+    chosen: Tensor,
+    green: Tensor,
+    how: Nudge,
+    between: int | None = None,
 ) -> Tensor:
     """Changes float [B, 3, S, S] of images on [0, 1] that give them the green codes of `chosen` [B, N], as far as levels allow.
 

@@ -109,7 +109,7 @@ def ask_probe(probe: DecoderProbe, folder: str | Path, *, limit: int | None = No
     inside = np.where(outside, np.nan, probability)
     rows = tuple((name, float(p), bool(o)) for (name, _, _), p, o in zip(read, probability, outside, strict=True))
     return Answer(
-        mean_interval(inside),
+        mean_interval(inside, range=(0.0, 1.0)),
         mean_interval(outside.astype(float)),
         rows,
         _mean(spectrum, small),

@@ -83,23 +83,24 @@ def _estimate(rule: AggregateRule, items: Sequence[Item], applied: PolicyScore, 
         return Estimate(math.nan, None, None, len(items), "none: the policy gives no score")
     kept = filled(items, applied.policy, scale)
     weights = shares(rule, [item.category for item in kept])
+    limits = (scale.low, None if math.isinf(scale.high) else scale.high)
     if not weights:
-        found = mean_estimate(kept)
+        found = mean_estimate(kept, limits)
     else:
         groups = by_category(kept)
-        found = weighted_sum([mean_estimate(groups[name]) for name in weights], list(weights.values()))
+        found = weighted_sum([mean_estimate(groups[name], limits) for name in weights], list(weights.values()))
     low, high = (None if x is None else min(max(x, scale.low), scale.high) for x in (found.low, found.high))
     return replace(found, value=applied.value, low=low, high=high)
 
 
-def mean_estimate(items: Sequence[Item]) -> Estimate:
-    """The mean of valued items by their weights, whole clusters drawn."""
+def mean_estimate(items: Sequence[Item], limits: tuple[float, float | None] = (0.0, 1.0)) -> Estimate:
+    """The mean of valued items by their weights, whole clusters drawn; `limits` are those of an item's value."""
     values, clusters = [item.value or 0.0 for item in items], [item.cluster for item in items]
     weights = [item.weight for item in items]
     if len(set(weights)) == 1:
-        return mean_interval(values, clusters=clusters)
+        return mean_interval(values, clusters=clusters, range=limits)
     tops = [w * v for w, v in zip(weights, values, strict=True)]
-    return ratio_interval(tops, weights, clusters=clusters)
+    return ratio_interval(tops, weights, clusters=clusters, range=limits)
 
 
 def _categories(
