@@ -3,7 +3,7 @@
     python benchmarks/tables/erasure.py [--seeds 0 1] [--only NAME …] [--work FOLDER]
 
 writes erasure.csv beside this file: a row for each eraser and seed. `train_s` and `check_s` are processor seconds; what the
-base draws is drawn once for each seed and counted with its first eraser. Two processes share the erasers.
+base draws is drawn once for each seed and process, and counted with its first eraser. Processes share the erasers.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ import torch
 from safetensors.torch import save_file
 
 from evalkit.erasure.check import Memory, check_eraser
+from evalkit.erasure.pairs.make import RETAINED as RETAINED_AT_TRAINING
 from evalkit.erasure.pairs.pair import Pair, write_pairs
 from evalkit.erasure.pairs.world import world_pairs, world_retained
+from evalkit.erasure.training import train
 from evalkit.erasure.training.finetune import Example, finetune
 from evalkit.erasure.training.settings import Settings
 from evalkit.erasure.training.spec import Training
-from evalkit.erasure.training.train import train
 from evalkit.generators.base import Request, TokenGenerator
 from evalkit.generators.registry import load_generator
 from evalkit.generators.sampling import Sampler
@@ -51,12 +52,12 @@ TRAINED: dict[str, tuple[str, Settings | None]] = {
     "name-swap": ("name-swap", None),
     "ear": ("ear", None),
     "replace": ("replace", replace(TEACH, epochs=3)),
-    "replace+retain": ("replace+retain", replace(TEACH, retain=3.0)),
+    "replace+retain": ("replace+retain", None),  # its own settings were measured with these strata and prompts
 }
 ERASERS = ("identity", "noise", "collapse", "ear", "name-swap", "replace", "replace+retain", "never-saw")
 RELEARNT = ("name-swap", "replace+retain")
-SHARES = (ERASERS[0::2], ERASERS[1::2])  # of two processes
 TEACHERS, TAUGHT, STEPS = 100, 200, 200
+WHOLE = 40  # pairs of each stratum that replace+retain's settings were measured with
 PROMPTS, RETAINED, RELEARN = 20, 4, 40
 
 
@@ -67,13 +68,15 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=list(ERASERS), choices=ERASERS)
     parser.add_argument("--work", type=Path, help="where erasers, runs and finished rows stay [default: nowhere]")
     parser.add_argument("--out", type=Path, default=HERE / "erasure.csv")
+    parser.add_argument("--relearn", type=int, default=RELEARN, help="steps of learning the concept again; 0: none")
+    parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as spare:
         work = given.work or Path(spare)
         work.mkdir(parents=True, exist_ok=True)
-        shares = [[name for name in share if name in given.only] for share in SHARES]
-        with ProcessPoolExecutor(2) as pool:
-            jobs = [pool.submit(study, share, given.seeds, work) for share in shares if share]
+        shares = [[n for n in ERASERS[i :: given.processes] if n in given.only] for i in range(given.processes)]
+        with ProcessPoolExecutor(given.processes) as pool:
+            jobs = [pool.submit(study, share, given.seeds, work, given.relearn) for share in shares if share]
             rows = [row for job in jobs for row in job.result()]
     rows.sort(key=lambda row: (ERASERS.index(row["eraser"]), row["seed"]))
     with given.out.open("w", newline="", encoding="utf-8") as stream:
@@ -82,13 +85,13 @@ def main() -> None:
         writer.writerows(rows)
 
 
-def study(names: Sequence[str], seeds: Sequence[int], work: Path) -> list[dict[str, Any]]:
+def study(names: Sequence[str], seeds: Sequence[int], work: Path, relearn: int) -> list[dict[str, Any]]:
     """Rows of some erasers, all seeds."""
     torch.set_num_threads(1)
-    return [row for seed in seeds for row in rows_of(names, seed, work)]
+    return [row for seed in seeds for row in rows_of(names, seed, work, relearn)]
 
 
-def rows_of(names: Sequence[str], seed: int, work: Path) -> Iterator[dict[str, Any]]:
+def rows_of(names: Sequence[str], seed: int, work: Path, relearn: int) -> Iterator[dict[str, Any]]:
     """Rows of one seed."""
     memory, pairs = Memory(), work / f"pairs-{seed}-{os.getpid()}.jsonl"
     write_pairs(pairs, tested(seed))
@@ -102,7 +105,7 @@ def rows_of(names: Sequence[str], seed: int, work: Path) -> Iterator[dict[str, A
         began = time.process_time()
         weights = trained(name, seed, work)
         middle = time.process_time()
-        never = trained("never-saw", 0, work) if name in RELEARNT and seed == 0 else None
+        never = trained("never-saw", 0, work) if relearn and name in RELEARNT and seed == 0 else None
         run = check_eraser(
             BASE,
             weights,
@@ -111,7 +114,7 @@ def rows_of(names: Sequence[str], seed: int, work: Path) -> Iterator[dict[str, A
             retain=retain,
             samples=1,
             guidance=1.0,
-            relearn=RELEARN if never else 0,
+            relearn=relearn if never else 0,
             never_saw=never,
             label=name,
             memory=memory,
@@ -135,8 +138,10 @@ def trained(name: str, seed: int, work: Path) -> Path:
             never_saw(file, seed)
         return file
     method, settings = TRAINED[name]
-    pairs = tuple(pair for pair in lessons(seed) if pair.stratum == "direct")
-    retained = world_retained(CONCEPT, TAUGHT, seed)
+    whole = settings is None and name == "replace+retain"
+    strata = ("direct", "compositional") if whole else ("direct",)
+    pairs = tuple(pair for pair in lessons(seed, WHOLE if whole else TEACHERS) if pair.stratum in strata)
+    retained = world_retained(CONCEPT, RETAINED_AT_TRAINING if whole else TAUGHT, seed)
     return train(
         Training(BASE, method, pairs, folder, retain=retained, settings=settings, seed=seed, device="cpu")
     ).weights
@@ -161,9 +166,9 @@ def never_saw(file: Path, seed: int) -> None:
     save_file({key: value.contiguous() for key, value in state.items()}, file)
 
 
-def lessons(seed: int) -> tuple[Pair, ...]:
+def lessons(seed: int, count: int = TEACHERS) -> tuple[Pair, ...]:
     """Pairs for training."""
-    return tuple(pair for pair in world_pairs(CONCEPT, TEACHERS, seed) if pair.split == "train")
+    return tuple(pair for pair in world_pairs(CONCEPT, count, seed) if pair.split == "train")
 
 
 def tested(seed: int) -> list[Pair]:

@@ -38,7 +38,10 @@ def parse_line(line: str) -> Parsed:
         found = command.get_command(context, name)
         if found is None:
             raise EvalkitError(f"{line!r}: there is no {' '.join([*path, name])!r}")
-        path.append(name)
+        if name in command.list_commands(context):
+            path.append(name)
+        else:  # the word is none of its commands, but the first argument of what it does by itself (probe SUITE)
+            words.insert(0, name)
         if isinstance(found, click.Group):
             context = click.Context(found, parent=context, info_name=name)
         command = found

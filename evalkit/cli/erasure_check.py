@@ -13,7 +13,7 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.options import RunOptions
 
 if TYPE_CHECKING:
-    from evalkit.erasure.check.run import Look
+    from evalkit.erasure.check.look import Look
     from evalkit.runs.store import Run
 
 PATH = click.Path(path_type=Path)
@@ -47,6 +47,9 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--never-saw", metavar="FILE|FOLDER", help="Weights that never saw the concept, to compare relearning with."
 )
+@click.option(
+    "--tries", type=click.IntRange(min=0), default=0, show_default=True, help="Attack: further seeds of each prompt."
+)
 @click.option("--controls/--no-controls", default=True, help="Draw with a randomly changed and a destroyed model, too.")
 @click.option("--name", help="What the eraser is called [default: its method, or its file].")
 @run_options
@@ -68,6 +71,7 @@ def check(
     specificity: float | None,
     relearn: int,
     never_saw: str | None,
+    tries: int,
     controls: bool,
     name: str | None,
     options: RunOptions,
@@ -104,6 +108,7 @@ def check(
             controls=controls,
             relearn=relearn,
             never_saw=never_saw,
+            tries=tries,
             label=name,
             options=options,
         )
@@ -129,7 +134,7 @@ def _look(
     sensitivity: float | None,
     specificity: float | None,
 ) -> Look:
-    from evalkit.erasure.check.run import Look
+    from evalkit.erasure.check.look import Look
 
     if (sensitivity is None) != (specificity is None):
         raise EvalkitError("a correction needs both rates of the detector. Give --sensitivity and --specificity")

@@ -20,7 +20,14 @@ RUN = click.Path(path_type=Path)
 
 @click.group()
 def judge() -> None:
-    """Ask whether a judge can be trusted: repeat it, control it, compare it with people, watch it drift."""
+    """Ask whether a judge can be trusted: repeat it, control it, compare it with people, watch it drift.
+
+    \b
+    evalkit judge repeat RUN --times 3 --judge http:URL#MODEL      is the score the same again?
+    evalkit judge controls RUN --judge http:URL#MODEL              do wrong and blank images score less?
+    evalkit judge agree RUN PEOPLE.csv --weights quadratic         kappa against people
+    evalkit judge anchors RUN --check anchors.json                 has the judge drifted?
+    """
 
 
 @judge.command()

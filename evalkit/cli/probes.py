@@ -12,7 +12,12 @@ from evalkit.text import visible
 
 @click.group()
 def probes() -> None:
-    """Get the files of benchmarks that cannot be shipped, and show what a suite declares."""
+    """Get the files of benchmarks that cannot be shipped, and show what a suite declares.
+
+    \b
+    evalkit probes fetch wise      its prompts, at the commit that the suite names
+    evalkit probes show wise       questions, rules, policy and licence as JSON
+    """
 
 
 @probes.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -109,11 +110,17 @@ def never_ranked(metrics: Sequence[str]) -> str:
     return f"{', '.join(metrics)}: of a count no value is better than another, so none is ranked"
 
 
-def infinite(figure: Figure, name: str) -> str:
-    """What an infinite value means on a board."""
-    scores = figure.scores
-    known = f"{int(scores.infinite):,} of {counted(len(scores.values), 'image')}" if scores is not None else "one image"
-    return f"{name} has an infinite value ({known} come back exactly), so no interval separates it from another"
+def exact_note(figure: Figure, name: str) -> str:
+    """What exact images, whose value is infinite, mean for a number on a board; empty where there are none."""
+    scores, endless = figure.scores, figure.value is not None and math.isinf(figure.value)
+    exact = 0 if scores is None else scores.infinite
+    if not exact and not endless:
+        return ""
+    n = figure.terms.n if scores is None else len(scores.values)
+    known = f"{exact:,} of {counted(n, 'image')} come back exactly" if exact else "an image comes back exactly"
+    if endless:
+        return f"{name} has an infinite value ({known}), so no interval separates it from another"
+    return f"{name}: {known}, and its number is that of the other {n - exact:,}"
 
 
 def _other_samples(board: Figure, mine: Figure, found: Overlap | None, failed: frozenset[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files as package_files
@@ -18,7 +17,7 @@ from evalkit.leaderboard.drill import write_script
 from evalkit.leaderboard.entrants import Collected
 from evalkit.leaderboard.overview import overview
 from evalkit.leaderboard.plot import Axis, axis_of, interval_svg
-from evalkit.leaderboard.reasons import infinite, never_ranked
+from evalkit.leaderboard.reasons import exact_note, never_ranked
 from evalkit.leaderboard.reported import Reported
 from evalkit.pages.html import csp_hash, environment, house_style
 from evalkit.pages.labels import metric_label, metric_title
@@ -59,12 +58,10 @@ def write_page(
     style = house_style((own / "leaderboard.css").read_text(encoding="utf-8"))
     script = (own / "leaderboard.js").read_text(encoding="utf-8")
     loader = jinja2.FunctionLoader(lambda name: (own / name).read_text(encoding="utf-8"))
-    templates = environment(
-        {"number": number_text, "metric": metric_label, "about": metric_title, "is_infinite": math.isinf}, loader
-    )
+    templates = environment({"number": number_text, "metric": metric_label, "about": metric_title}, loader)
     templates.globals.update(
         words=words,
-        infinite=infinite,
+        exact_note=exact_note,
         interval=interval_text,
         plot=_plot,
         link=lambda path: address(path, folder),

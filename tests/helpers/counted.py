@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import Checks, Outcome
+from evalkit.jobs.live import held
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task, Worker
@@ -57,6 +58,8 @@ class Counted(Task):
     def open(self, spec, device):
         if spec.here.get("refuses"):
             raise EvalkitError(spec.here["refuses"])
+        if "live" in spec.here:
+            held(spec.here["live"])
         if "folder" in spec.here:
             (Path(spec.here["folder"]) / f"opened-{os.getpid()}").touch()
         return Counting(spec.here)

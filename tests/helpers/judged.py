@@ -222,6 +222,29 @@ def _oneig(folder, files):
     return {**found, "scripts/utils/inference.py": script}
 
 
+def _kris(folder, files):
+    kinds = ("color_change", "temporal_prediction", "viewpoint_change", "physics")
+    rows = _rows(
+        id=lambda i: str(i),
+        type=lambda i: kinds[i],
+        ori_img=lambda i: ["1-1.jpg", "1-3.jpg", "1-4.jpg"] if i == 1 else "a.jpg",
+    )
+    rows = [{**row, "ins_en": _text(i), "explain_en": "why", "gt_img": "b.jpg"} for i, row in enumerate(rows)]
+    for kind in kinds:
+        for name in ("1-1", "1-3", "1-4", "a", "b"):
+            _save(folder / kind / f"{name}.jpg", np.zeros((8, 8, 3), np.uint8), 8)
+    names = (
+        "consist",
+        "consist_temporal",
+        "instruction_temporal",
+        "view_instruction_following",
+        "instruction_following",
+    )
+    names += ("dual_evaluation", "quality")
+    script = "".join(f"prompt_{name} = 'Judge {name}: {{instruct}}'\n" for name in names)
+    return dict(zip(files, (json.dumps(rows), script), strict=True))
+
+
 FILES = {
     "wise": lambda folder, files: _wise(folder, files, "WISE_legacy/gpt_eval.py"),
     "wise-verified": lambda folder, files: _wise(folder, files, "vllm_eval.py"),
@@ -237,6 +260,7 @@ FILES = {
     "t2i-corebench": _core,
     "genexam": _exam,
     "oneig-alignment": _oneig,
+    "kris": _kris,
     "reason-edit": _reason,
     "risebench": _rise,
     "vqascore": _vqa,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_HOMES = {"Look": "run", "Memory": "memory", "check_eraser": "run", "check_folders": "run"}
+_HOMES = {"Look": "look", "Memory": "memory", "check_eraser": "run", "check_folders": "run"}
 __all__ = sorted(_HOMES)
 
 

@@ -15,7 +15,17 @@ from evalkit.erasure.check.judge import FAR, KEPT, NEAR, columns_of
 from evalkit.erasure.check.relearn import steps_to
 from evalkit.erasure.check.rows import BASE, COLLAPSE, ERASED, RANDOM
 from evalkit.erasure.check.seen import Rule, unpacked
-from evalkit.erasure.check.sets import OfConcept, OfSet, Prefixed, of_concepts, of_prefixes, of_sets, worst_prompts
+from evalkit.erasure.check.sets import (
+    Attack,
+    OfConcept,
+    OfSet,
+    Prefixed,
+    of_attack,
+    of_concepts,
+    of_prefixes,
+    of_sets,
+    worst_prompts,
+)
 from evalkit.erasure.check.vector import Scored, scored
 from evalkit.erasure.check.verdict import Verdict, verdict_of
 from evalkit.errors import EvalkitError
@@ -27,13 +37,14 @@ Columns = Mapping[str, Any]
 class Analysis:
     """One check: `sets` by name, `prefixes`, `concepts` that must stay, the `scored` vector, controls and the verdict.
 
-    `went`: what the erased model draws in the concept's place, by label and share. `savings`: of relearning, where a
-    never-saw model was given.
+    `attack`: hits among further seeds. `went`: what the erased model draws in the concept's place, by label and share.
+    `savings`: of relearning, where a never-saw model was given.
     """
 
     columns: Columns
     sets: Mapping[str, OfSet]
     prefixes: Sequence[Prefixed]
+    attack: Sequence[Attack]
     concepts: Sequence[OfConcept]
     scored: Scored
     controls: Mapping[str, Scored]
@@ -43,7 +54,7 @@ class Analysis:
 
 
 def analysis_of(
-    rows: Sequence[Mapping[str, Any]], arrays: Mapping[str, Any], rule: Rule, gates: Gates, seed: int
+    rows: Sequence[Mapping[str, Any]], arrays: Mapping[str, Any], rule: Rule, gates: Gates, seed: int, tries: int = 0
 ) -> Analysis:
     """The analysis of judged rows; raises `EvalkitError` where no number would mean anything."""
     columns = columns_of([dict(row) for row in rows])
@@ -66,6 +77,7 @@ def analysis_of(
         columns,
         sets,
         prefixes,
+        of_attack(columns, tries),
         of_concepts(columns),
         total,
         {

@@ -61,6 +61,7 @@ def open_worker(spec: Spec, device: str) -> Worker:
         sampler=sampler_of(spec.parameters["sampler"]),
         seed=spec.seed,
         forcing=isinstance(models[BASE], TokenGenerator),
+        tries=int(spec.parameters["tries"]),
         shown=spec.parameters["shown"],
         memory=memory if isinstance(memory, Memory) else Memory(),
         key=(spec.parameters["asked"], spec.models["detector"].name, spec.models["detector"].sha256, spec.seed),

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from evalkit.erasure.check.items import DIRECT, LEAKS
 from evalkit.erasure.check.judge import FAR, KEPT, NEAR
 from evalkit.erasure.check.rows import BASE, ERASED, WORDS
+from evalkit.erasure.check.sets import SETS
 from evalkit.erasure.check.verdict import percent
 from evalkit.erasure.check.words import headline
 from evalkit.metrics import erasure as declared
@@ -71,7 +72,7 @@ def _gates(told: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 def _sets(told: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = []
-    for name, each in told["sets"].items():
+    for name, each in ((name, told["sets"][name]) for name in SETS if name in told["sets"]):
         rates = each["rates"]
         found.append(
             {

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,59 +10,18 @@ import numpy as np
 from evalkit.erasure.check.analysis import Analysis
 from evalkit.erasure.check.items import DIRECT
 from evalkit.erasure.check.judge import FAR, KEPT, NEAR
-from evalkit.erasure.check.rows import BASE, ERASED, OTHER, PREFIXES
-from evalkit.erasure.check.seen import unpacked
+from evalkit.erasure.check.results_maker import Maker
+from evalkit.erasure.check.results_peers import nudity_of, peers_of
+from evalkit.erasure.check.rows import BASE, ERASED, OTHER
 from evalkit.erasure.check.vector import RESAMPLES, score_of
 from evalkit.metrics import erasure as declared
-from evalkit.metrics import nudity
 from evalkit.metrics.base import Estimate
-from evalkit.metrics.erasure_peers import attack_success, mace
-from evalkit.metrics.frechet import frechet_distance_of_features
-from evalkit.metrics.metric import Metric
-from evalkit.metrics.registry import METRICS
+from evalkit.metrics.frechet import FD_EFFLITE0, frechet_distance_of_features
 from evalkit.runs.store import Result
 from evalkit.stats.corrected import Operating, rogan_gladen
-from evalkit.stats.intervals import mean_interval, transform
+from evalkit.stats.intervals import mean_interval
 
 BOOTSTRAP = f"percentile bootstrap over prompts within sets, {RESAMPLES} resamples"
-FD = "fd_efflite0"
-
-
-class Maker:
-    """Makes results of one concept under one protocol."""
-
-    def __init__(self, concept: str, protocol: str) -> None:
-        self.concept, self.protocol = concept, protocol
-
-    def of(self, metric: Metric, estimate: Estimate, part: str = "") -> Result:
-        """A number."""
-        e, dataset = estimate, f"{self.concept}/{part}" if part else self.concept
-        return Result(
-            declared.TASK,
-            dataset,
-            metric.name,
-            e.value,
-            e.low,
-            e.high,
-            e.method,
-            e.n,
-            metric.unit,
-            metric.better,
-            self.protocol,
-        )
-
-    def plain(
-        self, metric: Metric, value: float, n: int, part: str = "", how: str = "no interval: a function of others"
-    ) -> Result:
-        """A number without an interval."""
-        return self.of(metric, Estimate(value, None, None, n, how), part)
-
-    def without(self, metric: Metric, reason: str) -> Result:
-        """A number that is not there."""
-        return Result(
-            declared.TASK, self.concept, metric.name, None, None, None, "", 0, metric.unit, metric.better, self.protocol,
-            "unavailable", reason,
-        )  # fmt: skip
 
 
 def results_of(
@@ -80,8 +38,8 @@ def results_of(
         *_vector(done, make, why),
         *_sets(done, make, operating),
         *_cost(done, make, arrays, why),
-        *_peers(done, make),
-        *_nudity(done, make),
+        *peers_of(done, make),
+        *nudity_of(done, make),
     ]
 
 
@@ -169,11 +127,11 @@ def _cost(done: Analysis, make: Maker, arrays: Mapping[str, Any], why: Mapping[s
         keep = np.isin(columns["subset"].astype(str)[arrays["feature_places"]], (NEAR, FAR))
         if keep.sum() > 1:
             value = frechet_distance_of_features(pair[0][keep], pair[1][keep])
-            yield make.plain(METRICS.get(FD), value, int(keep.sum()), "retained", "no interval: one pair of sets")
+            yield make.plain(FD_EFFLITE0, value, int(keep.sum()), "retained", "no interval: one pair of sets")
             if "features_other_seeds" in arrays:
                 floor = frechet_distance_of_features(pair[0][keep], arrays["features_other_seeds"][keep])
                 yield make.plain(
-                    METRICS.get(FD),
+                    FD_EFFLITE0,
                     floor,
                     int(keep.sum()),
                     "retained, base with other seeds",
@@ -185,49 +143,3 @@ def _cost(done: Analysis, make: Maker, arrays: Mapping[str, Any], why: Mapping[s
         )
     else:
         yield make.plain(declared.SAVINGS, done.savings, 1, how="no interval: one training of each")
-
-
-def _peers(done: Analysis, make: Maker) -> Iterator[Result]:
-    """Other benchmarks' numbers, from the same images."""
-    columns, sets = done.columns, done.sets
-    gone, kept = sets[DIRECT].rates[ERASED].value, sets[KEPT].rates[ERASED].value
-    n = len(columns["id"])
-    yield make.of(declared.UA, transform(sets[DIRECT].rates[ERASED], lambda share: 1 - share, "1 - rate"))
-    yield make.of(declared.IRA, sets[KEPT].rates[ERASED])
-    yield make.without(declared.CRA, "no prompt asks for concepts of another domain")
-    words = sets.get("synonym")
-    yield make.plain(declared.MACE, mace(gone, kept, words.rates[ERASED].value if words else None), n)
-    yield make.without(declared.SPM, "it needs cosines of CLIP with both texts; see evalkit.metrics.erasure_peers.spm")
-    first = (
-        (columns["subset"] == DIRECT)
-        & (columns["sample"] == 0)
-        & (columns["dropped"] == 0)
-        & ~np.isnan(columns[ERASED])
-    )
-    before = [bool(hit) for hit in columns[ERASED][first]]
-    names = [f"erased_{share}" for share in PREFIXES[:3] if f"erased_{share}" in columns]
-    yield make.of(declared.PRE_ASR, mean_interval([float(hit) for hit in before]))
-    if names:
-        tried = {
-            i: max(float(np.nan_to_num(columns[name][first][i])) for name in names) > 0
-            for i, hit in enumerate(before)
-            if not hit
-        }
-        won = attack_success(before, tried)
-        hits = mean_interval([1.0] * round(won.after * won.n) + [0.0] * (won.n - round(won.after * won.n)))
-        yield make.of(declared.ASR, replace(hits, method=f"{hits.method}; attacked by 5, 10 and 25 % of true codes"))
-    else:
-        yield make.without(declared.ASR, "no attack was made")
-
-
-def _nudity(done: Analysis, make: Maker) -> Iterator[Result]:
-    """NudeNet's counts in the erased model's images of direct prompts, where NudeNet looked."""
-    lines: Sequence[Any] = [
-        line
-        for line, name in zip(done.columns[f"seen_{ERASED}"], done.columns["subset"], strict=True)
-        if name == DIRECT
-    ]
-    seen = [[(each.label, each.score) for each in found] for line in lines if (found := unpacked(line)) is not None]
-    if any(label in nudity.FULL for image in seen for label, _ in image):
-        for name, value in nudity.table(seen).items():
-            yield make.plain(METRICS.get(name), float(value), len(seen), DIRECT, "count")

@@ -36,6 +36,8 @@ LOOKED = pa.schema(
         ("error", pa.string()),
         *((f"seen_{arm}", pa.string()) for arm in ARMS),
         *((f"seen_{who}_{share}", pa.string()) for share in PREFIXES for who in FORCED),
+        ("first_base", pa.int32()),  # the first of further tries with other seeds that shows the concept
+        ("first_erased", pa.int32()),
         ("nll_base", pa.float64()),
         ("nll_erased", pa.float64()),
         ("kl", pa.float64()),

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evalkit.encoders.base import Encoder
-from evalkit.encoders.registry import load_encoder
 from evalkit.erasure.check.arms import erased_path
 from evalkit.erasure.check.folders import open_folder, units_of_folders
-from evalkit.erasure.check.gates import Gates
 from evalkit.erasure.check.items import Item, items_of
+from evalkit.erasure.check.look import Look, detector_of
 from evalkit.erasure.check.memory import Memory
 from evalkit.erasure.check.opening import NEVER_SAW, asked_digest
 from evalkit.erasure.check.rows import BASE, ERASED
@@ -29,33 +28,13 @@ from evalkit.generators.sampling import Sampler
 from evalkit.jobs.data import data_ref
 from evalkit.jobs.engine_inline import run_folder, run_task
 from evalkit.jobs.live import hold
-from evalkit.jobs.options import RunOptions, check_apart, weights_by_name
+from evalkit.jobs.options import RunOptions, check_apart
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
 from evalkit.runs.store import Run
 from evalkit.weights.find import find_weights
 from evalkit.weights.reading import file_sha256
 
-USUAL = {"object": "resnet50", "style": "clip-style", "nudity": "nudenet"}
-WORLD = "world"
 SAMPLES = 2
-
-
-@dataclass(frozen=True)
-class Look:
-    """Who looks at the images and what counts: `detector` None is the usual one of the concept's kind.
-
-    `labels`: of the detector, that stand for the concept. `top`, `threshold`: in the rule. `operating`: the detector's
-    sensitivity and specificity, where they are known. `gates`: numbers of the verdict. `distances`: measure how far
-    retained concepts lie from the erased one; without, all of them count as far.
-    """
-
-    detector: str | Encoder | None = None
-    labels: tuple[str, ...] = ()
-    top: int | None = None
-    threshold: float | None = None
-    operating: tuple[float, float] | None = None
-    gates: Gates = field(default_factory=Gates)
-    distances: bool = True
 
 
 def check_eraser(
@@ -71,6 +50,7 @@ def check_eraser(
     controls: bool = True,
     relearn: int = 0,
     never_saw: str | Path | None = None,
+    tries: int = 0,
     label: str | None = None,
     memory: Memory | None = None,
     options: RunOptions | None = None,
@@ -80,13 +60,14 @@ def check_eraser(
     `erased`: a weight file, a folder that a training left, or NAME=FILE. `retain`: prompts that must stay, besides the
     pairs' replacements. `guidance`: its scale in the model's own numbers; top-k and top-p are off. `controls`: also draw
     with a model changed at random by as much, and with a destroyed one. `relearn`: steps of learning the concept again,
-    also by weights `never_saw`. `memory`: what earlier checks of the same base drew. `options.limit`: prompts of each set.
+    also by weights `never_saw`. `tries`: further seeds of each direct prompt, the budget of an attack. `memory`: what
+    earlier checks of the same base drew. `options.limit`: prompts of each set.
     Raises `EvalkitError` before any work where a name, a file or a prompt is wrong.
     """
     options, look = options or RunOptions(), look or Look()
     items, kind, source = _asked(pairs, concept, retain, options.limit)
     path = erased_path(str(erased), base)
-    detector, ref, files = _detector(look, kind, base, options.weights, (base,))
+    detector, ref, files = detector_of(look, kind, base, options.weights, (base,))
     own = describe_generator(base, files.get(base))
     _check_prompts(own, items)
     sampler = _sampler(own, guidance)
@@ -105,6 +86,7 @@ def check_eraser(
         "sampler": sampler.as_dict(),
         "rows": rows,
         "controls": controls,
+        "tries": tries,
         "codes": isinstance(own, TokenGenerator),
         "relearn": relearn if isinstance(own, TokenGenerator) else 0,
         "asked": asked_digest(asked),
@@ -141,7 +123,7 @@ def check_folders(
     if options.out is not None:
         for path in (before, after):
             check_apart(path, options.out)
-    detector, ref, _ = _detector(look, kind, "", options.weights, ())
+    detector, ref, _ = detector_of(look, kind, "", options.weights, ())
     inputs = {"prompts": items_ref(items, *source)}
     for role, folder, path in zip(("before", "after"), folders, (before, after), strict=True):
         inputs[role] = data_ref(folder.images, len(folder.images), path)
@@ -190,23 +172,6 @@ def _check_prompts(generator: Generator, items: Sequence[Item]) -> None:
         generator.check(Request(item.id, item.prompt))
 
 
-def _detector(
-    look: Look, kind: str, base: str, given: Sequence[str], others: Sequence[str]
-) -> tuple[Encoder, ModelRef, dict[str, str]]:
-    """The detector, loaded, its reference, and the weight files of `others` by name."""
-    if isinstance(look.detector, Encoder):
-        files = weights_by_name(given, others, main=others[0] if others else None) if given else {}
-        return (
-            look.detector,
-            ModelRef(look.detector.id, look.detector.weights_sha256, weights=hold(look.detector)),
-            files,
-        )
-    name = look.detector or (WORLD if base.startswith("world-") else USUAL[kind])
-    files = weights_by_name(given, (*others, name), main=others[0] if others else name) if given else {}
-    made = load_encoder(name, files.get(name), "cpu")
-    return made, ModelRef(made.id, made.weights_sha256, settings={"load": name}, weights=files.get(name)), files
-
-
 def _model(generator: Generator, weights: str | None) -> ModelRef:
     return ModelRef(generator.name, generator.weights_sha256, weights=weights)
 
@@ -243,7 +208,15 @@ def _spec(
 
 def _run(spec: Spec, options: RunOptions, keep: object) -> Run:
     out = options.out or run_folder(spec, f"{spec.parameters['label']}-{spec.parameters['concept']}")
-    run = run_task(ERASURE_CHECK, spec, out, command=options.command, device=options.device, progress=options.progress)
+    run = run_task(
+        ERASURE_CHECK,
+        spec,
+        out,
+        command=options.command,
+        device=options.device,
+        progress=options.progress,
+        engine=options.engine,
+    )
     del keep  # live references end here
     return run
 

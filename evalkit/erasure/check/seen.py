@@ -13,6 +13,8 @@ from evalkit.encoders.detectors.base import Detector
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 from evalkit.metrics.nudity import STRICT
+from evalkit.world.captions import read_caption
+from evalkit.world.vocabulary import CLASS_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,7 @@ def rule_of(
 
 def asked(known: Sequence[str], prompt: str) -> Asked:
     """The labels and colours that a prompt names; captions of the reference world are read by its grammar."""
-    from evalkit.world.captions import read_caption
-
-    if "balloon" in known:
+    if tuple(known) == CLASS_NAMES:
         try:
             demand = read_caption(prompt)
         except EvalkitError:

@@ -101,6 +101,26 @@ def of_prefixes(columns: Columns, gates: Gates) -> list[Prefixed]:
 
 
 @dataclass(frozen=True)
+class Attack:
+    """Shares of direct prompts on which one of the first `tries` further seeds shows the concept."""
+
+    tries: int
+    base: Estimate
+    erased: Estimate
+
+
+def of_attack(columns: Columns, budget: int) -> list[Attack]:
+    """The curve over 1, 2, 4, … tries, up to the budget; the most of several tries grows by itself, so mind the base."""
+    rows = (columns["subset"] == DIRECT) & (columns["sample"] == 0) & (columns["dropped"] == 0)
+    ends = sorted({min(2**power, budget) for power in range(budget.bit_length() + 1)}) if budget and rows.any() else []
+    firsts = [
+        np.nan_to_num(columns.get(f"first_{who}", np.full(len(rows), np.nan))[rows], nan=np.inf)
+        for who in (BASE, ERASED)
+    ]
+    return [Attack(end, *(mean_interval((first <= end).astype(np.float64)) for first in firsts)) for end in ends]
+
+
+@dataclass(frozen=True)
 class OfConcept:
     """A retained concept: its distance from the erased one, shares of both models, and the loss's p over all concepts."""
 

@@ -66,7 +66,7 @@ class ErasureCheckTask(Task):
         arrays, labels = _arrays(parts), list(facts.get("labels", ()))
         looked = pa.concat_tables([LOOKED.empty_table(), *parts.tables()]).to_pylist()
         rows = judged(looked, rule, labels, arrays, gates.drawn)
-        done = analysis_of(rows, arrays, rule, gates, spec.seed)
+        done = analysis_of(rows, arrays, rule, gates, spec.seed, int(spec.parameters.get("tries", 0)))
         why = dict(facts.get("why", {}))
         said = spec.parameters.get("operating")
         operating = None if said is None else Operating(*said)
@@ -77,7 +77,7 @@ class ErasureCheckTask(Task):
             [table_of(_with_columns(rows, done), SCHEMA)],
             results,
             {STATISTICS: stored.getvalue()},
-            _facts(spec, done, labels, why),
+            _facts(spec, done, labels, why, arrays),
         )
 
     def page(self, run: Run) -> str:
@@ -121,7 +121,9 @@ def _with_columns(rows: Sequence[Mapping[str, Any]], done: Analysis) -> list[dic
     return found
 
 
-def _facts(spec: Spec, done: Analysis, labels: Sequence[str], why: Mapping[str, str]) -> dict[str, Any]:
+def _facts(
+    spec: Spec, done: Analysis, labels: Sequence[str], why: Mapping[str, str], arrays: Mapping[str, Any]
+) -> dict[str, Any]:
     said, prompts = spec.parameters, spec.inputs["prompts"]
     model = spec.models.get(ERASED)
     vector = {m.name: _number(v) for m, v in zip(declared.VECTOR, done.scored.vector, strict=True)}
@@ -145,6 +147,13 @@ def _facts(spec: Spec, done: Analysis, labels: Sequence[str], why: Mapping[str, 
             "bounds": {m.name: list(bounds_of(done, i)) for i, m in enumerate(declared.VECTOR)},
             "sets": {name: each.as_dict() for name, each in done.sets.items()},
             "prefixes": [asdict(each) for each in done.prefixes],
+            "attack": [asdict(each) for each in done.attack],
+            "kl_by_position": (arrays["kl_sum"] / arrays["kl_count"]).tolist() if "kl_sum" in arrays else None,
+            "relearning": {
+                name.removeprefix("relearn_"): each.tolist()
+                for name, each in arrays.items()
+                if name.startswith("relearn_")
+            },
             "concepts": [asdict(each) for each in done.concepts],
             "controls": {
                 arm: {

@@ -43,6 +43,7 @@ class CheckWorker(Worker):
         sampler: Sampler,
         seed: int,
         forcing: bool,
+        tries: int,
         shown: bool,
         memory: Memory,
         key: Hashable,
@@ -51,6 +52,7 @@ class CheckWorker(Worker):
     ) -> None:
         self.units, self.models, self.detector, self.features = units, models, detector, features
         self.rule, self.sampler, self.seed, self.forcing, self.shown = rule, sampler, seed, forcing, shown
+        self.tries = tries
         self.memory, self.key, self.relearning = memory, key, relearning
         self.featured = featured(units, labels_of(detector))
         self.facts, self.timers = facts, Timers()
@@ -78,6 +80,8 @@ class CheckWorker(Worker):
         divergence = self._likelihood(units, asked, rows, looks[BASE][0])
         if self.forcing:
             self._forced(units, asked, rows, looks[OTHER])
+        if self.tries:
+            self._attack(units, asked, rows)
         files = self._files(units, rows, looks) if self.shown else {}
         tick(len(units))
         arrays = {**self._features(shard.start, units, looks), **divergence}
@@ -143,6 +147,17 @@ class CheckWorker(Worker):
                 found = self._go_on(who, requests, codes, count)
                 for i, each in zip(at, found, strict=True):
                     rows[i][f"seen_{who}_{share}"] = packed(each)
+
+    def _attack(self, units: Sequence[Unit], asked: Sequence[Request], rows: Sequence[Row]) -> None:
+        """The same budget of further seeds for both models, on direct prompts."""
+        at = [i for i, unit in enumerate(units) if unit.sample == 0 and unit.item.subset == DIRECT]
+        for number in range(self.tries if at else 0):
+            arm = f"|try {number}"
+            requests = [replace(asked[i], seed=units[i].item.seed(self.seed, 0, arm)) for i in at]
+            for who in (BASE, ERASED):
+                for i, seen in zip(at, self._draw(who, requests)[1], strict=True):
+                    if self.rule.shows(seen):
+                        rows[i].setdefault(f"first_{who}", number + 1)
 
     def _go_on(self, who: str, requests: Sequence[Request], codes: torch.Tensor, count: int) -> list[Seen]:
         model = self.models[ERASED if who == ERASED else BASE]

@@ -88,6 +88,10 @@ class DecoderLearner(Learner):
     def alone(self, codes: Tensor, first: int) -> Tensor:
         """A code that sees itself only, so that its rotary position says nothing."""
         net, n = self.generator.network, codes.shape[1]
+        if type(net).steer is not Decoder.steer:
+            raise EvalkitError(
+                f"every block of {self.generator.name} reads the condition. Choose ear, not ear-released"
+            )
         x = net.embed(codes, first)
         found: Tensor = net.norm(net.run(x, x[:, :1], torch.eye(n, dtype=torch.bool, device=codes.device), None))
         return found

@@ -50,7 +50,8 @@ def _line(said: Any, path: Path, suite: str, declaration: Declaration) -> tuple[
         raise EvalkitError(f"{path}: {error} is missing in a line; give a score file of {suite}") from None
     last = max(end for _, end in declaration.items.ranges.values())
     numbers = [number, *names.values()]
-    if any(isinstance(each, bool) or not isinstance(each, int | float) for each in numbers) or not 1 <= number <= last:
+    odd = any(isinstance(each, bool) or not isinstance(each, int | float) for each in numbers)
+    if odd or not 1 <= number <= last or number != int(number):
         raise EvalkitError(f"{path}: {said} is no line of {suite}; give numbers, for the prompts 1 to {last}")
     if not min(names.values()) >= 0 or max(names.values()) > (2 if suite == "wise" else 1):
         raise EvalkitError(f"{path}: a score of prompt {number} is off its scale; give a score file of {suite}")

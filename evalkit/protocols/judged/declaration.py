@@ -73,7 +73,8 @@ class TextRef:
 class CallRule:
     """One question to the judge about one image, or one for each element of the field `each`.
 
-    `content`: "text", "image" and roles of sources in the order in which they are sent. `text`: texts joined by line ends.
+    `content`: "text", "image", roles of sources, and "parts:FIELD" (a list of texts, "@" for the image and "@NAME" for a
+    file) in the order in which they are sent. `text`: texts joined by line ends.
     `fill`: what stands in the text to a template over fields. `when`: an expression over fields; no call where it is
     false. `parameters`: of decoding. `image`: of `judges.prepare.Preparation`; `like`: the role whose size the image takes.
     `read`: the official reader, `corrected`: that of evalkit-1. `count`: a list field as long as the answer must be.

@@ -66,7 +66,7 @@ def results_of(
     groups = len(np.unique(columns.group[judged.q <= rate]))
     found.append(row(discoveries_at(rate), groups, of=counts[HYPOTHESES.name]))
     if rule.fdr is None:
-        most = f"alpha times the images: what to expect where none is marked, {whose(rule)}"
+        most = f"alpha times the images: the most to expect where none is marked, {whose(rule)}"
         found.append(row(EXPECTED_FALSE, rule.alpha * n, how=most))
     else:
         most = f"at most fdr times the discoveries, {whose(rule)}"

@@ -65,7 +65,10 @@ def test_a_folder_that_is_no_checkpoint_is_refused_in_one_sentence(tmp_path):
 def test_a_style_is_given_to_an_artist_or_to_an_anchor(monkeypatch):
     rows = torch.nn.functional.normalize(torch.eye(len(ARTISTS) + len(ANCHORS)), dim=-1)
     clip = SimpleNamespace(
-        weights_sha256="ab", version="1", text_features=lambda texts: rows, image_features=lambda batch: rows[[0, len(ARTISTS)]]
+        weights_sha256="ab",
+        version="1",
+        text_features=lambda texts: rows,
+        image_features=lambda batch: rows[[0, len(ARTISTS)]],
     )
     monkeypatch.setattr("evalkit.encoders.classifiers.clip_style.ClipZeroShot", lambda weights, device: clip)
     made = ClipStyle(None, torch.device("cpu"))
@@ -91,9 +94,14 @@ def test_nudenet_sees_bgr_and_its_boxes_are_corners(monkeypatch, tmp_path):
     class Fake:
         def detect(self, image):
             seen.append(image)
-            return [{"class": "FEET_EXPOSED", "score": 0.3, "box": [1, 2, 3, 4]}, {"class": "FACE_MALE", "score": 0.9, "box": [0, 0, 5, 5]}]
+            return [
+                {"class": "FEET_EXPOSED", "score": 0.3, "box": [1, 2, 3, 4]},
+                {"class": "FACE_MALE", "score": 0.9, "box": [0, 0, 5, 5]},
+            ]
 
-    monkeypatch.setitem(sys.modules, "nudenet", SimpleNamespace(NudeDetector=Fake, __file__=str(tmp_path / "__init__.py")))
+    monkeypatch.setitem(
+        sys.modules, "nudenet", SimpleNamespace(NudeDetector=Fake, __file__=str(tmp_path / "__init__.py"))
+    )
     monkeypatch.setattr("evalkit.encoders.detectors.nudenet.version", lambda name: "3.4.2")
     image = images(1)[0]
     (boxes,) = load_encoder("nudenet", device="cpu")([image])

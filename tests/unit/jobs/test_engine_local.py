@@ -79,16 +79,12 @@ def test_engines_are_chosen_by_name_and_options_that_do_not_fit_are_refused():
 
 
 def test_an_object_of_this_process_is_refused_in_a_sentence(tmp_path):
-    from evalkit.jobs.options import RunOptions
-    from evalkit.prompts.load import Prompt, PromptSet
-    from evalkit.tasks.generate import generate_images
-
-    prompts = PromptSet("mine", (Prompt("a", "a photo of a red apple"),))
-    options = RunOptions(out=tmp_path / "run", device="cpu", engine=EngineOptions("local", workers=1))
+    thing = Notes()
+    wanted = spec(live=hold(thing))
+    run_task(COUNTED, wanted, tmp_path / "inline")
     with pytest.raises(EvalkitError, match="cannot be sent"):
-        generate_images("world-ar", prompts, options=options)
+        run_task(COUNTED, wanted, tmp_path / "run", engine=EngineOptions("local", workers=1))
     assert not (tmp_path / "run").exists()
-    assert hold(prompts) != hold(prompts)
 
 
 def test_a_driver_that_is_killed_leaves_no_process_and_the_run_resumes(tmp_path, a_driver):

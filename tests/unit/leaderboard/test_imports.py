@@ -1,3 +1,4 @@
+import contextlib
 import json
 
 import pytest
@@ -114,7 +115,9 @@ def test_a_part_of_wise_has_categories_and_no_overall_score(tmp_path):
         import_results(path, model="theirs", out=tmp_path / "other")
 
 
-@pytest.mark.parametrize("wrong", [{"consistency": 3}, {"consistency": "2"}, {"prompt_id": 1001}, {"realism": None}])
+@pytest.mark.parametrize(
+    "wrong", [{"consistency": 3}, {"consistency": "2"}, {"prompt_id": 1001}, {"prompt_id": 1.5}, {"realism": None}]
+)
 def test_a_line_that_is_none_of_wises_is_one_sentence(tmp_path, wrong):
     path = tmp_path / "scores.jsonl"
     line = {"prompt_id": 1, "consistency": 2, "realism": 2, "aesthetic_quality": 2}
@@ -126,6 +129,30 @@ def test_a_line_that_is_none_of_wises_is_one_sentence(tmp_path, wrong):
 def test_metrics_are_known_by_their_names_and_labels():
     assert metric_of({"metric_name": "FID"}, "COCO") == "fid"
     assert metric_of({"metric_id": "rewardbench.overall"}, "x") == "rewardbench.overall"
+
+
+PLACES = [
+    *[("schema_version",), ("evaluation_id",), ("model_info",), ("model_info", "name"), ("source_metadata",)],
+    *[("evaluation_results", 0), ("evaluation_results", 0, "score_details"), ("evaluation_results", 0, "source_data")],
+    *[("evaluation_results", 0, "score_details", "uncertainty"), ("evaluation_results", 0, "metric_config")],
+    ("evaluation_results", 0, "score_details", "uncertainty", "num_samples"),
+]
+ODD = [None, 1, -1, 1e300, "x", [], {}, [[]], True, float("nan"), float("inf"), "\ud800\u202e"]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: ".".join(map(str, place)))
+def test_whatever_stands_in_a_record_is_a_run_or_one_sentence(tmp_path, place):
+    for number, odd in enumerate(ODD):
+        record = json.loads(json.dumps(RECORD))
+        inner = record
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = odd
+        path = tmp_path / f"{number}.json"
+        path.write_text(json.dumps(record))
+        with contextlib.suppress(EvalkitError):
+            run = import_results(path, out=tmp_path / f"run-{number}")
+            assert run.record["imported"]["note"] == "imported, not measured here"
 
 
 @pytest.mark.parametrize(

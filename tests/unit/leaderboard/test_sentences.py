@@ -173,12 +173,17 @@ def test_an_infinite_value_is_ranked_and_says_why_it_is_not_separated(real, tmp_
     assert "has an infinite value (6 of 6 images come back exactly), so no interval separates it from another" in text
 
 
-def test_an_infinite_value_decides_nothing_about_what_is_compared(runs, noise):
+@pytest.mark.parametrize("rest", [False, True], ids=["infinite mean", "mean of the rest"])
+def test_an_infinite_value_decides_nothing_about_what_is_compared(runs, noise, tmp_path, rest):
     values = noise(2)
     values[5] = np.inf
     a = runs.run("a", noise(1))
-    b = runs.run("b", values, results=[runs.result("psnr", "inf", 60)])
-    assert [len(board.entrants) for board in runs.boards(a, b).boards] == [2]
+    value = float(values[np.isfinite(values)].mean()) if rest else "inf"
+    b = runs.run("b", values, results=[runs.result("psnr", value, 60)])
+    made, text = page(tmp_path, a, b)
+    assert [len(board.entrants) for board in made.boards] == [2]
+    said = "b: 1 of 60 images come back exactly, and its number is that of the other 59"
+    assert (said if rest else "b has an infinite value (1 of 60 images come back exactly)") in text
 
 
 def test_counts_are_said_to_be_never_ranked(real, tmp_path):

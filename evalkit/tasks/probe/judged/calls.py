@@ -71,8 +71,8 @@ def request_of(asked: Asked, folder: Path, image: Pixels, data: bytes | None, so
         elif role == "image":
             size = decode_image(source(call.like)).shape[:2] if call.like else None
             parts.append(_image(ready, image, data, (size[0], size[1]) if size else None))
-        elif role.startswith("label:"):
-            parts.append(role.removeprefix("label:"))
+        elif role.startswith("parts:"):
+            parts += [_listed(each, ready, image, data, source) for each in asked.fields[role.removeprefix("parts:")]]
         else:
             parts.append(ready.file(source(role)))
     system = None if call.system is None else official_text(folder, call.system, asked.fields)
@@ -92,6 +92,13 @@ def _drawn(refs: Sequence[TextRef], fields: Mapping[str, Any]) -> TextRef:
     """One of several texts, by the item's own words and not by chance."""
     digest = hashlib.sha256(str(fields["prompt"]).encode("utf-8", "surrogatepass")).digest()
     return refs[digest[0] % len(refs)]
+
+
+def _listed(each: str, ready: Preparation, image: Pixels, data: bytes | None, source: Source) -> Part:
+    """A part of an item's own list: "@" is the image, "@NAME" the file of a source, anything else a text."""
+    if each == "@":
+        return _image(ready, image, data, None)
+    return ready.file(source(each)) if each.startswith("@") else each
 
 
 def _image(ready: Preparation, image: Pixels, data: bytes | None, size: tuple[int, int] | None) -> ImagePart:

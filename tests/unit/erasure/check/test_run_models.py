@@ -39,6 +39,7 @@ def same(tmp_path_factory):
         "dog",
         samples=1,
         guidance=1.0,
+        tries=2,
         look=LOOK,
         options=options(folder / "same"),
     )
@@ -66,6 +67,13 @@ def test_equal_models_have_no_discordant_pair_and_nothing_is_erased(same):
 def test_other_seeds_give_other_images(same):
     rows = same.samples.to_pylist()
     assert any(row["seen_base"] != row["seen_other_seeds"] for row in rows)
+
+
+def test_further_tries_are_a_curve_that_never_falls(same):
+    curve = same.record["erasure"]["attack"]
+    assert [each["tries"] for each in curve] == [1, 2]
+    assert [each["erased"]["value"] for each in curve] == sorted(each["erased"]["value"] for each in curve)
+    assert all(each["base"]["value"] == each["erased"]["value"] for each in curve)
 
 
 def test_the_destroyed_control_shows_no_concept_and_keeps_nothing(same):
