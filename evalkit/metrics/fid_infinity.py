@@ -172,7 +172,8 @@ def _declared(name: str, label: str, title: str, encoder: str) -> Metric:
     )
 
 
+FID_INFINITY = _declared("fid_infinity", "FID∞", "FID extrapolated to infinitely many images", "inception-v3-fid")
 DECLARED = (
-    _declared("fid_infinity", "FID∞", "FID extrapolated to infinitely many images", "inception-v3-fid"),
+    FID_INFINITY,
     _declared("fd_efflite0_infinity", "FD∞ (EfficientNet-lite0)", "fd_efflite0 extrapolated likewise", "efflite0"),
 )

@@ -12,9 +12,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
+from evalkit.stats.roots import root
 from evalkit.stats.units import Array
 
 _NEAR, _FAR = -7.0, 34.0  # of log(tilt / (1 - tilt)): hardly any tilt, all weight on the further unit
@@ -64,7 +64,7 @@ class _Side:
         least, score = self._at(_tilt(_NEAR))
         if score >= z:
             return least * self.end
-        found = float(brentq(lambda place: self._at(_tilt(place))[1] - z, _NEAR, _FAR, xtol=1e-8))
+        found = root(lambda place: self._at(_tilt(place))[1] - z, _NEAR, _FAR, close=1e-8)
         return self._at(_tilt(found))[0] * self.end
 
     def score(self, deviation: float) -> float:
@@ -72,7 +72,7 @@ class _Side:
         wanted = deviation / self.end
         if wanted <= self._at(_tilt(_NEAR))[0]:
             return 0.0
-        found = float(brentq(lambda place: self._at(_tilt(place))[0] - wanted, _NEAR, _FAR, xtol=1e-8))
+        found = root(lambda place: self._at(_tilt(place))[0] - wanted, _NEAR, _FAR, close=1e-8)
         return max(0.0, self._at(_tilt(found))[1])
 
     def _at(self, tilt: float) -> tuple[float, float]:

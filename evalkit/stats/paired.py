@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
 from evalkit.stats.choice import Range, choose, estimate
 from evalkit.stats.combined import weighted_sum
 from evalkit.stats.intervals import UNBOUNDED, mean_interval
+from evalkit.stats.roots import root
 from evalkit.stats.signs import flip_bounds, sign_flip
 from evalkit.stats.units import Array, Units, units_of
 from evalkit.stats.verdicts import is_binary, mcnemar, verdict_difference
@@ -143,5 +143,5 @@ def _p(beyond: Callable[[float], float]) -> float:
     return (
         1.0
         if beyond(0.99) <= 0
-        else float(10 ** brentq(lambda x: beyond(10**x), math.log10(SURE), math.log10(0.99), xtol=1e-5))
+        else float(10 ** root(lambda x: beyond(10**x), math.log10(SURE), math.log10(0.99), close=1e-5))
     )

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
 from scipy.special import bdtr, ndtri
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
+from evalkit.stats.roots import root
 
 FEW = 10  # discordant pairs below which half of alpha is left out, since the score test can then reject too often
 
@@ -46,8 +46,8 @@ def verdict_difference(up: int, down: int, n: int, level: float) -> Estimate:
     """
     alpha, few, value = 1 - level, up + down < FEW, (up - down) / n
     z = -float(ndtri(alpha / 4 if few else alpha / 2))
-    low = -1.0 if value == -1 else float(brentq(lambda d: score(up, down, n, d) - z, -1 + 1e-12, value))
-    high = 1.0 if value == 1 else float(brentq(lambda d: score(up, down, n, d) + z, value, 1 - 1e-12))
+    low = -1.0 if value == -1 else root(lambda d: score(up, down, n, d) - z, -1 + 1e-12, value)
+    high = 1.0 if value == 1 else root(lambda d: score(up, down, n, d) + z, value, 1 - 1e-12)
     if exact_p(up, down) >= alpha:
         low, high = min(low, 0.0), max(high, 0.0)
     careful = ", conservative" if few else ""

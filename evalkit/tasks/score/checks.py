@@ -13,6 +13,7 @@ from evalkit.jobs.checks import Checks, Failure, How, Outcome
 from evalkit.jobs.data import data_failures
 from evalkit.jobs.earlier import as_stated
 from evalkit.jobs.task import Task
+from evalkit.metrics.fid_infinity import FID_INFINITY
 from evalkit.metrics.frechet import frechet_distance
 from evalkit.metrics.moments import load_moments
 from evalkit.metrics.sets.composition import FRECHET, HEADS
@@ -21,7 +22,7 @@ from evalkit.tasks.score.features import KeptParts, collected, moments_files, si
 from evalkit.tasks.score.rows import IMAGES, REFERENCE
 
 SAME = 1e-6  # relative, of the same features on another machine
-MOMENTS = "fid_infinity"  # takes sub-samples, so moments do not give it
+MOMENTS = FID_INFINITY.name  # takes sub-samples, so moments do not give it
 
 
 class ScoreChecks(Checks):

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 from scipy.special import ndtr, ndtri
 
 from evalkit.metrics.base import Estimate
+from evalkit.metrics.fid_infinity import FID_INFINITY
 from evalkit.metrics.frechet_interval import frechet_difference
-from evalkit.metrics.kid import kid_difference
+from evalkit.metrics.kid import KID, kid_difference
 from evalkit.metrics.rows import Rows, Taken
 from evalkit.metrics.sets.composition import FRECHET, HEADS, Side
 from evalkit.metrics.statistics_file import StoredGaussian
@@ -22,7 +23,7 @@ from evalkit.stats.paired import Difference
 from evalkit.tasks.score.features import KeptParts, collected, sides_of
 from evalkit.tasks.score.rows import IMAGES
 
-EXTRAPOLATED = "fid_infinity"  # of sub-samples, which have no influence function
+EXTRAPOLATED = FID_INFINITY.name  # of sub-samples, which have no influence function
 
 
 def score_difference(a: Run, b: Run, metric: str) -> Difference | None:
@@ -32,7 +33,7 @@ def score_difference(a: Run, b: Run, metric: str) -> Difference | None:
     made from the same prompts or seeds are compared pair by pair; independent sets are none the worse for it.
     """
     head = HEADS.get(metric, "")
-    if (metric not in FRECHET and metric != "kid") or metric == EXTRAPOLATED:
+    if (metric not in FRECHET and metric != KID.name) or metric == EXTRAPOLATED:
         return None
     if any(run.record.get("statistics") != "features" for run in (a, b)):
         return None
@@ -40,7 +41,7 @@ def score_difference(a: Run, b: Run, metric: str) -> Difference | None:
     if head not in one.rows or head not in two.rows:
         return None
     x, y, paired = _paired(one.rows[head], two.rows[head], good_ids(a), good_ids(b))
-    if metric == "kid":
+    if metric == KID.name:
         return _kid(x, y, reference, head, str(a.record["protocols"][0]["id"])) if paired else None
     gaussian = reference.statistics(head, x.shape[1])
     if gaussian is None or min(len(x), len(y)) < 2:

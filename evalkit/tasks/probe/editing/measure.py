@@ -18,6 +18,9 @@ from evalkit.encoders.registry import load_lpips
 from evalkit.errors import WeightsError
 from evalkit.images.decode import decode_image
 from evalkit.images.sample import Pixels
+from evalkit.metrics.image_text import CLIPSCORE_TORCHMETRICS
+from evalkit.metrics.psnr import MSE
+from evalkit.metrics.ssim import SSIM
 from evalkit.tasks.probe.editing.background import region_lpips, region_scores
 from evalkit.tasks.probe.editing.regions import SIDE, cut_out, to_side
 
@@ -35,7 +38,7 @@ class EditMeasures:
         before, _ = to_side(decode_image(source), region)
         after, small = to_side(edited, region)
         kept = region_scores(before, after, ~small)
-        found = {"mse": kept.mse, "ssim": kept.ssim}
+        found = {MSE.name: kept.mse, SSIM.name: kept.ssim}
         if self.lpips is not None:
             found["lpips"] = region_lpips(self.lpips, before, after, ~small)
         if self.clip is not None and small.any():
@@ -46,7 +49,7 @@ class EditMeasures:
     @property
     def facts(self) -> dict[str, Any]:
         """The networks and their weights."""
-        used = {"lpips-squeeze": self.lpips, "clipscore_torchmetrics": self.clip}
+        used = {"lpips-squeeze": self.lpips, CLIPSCORE_TORCHMETRICS.name: self.clip}
         return {"side": SIDE, **{name: each.weights_sha256 for name, each in used.items() if each is not None}}
 
 
@@ -57,7 +60,7 @@ def load_measures(device: str = "auto") -> EditMeasures:
     except WeightsError:
         lpips = None
     try:
-        clip = load_prompt_scorer("clipscore_torchmetrics", None, device)
+        clip = load_prompt_scorer(CLIPSCORE_TORCHMETRICS.name, None, device)
     except WeightsError:
         clip = None
     return EditMeasures(lpips, clip)

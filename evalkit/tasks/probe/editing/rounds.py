@@ -18,13 +18,14 @@ from evalkit.images.decode import decode_image
 from evalkit.images.geometry import resize_exact
 from evalkit.images.sample import Pixels
 from evalkit.metrics.base import Estimate
-from evalkit.metrics.ssim import ssim
+from evalkit.metrics.psnr import PSNR
+from evalkit.metrics.ssim import SSIM, ssim
 from evalkit.stats.intervals import mean_interval
 from evalkit.tasks.probe.editing.background import region_scores
 from evalkit.tasks.probe.editing.regions import Region
 
 Values = npt.NDArray[np.float64]
-MEASURES = ("psnr", "ssim", "warmth", "detail")
+MEASURES = (PSNR.name, SSIM.name, "warmth", "detail")
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ def round_scores(first: Pixels, later: Pixels, kept: Region) -> dict[str, float]
     warmth = float((b[:, 0] - b[:, 2]).mean() - (a[:, 0] - a[:, 2]).mean()) if kept.any() else float("nan")
     same = ssim(first * kept[..., None], later * kept[..., None], border="reflect")
     return {
-        "psnr": min(scores.psnr, 100.0),
-        "ssim": same,
+        PSNR.name: min(scores.psnr, 100.0),
+        SSIM.name: same,
         "warmth": warmth,
         "detail": float(np.log2(_sharp(later) / _sharp(first))),
     }
