@@ -58,7 +58,8 @@ class ExternalGenerator(Generator):
                 continue
             evaluations = notes.pop("evaluations", 0)
             seconds = time.perf_counter() - started
-            return Image(request.id, pixels, seconds, evaluations if isinstance(evaluations, int) else 0, notes)
+            counted = isinstance(evaluations, int) and 0 <= evaluations < 2**31
+            return Image(request.id, pixels, seconds, int(evaluations) if counted else 0, notes)
         return Failed(request.id, reason)
 
 
