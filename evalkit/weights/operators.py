@@ -57,39 +57,13 @@ _PRIMITIVES = """
     TupleIndex TupleUnpack ListUnpack min max abs itemsize ndim T mT unchecked_cast isinstance type is_quantized
     is_sparse is_meta is_mps is_nested rangelist
 """
+_NAMES = """
+    int float bool complex str len range tuple list dict zip enumerate min max abs round isinstance annotate
+    unchecked_cast uninitialized getattr hasattr inf nan infj nanj rangelist
+"""
 
 _PLAIN = f"{_LAYERS} {_ARITHMETIC} {_SHAPES} {_VALUES} {_QUESTIONS}".split()
 
 ATEN = frozenset([*_PLAIN, *(f"{name}_" for name in _PLAIN)])  # also in place
 PRIM = frozenset(_PRIMITIVES.split())
-BUILTINS = frozenset(
-    [
-        "int",
-        "float",
-        "bool",
-        "complex",
-        "str",
-        "len",
-        "range",
-        "tuple",
-        "list",
-        "dict",
-        "zip",
-        "enumerate",
-        "min",
-        "max",
-        "abs",
-        "round",
-        "isinstance",
-        "annotate",
-        "unchecked_cast",
-        "uninitialized",
-        "getattr",
-        "hasattr",
-        "inf",
-        "nan",
-        "infj",
-        "nanj",
-        "rangelist",
-    ]
-)
+BUILTINS = frozenset(_NAMES.split())

@@ -38,7 +38,7 @@ class Plain(nn.Module):
         self.levels = [8, 5]
 
     def forward(self, x):
-        b, c, h, w = x.shape
+        b, _, h, _ = x.shape
         if h % 2:
             raise ValueError(f"{h} is odd")
         y = self.body(x).permute(0, 2, 3, 1).reshape(b, -1, 6)
