@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.numbers import THREADS
-from evalkit.cli.options import REHASH_FLAG, batch_size_flag, device_flag, dtype_flag, weights_flag
+from evalkit.cli.options import REHASH_FLAG, batch_size_flag, device_flag, dtype_flag, retry_flag, weights_flag
 
 if TYPE_CHECKING:
     from evalkit.jobs.options import BatchSize
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @dtype_flag()
 @weights_flag("the networks of the attacks")
 @REHASH_FLAG
+@retry_flag()
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON, and nothing else, on stdout.")
 def attack(
     folder: str | None,
@@ -47,6 +48,7 @@ def attack(
     device: str,
     dtype: str,
     weights: tuple[str, ...],
+    retry_failed: bool,
     as_json: bool,
 ) -> None:
     """Attack images, to see which watermarks survive.
@@ -84,6 +86,7 @@ def attack(
         weights=weights,
         command=typed(),
         progress=_progress(as_json),
+        retry_failed=retry_failed,
     )
     if sheet is not None:
         _write_sheet(folder, run, sheet, seed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.numbers import SIDE, Finite
-from evalkit.cli.options import REHASH_FLAG, batch_size_flag, device_flag, dtype_flag, weights_flag
+from evalkit.cli.options import REHASH_FLAG, batch_size_flag, device_flag, dtype_flag, retry_flag, weights_flag
 from evalkit.cli.watermark_options import MarkChoice, mark_options
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 @dtype_flag()
 @weights_flag("the tokenizer and of the networks of the attacks")
 @REHASH_FLAG
+@retry_flag()
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON, and nothing else, on stdout.")
 @mark_options
 def robustness(
@@ -64,6 +65,7 @@ def robustness(
     device: str,
     dtype: str,
     weights: tuple[str, ...],
+    retry_failed: bool,
     as_json: bool,
     choice: MarkChoice,
 ) -> None:
@@ -95,7 +97,7 @@ def robustness(
     others, absent = _peers(peers, side, seed)
     run = watermark_robustness(
         folder, [ours, *others], attacks, out, side=side, marked=marked, limit=limit, seed=seed, absent=absent,
-        device=device, dtype=dtype, weights=of_attacks, command=typed(), progress=_progress(as_json),
+        device=device, dtype=dtype, weights=of_attacks, command=typed(), progress=_progress(as_json), retry_failed=retry_failed,
     )  # fmt: skip
     _show(run, as_json)
     if run.failed:

@@ -19,7 +19,7 @@ class RunOptions:
 
     `out`: run directory (default `runs/<task>-<model>-<hash>`). `limit`: only the first samples. `batch_size`: a number,
     or "auto". `keep`: which images stay. `weights`: FILE for a single model, or NAME=FILE each.
-    `compile`: let torch compile the network.
+    `compile`: let torch compile the network. `retry_failed`: samples that failed, in a finished run too, are done again.
     """
 
     out: Path | None = None
@@ -33,6 +33,7 @@ class RunOptions:
     weights: tuple[str, ...] = ()
     compile: bool = False
     command: tuple[str, ...] = ()
+    retry_failed: bool = False
     progress: Progress = field(default_factory=Progress, compare=False)
 
 

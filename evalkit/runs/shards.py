@@ -90,6 +90,11 @@ class ShardFolder:
         sync_folder(self.path)
         self._whole[key] = True
 
+    def drop(self, key: str) -> None:
+        """Remove a shard."""
+        shutil.rmtree(self.path / key)
+        self._whole[key] = False
+
     def parts(self, keys: Sequence[str]) -> LocalParts:
         """The finished shards `keys`, in this order."""
         return LocalParts(self.path, tuple(keys))

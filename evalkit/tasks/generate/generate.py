@@ -21,7 +21,6 @@ from evalkit.prompts.load import PromptSet, load_prompts
 from evalkit.runs.store import Run, RunStore, read_run
 from evalkit.tasks.generate.layouts import left_out, write_layout
 from evalkit.tasks.generate.prepare import Preparation
-from evalkit.tasks.generate.reopen import reopen
 from evalkit.tasks.generate.spec import (
     SHARD,
     VERSION,
@@ -49,7 +48,6 @@ def generate_images(
     steps: int | None = None,
     layout: str | None = None,
     timeout: float | None = None,
-    retry_failed: bool = False,
     accelerate: str | Settings | None = None,
     prepare: Preparation | None = None,
     options: RunOptions | None = None,
@@ -58,10 +56,9 @@ def generate_images(
 
     `sampler`: by default the model's own; `guidance` (in the model's own numbers), `temperature`, `top_k`, `top_p` and
     `steps` change single values of it. `layout`: also write the images as `geneval`, `wise` or `npz50k` expects them.
-    `timeout`: seconds that a program or an endpoint has for one image. `retry_failed`: ask again for what failed in a
-    finished run. `accelerate`: draw faster or in less memory, as `speculative:length=8` (see docs/runners.md); the record
-    says what was gained. `prepare`: what is done to the loaded generator (a watermark, say). Raises
-    `EvalkitError` before any work where a name, a file or an option is wrong.
+    `timeout`: seconds that a program or an endpoint has for one image. `accelerate`: draw faster or in less memory, as
+    `speculative:length=8` (see docs/runners.md); the record says what was gained. `prepare`: what is done to the loaded
+    generator (a watermark, say). Raises `EvalkitError` before any work where a name, a file or an option is wrong.
 
     >>> import tempfile, pathlib
     >>> out = pathlib.Path(tempfile.mkdtemp()) / "run"
@@ -94,22 +91,27 @@ def generate_images(
         here |= {"prepare": dict(prepare.here), "generator": prepare.generator and hold(prepare.generator)}
     inputs = {"prompts": prompts_ref(asked, source_of(prompts))}
     spec = Spec("generate", VERSION, models, inputs, parameters=parameters, seed=options.seed, shard=SHARD, here=here)
-    return _run(spec, options, layout, retry_failed=retry_failed)
+    return _run(spec, options, layout)
 
 
-def _run(spec: Spec, options: RunOptions, layout: str | None, *, retry_failed: bool) -> Run:
+def _run(spec: Spec, options: RunOptions, layout: str | None) -> Run:
     out = options.out or run_folder(spec, spec.models["model"].name)
     spec = replace(spec, here={**spec.here, "folder": str(out)})
-    store = RunStore(out)
-    if retry_failed and store.sealed:
-        reopen(store, GENERATE, spec)
-    run = run_task(GENERATE, spec, out, command=options.command, device=options.device, progress=options.progress)
+    run = run_task(
+        GENERATE,
+        spec,
+        out,
+        command=options.command,
+        device=options.device,
+        progress=options.progress,
+        retry_failed=options.retry_failed,
+    )
     if layout is None:
         return run
     write_layout(run, layout)
     if said := left_out(run, layout):
         options.progress.note(said)
-    store.cover(layout, renew=True)
+    RunStore(out).cover(layout, renew=True)
     return read_run(out)
 
 

@@ -91,7 +91,15 @@ def probe(
         listing.coverage.require(allow_missing=allow_missing)
         spec, keep = _of_images(asked, listing, source, networks, samples, allow_missing, options)
     out = options.out or run_folder(spec, f"{suite}-{spec.models['model'].name}")
-    run = run_task(PROBE, spec, out, command=options.command, device=options.device, progress=options.progress)
+    run = run_task(
+        PROBE,
+        spec,
+        out,
+        command=options.command,
+        device=options.device,
+        progress=options.progress,
+        retry_failed=options.retry_failed,
+    )
     del keep  # live references end here
     if export_evidence is not None:
         _export(run, Path(export_evidence).expanduser())

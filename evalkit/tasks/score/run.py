@@ -71,7 +71,15 @@ def score_images(
     out = options.out or run_folder(spec, mine.label)
     for each in (mine, other):
         _told(each, out, options)
-    run = run_task(SCORE, spec, out, command=options.command, device=options.device, progress=options.progress)
+    run = run_task(
+        SCORE,
+        spec,
+        out,
+        command=options.command,
+        device=options.device,
+        progress=options.progress,
+        retry_failed=options.retry_failed,
+    )
     if statistics is not None:
         write_statistics(run, Path(statistics))
     return run

@@ -98,7 +98,15 @@ def calibrate(
     for remark in scan.looked.about["remarks"]:
         options.progress.note(remark)
     folder = Path(out).with_suffix(".run")
-    run = run_task(CALIBRATE, spec, folder, command=options.command, device=options.device, progress=options.progress)
+    run = run_task(
+        CALIBRATE,
+        spec,
+        folder,
+        command=options.command,
+        device=options.device,
+        progress=options.progress,
+        retry_failed=options.retry_failed,
+    )
     done = _calibrated(run, scan)
     write_calibration(out, done.calibration)
     return done

@@ -149,7 +149,15 @@ def _detect(
     check_apart(scan.looked.images.spec, out)
     for remark in scan.looked.about["remarks"]:
         options.progress.note(remark)
-    return run_task(DETECT, spec, out, command=options.command, device=options.device, progress=options.progress)
+    return run_task(
+        DETECT,
+        spec,
+        out,
+        command=options.command,
+        device=options.device,
+        progress=options.progress,
+        retry_failed=options.retry_failed,
+    )
 
 
 def default_decision(calibration: str | Path | None) -> Decide:

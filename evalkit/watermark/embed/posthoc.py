@@ -75,7 +75,15 @@ def embed_folder(
     )
     out = options.out or run_folder(spec, tokenizer.name)
     check_apart(data, out)
-    return run_task(EMBED, spec, out, command=options.command, device=options.device, progress=options.progress)
+    return run_task(
+        EMBED,
+        spec,
+        out,
+        command=options.command,
+        device=options.device,
+        progress=options.progress,
+        retry_failed=options.retry_failed,
+    )
 
 
 def _embedding(fraction: float, most_cost: float, nudge: Nudge | None) -> dict[str, Any]:
