@@ -55,16 +55,28 @@ def photos(folder: Path, n: int = 3) -> Path:
 def prepared(place: Path) -> Path:
     """A folder with images, keys, a sealed run and a signed one."""
     photos(place / "data")
+    _worlds(place / "made")
     for arguments in (
         ["watermark", "keygen", str(place / "my.key")],
         ["sign", "--new-key", str(place / "my.pem")],
         ["tokenizer", "-m", "jpeg-lm", *TOKENIZER, "--data", str(place / "data"), "--out", str(place / "one")],
+        RUNS["generate"](place, place / "images"),
         ["tokenizer", "-m", "webp-q75", *TOKENIZER, "--data", str(place / "data"), "--out", str(place / "two")],
     ):
         done = call(arguments)
         if done.code:
             raise RuntimeError(f"{arguments}: {done.said}")
     return place
+
+
+def _worlds(folder: Path) -> None:
+    """The first scenes of the world's prompts, as a generator left them."""
+    from evalkit.world.prompts import world_prompts
+    from evalkit.world.render import render_scene
+
+    folder.mkdir()
+    for prompt in world_prompts()[:2]:
+        Image.fromarray(render_scene(prompt.scene)).save(folder / f"{prompt.id}-00.png")
 
 
 TOKENIZER = ["--tasks", "reconstruction", "--device", "cpu"]
@@ -78,16 +90,45 @@ def _key(place: Path) -> list[str]:
 RUNS: dict[str, Arguments] = {
     "tokenizer": lambda p, out: ["tokenizer", "-m", "jpeg-lm", *TOKENIZER, "--data", f"{p}/data", "--out", f"{out}"],
     "generate": lambda p, out: [
-        *("generate", "-m", "world-ar", "-p", "world", "--limit", "1", "--device", "cpu", "--out", f"{out}"),
+        *("generate", "-m", f"folder:{p}/made", "-p", "world", "--limit", "2", "--out", f"{out}"),
     ],
     "score": lambda p, out: [
-        *("score", "--images", f"{p}/data", "--reference", f"{p}/data", "--metrics", "fd_efflite0", "--device", "cpu"),
+        *(
+            "score",
+            "--images",
+            f"{p}/data",
+            "--reference",
+            f"{p}/data",
+            "--metrics",
+            "prdc_efflite0",
+            "--device",
+            "cpu",
+        ),
         *("--out", f"{out}"),
     ],
-    "probe": lambda p, out: ["probe", "world", "-m", "world-ar", "--limit", "1", "--device", "cpu", "--out", f"{out}"],
+    "probe": lambda p, out: [
+        "probe",
+        "world",
+        "--images",
+        f"{p}/images",
+        "--limit",
+        "2",
+        "--device",
+        "cpu",
+        "--out",
+        f"{out}",
+    ],
     "embed": lambda p, out: ["watermark", "embed", f"{p}/data", *_key(p), "--out", f"{out}"],
     "detect": lambda p, out: ["watermark", "detect", f"{p}/data", *_key(p), "--no-cache", "--out", f"{out}"],
-    "calibrate": lambda p, out: ["watermark", "calibrate", f"{p}/data", *_key(p), "--no-cache", "--out", f"{out}/c.npz"],
+    "calibrate": lambda p, out: [
+        "watermark",
+        "calibrate",
+        f"{p}/data",
+        *_key(p),
+        "--no-cache",
+        "--out",
+        f"{out}/c.npz",
+    ],
     "attack": lambda p, out: ["watermark", "attack", f"{p}/data", "--attack", "jpeg:75", "--out", f"{out}"],
     "robustness": lambda p, out: [
         *("watermark", "robustness", f"{p}/data", *_key(p), "--attack", "jpeg:75", "--out", f"{out}"),
