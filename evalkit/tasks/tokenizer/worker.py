@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from evalkit.images.encode import png_bytes
+from evalkit.images.loader import TOO_LARGE
 from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
@@ -28,7 +29,7 @@ from evalkit.tasks.tokenizer.rows import table
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.tokenizers.cards import tokenizer_cards
 
-BATCH_PIXELS = 2**27  # decoded pixels from which a batch is full
+BATCH_PIXELS = 2**25  # decoded pixels from which a batch is full
 COUNTED_VOCABULARY = 2**20  # codebook use is counted up to this size
 Arrays = dict[str, np.ndarray[Any, Any]]
 Features = dict[str, list[np.ndarray[Any, Any]]]
@@ -81,6 +82,7 @@ class ReconstructionWorker(Worker):
                 pairs = [p for each in good if isinstance(p := done.get((each.id, feed.protocol.id)), Pair)]
                 self._score(feed, pairs, features)
             tick(len(batch))
+            del batch, good, done, each, pair, pairs  # no image is held while the next one is decoded
         protocols = {feed.protocol.id: feed.protocol for feed in self.feeds}
         for (protocol, _), pairs in groups.items():
             self.evaluators.score_groups(protocols[protocol], pairs, self.timers)
@@ -114,6 +116,7 @@ class ReconstructionWorker(Worker):
             if not batch:
                 return
             yield batch
+            del each
 
     def _reconstruct(
         self, samples: list[Sample], arrays: Arrays, features: Features
@@ -122,9 +125,7 @@ class ReconstructionWorker(Worker):
         passes: dict[tuple[Any, ...], tuple[list[Pixels], list[Output]]] = {}
         for feed in self.feeds:
             if feed.key not in passes:
-                with self.timers("prepare"):
-                    fed = [model_input(sample.image, feed) for sample in samples]
-                passes[feed.key] = (fed, self.forward(fed, feed))
+                passes[feed.key] = self._forward(samples, feed)
             fed, outputs = passes[feed.key]
             self._count(outputs, feed, arrays)
             for sample, image, output in zip(samples, fed, outputs, strict=True):
@@ -140,8 +141,15 @@ class ReconstructionWorker(Worker):
                         features[f"{feed.protocol.id}|{name}"].append(value[None])
                     else:
                         row[name] = value
-                done[sample.id, feed.protocol.id] = Pair(sample, original, reconstruction, row)
+                done[sample.id, feed.protocol.id] = Pair(sample.meta, original, reconstruction, row)
         return done
+
+    def _forward(self, samples: Sequence[Sample], feed: Feed) -> tuple[list[Pixels], list[Output]]:
+        """What each sample is fed and gives; one that does not fit into memory is fed an empty image."""
+        with self.timers("prepare"):
+            fed = [_fed(sample.image, feed) for sample in samples]
+        made = iter(self.forward([each for each in fed if each.size], feed))
+        return fed, [next(made) if each.size else Output(reason=TOO_LARGE) for each in fed]
 
     def _count(self, outputs: Sequence[Output], feed: Feed, arrays: Arrays) -> None:
         vocabulary = self.model.vocab_size
@@ -159,6 +167,13 @@ class ReconstructionWorker(Worker):
         for name, original, reconstruction in self.evaluators.features(feed.protocol, pairs, self.timers):
             features[f"{feed.protocol.id}|{name}|original"].append(original)
             features[f"{feed.protocol.id}|{name}|reconstruction"].append(reconstruction)
+
+
+def _fed(image: Pixels, feed: Feed) -> Pixels:
+    try:
+        return model_input(image, feed)
+    except MemoryError:
+        return image[:0]
 
 
 def _row(sample: Sample, feed: Feed, output: Output, fed: Pixels) -> dict[str, Any]:

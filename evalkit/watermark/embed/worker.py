@@ -11,6 +11,7 @@ from torch import Tensor
 
 from evalkit.errors import EvalkitError
 from evalkit.images.encode import png_bytes
+from evalkit.images.loader import fitted
 from evalkit.images.sample import ImageSet, Pixels, Sample
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
@@ -53,7 +54,8 @@ class EmbedWorker(Worker):
         for start in range(shard.start, shard.stop, self.batch_size):
             positions = range(start, min(start + self.batch_size, shard.stop))
             with self.timers("read"):
-                samples = list(self.images.read(positions.start, positions.stop, threads=self.threads))
+                reader = self.images.read(positions.start, positions.stop, threads=self.threads)
+                samples = list(fitted(reader, lambda image: prepared(image, self.tokenizer)))
             good = [each for each in samples if isinstance(each, Sample)]
             made = iter(self._marked(good))
             for position, sample in zip(positions, samples, strict=True):
@@ -96,7 +98,7 @@ class EmbedWorker(Worker):
 
     def _batch(self, samples: Sequence[Sample]) -> list[tuple[int, Views]]:
         with self.timers("read"):
-            given = [prepared(each.image, self.tokenizer) for each in samples]
+            given = [each.image for each in samples]
             lists = [self.mark.list_of(each.sha256) for each in samples]
             count = self.tokenizer.tokens_per_image(*given[0].shape[:2]) or 0
             green = torch.from_numpy(np.stack([self.mark.green_places(each, count) for each in lists]))
