@@ -120,6 +120,14 @@ def fitted(samples: Iterable[Sample | Unreadable], fit: Callable[[Pixels], Pixel
         del each
 
 
+def shown(samples: Iterable[Sample | Unreadable]) -> Sample | None:
+    """The one image of `samples` that is to be shown, None where it is gone; MemoryError where it does not fit now."""
+    (sample,) = samples
+    if isinstance(sample, Unreadable) and sample.reason == TOO_LARGE:
+        raise MemoryError
+    return sample if isinstance(sample, Sample) else None
+
+
 def one_line(error: BaseException) -> str:
     """The first line of an error, or its kind."""
     return (str(error).splitlines() or [""])[0][:160] or type(error).__name__
