@@ -7,13 +7,7 @@ STAMP := $(VENV)/.installed
 .PHONY: demo test lint docs clean
 
 demo: $(STAMP)
-	$(BIN)/evalkit tokenizer --model jpeg-lm --model jpeg-q75 --model webp-q75 --data sample --out runs/demo
-	$(BIN)/evalkit leaderboard runs/demo --out runs/demo-leaderboard
-	$(BIN)/evalkit generate --model world-ar --prompts world --limit 120 --out runs/demo-probe/images
-	$(BIN)/evalkit generate --model world-ar --prompts world --limit 120 --guidance 1 --out runs/demo-probe/images-no-guidance
-	$(BIN)/evalkit probe world --images runs/demo-probe/images --limit 120 --out runs/demo-probe/guided
-	$(BIN)/evalkit probe world --images runs/demo-probe/images-no-guidance --limit 120 --out runs/demo-probe/no-guidance
-	$(BIN)/evalkit leaderboard runs/demo-probe/guided runs/demo-probe/no-guidance --out runs/demo-probe-leaderboard
+	$(BIN)/evalkit demo --out runs/demo
 
 test: $(STAMP)-test
 	$(BIN)/python -m pytest -n 2 -m "not slow and not gpu" $(PYTEST_ARGS)

@@ -20,9 +20,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.leaderboard.collect import Figure
+from evalkit.leaderboard.entrants import Figure
 from evalkit.leaderboard.rank import shared_errors
-from evalkit.leaderboard.samples import Scores
+from evalkit.leaderboard.scores import Scores
 from evalkit.leaderboard.terms import Terms
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.fid_infinity import fid_infinity

@@ -187,8 +187,8 @@ def write(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
 def main() -> None:
     """Measure and write after every row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=200)
-    count = parser.parse_args().pictures
+    parser.add_argument("--images", type=int, default=200)
+    count = parser.parse_args().images
     with tempfile.TemporaryDirectory() as folder:
         world = World(count, Path(folder))
         bench = Bench(world, *world.pictures("unmarked", 1))

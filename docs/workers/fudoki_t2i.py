@@ -51,4 +51,4 @@ def draw(loaded, prompt, seed):
 
 
 if __name__ == "__main__":
-    serve(load, draw)
+    serve(load, draw, {"guidance": 5.0, "steps": 50})

@@ -40,4 +40,4 @@ def draw(model, prompt, seed):
 
 
 if __name__ == "__main__":
-    serve(load, draw)
+    serve(load, draw, {"guidance": 3.0, "steps": 64, "temperature": 1.0})

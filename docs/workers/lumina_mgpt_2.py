@@ -33,4 +33,4 @@ def draw(solver, prompt, seed):
 
 
 if __name__ == "__main__":
-    serve(load, draw)
+    serve(load, draw, {"guidance": 4.0, "temperature": 1.0, "top_k": 4096})

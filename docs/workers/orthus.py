@@ -32,4 +32,4 @@ def draw(loaded, prompt, seed):
 
 
 if __name__ == "__main__":
-    serve(load, draw)
+    serve(load, draw, {"guidance": 5.0})

@@ -46,4 +46,4 @@ def draw(loaded, prompt, seed):
 
 
 if __name__ == "__main__":
-    serve(load, draw)
+    serve(load, draw, {"guidance": 5.0, "steps": 50, "temperature": 1.0})

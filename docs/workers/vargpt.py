@@ -43,4 +43,4 @@ def draw(loaded, prompt, seed):
 
 
 if __name__ == "__main__":
-    serve(load, draw)
+    serve(load, draw, {"guidance": 3.0, "top_k": 900, "top_p": 0.97})

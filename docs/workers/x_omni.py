@@ -46,4 +46,4 @@ def draw(loaded, prompt, seed):
 
 
 if __name__ == "__main__":
-    serve(load, draw)
+    serve(load, draw, {"guidance": 1.0, "temperature": 1.0, "top_p": 1.0, "min_p": 0.03})

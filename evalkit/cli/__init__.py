@@ -11,12 +11,19 @@ from evalkit.errors import EvalkitError
 from evalkit.version import __version__
 
 VERBS = {
+    "demo": ("evalkit.cli.demo", "Try all of it on what the package ships, in about three minutes."),
     "tokenizer": ("evalkit.cli.tokenizer", "How much does a visual tokenizer destroy?"),
     "generate": ("evalkit.cli.generate", "Make the images of a prompt set, resumable, every seed recorded."),
     "score": ("evalkit.cli.score", "Is an image set like a reference (FID, KID, …), and does it fit its prompts?"),
-    "probe": ("evalkit.cli.probe", "Does a generator do what it is told? GenEval, and the reference world."),
+    "probe": ("evalkit.cli.probe", "Does a generator do what it is told? GenEval, WISE, GEdit and the rest."),
+    "probes": ("evalkit.cli.probes", "Get the files of benchmarks that cannot be shipped; show what they declare."),
+    "judge": ("evalkit.cli.judge", "Can a judge be trusted? Repeats, controls, agreement with people, drift."),
     "watermark": ("evalkit.cli.watermark", "Mark images, find the marked ones in a folder, attack them; make keys."),
+    "erasure": ("evalkit.cli.erasure", "Was a concept really erased? Pairs of prompts, erasers, and the check."),
     "leaderboard": ("evalkit.cli.leaderboard", "Rank finished runs, with intervals, and say what may not be compared."),
+    "compare": ("evalkit.cli.compare", "Is B better than A? Paired differences, and a condition for CI."),
+    "track": ("evalkit.cli.track", "Follow one metric over the checkpoints of a training."),
+    "import": ("evalkit.cli.imported", "Take others' result files as runs that stand hollow on leaderboards."),
     "ls": ("evalkit.cli.ls", "List tokenizers, generators, probes, protocols, metrics or encoders."),
     "systems": (
         "evalkit.cli.systems",
@@ -26,6 +33,7 @@ VERBS = {
     "report": ("evalkit.cli.report", "Write one HTML page over finished runs."),
     "view": ("evalkit.cli.view", "Look at the samples of runs: filter, sort, zoom, two runs side by side."),
     "query": ("evalkit.cli.query", "Ask many runs one question, in SQL."),
+    "plan": ("evalkit.cli.plan", "Say what a command will cost at any size: time, memory, disk, GPU hours."),
     "power": ("evalkit.cli.power", "Plan how many samples a comparison needs."),
     "sign": ("evalkit.cli.sign", "Sign a run: a statement over all of its files."),
     "verify": ("evalkit.cli.verify", "Check a run or an image: hashes, signature, numbers, pixels."),
@@ -48,7 +56,8 @@ class LazyGroup(click.Group):
         """The verb's command, imported now."""
         if cmd_name not in VERBS:
             return None
-        command = getattr(importlib.import_module(VERBS[cmd_name][0]), cmd_name)
+        module = VERBS[cmd_name][0]
+        command = getattr(importlib.import_module(module), module.rpartition(".")[2])
         return command if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -82,6 +91,7 @@ def group() -> None:
     evalkit probe world --model world-ar --limit 60         does it draw what it is told?
     evalkit watermark detect PHOTOS --key my.key --tokenizer llamagen-vq16
     evalkit leaderboard runs --out board                    who is better, with intervals
+    evalkit compare OLD NEW --fail-if-worse psnr:0.1        may a change be merged?
     evalkit verify RUN                                      whether a number can be trusted
     evalkit ls tokenizers                                   what there is
     evalkit doctor                                          what works here
@@ -89,7 +99,8 @@ def group() -> None:
 
 
 def main() -> None:
-    """Run the command line: exit 0 done, 1 some samples failed, 2 wrong usage or missing prerequisite, 130 interrupted."""
+    """Run the command line: exit 0 done, 1 some samples failed, 2 wrong usage or missing prerequisite,
+    3 a condition of `compare` failed, 130 interrupted."""
     from evalkit.cli.boundary import sentence, terminate_as_interrupt
 
     terminate_as_interrupt()

@@ -103,6 +103,23 @@ def _generate(given: dict[str, Any]) -> None:
             GENERATORS.get(draft)
 
 
+def _score(given: dict[str, Any]) -> None:
+    from evalkit.metrics.sets.names import chosen_metrics
+    from evalkit.protocols.score import load_score_protocol
+
+    names = [name for name in (given["metrics"] or "").split(",") if name]
+    chosen_metrics(names, load_score_protocol(given["protocol"]), reference=given["reference"] is not None)
+
+
+def _probe(given: dict[str, Any]) -> None:
+    from evalkit.generators.registry import GENERATORS
+    from evalkit.tasks.probe.suite import SUITES
+
+    SUITES.get(given["suite"])
+    if given["model"]:
+        GENERATORS.get(given["model"])
+
+
 def _mark(given: dict[str, Any]) -> None:
     from evalkit.tokenizers.registry import TOKENIZERS
     from evalkit.watermark.spec import numbers_of
@@ -141,11 +158,11 @@ def _weights(given: dict[str, Any]) -> None:
 
 
 def _show_protocol(given: dict[str, Any]) -> None:
-    from evalkit.protocols import load_protocol
+    from evalkit.cli.protocol import protocols_called
 
     for name in (given.get("id"), given.get("a"), given.get("b")):
         if name is not None:
-            load_protocol(name)
+            protocols_called(name)
 
 
 def _system(given: dict[str, Any]) -> None:
@@ -162,7 +179,12 @@ CHECKS: dict[str, Callable[[dict[str, Any]], None]] = {
     "watermark detect": _mark,
     "watermark attack": _attack,
     "watermark robustness": _robustness,
+    "score": _score,
+    "probe": _probe,
     "leaderboard": _nothing,
+    "compare": _nothing,
+    "track": _nothing,
+    "import": _nothing,
     "query": _nothing,
     "sign": _nothing,
     "verify": _nothing,

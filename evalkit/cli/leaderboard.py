@@ -9,11 +9,12 @@ from typing import Literal
 
 import click
 
+from evalkit.cli.options import RunFolder
 from evalkit.text import visible
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=RunFolder(whole=True))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboard"), show_default=True)
 @click.option("--metric", "metrics", multiple=True, help="Only this metric; may be given more than once.")
 @click.option(
@@ -30,6 +31,9 @@ from evalkit.text import visible
     help="Hollow marks for figures that papers state: of the models measured here, or of all systems.",
 )
 @click.option("--parts", is_flag=True, help="Also single scripts of texts, scales and bits of codes.")
+@click.option(
+    "--common", is_flag=True, help="Rank on the samples that all runs share, where they have not all the same."
+)
 @click.option("--copy", is_flag=True, help="Copy the images too, so that the folder can be moved or sent.")
 @click.option("--every-eval-ever", "organization", metavar="WHO", help="Also write Every Eval Ever; WHO evaluated.")
 @click.option(
@@ -42,7 +46,8 @@ from evalkit.text import visible
 @click.option(
     "--public-key", type=click.Path(path_type=Path), help="Mark the runs that this signer signed as verified."
 )
-@click.option("--explain", is_flag=True, help="Print every pair that is not ranked together, and what differs.")
+@click.option("--explain", is_flag=True, help="Print in what runs differ that are not ranked together.")
+@click.option("--explain-all", is_flag=True, help="The same for every pair of them.")
 @click.option("--json", "as_json", is_flag=True, help="Print leaderboard.json on stdout, and nothing else.")
 def leaderboard(
     runs: tuple[Path, ...],
@@ -51,11 +56,13 @@ def leaderboard(
     aggregate: tuple[str, ...],
     reported: Literal["none", "measured", "all"],
     parts: bool,
+    common: bool,
     copy: bool,
     organization: str | None,
     benchmarks: tuple[str, ...],
     public_key: Path | None,
     explain: bool,
+    explain_all: bool,
     as_json: bool,
 ) -> None:
     """Rank sealed RUNS (or folders of runs): intervals, tiers, and what may not be compared.
@@ -63,6 +70,7 @@ def leaderboard(
     \b
     evalkit leaderboard runs --out board                     all runs of a folder; open board/index.html
     evalkit leaderboard runs --metric psnr --explain         one metric, and why runs are on other boards
+    evalkit leaderboard runs --common                        on shared samples, where some failed or had a --limit
     evalkit leaderboard runs --aggregate psnr                also the mean over data sets, of those who have all
     evalkit leaderboard runs --every-eval-ever "Our lab"     also for the Every Eval Ever collection
     """
@@ -76,6 +84,7 @@ def leaderboard(
         aggregate=aggregate,
         reported=reported,
         parts=parts,
+        common=common,
         copy=copy,
         organization=organization,
         benchmarks=benchmarks,
@@ -88,4 +97,4 @@ def leaderboard(
     if as_json:
         click.echo(json.dumps(json.loads((out / "leaderboard.json").read_bytes()), ensure_ascii=False))
     else:
-        show_leaderboard(made, explain=explain)
+        show_leaderboard(made, explain=explain, every_pair=explain_all)

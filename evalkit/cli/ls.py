@@ -105,17 +105,21 @@ def _probes(as_json: bool) -> None:
             {
                 "name": s.name,
                 "title": s.title,
-                "prompts": len(s.prompts()),
+                "prompts": s.size,
                 "samples": s.samples,
                 "detector": s.detector,
+                "judge": s.judge,
             }
             for s in found
         ]
         click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
         return
     _print(
-        ("probe", "what it measures", "prompts", "images of each", "detector"),
-        [(s.name, s.title, f"{len(s.prompts()):,}", str(s.samples), s.detector or "—") for s in found],
+        ("probe", "what it measures", "prompts", "images of each", "detector or judge"),
+        [
+            (s.name, s.title, f"{s.size:,}" if s.size else "yours", str(s.samples), s.detector or s.judge or "—")
+            for s in found
+        ],
     )
     click.echo(f"Detectors: {', '.join(encoder_names('boxes'))}. Score a model with: evalkit probe NAME --model MODEL")
 

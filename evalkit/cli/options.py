@@ -5,14 +5,38 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from evalkit.cli.numbers import MOST_BATCH, THREADS
+from evalkit.cli.numbers import MOST_BATCH, THREADS, Finite
 from evalkit.images.hashing import REHASH
+
+if TYPE_CHECKING:
+    from evalkit.jobs.options import EngineOptions
+
+
+class RunFolder(click.ParamType[Any]):
+    """A folder, or an address of an object store: of `whole`, the copy of the run that is there, made now."""
+
+    name = "path"
+
+    def __init__(self, *, whole: bool = False) -> None:
+        self.whole = whole
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The folder on this machine."""
+        from evalkit.weights.object_stores import here, is_url
+
+        if not is_url(value):
+            return Path(value)
+        if not self.whole:
+            return here(value)
+        from evalkit.runs.store import local_run
+
+        return local_run(value)
 
 
 class BatchSize(click.ParamType[Any]):
@@ -79,8 +103,21 @@ REHASH_FLAG = click.option(
     callback=_rehash,
     help="Read all data to know it again, also files whose size and times are as before.",
 )
+_ENGINE_FLAGS = (
+    click.option(
+        "--engine",
+        type=click.Choice(["inline", "local", "ray"]),
+        help="This process, several of this machine, or Ray [default: inline].",
+    ),
+    click.option(
+        "--address", metavar="HOST:PORT", help="Of a Ray cluster [default: RAY_ADDRESS, else one started here]."
+    ),
+    click.option("--workers", type=click.IntRange(1, 10_000), help="Workers [default: one a GPU, or one a CPU]."),
+    click.option("--gpus-per-worker", type=Finite(min=0), help="0.5: two workers share a GPU [default: 1]."),
+    click.option("--cpus-per-worker", type=click.IntRange(1, 1024), help="CPUs and threads of a worker."),
+)
 _FLAGS = (
-    click.option("--out", type=click.Path(path_type=Path), help="Run directory [default: runs/<task>-<model>-<hash>]."),
+    click.option("--out", type=RunFolder(), help="Run directory, or s3://… [default: runs/<task>-<model>-<hash>]."),
     click.option("--limit", type=click.IntRange(min=1), help="Only the first N samples."),
     batch_size_flag(),
     device_flag(),
@@ -98,10 +135,21 @@ _FLAGS = (
     weights_flag(),
     click.option("--compile", is_flag=True, help="Let torch compile the network: slow to start, then faster."),
     click.option("--threads", type=THREADS, default=2, show_default=True, help="Decoding threads."),
+    *_ENGINE_FLAGS,
     REHASH_FLAG,
     retry_flag(),
     click.option("--json", "as_json", is_flag=True, help="Print results as JSON, and nothing else, on stdout."),
 )
+
+
+def engine_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags of engines alone; the command receives `engine: EngineOptions`."""
+
+    def collected(**given: Any) -> Any:
+        engine = _engine(given)
+        return command(**given, engine=engine)
+
+    return _flagged(command, collected, _ENGINE_FLAGS)
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -128,13 +176,25 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         picked = {name: given.pop(name) for name in names}
         as_json = given.pop("as_json")
         progress = Progress() if as_json else BarProgress()
-        options = RunOptions(**picked, command=typed(), progress=progress)
+        options = RunOptions(**picked, command=typed(), engine=_engine(given), progress=progress)
         return command(**given, options=options, as_json=as_json)
 
+    return _flagged(command, collected, _FLAGS)
+
+
+def _flagged(command: Callable[..., Any], collected: Callable[..., Any], flags: Sequence[Flag]) -> Callable[..., Any]:
     flagged: Callable[..., Any] = functools.wraps(command)(collected)
-    for flag in reversed(_FLAGS):
+    for flag in reversed(flags):
         flagged = flag(flagged)
     return flagged
+
+
+def _engine(given: dict[str, Any]) -> EngineOptions:
+    """The engine's flags, taken out of `given`."""
+    from evalkit.jobs.options import EngineOptions
+
+    names = ("address", "workers", "gpus_per_worker", "cpus_per_worker")
+    return EngineOptions(given.pop("engine"), **{name: given.pop(name) for name in names})
 
 
 def typed() -> tuple[str, ...]:

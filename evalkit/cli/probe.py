@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from collections.abc import Callable
@@ -11,13 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.cli.judge_options import judge_options
 from evalkit.cli.options import run_options
 from evalkit.jobs.options import RunOptions
 
 if TYPE_CHECKING:
     from evalkit.runs.store import Run
+    from evalkit.tasks.probe.judged.options import JudgeOptions
 
 FILE = click.Path(path_type=Path)
+SUB_VERBS = {
+    "decoder": ("evalkit.cli.decoder", "decoder"),
+    "rounds": ("evalkit.cli.rounds", "rounds"),
+}
 _RULES = (
     click.option("--threshold", type=float, help="A detection counts above this score [default: the suite's]."),
     click.option("--counting-threshold", type=float, help="The same in the task counting [default: the suite's]."),
@@ -46,6 +53,38 @@ def rule_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return collected
 
 
+class Suites(click.Group):
+    """A group whose first word may be a suite, which then is scored."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The sub-verb of that name, else scoring with all words."""
+        if args and args[0] in SUB_VERBS:
+            module, name = SUB_VERBS[args[0]]
+            command = getattr(importlib.import_module(module), name)
+            return args[0], command, args[1:]
+        return "", score, args
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The sub-verbs."""
+        return list(SUB_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A sub-verb, or scoring."""
+        if cmd_name not in SUB_VERBS:
+            return score
+        module, name = SUB_VERBS[cmd_name]
+        command = getattr(importlib.import_module(module), name)
+        return command if isinstance(command, click.Command) else None
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Help of the group is that of scoring."""
+        if args[:1] in (["-h"], ["--help"]) or not args:
+            args = ["SUITE", "--help"]
+        return super().parse_args(ctx, args)
+
+
 @click.command()
 @click.argument("suite")
 @click.option("--images", type=FILE, metavar="DIR|RUN", help="A run of evalkit generate, or NNNNN/samples/KKKK.png.")
@@ -55,9 +94,14 @@ def rule_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--detector", metavar="NAME", help="Who looks for objects [default: the suite's; see evalkit ls probes].")
 @click.option("--samples", "-n", type=click.IntRange(min=1), help="Images of each prompt [default: the suite's].")
 @click.option("--allow-missing", is_flag=True, help="Score what is there; the coverage is stated.")
+@click.option(
+    "--policy", metavar="NAME", help="For lost replies: drop, zero, worst, random, abort [default: official]."
+)
+@click.option("--reask", type=FILE, metavar="RUN", help="Ask anew what this run of a judged suite lost.")
+@judge_options
 @rule_options
 @run_options
-def probe(
+def score(
     suite: str,
     images: Path | None,
     model: str | None,
@@ -66,7 +110,10 @@ def probe(
     detector: str | None,
     samples: int | None,
     allow_missing: bool,
-    rules: dict[str, float],
+    policy: str | None,
+    reask: Path | None,
+    judging: JudgeOptions,
+    rules: dict[str, float | str],
     options: RunOptions,
     as_json: bool,
 ) -> None:
@@ -78,6 +125,8 @@ def probe(
     evalkit probe geneval --images FOLDER                         GenEval's own layout
     evalkit probe geneval --evidence RUN --threshold 0.4          other numbers in the rules, in seconds
     evalkit probe geneval --evidence detections.jsonl.gz          anybody's detector
+    evalkit probe wise --images DIR --judge http:URL#MODEL        a judge scores; evalkit probes fetch wise first
+    evalkit probe wise --reask RUN --judge http:URL#MODEL         lost replies only
 
     SUITE is geneval, world or another one that evalkit ls probes names. What networks see is kept as evidence.jsonl in
     the run; rules are applied to it. Images that are missing are an error unless --allow-missing. Scores of a detector
@@ -85,19 +134,24 @@ def probe(
     not be read (they are listed), 2: wrong usage or missing weights.
     """
     from evalkit.tasks.probe import probe as run_probe
+    from evalkit.tasks.probe.reask import reask as asked_again
 
-    run = run_probe(
-        suite,
-        images,
-        model=model,
-        evidence=evidence,
-        export_evidence=export_evidence,
-        detector=detector,
-        rules=rules,
-        samples=samples,
-        allow_missing=allow_missing,
-        options=options,
-    )
+    if reask is not None:
+        run = asked_again(reask, judge=judging, options=options)
+    else:
+        run = run_probe(
+            suite,
+            images,
+            model=model,
+            evidence=evidence,
+            export_evidence=export_evidence,
+            detector=detector,
+            judge=judging,
+            rules={**rules, **({"policy": policy} if policy else {})},
+            samples=samples,
+            allow_missing=allow_missing,
+            options=options,
+        )
     (_print_json if as_json else _show)(run)
     if run.samples["error"].null_count < run.samples.num_rows:
         sys.exit(1)
@@ -118,7 +172,7 @@ def _show(run: Run) -> None:
     from rich.text import Text
 
     from evalkit.cli.show import comparison, failed_samples
-    from evalkit.tasks.probe.words import coverage_sentence
+    from evalkit.tasks.probe.words import coverage_sentence, notes
     from evalkit.text import visible
 
     console = Console()
@@ -126,7 +180,14 @@ def _show(run: Run) -> None:
     console.print(comparison([replace(run, results=ranked)], full=True))
     told = run.record["probe"]
     console.print(Text(visible(coverage_sentence(told)), style="" if told["probed"] == told["expected"] else "yellow"))
+    for said in notes(told):
+        console.print(Text(visible(said), style="yellow"), soft_wrap=True)
     for row in failed_samples([run])[:20]:
         console.print(Text(visible(f"{row['id']}: {row['error']}"), style="red"), soft_wrap=True)
     console.print(Text(visible(f"evidence: {run.path / 'evidence.jsonl'}")), soft_wrap=True)
     console.print(Text(visible(f"report: {run.path / 'report.html'}"), style="bold"), soft_wrap=True)
+
+
+@click.group(cls=Suites, invoke_without_command=False)
+def probe() -> None:
+    """Score how often images show what their prompts ask for; `decoder` asks which kind of decoder made them."""

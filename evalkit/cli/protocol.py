@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from evalkit.protocols import Protocol
+    from evalkit.protocols.score import ScoreProtocol
+
+
+def protocols_called(id: str) -> list[Protocol | ScoreProtocol]:
+    """What bears this name: a protocol of reconstructions, one of image sets, or one of each; raises for no such name."""
+    from evalkit.errors import EvalkitError
+    from evalkit.protocols import load_protocol, protocol_ids
+    from evalkit.protocols.score import load_score_protocol, score_protocol_ids
+
+    found: list[Protocol | ScoreProtocol] = []
+    if id in protocol_ids():
+        found.append(load_protocol(id))
+    if id in score_protocol_ids():
+        found.append(load_score_protocol(id))
+    if not found:
+        known = ", ".join(dict.fromkeys((*protocol_ids(), *score_protocol_ids())))
+        raise EvalkitError(f"there is no protocol called {id!r}; known: {known}")
+    return found
 
 
 @click.group()
@@ -16,7 +38,9 @@ def protocol() -> None:
 
     \b
     evalkit protocol show evalkit-1
+    evalkit protocol show adm
     evalkit protocol diff evalkit-1 vtbench-2025
+    evalkit protocol diff adm torch-fidelity
     """
 
 
@@ -24,18 +48,24 @@ def protocol() -> None:
 @click.argument("id")
 @click.option("--json", "as_json", is_flag=True, help="The whole definition as JSON.")
 def show(id: str, as_json: bool) -> None:
-    """Print the definition of protocol ID with its quirks.
+    """Print the definition of protocol ID with its quirks; of reconstructions, of image sets, or both where both exist.
 
     \b
     evalkit protocol show vtbench-2025
     """
-    from evalkit.protocols import load_protocol
+    found = protocols_called(id)
+    if as_json:
+        first, *second = ({**each.as_dict(), "sha256": each.sha256} for each in found)
+        whole = {**first, "image_sets": second[0]} if second else first
+        click.echo(json.dumps(whole, indent=1, ensure_ascii=False))
+        return
+    for each in found:
+        _print(each)
+
+
+def _print(found: Protocol | ScoreProtocol) -> None:
     from evalkit.protocols.protocol import flatten
 
-    found = load_protocol(id)
-    if as_json:
-        click.echo(json.dumps({**found.as_dict(), "sha256": found.sha256}, indent=1, ensure_ascii=False))
-        return
     console = Console()
     console.print(Text(f"{found.id}: {found.title}", style="bold"))
     console.print(Text(f"source {found.source}; sha256 {found.sha256[:16]}", style="dim"))
@@ -44,7 +74,7 @@ def show(id: str, as_json: bool) -> None:
         if key not in ("id", "title", "source"):
             table.add_row(key, value)
     console.print(table)
-    for quirk in found.quirks:
+    for quirk in getattr(found, "quirks", ()):
         console.print(Text.assemble((f"{quirk.name}: ", "bold"), quirk.text, (f" [{', '.join(quirk.moves)}]", "dim")))
 
 
@@ -57,12 +87,18 @@ def diff(a: str, b: str) -> None:
     \b
     evalkit protocol diff evalkit-1 llamagen-2024
     """
-    from evalkit.protocols import differences, load_protocol
+    from evalkit.errors import EvalkitError
+    from evalkit.protocols.protocol import different_fields
 
-    first, second = load_protocol(a), load_protocol(b)
+    pairs = [(one, two) for one in protocols_called(a) for two in protocols_called(b) if type(one) is type(two)]
+    if not pairs:
+        raise EvalkitError(
+            f"{a} is of reconstructions and {b} of image sets, or the other way round. Give two of a kind"
+        )
+    first, second = pairs[0]
     table = Table(header_style="bold")
     for heading in ("rule", first.id, second.id):
         table.add_column(heading, overflow="fold")
-    for row in differences(first, second):
+    for row in different_fields(first.as_dict(), second.as_dict()):
         table.add_row(*row)
     Console().print(table)

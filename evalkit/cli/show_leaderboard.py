@@ -8,16 +8,19 @@ from rich.table import Table
 from rich.text import Text
 
 from evalkit.leaderboard.boards import Board
-from evalkit.leaderboard.collect import Entrant
+from evalkit.leaderboard.entrants import Entrant
 from evalkit.leaderboard.make import Leaderboard
-from evalkit.leaderboard.words import brief, rank_text, rules, title, verdict, why_apart
+from evalkit.leaderboard.words import brief, rank_text, rules, short_apart, title, verdict, why_apart
 from evalkit.text import interval_text, number_text, visible, with_unit
 
 FULL, ROWS, BOARDS, APART = 1, 12, 16, 3  # boards in full, systems of each, boards in a line, reasons
 
 
-def show_leaderboard(made: Leaderboard, *, explain: bool) -> None:
-    """The first board as a table, the verdicts of the others, who is missing or apart, and where the page is."""
+def show_leaderboard(made: Leaderboard, *, explain: bool = False, every_pair: bool = False) -> None:
+    """The first board as a table, the verdicts of the others, who is missing or apart, and where the page is.
+
+    `explain`: every reason why runs are apart; `every_pair`: for every pair of them.
+    """
     console = Console()
     for board in made.boards[:FULL]:
         console.print(_table(board, made.entrants))
@@ -27,7 +30,7 @@ def show_leaderboard(made: Leaderboard, *, explain: bool) -> None:
         others.add_column(heading, overflow="fold", justify="right" if heading == "n" else "left")
     for board in made.boards[FULL : FULL + BOARDS]:
         arrow = "↑" if board.better == "higher" else "↓"
-        name = f"{title(board)} {arrow}" + (f" ({board.terms.protocol})" if _several(made) else "")
+        name = f"{title(board)} {arrow}"
         others.add_row(Text(visible(name)), f"{board.terms.n:,}", Text(visible(brief(board, made.entrants, 3))))
     if len(made.boards) > FULL:
         console.print(others)
@@ -35,18 +38,18 @@ def show_leaderboard(made: Leaderboard, *, explain: bool) -> None:
         console.print(Text(f"… and {len(made.boards) - FULL - BOARDS} more boards, on the page\n", style="dim"))
     for path in made.copies:
         console.print(Text(f"counted once, given twice: {visible(str(path))}", style="dim"))
-    shown = made.apart if explain else made.apart[:APART]
+    every = [why_apart(each, made.entrants, names=20) for each in made.apart] if every_pair else []
+    reasons = every or short_apart(made.apart, made.entrants)
+    shown = reasons if explain or every_pair else reasons[:APART]
     for each in shown:
-        console.print(Text(visible(why_apart(each, made.entrants, names=20 if explain else 4)), style="yellow"))
-    if len(made.apart) > len(shown):
-        console.print(Text(f"… and {len(made.apart) - len(shown)} more such pairs, with --explain", style="yellow"))
-    if explain and not made.apart:
+        console.print(Text(visible(each), style="yellow"))
+    if len(reasons) > len(shown):
+        console.print(Text(f"… and {len(reasons) - len(shown)} more such reasons, with --explain", style="yellow"))
+    elif made.apart and not every_pair and len(made.apart) > len(reasons):
+        console.print(Text(f"all {len(made.apart)} pairs, with --explain-all", style="dim"))
+    if (explain or every_pair) and not made.apart:
         console.print(Text("all runs that measured the same thing are ranked together"))
     console.print(Text(visible(f"leaderboard: {made.path}"), style="bold"))
-
-
-def _several(made: Leaderboard) -> bool:
-    return len({board.terms.protocol for board in made.boards}) > 1
 
 
 def _table(board: Board, entrants: tuple[Entrant, ...]) -> Table:

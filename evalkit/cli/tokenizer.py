@@ -77,6 +77,7 @@ def tokenizer(
     listed), 2: wrong usage or missing weights.
     """
     from evalkit.cli.show import failed_samples, show_json, show_runs
+    from evalkit.leaderboard.firsts import firsts
     from evalkit.pages import write_report
     from evalkit.tasks.tokenizer import evaluate_tokenizer
 
@@ -94,7 +95,7 @@ def tokenizer(
     )
     page: Path | None = runs[0].path / "report.html"
     if len(runs) > 1:
-        page = write_report(runs, runs[0].path.parent / "comparison.html")
+        page = write_report(runs, runs[0].path.parent / "comparison.html", firsts([run.path for run in runs]))
     if as_json:
         show_json(runs)
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.options import device_flag, weights_flag
+from evalkit.cli.options import RunFolder, device_flag, weights_flag
 
 if TYPE_CHECKING:
     from evalkit.provenance.verdict import Verdict
@@ -20,7 +20,7 @@ STYLES = {"passed": "green", "failed": "bold red", "not reached": "yellow", "not
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=FILE)
+@click.argument("runs", nargs=-1, required=True, type=RunFolder(whole=True))
 @click.option("--public-key", type=FILE, help="The public key of the signer that you expect.")
 @click.option("--rescore", type=click.IntRange(min=0), default=0, metavar="K", help="Score K kept images again.")
 @click.option("--regenerate", type=click.IntRange(min=0), default=0, metavar="K", help="Make K samples again.")

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import click
 
+from evalkit.cli.options import RunFolder
 from evalkit.text import visible
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=RunFolder(whole=True))
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder of the page [default: view-<name>-<hash> beside the run]."
 )

@@ -10,7 +10,7 @@ from evalkit.cli.watermark_detect import detect
 from evalkit.cli.watermark_embed import embed
 from evalkit.cli.watermark_power import power
 from evalkit.cli.watermark_robustness import robustness
-from evalkit.text import visible
+from evalkit.text import counted, visible
 
 
 @click.group()
@@ -22,6 +22,7 @@ def watermark() -> None:
     evalkit watermark embed --model world-ar --prompts world --key my.key --delta 2 --out MARKED
     evalkit watermark detect PHOTOS --key my.key --mark MARKED/mark.json
     evalkit watermark attack PHOTOS --attack jpeg:75 --out attacked
+    evalkit watermark purge
     """
 
 
@@ -36,6 +37,23 @@ def keygen(file: str) -> None:
     from evalkit.watermark.keys import new_key
 
     click.echo(visible(f"{file}: key {new_key(file).id}; keep it secret, and keep a copy"))
+
+
+@watermark.command()
+@click.option("--cache", type=click.Path(dir_okay=False), metavar="FILE", help="The cache [default: the user's].")
+def purge(cache: str | None) -> None:
+    """Forget the codes that detection keeps of the files it has seen.
+
+    \b
+    evalkit watermark purge
+    """
+    from evalkit.watermark.detection.cache import CodeCache
+
+    kept = CodeCache(cache)
+    try:
+        click.echo(visible(f"{kept.path}: {counted(kept.purge(), 'image')} forgotten"))
+    finally:
+        kept.close()
 
 
 watermark.add_command(embed)

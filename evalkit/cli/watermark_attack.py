@@ -10,10 +10,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.numbers import THREADS
-from evalkit.cli.options import REHASH_FLAG, batch_size_flag, device_flag, dtype_flag, retry_flag, weights_flag
+from evalkit.cli.options import (
+    REHASH_FLAG,
+    RunFolder,
+    batch_size_flag,
+    device_flag,
+    dtype_flag,
+    engine_flags,
+    retry_flag,
+    weights_flag,
+)
 
 if TYPE_CHECKING:
-    from evalkit.jobs.options import BatchSize
+    from evalkit.jobs.options import BatchSize, EngineOptions
     from evalkit.watermark.attacks.run import AttackRun
 
 
@@ -22,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--attack", "spellings", multiple=True, metavar="SPELLING|GRID", help="Attack, chain (a+b) or grid; repeatable."
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Where the attacked images go: one sub-folder an attack.")
+@click.option("--out", type=RunFolder(), help="Where the attacked images go: one sub-folder an attack.")
 @click.option("--sheet", type=click.Path(path_type=Path), help="Also a PNG sheet: the first image under every attack.")
 @click.option("--list", "listing", is_flag=True, help="Show every attack with its arguments, and the grids.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Random attacks draw from it and the image's id.")
@@ -32,6 +41,7 @@ if TYPE_CHECKING:
 @device_flag()
 @dtype_flag()
 @weights_flag("the networks of the attacks")
+@engine_flags
 @REHASH_FLAG
 @retry_flag()
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON, and nothing else, on stdout.")
@@ -50,6 +60,7 @@ def attack(
     weights: tuple[str, ...],
     retry_failed: bool,
     as_json: bool,
+    engine: EngineOptions,
 ) -> None:
     """Attack images, to see which watermarks survive.
 
@@ -87,6 +98,7 @@ def attack(
         command=typed(),
         progress=_progress(as_json),
         retry_failed=retry_failed,
+        engine=engine,
     )
     if sheet is not None:
         _write_sheet(folder, run, sheet, seed)

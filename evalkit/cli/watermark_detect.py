@@ -134,18 +134,27 @@ def _show(run: Run) -> None:
     from rich.text import Text
 
     from evalkit.text import visible
-    from evalkit.watermark.detection.page import most_significant, shown_row, verdict_line
+    from evalkit.watermark.detection.page import decided_by, most_significant, open_because, shown_row, verdict_line
 
     console, counts = Console(), run.record["detection"]["counts"]
     console.print(Text(visible(verdict_line(run)), style="bold"))
     line = f"{counts['not detected']:,} not detected (which is not “not generated”), {counts['inconclusive']:,} inconclusive"
+    if counts["inconclusive"]:
+        line += f" ({open_because(counts)})"
     console.print(Text(f"{line}, {counts['error']:,} errors"))
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
-    for heading, right in (("picture", 0), ("verdict", 0), ("p", 1), ("q", 1), ("green", 1), ("seen after", 0)):
+    for heading, right in (
+        ("image", 0),
+        ("verdict", 0),
+        (decided_by(run), 1),
+        ("q", 1),
+        ("green", 1),
+        ("seen after", 0),
+    ):
         table.add_column(heading, justify="right" if right else "left", overflow="fold")
     for row in map(shown_row, most_significant(run, SHOWN)):
         green = f"{row['green']} / {row['distinct']}"
-        cells = (row["id"], row["verdict"], row["p"], row["q"], green, row["transform"] or "")
+        cells = (row["id"], row["verdict"], row["p_decides"], row["q"], green, row["transform"] or "")
         table.add_row(*(Text(visible(cell)) for cell in cells))
     console.print(table)
     for warning in run.record["detection"]["warnings"]:

@@ -104,8 +104,8 @@ def embed(
     evalkit watermark embed PHOTOS --tokenizer llamagen-vq16 --key my.key --lists 64 --fraction 0.5
 
     MARKED holds images/*.png, mark.json (what a detector must know, all but the key), a row per image, and a page. A
-    image marked afterwards is the tokenizer's square of it, painted anew; --by pixels keeps its pixels and changes them
-    by few grey levels. Typed again, an interrupted run goes on; nothing is overwritten. Exit code 1: some images failed
+    image marked afterwards is the tokenizer's square of it, painted anew; --by pixels keeps its size and its pixels and
+    changes them by few grey levels. Typed again, an interrupted run goes on; nothing is overwritten. Exit code 1: some images failed
     (they are listed).
     """
     if (folder is None) == (model is None):
@@ -178,6 +178,14 @@ def _afterwards(
     return embed_folder(folder, tokenizer, mark, fraction=fraction, most_cost=most, nudge=nudge, options=options)
 
 
+def _size(run: Run) -> str:
+    """Of images that were marked afterwards."""
+    if run.record["plan"]["parameters"]["embedding"].get("by") == "pixels":
+        return "that of each input"
+    side = next(row for row in run.samples["side"].to_pylist() if row is not None)
+    return f"{side}x{side}, the tokenizer's (--by pixels keeps that of each input)"
+
+
 def _refuse(ctx: click.Context, names: tuple[str, ...], owner: str) -> None:
     for name in names:
         if ctx.get_parameter_source(name) != ParameterSource.DEFAULT:
@@ -208,6 +216,8 @@ def _show(run: Run, failed: int, as_json: bool, *, signed: bool) -> None:
     console = Console()
     made = run.samples.num_rows - failed
     console.print(Text(visible(f"{made} marked images: {run.path}/images"), style="bold"), soft_wrap=True)
+    if "side" in run.samples.column_names and made:
+        console.print(Text(f"  size: {_size(run)}"))
     for row in run.results:
         metric = METRICS.find(row["metric"])
         if metric is not None and "headline" in metric.shown and row["value"] is not None:

@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.numbers import SIDE, Finite
-from evalkit.cli.options import REHASH_FLAG, batch_size_flag, device_flag, dtype_flag, retry_flag, weights_flag
+from evalkit.cli.options import (
+    REHASH_FLAG,
+    RunFolder,
+    batch_size_flag,
+    device_flag,
+    dtype_flag,
+    engine_flags,
+    retry_flag,
+    weights_flag,
+)
 from evalkit.cli.watermark_options import MarkChoice, mark_options
 
 if TYPE_CHECKING:
-    from evalkit.jobs.options import BatchSize
+    from evalkit.jobs.options import BatchSize, EngineOptions
     from evalkit.watermark.robustness import Contender, RobustnessRun
 
 
@@ -36,9 +45,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Compare with dwtDct, dwtDctSvd, rivaGan, blind-watermark, or all.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Where everything goes; typed again, it resumes."
-)
+@click.option("--out", type=RunFolder(), required=True, help="Where everything goes; typed again, it resumes.")
 @click.option("--fraction", type=Finite(0, 1, min_open=True), default=1.0, help="Share of red codes exchanged.")
 @click.option("--side", type=SIDE, help="Pixels a side of all images [default: the tokenizer's].")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
@@ -47,6 +54,7 @@ if TYPE_CHECKING:
 @device_flag()
 @dtype_flag()
 @weights_flag("the tokenizer and of the networks of the attacks")
+@engine_flags
 @REHASH_FLAG
 @retry_flag()
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON, and nothing else, on stdout.")
@@ -67,6 +75,7 @@ def robustness(
     weights: tuple[str, ...],
     retry_failed: bool,
     as_json: bool,
+    engine: EngineOptions,
     choice: MarkChoice,
 ) -> None:
     """Mark images, attack them, and say how many are still found.
@@ -97,7 +106,8 @@ def robustness(
     others, absent = _peers(peers, side, seed)
     run = watermark_robustness(
         folder, [ours, *others], attacks, out, side=side, marked=marked, limit=limit, seed=seed, absent=absent,
-        device=device, dtype=dtype, weights=of_attacks, command=typed(), progress=_progress(as_json), retry_failed=retry_failed,
+        device=device, dtype=dtype, weights=of_attacks, command=typed(), progress=_progress(as_json), engine=engine,
+        retry_failed=retry_failed,
     )  # fmt: skip
     _show(run, as_json)
     if run.failed:
@@ -146,16 +156,22 @@ def _show(run: RobustnessRun, as_json: bool) -> None:
     for heading in ("attack", "contender"):
         table.add_column(heading, overflow="fold")
     levels = levels_of(run.rows)
-    for heading in (*(f"found at {level}" for level in levels), "AUC", "PSNR dB"):
+    for heading in (*(f"found at {level}" for level in levels), "AUC", "attack dB", "marking dB"):
         table.add_column(heading, justify="right")
     for row in run.rows:
-        numbers = [*((row[f"tpr_{level}"], 2) for level in levels), (row[AUC.name], 3), (row[PSNR.name], 1)]
+        numbers = [*((row[f"tpr_{level}"], 2) for level in levels), (row[AUC.name], 3)]
+        numbers += [(row[PSNR.name], 1), (row[f"marking_{PSNR.name}"], 1)]
         shown = ["—" if value is None else f"{value:.{digits}f}" for value, digits in numbers]
         table.add_row(Text(visible(row["attack"])), Text(visible(row["contender"])), *shown)
     console = Console()
     console.print(table)
     most = max((row["marked"] for row in run.rows), default=0)
-    console.print(Text(f"{most} marked images each; intervals are in the report", style="dim"))
+    console.print(
+        Text(
+            f"{most} marked images each; intervals are in the report; attack and marking: PSNR of what each changed",
+            style="dim",
+        )
+    )
     for name, reason in {**run.absent, **run.failed}.items():
         console.print(Text(visible(f"{name}: {reason}"), style="yellow"), soft_wrap=True)
     console.print(Text(visible(f"report: {run.path / 'report.html'}"), style="bold"), soft_wrap=True)

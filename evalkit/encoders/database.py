@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sqlite3
@@ -90,6 +91,18 @@ class Database:
         with self._lock, self._db:
             self._db.execute(drop, (math.ceil(count * (1 - (1 - ROOM) * self._largest / used)),))
 
+    def empty(self, tables: Iterable[str]) -> None:
+        """Remove every row of the tables, and what the file still holds of them."""
+        try:
+            with self._lock:
+                with self._db:
+                    for name in tables:
+                        self._db.execute(f"delete from {name}")
+                self._db.execute("vacuum")
+                self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
+        except sqlite3.Error as error:
+            raise self._broken(error) from None
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()
@@ -99,9 +112,11 @@ class Database:
 
 
 def _private(path: Path) -> None:
-    """The file, made for its owner alone where it is not there; SQLite gives its companions the same mode."""
+    """The file, made for its owner alone, or taken back from others; SQLite gives its companions the same mode."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
-        return
+        if path.stat().st_mode & 0o077:
+            with contextlib.suppress(OSError):  # another user's, who alone may do it
+                path.chmod(0o600)

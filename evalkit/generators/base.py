@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from evalkit.errors import EvalkitError
-from evalkit.generators.sampling import Sampler, sample, uniforms
+from evalkit.generators.sampling import SETTINGS, Sampler, sample, uniforms
 from evalkit.images.sample import Pixels
 
 Conditions = Literal["class", "text", "any"]
@@ -34,12 +34,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Image:
-    """What a request became: uint8 [H, W, 3], seconds of its share of the batch, and evaluations of the network."""
+    """What a request became: uint8 [H, W, 3], seconds of its share of the batch, and evaluations of the network.
+
+    `evaluations` is None where nobody counted them.
+    """
 
     id: str
     pixels: Pixels
     seconds: float
-    evaluations: int
+    evaluations: int | None
     notes: dict[str, Any] = field(default_factory=dict)
 
 
@@ -105,6 +108,8 @@ class Generator(ABC):
     side: int = 256
     rows: int = 8
     default_sampler: Sampler = Sampler()
+    takes: frozenset[str] = frozenset(SETTINGS)  # settings of a sampler that reach the model
+    else_give: str = "Leave it out"  # what to type instead of a setting that it does not take
     weights_sha256: str | None = None
     tokenizer_name: str | None = None
     deterministic: bool = True  # the same request gives the same image
@@ -125,6 +130,10 @@ class Generator(ABC):
 
     def alike(self, request: Request) -> Hashable:
         """Requests run together only where this is equal: the shape that they give the network (a prompt's length)."""
+        return None
+
+    def passed(self, sampler: Sampler) -> dict[str, Any] | None:
+        """What the model is called with, by the names that its own program has for it; None where that is the sampler."""
         return None
 
     def attach(self, folder: Path) -> None:  # noqa: B027
@@ -162,8 +171,14 @@ def in_rows(
         for start in range(0, len(members), rows):
             part = members[start : start + rows]
             filled = [requests[i] for i in part] + [requests[part[-1]]] * (rows - len(part))
-            done.update(zip(part, work(filled, sampler), strict=False))
+            made = [_of(each, rows / len(part)) for each in work(filled, sampler)[: len(part)]]
+            done.update(zip(part, made, strict=True))
     return [done[index] for index in range(len(requests))]
+
+
+def _of(made: Any, share: float) -> Any:
+    """What was made, its seconds times `share`: the images of a short batch took the time of the copies beside them."""
+    return replace(made, seconds=made.seconds * share) if isinstance(made, Image) and share != 1 else made
 
 
 class TokenGenerator(Generator):
@@ -173,6 +188,7 @@ class TokenGenerator(Generator):
     vocab_size: int
     logits_processors: list[LogitsProcessor]
     drawing: Drawing | None = None  # in place of `_tokens`
+    takes = frozenset({"guidance", "temperature", "top_k", "top_p", "min_p", "filter"})
 
     @abstractmethod
     def logits(self, conditions: Tensor, tokens: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ class CommandGenerator(ExternalGenerator):
     """A worker program; it is started at the first request and keeps its model between requests."""
 
     device = "the worker's"
+    takes = frozenset(("guidance", "temperature", "top_k", "top_p", "steps"))
 
     def __init__(self, name: str, program: str, timeout: float = TIMEOUT) -> None:
         self.name, self.timeout = name, timeout

@@ -9,27 +9,22 @@ import torch
 from torch import Tensor, nn
 
 from evalkit.generators.base import Step
-from evalkit.generators.guidance import Guidance
-from evalkit.generators.nets.decoder import Decoder
-from evalkit.generators.nets.llama import SIZES, Block, ClassEmbedding, Context, KVCache, rope_2d, with_prefix
-from evalkit.generators.next_token import CLASSES, NextTokenGenerator
+from evalkit.generators.nets.decoder import ClassDecoder, DecoderSizes
+from evalkit.generators.nets.llama import SIZES, Context, KVCache, rope_2d, with_prefix
+from evalkit.generators.next_token import NextTokenGenerator
 from evalkit.generators.registry import register
 from evalkit.generators.sampling import Sampler
 
 
 @dataclass(frozen=True)
-class DetailFlowGptConfig:
+class DetailFlowGptConfig(DecoderSizes):
     """Sizes of the network: the first `causal` codes come one by one, the others in groups of `group`."""
 
-    layers: int = 24
-    heads: int = 16
-    width: int = 1024
     tokens: int = 128
     scale: float = 1.5
     group: int = 8
     causal: int = 8
     codes: int = 8192
-    classes: int = CLASSES
 
 
 class SpecialTokens(nn.Module):
@@ -40,19 +35,12 @@ class SpecialTokens(nn.Module):
         self.special_embeddings = nn.Embedding(count, width)
 
 
-class DetailFlowGptNet(Decoder):
+class DetailFlowGptNet(ClassDecoder):
     """Position p predicts code p; groups see each other's past and the whole of themselves."""
 
     def __init__(self, config: DetailFlowGptConfig) -> None:
         rows = config.tokens // config.group
-        super().__init__(
-            config.codes,
-            config.width,
-            config.heads,
-            (Block(config.width, config.heads) for _ in range(config.layers)),
-            ClassEmbedding(config.classes, config.width),
-            with_prefix(rope_2d(rows, config.group, config.width // config.heads), 1),
-        )
+        super().__init__(config, with_prefix(rope_2d(rows, config.group, config.width // config.heads), 1))
         self.spe_tok_embeddings = SpecialTokens(config.group - 1, config.width)
         self.group, self.causal = config.group, config.causal
 
@@ -112,20 +100,14 @@ class DetailFlowGpt(NextTokenGenerator):
     """Images of an ImageNet class at 256 px; `Guidance("detailflow", s, schedule="linear_re")` fades out by group."""
 
     wrapping: ClassVar[tuple[str, ...]] = ("ema", "model", "module", "state_dict")
+    architecture = DetailFlowGptNet
     network: DetailFlowGptNet
     config: DetailFlowGptConfig
-
-    @classmethod
-    def build(cls, config: DetailFlowGptConfig) -> nn.Module:
-        """The network with the official names."""
-        return DetailFlowGptNet(config)
 
     def setup(self) -> None:
         """Sizes and the sampler of the authors' evaluation follow from the configuration."""
         super().setup()
-        config = self.config
-        self.classes, self.vocab_size, self.tokens_per_image = config.classes, config.codes, config.tokens
-        self.default_sampler = Sampler(Guidance("llamagen", config.scale))
+        self.tokens_per_image = self.config.tokens
 
     def _tokens(
         self, conditions: Tensor, sampler: Sampler, draws: Tensor, seeds: tuple[int, ...]

@@ -7,7 +7,6 @@ are refused.
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import torch
 from evalkit.errors import EvalkitError, MissingDependency, WeightsError
 from evalkit.generators.base import Generator, Image, Request
 from evalkit.generators.folders import folder_digest, model_folder
-from evalkit.generators.guidance import Guidance
+from evalkit.generators.pipeline_call import PipelineCall
 from evalkit.generators.registry import Entry, Source, register
 from evalkit.generators.sampling import Sampler
 from evalkit.jsonio import parse_json
@@ -52,14 +51,14 @@ class DiffusersGenerator(Generator):
         self.name, self.device, self.dtype, self.config = source.name, source.device, source.dtype, config
         self.pipeline = pipeline.to(source.device)
         self.pipeline.set_progress_bar_config(disable=True)
-        self.takes = frozenset(inspect.signature(type(pipeline).__call__).parameters)
-        if not self.takes & {"prompt", "class_labels"}:
+        self.call = PipelineCall.of(pipeline)
+        if not self.call.parameters & {"prompt", "class_labels"}:
             raise EvalkitError(
                 f"{type(pipeline).__name__} takes neither a prompt nor classes; give a text-to-image model"
             )
-        self.conditions = "text" if "prompt" in self.takes else "class"
-        form = Guidance("constant", config.guidance) if config.guidance is not None else Guidance()
-        self.default_sampler = Sampler(form, steps=config.steps)
+        self.conditions = "text" if "prompt" in self.call.parameters else "class"
+        self.takes = frozenset(self.call.names)
+        self.default_sampler = self.call.sampler(config.guidance, config.steps)
 
     @classmethod
     def load(cls, source: Source) -> DiffusersGenerator:
@@ -88,24 +87,21 @@ class DiffusersGenerator(Generator):
         made.weights_sha256 = folder_digest(folder)
         return made
 
+    def passed(self, sampler: Sampler) -> dict[str, Any]:
+        """What the pipeline is called with beside prompt or class and seed, by its own names."""
+        sizes = {} if self.config.side is None else {"height": self.config.side, "width": self.config.side}
+        return {**self.call.settings(sampler), **{k: v for k, v in sizes.items() if k in self.call.parameters}}
+
     def _generate(self, requests: Sequence[Request], sampler: Sampler) -> list[Image]:
         (request,) = requests
         started = time.perf_counter()
-        settings: dict[str, Any] = {"generator": torch.Generator().manual_seed(request.seed)}
-        if "prompt" in self.takes:
-            settings["prompt"] = request.prompt
-        else:
-            settings["class_labels"] = [request.class_id]
-        if sampler.guidance.form != "none":
-            settings["guidance_scale"] = sampler.guidance.scale
-        if sampler.steps is not None:
-            settings["num_inference_steps"] = sampler.steps
-        if self.config.side is not None:
-            settings |= {"height": self.config.side, "width": self.config.side}
+        asked = {"prompt": request.prompt} if self.conditions == "text" else {"class_labels": [request.class_id]}
+        seeded = {"generator": torch.Generator().manual_seed(request.seed), "output_type": "pil"}
+        settings = self.passed(sampler)
         with torch.inference_mode():
-            out = self.pipeline(**{k: v for k, v in settings.items() if k in self.takes}, output_type="pil")
+            out = self.pipeline(**asked, **seeded, **settings)
         pixels = np.asarray(out.images[0].convert("RGB"))
-        steps = int(settings.get("num_inference_steps", 0))
+        steps = settings.get(self.call.names.get("steps", ""))
         return [Image(request.id, pixels, time.perf_counter() - started, steps)]
 
 

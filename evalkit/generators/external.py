@@ -9,7 +9,8 @@ from typing import Any
 
 from evalkit.errors import BadImage, EvalkitError
 from evalkit.generators.base import Conditions, Failed, Generator, Image, Request
-from evalkit.generators.sampling import Sampler
+from evalkit.generators.guidance import Guidance
+from evalkit.generators.sampling import SETTINGS, Sampler
 from evalkit.images.decode import decode_image
 from evalkit.images.sample import Pixels
 
@@ -31,6 +32,8 @@ class ExternalGenerator(Generator):
     timeout: float = 600.0  # seconds per image
     rows = 1
     deterministic = False
+    default_sampler = Sampler(Guidance("passed"), unset=frozenset(SETTINGS))
+    takes = frozenset()
     tries: int = TRIES
 
     @abstractmethod
@@ -56,10 +59,10 @@ class ExternalGenerator(Generator):
                 if error.final:
                     return Failed(request.id, str(error))
                 continue
-            evaluations = notes.pop("evaluations", 0)
+            evaluations = notes.pop("evaluations", None)
             seconds = time.perf_counter() - started
             counted = isinstance(evaluations, int) and 0 <= evaluations < 2**31
-            return Image(request.id, pixels, seconds, int(evaluations) if counted else 0, notes)
+            return Image(request.id, pixels, seconds, int(evaluations) if counted else None, notes)
         return Failed(request.id, reason)
 
 
@@ -72,11 +75,11 @@ def picture(data: bytes) -> Pixels:
 
 
 def request_line(request: Request, sampler: Sampler) -> dict[str, Any]:
-    """A request as plain data, as workers and endpoints get it."""
+    """A request as plain data, as workers get it; `sampler` holds the settings that were given."""
     return {
         "id": request.id,
         "prompt": request.prompt,
         "class_id": request.class_id,
         "seed": request.seed,
-        "sampler": sampler.as_dict() if request.sampler is not None else {},
+        "sampler": {name: value for name, value in sampler.as_dict().items() if value is not None},
     }

@@ -70,12 +70,8 @@ class Enlarged(Inputs):
 class FlexVar(NextScaleGenerator):
     """Ten scales by default; `use_scales` takes any others, larger images too. The finest scale alone is decoded."""
 
+    architecture = FlexVarNet
     config: FlexVarConfig
-
-    @classmethod
-    def build(cls, config: FlexVarConfig) -> nn.Module:
-        """The network with the official names."""
-        return FlexVarNet(config)
 
     def setup(self) -> None:
         """Sizes and the official script's sampler."""

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.nets.adaptive import AdaptiveBlock, SharedAdaptiveBlock, modulate, modulation
-from evalkit.generators.nets.decoder import Decoder
+from evalkit.generators.nets.decoder import Decoder, DecoderSizes
 from evalkit.generators.nets.llama import SIZES, Block, ClassEmbedding, rope_1d, with_prefix
-from evalkit.generators.next_token import CLASSES, NextTokenGenerator
+from evalkit.generators.next_token import NextTokenGenerator
 from evalkit.generators.registry import register
 from evalkit.generators.sampling import Sampler
 
@@ -21,7 +21,7 @@ ROPE_ZEROS = 120
 
 
 @dataclass(frozen=True)
-class GigaTokGptConfig:
+class GigaTokGptConfig(DecoderSizes):
     """Sizes of the network, and the variants that the official code can train.
 
     `adaptive`: norms are steered by the class, with weights of their own in each block or with shared ones; `plain`
@@ -29,13 +29,8 @@ class GigaTokGptConfig:
     first 120 rows are zeros and whose base is 1, instead of learned positions.
     """
 
-    layers: int = 12
-    heads: int = 12
-    width: int = 768
     tokens: int = 256
     scale: float = 2.5
-    codes: int = 16384
-    classes: int = CLASSES
     qk_norm: bool = False
     rope: bool = False
     adaptive: Literal["none", "own", "shared"] = "none"
@@ -115,19 +110,11 @@ class GigaTokGpt(NextTokenGenerator):
     instructions give (B with XL-XXL codes), or the one with which their search for the best scale begins.
     """
 
+    architecture = GigaTokGptNet
     config: GigaTokGptConfig
-
-    @classmethod
-    def build(cls, config: GigaTokGptConfig) -> nn.Module:
-        """The network with the official names."""
-        return GigaTokGptNet(config)
 
     def setup(self) -> None:
         """Sizes and sampler follow from the configuration."""
         super().setup()
-        self.classes, self.vocab_size, self.tokens_per_image = (
-            self.config.classes,
-            self.config.codes,
-            self.config.tokens,
-        )
+        self.tokens_per_image = self.config.tokens
         self.default_sampler = Sampler(Guidance("llamagen", self.config.scale, schedule="step"))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from evalkit.errors import EvalkitError
 
-Form = Literal["none", "llamagen", "var", "flexvar", "d-ar", "mar", "hi-mar", "xar", "detailflow", "constant"]
+Form = Literal["none", "llamagen", "var", "flexvar", "d-ar", "mar", "hi-mar", "xar", "detailflow", "constant", "passed"]
 _SCHEDULES_OF: dict[str, str] = {
     "var": "linear",
     "flexvar": "linear",
@@ -49,6 +49,8 @@ class Guidance:
     first step (`d-ar`), or that of the coarse phase (`hi-mar`). `schedule`: a key of `SCHEDULES`; by default the family's
     own. `interval`: guidance stops after this many decoded tokens (`llamagen`). `window`: the progress at which guidance
     is on (`rectangular`, `step`).
+
+    `passed`: a number that a program outside takes in a form of its own; no canonical scale is known of it.
 
     `llamagen` with a schedule is GigaTok's: the first token is drawn at full scale, whatever the schedule.
     `detailflow` multiplies the scale itself by the schedule, down to below 1 (its `gradual_cfg` is `linear_re`).
@@ -127,5 +129,5 @@ class Guidance:
         return uncond + s * (cond - uncond)
 
     def as_dict(self) -> dict[str, Any]:
-        """What a record keeps: the native numbers and the canonical scale at the start and at the end."""
-        return {**asdict(self), "canonical": [self.at(0.0), self.at(1.0)]}
+        """What a record keeps: the native numbers and the canonical scale at the start and at the end, where it is known."""
+        return {**asdict(self), "canonical": None if self.form == "passed" else [self.at(0.0), self.at(1.0)]}

@@ -21,7 +21,7 @@ from evalkit.generators.nets.global_head import denoise
 from evalkit.generators.nets.hi_mar import HiMarNet
 from evalkit.generators.nets.mar import put, take
 from evalkit.generators.next_token import class_ids
-from evalkit.generators.registry import Source, register
+from evalkit.generators.registry import register
 from evalkit.generators.sampling import Sampler
 
 Draw = Callable[[int], Tensor]  # number of latents a row -> standard normal [B, number, c]
@@ -68,8 +68,9 @@ class HiMar(LatentGenerator):
     head_steps: str = "100"
     global_steps: str = "250"
 
-    def __init__(self, source: Source, network: HiMarNet) -> None:
-        super().__init__(source, network)
+    def setup(self) -> None:
+        """The authors' sampler and the side follow from the configuration."""
+        super().setup()
         coarse, fine = self.config.scales
         self.default_sampler = Sampler(Guidance("hi-mar", fine, start=coarse), steps=self.config.steps)
         self.side = 16 * self.config.sides[1]

@@ -10,45 +10,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evalkit.generators.guidance import Guidance
-from evalkit.generators.nets.decoder import Decoder
-from evalkit.generators.nets.llama import SIZES, Block, ClassEmbedding, rope_2d, with_prefix
-from evalkit.generators.next_token import CLASSES, NextTokenGenerator
+from evalkit.generators.nets.decoder import ClassDecoder, DecoderSizes
+from evalkit.generators.nets.llama import SIZES, rope_2d, with_prefix
+from evalkit.generators.next_token import NextTokenGenerator
 from evalkit.generators.registry import register
-from evalkit.generators.sampling import Sampler
 
 
 @dataclass(frozen=True)
-class HitaGptConfig:
+class HitaGptConfig(DecoderSizes):
     """Sizes of the network: `slots` codes, then `grid` x `grid` codes; images are saved at `saved` px."""
 
-    layers: int = 24
-    heads: int = 16
-    width: int = 1024
     slots: int = 128
     grid: int = 21
     scale: float = 1.5
     saved: int | None = 256
-    codes: int = 16384
-    classes: int = CLASSES
 
 
-class HitaGptNet(Decoder):
+class HitaGptNet(ClassDecoder):
     """Slots have a codebook, learned positions (added to queries and keys) and a head of their own."""
 
     def __init__(self, config: HitaGptConfig) -> None:
         head, slots = config.width // config.heads, config.slots
         still = torch.tensor([1.0, 0.0]).expand(slots, head // 2, 2)  # turns nothing
         table = torch.cat([still, with_prefix(rope_2d(config.grid, config.grid, head), 1)])
-        super().__init__(
-            config.codes,
-            config.width,
-            config.heads,
-            (Block(config.width, config.heads) for _ in range(config.layers)),
-            ClassEmbedding(config.classes, config.width),
-            table,
-            outputs=2 * config.codes,
-        )
+        super().__init__(config, table, outputs=2 * config.codes)
         self.slot_embeddings = nn.Embedding(config.codes, config.width)
         self.slot_pos = nn.Embedding(slots, config.width)
         self.slots, self.codes = slots, config.codes
@@ -105,21 +90,12 @@ class HitaGpt(NextTokenGenerator):
     """
 
     wrapping: ClassVar[tuple[str, ...]] = ("ema", "model", "module", "state_dict")
+    architecture = HitaGptNet
     config: HitaGptConfig
-
-    @classmethod
-    def build(cls, config: HitaGptConfig) -> nn.Module:
-        """The network with the official names."""
-        return HitaGptNet(config)
 
     def setup(self) -> None:
         """Sizes and sampler follow from the configuration."""
         super().setup()
         config = self.config
-        self.classes, self.vocab_size, self.resize = config.classes, config.codes, config.saved
         self.tokens_per_image = config.slots + config.grid**2
-        self.side = config.saved or 16 * config.grid
-        self.default_sampler = Sampler(Guidance("llamagen", config.scale))
-
-    def _grid(self) -> tuple[int, int]:
-        return self.config.grid, self.config.grid
+        self.rows_of_codes, self.resize, self.side = config.grid, config.saved, config.saved or 16 * config.grid

@@ -15,6 +15,7 @@ from evalkit.generators.base import Conditions, Request
 from evalkit.generators.external import ExternalGenerator, RequestFailed
 from evalkit.generators.http_image import image_bytes, other_size
 from evalkit.generators.registry import Entry, Source
+from evalkit.generators.sampling import Sampler
 from evalkit.remote import RemoteError, endpoint, post_json
 
 
@@ -24,6 +25,7 @@ class HttpGenerator(ExternalGenerator):
     conditions: Conditions = "text"
     tries = 1  # `post_json` asks again where the endpoint is busy, so that an attempt is counted once
     device = "the endpoint's"
+    else_give = "Give what the endpoint takes in its address: http:URL#MODEL?guidance_scale=5"
 
     def __init__(self, name: str, address: str, timeout: float = 300.0) -> None:
         url, _, rest = address.partition("#")
@@ -45,6 +47,10 @@ class HttpGenerator(ExternalGenerator):
     def load(cls, source: Source) -> HttpGenerator:
         """The runner of the endpoint that the name holds."""
         return cls(source.name, source.config)
+
+    def passed(self, sampler: Sampler) -> dict[str, Any]:
+        """The options of the address."""
+        return dict(self.options)
 
     def ask(self, request: Request) -> tuple[bytes, dict[str, Any]]:
         """One image; the seed is sent where options hold seed=1, as most endpoints refuse it."""

@@ -20,6 +20,7 @@ from evalkit.generators.nets.infinity import Stage
 from evalkit.generators.nets.next_scale import CachePlan
 from evalkit.generators.nets.t5 import TextEncoder
 from evalkit.generators.network import NetworkTokenGenerator
+from evalkit.generators.next_scale import reached
 from evalkit.generators.pixels import to_uint8
 from evalkit.generators.registry import register
 from evalkit.generators.sampling import Sampler, uniforms
@@ -133,12 +134,19 @@ class Infinity(NetworkTokenGenerator):
                 f"{self.name} takes bits [{len(text)}, {self.tokens_per_image}, {self.config.bits}] for "
                 f"{len(text)} texts; {tuple(tokens.shape)} given"
             )
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode():
+            return self.teacher_forced(text, tokens)
+
+    def teacher_forced(self, text: Tensor, tokens: Tensor) -> Tensor:
+        """`logits` of packed texts, differentiable; of the first scales alone where `tokens` holds no more than those."""
+        lengths = self.lengths[: reached(tokens.shape[1], self.lengths)]
+        with self._autocast():
             prompt, sums = self.network.read(text), Sums(self.scales, self.config.patch)
             parts = [self.network.start(prompt)]
-            for number, bits in enumerate(torch.split(tokens, list(self.lengths), 1)[:-1]):
+            for number, bits in enumerate(torch.split(tokens, list(lengths), 1)[:-1]):
                 parts.append(self.network.embed(sums.after(number, bits), number + 1))
-            return self.network.run(torch.cat(parts, 1), Stage(prompt, self.rope, mask_of(self.lengths, self.device)))
+            mask = mask_of(lengths, self.device)
+            return self.network.run(torch.cat(parts, 1), Stage(prompt, self.rope[: tokens.shape[1]], mask))
 
     def _text(self, conditions: Tensor | TextFeatures) -> Tensor:
         if isinstance(conditions, TextFeatures):

@@ -5,20 +5,16 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from evalkit.generators.base import Generator, Image, Request, in_rows
-from evalkit.generators.network import load_official
+from evalkit.generators.network import OfficialNetwork
 from evalkit.generators.pixels import to_uint8
-from evalkit.generators.registry import Source
 from evalkit.generators.sampling import Sampler
-from evalkit.tokenizers.base import Tokenizer
-from evalkit.tokenizers.registry import load_tokenizer
 
 
 class LatentDrawing(Protocol):
@@ -31,47 +27,17 @@ class LatentDrawing(Protocol):
 SCALE = 0.2325  # these models' latents are the autoencoder's times this
 
 
-class LatentGenerator(Generator):
-    """A generator of continuous latents behind the KL-16 autoencoder; a family gives `build`, `_latents` and its draws."""
+class LatentGenerator(OfficialNetwork, Generator):
+    """A generator of continuous latents behind the KL-16 autoencoder; a family gives `_latents` and its draws."""
 
-    wrapping: ClassVar[tuple[str, ...]] = ("model_ema", "model")
-    unused: ClassVar[tuple[str, ...]] = ()
+    wrapping: ClassVar[tuple[str, ...]] = ("model_ema", "model")  # the running mean of the weights first
     drawing: LatentDrawing | None = None  # in place of `_latents`
+    takes = frozenset({"guidance", "temperature", "steps"})
 
-    def __init__(self, source: Source, network: nn.Module) -> None:
-        self.name, self.config, self.source = source.name, source.config, source
-        self.device, self.dtype, self.tokenizer_name = source.device, source.dtype, source.tokenizer
-        self.network = network.eval().requires_grad_(False).to(device=source.device)
-        if source.device.type == "cpu":
+    def setup(self) -> None:
+        """On a CPU, one request at a time."""
+        if torch.device(self.device).type == "cpu":
             self.rows = 1  # with several threads, products of some processors round by the row that a request is in
-        self._tokenizer: Tokenizer | None = None
-
-    @classmethod
-    @abstractmethod
-    def build(cls, config: Any) -> nn.Module:
-        """The network with the official names."""
-
-    @classmethod
-    def load(cls, source: Source) -> LatentGenerator:
-        """The runner with the weights of its official file (the running mean of the weights)."""
-        from evalkit.weights.layout import without_init
-
-        with without_init():
-            network = cls.build(source.config)
-        digest = load_official(source, network, cls.wrapping, (), cls.unused)
-        made = cls(source, network)
-        made.weights_sha256 = digest
-        return made
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The autoencoder; loaded when the first image is decoded."""
-        if self._tokenizer is None:
-            given = self.source.tokenizer_weights
-            if given is None and self.source.weights is not None and Path(self.source.weights).is_dir():
-                given = self.source.weights
-            self._tokenizer = load_tokenizer(self.source.tokenizer or "", given, str(self.device))
-        return self._tokenizer
 
     def latents(self, requests: Sequence[Request]) -> Tensor:
         """float32 [B, c, h, w]: the latents of each request before decoding."""
@@ -110,7 +76,3 @@ class LatentGenerator(Generator):
             )
             for request, pixels, notes in zip(requests, pictures, told, strict=True)
         ]
-
-    def _autocast(self) -> torch.autocast:
-        low = self.dtype in (torch.bfloat16, torch.float16)
-        return torch.autocast(torch.device(self.device).type, dtype=self.dtype if low else None, enabled=low)

@@ -11,10 +11,10 @@ from evalkit.generators.base import Request
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.nets.caption import CaptionEmbedding, TextFeatures
 from evalkit.generators.nets.caption_text import clean_caption
-from evalkit.generators.nets.decoder import Decoder
+from evalkit.generators.nets.decoder import Decoder, DecoderSizes
 from evalkit.generators.nets.llama import SIZES, Block, ClassEmbedding, rope_2d, with_prefix
 from evalkit.generators.nets.t5 import TextEncoder
-from evalkit.generators.next_token import CLASSES, NextTokenGenerator
+from evalkit.generators.next_token import NextTokenGenerator
 from evalkit.generators.registry import register
 from evalkit.generators.sampling import Sampler
 
@@ -22,21 +22,15 @@ CAPTION_TOKENS = 120
 
 
 @dataclass(frozen=True)
-class LlamaGenConfig:
+class LlamaGenConfig(DecoderSizes):
     """Sizes of the network; `grid` codes a side of the image, `scale` of the guidance that the authors sample with.
 
     `caption`: channels of the text features for text-to-image models, else None. `saved`: side of the images that the
     official script writes where it resizes them.
     """
 
-    layers: int = 12
-    heads: int = 12
-    width: int = 768
     grid: int = 16
-    scale: float = 2.0
     top_k: int = 0
-    codes: int = 16384
-    classes: int = CLASSES
     caption: int | None = None
     caption_tokens: int = CAPTION_TOKENS
     saved: int | None = None
@@ -63,11 +57,11 @@ class LlamaGenNet(Decoder):
 
 
 def _config(size: str, grid: int, scale: float) -> LlamaGenConfig:
-    return LlamaGenConfig(*SIZES[size], grid, scale, saved=256 if grid == 24 else None)
+    return LlamaGenConfig(*SIZES[size], scale, grid=grid, saved=256 if grid == 24 else None)
 
 
 def _t2i(grid: int) -> LlamaGenConfig:
-    return LlamaGenConfig(*SIZES["xl"], grid, 7.5, top_k=1000, caption=2048)
+    return LlamaGenConfig(*SIZES["xl"], 7.5, grid=grid, top_k=1000, caption=2048)
 
 
 def _class_model(
@@ -96,24 +90,16 @@ class LlamaGen(NextTokenGenerator):
     `cca`: the weights of CCA (arXiv 2410.09347), which are sampled without guidance.
     """
 
+    architecture = LlamaGenNet
     config: LlamaGenConfig
-
-    @classmethod
-    def build(cls, config: LlamaGenConfig) -> nn.Module:
-        """The network with the official names."""
-        return LlamaGenNet(config)
 
     def setup(self) -> None:
         """Sizes and the authors' sampler follow from the configuration."""
         super().setup()
         config = self.config
-        self.vocab_size, self.tokens_per_image = config.codes, config.grid**2
-        self.classes, self.resize = config.classes, config.saved
-        self.side = config.saved or 16 * config.grid
+        self.tokens_per_image, self.rows_of_codes = config.grid**2, config.grid
+        self.resize, self.side = config.saved, config.saved or 16 * config.grid
         self.default_sampler = Sampler(Guidance("llamagen", config.scale), top_k=config.top_k)
-
-    def _grid(self) -> tuple[int, int]:
-        return self.config.grid, self.config.grid
 
 
 @register("llamagen-xl-t2i-512", weights="t2i_XL_stage2_512.pt", config=_t2i(32), tokenizer="llamagen-vq16-t2i")

@@ -19,7 +19,7 @@ from evalkit.generators.latent import LatentGenerator
 from evalkit.generators.nets.diffusion_head import Respaced, Trace
 from evalkit.generators.nets.mar import MarNet, put, take
 from evalkit.generators.next_token import class_ids
-from evalkit.generators.registry import Source, register
+from evalkit.generators.registry import register
 from evalkit.generators.sampling import Sampler
 
 
@@ -82,8 +82,9 @@ class Mar(LatentGenerator):
     network: MarNet
     head_steps: str = "100"
 
-    def __init__(self, source: Source, network: MarNet) -> None:
-        super().__init__(source, network)
+    def setup(self) -> None:
+        """The authors' sampler and the side follow from the configuration."""
+        super().setup()
         self.default_sampler = Sampler(Guidance("mar", self.config.scale), steps=256)
         self.side = 16 * self.config.side
 

@@ -82,19 +82,23 @@ class MultimodalGenerator(TokenGenerator):
 
     def logits(self, conditions: Tensor, tokens: Tensor) -> Tensor:
         """float32 [B, N, V]: entry i predicts code i of `tokens` [B, N]."""
-        conditions, tokens = conditions.to(self.device), tokens.to(self.device)
         with torch.inference_mode():
-            parts = [self.model.get_input_embeddings()(conditions[:, 0])]
-            ends = [parts[0].shape[1] - 1]
-            for i in range(tokens.shape[1] - 1):
-                parts.append(self.embed(tokens[:, i : i + 1], i).to(parts[0].dtype))
-                ends.append(ends[-1] + parts[-1].shape[1])
-            whole = torch.cat(parts, 1)
-            mask = torch.cat(
-                [conditions[:, 1], conditions.new_ones(len(conditions), whole.shape[1] - parts[0].shape[1])], 1
-            )
-            hidden = self._run(whole, mask, None).last_hidden_state[:, ends]
-            return self.scores(hidden).float()
+            hidden, ends = self.states(conditions.to(self.device), tokens.to(self.device))
+            return self.scores(hidden[:, ends]).float()
+
+    def states(self, conditions: Tensor, tokens: Tensor) -> tuple[Tensor, list[int]]:
+        """Last hidden states [B, n, C] of the prompt and the codes before the last, and where each code is predicted."""
+        parts = [self.model.get_input_embeddings()(conditions[:, 0])]
+        ends = [parts[0].shape[1] - 1]
+        for i in range(tokens.shape[1] - 1):
+            parts.append(self.embed(tokens[:, i : i + 1], i).to(parts[0].dtype))
+            ends.append(ends[-1] + parts[-1].shape[1])
+        whole = torch.cat(parts, 1)
+        mask = torch.cat(
+            [conditions[:, 1], conditions.new_ones(len(conditions), whole.shape[1] - parts[0].shape[1])], 1
+        )
+        hidden: Tensor = self._run(whole, mask, None).last_hidden_state
+        return hidden, ends
 
     def _tokens(
         self, conditions: Tensor, sampler: Sampler, draws: Tensor, seeds: tuple[int, ...]

@@ -10,34 +10,25 @@ from torch import Tensor, nn
 
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Step
-from evalkit.generators.guidance import Guidance
-from evalkit.generators.nets.decoder import Decoder
+from evalkit.generators.nets.decoder import ClassDecoder, DecoderSizes
 from evalkit.generators.nets.llama import (
     SIZES,
-    Block,
-    ClassEmbedding,
     Context,
     KVCache,
     RMSNorm,
     rope_2d,
     with_prefix,
 )
-from evalkit.generators.next_token import CLASSES, NextTokenGenerator
+from evalkit.generators.next_token import NextTokenGenerator
 from evalkit.generators.registry import register
 from evalkit.generators.sampling import Sampler
 
 
 @dataclass(frozen=True)
-class NarConfig:
+class NarConfig(DecoderSizes):
     """Sizes of the network; `layers` serve the head to the right, one more that below."""
 
-    layers: int = 12
-    heads: int = 12
-    width: int = 768
     grid: int = 16
-    scale: float = 2.0
-    codes: int = 16384
-    classes: int = CLASSES
 
 
 def diagonal(number: int, grid: int) -> range:
@@ -47,18 +38,12 @@ def diagonal(number: int, grid: int) -> range:
     return range(number + top * stride, number + bottom * stride + 1, stride)
 
 
-class NarNet(Decoder):
+class NarNet(ClassDecoder):
     """LlamaGen's decoder whose last block feeds a second head."""
 
     def __init__(self, config: NarConfig) -> None:
-        super().__init__(
-            config.codes,
-            config.width,
-            config.heads,
-            (Block(config.width, config.heads) for _ in range(config.layers + 1)),
-            ClassEmbedding(config.classes, config.width),
-            with_prefix(rope_2d(config.grid, config.grid, config.width // config.heads), 1),
-        )
+        table = rope_2d(config.grid, config.grid, config.width // config.heads)
+        super().__init__(config, with_prefix(table, 1), more=1)
         self.medusa_norm = RMSNorm(config.width)
         self.medusa_output = nn.Linear(config.width, config.codes, bias=False)
         self.grid = config.grid
@@ -117,21 +102,15 @@ def _model(size: str) -> Callable[[type[NextTokenGenerator]], type[NextTokenGene
 class Nar(NextTokenGenerator):
     """Images of an ImageNet class at 256 px in 31 steps; `interval` of guidance counts codes."""
 
+    architecture = NarNet
     network: NarNet
     config: NarConfig
-
-    @classmethod
-    def build(cls, config: NarConfig) -> nn.Module:
-        """The network with the official names."""
-        return NarNet(config)
 
     def setup(self) -> None:
         """Sizes and the sampler of the authors' script follow from the configuration."""
         super().setup()
-        config = self.config
-        self.classes, self.vocab_size, self.tokens_per_image = config.classes, config.codes, config.grid**2
-        self.side = 16 * config.grid
-        self.default_sampler = Sampler(Guidance("llamagen", config.scale))
+        grid = self.config.grid
+        self.tokens_per_image, self.rows_of_codes, self.side = grid**2, grid, 16 * grid
 
     def logits(self, conditions: Tensor, tokens: Tensor) -> Tensor:
         """As for every generator, but for the codes of whole images alone, in raster order."""
@@ -160,6 +139,3 @@ class Nar(NextTokenGenerator):
             tokens[:, list(places)] = last
             known = torch.cat([known, last], 1)
         return tokens, steps
-
-    def _grid(self) -> tuple[int, int]:
-        return self.config.grid, self.config.grid

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -30,33 +30,35 @@ def load_official(
     return file_sha256(path)
 
 
-class NetworkTokenGenerator(TokenGenerator):
-    """A torch network over discrete codes with an official checkpoint.
+class OfficialNetwork:
+    """A torch network with an official checkpoint, and the tokenizer that decodes what it makes.
 
-    A family gives `build`, `setup`, and the methods of `TokenGenerator` but `_pixels`, for which the tokenizer is loaded
-    when the first image is decoded (codes and logits need none).
+    A family gives `architecture` (or `build`). The tokenizer is loaded when the first image is decoded.
     """
 
+    architecture: ClassVar[type[nn.Module] | None] = None  # its parameter names are the official checkpoint's keys
     wrapping: ClassVar[tuple[str, ...]] = ()  # top-level keys that the official loader tries, in its order
     prefixes: ClassVar[tuple[str, ...]] = ()
     unused: ClassVar[tuple[str, ...]] = ()
+    device: torch.device | str
+    weights_sha256: str | None
 
     def __init__(self, source: Source, network: nn.Module) -> None:
         self.name, self.config, self.source = source.name, source.config, source
-        self.device, self.dtype = source.device, source.dtype
-        self.tokenizer_name = source.tokenizer
-        self.logits_processors = []
-        self.network = network.eval().requires_grad_(False).to(device=self.device)
+        self.device, self.dtype, self.tokenizer_name = source.device, source.dtype, source.tokenizer
+        self.network = network.eval().requires_grad_(False).to(device=source.device)
         self._tokenizer: Tokenizer | None = None
         self.setup()
 
     @classmethod
     def build(cls, config: Any) -> nn.Module:
-        """The network whose parameter names are the official checkpoint's keys."""
-        raise EvalkitError(f"{cls.__name__} builds no network")
+        """The network without its weights."""
+        if cls.architecture is None:
+            raise EvalkitError(f"{cls.__name__} builds no network; give it an architecture")
+        return cls.architecture(config)
 
     @classmethod
-    def load(cls, source: Source) -> NetworkTokenGenerator:
+    def load(cls, source: Source) -> Self:
         """The runner with the weights of its official file."""
         from evalkit.weights.layout import without_init
 
@@ -80,6 +82,18 @@ class NetworkTokenGenerator(TokenGenerator):
             self._tokenizer = load_tokenizer(self.source.tokenizer or "", given, str(self.device))
         return self._tokenizer
 
+    def _autocast(self) -> torch.autocast:
+        low = self.dtype in (torch.bfloat16, torch.float16)
+        return torch.autocast(torch.device(self.device).type, dtype=self.dtype if low else None, enabled=low)
+
+
+class NetworkTokenGenerator(OfficialNetwork, TokenGenerator):
+    """A network over discrete codes; a family also gives the methods of `TokenGenerator` but `_pixels`."""
+
+    def __init__(self, source: Source, network: nn.Module) -> None:
+        self.logits_processors = []
+        super().__init__(source, network)
+
     def compile(self) -> None:
         """Let torch compile the network's blocks at their first use."""
         for name, part in self.network.named_children():
@@ -88,10 +102,6 @@ class NetworkTokenGenerator(TokenGenerator):
                     part[index] = cast(nn.Module, torch.compile(block))
             elif any(True for _ in part.parameters()):
                 setattr(self.network, name, torch.compile(part))
-
-    def _autocast(self) -> torch.autocast:
-        low = self.dtype in (torch.bfloat16, torch.float16)
-        return torch.autocast(torch.device(self.device).type, dtype=self.dtype if low else None, enabled=low)
 
     def _decode(self, tokens: Tensor, seeds: tuple[int, ...], grid: tuple[int, int] | None = None) -> Tensor:
         """[B, 3, H, W] on the [0, 1] scale; stochastic decoders draw each image's noise from its own seed."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import partial
-from typing import ClassVar
+from itertools import accumulate
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
 
+from evalkit.errors import EvalkitError
 from evalkit.generators.base import Request, Step
 from evalkit.generators.nets.next_scale import CachePlan, NextScale, scale_mask
 from evalkit.generators.network import NetworkTokenGenerator
@@ -51,14 +53,19 @@ class NextScaleGenerator(NetworkTokenGenerator):
 
     def logits(self, conditions: Tensor, tokens: Tensor) -> Tensor:
         """float32 [B, L, V] for all codes `tokens` [B, L] of the scales in use, under the class alone (its null id too)."""
-        conditions, tokens = conditions.to(self.device), tokens.to(self.device)
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode():
+            return self.teacher_forced(conditions.to(self.device), tokens.to(self.device))
+
+    def teacher_forced(self, conditions: Tensor, tokens: Tensor) -> Tensor:
+        """`logits`, differentiable; of the first scales alone where `tokens` holds no more than those."""
+        scales = self.scales[: reached(tokens.shape[1], [side * side for side in self.scales])]
+        with self._autocast():
             cond = self.network.class_emb(conditions)
-            parts, inputs = [self.network.start(cond)], self.inputs()
-            for number, codes in enumerate(torch.split(tokens, [side * side for side in self.scales], 1)[:-1]):
-                parts.append(self.network.word_embed(inputs.after(number, codes)))
-            x = torch.cat(parts, 1) + self.network.positions(self.scales)
-            return self.network.run(x, cond, scale_mask(self.scales, self.device), None)
+            parts, inputs = [self.network.start(cond)], self.inputs() if len(scales) > 1 else None
+            for number, codes in enumerate(torch.split(tokens, [side * side for side in scales], 1)[:-1]):
+                parts.append(self.network.word_embed(cast(Inputs, inputs).after(number, codes)))
+            x = torch.cat(parts, 1) + self.network.positions(self.scales)[:, : tokens.shape[1]]
+            return self.network.run(x, cond, scale_mask(scales, self.device), None)
 
     def _tokens(
         self, conditions: Tensor, sampler: Sampler, draws: Tensor, seeds: tuple[int, ...]
@@ -92,6 +99,14 @@ class NextScaleGenerator(NetworkTokenGenerator):
         from evalkit.generators.pixels import to_uint8
 
         return to_uint8(self._decode(tokens, seeds), "truncate")
+
+
+def reached(count: int, lengths: Sequence[int]) -> int:
+    """How many scales of `lengths` codes hold `count` codes; raises `EvalkitError` where the last one is not whole."""
+    for number, end in enumerate(accumulate(lengths), 1):
+        if end == count:
+            return number
+    raise EvalkitError(f"{count} codes fill no whole scales. Give {', '.join(map(str, accumulate(lengths)))} of them")
 
 
 class Inputs(ABC):

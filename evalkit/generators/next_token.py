@@ -10,12 +10,11 @@ from torch import Tensor
 
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Request, Step
-from evalkit.generators.nets.decoder import Decoder, Decoding
+from evalkit.generators.guidance import Guidance
+from evalkit.generators.nets.decoder import Decoder, DecoderSizes, Decoding
 from evalkit.generators.network import NetworkTokenGenerator
 from evalkit.generators.sampling import Sampler
 from evalkit.images.sample import Pixels
-
-CLASSES = 1000
 
 
 def class_ids(requests: Sequence[Request], classes: int, name: str, device: torch.device | str) -> Tensor:
@@ -36,11 +35,18 @@ class NextTokenGenerator(NetworkTokenGenerator):
     wrapping: ClassVar[tuple[str, ...]] = ("model", "module", "state_dict")
     unused: ClassVar[tuple[str, ...]] = (r"^freqs_cis$",)
     network: Decoder
-    classes = CLASSES
+    config: DecoderSizes
+    classes: int
+    rows_of_codes: int | None = None  # of the square code map; None for codes in a learned order
     resize: int | None = None  # the side to which the official script resizes images before it saves them
 
     def setup(self) -> None:
-        """Parameters go to lower precision where asked for; norms and rotary tables work in float32 all the same."""
+        """Sizes, and the sampler of most authors; a family adds its own.
+
+        Parameters go to lower precision where asked for; norms and rotary tables work in float32 all the same.
+        """
+        self.classes, self.vocab_size = self.config.classes, self.config.codes
+        self.default_sampler = Sampler(Guidance("llamagen", self.config.scale))
         if self.dtype in (torch.bfloat16, torch.float16):
             for parameter in self.network.parameters():
                 parameter.data = parameter.data.to(self.dtype)
@@ -98,11 +104,8 @@ class NextTokenGenerator(NetworkTokenGenerator):
         """The state of images that grow by any number of codes at a time."""
         return Decoding(self.network, conditions, self.tokens_per_image)
 
-    def _grid(self) -> tuple[int, int] | None:
-        """Rows and columns of the code map; None for codes in a learned order."""
-        return None
-
     def _pixels(self, tokens: Tensor, seeds: tuple[int, ...]) -> list[Pixels]:
         from evalkit.generators.pixels import to_uint8
 
-        return to_uint8(self._decode(tokens, seeds, self._grid()), "llamagen", resize=self.resize)
+        grid = (self.rows_of_codes, self.rows_of_codes) if self.rows_of_codes else None
+        return to_uint8(self._decode(tokens, seeds, grid), "llamagen", resize=self.resize)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import torch
@@ -27,7 +27,8 @@ class Sampler:
 
     `top_k` 0 and `top_p` 1 are off (as is `top_p` 0 by VAR's rule; by LlamaGen's it leaves the likeliest alone); `top_k` 1
     is greedy and exact. `min_p`: codes below this share of the likeliest are left out. `steps`: iterations of models that
-    choose their number. `filter`: whose rule decides ties at the border of top-k and top-p.
+    choose their number. `filter`: whose rule decides ties at the border of top-k and top-p. `unset`: settings that the
+    model is not told; records hold null for them.
     """
 
     guidance: Guidance = field(default_factory=Guidance)
@@ -37,6 +38,7 @@ class Sampler:
     min_p: float = 0.0
     steps: int | None = None
     filter: Filter = "llamagen"
+    unset: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature < math.inf:
@@ -47,8 +49,12 @@ class Sampler:
             )
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, as records keep it."""
-        return {**asdict(self), "guidance": self.guidance.as_dict()}
+        """Plain data, as records keep it: null for what the model is not told."""
+        said = {each: getattr(self, each) for each in SETTINGS}
+        return {**said, "guidance": self.guidance.as_dict(), **dict.fromkeys(self.unset)}
+
+
+SETTINGS = tuple(each.name for each in fields(Sampler) if each.name != "unset")
 
 
 def sample(logits: Tensor, uniforms: Tensor, sampler: Sampler) -> Tensor:

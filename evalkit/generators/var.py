@@ -80,12 +80,8 @@ class Var(NextScaleGenerator):
     CCA's weights fit the same network; they are drawn with `--guidance 0`.
     """
 
+    architecture = VarNet
     config: VarConfig
-
-    @classmethod
-    def build(cls, config: VarConfig) -> nn.Module:
-        """The network with the official names."""
-        return VarNet(config)
 
     def setup(self) -> None:
         """Sizes and the sampler of the README's FID figures."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Conditions, Request, Step
@@ -48,19 +48,15 @@ class WorldAR(NetworkTokenGenerator):
     conditions: Conditions = "text"
     rows = 16
     one_by_one = True
+    architecture = WorldARNet
     config: WorldARConfig
     network: WorldARNet
-
-    @classmethod
-    def build(cls, config: WorldARConfig) -> nn.Module:
-        """The network with the shipped file's names."""
-        return WorldARNet(config)
 
     def setup(self) -> None:
         """Sizes follow from the configuration."""
         self.vocab_size, self.tokens_per_image = self.config.codes, self.config.side**2
         self.side = 8 * self.config.side
-        self.default_sampler = Sampler(Guidance("llamagen", 3.0), temperature=1.0, top_p=0.95)
+        self.default_sampler = Sampler(Guidance("llamagen", 1.0))  # what it learned; stronger guidance loses places
 
     def check(self, request: Request) -> None:
         """Also refuse words that the world does not have."""

@@ -17,7 +17,7 @@ from evalkit.generators.guidance import Guidance
 from evalkit.generators.latent import LatentGenerator
 from evalkit.generators.nets.xar import CELLS, Past, XarNet
 from evalkit.generators.next_token import class_ids
-from evalkit.generators.registry import Source, register
+from evalkit.generators.registry import register
 from evalkit.generators.sampling import Sampler
 
 LAST = 0.04  # the time from which the last, noiseless step is taken
@@ -45,6 +45,7 @@ class Xar(LatentGenerator):
     """256 latents of 16 numbers; `Sampler.steps` steps of the flow for each cell."""
 
     unused = (r"^mask$", r"\.rope\.freqs(_cos|_sin)?$")
+    takes = frozenset({"guidance", "steps"})
     config: XarConfig
     network: XarNet
 
@@ -54,8 +55,9 @@ class Xar(LatentGenerator):
         sizes = (config.side, config.channels, config.classes)
         return XarNet(config.width, config.depth, config.heads, *sizes)
 
-    def __init__(self, source: Source, network: XarNet) -> None:
-        super().__init__(source, network)
+    def setup(self) -> None:
+        """The authors' sampler and the side follow from the configuration."""
+        super().setup()
         self.default_sampler = Sampler(Guidance("xar", self.config.scale), steps=self.config.steps)
         self.side = 16 * self.config.side
 

@@ -10,12 +10,13 @@ from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable, content_
 
 __all__ = ["ImageSet", "Pixels", "Sample", "Unreadable", "content_digest", "open_images"]
 
-_KINDS = "a folder, a glob, a zip, an npz (arr_0, uint8 NHWC), hf:owner/repo/config/split, vtbench, or sample"
+_KINDS = "a folder, a glob, a zip, an npz (arr_0, uint8 NHWC), s3://…, hf:owner/repo/config/split, vtbench, or sample"
 
 
 def open_images(spec: str | Path) -> ImageSet:
-    """The image set that `spec` names: a folder, a glob, a .zip, an .npz, `hf:owner/repo/config/split`, or `sample`
-    (`sample/photos`, `sample/text-easy`, …); `vtbench` is all of VTBench's data, `vtbench/task3-movie-posters` a part.
+    """The image set that `spec` names: a folder, a glob, a .zip, an .npz, an address of a store (`s3://bucket/photos`),
+    `hf:owner/repo/config/split`, or `sample` (`sample/photos`, `sample/text-easy`, …); `vtbench` is all of VTBench's
+    data, `vtbench/task3-movie-posters` a part.
 
     Raises `EvalkitError` where nothing is there, or no image is in it.
 
@@ -48,7 +49,8 @@ def _of_file(path: Path, spec: str) -> ImageSet:
 
 
 def _open(spec: str) -> ImageSet:
-    from evalkit.images import archive, arrays, bundled, folder, hub, vtbench
+    from evalkit.images import archive, arrays, bundled, folder, hub, objects, vtbench
+    from evalkit.weights.object_stores import is_url, local
 
     if spec == "sample" or spec.startswith("sample/"):
         return bundled.SampleSet(spec.partition("/")[2] or None)
@@ -56,7 +58,9 @@ def _open(spec: str) -> ImageSet:
         return vtbench.vtbench(spec)
     if spec.startswith("hf:"):
         return hub.HubSet(spec)
-    path = Path(spec).expanduser()
+    if is_url(spec) and not spec.lower().endswith((".zip", ".npz")):
+        return objects.ObjectSet(spec)
+    path = local(spec)
     if path.is_dir():
         return folder.FolderSet.of_folder(path)
     if path.is_file() and path.suffix.lower() == ".zip":

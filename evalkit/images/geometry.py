@@ -73,6 +73,12 @@ def resize_exact(image: Pixels, shape: tuple[int, int], filter: Filter | str) ->
     return np.asarray(resized, dtype=np.uint8)
 
 
+def fitted_place(image: Pixels, size: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Where `short-bicubic` cuts its square of `size`: (height, width) of the resized image, and (top, left) in it."""
+    shape = image.shape[:2] if image.shape[:2] == (size, size) else _shorter_to(image, size)
+    return (shape[0], shape[1]), (int((shape[0] - size) / 2), int((shape[1] - size) / 2))
+
+
 def _shorter_to(image: Pixels, side: int, *, floor: bool = False) -> tuple[int, int]:
     """(height, width) of the image with `side` as its shorter side."""
     height, width = image.shape[:2]

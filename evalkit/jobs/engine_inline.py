@@ -7,53 +7,54 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow.parquet as pq
 
 from evalkit.errors import EvalkitError
+from evalkit.jobs.engines import Engine, engine_of
+from evalkit.jobs.options import EngineOptions
 from evalkit.jobs.progress import Progress
 from evalkit.jobs.retry import retry
 from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Task, Worker
-from evalkit.jobs.timers import spent
+from evalkit.jobs.timers import Timers, spent
 from evalkit.jsonio import canonical_json
 from evalkit.runs.durable import write_bytes
 from evalkit.runs.lock import Lock
 from evalkit.runs.record import environment, now
 from evalkit.runs.store import Run, RunStore, read_run
+from evalkit.runs.store_objects import open_store
 from evalkit.version import __version__
 
 PAGE = "report.html"
 
 
-class Engine(Protocol):
-    """Maps shards to workers; a shard's output depends on the spec alone, so any engine gives the same run."""
-
-    def map(self, task: Task, spec: Spec, shards: Sequence[Shard], store: RunStore, progress: Progress) -> None:
-        """Put the output of every shard into the store."""
-
-    def close(self) -> None:
-        """End the workers."""
-
-
 class Inline:
     """One worker in this process, opened for the first shard and kept for exhibits."""
 
-    def __init__(self, device: str = "auto") -> None:
-        self.device = device
+    def __init__(self, device: str = "auto", options: EngineOptions | None = None) -> None:
+        self.device, self.timers = device, Timers()
         self._worker: Worker | None = None
 
     def map(self, task: Task, spec: Spec, shards: Sequence[Shard], store: RunStore, progress: Progress) -> None:
         """One shard after the other."""
         if not shards:
             return
-        self._worker = self._worker or task.open(spec, self.device)
+        with self.timers("open"):
+            self._worker = self._worker or task.open(spec, self.device)
         for shard in shards:
+            began = time.perf_counter()
             output = self._worker.process(shard, progress.advance)
-            store.put(shard.key, output)
+            self.timers.add("between stages", time.perf_counter() - began - sum(output.seconds.values()))
+            with self.timers("store"):
+                store.put(shard.key, output)
             progress.spent(output.seconds)
+
+    def said(self) -> Mapping[str, Any]:
+        """This process."""
+        return {"name": "inline", "workers": 1, "lost": 0}
 
     def close(self) -> None:
         """End the worker."""
@@ -77,19 +78,22 @@ def run_task(
     command: Sequence[str] = (),
     device: str = "auto",
     progress: Progress | None = None,
-    engine: Engine | None = None,
+    engine: Engine | EngineOptions | None = None,
     retry_failed: bool = False,
 ) -> Run:
     """Do what is not done yet of `spec` in the folder `out`, then aggregate and seal; a sealed run is read back at once.
 
-    The same call resumes: finished shards are kept. `retry_failed`: samples that failed are done again (`jobs.retry`).
-    Raises `EvalkitError` where `out` holds another run, or another process writes it.
+    `engine`: who works on the shards [this process]. The same call resumes: finished shards are kept. `retry_failed`:
+    samples that failed are done again (`jobs.retry`). Raises `EvalkitError` where `out` holds another run, or another
+    process writes it.
     """
-    told, store, engine = progress or Progress(), RunStore(out), engine or Inline(device)
+    told, store = progress or Progress(), open_store(out)
     if store.sealed and not retry_failed:
         store.begin(spec.plan())
         told.note(f"{store.path} is complete already; nothing to do (remove it, or give --out, to run again)")
         return _shown(task, store)
+    chosen = engine or EngineOptions()
+    workers = engine_of(chosen, device) if isinstance(chosen, EngineOptions) else chosen
     with Lock(out):
         if retry_failed:
             retry(task, spec, store, told)
@@ -98,17 +102,17 @@ def run_task(
             told.note(f"nothing failed in {store.path}")
             return _shown(task, store)
         try:
-            _work(task, spec, store, engine, told, command)
+            _work(task, spec, store, workers, told, command)
         except EvalkitError:
             store.abandon()
             raise
         finally:
-            engine.close()
+            workers.close()
         return _shown(task, store)
 
 
 def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progress, command: Sequence[str]) -> None:
-    began = time.perf_counter()
+    clock = engine.timers
     shards = task.shards(spec)
     left = [shard for shard in shards if not store.has(shard.key)]
     told.start(task.title(spec), sum(shard.size for shard in shards))
@@ -116,18 +120,18 @@ def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progres
     try:
         engine.map(task, spec, left, store, told)
         keys = [shard.key for shard in shards]
-        aggregating = time.perf_counter()
-        done = task.aggregate(spec, store.parts(keys))
-        store.write(done.rows, done.results, done.files, task.schema(spec))
-        aggregated = time.perf_counter() - aggregating
+        with clock("aggregate"):
+            done = task.aggregate(spec, store.parts(keys))
+            store.write(done.rows, done.results, done.files, task.schema(spec))
         second = task.exhibits(spec, pq.read_table(store.path / "samples.parquet"))
         engine.map(task, spec, [shard for shard in second if not store.has(shard.key)], store, told)
     finally:
         told.finish()
     exhibited = [shard.key for shard in second]
-    store.place([*keys, *exhibited])
+    with clock("store"):
+        store.place([*keys, *exhibited])
     facts = _together(done.facts, store.parts(exhibited).facts())
-    stages = {**store.parts([*keys, *exhibited]).seconds(), "aggregate": aggregated}
+    stages = {**store.parts([*keys, *exhibited]).seconds(), **clock.seconds}
     store.seal(
         {
             "evalkit": __version__,
@@ -138,7 +142,8 @@ def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progres
             "plan": spec.plan(),
             "protocols": [],
             "environment": environment(str(getattr(engine, "device", "auto"))),
-            "timings": spent(stages, time.perf_counter() - began, task.size(spec)),
+            "engine": dict(engine.said()),
+            "timings": spent(stages, clock.wall, task.size(spec)),
             **facts,
         }
     )

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import uuid
 from typing import Any
 from weakref import WeakValueDictionary
 
 from evalkit.errors import EvalkitError
 
 PREFIX = "live:"
+_PROCESS = uuid.uuid4().hex[:8]  # so that no process takes another's reference for one of its own
 _HELD: WeakValueDictionary[str, Any] = WeakValueDictionary()
 _NUMBERS = itertools.count(1)
 
 
 def hold(thing: object) -> str:
     """A reference to `thing` for a spec; it lives as long as the caller keeps `thing`."""
-    name = f"{PREFIX}{next(_NUMBERS)}"
+    name = f"{PREFIX}{_PROCESS}-{next(_NUMBERS)}"
     _HELD[name] = thing
     return name
 

@@ -9,8 +9,26 @@ from typing import Literal
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.progress import Progress
+from evalkit.weights.object_stores import is_url, url_of
 
 BatchSize = int | Literal["auto"]
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """Where shards are worked on; it decides no result.
+
+    `name`: inline (this process), local (processes of this machine), ray (a Ray cluster) [inline; local where `workers`
+    is above 1]. `address`: of the cluster [RAY_ADDRESS, else one that is started here]. `workers`: how many [one a GPU,
+    else one for each `cpus_per_worker` CPUs]. `gpus_per_worker`: 0.5 lets two share a GPU [1 where there are GPUs].
+    `cpus_per_worker`: CPUs, and threads of computation, of a worker [ray: 1; local: all CPUs, shared].
+    """
+
+    name: Literal["inline", "local", "ray"] | None = None
+    address: str | None = None
+    workers: int | None = None
+    gpus_per_worker: float | None = None
+    cpus_per_worker: int | None = None
 
 
 @dataclass(frozen=True)
@@ -19,7 +37,8 @@ class RunOptions:
 
     `out`: run directory (default `runs/<task>-<model>-<hash>`). `limit`: only the first samples. `batch_size`: a number,
     or "auto". `keep`: which images stay. `weights`: FILE for a single model, or NAME=FILE each.
-    `compile`: let torch compile the network. `retry_failed`: samples that failed, in a finished run too, are done again.
+    `compile`: let torch compile the network. `engine`: who does the shards. `retry_failed`:
+    samples that failed, in a finished run too, are done again.
     """
 
     out: Path | None = None
@@ -34,6 +53,7 @@ class RunOptions:
     compile: bool = False
     command: tuple[str, ...] = ()
     retry_failed: bool = False
+    engine: EngineOptions = field(default_factory=EngineOptions, compare=False)
     progress: Progress = field(default_factory=Progress, compare=False)
 
 
@@ -100,7 +120,11 @@ def check_apart(data: str | Path, out: Path) -> None:
 
     `data`: what `open_images` takes; a folder is read with all its sub-folders, a glob with those behind `**`.
     """
-    text = str(data)
+    text, there = str(data), url_of(out)
+    if there is not None and is_url(text) and f"{there}/".startswith(f"{text.rstrip('/')}/"):
+        raise EvalkitError(
+            f"--out {there} lies within the data {text}, which would grow as it is read. Give another place"
+        )
     root = text.partition("**")[0] if "**" in text else text
     source = Path(root).expanduser()
     if not (source.is_dir() and out.expanduser().resolve().is_relative_to(source.resolve())):

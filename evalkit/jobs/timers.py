@@ -31,6 +31,10 @@ class Timers:
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begin
 
+    def add(self, stage: str, seconds: float) -> None:
+        """Add seconds that were measured otherwise; threads may have counted more than there were, which adds nothing."""
+        self.seconds[stage] = max(0.0, self.seconds.get(stage, 0.0) + seconds)
+
     def taken(self) -> dict[str, float]:
         """Seconds by stage since the last call, for the output of a shard."""
         found, self.seconds = self.seconds, {}

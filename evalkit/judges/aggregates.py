@@ -4,36 +4,47 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from statistics import fmean
 
-Valued = Sequence[tuple[str, float]]  # category, value
-Aggregate = Callable[[Valued], float]
+from evalkit.judges.policy import Item
 
-
-def mean_of_items(valued: Valued) -> float:
-    """The mean over items, whatever their category; nan for none."""
-    return fmean(value for _, value in valued) if valued else math.nan
+Aggregate = Callable[[Sequence[Item]], float]  # of items that all have a value
 
 
-def mean_of_categories(valued: Valued) -> float:
+def mean_of_items(items: Sequence[Item]) -> float:
+    """The mean over items by their weights, whatever their category; nan for none."""
+    total = math.fsum(item.weight for item in items)
+    return math.fsum(item.weight * (item.value or 0.0) for item in items) / total if total else math.nan
+
+
+def mean_of_categories(items: Sequence[Item]) -> float:
     """The unweighted mean of the categories' means; nan for none."""
-    means = category_means(valued)
-    return fmean(means.values()) if means else math.nan
+    means = category_means(items)
+    return math.fsum(means.values()) / len(means) if means else math.nan
 
 
-def weighted_categories(weights: Mapping[str, float]) -> Aggregate:
-    """The sum of weight x mean over the categories of `weights`; nan where one of them has no item."""
+def weighted_categories(weights: Mapping[str, float], digits: int | None = None) -> Aggregate:
+    """The sum of weight x mean over the categories of `weights`; nan where one of them has no item.
 
-    def aggregate(valued: Valued) -> float:
-        means = category_means(valued)
+    `digits`: to which means are rounded first.
+    """
+
+    def aggregate(items: Sequence[Item]) -> float:
+        means = category_means(items)
+        if digits is not None:
+            means = {name: round(mean, digits) for name, mean in means.items()}
         return math.fsum(weight * means.get(name, math.nan) for name, weight in weights.items())
 
     return aggregate
 
 
-def category_means(valued: Valued) -> dict[str, float]:
+def category_means(items: Sequence[Item]) -> dict[str, float]:
     """The mean of each category, in the order in which they appear."""
-    groups: dict[str, list[float]] = {}
-    for category, value in valued:
-        groups.setdefault(category, []).append(value)
-    return {name: fmean(group) for name, group in groups.items()}
+    return {name: mean_of_items(group) for name, group in by_category(items).items()}
+
+
+def by_category(items: Sequence[Item]) -> dict[str, list[Item]]:
+    """The items of each category."""
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(item.category, []).append(item)
+    return groups

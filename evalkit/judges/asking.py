@@ -24,11 +24,13 @@ class AskOptions:
     """`in_flight`: requests at a time (None: as many as the judge takes). `deadline`: seconds for all questions together.
 
     `parse_tries`: how often a question is asked anew where its reply holds no answer, each reply kept of its own.
+    `refused_too`: whether a refusal is asked anew as well.
     """
 
     in_flight: int | None = None
     deadline: float | None = None
     parse_tries: int = 1
+    refused_too: bool = False
 
     def __post_init__(self) -> None:
         """Raise `EvalkitError` for counts below 1 and a deadline that is no time."""
@@ -41,11 +43,11 @@ class AskOptions:
 @dataclass
 class _Campaign:
     judge: Judge
-    reader: Reader
     store: ReplyStore | None
     ledger: Ledger
     until: float
     tries: int
+    again: tuple[str, ...]
     locks: dict[str, threading.Lock] = field(default_factory=dict)
     known: dict[str, RawReply] = field(default_factory=dict)
     guard: threading.Lock = field(default_factory=threading.Lock)
@@ -54,35 +56,37 @@ class _Campaign:
 def ask(
     judge: Judge,
     requests: Sequence[JudgeRequest],
-    reader: Reader,
+    reader: Reader | Sequence[Reader],
     *,
     store: ReplyStore | None = None,
     ledger: Ledger | None = None,
     options: AskOptions | None = None,
 ) -> list[Reply]:
-    """The outcome of every request, in their order; equal requests are asked once.
+    """The outcome of every request, in their order; equal requests are asked once. `reader`: of all, or one of each.
 
     What the budget or the deadline leaves out is `failed` with that word, is not stored, and is asked by the next run.
     """
     options = options or AskOptions()
     until = time.monotonic() + (options.deadline or _LONG)
-    campaign = _Campaign(judge, reader, store, ledger or Ledger(), until, options.parse_tries)
+    again = ("unparsed", "refused") if options.refused_too else ("unparsed",)
+    campaign = _Campaign(judge, store, ledger or Ledger(), until, options.parse_tries, again)
+    readers = [reader] * len(requests) if isinstance(reader, Reader) else reader
     if not requests:
         return []
     pool = ThreadPoolExecutor(options.in_flight or judge.in_flight, thread_name_prefix="judge")
     try:
-        return list(pool.map(lambda request: _one(campaign, request), requests))
+        return list(pool.map(lambda request, reader: _one(campaign, request, reader), requests, readers))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _one(campaign: _Campaign, request: JudgeRequest) -> Reply:
+def _one(campaign: _Campaign, request: JudgeRequest, reader: Reader) -> Reply:
     """The first answer of up to `tries` replies, or the last outcome."""
     for number in range(campaign.tries):
         asked = request.again(request.repeat + number)
         key = campaign.judge.key(asked)
-        reply = outcome(key, _raw(campaign, key, asked), campaign.reader)
-        if reply.state != "unparsed":
+        reply = outcome(key, _raw(campaign, key, asked), reader)
+        if reply.state not in campaign.again:
             break
     return reply
 

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 _FENCE = re.compile(r"```[ \t]*[\w+-]*[ \t]*\r?\n?(.*?)```", re.DOTALL)
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 _YES_NO = re.compile(r"[\s\"'`*_(\[{.>-]*(yes|no)\b", re.IGNORECASE)
+_LINE_SCORE = re.compile(r"[:：][\s*_`]{0,12}(\d{1,3}(?:\.\d{1,3})?)(?:\s{0,3}/\s{0,3}\d{1,3})?[\s*_`.]{0,12}$")
 _STARTS = 64  # openings of objects that are tried in one text
 
 
@@ -108,6 +109,36 @@ def yes_or_no(text: str) -> bool:
     if match is None:
         raise NoAnswer("the text opens with neither yes nor no")
     return match.group(1).lower() == "yes"
+
+
+def yes_or_no_lines(text: str) -> list[str]:
+    """The answer of each line that opens with yes or no, whatever its number, bullet or bold type.
+
+    >>> yes_or_no_lines("1. **Yes**, a dog.\\n2. no")
+    ['yes', 'no']
+    """
+    lines = (re.sub(r"^\W*\d{1,3}[.):]", "", line) for line in without_thoughts(text).splitlines())
+    found = [match.group(1).lower() for line in lines if (match := _YES_NO.match(line.strip()))]
+    if not found:
+        raise NoAnswer("no line opens with yes or no")
+    return found
+
+
+def listed_scores(text: str, scale: Scale, length: int, name: str = "") -> list[float]:
+    """`length` scores: the list `name` of a JSON object, or without a name those of lines such as "Realism: 4/5".
+
+    >>> listed_scores("**Realism**: 4/5\\nNote: fine\\nDetail: 3", Scale(1, 5), 2)
+    [4.0, 3.0]
+    """
+    if name:
+        found = json_object(text).get(name)
+        values = list(found) if isinstance(found, list) else []
+    else:
+        lines = without_thoughts(text).splitlines()
+        values = [match.group(1) for line in lines if (match := _LINE_SCORE.search(line))]
+    if len(values) != length:
+        raise NoAnswer(f"there are {len(values)} scores, not {length}")
+    return [scale.check(value, f"score {place}") for place, value in enumerate(values, 1)]
 
 
 def _number(text: str, name: str) -> float:

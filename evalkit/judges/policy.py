@@ -14,12 +14,17 @@ Action = Literal["drop", "zero", "worst", "random", "abort"]
 
 @dataclass(frozen=True)
 class Item:
-    """One judged item: its category, and its value where the state is "answered"; "missing" is an image that is not there."""
+    """One judged item: its category, and its value where the state is "answered"; "missing" is an image that is not there.
+
+    `weight`: how much it counts in a mean. `cluster`: what is drawn as a whole in intervals, such as its prompt.
+    """
 
     id: str
     category: str
     value: float | None
     state: str = "answered"
+    weight: float = 1.0
+    cluster: str = ""
 
     def __post_init__(self) -> None:
         """Raise `EvalkitError` where value and state contradict each other."""

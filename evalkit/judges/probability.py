@@ -63,7 +63,7 @@ def yes_no(token: Token) -> dict[str, Likelihood]:
 
 def probability_reader(answers: Iterable[str], place: int = 0) -> Reader:
     """A reader that gives the `Likelihood` of each of the `answers` at the token number `place`."""
-    accepted = {answer: spellings(answer) for answer in answers}
+    accepted = {answer: spellings(answer.lower()) for answer in answers}
 
     def parse(raw: RawReply) -> Mapping[str, Likelihood]:
         if len(raw.tokens) <= place:

@@ -7,11 +7,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from evalkit.errors import EvalkitError
+from evalkit.judges.official import PARSERS
 from evalkit.judges.outcome import Reader, text_reader
-from evalkit.judges.parse import Scale, json_scores, line_scores, pattern_score, without_thoughts, yes_or_no
+from evalkit.judges.parse import (
+    Scale,
+    json_scores,
+    line_scores,
+    listed_scores,
+    pattern_score,
+    without_thoughts,
+    yes_or_no,
+    yes_or_no_lines,
+)
 from evalkit.judges.probability import probability_reader
 
-KINDS = ("json", "lines", "pattern", "yes-no", "probability", "text")
+KINDS = (
+    "json",
+    "lines",
+    "pattern",
+    "yes-no",
+    "yes-no-lines",
+    "numbers",
+    "line-numbers",
+    "probability",
+    "text",
+    "official",
+)
 
 
 def reader_of(spec: Mapping[str, Any]) -> Reader:
@@ -19,7 +40,9 @@ def reader_of(spec: Mapping[str, Any]) -> Reader:
 
     json, lines: `scores` = {name: [low, high]} gives a score for each name; `whole` (true) wants integers.
     pattern: `pattern`, a regular expression with one group, and `scale` = [low, high]. probability: `answers`, a list.
-    yes-no: true or false. text: the reply without thoughts. Raises `EvalkitError` for another table.
+    yes-no: true or false. yes-no-lines: "yes" or "no" of each line that holds an answer. text: the reply without
+    thoughts. numbers: the list `name` of a JSON object, line-numbers: the numbers of lines "name: 4"; `length` of them on
+    a `scale`. official: `parser`, one of `official.PARSERS`. Raises `EvalkitError` for another table.
 
     >>> from evalkit.judges.reply import RawReply
     >>> reader_of({"kind": "lines", "scores": {"Score": [0, 1]}}).parse(RawReply(text="Score: 1"))
@@ -38,12 +61,21 @@ def reader_of(spec: Mapping[str, Any]) -> Reader:
             return text_reader(lambda text: pattern_score(text, pattern, scale))
         if kind == "probability":
             return probability_reader([str(answer) for answer in spec["answers"]])
+        if kind in ("numbers", "line-numbers"):
+            scale, length = _scale(spec["scale"], whole), int(spec["length"])
+            name = str(spec["name"]) if kind == "numbers" else ""
+            return text_reader(lambda text: listed_scores(text, scale, length, name), cut_is_fine=kind == "numbers")
+        if kind == "official":
+            return text_reader(PARSERS[spec["parser"]])
     except (KeyError, TypeError, ValueError, re.error) as error:
         said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise EvalkitError(f"a reader of kind {kind!r} is not complete: {said}. See evalkit.judges.readers") from None
-    if kind in ("yes-no", "text"):
-        return text_reader(yes_or_no if kind == "yes-no" else without_thoughts)
+    if kind in _PLAIN:
+        return text_reader(_PLAIN[kind])
     raise EvalkitError(f"there is no reader of kind {kind!r}. Give one of {', '.join(KINDS)}")
+
+
+_PLAIN = {"yes-no": yes_or_no, "yes-no-lines": yes_or_no_lines, "text": without_thoughts}
 
 
 def _scale(ends: Any, whole: bool) -> Scale:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import numpy as np
 
 from evalkit.errors import EvalkitError
-from evalkit.judges.aggregates import Aggregate, Valued, mean_of_items
+from evalkit.judges.aggregates import Aggregate, mean_of_items
 from evalkit.judges.losses import LossTest, loss_test
 from evalkit.judges.parse import Scale
 from evalkit.judges.policy import Item, Policy, policy_of
@@ -57,7 +57,7 @@ def apply_policy(
     if not items:
         raise EvalkitError("there is nothing to score. Give at least one item")
     lost = Counter(item.state for item in items if item.value is None)
-    worst, best = (aggregate([(i.category, _or(i.value, end)) for i in items]) for end in (scale.low, scale.high))
+    worst, best = (aggregate([valued(item, end) for item in items]) for end in (scale.low, scale.high))
     value, spread, reason = _scored(items, rule, scale, aggregate, guesses, seed)
     return PolicyScore(
         policy=rule.name,
@@ -72,23 +72,34 @@ def apply_policy(
     )
 
 
-def filled(items: Sequence[Item], policy: Policy | str, scale: Scale) -> list[tuple[str, float]]:
-    """Category and value of the items that a policy keeps, for intervals; a random guess stands at its expectation.
+def filled(items: Sequence[Item], policy: Policy | str, scale: Scale) -> list[Item]:
+    """The items that a policy keeps, each with a value, for intervals; a random guess stands at its expectation.
 
     Raises `EvalkitError` where the policy gives no score.
     """
     rule = policy_of(policy) if isinstance(policy, str) else policy
-    kept = []
+    middle = (scale.low + scale.high) / 2
     for item in items:
-        action = "" if item.value is not None else rule.action(item.state)
-        if action == "abort":
+        if item.value is None and rule.action(item.state) == "abort":
             raise EvalkitError(
                 f"{item.id} is {item.state}, and the policy {rule.name} gives no score then. Judge it again"
             )
-        if action != "drop":
-            ends = {"zero": 0.0, "worst": scale.low, "random": (scale.low + scale.high) / 2}
-            kept.append((item.category, _or(item.value, ends.get(action, math.nan))))
-    return kept
+    return _kept(items, rule, scale, middle)
+
+
+def valued(item: Item, other: float) -> Item:
+    """The item itself where it has a value, else with the value `other`."""
+    return item if item.value is not None else replace(item, value=other, state="answered")
+
+
+def _kept(items: Sequence[Item], rule: Policy, scale: Scale, guess: float) -> list[Item]:
+    ends = {"zero": 0.0, "worst": scale.low, "random": guess}
+    actions = ["" if item.value is not None else rule.action(item.state) for item in items]
+    return [
+        valued(item, ends.get(action, math.nan))
+        for item, action in zip(items, actions, strict=True)
+        if action != "drop"
+    ]
 
 
 def _scored(
@@ -102,15 +113,10 @@ def _scored(
     actions = ["" if item.value is not None else rule.action(item.state) for item in items]
     if count := actions.count("abort"):
         return None, None, f"{count} of {len(items)} items are lost, and the policy {rule.name} gives no score then"
-    ends = {"zero": 0.0, "worst": scale.low}
-    kept = [
-        (item.category, _or(item.value, ends.get(action, math.nan)))
-        for item, action in zip(items, actions, strict=True)
-        if action != "drop"
-    ]
+    kept = _kept(items, rule, scale, math.nan)
     if not kept:
         return None, None, "every item is lost"
-    open_places = [place for place, (_, value) in enumerate(kept) if math.isnan(value)]
+    open_places = [place for place, item in enumerate(kept) if item.value is not None and math.isnan(item.value)]
     if not open_places:
         return aggregate(kept), None, ""
     scores = [aggregate(_guessed(kept, open_places, scale, guesses, [seed, n])) for n in range(REPEATS)]
@@ -119,8 +125,8 @@ def _scored(
 
 
 def _guessed(
-    kept: Valued, places: Sequence[int], scale: Scale, guesses: Sequence[float] | None, seed: list[int]
-) -> Valued:
+    kept: Sequence[Item], places: Sequence[int], scale: Scale, guesses: Sequence[float] | None, seed: list[int]
+) -> list[Item]:
     """`kept` with a random guess at each of the `places`."""
     rng = np.random.default_rng(seed)
     if guesses is None and scale.whole:
@@ -131,9 +137,5 @@ def _guessed(
     )
     filled = list(kept)
     for place, guess in zip(places, drawn.tolist(), strict=True):
-        filled[place] = kept[place][0], float(guess)
+        filled[place] = replace(kept[place], value=float(guess))
     return filled
-
-
-def _or(value: float | None, other: float) -> float:
-    return other if value is None else value

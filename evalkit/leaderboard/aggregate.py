@@ -12,7 +12,7 @@ from scipy.stats import t
 
 from evalkit.errors import EvalkitError
 from evalkit.leaderboard.boards import Board, Missing
-from evalkit.leaderboard.collect import Collected, Figure
+from evalkit.leaderboard.entrants import Collected, Figure
 from evalkit.leaderboard.rank import LEVEL, Shared, order, shared_errors
 from evalkit.leaderboard.terms import Terms
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from evalkit.leaderboard.collect import Collected, Figure
+from evalkit.leaderboard.entrants import Collected, Figure
 from evalkit.leaderboard.rank import Order, order
+from evalkit.leaderboard.reasons import Overlaps, renamed, shared_samples, why_missing
 from evalkit.leaderboard.terms import Terms, different
 from evalkit.metrics.registry import METRICS
 from evalkit.pages.summary import TASKS
-
-SILENT = "the run did not measure it"
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,10 @@ class Missing:
 
 @dataclass(frozen=True)
 class Board:
-    """One ranking. `missing`: runs of the same data and protocol without this number; they are in no average."""
+    """One ranking. `missing`: runs without this number, of the same data or of a part of it; they are in no average.
+
+    `common`: how many samples the numbers had before they were restricted to those that all systems share.
+    """
 
     terms: Terms
     unit: str
@@ -33,6 +35,8 @@ class Board:
     missing: tuple[Missing, ...]
     parts: tuple[Terms, ...] = ()  # of an aggregate: the boards that it is the mean of
     left_out: tuple[Missing, ...] = ()  # of an aggregate: who has some of them only
+    common: tuple[int, ...] = ()
+    name: str = ""
 
     @property
     def entrants(self) -> tuple[int, ...]:
@@ -42,12 +46,16 @@ class Board:
 
 @dataclass(frozen=True)
 class Apart:
-    """Entrants `a` and `b` are on two boards for `metrics`, because of what `differs`: (what, in a, in b)."""
+    """Entrants `a` and `b` are on two boards for `metrics`, because of what `differs`: (what, in a, in b).
+
+    `shared`: how many samples both have, on which `--common` could rank them.
+    """
 
     a: tuple[int, ...]
     b: tuple[int, ...]
     metrics: tuple[str, ...]
     differs: tuple[tuple[str, str, str], ...]
+    shared: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,9 +73,13 @@ class Boards:
 
 
 def make_boards(
-    collected: Collected, *, metrics: Sequence[str] = (), tell: Callable[[int], None] = lambda done: None
+    collected: Collected,
+    *,
+    metrics: Sequence[str] = (),
+    common: Mapping[Terms, tuple[int, ...]] | None = None,
+    tell: Callable[[int], None] = lambda done: None,
 ) -> Boards:
-    """The boards of all figures, or of those of the named metrics."""
+    """The boards of all figures, or of those of the named metrics; `common`: of restricted ones the numbers of samples."""
     wanted = [each for each in collected.figures if not metrics or each.terms.metric in metrics]
     figures = [each for each in wanted if each.better != "none"]
     counts = tuple(dict.fromkeys(each.terms.metric for each in wanted if each.better == "none"))
@@ -75,21 +87,22 @@ def make_boards(
     for figure in figures:
         if figure.value is not None:
             groups.setdefault(figure.terms, []).append(figure)
-    lacking = [figure for figure in figures if figure.value is None]
-    missing = _all_missing(groups, figures)
+    overlaps = Overlaps()
+    missing = _all_missing(groups, figures, collected, overlaps)
     boards = []
     for terms in sorted(groups, key=_place(groups)):
         group = groups[terms]
         ranked = order(group)
-        boards.append(Board(terms, group[0].unit, group[0].better, ranked, missing[terms]))
+        board = Board(terms, group[0].unit, group[0].better, ranked, missing[terms])
+        boards.append(replace(board, common=(common or {}).get(terms, ())))
         tell(1)
     measured = {_measure(terms) for terms in groups}
     unmeasured = {
         (each.terms.metric, each.terms.protocol): str(each.reason)
-        for each in lacking
-        if _measure(each.terms) not in measured
+        for each in figures
+        if each.value is None and _measure(each.terms) not in measured
     }
-    return Boards(tuple(boards), tuple(_apart(list(groups.items()))), unmeasured, counts)
+    return Boards(tuple(boards), tuple(_apart(list(groups.items()), overlaps)), unmeasured, counts)
 
 
 def _measure(terms: Terms) -> tuple[str, str]:
@@ -97,41 +110,51 @@ def _measure(terms: Terms) -> tuple[str, str]:
 
 
 def _place(groups: dict[Terms, list[Figure]]) -> Callable[[Terms], tuple[object, ...]]:
-    """Data sets with most entrants first, then tasks and metrics in their usual order."""
+    """Boards of most systems first, then tasks, data sets and metrics in their usual order."""
     known, tasks = list(METRICS), list(TASKS)
-    datasets: dict[tuple[str, str], int] = {}
-    for terms, group in groups.items():
-        key = (terms.part, terms.data)
-        datasets[key] = max(datasets.get(key, 0), len(group))
 
     def place(terms: Terms) -> tuple[object, ...]:
         metric = known.index(terms.metric) if terms.metric in known else len(known)
         task = tasks.index(terms.task) if terms.task in tasks else len(tasks)
-        most = datasets[terms.part, terms.data]
-        return (-most, task, terms.dataset, terms.data, terms.protocol, metric, terms)
+        return (-len(groups[terms]), task, terms.dataset, terms.data, terms.protocol, metric, terms)
 
     return place
 
 
 def _all_missing(
-    groups: Mapping[Terms, Sequence[Figure]], figures: Sequence[Figure]
+    groups: Mapping[Terms, Sequence[Figure]],
+    figures: Sequence[Figure],
+    collected: Collected,
+    overlaps: Overlaps,
 ) -> dict[Terms, tuple[Missing, ...]]:
-    """Runs that state no value under a board's terms, and runs of its data and protocol that say nothing of the metric."""
-    answered: dict[Terms, set[int]] = {}
-    for terms, group in groups.items():
-        answered.setdefault(_question(terms), set()).update(each.entrant for each in group)
+    """Who could be on a board and is not: runs of its data and protocol, and runs that share some of its samples."""
     there: dict[tuple[str, str, str], set[int]] = {}
-    said: dict[Terms, dict[int, str]] = {}
+    asked: dict[tuple[str, str], dict[int, list[Figure]]] = {}
     for each in figures:
         there.setdefault(_place_of(each.terms), set()).add(each.entrant)
-        if each.value is None:
-            said.setdefault(_question(each.terms), {})[each.entrant] = str(each.reason)
+        asked.setdefault((each.terms.task, each.terms.metric), {}).setdefault(each.entrant, []).append(each)
+    met: dict[tuple[str, str, str], list[tuple[Figure, set[int]]]] = {}
+    for terms, group in groups.items():
+        key = (terms.task, terms.metric, terms.part)
+        met.setdefault(key, []).append((group[0], {each.entrant for each in group}))
     found = {}
-    for terms in groups:
-        question = _question(terms)
-        absent = sorted(there[_place_of(terms)] - answered[question])
-        reasons = said.get(question, {})
-        found[terms] = tuple(Missing(who, reasons.get(who, SILENT)) for who in absent)
+    for terms, group in groups.items():
+        others = met[terms.task, terms.metric, terms.part]
+        mine = asked[terms.task, terms.metric]
+        near = [who for other, who in others if other.terms != terms and shared_samples(group[0], other, overlaps)]
+        absent = there[_place_of(terms)].union(*near) - {each.entrant for each in group}
+        found[terms] = tuple(
+            Missing(
+                who,
+                why_missing(
+                    group[0],
+                    [each for each in mine.get(who, ()) if each.terms.part == terms.part],
+                    overlaps,
+                    renamed(collected.failed, collected.names, who),
+                ),
+            )
+            for who in sorted(absent)
+        )
     return found
 
 
@@ -139,14 +162,11 @@ def _place_of(terms: Terms) -> tuple[str, str, str]:
     return terms.part, terms.protocol, terms.data
 
 
-def _question(terms: Terms) -> Terms:
-    """The terms without what the answer brings along."""
-    return replace(terms, n=0, judges="", samples="")
-
-
-def _apart(groups: Sequence[tuple[Terms, list[Figure]]]) -> list[Apart]:
+def _apart(groups: Sequence[tuple[Terms, list[Figure]]], overlaps: Overlaps) -> list[Apart]:
     """Pairs of boards of one task and metric, each with entrants that the other lacks; equal reasons are said once."""
     found: dict[tuple[tuple[int, ...], tuple[int, ...], tuple[tuple[str, str, str], ...]], list[str]] = {}
+    shared: dict[object, int] = {}
+    first = {terms: group[0] for terms, group in groups}
     by_metric: dict[tuple[str, str], list[tuple[Terms, frozenset[int]]]] = {}
     for terms, group in groups:
         by_metric.setdefault((terms.task, terms.metric), []).append((terms, frozenset(f.entrant for f in group)))
@@ -162,9 +182,11 @@ def _apart(groups: Sequence[tuple[Terms, list[Figure]]]) -> list[Apart]:
                 if a and b:
                     key = (tuple(sorted(a)), tuple(sorted(b)), tuple(different(terms, other)))
                     metrics = found.setdefault(key, [])
+                    if key not in shared:
+                        shared[key] = shared_samples(first[terms], first[other], overlaps)
                     if metric not in metrics:
                         metrics.append(metric)
-    return [Apart(a, b, tuple(metrics), differs) for (a, b, differs), metrics in found.items()]
+    return [Apart(*key[:2], tuple(metrics), key[2], shared[key]) for key, metrics in found.items()]
 
 
 def _together(listed: Sequence[tuple[Terms, frozenset[int]]]) -> dict[int, frozenset[int]]:

@@ -36,7 +36,8 @@ class LeaderboardChecks(Checks):
         said = parse_json((run.path / MARK).read_bytes(), MARK)
         means = tuple(dict.fromkeys(each["terms"]["metric"] for each in said["boards"] if each["mean_of"]))
         with tempfile.TemporaryDirectory() as folder:
-            options = LeaderboardOptions(aggregate=means, reported="none", parts=True)
+            common = any(each.get("common") for each in said["boards"])
+            options = LeaderboardOptions(aggregate=means, reported="none", parts=True, common=common)
             make_leaderboard(runs, Path(folder) / "again", options)
             made = parse_json((Path(folder) / "again" / MARK).read_bytes(), MARK)
         old = any(NEWEST not in board["terms"] for board in said["boards"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,10 @@ import pyarrow.parquet as pq
 
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import parse_json
-from evalkit.leaderboard.samples import NEEDED, SampleTable, Scores
-from evalkit.leaderboard.terms import Terms, terms_of
+from evalkit.leaderboard.entrants import ATTESTATION, Collected, Entrant, Figure, Imported, folder_name, part, whole
+from evalkit.leaderboard.same_samples import same_samples
+from evalkit.leaderboard.samples import NEEDED, SampleTable
+from evalkit.leaderboard.terms import terms_of
 from evalkit.metrics.metric import Direction
 from evalkit.metrics.registry import METRICS
 from evalkit.provenance.files import digest
@@ -23,61 +24,7 @@ from evalkit.runs.sealed import changed, check_sealed
 from evalkit.runs.store import read_run
 from evalkit.text import as_float
 
-ATTESTATION = "attestation.json"
 READ = ("record.json", "results.json", "samples.parquet")
-
-
-@dataclass(frozen=True)
-class Entrant:
-    """A sealed run on the board: `name` tells it from the others; `digests` are those of the files that were read."""
-
-    number: int
-    name: str
-    path: Path
-    record: dict[str, Any] = field(repr=False)
-    digests: dict[str, str] = field(repr=False)
-    signed: bool
-    verified: bool = False  # signed by the key that was given, and unchanged
-
-    @property
-    def folder(self) -> str:
-        """The name of its folder."""
-        return _folder(self.path)
-
-    @property
-    def model(self) -> str:
-        """evalkit's name of the model."""
-        return str(part(self.record, "model").get("name") or self.folder)
-
-    @property
-    def task(self) -> str:
-        """What the run did."""
-        return str(self.record.get("task") or "")
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One row of an entrant's results; `value` is None where it is missing, and `reason` then says why."""
-
-    entrant: int
-    terms: Terms
-    value: float | None
-    low: float | None
-    high: float | None
-    method: str
-    unit: str
-    better: str
-    reason: str | None
-    scores: Scores | None = field(repr=False, default=None)
-
-
-@dataclass(frozen=True)
-class Collected:
-    """Everything that was read. `copies`: runs that are the same as another one, byte by byte, and were left out."""
-
-    entrants: tuple[Entrant, ...]
-    figures: tuple[Figure, ...]
-    copies: tuple[Path, ...]
 
 
 def collect(
@@ -90,6 +37,7 @@ def collect(
     """
     seen: dict[str, Path] = {}
     copies: list[Path] = []
+    imported: list[Imported] = []
     records: list[tuple[Path, dict[str, Any], dict[str, str], list[dict[str, Any]]]] = []
     for path in paths:
         digests = _digests(path)
@@ -97,8 +45,11 @@ def collect(
             copies.append(path)
             continue
         seen[digests["record.json"]] = path
-        record, results = _json(path, "record.json", dict), _json(path, "results.json", list)
+        record, results = _json(path, "record.json", dict), read_results(path)
         _check(path, record, digests)
+        if record.get("imported"):
+            imported += _imported(path, record, digests, results)
+            continue
         records.append((path, record, digests, results))
     names = _names([(path, record) for path, record, *_ in records])
     entrants = [
@@ -106,10 +57,32 @@ def collect(
         for number, (name, (path, record, digests, _)) in enumerate(zip(names, records, strict=True))
     ]
     figures: list[Figure] = []
+    failed: dict[int, frozenset[str]] = {}
     for entrant, (*_, results) in zip(entrants, records, strict=True):
-        figures += _figures(entrant, results, parts)
+        wanted = chosen(results, parts=parts)
+        table = sample_table(entrant, wanted)
+        figures += _figures(entrant, wanted, table)
+        failed |= {entrant.number: lost} if (lost := table.failed()) else {}
         tell(1)
-    return Collected(tuple(entrants), tuple(figures), tuple(copies))
+    named, names = same_samples(entrants, figures)
+    return Collected(tuple(entrants), named, tuple(copies), names, failed, tuple(imported))
+
+
+def _imported(
+    path: Path, record: dict[str, Any], digests: dict[str, str], results: Sequence[dict[str, Any]]
+) -> list[Imported]:
+    """The finite numbers of a run that was not measured here."""
+    said = part(record, "imported")
+    model = str(part(record, "model").get("name") or folder_name(path))
+    source = " ".join(filter(None, (str(said.get("source") or ""), str(said.get("file") or ""))))
+    return [
+        Imported(
+            *(path, digests["record.json"], model, str(row["metric"]), str(row["dataset"]), str(row["protocol"])),
+            *(int(row["n"] or 0), value, str(row.get("unit") or ""), source),
+        )
+        for row in results
+        if (value := _finite(row.get("value"))) is not None
+    ]
 
 
 def _digests(path: Path) -> dict[str, str]:
@@ -120,6 +93,12 @@ def _digests(path: Path) -> dict[str, str]:
     if lost:
         raise EvalkitError(f"{path} lacks {lost[0]}, so it is no whole run; make it again, or leave it out")
     return {name: str(value) for name, value in found.items()}
+
+
+def read_results(path: Path) -> list[dict[str, Any]]:
+    """The rows of results.json; raises `EvalkitError` where they are none."""
+    found: list[dict[str, Any]] = _json(path, "results.json", list)
+    return found
 
 
 def _json(path: Path, name: str, kind: type) -> Any:
@@ -146,9 +125,9 @@ def _check(path: Path, record: dict[str, Any], digests: dict[str, str]) -> None:
 
 def _names(runs: Sequence[tuple[Path, dict[str, Any]]]) -> list[str]:
     """The model's name, with the run's folder behind it where two runs have the same, and a number where that is not enough."""
-    plain = [str(part(record, "model").get("name") or _folder(path)) for path, record in runs]
+    plain = [str(part(record, "model").get("name") or folder_name(path)) for path, record in runs]
     named = [
-        name if plain.count(name) == 1 else f"{name} · {_folder(path)}"
+        name if plain.count(name) == 1 else f"{name} · {folder_name(path)}"
         for name, (path, _) in zip(plain, runs, strict=True)
     ]
     return [
@@ -157,9 +136,17 @@ def _names(runs: Sequence[tuple[Path, dict[str, Any]]]) -> list[str]:
     ]
 
 
-def _figures(entrant: Entrant, results: Sequence[dict[str, Any]], parts: bool) -> list[Figure]:
-    wanted = [row for row in results if parts or not str(row["dataset"]).endswith("]")]
-    table = SampleTable(_samples(entrant.path, wanted), str(part(entrant.record, "data").get("name") or ""))
+def chosen(results: Sequence[dict[str, Any]], *, parts: bool) -> list[dict[str, Any]]:
+    """The results that are shown: those of one script, scale or bit only with `parts`."""
+    return [row for row in results if parts or not str(row["dataset"]).endswith("]")]
+
+
+def sample_table(entrant: Entrant, results: Sequence[dict[str, Any]]) -> SampleTable:
+    """The samples of a run, with the columns that these results can come from."""
+    return SampleTable(_samples(entrant.path, results), str(part(entrant.record, "data").get("name") or ""))
+
+
+def _figures(entrant: Entrant, wanted: Sequence[dict[str, Any]], table: SampleTable) -> list[Figure]:
     figures = []
     for row in wanted:
         value = as_float(row.get("value")) if row.get("status", "ok") == "ok" else None
@@ -207,25 +194,6 @@ def _samples(path: Path, results: Sequence[dict[str, Any]]) -> pa.Table:
     return table
 
 
-def _folder(path: Path) -> str:
-    return str(whole(path.resolve().name))
-
-
 def _finite(value: Any) -> float | None:
     number = as_float(value)
     return number if number is not None and math.isfinite(number) else None
-
-
-def whole(value: Any) -> Any:
-    """The value with half characters (surrogates), which no file may hold, as escapes."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, dict):
-        return {whole(key): whole(each) for key, each in value.items()}
-    return [whole(each) for each in value] if isinstance(value, list) else value
-
-
-def part(record: dict[str, Any], name: str) -> dict[str, Any]:
-    """A table of a record; empty where it is none."""
-    found = record.get(name)
-    return found if isinstance(found, dict) else {}

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.leaderboard.boards import Apart, Board
-from evalkit.leaderboard.collect import Entrant, whole
+from evalkit.leaderboard.boards import Board, Boards
+from evalkit.leaderboard.entrants import Collected, Entrant, whole
 from evalkit.leaderboard.rank import LEVEL, Gap, Standing
 from evalkit.leaderboard.reported import Reported
 from evalkit.leaderboard.words import verdict
@@ -21,14 +21,15 @@ VERSION = 1
 
 def document(
     boards: Sequence[Board],
-    entrants: Sequence[Entrant],
+    collected: Collected,
     reported: Sequence[Sequence[Reported]],
-    apart: Sequence[Apart],
+    found: Boards,
     folder: Path,
     command: Sequence[str],
     created: str,
 ) -> dict[str, Any]:
     """The leaderboard as plain data; `parents` are the runs with the sha256 of every file that was read."""
+    entrants = collected.entrants
     return {
         "leaderboard": VERSION,
         "evalkit": __version__,
@@ -60,8 +61,22 @@ def document(
                 "b": [entrants[i].name for i in each.b],
                 "metrics": list(each.metrics),
                 "differs": [{"what": what, "a": a, "b": b} for what, a, b in each.differs],
+                "shared": each.shared,
             }
-            for each in apart
+            for each in found.apart
+        ],
+        "never_ranked": list(found.counts),
+        "imported": [
+            {
+                "system": each.model,
+                "metric": each.metric,
+                "value": each.value,
+                "setting": each.setting,
+                "source": each.source,
+                "record": each.record,
+                "path": address(each.run, folder),
+            }
+            for each in collected.imported
         ],
     }
 
@@ -77,6 +92,7 @@ def _board(board: Board, entrants: Sequence[Entrant], stated: Sequence[Reported]
         "verdict": verdict(board, entrants),
         "standings": [_standing(each, entrants) for each in board.order.standings],
         "missing": [{"system": entrants[m.entrant].name, "reason": m.reason} for m in board.missing],
+        "common": list(board.common),
         "mean_of": [terms.digest for terms in board.parts],
         "left_out": [{"system": entrants[m.entrant].name, "reason": m.reason} for m in board.left_out],
         "reported": [

@@ -22,10 +22,10 @@ from scipy.stats import t
 
 from evalkit.jsonio import parse_json
 from evalkit.leaderboard.boards import Board
-from evalkit.leaderboard.collect import ATTESTATION, Collected, Entrant, Figure, part
 from evalkit.leaderboard.document import number
+from evalkit.leaderboard.entrants import ATTESTATION, Collected, Entrant, Figure, part
 from evalkit.leaderboard.rank import LEVEL
-from evalkit.leaderboard.samples import Scores
+from evalkit.leaderboard.scores import Scores
 from evalkit.pages.view.pictures import COLUMNS, Pictures, address, sample_pictures
 from evalkit.runs.store import Run, write_bytes
 from evalkit.stats.units import Array

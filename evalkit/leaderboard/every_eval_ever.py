@@ -16,7 +16,7 @@ from typing import Any
 
 from evalkit.jsonio import canonical_json
 from evalkit.leaderboard.boards import Board
-from evalkit.leaderboard.collect import Entrant
+from evalkit.leaderboard.entrants import Entrant
 from evalkit.leaderboard.rank import LEVEL, Standing
 from evalkit.metrics.registry import METRICS
 from evalkit.text import visible

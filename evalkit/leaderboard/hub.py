@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from evalkit.errors import EvalkitError
 from evalkit.leaderboard.boards import Board
-from evalkit.leaderboard.collect import Entrant, Figure
+from evalkit.leaderboard.entrants import Entrant, Figure
 from evalkit.leaderboard.every_eval_ever import safe
 from evalkit.pages.labels import metric_label
 from evalkit.text import visible

@@ -12,13 +12,16 @@ from evalkit.jobs.progress import Progress
 from evalkit.jsonio import parse_json, pretty_json
 from evalkit.leaderboard.aggregate import aggregates
 from evalkit.leaderboard.boards import Apart, Board, Boards, make_boards
-from evalkit.leaderboard.collect import Entrant, collect
+from evalkit.leaderboard.collect import collect
+from evalkit.leaderboard.common import Common, common_samples
 from evalkit.leaderboard.document import document
 from evalkit.leaderboard.drill import write_drill
+from evalkit.leaderboard.entrants import Entrant
 from evalkit.leaderboard.every_eval_ever import entries
 from evalkit.leaderboard.hub import files, parse_benchmark
+from evalkit.leaderboard.names import named
 from evalkit.leaderboard.render import write_page
-from evalkit.leaderboard.reported import Reported, Scope, reported_on
+from evalkit.leaderboard.reported import Reported, Scope, imported_on, reported_on
 from evalkit.leaderboard.tables import csv_text, latex_text, markdown_text, rows
 from evalkit.leaderboard.words import why_apart
 from evalkit.runs.record import now
@@ -39,16 +42,18 @@ class LeaderboardOptions:
     """What a leaderboard shows.
 
     `metrics`: only these. `aggregate`: metrics whose mean over data sets is wanted. `reported`: figures that papers
-    state, of the `measured` models, of `all` systems, or `none`. `parts`: single scripts, scales and bits too. `copy`:
-    images too, so that the folder can be moved. `organization` (who evaluated): write Every Eval Ever. `benchmarks`
-    (OWNER/NAME:TASK=METRIC): write the Hub's `.eval_results`. `public_key`: of the signer whose runs are marked as
-    verified; a run with another signature, or one that does not hold, is refused.
+    state, of the `measured` models, of `all` systems, or `none`. `parts`: single scripts, scales and bits too. `common`:
+    numbers that share samples are taken on those that all of them have. `copy`: images too, so that the folder can be
+    moved. `organization` (who evaluated): write Every Eval Ever. `benchmarks` (OWNER/NAME:TASK=METRIC): write the Hub's
+    `.eval_results`. `public_key`: of the signer whose runs are marked as verified; a run with another signature, or one
+    that does not hold, is refused.
     """
 
     metrics: tuple[str, ...] = ()
     aggregate: tuple[str, ...] = ()
     reported: Scope = "measured"
     parts: bool = False
+    common: bool = False
     copy: bool = False
     organization: str | None = None
     benchmarks: tuple[str, ...] = ()
@@ -97,17 +102,23 @@ def make_leaderboard(
     finally:
         told.finish()
     if not collected.entrants:
-        raise EvalkitError("a leaderboard needs at least one finished run; give run folders, or a folder of runs")
+        said = "imported runs stand beside measured ones only" if collected.imported else "give run folders"
+        raise EvalkitError(f"a leaderboard needs at least one finished run that was measured here; {said}")
     if options.public_key is not None:
         collected = replace(collected, entrants=_verified(collected.entrants, options.public_key))
-    found = make_boards(collected, metrics=options.metrics)
+    shared = common_samples(collected, parts=options.parts) if options.common else Common(collected, {})
+    collected = shared.collected
+    found = make_boards(collected, metrics=options.metrics, common=shared.boards)
     entrants = collected.entrants
     _check_boards(found, entrants, options.metrics)
     means = [board for metric in options.aggregate for board in aggregates(found.boards, collected, metric)]
-    boards = (*means, *found.boards)
-    reported = tuple(tuple(reported_on(board, entrants, options.reported)) for board in boards)
+    boards = named([*means, *found.boards])
+    reported = tuple(
+        (*reported_on(board, entrants, options.reported), *imported_on(board, entrants, collected.imported))
+        for board in boards
+    )
     created = now()
-    plain = document(boards, entrants, reported, found.apart, folder, options.command, created)
+    plain = document(boards, collected, reported, found, folder, options.command, created)
     listed = list(rows(boards, entrants, reported))
     extra: dict[str, bytes] = {}
     if options.organization:
@@ -125,9 +136,7 @@ def make_leaderboard(
         for name, data in extra.items():
             write_bytes(folder / name, data)
         write_drill(folder, boards, collected, copy=options.copy)
-        page = write_page(
-            folder, boards, entrants, reported, found.apart, found.unmeasured, list(FORMATS.values()), created
-        )
+        page = write_page(folder, boards, collected, reported, found, list(FORMATS.values()), created)
     except OSError as error:
         raise EvalkitError(f"{folder} cannot be written ({error.strerror}); give another place with --out") from None
     return Leaderboard(page, boards, entrants, reported, found.apart, collected.copies)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 from scipy.stats import t
 
-from evalkit.leaderboard.collect import Figure
-from evalkit.leaderboard.samples import Scores
+from evalkit.leaderboard.entrants import Figure
+from evalkit.leaderboard.scores import Scores
 from evalkit.metrics.base import Better
 from evalkit.stats.intervals import Method
 from evalkit.stats.paired import paired_difference
@@ -26,12 +26,13 @@ LEAST = 2000
 
 @dataclass(frozen=True)
 class Gap:
-    """A difference with its interval, whose bounds are None where they are unknown."""
+    """A difference with its interval, whose bounds are None where they are unknown; `p` of no difference (nan: unknown)."""
 
     value: float
     low: float | None
     high: float | None
     method: str
+    p: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -130,14 +131,17 @@ def difference(a: Figure, b: Figure, error: float, df: float, systems: int = 2) 
     if one is not None and two is not None and one.plain and two.plain and _aligned(one, two):
         few = len(one.values) * systems <= BOOTSTRAPPED
         method: Method = "auto" if few else "t"
-        found = paired_difference(one.values, two.values, clusters=one.clusters, method=method).estimate
-        by = "prompt" if one.clusters is not None else "sample"
-        return Gap(value, found.low, found.high, f"paired by {by}: {found.method}")
+        found = paired_difference(one.values, two.values, clusters=one.clusters, method=method)
+        by, estimate = "prompt" if one.clusters is not None else "sample", found.estimate
+        return Gap(value, estimate.low, estimate.high, f"paired by {by}: {estimate.method}", found.p)
     if not math.isfinite(error):
         return Gap(value, None, None, "no interval: one of the values has none")
-    half = float(t.ppf((1 + LEVEL) / 2, df)) * error if math.isfinite(df) else float(ndtri((1 + LEVEL) / 2)) * error
+    finite = math.isfinite(df)
+    half = (float(t.ppf((1 + LEVEL) / 2, df)) if finite else float(ndtri((1 + LEVEL) / 2))) * error
+    ratio = abs(value) / error if error > 0 else math.inf if value else 0.0
+    p = float(2 * (t.sf(ratio, df) if finite else ndtr(-ratio)))
     how = "influence of each sample" if one is not None and two is not None else "from the intervals, as independent"
-    return Gap(value, value - half, value + half, how)
+    return Gap(value, value - half, value + half, how, p)
 
 
 def shared_errors(figures: Sequence[Figure]) -> Shared:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files as package_files
@@ -12,14 +13,15 @@ import jinja2
 from markupsafe import Markup
 
 from evalkit.leaderboard import words
-from evalkit.leaderboard.boards import Apart, Board
-from evalkit.leaderboard.collect import Entrant
+from evalkit.leaderboard.boards import Board, Boards
 from evalkit.leaderboard.drill import write_script
+from evalkit.leaderboard.entrants import Collected
+from evalkit.leaderboard.overview import overview
 from evalkit.leaderboard.plot import Axis, axis_of, interval_svg
+from evalkit.leaderboard.reasons import infinite, never_ranked
 from evalkit.leaderboard.reported import Reported
 from evalkit.pages.html import csp_hash, environment, house_style
 from evalkit.pages.labels import metric_label, metric_title
-from evalkit.pages.summary import TASKS
 from evalkit.pages.view.pictures import address
 from evalkit.runs.store import write_bytes
 from evalkit.text import interval_text, number_text
@@ -45,21 +47,27 @@ class Section:
 def write_page(
     folder: Path,
     boards: Sequence[Board],
-    entrants: Sequence[Entrant],
+    collected: Collected,
     reported: Sequence[Sequence[Reported]],
-    apart: Sequence[Apart],
-    unmeasured: dict[tuple[str, str], str],
+    found: Boards,
     formats: Sequence[tuple[str, str]],
     created: str,
 ) -> Path:
     """Write index.html; boards that would make it larger than 5 MB lie in data/board-*.js."""
+    entrants = collected.entrants
     own = package_files("evalkit.leaderboard") / "page"
     style = house_style((own / "leaderboard.css").read_text(encoding="utf-8"))
     script = (own / "leaderboard.js").read_text(encoding="utf-8")
     loader = jinja2.FunctionLoader(lambda name: (own / name).read_text(encoding="utf-8"))
-    templates = environment({"number": number_text, "metric": metric_label, "about": metric_title}, loader)
+    templates = environment(
+        {"number": number_text, "metric": metric_label, "about": metric_title, "is_infinite": math.isinf}, loader
+    )
     templates.globals.update(
-        words=words, interval=interval_text, plot=_plot, tasks=TASKS, link=lambda path: address(path, folder)
+        words=words,
+        infinite=infinite,
+        interval=interval_text,
+        plot=_plot,
+        link=lambda path: address(path, folder),
     )
     one = templates.get_template("board.html.jinja")
     sections = [
@@ -77,8 +85,11 @@ def write_page(
         sections=sections,
         inline=inline,
         entrants=entrants,
-        apart=apart,
-        unmeasured=unmeasured,
+        overview=overview(boards, entrants),
+        imported=collected.imported,
+        apart=found.apart,
+        unmeasured=found.unmeasured,
+        counts=never_ranked(found.counts) if found.counts else "",
         formats=formats,
         created=created[:10],
         version=__version__,

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evalkit.leaderboard.boards import Board
-from evalkit.leaderboard.collect import Entrant
+from evalkit.leaderboard.entrants import Entrant, Imported
 from evalkit.systems import list_systems
 from evalkit.systems.measures import MEASURES, RULES
 from evalkit.tokenizers.cards import list_models
 
 Scope = Literal["none", "measured", "all"]
+IMPORTED = "imported, not measured here"
 SCOPES: tuple[Scope, ...] = ("none", "measured", "all")
 
 
@@ -40,6 +41,20 @@ def reported_on(board: Board, entrants: Sequence[Entrant], scope: Scope) -> list
     models = {entrants[i].model: i for i in reversed(board.entrants)}
     here = f"here {board.terms.protocol or 'no protocol'}, {board.terms.n:,} of {board.terms.dataset}"
     return _of_models(board, models, here) + _of_systems(board, models, here, scope)
+
+
+def imported_on(board: Board, entrants: Sequence[Entrant], imported: Sequence[Imported]) -> list[Reported]:
+    """What runs of `evalkit import` hold of the board's metric."""
+    if board.parts:
+        return []
+    models = {entrants[i].model: i for i in reversed(board.entrants)}
+    terms = board.terms
+    here = f"{IMPORTED}; here {terms.protocol or 'no protocol'}, {terms.n:,} of {terms.dataset}"
+    return [
+        Reported(each.model, each.value, each.setting, each.source, False, here, models.get(each.model))
+        for each in imported
+        if each.metric == terms.metric
+    ]
 
 
 def _of_models(board: Board, models: dict[str, int], here: str) -> list[Reported]:

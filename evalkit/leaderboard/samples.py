@@ -6,10 +6,8 @@ it, so that the errors of two systems on the same samples, or on the same prompt
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,94 +15,80 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evalkit.leaderboard.scores import Names, Restricted, Scores, names_digest
 from evalkit.metrics.registry import METRICS
-from evalkit.metrics.sums import OWN_MEAN
-from evalkit.stats.units import Array, Units, units_of
+from evalkit.metrics.sums import OWN_MEAN, BySample, Mask, Sums
+from evalkit.stats.units import Array
 
-Names = npt.NDArray[np.object_]
 NEEDED = ("id", "protocol", "subset", "task", "script", "error", "prompt_id", "prompt")
-TOLERANCE = 1e-9  # relative: results are folded from these very rows
-
-
-@dataclass(frozen=True)
-class Scores:
-    """One number by its samples: sum of `values` over sum of `weights`, both [n], times `gradient` for its function.
-
-    `ids` [n] and `clusters` [n] (prompts; None where every sample is alone) name them; `digest` is that of the ids.
-    """
-
-    ids: Names
-    values: Array
-    weights: Array | None
-    gradient: float
-    clusters: Names | None
-    digest: str
-
-    @property
-    def plain(self) -> bool:
-        """Whether the number is the mean of the values."""
-        return self.weights is None and self.gradient == 1.0
-
-    @property
-    def binary(self) -> bool:
-        """Whether every value is 0 or 1."""
-        return self.plain and bool(np.all((self.values == 0) | (self.values == 1)))
-
-    @property
-    def units(self) -> Units:
-        """The samples, or the prompts that they belong to."""
-        if self.weights is None:
-            return units_of(self.values, self.clusters)
-        top, bottom = units_of(self.values, self.clusters), units_of(self.weights, self.clusters)
-        return Units(top.top, bottom.top, top.clustered)
-
-    @property
-    def names(self) -> Names:
-        """The name of each unit, in the order of `units`."""
-        return self.ids if self.clusters is None else np.unique(self.clusters)
+TOLERANCE = 1e-9  # relative: results are aggregated from these very rows
 
 
 class SampleTable:
     """The samples of one run, as numpy columns, by result."""
 
     def __init__(self, table: pa.Table, data: str) -> None:
-        self.table, self.data, self.n = table, data, table.num_rows
+        self.table, self.data, self.n = _sorted(table), data, table.num_rows
         self._columns: dict[str, Any] = {}
         self._digests: dict[bytes, str] = {}
-        self._rows: dict[tuple[str, str, str], list[npt.NDArray[np.bool_]]] = {}
+        self._rows: dict[tuple[str, str, str], list[Mask]] = {}
 
     def scores(self, result: Mapping[str, Any], value: float) -> Scores | None:
-        """What `result` was folded from, None where no rows of this run give its `value` again."""
+        """What `result` was aggregated from, None where no rows of this run give its `value` again."""
+        found = self._found(result, value)
+        return None if found is None else self._made(*found[:2])
+
+    def restricted(self, result: Mapping[str, Any], value: float, mine: Mask) -> Restricted | None:
+        """The same number of the samples `mine` [n] only; None where its `value` does not follow from the samples."""
+        metric, found = str(result["metric"]), self._found(result, value)
+        if found is None:
+            return None
+        rows, _, way = found
+        listed = list(_by_sample(metric).ways(metric, self, rows & mine))
+        if way >= len(listed):
+            return None
+        keep = rows & mine & ~np.isnan(listed[way].values)
+        return Restricted(self._made(keep, listed[way]), listed[way].value, self.table.filter(pa.array(keep)))
+
+    def called(self, names: Mapping[str, str]) -> Names:
+        """What each row's sample is called [n]."""
+        return np.array([names.get(each, each) for each in map(str, self._text("id"))], object)
+
+    def failed(self) -> frozenset[str]:
+        """Ids of the samples that could not be measured."""
+        return frozenset(map(str, self._text("id")[self._given("error")]))
+
+    def _found(self, result: Mapping[str, Any], value: float) -> tuple[Mask, Sums, int] | None:
+        """The rows that give `value` with the sums of all rows, and the number of the way in which they do."""
         metric = str(result["metric"])
-        if metric not in self.table.column_names or not math.isfinite(value):
+        if metric not in self.table.column_names:
             return None
         key = (str(result["task"]), str(result["dataset"]), str(result["protocol"]))
         if key not in self._rows:
             self._rows[key] = list(self._parts(result))
         for rows in self._rows[key]:
-            for values, weights, gradient in self._ways(metric, rows, value):
-                keep = rows & ~np.isnan(values)
-                if int(keep.sum()) != int(result["n"]):
-                    continue
-                return self._made(keep, values, weights, gradient)
+            for number, sums in enumerate(_by_sample(metric).ways(metric, self, rows)):
+                keep = rows & ~np.isnan(sums.values)
+                if _same(sums.value, value) and int(keep.sum()) == int(result["n"]):
+                    return keep, sums, number
         return None
 
-    def _made(self, keep: npt.NDArray[np.bool_], values: Array, weights: Array | None, gradient: float) -> Scores:
+    def _made(self, keep: Mask, sums: Sums) -> Scores:
         ids = self._text("id")[keep]
         clusters = self._clusters()
         key = keep.tobytes()
         if key not in self._digests:
-            self._digests[key] = hashlib.sha256("\0".join(map(str, ids)).encode("utf-8", "surrogatepass")).hexdigest()
+            self._digests[key] = names_digest(ids)
         return Scores(
             ids,
-            values[keep],
-            None if weights is None else weights[keep],
-            gradient,
+            sums.values[keep],
+            None if sums.weights is None else sums.weights[keep],
+            sums.gradient,
             None if clusters is None else clusters[keep],
             self._digests[key],
         )
 
-    def _parts(self, result: Mapping[str, Any]) -> Iterator[npt.NDArray[np.bool_]]:
+    def _parts(self, result: Mapping[str, Any]) -> Iterator[Mask]:
         """Rows that the result may speak of: its subset and task, its script, or all under its protocol."""
         good = ~self._given("error")
         if "protocol" in self.table.column_names:
@@ -125,16 +109,6 @@ class SampleTable:
             last = whole.rpartition("/")[2]
             yield good & (mine == last)
         yield good
-
-    def _ways(
-        self, metric: str, rows: npt.NDArray[np.bool_], value: float
-    ) -> Iterator[tuple[Array, Array | None, float]]:
-        """(values, weights, gradient) that give `value` on these rows."""
-        declared = METRICS.find(metric)
-        ways = declared.by_sample if declared else OWN_MEAN
-        for sums in ways.ways(metric, self, rows):
-            if _same(sums.value, value):
-                yield sums.values, sums.weights, sums.gradient
 
     def counted(self, name: str, unit: Callable[[str], float]) -> Array | None:
         """`unit` of each text of a column, nan where a sample has none; None where the run has no such column."""
@@ -191,5 +165,18 @@ class SampleTable:
         return found
 
 
+def _sorted(table: pa.Table) -> pa.Table:
+    """The rows in the order of their ids."""
+    ids = table["id"].combine_chunks()
+    if len(ids) < 2 or pc.all(pc.less_equal(ids[:-1], ids[1:])).as_py():
+        return table
+    return table.take(pc.sort_indices(table, sort_keys=[("id", "ascending")]))
+
+
+def _by_sample(metric: str) -> BySample:
+    declared = METRICS.find(metric)
+    return declared.by_sample if declared else OWN_MEAN
+
+
 def _same(a: float, b: float) -> bool:
-    return abs(a - b) <= TOLERANCE * max(abs(a), abs(b)) + 1e-12
+    return a == b or abs(a - b) <= TOLERANCE * max(abs(a), abs(b)) + 1e-12

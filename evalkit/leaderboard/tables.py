@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from evalkit.leaderboard.boards import Apart, Board
-from evalkit.leaderboard.collect import Entrant
+from evalkit.leaderboard.entrants import Entrant
 from evalkit.leaderboard.reported import Reported
 from evalkit.leaderboard.words import chance_text, flip_text, rank_text, rules, title, unit_word, verdict, why_apart
 from evalkit.pages.labels import metric_label
@@ -107,10 +107,14 @@ def markdown_text(
     lines = ["# Leaderboard", ""]
     for board, stated in zip(boards, reported, strict=True):
         arrow = "↑" if board.better == "higher" else "↓"
-        lines += [f"## {_md(title(board))} {arrow}", "", f"{_md(rules(board))}; {_md(board.order.pairing)}. "]
-        lines[-1] += _md(verdict(board, entrants))
+        lines += [
+            f"## {md_text(title(board))} {arrow}",
+            "",
+            f"{md_text(rules(board))}; {md_text(board.order.pairing)}. ",
+        ]
+        lines[-1] += md_text(verdict(board, entrants))
         unit = f" ({board.unit})" if board.unit else ""
-        lines += ["", f"| rank | tier | system | {_md(metric_label(board.terms.metric) + unit)} | 95 % interval | "]
+        lines += ["", f"| rank | tier | system | {md_text(metric_label(board.terms.metric) + unit)} | 95 % interval | "]
         lines[-1] += f"behind the first | chance first | {unit_word(board)}s that flip |"
         lines += ["|---|---|---|--:|---|---|--:|--:|"]
         for each in board.order.standings:
@@ -123,23 +127,23 @@ def markdown_text(
                 *(interval_text(figure.low, figure.high) or "—", behind, chance_text(each.first)),
                 flip_text(each),
             )
-            lines.append(f"| {' | '.join(map(_md, cells))} |")
+            lines.append(f"| {' | '.join(map(md_text, cells))} |")
         lines.append("")
-        lines += [f"- not ranked: {_md(entrants[m.entrant].name)}: {_md(m.reason)}" for m in board.missing]
-        lines += [f"- left out: {_md(entrants[m.entrant].name)}: {_md(m.reason)}" for m in board.left_out]
+        lines += [f"- not ranked: {md_text(entrants[m.entrant].name)}: {md_text(m.reason)}" for m in board.missing]
+        lines += [f"- left out: {md_text(entrants[m.entrant].name)}: {md_text(m.reason)}" for m in board.left_out]
         for number in stated:
             sure = "" if number.verified else ", unverified"
             said = (
                 f"{number.name} {number_text(number.value)} ({number.setting}; {number.source}{sure}): {number.apart}"
             )
-            lines.append(f"- reported: {_md(said)}")
+            lines.append(f"- reported: {md_text(said)}")
         lines.append("")
     if apart:
-        lines += ["## Not ranked together", "", *(f"- {_md(why_apart(each, entrants))}" for each in apart), ""]
+        lines += ["## Not ranked together", "", *(f"- {md_text(why_apart(each, entrants))}" for each in apart), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _md(text: str) -> str:
+def md_text(text: str) -> str:
     """Text that Markdown takes for nothing else."""
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(visible(text, 2000).split()))
 

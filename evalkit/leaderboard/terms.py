@@ -72,6 +72,16 @@ def terms_of(record: Mapping[str, Any], result: Mapping[str, Any], samples: str)
     )
 
 
+def kind_of_data(terms: Terms) -> str:
+    """What the digest `data` is of: the images themselves, the prompts, or the reference's images."""
+    declared = METRICS.find(terms.metric)
+    if terms.samples:
+        return "images"
+    if terms.task == "probe" or (terms.task == "score" and declared is not None and declared.level == "sample"):
+        return "prompts"
+    return "reference images" if terms.task == "score" else "data"
+
+
 def different(a: Terms, b: Terms) -> list[tuple[str, str, str]]:
     """(what differs, its value in a, in b); digests are cut to twelve characters.
 

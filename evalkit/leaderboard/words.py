@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evalkit.leaderboard.boards import Apart, Board
-from evalkit.leaderboard.collect import Entrant
+from evalkit.leaderboard.entrants import Entrant
 from evalkit.leaderboard.rank import Standing
 from evalkit.pages.labels import metric_label
 from evalkit.text import counted, number_text, with_unit
@@ -14,6 +14,16 @@ FEW = 4  # names that a sentence lists
 
 
 def title(board: Board) -> str:
+    """The metric and the data of a board, and what tells it from another one of both."""
+    return board.name or plain_title(board)
+
+
+def rest_of_title(board: Board) -> str:
+    """The title without the metric, with which it begins."""
+    return title(board).removeprefix(metric_label(board.terms.metric))
+
+
+def plain_title(board: Board) -> str:
     """The metric and the data of a board."""
     if board.parts:
         return f"{metric_label(board.terms.metric)}, mean of {len(board.parts)} data sets"
@@ -21,8 +31,18 @@ def title(board: Board) -> str:
 
 
 def rules(board: Board) -> str:
-    """Protocol and count of a board."""
-    return f"{board.terms.protocol or 'no protocol'}, n = {board.terms.n:,}"
+    """Protocol and count of a board, and whether its numbers are of shared samples only."""
+    common = f" that all have of {counts_text(board.common)}" if board.common else ""
+    return f"{board.terms.protocol or 'no protocol'}, n = {board.terms.n:,}{common}"
+
+
+def counts_text(counts: Sequence[int]) -> str:
+    """One count, or the least and the most.
+
+    >>> counts_text((59, 60)), counts_text((60,))
+    ('59 to 60', '60')
+    """
+    return f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
 
 
 def verdict(board: Board, entrants: Sequence[Entrant]) -> str:
@@ -116,7 +136,35 @@ def why_apart(apart: Apart, entrants: Sequence[Entrant], *, names: int = FEW) ->
     what = "; ".join(f"{word} {x} and {y}" for word, x, y in apart.differs)
     labels = listed([metric_label(metric) for metric in apart.metrics], names)
     both = f"{first} and {second}" if len(apart.a) == len(apart.b) == 1 else f"{first}, and {second} besides,"
-    return f"{both} are not ranked together in {labels}: they differ in {what}"
+    common = f"; {apart.shared:,} samples are in both, so --common ranks them there" if apart.shared else ""
+    return f"{both} are not ranked together in {labels}: they differ in {what}{common}"
+
+
+def short_apart(apart: Sequence[Apart], entrants: Sequence[Entrant]) -> list[str]:
+    """A sentence for each way in which runs differ, however many pairs of runs differ in it; the commonest first."""
+    kinds: dict[tuple[str, ...], list[Apart]] = {}
+    for each in apart:
+        kinds.setdefault(tuple(word for word, _, _ in each.differs), []).append(each)
+    said = []
+    for words, group in sorted(kinds.items(), key=lambda kind: -len(kind[1])):
+        if len(group) == 1:
+            said.append(why_apart(group[0], entrants))
+            continue
+        who = sorted({i for each in group for i in (*each.a, *each.b)})
+        names = listed([entrants[i].name for i in who], FEW)
+        metrics = dict.fromkeys(metric_label(metric) for each in group for metric in each.metrics)
+        values = [f"{word} {listed(_values(word, group), FEW)}" for word in words]
+        common = "; --common ranks those that share samples" if any(each.shared for each in group) else ""
+        said.append(
+            f"{names} are on different boards in {listed(list(metrics), FEW)}: they differ in "
+            f"{'; '.join(values)}{common}"
+        )
+    return said
+
+
+def _values(word: str, group: Sequence[Apart]) -> list[str]:
+    """Everything that runs of the group have of what differs."""
+    return list(dict.fromkeys(value for each in group for w, a, b in each.differs if w == word for value in (a, b)))
 
 
 def listed(names: Sequence[str], most: int = FEW) -> str:

@@ -21,7 +21,9 @@ from evalkit.metrics.score import declare_score
 
 KERNEL, SCALE = GaussianKernel(10.0), 1000.0
 DECLARED = (
-    declare_score("cmmd", "CMMD", "CLIP maximum mean discrepancy", "lower", "arXiv:2401.09603", ("clip-vitl14",)),
+    declare_score(
+        "cmmd", "CMMD", "CLIP maximum mean discrepancy", "lower", source="arXiv:2401.09603", needs=("clip-vitl14",)
+    ),
 )
 
 

@@ -33,7 +33,7 @@ def _declared(
     low: float | None = None,
     high: float | None = None,
 ) -> Metric:
-    return declare_score(name, label, title, "higher", source, needs, low=low, high=high, level="sample")
+    return declare_score(name, label, title, "higher", source=source, needs=needs, low=low, high=high, level="sample")
 
 
 _HPS = "Wu et al. 2023, arXiv:2306.09341"

@@ -25,7 +25,7 @@ from evalkit.metrics.score import declare_score
 
 DECLARED = (
     declare_score(
-        "is", "Inception score", "Inception score", "higher", "Salimans et al. 2016, arXiv:1606.03498", low=1.0
+        "is", "Inception score", "Inception score", "higher", source="Salimans et al. 2016, arXiv:1606.03498", low=1.0
     ),
 )
 _SORTED = 0.3  # share of neighbours of one class, above that of a shuffled order, from which an order counts as sorted

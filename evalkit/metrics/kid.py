@@ -23,7 +23,7 @@ from evalkit.metrics.rules import CUBIC, SubsetRule
 from evalkit.metrics.score import declare_score
 
 _SOURCE = "Bińkowski et al. 2018, arXiv:1801.01401"
-DECLARED = (declare_score("kid", "KID", "kernel Inception distance", "lower", _SOURCE, low=None),)
+DECLARED = (declare_score("kid", "KID", "kernel Inception distance", "lower", source=_SOURCE, low=None),)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ DECLARED = (
         "Authenticity",
         "share of images that are no near copy",
         "higher",
-        "Alaa et al. 2022, arXiv:2102.08921",
+        source="Alaa et al. 2022, arXiv:2102.08921",
         high=1.0,
         shown=frozenset(),
     ),

@@ -24,14 +24,18 @@ from evalkit.metrics.score import declare_score
 Labels = npt.ArrayLike
 DECLARED = (
     declare_score(
-        "fid_per_class", "FID per class", "mean over classes of the FID of a class", "lower", HEUSEL, shown=frozenset()
+        "fid_per_class",
+        "FID per class",
+        "mean over classes of the FID of a class",
+        "lower",
+        source=HEUSEL,
+        shown=frozenset(),
     ),
     declare_score(
         "intra_class_diversity",
         "Diversity in classes",
         "mean feature distance of two images of a class",
         "higher",
-        "definition",
         shown=frozenset(),
     ),
 )

@@ -32,18 +32,20 @@ Quantity = Literal["precision", "recall", "density", "coverage"]
 _PRECISION, _DENSITY = "Kynkäänniemi et al. 2019, arXiv:1904.06991", "Naeem et al. 2020, arXiv:2002.09797"
 DECLARED = (
     declare_score(
-        "precision", "Precision", "share of images in the reference's manifold", "higher", _PRECISION, high=1.0
+        "precision", "Precision", "share of images in the reference's manifold", "higher", source=_PRECISION, high=1.0
     ),
-    declare_score("recall", "Recall", "share of the reference in the images' manifold", "higher", _PRECISION, high=1.0),
     declare_score(
-        "density", "Density", "reference balls that hold an image, over k", "higher", _DENSITY, shown=frozenset()
+        "recall", "Recall", "share of the reference in the images' manifold", "higher", source=_PRECISION, high=1.0
+    ),
+    declare_score(
+        "density", "Density", "reference balls that hold an image, over k", "higher", source=_DENSITY, shown=frozenset()
     ),
     declare_score(
         "coverage",
         "Coverage",
         "share of reference balls that hold an image",
         "higher",
-        _DENSITY,
+        source=_DENSITY,
         high=1.0,
         shown=frozenset(),
     ),

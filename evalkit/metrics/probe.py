@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
-from evalkit.metrics.metric import Direction, Level, Metric, View, everywhere
-from evalkit.metrics.sums import OWN_MEAN, BySample, Columns, Mask, Sums
+from evalkit.metrics.metric import Metric, View, everywhere
+from evalkit.metrics.sums import BySample, Columns, Mask, Sums
 
 TASKS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
 TITLES = {"geneval": "GenEval", "world": "Reference world"}
+HEADLINE: frozenset[View] = frozenset({"headline"})
 IMAGES, PROMPTS = "images", "prompts"  # shares of images, and of prompts with a right image
 
 
@@ -43,31 +45,15 @@ def mean_of_tasks(metric: str, columns: Columns, rows: Mask) -> Iterator[Sums]:
 MEAN_OF_TASKS = BySample(mean_of_tasks, ("task",))
 
 
-def _declared(
-    name: str,
-    label: str,
-    title: str,
-    *,
-    better: Direction = "higher",
-    level: Level = "sample",
-    by_sample: BySample = OWN_MEAN,
-    shown: frozenset[View] = frozenset({"headline"}),
-) -> Metric:
-    return Metric(
-        name=name,
-        label=label,
-        title=title,
-        better=better,
-        level=level,
-        task="probe",
-        low=0.0,
-        high=1.0 if better == "higher" else None,
-        source="evalkit.tasks.probe",
-        under=everywhere,
-        by_sample=by_sample,
-        family="probe",
-        shown=shown,
-    )
+_declared = partial(
+    Metric,
+    level="sample",
+    task="probe",
+    source="evalkit.tasks.probe",
+    low=0.0,
+    under=everywhere,
+    family="probe",
+)
 
 
 def score(name: str, suite: str, detector: str | None = None, part: str | None = None) -> Metric:
@@ -75,17 +61,19 @@ def score(name: str, suite: str, detector: str | None = None, part: str | None =
     whose = TITLES.get(suite, suite) + (f" with {detector}" if detector else "")
     if part is None:
         title = f"{whose}: mean over tasks of the share of right images"
-        return _declared(name, whose, title, by_sample=MEAN_OF_TASKS)
+        return _declared(name, whose, title, "higher", high=1.0, by_sample=MEAN_OF_TASKS, shown=HEADLINE)
     said = {IMAGES: "share of right images", PROMPTS: "share of prompts with a right image"}
     words = said.get(part, f"share of right images in {part.replace('_', ' ')}")
-    return _declared(name, f"{whose}, {part.replace('_', ' ')}", f"{whose}: {words}", shown=frozenset())
+    return _declared(
+        name, f"{whose}, {part.replace('_', ' ')}", f"{whose}: {words}", "higher", high=1.0, shown=frozenset()
+    )
 
 
 IMAGES_PROBED = _declared(
     "images_probed",
     "Images probed",
     "images that a verdict was given on",
-    better="none",
+    "none",
     level="set",
     shown=frozenset(),
 )
@@ -93,7 +81,7 @@ IMAGES_MISSING = _declared(
     "images_missing",
     "Images missing",
     "images of the suite without a verdict",
-    better="none",
+    "none",
     level="set",
     shown=frozenset(),
 )

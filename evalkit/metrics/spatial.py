@@ -17,7 +17,9 @@ from evalkit.metrics.score import declare_score
 
 CHANNELS = 7
 DECLARED = (
-    declare_score("sfid", "sFID", "spatial Fréchet Inception distance", "lower", "Nash et al. 2021, arXiv:2103.03841"),
+    declare_score(
+        "sfid", "sFID", "spatial Fréchet Inception distance", "lower", source="Nash et al. 2021, arXiv:2103.03841"
+    ),
 )
 
 

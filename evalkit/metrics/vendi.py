@@ -26,7 +26,7 @@ DECLARED = (
         "Vendi score",
         "effective number of different images",
         "higher",
-        "Friedman and Dieng 2022, arXiv:2210.02410",
+        source="Friedman and Dieng 2022, arXiv:2210.02410",
         unit="images",
         low=1.0,
         shown=frozenset(),

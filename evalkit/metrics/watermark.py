@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-from evalkit.metrics.metric import Direction, Level, Metric, View, everywhere
+from functools import partial
 
+from evalkit.metrics.metric import Direction, Metric, View, everywhere
 
-def _declared(
-    name: str,
-    label: str,
-    title: str,
-    unit: str,
-    better: Direction,
-    *,
-    task: str = "watermark-detect",
-    level: Level = "set",
-    low: float | None = 0.0,
-    high: float | None = None,
-    shown: frozenset[View] = frozenset(),
-) -> Metric:
-    return Metric(
-        name=name,
-        label=label,
-        title=title,
-        unit=unit,
-        better=better,
-        low=low,
-        high=high,
-        source="evalkit.watermark",
-        level=level,
-        task=task,
-        under=everywhere,
-        shown=shown,
-    )
+_declared = partial(
+    Metric,
+    level="set",
+    task="watermark-detect",
+    source="evalkit.watermark",
+    low=0.0,
+    under=everywhere,
+    shown=frozenset(),
+)
 
 
 def _verdict(verdict: str, label: str, title: str) -> Metric:
-    return _declared(verdict.replace(" ", "_"), label, title, "pictures", "none")
+    return _declared(verdict.replace(" ", "_"), label, title, "none", unit="pictures")
 
 
 def _cost(name: str, label: str, better: Direction = "higher", *, unit: str = "", low: float = 0.0) -> Metric:
@@ -43,7 +26,7 @@ def _cost(name: str, label: str, better: Direction = "higher", *, unit: str = ""
     title = f"{label}, mean over images"
     first: frozenset[View] = frozenset({"headline"}) if name in TOLD else frozenset()
     return _declared(
-        name, label, title, unit, better, task="watermark", level="sample", low=low, high=high, shown=first
+        name, label, title, better, unit=unit, task="watermark", level="sample", low=low, high=high, shown=first
     )
 
 
@@ -58,31 +41,31 @@ OF_VERDICT = {
     "error": _verdict("error", "Errors", "images that could not be read"),
 }
 DETECTED_SHARE = _declared(
-    "detected_share", "Detected share", "share of the images in which the mark was detected", "", "none", high=1.0
+    "detected_share", "Detected share", "share of the images in which the mark was detected", "none", high=1.0
 )
-HYPOTHESES = _declared("hypotheses", "Hypotheses", "groups of near-duplicate images that were tested", "groups", "none")
+HYPOTHESES = _declared(
+    "hypotheses", "Hypotheses", "groups of near-duplicate images that were tested", "none", unit="groups"
+)
 EXPECTED_FALSE = _declared(
     "expected_false_positives",
     "Expected by chance",
     "detections to expect without any marked image",
-    "pictures",
     "none",
+    unit="pictures",
 )
 P_EXCESS = _declared(
-    "p_excess_ks", "Excess of small p", "one-sided Kolmogorov-Smirnov distance of p from uniform", "", "none", high=1.0
+    "p_excess_ks", "Excess of small p", "one-sided Kolmogorov-Smirnov distance of p from uniform", "none", high=1.0
 )
-P_EXCESS_P = _declared("p_excess_ks_p", "p of the excess", "p-value of that distance", "", "none", high=1.0)
-P_MEDIAN = _declared(
-    "log10_p_median", "Median log10 p", "median of log10 p over images", "", "none", low=None, high=0.0
-)
-AUC = _declared("auc", "AUC", "area under the curve of detection", "", "higher", task="watermark-robustness", high=1.0)
+P_EXCESS_P = _declared("p_excess_ks_p", "p of the excess", "p-value of that distance", "none", high=1.0)
+P_MEDIAN = _declared("log10_p_median", "Median log10 p", "median of log10 p over images", "none", low=None, high=0.0)
+AUC = _declared("auc", "AUC", "area under the curve of detection", "higher", task="watermark-robustness", high=1.0)
 CHANGED_SHARE = _declared(
-    "changed_share", "Changed share", "share of the images that an attack changed", "", "none", task="attack", high=1.0
+    "changed_share", "Changed share", "share of the images that an attack changed", "none", task="attack", high=1.0
 )
 
 
 def _count(name: str, label: str, title: str) -> Metric:
-    return _declared(name, label, title, "images", "none", task="watermark-calibrate")
+    return _declared(name, label, title, "none", unit="images", task="watermark-calibrate")
 
 
 # counts of a calibration, by the words of its record
@@ -121,7 +104,7 @@ def _rate(name: str, kind: str, level: str) -> Metric:
     label = f"{'Found' if right else 'Called wrongly'}, p ≤ {level}"
     title = f"share of {'marked' if right else 'unmarked'} images with p at most {level}"
     better: Direction = "higher" if right else "lower"
-    return _declared(name, label, title, "", better, task="watermark-robustness", high=1.0)
+    return _declared(name, label, title, better, task="watermark-robustness", high=1.0)
 
 
 def discoveries(name: str, rate: str) -> Metric:
@@ -130,7 +113,7 @@ def discoveries(name: str, rate: str) -> Metric:
         f"Discoveries, FDR {rate}",
         f"groups that Benjamini-Hochberg calls at a false discovery rate of {rate}",
     )
-    return _declared(name, label, title, "groups", "none")
+    return _declared(name, label, title, "none", unit="groups")
 
 
 def discoveries_at(rate: float) -> Metric:

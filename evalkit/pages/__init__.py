@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
@@ -17,21 +17,32 @@ from evalkit.pages.labels import metric_label, ordered_scores
 from evalkit.pages.pictures import AMPLIFY
 from evalkit.pages.provenance import facts, protocol_differences, protocols, speed
 from evalkit.pages.samples import text_samples, worst_samples
-from evalkit.pages.summary import TASKS, headlines, missing, parts, run_names, same_pictures, summary, verdict
+from evalkit.pages.summary import (
+    TASKS,
+    First,
+    Key,
+    headlines,
+    missing,
+    parts,
+    run_names,
+    same_pictures,
+    summary,
+    verdict,
+)
 from evalkit.runs.store import Run, write_bytes
 from evalkit.text import as_float, interval_text, number_text, with_unit
 
 REASON = 400  # characters of a failure's reason, of which there may be many
 
 
-def write_report(runs: Sequence[Run], path: Path) -> Path:
+def write_report(runs: Sequence[Run], path: Path, firsts: Mapping[Key, First] | None = None) -> Path:
     """Write `report_page` to `path` and give the path back."""
-    write_bytes(path, report_page(runs).encode())
+    write_bytes(path, report_page(runs, firsts).encode())
     return path
 
 
-def report_page(runs: Sequence[Run]) -> str:
-    """The page over `runs`; the same runs give the same text, below 6 MB.
+def report_page(runs: Sequence[Run], firsts: Mapping[Key, First] | None = None) -> str:
+    """The page over `runs`; the same runs give the same text, below 6 MB. `firsts`: who is first in which row.
 
     Raises `EvalkitError` where there is no run, or one that evaluated no tokenizer.
     """
@@ -59,12 +70,12 @@ def report_page(runs: Sequence[Run]) -> str:
         script=Markup(script),
         style_hash=csp_hash(style),
         script_hash=csp_hash(script),
-        **_content(runs),
+        **_content(runs, firsts),
     )
 
 
-def _content(runs: Sequence[Run]) -> dict[str, Any]:
-    names, rows, found = run_names(runs), summary(runs), protocols(runs)
+def _content(runs: Sequence[Run], firsts: Mapping[Key, First] | None) -> dict[str, Any]:
+    names, rows, found = run_names(runs), summary(runs, firsts), protocols(runs)
     notes = missing(runs)
     return {
         "title": ", ".join(names) if len(names) <= 3 else f"{len(names)} tokenizers compared",

@@ -19,7 +19,7 @@ BINS = (8, 32)  # least, most
 
 @dataclass(frozen=True)
 class Interval:
-    """A named value with its interval; `best` where it is clear of all others."""
+    """A named value with its interval; `best` where it is first at 95 % confidence."""
 
     name: str
     value: float
@@ -85,7 +85,7 @@ def intervals(title: str, rows: Sequence[Interval], low: float | None, high: flo
         kind = "best" if row.best else "plain"
         if row.low is not None and row.high is not None:
             words += f", 95 % interval {number_text(row.low)} to {number_text(row.high)}"
-        said.append(words + (", clear of all others" if row.best else ""))
+        said.append(words + (", first at 95 % confidence" if row.best else ""))
         parts.append(f'<g class="{kind}"><title>{written(said[-1])}</title>')
         parts.append(f'<text class="name" x="{NAME - 8}" y="{y + 4}" text-anchor="end">')
         parts.append(f"{written(shortened(row.name, 15))}</text>")

@@ -39,8 +39,11 @@ class Box:
         return self.x0 < other.x1 and other.x0 < self.x1 and self.y0 < other.y1 and other.y0 < self.y1
 
 
-def plane(x_title: str, y_title: str, points: Sequence[Point]) -> str:
-    """Dots with interval bars and names; numbers instead of names where there are many. Empty below two points."""
+def plane(x_title: str, y_title: str, points: Sequence[Point], *, joined: bool = False) -> str:
+    """Dots with interval bars and names; numbers instead of names where there are many. Empty below two points.
+
+    `joined`: a line through the dots in their order instead of names, for what follows each other.
+    """
     points = [p for p in points if math.isfinite(p.x) and math.isfinite(p.y)]
     if len(points) < 2:
         return ""
@@ -61,6 +64,9 @@ def plane(x_title: str, y_title: str, points: Sequence[Point]) -> str:
     for tick in ticks(y0, y1):
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{py(tick):.1f}" y2="{py(tick):.1f}"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{py(tick) + 4:.1f}" text-anchor="end">{tick_text(tick)}</text>')
+    if joined:
+        line = " ".join(f"{px(p.x):.1f},{py(p.y):.1f}" for p in points)
+        parts.append(f'<polyline class="joined" points="{line}"/>')
     taken = [Box(px(p.x) - 6, py(p.y) - 6, px(p.x) + 6, py(p.y) + 6) for p in points]
     for p in points:
         if p.x_bounds is not None:
@@ -77,6 +83,9 @@ def plane(x_title: str, y_title: str, points: Sequence[Point]) -> str:
                 ends = (a, b, y, y) if line[1] else (x, x, a, b)
                 parts.append('<line class="error" x1="{:.1f}" x2="{:.1f}" y1="{:.1f}" y2="{:.1f}"/>'.format(*ends))
         parts.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="4.5"/>')
+        if joined:
+            parts.append("</g>")
+            continue
         label = shortened(p.name, 26) if len(points) <= NAMED else str(number + 1)
         box = _place(x, y, len(label) * LETTER, taken)
         taken.append(box)

@@ -1,8 +1,8 @@
-"""The table of numbers: a row a metric, a column a run; which value is clearly best; why a value is missing."""
+"""The table of numbers: a row a metric, a column a run; which value is first; why a value is missing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from evalkit.metrics.metric import Metric
 from evalkit.metrics.registry import METRICS
 from evalkit.pages.labels import metric_label, metric_title
 from evalkit.runs.store import Run
-from evalkit.text import as_float, counted, day_text, interval_text, number_text, with_unit
+from evalkit.text import counted, day_text, interval_text, number_text, with_unit
 
 TASKS = {
     "reconstruction": "Reconstruction",
@@ -25,11 +25,22 @@ TASKS = {
 }
 
 
+Key = tuple[str, str, str, str]  # protocol, task, data set, metric
+
+
+@dataclass(frozen=True)
+class First:
+    """The column that is first at 95 % confidence among the columns that may be compared with it (`ranked`)."""
+
+    column: int
+    ranked: frozenset[int]
+
+
 @dataclass(frozen=True)
 class Row:
     """One metric on one part of the data; `cells` has one result row, or None, for each run."""
 
-    key: tuple[str, str, str, str]  # protocol, task, data set, metric
+    key: Key
     unit: str
     better: str
     cells: tuple[dict[str, Any] | None, ...]
@@ -80,21 +91,25 @@ def same_pictures(runs: Sequence[Run]) -> bool:
     return len({(run.record["data"].get("digest"), run.record["data"]["n"]) for run in runs}) == 1
 
 
-def summary(runs: Sequence[Run]) -> list[Row]:
-    """Every result of every run but those of single scales and bits, in the order of the first run that has it."""
-    found: dict[tuple[str, str, str, str], list[dict[str, Any] | None]] = {}
+def summary(runs: Sequence[Run], firsts: Mapping[Key, First] | None = None) -> list[Row]:
+    """Every result of every run but those of single scales and bits, in the order of the first run that has it.
+
+    `firsts`: which run is first in a row; none is where the row has a value that was not ranked with it.
+    """
+    found: dict[Key, list[dict[str, Any] | None]] = {}
     for column, run in enumerate(runs):
         for result in run.results:
             if is_of_a_part(result):
                 continue
             key = (result["protocol"], result["task"], result["dataset"], result["metric"])
             found.setdefault(key, [None] * len(runs))[column] = result
-    comparable = same_pictures(runs)
     rows = []
     for key, cells in found.items():
-        first = next(c for c in cells if c is not None)
-        best = clear_best(cells, first["better"]) if comparable and first["better"] != "none" else None
-        rows.append(Row(key, first["unit"], first["better"], tuple(cells), best))
+        some = next(c for c in cells if c is not None)
+        first = (firsts or {}).get(key)
+        measured = {i for i, c in enumerate(cells) if c is not None and c["status"] == "ok"}
+        best = first.column if first is not None and measured <= first.ranked else None
+        rows.append(Row(key, some["unit"], some["better"], tuple(cells), best))
     return rows
 
 
@@ -109,22 +124,6 @@ def parts(rows: Sequence[Row]) -> list[tuple[tuple[str, str, str], list[Row]]]:
     for row in rows:
         found.setdefault(row.key[:3], []).append(row)
     return list(found.items())
-
-
-def clear_best(cells: Sequence[dict[str, Any] | None], better: str) -> int | None:
-    """The column whose interval lies beyond every other column's; None where two overlap or one has no interval."""
-    measured = [(i, c) for i, c in enumerate(cells) if c is not None and c["status"] == "ok"]
-    sign = 1.0 if better == "higher" else -1.0
-    bounds: dict[int, tuple[float, float]] = {}
-    for i, cell in measured:
-        low, high = as_float(cell["low"]), as_float(cell["high"])
-        if low is None or high is None:
-            return None
-        bounds[i] = (min(sign * low, sign * high), max(sign * low, sign * high))
-    if len(bounds) < 2:
-        return None
-    best = max(bounds, key=lambda i: bounds[i][0])
-    return best if all(bounds[best][0] > high for i, (_, high) in bounds.items() if i != best) else None
 
 
 def missing(runs: Sequence[Run]) -> list[Missing]:
@@ -181,8 +180,8 @@ def verdict(runs: Sequence[Run], rows: Sequence[Row]) -> str:
     if len(runs) == 1:
         return f"{start}: {_value(row, 0)}."
     if row.best is None:
-        return f"{start}: in {row.label} on {row.key[2]} no run is clear of all others."
-    return f"{start}: {names[row.best]} is clear of all others in {_value(row, row.best)}."
+        return f"{start}: in {row.label} on {row.key[2]} no run is first at 95 % confidence."
+    return f"{start}: {names[row.best]} is first at 95 % confidence in {_value(row, row.best)}."
 
 
 def _value(row: Row, column: int) -> str:

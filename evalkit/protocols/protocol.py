@@ -124,12 +124,29 @@ class Protocol:
         return hashlib.sha256(canonical_json(self.as_dict())).hexdigest()
 
 
+DEFAULT = "evalkit-1"
+
+
+def ids_in(package: str) -> tuple[str, ...]:
+    """The TOML files of a package without their suffix, the default first."""
+    names = [p.name for p in package_files(package).iterdir() if p.name.endswith(".toml")]
+    return (DEFAULT, *sorted({name.removesuffix(".toml") for name in names} - {DEFAULT}))
+
+
+def toml_of(package: str, id: str) -> dict[str, Any]:
+    """The definition `id` of a package; raises `EvalkitError` with the known ids where there is none."""
+    known = ids_in(package)
+    if id not in known:
+        near = difflib.get_close_matches(id, known, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise EvalkitError(f"there is no protocol called {id!r}; {hint}known: {', '.join(known)}")
+    return tomllib.loads((package_files(package) / f"{id}.toml").read_text(encoding="utf-8"))
+
+
 @cache
 def protocol_ids() -> tuple[str, ...]:
-    """Every protocol that ships, the default first."""
-    names = [p.name for p in package_files("evalkit.protocols").iterdir() if p.name.endswith(".toml")]
-    ids = sorted(name.removesuffix(".toml") for name in names)
-    return ("evalkit-1", *(each for each in ids if each != "evalkit-1"))
+    """Every protocol of reconstructions that ships, the default first."""
+    return ids_in("evalkit.protocols")
 
 
 @cache
@@ -139,12 +156,7 @@ def load_protocol(id: str) -> Protocol:
     >>> load_protocol("vtbench-2025").psnr.aggregate
     'pooled'
     """
-    if id not in protocol_ids():
-        near = difflib.get_close_matches(id, protocol_ids(), n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise EvalkitError(f"there is no protocol called {id!r}; {hint}known: {', '.join(protocol_ids())}")
-    text = (package_files("evalkit.protocols") / f"{id}.toml").read_text(encoding="utf-8")
-    return _parse(tomllib.loads(text))
+    return _parse(toml_of("evalkit.protocols", id))
 
 
 def differences(a: Protocol, b: Protocol) -> list[tuple[str, str, str]]:

@@ -15,7 +15,8 @@ from evalkit.images.c2pa import CREATED, Manifest, read_manifest, sign_image
 from evalkit.images.credential import Credential
 from evalkit.jobs.progress import Progress
 from evalkit.provenance.merkle import Proof, leaves, proofs, proven_root, root
-from evalkit.runs.store import Run, RunStore, read_run
+from evalkit.runs.store import Run, read_run
+from evalkit.runs.store_objects import open_store
 
 FOLDER = "signed"
 SAMPLE = "io.evalkit.sample"  # the assertion's label
@@ -56,7 +57,7 @@ def sign_pictures(run: Run, credential: Credential, progress: Progress | None = 
             told.advance(1)
     finally:
         told.finish()
-    RunStore(run.path).cover(FOLDER, renew=True)
+    open_store(run.path).cover(FOLDER, renew=True)
     return len(rows)
 
 

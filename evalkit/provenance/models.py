@@ -27,7 +27,7 @@ def model_failures(run: Run) -> list[Failure]:
     gave has a digest that nobody can foretell.
     """
     model, plan = run.record.get("model") or {}, run.record.get("plan") or {}
-    models = plan.get("models") if isinstance(plan.get("models"), Mapping) else {}
+    models: Mapping[str, Any] = plan.get("models") or {}
     found = list(_apart(model, models))
     for role, ref in models.items():
         if isinstance(ref, Mapping) and isinstance(ref.get("name"), str):

@@ -25,7 +25,7 @@ from evalkit.provenance.signature import signature_step
 from evalkit.provenance.statement import file_digests_in, parents_in, present_digests, statement_of
 from evalkit.provenance.verdict import Step, Verdict
 from evalkit.runs.plain import is_plain, read_plain
-from evalkit.runs.store import ATTESTATION, RECORD, Run
+from evalkit.runs.store import ATTESTATION, RECORD, Run, local_run
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -64,7 +64,7 @@ def verify_run(folder: str | Path, depth: Depth | None = None) -> Verdict:
     >>> verdict.level, verdict.failures  # nobody signed it
     (1, ())
     """
-    folder, depth = Path(folder), depth or Depth()
+    folder, depth = local_run(folder), depth or Depth()
     if not folder.is_dir():
         raise EvalkitError(f"{folder} is no folder; give a run, or a folder that was signed")
     kind = kind_of(folder)

@@ -17,11 +17,13 @@ from evalkit.jobs.shard import ShardOutput
 from evalkit.jobs.spec import different
 from evalkit.jsonio import canonical_json, parse_json, pretty_json
 from evalkit.runs.durable import WRITING, write_bytes
+from evalkit.runs.frames import Part, part_of, results_html, to_pandas, to_polars
 from evalkit.runs.lock import NAME as LOCK
 from evalkit.runs.plain import read_plain
 from evalkit.runs.record import file_digests, with_digest
 from evalkit.runs.sealed import check_sealed
 from evalkit.runs.shards import LocalParts, ShardFolder
+from evalkit.weights.object_stores import fetched, is_url, opened
 from evalkit.whole_files import whole
 
 Status = Literal["ok", "unavailable"]
@@ -58,6 +60,17 @@ class Run:
     samples: pa.Table
     pictures: list[dict[str, Any]]
 
+    def to_pandas(self, part: Part = "results") -> Any:
+        """The results, or one row per sample and protocol (part="samples"), as a pandas frame."""
+        return to_pandas(part_of(self.results, self.samples, part))
+
+    def to_polars(self, part: Part = "results") -> Any:
+        """The same as a polars frame."""
+        return to_polars(part_of(self.results, self.samples, part))
+
+    def _repr_html_(self) -> str:
+        return results_html(f"{self.record.get('task', 'run')}: {self.path.name}", self.results)
+
 
 class RunStore:
     """Writes one run directory. Everything appears by rename, so that kill -9 at any moment loses only work in flight."""
@@ -76,7 +89,7 @@ class RunStore:
         """Open the directory for `plan` (all that decides the results); another plan in it is an error."""
         wanted = canonical_json(plan)
         plan_file = self.path / PLAN
-        if plan_file.exists() and plan_file.read_bytes() != wanted and (self.sealed or self._done.any()):
+        if plan_file.exists() and plan_file.read_bytes() != wanted and (self.sealed or self._begun_shards()):
             raise EvalkitError(f"{self.path} holds another run ({_other(plan_file, plan)}")
         if not plan_file.exists() and self._strangers():
             raise EvalkitError(f"{self.path} is not empty and is not a run directory; give a fresh --out")
@@ -115,7 +128,7 @@ class RunStore:
 
     def abandon(self) -> None:
         """Remove a run of which no shard was finished, so that a mistake leaves nothing behind."""
-        if not self.sealed and not self._done.any():
+        if not self.sealed and not self._begun_shards():
             shutil.rmtree(self.shards, ignore_errors=True)
             (self.path / PLAN).unlink(missing_ok=True)
 
@@ -168,6 +181,9 @@ class RunStore:
         write_bytes(self.path / RECORD, pretty_json(with_digest({**record, "files": found})))
         shutil.rmtree(self.shards, ignore_errors=True)
 
+    def _begun_shards(self) -> bool:
+        return self._done.any()
+
     def _strangers(self) -> bool:
         if not self.path.exists():
             return False
@@ -189,7 +205,7 @@ class RunStore:
 
 
 def read_run(path: str | Path) -> Run:
-    """The sealed run in the folder `path`.
+    """The sealed run in the folder `path`, or at an address such as s3://bucket/run.
 
     Raises `EvalkitError` where there is none, where it is not finished, and where it was changed after sealing.
 
@@ -202,7 +218,7 @@ def read_run(path: str | Path) -> Run:
     >>> read_run(out).results[0]["metric"]
     'psnr'
     """
-    folder = Path(path)
+    folder = local_run(path)
     if not (folder / "record.json").exists():
         state = (
             "an unfinished run: type its command again to resume it" if (folder / "plan.json").exists() else "no run"
@@ -224,6 +240,17 @@ def read_run(path: str | Path) -> Run:
     except (OSError, pa.ArrowException) as error:
         reason = (str(getattr(error, "strerror", None) or error).splitlines() or [""])[0]
         raise EvalkitError(f"{folder} cannot be read ({reason}). Check it: evalkit verify {folder}") from None
+
+
+def local_run(path: str | Path) -> Path:
+    """The folder of a run: its own, or that of a copy, made now, of one in an object store."""
+    if not isinstance(path, str) or not is_url(path):
+        return Path(path)
+    if opened(path).read(RECORD) is None:
+        raise EvalkitError(
+            f"{path} holds no finished run. Type its command again to resume it, or give another address"
+        )
+    return fetched(path)
 
 
 def _parsed(path: Path, kind: type) -> Any:

@@ -15,9 +15,14 @@ from evalkit.metrics.generation import (
     SPEED_UP,
     STEP_COMPRESSION,
 )
+from evalkit.metrics.image_text import CLIPSCORE, HPSV2, IMAGE_REWARD, PICKSCORE
+from evalkit.metrics.inception_score import DECLARED as INCEPTION
 from evalkit.metrics.lpips import LPIPS
 from evalkit.metrics.metric import Metric
+from evalkit.metrics.prdc import DECLARED as MANIFOLDS
+from evalkit.metrics.probe import score as probed
 from evalkit.metrics.psnr import PSNR
+from evalkit.metrics.spatial import DECLARED as SPATIAL
 from evalkit.metrics.ssim import SSIM
 from evalkit.metrics.text_rates import CER_ORIGINAL, WER_ORIGINAL
 from evalkit.metrics.watermark import AUC, DETECTED_SHARE
@@ -39,13 +44,13 @@ class Measure:
 
 MEASURES: dict[str, Measure] = {
     # distributions of images
-    "gfid": Measure("FID of generated images"),
-    "sfid": Measure("spatial FID of generated images"),
-    "is": Measure("Inception score"),
-    "precision-recall": Measure("precision and recall of generated images"),
-    "coco-fid": Measure("FID against COCO images"),
-    "mjhq-fid": Measure("FID against the MJHQ-30K images"),
-    "prefix-fid": Measure("FID of completions against the originals"),
+    "gfid": Measure("FID of generated images", "score", FID),
+    "sfid": Measure("spatial FID of generated images", "score", SPATIAL[0]),
+    "is": Measure("Inception score", "score", INCEPTION[0]),
+    "precision-recall": Measure("precision and recall of generated images", "score", MANIFOLDS[0]),
+    "coco-fid": Measure("FID against COCO images", "score", FID),
+    "mjhq-fid": Measure("FID against the MJHQ-30K images", "score", FID),
+    "prefix-fid": Measure("FID of completions against the originals", "score", FID),
     "fvd": Measure("Fréchet video distance"),
     "bits-per-dim": Measure("bits for each pixel value, from the likelihood"),
     # tokenizers
@@ -59,23 +64,25 @@ MEASURES: dict[str, Measure] = {
     "codebook-usage": Measure("share of the codebook that occurs", "tokenizer", CODES_USED),
     "invalid-rate": Measure("share of generated files that cannot be decoded"),
     # prompts and judges
-    "geneval": Measure("GenEval"),
-    "dpg": Measure("DPG-Bench"),
-    "wise": Measure("WISE (WiScore)"),
+    "geneval": Measure("GenEval", "probe", probed("geneval", "geneval")),
+    "dpg": Measure("DPG-Bench", "probe", probed("dpg", "dpg")),
+    "wise": Measure("WISE (WiScore)", "probe", probed("wise", "wise")),
     "reason-edit": Measure("Reason-Edit"),
     "gpt-balance": Measure("GPT-Balance: success and preservation of edits, by a judge"),
-    "vqascore": Measure("VQAScore on GenAI-Bench"),
-    "longtext-ocr": Measure("LongText-Bench: share of the words that are read"),
+    "vqascore": Measure("VQAScore on GenAI-Bench", "probe", probed("vqascore", "vqascore")),
+    "longtext-ocr": Measure(
+        "LongText-Bench: share of the words that are read", "probe", probed("longtext-en", "longtext-en")
+    ),
     "oneig-text": Measure("OneIG text rendering"),
-    "clip-score": Measure("CLIP score of image and prompt"),
+    "clip-score": Measure("CLIP score of image and prompt", "score", CLIPSCORE),
     "clip-dir": Measure("CLIP similarity of the directions of an edit"),
     "clip-i": Measure("CLIP similarity to reference images"),
     "dino-sim": Measure("DINO similarity to reference images"),
     "csd-style": Measure("style similarity (CSD)"),
     "div-lpips": Measure("diversity: LPIPS between the images of a prompt"),
-    "pickscore": Measure("PickScore"),
-    "imagereward": Measure("ImageReward"),
-    "hpsv2": Measure("HPSv2"),
+    "pickscore": Measure("PickScore", "score", PICKSCORE),
+    "imagereward": Measure("ImageReward", "score", IMAGE_REWARD),
+    "hpsv2": Measure("HPSv2", "score", HPSV2),
     "human-preference": Measure("preference of people"),
     "arch-classifier": Measure("classifier of the decoder's kind: autoregressive or diffusion"),
     "fake-detection": Measure("accuracy of detectors of generated images"),

@@ -40,12 +40,15 @@ def not_taken(card: SystemCard) -> tuple[str, ...]:
 def _applies(card: SystemCard, measure: Measure) -> bool:
     """Reconstructions need a tokenizer, seconds a model that draws here, counted evaluations a network of evalkit's.
 
-    What an acceleration gains, and what a detector finds, are taken by a step of the plan or not at all.
+    Scores and probes need images, which every system but a reported one has. What an acceleration gains, and what a
+    detector finds, are taken by a step of the plan or not at all.
     """
     verb, metric = measure.verb, measure.metric
     if verb == "tokenizer":
         both_ways = {each for model in list_models("tokenizer") if not model.encode_only for each in _names(model)}
         return any(each in both_ways for each in card.tokenizers)
+    if verb in ("score", "probe"):
+        return card.runner != "reported"
     if metric in GAINED:
         return card.runner == "native" and any(" --accelerate " in step.command for step in card.steps)
     if verb.startswith("watermark "):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from evalkit.errors import EvalkitError
+from evalkit.tokenizers.batch import Batch, as_batch
 from evalkit.tokenizers.nets.search import Among, CodeSearch, listening, restricted, searches_of
 
 OPEN_CODEBOOKS = "type llamagen-vq16, var, taming-f16-16384, janus or world-vq, for example"
@@ -74,8 +75,8 @@ class Tokenizer(ABC):
     weights_source: str | None = None  # where its weights were found
 
     @abstractmethod
-    def encode(self, images: Tensor) -> Codes:
-        """Codes of float32 [B, 3, H, W] images in [0, 1]."""
+    def encode(self, images: Batch) -> Codes:
+        """Codes of images [B, 3, H, W] in [0, 1], a float tensor or array; `batch.as_batch` reads them."""
 
     @abstractmethod
     def decode(self, codes: Codes, *, seed: int = 0, noise: Tensor | None = None) -> Tensor:
@@ -152,14 +153,16 @@ class Tokenizer(ABC):
 class NetworkTokenizer(Tokenizer):
     """A tokenizer that is a torch network with an official checkpoint.
 
-    A family subclasses it and gives `build`, `_encode` and `_decode`; range conversion, devices, dtypes, size checks
-    and the loading of the official wrapping are done here. `config` is the family's frozen dataclass.
+    A family subclasses it and gives `architecture` (or `build`), `_encode` and `_decode`; range conversion, devices,
+    dtypes, size checks and the loading of the official wrapping are done here. `config` is its frozen dataclass.
     """
 
+    architecture: ClassVar[type[nn.Module] | None] = None  # its parameter names are the official checkpoint's keys
     value_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)  # what the network was trained on
     wrapping: ClassVar[tuple[str, ...]] = ()  # top-level keys an official loader tries, in its order
     prefixes: ClassVar[tuple[str, ...]] = ()  # stripped from every key that has them
     unused: ClassVar[tuple[str, ...]] = ()  # regular expressions of checkpoint keys that inference does not need
+    fixed_count: int | None = None  # codes of every image; None: one for each `multiple` x `multiple` block
     from_folder: ClassVar[bool] = False  # a library or a program builds it, from the folder of its weights only
 
     def __init__(self, name: str, config: Any, network: nn.Module, device: torch.device, dtype: torch.dtype) -> None:
@@ -174,9 +177,11 @@ class NetworkTokenizer(Tokenizer):
         self.setup()
 
     @classmethod
-    @abstractmethod
     def build(cls, config: Any) -> nn.Module:
-        """The network whose parameter names are the official checkpoint's keys; no weights are needed to build it."""
+        """The network without its weights; raises `EvalkitError` where only the folder of the weights describes it."""
+        if cls.architecture is None:
+            raise EvalkitError(f"{cls.__name__} is built from its folder; use load_tokenizer(name, weights=FOLDER)")
+        return cls.architecture(config)
 
     @classmethod
     def load_network(cls, name: str, config: Any, path: Path) -> nn.Module:
@@ -200,6 +205,10 @@ class NetworkTokenizer(Tokenizer):
     def setup(self) -> None:
         """Set the attributes that follow from `config` (vocab_size, native_size, …)."""
 
+    def tokens_per_image(self, height: int, width: int) -> int:
+        """`fixed_count`, or one code (or latent vector) for each block of `multiple` x `multiple` pixels."""
+        return self.fixed_count or (height // self.multiple) * (width // self.multiple)
+
     @abstractmethod
     def _encode(self, x: Tensor) -> Codes:
         """Codes of images in the network's own value range."""
@@ -209,16 +218,14 @@ class NetworkTokenizer(Tokenizer):
         """Images in the network's own value range."""
 
     @torch.inference_mode()
-    def encode(self, images: Tensor) -> Codes:
-        """Codes of float32 [B, 3, H, W] images in [0, 1]."""
-        x = self._scaled(images)
+    def encode(self, images: Batch) -> Codes:
+        """Codes of images [B, 3, H, W] in [0, 1], a float tensor or array."""
+        x = self._scaled(as_batch(images))
         with self._exact():
             return self._encode(x)
 
     def _scaled(self, images: Tensor) -> Tensor:
-        """Images on the device in the network's own value range; raises for shapes and sizes it does not take."""
-        if images.ndim != 4 or images.shape[1] != 3:
-            raise EvalkitError(f"encode takes [B, 3, H, W] images; a tensor of shape {tuple(images.shape)} was given")
+        """Images on the device in the network's own value range; raises for sizes it does not take."""
         self.check_size(int(images.shape[2]), int(images.shape[3]))
         low, high = self.value_range
         return images.to(self.device, torch.float32, memory_format=torch.channels_last) * (high - low) + low
@@ -238,7 +245,7 @@ class NetworkTokenizer(Tokenizer):
                 f"allowed is bool [{self.vocab_size}] or [{len(images)}, {self.vocab_size}] for {self.name} with at "
                 f"least one code True; {allowed.dtype} {tuple(allowed.shape)} given"
             )
-        x = self._scaled(images)
+        x = self._scaled(as_batch(images))
         with self._exact(), restricted(searches, Among(allowed.to(self.device), most_cost, fraction)):
             return self._encode(x)
 

@@ -118,13 +118,9 @@ class BsqVit(NetworkTokenizer):
     prefixes: ClassVar[tuple[str, ...]] = ("module.", "module.")
     unused: ClassVar[tuple[str, ...]] = (r"^quantize\.(basis|group_basis)$",)
     fixed_size = True
+    architecture = BsqVitNetwork
     config: BsqVitConfig
     network: BsqVitNetwork
-
-    @classmethod
-    def build(cls, config: BsqVitConfig) -> nn.Module:
-        """The network with the official names."""
-        return BsqVitNetwork(config)
 
     def setup(self) -> None:
         """Vocabulary and side follow from the configuration."""

@@ -15,6 +15,7 @@ from torch import Tensor
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 from evalkit.tokenizers.base import Codes, Tokenizer
+from evalkit.tokenizers.batch import Batch, as_batch
 from evalkit.tokenizers.registry import Entry, register
 
 PADDING = -1
@@ -47,10 +48,11 @@ class Codec(Tokenizer):
     def tokens_per_image(self, height: int, width: int) -> None:
         """A codec's number of codes depends on the image."""
 
-    def encode(self, images: Tensor) -> Codes:
+    def encode(self, images: Batch) -> Codes:
         """Codes int64 [B, longest] of images [B, 3, H, W] in [0, 1], rounded to 8 bits first."""
-        self.check_size(int(images.shape[2]), int(images.shape[3]))
-        grey = images.float().clamp(0, 1).mul(255).add(0.5).floor().to(torch.uint8)
+        given = as_batch(images)
+        self.check_size(int(given.shape[2]), int(given.shape[3]))
+        grey = given.float().clamp(0, 1).mul(255).add(0.5).floor().to(torch.uint8)
         streams = [self._compress(each) for each in grey.permute(0, 2, 3, 1).cpu().numpy()]
         indices = torch.full((len(streams), max(map(len, streams))), PADDING)
         for row, stream in enumerate(streams):

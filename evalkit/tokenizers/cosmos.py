@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from evalkit.errors import EvalkitError, WeightsError
+from evalkit.errors import WeightsError
 from evalkit.tokenizers.base import Codes, NetworkTokenizer
 from evalkit.tokenizers.registry import register
 from evalkit.weights.programs import check_consent
@@ -48,11 +48,6 @@ class Cosmos(NetworkTokenizer):
     network: Programs
 
     @classmethod
-    def build(cls, config: CosmosConfig) -> nn.Module:
-        """The network is the program in the files, so it cannot be built without them."""
-        raise EvalkitError("Cosmos tokenizers are built from their folder; use load_tokenizer(name, weights=FOLDER)")
-
-    @classmethod
     def load_network(cls, name: str, config: CosmosConfig, path: Path) -> nn.Module:
         """The programs of the folder `path`; raises `WeightsError` where a file is no TorchScript."""
         check_consent(name, path)
@@ -70,10 +65,6 @@ class Cosmos(NetworkTokenizer):
         """The programs set their own precision, so autocast stays off."""
         self.vocab_size, self.multiple, self.dtype = CODES, self.config.stride, torch.float32
         self.precision = next((p.dtype for p in self.network.parameters()), torch.float32)
-
-    def tokens_per_image(self, height: int, width: int) -> int:
-        """One code for each stride x stride block."""
-        return (height // self.multiple) * (width // self.multiple)
 
     def _encode(self, x: Tensor) -> Codes:
         indices = self.network.encoder(x.to(self.precision))[0]  # the other outputs are its features and its loss

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from evalkit.errors import EvalkitError
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.nets.dar import DarSize, DenoisingCore, GatedBlock, plain_norm
 from evalkit.tokenizers.nets.quantize import Codebook
 from evalkit.tokenizers.registry import register
+from evalkit.tokenizers.shapes import NoiseTokenizer
 
 TABLE = 1024  # rows of the official query and position tables, of which the first `tokens` are used
 
@@ -97,30 +98,20 @@ class DarNetwork(nn.Module):
 
 
 @register("d-ar", weights="D-AR-tokenizer_v1.pt", config=DarConfig(), aliases=("d-ar-v1",))
-class Dar(NetworkTokenizer):
+class Dar(NoiseTokenizer):
     """D-AR's tokenizer at 256 px; the decoder starts from noise that `seed` draws, alike for every image."""
 
     wrapping: ClassVar[tuple[str, ...]] = ("ema", "model")
     unused: ClassVar[tuple[str, ...]] = (r"^quantize\.codebook_used$", r"^diff_decoder\.net\.repa_out\.")
-    deterministic = False
-    fixed_size = True
+    architecture = DarNetwork
     config: DarConfig
     network: DarNetwork
 
-    @classmethod
-    def build(cls, config: DarConfig) -> nn.Module:
-        """The network with the official names."""
-        return DarNetwork(config)
-
     def setup(self) -> None:
         """Vocabulary and side follow from the configuration."""
-        self.vocab_size = self.config.codes
+        self.vocab_size, self.fixed_count = self.config.codes, self.config.tokens
         self.native_size = self.config.side
         self.multiple = self.config.patch
-
-    def tokens_per_image(self, height: int, width: int) -> int:
-        """The same number for every image."""
-        return self.config.tokens
 
     def prequant(self, images: Tensor) -> Tensor:
         """Features float32 [B, tokens, code_dim] before the code search, of images [B, 3, H, W] in [0, 1]."""
@@ -128,11 +119,6 @@ class Dar(NetworkTokenizer):
         with torch.inference_mode(), self._exact():
             z = self.network.prequant(images.to(self.device, torch.float32) * 2 - 1)
         return z[:, :, 0].transpose(1, 2).float()
-
-    def initial_noise(self, seed: int) -> Tensor:
-        """The state float32 [1, 3, H, W] from which `decode` starts with `seed`; the same on every device."""
-        side = self.config.side
-        return torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(seed))
 
     def _encode(self, x: Tensor) -> Codes:
         return Codes(indices=self.network.quantize.indices(self.network.prequant(x)), grid=(1, self.config.tokens))
@@ -143,11 +129,7 @@ class Dar(NetworkTokenizer):
             raise EvalkitError(
                 f"{self.name} decodes indices [B, {config.tokens}]; codes of shape {tuple(codes.values.shape)} given"
             )
-        start = self.initial_noise(seed) if noise is None else noise
-        shape = (len(codes), 3, config.side, config.side)
-        if start.ndim != 4 or start.shape[0] not in (1, shape[0]) or start.shape[1:] != shape[1:]:
-            raise EvalkitError(f"{self.name} starts from noise of shape {shape}; {tuple(start.shape)} given")
-        state = start.to(self.device, torch.float32).expand(shape)
+        state = self._start(len(codes), seed, noise)
         shares = self.network.conditions(codes.indices.to(self.device)).chunk(config.steps, dim=1)
         times = config.times().to(self.device)
         before: Tensor | None = None

@@ -39,23 +39,15 @@ class DetailFlow(NetworkTokenizer):
         r"^encoder\.refined_tokens$",
         r"^quantize\.codebook_used$",
     )
+    architecture = DetailFlowNetwork
     config: DetailFlowConfig
     network: DetailFlowNetwork
 
-    @classmethod
-    def build(cls, config: DetailFlowConfig) -> nn.Module:
-        """The network with the official names; what serves training only (refinement, heads) is left out."""
-        return DetailFlowNetwork(config)
-
     def setup(self) -> None:
         """Learned positions and the number of tokens fix the size."""
-        self.vocab_size = self.config.codes
+        self.vocab_size, self.fixed_count = self.config.codes, self.config.tokens
         self.native_size = self.config.size
         self.fixed_size = True
-
-    def tokens_per_image(self, height: int, width: int) -> int:
-        """The same for every image."""
-        return self.config.tokens
 
     def resolution(self, tokens: int) -> int:
         """Side in pixels of what the first `tokens` codes were trained to hold: R - (R-1) ((N-t)/(N-1))^1.5."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.diffusers_vae import VaeConfig, modern_attention
 from evalkit.tokenizers.library import LibraryTokenizer, check_setting
+from evalkit.tokenizers.nets.quantize import placed, raster
 from evalkit.tokenizers.nets.search import CodeSearch
 from evalkit.tokenizers.registry import register
 
@@ -94,15 +94,13 @@ class VqDiffusion(LibraryTokenizer):
 
     def _encode(self, x: Tensor) -> Codes:
         z = self.network.encode(x).latents
-        flat = z.permute(0, 2, 3, 1).reshape(-1, z.shape[1])
         return Codes(
-            indices=self.search.codes(flat, self.network.quantize.embedding.weight, len(z)),
+            indices=self.search.codes(raster(z), self.network.quantize.embedding.weight, len(z)),
             grid=(int(z.shape[2]), int(z.shape[3])),
         )
 
     def _decode(self, codes: Codes, seed: int, noise: Tensor | None) -> Tensor:
-        picked = F.embedding(codes.values.to(self.device), self.network.quantize.embedding.weight)
-        z = picked.reshape(len(codes), *codes.map_grid(), -1).permute(0, 3, 1, 2)
+        z = placed(self.network.quantize.embedding.weight, codes.values, codes.map_grid())
         style = z if self.network.config.norm_type == "spatial" else None
         out: Tensor = self.network.decoder(self.network.post_quant_conv(z), style)
         return out

@@ -136,13 +136,9 @@ class ElmBAE(NetworkTokenizer):
 
     value_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     unused: ClassVar[tuple[str, ...]] = (r"^generator\.logsigma\.", r"\.blocks\.\d+\.conv_out\.")
+    architecture = ElmNetwork
     config: ElmConfig
     network: ElmNetwork
-
-    @classmethod
-    def build(cls, config: ElmConfig) -> nn.Module:
-        """The network with the official names."""
-        return ElmNetwork(config)
 
     @classmethod
     def official_state(cls, checkpoint: dict[str, Any], network: nn.Module) -> dict[str, Tensor]:
@@ -155,10 +151,6 @@ class ElmBAE(NetworkTokenizer):
         """Vocabulary and stride follow from the configuration."""
         self.vocab_size, self.bits_of_index = 2**self.config.bits, self.config.bits
         self.multiple = 2 ** (len(self.config.mult) - 1)
-
-    def tokens_per_image(self, height: int, width: int) -> int:
-        """One code for each stride x stride block."""
-        return (height // self.multiple) * (width // self.multiple)
 
     @torch.inference_mode()
     def encode_sampled(self, images: Tensor, *, seed: int = 0) -> Codes:

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from evalkit.errors import EvalkitError
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.nets.flowmo import DoubleStream, FluxSize
 from evalkit.tokenizers.registry import register
+from evalkit.tokenizers.shapes import NoiseTokenizer
 
 
 @dataclass(frozen=True)
@@ -67,22 +68,16 @@ class FlowMoNetwork(nn.Module):
 
 @register("flowmo-hi", weights="flowmo-hi", config=FlowMoConfig(code_dim=56, bits=14))
 @register("flowmo-lo", weights="flowmo-lo", config=FlowMoConfig(code_dim=18, bits=9))
-class FlowMo(NetworkTokenizer):
+class FlowMo(NoiseTokenizer):
     """FlowMo at 256 px; the decoder starts from noise that `seed` draws, alike for every image of a batch.
 
     Bits, where they are given instead of indices, are [B, slots, code_dim] in the channel order of the code.
     """
 
     wrapping: ClassVar[tuple[str, ...]] = ("model_ema_state_dict",)
-    deterministic = False
-    fixed_size = True
+    architecture = FlowMoNetwork
     config: FlowMoConfig
     network: FlowMoNetwork
-
-    @classmethod
-    def build(cls, config: FlowMoConfig) -> nn.Module:
-        """The network with the official names."""
-        return FlowMoNetwork(config)
 
     def setup(self) -> None:
         """Vocabulary and side follow from the configuration."""
@@ -104,11 +99,6 @@ class FlowMo(NetworkTokenizer):
         """Velocity float32 [B, 3, H, W], without guidance, of `state` on the [-1, 1] scale at time `t` in [0, 1]."""
         with torch.inference_mode(), self._autocast():
             return self._velocity(self.signs(codes), state.to(self.device, torch.float32), t)
-
-    def initial_noise(self, seed: int) -> Tensor:
-        """The state float32 [1, 3, H, W] from which `decode` starts with `seed`; the same on every device."""
-        side = self.config.size
-        return torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(seed))
 
     def signs(self, codes: Codes) -> Tensor:
         """The decoder's condition float32 [B, slots, code_dim + 1]: -1 or 1, and a channel of ones."""
@@ -139,11 +129,7 @@ class FlowMo(NetworkTokenizer):
 
     def _decode(self, codes: Codes, seed: int, noise: Tensor | None) -> Tensor:
         condition, sampler = self.signs(codes), self.config.sampler
-        start = self.initial_noise(seed) if noise is None else noise
-        shape = (len(codes), 3, self.config.size, self.config.size)
-        if start.ndim != 4 or start.shape[0] not in (1, shape[0]) or start.shape[1:] != shape[1:]:
-            raise EvalkitError(f"{self.name} starts from noise of shape {shape}; {tuple(start.shape)} given")
-        state = start.to(self.device, torch.float32).expand(shape)
+        state = self._start(len(codes), seed, noise)
         times = sampler.times()
         for t, step in zip(times[:-1].tolist(), (times[:-1] - times[1:]).tolist(), strict=True):
             speed = self._velocity(condition, state, t)

@@ -121,23 +121,15 @@ class GigaTok(NetworkTokenizer):
 
     wrapping: ClassVar[tuple[str, ...]] = ("ema", "model", "state_dict")
     unused: ClassVar[tuple[str, ...]] = (r"^s1to2decoder\.distill_mlp\.", r"^quantize\.codebook_used$")
+    architecture = GigaTokVQ
     config: GigaTokConfig
     network: GigaTokVQ
 
-    @classmethod
-    def build(cls, config: GigaTokConfig) -> nn.Module:
-        """The network with the official names."""
-        return GigaTokVQ(config)
-
     def setup(self) -> None:
         """The positions are learned, so the side is fixed."""
-        self.vocab_size = self.config.codes
+        self.vocab_size, self.fixed_count = self.config.codes, self.config.tokens
         self.native_size = self.config.size
         self.fixed_size = True
-
-    def tokens_per_image(self, height: int, width: int) -> int:
-        """The same number for every image."""
-        return self.config.tokens
 
     def _encode(self, x: Tensor) -> Codes:
         z = self.network.quant_conv(self.network.s2to1encoder(self.network.encoder(x)))

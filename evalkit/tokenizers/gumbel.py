@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evalkit.tokenizers.base import Codes
+from evalkit.tokenizers.nets.quantize import placed
 from evalkit.tokenizers.nets.taming import TamingConfig, TamingDecoder, TamingEncoder
 from evalkit.tokenizers.registry import register
 from evalkit.tokenizers.taming import Taming, VqganConfig
@@ -42,20 +42,12 @@ class TamingGumbel(Taming):
     call; these are the codes it makes most often.
     """
 
+    architecture = GumbelVqgan
     network: GumbelVqgan  # type: ignore[assignment]
 
-    @classmethod
-    def build(cls, config: VqganConfig) -> nn.Module:
-        """The network with the official names."""
-        return GumbelVqgan(config)
+    def _indices(self, z: Tensor) -> Tensor:
+        scores: Tensor = self.network.quantize.proj(z)
+        return scores.argmax(1).flatten(1)
 
-    def _encode(self, x: Tensor) -> Codes:
-        z = self.network.quant_conv(self.network.encoder(x))
-        scores = self.network.quantize.proj(z)
-        return Codes(indices=scores.argmax(1).flatten(1), grid=(int(z.shape[2]), int(z.shape[3])))
-
-    def _decode(self, codes: Codes, seed: int, noise: Tensor | None) -> Tensor:
-        picked = F.embedding(codes.values.to(self.device), self.network.quantize.embed.weight)
-        z = picked.reshape(len(codes), *codes.map_grid(), -1).permute(0, 3, 1, 2)
-        out: Tensor = self.network.decoder(self.network.post_quant_conv(z))
-        return out
+    def _vectors(self, codes: Codes) -> Tensor:
+        return placed(self.network.quantize.embed.weight, codes.values, codes.map_grid())

@@ -69,14 +69,10 @@ class Hita(NetworkTokenizer):
         r"^encode_transformer\.backbone\.",
         r"^decode_transformer\.(mask_embedding$|norm_vfm\.|proj\.)",  # Hita-U's training target
     )
+    architecture = HitaVQ
     config: HitaConfig
     network: HitaVQ
     backbone: DinoV2 | None = None
-
-    @classmethod
-    def build(cls, config: HitaConfig) -> nn.Module:
-        """The network with the official names."""
-        return HitaVQ(config)
 
     def setup(self) -> None:
         """Vocabulary, size and stride follow from the configuration."""

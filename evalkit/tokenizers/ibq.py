@@ -32,12 +32,8 @@ class Ibq(Taming):
     """IBQ: VQGAN with stride 16 trained by index backpropagation; any sides that are multiples of 16."""
 
     unused: ClassVar[tuple[str, ...]] = (r"^loss\.",)
+    architecture = IbqVQ
     network: IbqVQ
-
-    @classmethod
-    def build(cls, config: VqganConfig) -> nn.Module:
-        """The network with the official names."""
-        return IbqVQ(config)
 
     @classmethod
     def official_state(cls, checkpoint: dict[str, Any], network: nn.Module) -> dict[str, Tensor]:

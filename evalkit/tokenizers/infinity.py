@@ -96,13 +96,9 @@ class Infinity(NetworkTokenizer):
 
     wrapping: ClassVar[tuple[str, ...]] = ("vae", "ema")
     unused: ClassVar[tuple[str, ...]] = (r"^quantizer?\.lfq\.(mask|zero)$",)
+    architecture = InfinityNetwork
     config: InfinityConfig
     network: InfinityNetwork
-
-    @classmethod
-    def build(cls, config: InfinityConfig) -> nn.Module:
-        """The network with the official names, less the wrappers' `.conv` and `.norm`."""
-        return InfinityNetwork(config)
 
     @classmethod
     def official_state(cls, checkpoint: dict[str, Any], network: nn.Module) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from evalkit.errors import EvalkitError, MissingDependency, WeightsError
+from evalkit.errors import MissingDependency, WeightsError
 from evalkit.jsonio import parse_json
 from evalkit.tokenizers.base import NetworkTokenizer
 from evalkit.tokenizers.nets.search import CodeSearch
@@ -36,11 +36,6 @@ class LibraryTokenizer(NetworkTokenizer):
     def searches(self) -> list[CodeSearch]:
         """The library's networks know nothing of restricted searches, so one stands beside them."""
         return [self.search] if hasattr(self, "search") else []
-
-    @classmethod
-    def build(cls, config: Any) -> nn.Module:
-        """Its architecture is the folder's config.json, so it cannot be built without one."""
-        raise EvalkitError(f"{cls.library_class} is built from its folder; use load_tokenizer(name, weights=FOLDER)")
 
     @classmethod
     def load_network(cls, name: str, config: Any, path: Path) -> nn.Module:
@@ -90,10 +85,6 @@ class LibraryTokenizer(NetworkTokenizer):
             if found:
                 return found
         return checkpoint
-
-    def tokens_per_image(self, height: int, width: int) -> int:
-        """One code or latent vector for each block of `multiple` x `multiple` pixels."""
-        return (height // self.multiple) * (width // self.multiple)
 
 
 def read_folder(path: Path, *wanted: str) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
 from evalkit.tokenizers.nets.conv import AttnBlock, Downsample, ResBlock, Upsample, group_norm
 from evalkit.tokenizers.nets.quantize import Codebook
 from evalkit.tokenizers.registry import register
+from evalkit.tokenizers.shapes import MapTokenizer
 
 
 @dataclass(frozen=True)
@@ -136,33 +136,16 @@ VQ16, VQ8 = LlamaGenConfig(), LlamaGenConfig(mult=(1, 2, 2, 4))
 @register("llamagen-vq16-t2i", weights="vq_ds16_t2i.pt", config=VQ16)
 @register("llamagen-vq8", weights="vq_ds8_c2i.pt", config=VQ8)
 @register("llamagen-vq16", weights="vq_ds16_c2i.pt", config=VQ16)
-class LlamaGen(NetworkTokenizer):
+class LlamaGen(MapTokenizer):
     """LlamaGen's image tokenizer; any sides that are multiples of 16 (VQ-8: of 8)."""
 
     wrapping: ClassVar[tuple[str, ...]] = ("ema", "model", "state_dict")
     unused: ClassVar[tuple[str, ...]] = (r"^quantize\.codebook_used$",)
+    architecture = LlamaGenVQ
     config: LlamaGenConfig
     network: LlamaGenVQ
-
-    @classmethod
-    def build(cls, config: LlamaGenConfig) -> nn.Module:
-        """The network with the official names."""
-        return LlamaGenVQ(config)
 
     def setup(self) -> None:
         """Vocabulary and stride follow from the configuration."""
         self.vocab_size = self.config.codes
         self.multiple = 2 ** (len(self.config.mult) - 1)
-
-    def tokens_per_image(self, height: int, width: int) -> int:
-        """One code for each stride x stride block."""
-        return (height // self.multiple) * (width // self.multiple)
-
-    def _encode(self, x: Tensor) -> Codes:
-        z = self.network.quant_conv(self.network.encoder(x))
-        return Codes(indices=self.network.quantize.indices(z), grid=(z.shape[2], z.shape[3]))
-
-    def _decode(self, codes: Codes, seed: int, noise: Tensor | None) -> Tensor:
-        z = self.network.quantize.lookup(codes.values, codes.map_grid())
-        out: Tensor = self.network.decoder(self.network.post_quant_conv(z))
-        return out

@@ -31,21 +31,13 @@ class MarKl16(NetworkTokenizer):
 
     wrapping: ClassVar[tuple[str, ...]] = ("model",)
     unused: ClassVar[tuple[str, ...]] = (r"^loss\.",)
+    architecture = KlAutoencoder
     config: TamingConfig
     network: KlAutoencoder
-
-    @classmethod
-    def build(cls, config: TamingConfig) -> nn.Module:
-        """The network with the official names."""
-        return KlAutoencoder(config)
 
     def setup(self) -> None:
         """The stride follows from the configuration."""
         self.multiple = self.config.stride
-
-    def tokens_per_image(self, height: int, width: int) -> int:
-        """One latent vector for each stride x stride block."""
-        return (height // self.multiple) * (width // self.multiple)
 
     def _encode(self, x: Tensor) -> Codes:
         mean = self.network.quant_conv(self.network.encoder(x)).chunk(2, dim=1)[0]

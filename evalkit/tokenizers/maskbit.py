@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.tokenizers.base import Codes
+from evalkit.tokenizers.nets.bits import signs_of, signs_to_indices
 from evalkit.tokenizers.nets.maskgit import Decoder, Encoder, MaskGitConfig
 from evalkit.tokenizers.nets.quantize import Codebook
 from evalkit.tokenizers.registry import register
+from evalkit.tokenizers.shapes import MapTokenizer
 
 
 @dataclass(frozen=True)
@@ -25,19 +26,6 @@ class MaskBitConfig:
 def bit_config(bits: int) -> MaskBitConfig:
     """A lookup-free tokenizer of `bits` bits a code."""
     return MaskBitConfig(MaskGitConfig(z=bits, maskbit=True))
-
-
-def signs_to_indices(z: Tensor) -> Tensor:
-    """Codes int64 [B, h*w] of features [B, bits, h, w]: channel k gives 2^k where it is above zero."""
-    weights = 2 ** torch.arange(z.shape[1], device=z.device)
-    indices: Tensor = ((z > 0).long() * weights[:, None, None]).sum(1)
-    return indices.flatten(1)
-
-
-def indices_to_signs(indices: Tensor, bits: int, grid: tuple[int, int]) -> Tensor:
-    """Features [B, bits, h, w] of +1 and -1 from codes [B, h*w]."""
-    on = (indices[:, None, :] >> torch.arange(bits, device=indices.device)[:, None]) & 1
-    return (on * 2 - 1).float().reshape(-1, bits, *grid)
 
 
 class MaskBitNetwork(nn.Module):
@@ -58,18 +46,15 @@ class MaskBitNetwork(nn.Module):
 @register("maskbit-14", weights="maskbit_tokenizer_14bit.bin", config=bit_config(14))
 @register("maskbit-12", weights="maskbit_tokenizer_12bit.bin", config=bit_config(12))
 @register("maskbit-10", weights="maskbit_tokenizer_10bit.bin", config=bit_config(10))
-class MaskBit(NetworkTokenizer):
+class MaskBit(MapTokenizer):
     """MaskBit or VQGAN+; any sides that are multiples of 16. Bit models also decode `bits` [B, N, bits] of 0 and 1."""
 
     value_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
     unused: ClassVar[tuple[str, ...]] = (r"^quantize\.(bits_to_indices|codebook)$",)
+    architecture = MaskBitNetwork
+    projected = False
     config: MaskBitConfig
     network: MaskBitNetwork
-
-    @classmethod
-    def build(cls, config: MaskBitConfig) -> nn.Module:
-        """The network with the official names; the lookup-free tables in the files follow from the number of bits."""
-        return MaskBitNetwork(config)
 
     def setup(self) -> None:
         """Vocabulary and stride follow from the configuration."""
@@ -77,23 +62,8 @@ class MaskBit(NetworkTokenizer):
         self.bits_of_index = None if self.config.codes else self.config.net.z
         self.multiple = self.config.net.stride
 
-    def tokens_per_image(self, height: int, width: int) -> int:
-        """One code for each stride x stride block."""
-        return (height // self.multiple) * (width // self.multiple)
+    def _indices(self, z: Tensor) -> Tensor:
+        return super()._indices(z) if self.config.codes else signs_to_indices(z)
 
-    def _encode(self, x: Tensor) -> Codes:
-        z = self.network.encoder(x)
-        indices = self.network.quantize.indices(z) if self.config.codes else signs_to_indices(z)
-        return Codes(indices=indices, grid=(z.shape[2], z.shape[3]))
-
-    def _decode(self, codes: Codes, seed: int, noise: Tensor | None) -> Tensor:
-        values = codes.values.to(self.device)
-        if self.config.codes:
-            z = self.network.quantize.lookup(values, codes.map_grid())
-        elif codes.bits is not None:
-            signs = (values > 0).float() * 2 - 1
-            z = signs.transpose(1, 2).reshape(len(codes), -1, *codes.map_grid())
-        else:
-            z = indices_to_signs(values, self.config.net.z, codes.map_grid())
-        out: Tensor = self.network.decoder(z)
-        return out
+    def _vectors(self, codes: Codes) -> Tensor:
+        return super()._vectors(codes) if self.config.codes else signs_of(codes, self.config.net.z, self.device)

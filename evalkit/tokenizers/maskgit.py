@@ -7,10 +7,11 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.nets.maskgit import Decoder, Encoder, MaskGitConfig
 from evalkit.tokenizers.nets.quantize import Codebook
 from evalkit.tokenizers.registry import register
+from evalkit.tokenizers.shapes import MapTokenizer
 
 
 @dataclass(frozen=True)
@@ -32,32 +33,19 @@ class MaskGitVQ(nn.Module):
 
 
 @register("maskgit-vqgan", weights="maskgit-vqgan-imagenet-f16-256.bin", config=MaskGitVQConfig())
-class MaskGitVQGAN(NetworkTokenizer):
+class MaskGitVQGAN(MapTokenizer):
     """MaskGIT's tokenizer; any sides that are multiples of 16. The official decode clamps to [0, 1]."""
 
     value_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    architecture = MaskGitVQ
+    projected = False
     config: MaskGitVQConfig
     network: MaskGitVQ
-
-    @classmethod
-    def build(cls, config: MaskGitVQConfig) -> nn.Module:
-        """The network with the official names."""
-        return MaskGitVQ(config)
 
     def setup(self) -> None:
         """Vocabulary and stride follow from the configuration."""
         self.vocab_size = self.config.codes
         self.multiple = self.config.net.stride
 
-    def tokens_per_image(self, height: int, width: int) -> int:
-        """One code for each stride x stride block."""
-        return (height // self.multiple) * (width // self.multiple)
-
-    def _encode(self, x: Tensor) -> Codes:
-        z = self.network.encoder(x)
-        return Codes(indices=self.network.quantize.indices(z), grid=(z.shape[2], z.shape[3]))
-
     def _decode(self, codes: Codes, seed: int, noise: Tensor | None) -> Tensor:
-        z = self.network.quantize.lookup(codes.values, codes.map_grid())
-        out: Tensor = self.network.decoder(z)
-        return out.clamp(0.0, 1.0)
+        return super()._decode(codes, seed, noise).clamp(0.0, 1.0)

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
-from evalkit.tokenizers.maskbit import indices_to_signs, signs_to_indices
+from evalkit.tokenizers.base import Codes
+from evalkit.tokenizers.nets.bits import signs_of, signs_to_indices
 from evalkit.tokenizers.nets.conv import AdaptiveGroupNorm, DepthToSpaceUpsample, ResBlock, group_norm
 from evalkit.tokenizers.registry import register
+from evalkit.tokenizers.shapes import MapTokenizer
 from evalkit.weights.layout import dotless_ema, unwrap
 
 
@@ -121,17 +122,14 @@ class OpenMagvitNetwork(nn.Module):
 @register("open-magvit2-pretrain-16384", weights="pretrain256_16384.ckpt", config=OpenMagvitConfig(bits=14))
 @register("open-magvit2-128", weights="imagenet_128_L.ckpt", config=OpenMagvitConfig(mult=(1, 2, 2, 4), size=128))
 @register("open-magvit2-256", weights="imagenet_256_L.ckpt", config=OpenMagvitConfig())
-class OpenMagvit(NetworkTokenizer):
+class OpenMagvit(MapTokenizer):
     """Open-MAGVIT2; any sides that are multiples of 16 (the 128 px model: of 8). Also decodes `bits` of 0 and 1."""
 
     unused: ClassVar[tuple[str, ...]] = (r"^loss\.", r"^quantize\.(mask|zero|codebook)$")
+    architecture = OpenMagvitNetwork
+    projected = False
     config: OpenMagvitConfig
     network: OpenMagvitNetwork
-
-    @classmethod
-    def build(cls, config: OpenMagvitConfig) -> nn.Module:
-        """The network with the official names."""
-        return OpenMagvitNetwork(config)
 
     @classmethod
     def official_state(cls, checkpoint: dict[str, Any], network: nn.Module) -> dict[str, Tensor]:
@@ -144,19 +142,8 @@ class OpenMagvit(NetworkTokenizer):
         self.native_size = self.config.size
         self.multiple = 2 ** (len(self.config.mult) - 1)
 
-    def tokens_per_image(self, height: int, width: int) -> int:
-        """One code for each stride x stride block."""
-        return (height // self.multiple) * (width // self.multiple)
+    def _indices(self, z: Tensor) -> Tensor:
+        return signs_to_indices(z)
 
-    def _encode(self, x: Tensor) -> Codes:
-        z = self.network.encoder(x)
-        return Codes(indices=signs_to_indices(z), grid=(z.shape[2], z.shape[3]))
-
-    def _decode(self, codes: Codes, seed: int, noise: Tensor | None) -> Tensor:
-        values, grid = codes.values.to(self.device), codes.map_grid()
-        if codes.bits is not None:
-            z = (values.float() * 2 - 1).transpose(1, 2).reshape(len(codes), -1, *grid)
-        else:
-            z = indices_to_signs(values, self.config.bits, grid)
-        out: Tensor = self.network.decoder(z)
-        return out
+    def _vectors(self, codes: Codes) -> Tensor:
+        return signs_of(codes, self.config.bits, self.device)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import nn
 
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
 from evalkit.tokenizers.nets.quantize import Codebook
 from evalkit.tokenizers.nets.taming import TamingConfig, TamingDecoder, TamingEncoder
 from evalkit.tokenizers.registry import register
+from evalkit.tokenizers.shapes import MapTokenizer
 
 
 @dataclass(frozen=True)
@@ -36,33 +36,16 @@ class Vqgan(nn.Module):
 
 @register("taming-f16-16384", weights="taming-f16-16384", config=VqganConfig(codes=16384))
 @register("taming-f16-1024", weights="taming-f16-1024", config=VqganConfig())
-class Taming(NetworkTokenizer):
+class Taming(MapTokenizer):
     """ImageNet VQGAN with stride 16; any sides that are multiples of 16."""
 
     wrapping: ClassVar[tuple[str, ...]] = ("state_dict",)
     unused: ClassVar[tuple[str, ...]] = (r"^loss\.",)
+    architecture: ClassVar[type[nn.Module] | None] = Vqgan
     config: VqganConfig
     network: Vqgan
-
-    @classmethod
-    def build(cls, config: VqganConfig) -> nn.Module:
-        """The network with the official names."""
-        return Vqgan(config)
 
     def setup(self) -> None:
         """Vocabulary and stride follow from the configuration."""
         self.vocab_size = self.config.codes
         self.multiple = self.config.net.stride
-
-    def tokens_per_image(self, height: int, width: int) -> int:
-        """One code for each stride x stride block."""
-        return (height // self.multiple) * (width // self.multiple)
-
-    def _encode(self, x: Tensor) -> Codes:
-        z = self.network.quant_conv(self.network.encoder(x))
-        return Codes(indices=self.network.quantize.indices(z), grid=(z.shape[2], z.shape[3]))
-
-    def _decode(self, codes: Codes, seed: int, noise: Tensor | None) -> Tensor:
-        z = self.network.quantize.lookup(codes.values, codes.map_grid())
-        out: Tensor = self.network.decoder(self.network.post_quant_conv(z))
-        return out

@@ -64,23 +64,15 @@ class TiTok(NetworkTokenizer):
     """TiTok at 256 x 256. VAE variants give the posterior's mode as latent [B, 16, 1, N]; `encode_sampled` samples."""
 
     value_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    architecture = TiTokNetwork
     config: TiTokConfig
     network: TiTokNetwork
 
-    @classmethod
-    def build(cls, config: TiTokConfig) -> nn.Module:
-        """The network with the official names."""
-        return TiTokNetwork(config)
-
     def setup(self) -> None:
         """Learned positions fix the size."""
-        self.vocab_size = self.config.codes or None
+        self.vocab_size, self.fixed_count = self.config.codes or None, self.config.tokens
         self.native_size = self.config.size
         self.fixed_size = True
-
-    def tokens_per_image(self, height: int, width: int) -> int:
-        """The same for every image."""
-        return self.config.tokens
 
     @torch.inference_mode()
     def encode_sampled(self, images: Tensor, *, seed: int = 0) -> Codes:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.library import LibraryTokenizer
+from evalkit.tokenizers.nets.quantize import placed, raster
 from evalkit.tokenizers.nets.search import CodeSearch
 from evalkit.tokenizers.registry import register
 
@@ -67,12 +68,11 @@ class Janus(TransformersTokenizer):
 
     def _encode(self, x: Tensor) -> Codes:
         z = self.network.quant_conv(self.network.encoder(x))
-        flat = F.normalize(z.permute(0, 2, 3, 1).reshape(-1, z.shape[1]).float(), dim=-1)
+        flat = F.normalize(raster(z).float(), dim=-1)
         return Codes(indices=self.search.codes(flat, self._table(), len(z)), grid=(int(z.shape[2]), int(z.shape[3])))
 
     def _decode(self, codes: Codes, seed: int, noise: Tensor | None) -> Tensor:
-        picked = F.embedding(codes.values.to(self.device), self._table())
-        z = picked.reshape(len(codes), *codes.map_grid(), -1).permute(0, 3, 1, 2)
+        z = placed(self._table(), codes.values, codes.map_grid())
         out: Tensor = self.network.decoder(self.network.post_quant_conv(z))
         return out
 
@@ -113,9 +113,8 @@ class Emu3(TransformersTokenizer):
     def _encode(self, x: Tensor) -> Codes:
         frames = x.unsqueeze(1).repeat(1, self.network.config.temporal_downsample_factor, 1, 1, 1)
         z = self.network.quant_conv(self.network.encoder(frames).permute(0, 2, 1, 3, 4))[:, :, 0]  # [B, C, T, h, w]
-        flat = z.permute(0, 2, 3, 1).reshape(-1, z.shape[1])
         return Codes(
-            indices=self.search.codes(flat, self.network.quantize.embedding.weight, len(z)),
+            indices=self.search.codes(raster(z), self.network.quantize.embedding.weight, len(z)),
             grid=(int(z.shape[2]), int(z.shape[3])),
         )
 

@@ -47,13 +47,9 @@ class Var(NetworkTokenizer):
     wrapping: ClassVar[tuple[str, ...]] = ()
     unused: ClassVar[tuple[str, ...]] = (r"^quantize\.ema_vocab_hit_SV$",)
     fixed_size = True
+    architecture = VarVqvae
     config: VarConfig
     network: VarVqvae
-
-    @classmethod
-    def build(cls, config: VarConfig) -> nn.Module:
-        """The network with the official names."""
-        return VarVqvae(config)
 
     def setup(self) -> None:
         """Vocabulary and size follow from the configuration."""

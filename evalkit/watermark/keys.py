@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,8 +71,11 @@ def read_key(spec: str | Path) -> Key:
             )
         return _parsed(text, f"the environment variable {name}", said)
     try:
-        if Path(said).stat().st_size > 4096:
+        state = Path(said).stat()
+        if state.st_size > 4096:
             raise EvalkitError(f"{said} is too large for a key file; {HINT}")
+        if os.name == "posix" and state.st_mode & stat.S_IWOTH:
+            raise EvalkitError(f"anybody may write to the key file {said}. Type: chmod 600 {said}, or make a new key")
         text = Path(said).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):
         if len(said) == 2 * LENGTH and all(c in "0123456789abcdefABCDEF" for c in said):
@@ -87,4 +91,6 @@ def _parsed(text: str, where: str, source: str) -> Key:
         secret = b""
     if len(secret) != LENGTH:
         raise EvalkitError(f"{where} holds no key of {2 * LENGTH} hex digits; {HINT}")
+    if len(set(secret)) == 1:
+        raise EvalkitError(f"{where} holds one byte {LENGTH} times, which anybody can guess; {HINT}")
     return Key(secret, source)

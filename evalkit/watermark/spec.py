@@ -22,6 +22,10 @@ NUMBERS: dict[str, dict[str, Any]] = {
     "places": {"gamma": 0.5, "epoch": "0", "clusters": None, "groups": None},
     "bitmark": {"lists": 1, "epoch": "0", "pattern": 2},
 }  # fmt: skip
+KINDS: dict[str, type] = {
+    "gamma": float, "lists": int, "kind": str, "epoch": str, "cap": int, "frequencies": str, "context": int,
+    "clusters": int, "groups": str, "pattern": int,
+}  # fmt: skip
 ABOUT = {
     "lbw": "fixed lists of green codes, one of a pool for each image (LBW, arXiv 2506.01011)",
     "kgw": "a list for each code before (--context 1), or one for all (0); arXiv 2301.10226",
@@ -90,6 +94,11 @@ class MarkSpec:
             raise EvalkitError(
                 f"a mark of the method {method} takes no {', '.join(unknown)}; is evalkit too old for it?"
             )
+        wrong = [name for name in takes if name in said and not _is_kind(said[name], takes[name], KINDS[name])]
+        if wrong:
+            raise EvalkitError(
+                f"{wrong[0]} of a mark cannot be {said[wrong[0]]!r}. Give the mark.json that embedding left"
+            )
         return cls(**{name: value for name, value in said.items() if name != "key_id"})
 
     def at(self, epoch: str) -> MarkSpec:
@@ -104,6 +113,13 @@ def numbers_of(method: str) -> dict[str, Any]:
         hint = f"did you mean {near[0]}? " if near else ""
         raise EvalkitError(f"there is no watermark method {method!r}; {hint}Give one of {', '.join(NUMBERS)}")
     return NUMBERS[method]
+
+
+def _is_kind(value: Any, default: Any, kind: type) -> bool:
+    """Whether a value that was read is of its kind, or None where nothing need be said."""
+    if value is None:
+        return default is None
+    return isinstance(value, int | float if kind is float else kind) and not isinstance(value, bool)
 
 
 def _names() -> list[str]:

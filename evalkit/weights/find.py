@@ -14,6 +14,7 @@ from pathlib import Path
 
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.weights.download import from_url
+from evalkit.weights.object_stores import local
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def find_weights(key: str, given: str | Path | None = None, *, download: bool = 
     if entry is None:
         raise EvalkitError(f"the weights manifest has no entry {key!r}; see: evalkit weights list")
     if given is not None:
-        return _in_given(entry, Path(given).expanduser())
+        return _in_given(entry, local(given))
     for folder in os.environ.get("EVALKIT_WEIGHTS", "").split(os.pathsep):
         if folder and (path := _in_folder(entry, Path(folder).expanduser())):
             return path
@@ -146,11 +147,11 @@ def hub_folder(repo: str, *, pickled: bool = False) -> Path:
     from huggingface_hub import snapshot_download
 
     wanted = ["*.json", "*.txt", "*.model", "*.jinja", "*.bin" if pickled else "*.safetensors"]
-    for local in (True, False):
-        if not local and not hub_is_reachable():
+    for cached in (True, False):
+        if not cached and not hub_is_reachable():
             break
         try:
-            return Path(snapshot_download(repo, allow_patterns=wanted, local_files_only=local))
+            return Path(snapshot_download(repo, allow_patterns=wanted, local_files_only=cached))
         except Exception:  # not in the cache, gated, absent: one remedy for all
             continue
     raise WeightsError(

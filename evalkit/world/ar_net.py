@@ -104,10 +104,14 @@ class WorldARNet(nn.Module):
 
     def forward(self, text: Tensor, tokens: Tensor) -> Tensor:
         """Logits [B, N, codes] of int64 codes [B, N] under captions [B, text] (teacher forcing)."""
+        return self.head(self.whole(text, tokens)[:, self.config.text :])
+
+    def whole(self, text: Tensor, tokens: Tensor) -> Tensor:
+        """States [B, text + N, width] of captions and of the positions that predict codes [B, N]; the last is not read."""
         n = tokens.shape[1]
         x = torch.cat([self.read(text), self.places(tokens[:, : n - 1], n)], 1)
         reach = self.config.text + n
-        return self._run(x, self.visible[:reach, :reach], None)[:, self.config.text :]
+        return self.states(x, self.visible[:reach, :reach], None)
 
     def begin(self, text: Tensor) -> tuple[Tensor, Cache]:
         """Logits [B, codes] of the first code, and the cache that `step` goes on with."""
@@ -119,14 +123,14 @@ class WorldARNet(nn.Module):
 
     def step(self, code: Tensor, position: int, cache: Cache) -> Tensor:
         """Logits [B, codes] of code `position`, after code `position` - 1 [B] was chosen."""
-        x = self.codes(code)[:, None] + self._map()[position]
+        x = self.codes(code)[:, None] + self.map()[position]
         return self._run(x, None, cache)[:, -1]
 
     def block(self, codes: Tensor, start: int, cache: Cache) -> Tensor:
         """Logits [B, n, codes] behind codes [B, n] from position `start` on; what the cache held there is forgotten."""
         n = codes.shape[1]
         cache.length = begin = self.config.text + 1 + start
-        x = self.codes(codes) + self._map()[start + 1 : start + 1 + n]
+        x = self.codes(codes) + self.map()[start + 1 : start + 1 + n]
         return self._run(x, self.visible[begin : begin + n, : begin + n] if n > 1 else None, cache)
 
     def read(self, text: Tensor) -> Tensor:
@@ -138,14 +142,24 @@ class WorldARNet(nn.Module):
     def places(self, before: Tensor, count: int) -> Tensor:
         """[B, count, width]: what stands before each of the first `count` positions."""
         start = self.start.expand(len(before), -1, -1)
-        return torch.cat([start, self.codes(before)], 1) + self._map()[:count]
+        return torch.cat([start, self.codes(before)], 1) + self.map()[:count]
 
-    def _map(self) -> Tensor:
+    def map(self) -> Tensor:
+        """[positions, width]: the place of each code, row by row."""
         return (self.rows + self.columns).flatten(0, 1)
 
+    def head(self, states: Tensor) -> Tensor:
+        """Logits [..., codes] of states [..., width]."""
+        return F.linear(states, self.codes.weight)
+
     def _run(self, x: Tensor, mask: Tensor | None, cache: Cache | None) -> Tensor:
+        return self.head(self.states(x, mask, cache))
+
+    def states(self, x: Tensor, mask: Tensor | None, cache: Cache | None) -> Tensor:
+        """[B, n, width]: what the blocks and the last normalisation make of inputs of that shape."""
         for layer, block in enumerate(self.blocks):
             x = block(x, mask, cache, layer)
         if cache is not None:
             cache.length += x.shape[1]
-        return F.linear(self.norm(x), self.codes.weight)
+        normed: Tensor = self.norm(x)
+        return normed

@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evalkit.metrics import boxes
 from evalkit.world.captions import Demand, Wanted
 from evalkit.world.detector import Detection, Seen
 from evalkit.world.scene import TASKS
-
-_TOLERANCE = 0.1
-_DIRECTION = 0.5  # share of the unit vector that a relation needs
 
 
 @dataclass(frozen=True)
@@ -45,15 +43,7 @@ def summary(verdicts: Sequence[Verdict]) -> dict[str, tuple[int, int]]:
 
 def relations(a: Detection, b: Detection) -> set[str]:
     """The relations in which `a` stands to `b`; none where the boxes are too close to say."""
-    offset = [(a.box[i] + a.box[i + 2] - b.box[i] - b.box[i + 2]) / 2 for i in (0, 1)]
-    slack = [_TOLERANCE * sum(t.box[i + 2] - t.box[i] for t in (a, b)) for i in (0, 1)]
-    moved = [max(abs(o) - s, 0.0) * (1 if o > 0 else -1) for o, s in zip(offset, slack, strict=True)]
-    length = (moved[0] ** 2 + moved[1] ** 2) ** 0.5
-    if length == 0:
-        return set()
-    dx, dy = (m / length for m in moved)
-    known = {"left of": -dx, "right of": dx, "above": -dy, "below": dy}
-    return {name for name, share in known.items() if share > _DIRECTION}
+    return set(boxes.relations(a.box, b.box))
 
 
 def _lacks(wanted: Wanted, task: str, seen: Seen) -> str:

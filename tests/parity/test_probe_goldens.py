@@ -1,4 +1,4 @@
-"""GenEval, editing and judge scores against outputs of the official code, where a folder of such outputs is at hand.
+"""GenEval and editing scores against outputs of the official code, where a folder of such outputs is at hand.
 
 `EVALKIT_GOLDENS` names it: `metrics/geneval_*.json`, `metrics/geneval_rules.jsonl.gz`, `metrics/editing_and_judges.json`,
 and `fill.py`, `metrics/metrics_rules.py`, which make the inputs. Small copies are checked in tests/unit/tasks/probe.
@@ -14,17 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evalkit.tasks.probe.dpg import category_scores, dpg_image
+from evalkit.metrics.boxes import overlap, relations
 from evalkit.tasks.probe.editing.background import psnr_of_pixels, region_scores
 from evalkit.tasks.probe.editing.regions import piebench_region
-from evalkit.tasks.probe.editing.viescore import balance, edit_score, over_tasks, task_means
 from evalkit.tasks.probe.evidence.read import read_evidence
 from evalkit.tasks.probe.geneval.crops import crop
-from evalkit.tasks.probe.geneval.geometry import overlap, relations
 from evalkit.tasks.probe.geneval.summary import official_text
 from evalkit.tasks.probe.rows import ProbeRow
 from evalkit.tasks.probe.suite import SUITES
-from evalkit.tasks.probe.wise import LEGACY, VERIFIED, wise_items, wise_score
 
 FOLDER = Path(os.environ.get("EVALKIT_GOLDENS", "."))
 METRICS = FOLDER / "metrics"
@@ -126,40 +123,3 @@ def test_backgrounds_are_the_calculator_s(inputs):
                 "psnr_hole_excluded_not_official",
             )
             assert got == pytest.approx([row[key][name] for name in names], rel=1e-4)
-
-
-def test_editing_scores_of_judges_are_the_official_ones():
-    golden = stored("editing_and_judges.json")["viescore_gedit"]
-    by_task = {}
-    for row, even in zip(golden["rows"], golden["balance_harmonic_VAREdit"], strict=True):
-        score = edit_score(row["SC"], row["PQ"])
-        by_task.setdefault(row["task"], []).append(score)
-        assert (score.overall, balance(*row["SC"])) == pytest.approx((row["O"], even), rel=1e-9)
-    means = task_means(by_task)
-    macro = over_tasks(means)
-    assert [macro.consistency, macro.quality, macro.overall] == pytest.approx(golden["macro"], rel=1e-9)
-    for task, each in means.items():
-        assert [each.consistency, each.quality, each.overall] == pytest.approx(golden["per_task"][task], rel=1e-9)
-
-
-def test_both_versions_of_wise_are_the_official_ones():
-    golden = stored("editing_and_judges.json")
-    digits, names = golden["wise_legacy"]["triples"], [name for name, *_ in LEGACY.parts]
-    triples = [dict(zip(names, map(int, digits[3 * i : 3 * i + 3]), strict=True)) for i in range(1000)]
-    legacy = {i + 1: LEGACY.item(triple) for i, triple in enumerate(triples)}
-    verified = {i + 1: float(bit) for i, bit in enumerate(golden["wise_verified"]["bits"])}
-    for version, values, key in ((LEGACY, legacy, "wise_legacy"), (VERIFIED, verified, "wise_verified")):
-        score = wise_score(wise_items(values, version), version)
-        assert score.value == pytest.approx(golden[key]["overall"], rel=1e-9)
-
-
-def test_dpg_is_the_official_one():
-    golden = stored("editing_and_judges.json")["dpg"]
-    images = []
-    for row in golden["rows"]:
-        order = [str(question) for question in row["question_order"]]
-        image = dpg_image(order, {c: [str(p) for p in each] for c, each in row["dependency"].items()}, row["answers"])
-        assert image.score == pytest.approx(row["score"], rel=1e-9)
-        images.append((image, row["tuple"]))
-    for key, coarse in (("L1", True), ("L2", False)):
-        assert category_scores(images, coarse=coarse) == pytest.approx(golden[key], rel=1e-9)

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from evalkit.generators.nets.caption import CaptionEmbedding
-from evalkit.generators.nets.llama import ClassEmbedding, Context, KVCache, RMSNorm
+from evalkit.generators.nets.llama import Block, ClassEmbedding, Context, KVCache, RMSNorm
+
+
+@dataclass(frozen=True)
+class DecoderSizes:
+    """Sizes that every decoder of the family has; `scale` of the guidance that the authors sample with."""
+
+    layers: int = 12
+    heads: int = 12
+    width: int = 768
+    scale: float = 2.0
+    codes: int = 16384
+    classes: int = 1000
 
 
 class Decoder(nn.Module):
@@ -96,6 +109,15 @@ class Decoder(nn.Module):
         x = torch.cat([cond, self.embed(tokens[:, :-1], 0)], 1)
         hidden = self.run(x, cond, self.mask(conditions, x.shape[1]), None)
         return self.head_of(hidden[:, cond.shape[1] - 1 :], cond, 0)
+
+
+class ClassDecoder(Decoder):
+    """Plain blocks behind one class at position 0; `more` blocks than the configuration says."""
+
+    def __init__(self, config: DecoderSizes, rope: Tensor | None, *, more: int = 0, outputs: int | None = None) -> None:
+        blocks = (Block(config.width, config.heads) for _ in range(config.layers + more))
+        condition = ClassEmbedding(config.classes, config.width)
+        super().__init__(config.codes, config.width, config.heads, blocks, condition, rope, outputs)
 
 
 class Decoding:

@@ -101,6 +101,20 @@ const board = { runs: {}, pairs: {}, html: {} };
     return left;
   };
 
+  // the overview: one task at a time, and the systems that are looked for
+  const [families, family] = ["families", "family"].map(at);
+  const overview = () => {
+    for (const cell of document.querySelectorAll("table.overview [data-f]")) cell.hidden = family.value !== "" && cell.dataset.f !== family.value;
+    const wanted = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const row of document.querySelectorAll("table.overview tbody tr")) row.hidden = !wanted.every((word) => row.cells[0].textContent.toLowerCase().includes(word));
+  };
+  if (families) {
+    families.hidden = false;
+    families.addEventListener("submit", (event) => event.preventDefault());
+    family.addEventListener("change", overview);
+    overview();
+  }
+
   let current = null;
   const show = async (id) => {
     const section = sections.find((each) => each.id === id) || sections[0];
@@ -185,10 +199,10 @@ const board = { runs: {}, pairs: {}, html: {} };
   detail.addEventListener("click", (event) => { if (event.target === detail) detail.close(); });
   tools.addEventListener("submit", (event) => event.preventDefault());
   choose.addEventListener("change", () => { location.hash = choose.value; });
-  filter.addEventListener("input", () => { const left = sift(current); said.textContent = `${left} systems shown`; });
+  filter.addEventListener("input", () => { if (families) overview(); const left = sift(current); said.textContent = `${left} systems shown`; });
   hollow.addEventListener("change", () => document.body.classList.toggle("no-hollow", !hollow.checked));
   look.addEventListener("change", () => { if (look.value) document.documentElement.dataset.look = look.value; else delete document.documentElement.dataset.look; });
-  addEventListener("hashchange", () => { const id = location.hash.slice(1); if (sections.some((each) => each.id === id)) { show(id); scrollTo(0, 0); } });
+  addEventListener("hashchange", () => { const id = location.hash.slice(1); if (sections.some((each) => each.id === id)) { show(id); tools.scrollIntoView(); } });
   addEventListener("beforeprint", () => { for (const each of sections) { each.hidden = false; if (!each.dataset.src) prepare(each); } });
   addEventListener("afterprint", () => show(current.id));
   at("hollow-label").hidden = !document.querySelector(".reported, [data-src]");

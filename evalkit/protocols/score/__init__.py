@@ -3,8 +3,7 @@
 from evalkit.protocols.score.protocol import (
     ScoreProtocol,
     load_score_protocol,
-    score_differences,
     score_protocol_ids,
 )
 
-__all__ = ["ScoreProtocol", "load_score_protocol", "score_differences", "score_protocol_ids"]
+__all__ = ["ScoreProtocol", "load_score_protocol", "score_protocol_ids"]

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import tomllib
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.resources import files as package_files
 from typing import Any, Literal
 
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import canonical_json
 from evalkit.metrics.rules import BallRule, SplitRule, SubsetRule
-from evalkit.protocols.protocol import Quirk, different_fields
-
-DEFAULT = "evalkit-1"
+from evalkit.protocols.protocol import DEFAULT, Quirk, ids_in, toml_of
 
 
 @dataclass(frozen=True)
@@ -77,9 +72,7 @@ class ScoreProtocol:
 @cache
 def score_protocol_ids() -> tuple[str, ...]:
     """Every protocol of image sets, the default first."""
-    names = [p.name for p in package_files("evalkit.protocols.score").iterdir() if p.name.endswith(".toml")]
-    ids = sorted(name.removesuffix(".toml") for name in names)
-    return (DEFAULT, *(each for each in ids if each != DEFAULT))
+    return ids_in("evalkit.protocols.score")
 
 
 @cache
@@ -89,17 +82,7 @@ def load_score_protocol(id: str = DEFAULT) -> ScoreProtocol:
     >>> load_score_protocol("adm").splits.chunk
     5000
     """
-    if id not in score_protocol_ids():
-        near = difflib.get_close_matches(id, score_protocol_ids(), n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"Use one of {', '.join(score_protocol_ids())}."
-        raise EvalkitError(f"There is no score protocol called {id!r}. {hint}")
-    text = (package_files("evalkit.protocols.score") / f"{id}.toml").read_text(encoding="utf-8")
-    return _parse(tomllib.loads(text))
-
-
-def score_differences(a: ScoreProtocol, b: ScoreProtocol) -> list[tuple[str, str, str]]:
-    """(field, value in `a`, value in `b`) for everything in which two protocols differ, titles and quirks aside."""
-    return different_fields(a.as_dict(), b.as_dict())
+    return _parse(toml_of("evalkit.protocols.score", id))
 
 
 def _parse(data: dict[str, Any]) -> ScoreProtocol:

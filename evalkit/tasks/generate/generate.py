@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from evalkit.errors import EvalkitError
 from evalkit.generators.accelerate.settings import Settings, parse
 from evalkit.generators.accelerate.start import draft_for
 from evalkit.generators.base import Generator
+from evalkit.generators.given import as_passed, with_given
 from evalkit.generators.registry import GENERATORS, describe_generator, load_generator, precision_on
 from evalkit.generators.sampling import Sampler
 from evalkit.jobs.engine_inline import run_folder, run_task
@@ -18,7 +18,8 @@ from evalkit.jobs.live import hold
 from evalkit.jobs.options import RunOptions
 from evalkit.jobs.spec import ModelRef, Spec
 from evalkit.prompts.load import PromptSet, load_prompts
-from evalkit.runs.store import Run, RunStore, read_run
+from evalkit.runs.store import Run, read_run
+from evalkit.runs.store_objects import open_store
 from evalkit.tasks.generate.layouts import left_out, write_layout
 from evalkit.tasks.generate.prepare import Preparation
 from evalkit.tasks.generate.spec import (
@@ -77,7 +78,7 @@ def generate_images(
     parameters: dict[str, Any] = {
         "samples": samples,
         "n": n if options.limit is None else min(n, options.limit),
-        "sampler": _sampler(sampler or described.default_sampler, given).as_dict(),
+        "sampler": as_passed(described, with_given(described, sampler or described.default_sampler, given)),
     }
     said = [*processors(described), *([] if prepare is None else [{**prepare.said, "prepare": prepare.name}])]
     if said:
@@ -105,13 +106,14 @@ def _run(spec: Spec, options: RunOptions, layout: str | None) -> Run:
         device=options.device,
         progress=options.progress,
         retry_failed=options.retry_failed,
+        engine=options.engine,
     )
     if layout is None:
         return run
     write_layout(run, layout)
     if said := left_out(run, layout):
         options.progress.note(said)
-    RunStore(out).cover(layout, renew=True)
+    open_store(out).cover(layout, renew=True)
     return read_run(out)
 
 
@@ -138,14 +140,6 @@ def _models(
         if other is not None:
             models["draft"] = model_ref(other, dtype, mine)
     return models, described, beside
-
-
-def _sampler(base: Sampler, given: Mapping[str, float | int | None]) -> Sampler:
-    """The sampler with the values that were given in place of its own."""
-    kept: dict[str, Any] = {name: value for name, value in given.items() if value is not None and name != "guidance"}
-    chosen = replace(base, **kept)
-    scale = given["guidance"]
-    return chosen if scale is None else replace(chosen, guidance=replace(chosen.guidance, scale=scale))
 
 
 def load_for(model: str, options: RunOptions) -> Generator:

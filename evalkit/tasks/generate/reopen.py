@@ -16,6 +16,7 @@ def kept(run: Run, shards: Sequence[Shard]) -> dict[str, ShardOutput]:
     for shard in shards:
         rows = run.samples.slice(shard.start, shard.size)
         if rows["error"].null_count == rows.num_rows:
-            facts = {"seconds": seconds[shard.start : shard.stop], "model": run.record["model"]}
+            spent = seconds[shard.start : shard.stop]
+            facts = {"seconds": spent, "wall": sum(filter(None, spent)), "model": run.record["model"]}
             found[shard.key] = ShardOutput(rows, facts=facts)
     return found

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from evalkit.generators.base import Image, Request
 from evalkit.jsonio import finite
@@ -60,6 +61,17 @@ def seed_of(base: int, prompt: Prompt, sample: int) -> int:
 def _hashed(said: str) -> int:
     digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:4], "big") >> 1
+
+
+def sampler_told(samples: pa.Table) -> dict[str, Any]:
+    """The sampler that a program outside says it used (`sampler` in its replies), where all of its images agree."""
+    told = {json.dumps((json.loads(notes) if notes else {}).get("sampler")) for notes in _notes_of_made(samples)}
+    found = json.loads(told.pop()) if len(told) == 1 else None
+    return found if isinstance(found, dict) else {}
+
+
+def _notes_of_made(samples: pa.Table) -> list[str | None]:
+    return samples.filter(pc.is_null(samples["error"]))["notes"].to_pylist()  # type: ignore[no-any-return]
 
 
 def row_of(prompt: Prompt, sample: int, request: Request) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from evalkit.generators.accelerate.settings import JACOBI, KINDS, Settings, pars
 from evalkit.generators.base import Generator, Request
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.registry import GENERATORS, load_generator
-from evalkit.generators.sampling import Sampler
+from evalkit.generators.sampling import SETTINGS, Sampler
 from evalkit.jobs.live import find, held, hold, is_live
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
 from evalkit.prompts.load import Prompt, PromptSet, load_prompts
@@ -113,13 +113,14 @@ def acceleration_said(settings: Settings) -> dict[str, Any]:
 
 
 def sampler_of(said: Mapping[str, Any]) -> Sampler:
-    """The sampler that a plan or record states."""
-    guidance = dict(said["guidance"])
+    """The sampler that a plan or record states; what is null there was not passed to the model."""
+    guidance = dict(said["guidance"] or {})
     kept = {name: guidance[name] for name in Guidance.__dataclass_fields__ if name in guidance}
     if kept.get("window") is not None:
         kept["window"] = tuple(kept["window"])
-    rest = {name: said[name] for name in Sampler.__dataclass_fields__ if name in said and name != "guidance"}
-    return Sampler(Guidance(**kept), **rest)
+    unset = frozenset(name for name in SETTINGS if said.get(name) is None)
+    rest = {name: said[name] for name in SETTINGS if name not in unset and name != "guidance"}
+    return Sampler(Guidance(**kept), **rest, unset=unset)
 
 
 def upgraded(record: Mapping[str, Any]) -> Spec:

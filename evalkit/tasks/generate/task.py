@@ -25,7 +25,7 @@ from evalkit.tasks.generate.manifest import manifest
 from evalkit.tasks.generate.page import page
 from evalkit.tasks.generate.prepare import prepare
 from evalkit.tasks.generate.reopen import kept
-from evalkit.tasks.generate.rows import SCHEMA
+from evalkit.tasks.generate.rows import SCHEMA, sampler_told
 from evalkit.tasks.generate.spec import SHARD, opened, upgraded, wanted
 from evalkit.tasks.generate.worker import GenerationWorker
 
@@ -62,7 +62,7 @@ class GenerateTask(Task):
         samples = pa.concat_tables(parts.tables()) if self.size(spec) else SCHEMA.empty_table()
         facts = list(parts.facts())
         seconds = [each for fact in facts for each in fact.get("seconds", ())]
-        spent = [each for each in seconds if each is not None]
+        made = samples["error"].null_count
         prompts = spec.inputs["prompts"]
         said = {
             "model": facts[0].get("model", {}) if facts else {},
@@ -73,10 +73,10 @@ class GenerateTask(Task):
                 "samples": spec.parameters["samples"],
                 "source": prompts.source,
             },
-            "sampler": spec.parameters["sampler"],
-            "seconds_per_image": round(sum(spent) / len(spent), 4) if spent else None,
+            "sampler": {**spec.parameters["sampler"], **sampler_told(samples)},
+            "seconds_per_image": float(f"{sum(each.get('wall', 0.0) for each in facts) / made:.4g}") if made else None,
         }
-        if "accelerate" in spec.parameters and samples["error"].null_count:
+        if "accelerate" in spec.parameters and made:
             said["acceleration"] = totals_said(spec, samples)
         files = {"manifest.jsonl": manifest(spec, samples, seconds)} if seconds else {}
         return Aggregated([samples], _results(spec, samples), files, said)

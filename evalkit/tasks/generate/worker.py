@@ -51,7 +51,7 @@ class GenerationWorker(Worker):
                     seconds.append(None)
                 rows.append(row)
             tick(len(positions))
-        facts = {"seconds": seconds, "model": self._state()}
+        facts = {"seconds": seconds, "wall": self.timers.seconds.get("generate", 0.0), "model": self._state()}
         return ShardOutput(table(rows), {}, files, self.timers.taken(), facts)
 
     def close(self) -> None:
@@ -68,6 +68,7 @@ class GenerationWorker(Worker):
     def _state(self) -> dict[str, Any]:
         model = self.generator
         dtype = getattr(model, "dtype", None)
+        called = model.passed(self.wanted.sampler)
         return {
             "name": model.name,
             "title": model.name,
@@ -77,6 +78,7 @@ class GenerationWorker(Worker):
             "dtype": None if dtype is None else str(dtype).removeprefix("torch."),  # of programs outside it is unknown
             "rows": model.rows,
             "deterministic": model.deterministic,
+            **({} if called is None else {"passed": called}),
         }
 
     def _make(self, asked: Sequence[Asked]) -> list[Image | Failed]:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from evalkit.errors import EvalkitError
 from evalkit.images.decode import Admit
 from evalkit.images.loader import Load, read_ahead, sample_from_bytes
-from evalkit.images.sample import Sample, Unreadable
+from evalkit.images.sample import Pixels, Sample, Unreadable
 from evalkit.runs.store import PLAN, RECORD, Run, read_run
 from evalkit.tasks.probe.coverage import Coverage, coverage
-from evalkit.tasks.probe.geneval.official import read_layout
+from evalkit.tasks.probe.layout import PlacedImage
 from evalkit.tasks.probe.suite import Suite, SuitePrompt
 
 NEEDED = ("id", "prompt_id", "sample", "prompt", "meta", "file", "sha256", "height", "width", "error")
@@ -27,13 +28,17 @@ Place = tuple[str, int]  # prompt id, sample
 
 @dataclass(frozen=True)
 class Placed:
-    """An image: its `name` in its source, its file, the prompt it was made for and its number among the prompt's images."""
+    """An image: its `name` in its source, its file, the prompt it was made for and its number among the prompt's images.
+
+    `part`: (images of a side, which of them in rows) where the file is a grid of several.
+    """
 
     name: str
     path: Path
     prompt: str
     sample: int
     sha256: str
+    part: tuple[int, int] | None = None
 
     @property
     def id(self) -> str:
@@ -62,7 +67,11 @@ class Listing:
         return read_ahead(loads, threads)
 
     def _load(self, index: int, admit: Admit) -> Sample | Unreadable:
-        return sample_from_bytes(self.images[index].name, self.images[index].path.read_bytes, admit=admit)
+        placed = self.images[index]
+        found = sample_from_bytes(placed.name, placed.path.read_bytes, admit=admit)
+        if placed.part is None or not isinstance(found, Sample):
+            return found
+        return replace(found, image=_part_of(found.image, *placed.part))
 
 
 def place_id(prompt: str, sample: int) -> str:
@@ -92,7 +101,7 @@ def covered(places: Sequence[tuple[str, str, int]], suite: Suite, samples: int, 
 
 
 def list_images(source: str | Path, suite: Suite, samples: int | None = None, limit: int | None = None) -> Listing:
-    """The images in `source`, a generation or a folder NNNNN/samples/KKKK.png; `samples` of each prompt.
+    """The images in `source`, a generation or a folder in the suite's own layout; `samples` of each prompt.
 
     Raises `EvalkitError` in one sentence for other layouts, prompts that are not the suite's, and images of mixed sizes.
     """
@@ -101,18 +110,22 @@ def list_images(source: str | Path, suite: Suite, samples: int | None = None, li
     found = _of_folder(path, suite) if run is None else _of_run(run, suite)
     kept = [each for each in found if samples is None or each[2] < samples]
     counted = covered([each[:3] for each in kept], suite, samples or suite.samples, limit)
-    _check_sizes(kept)
-    at = {(prompt, number): (name, file, sha256) for name, prompt, number, file, sha256, _ in kept}
+    if suite.one_size:
+        _check_sizes(kept)
+    at = {(each[1], each[2]): each for each in kept}
     images = tuple(
-        Placed(name, file, *place, sha256 or _sha256(file))
+        Placed(name, file, prompt, number, sha256 or _sha256(file), part)
         for place in wanted_places(suite, samples or suite.samples, limit)
         if place in at
-        for name, file, sha256 in [at[place]]
+        for name, prompt, number, file, sha256, _, part in [at[place]]
     )
     return Listing(path.resolve().name, images, counted, run)
 
 
-_Found = tuple[str, str, int, Path, str | None, tuple[int, int]]  # name, prompt, sample, file, sha256, (height, width)
+_Part = tuple[int, int] | None
+_Found = tuple[
+    str, str, int, Path, str | None, tuple[int, int], _Part
+]  # name, prompt, sample, file, sha256, size, part
 
 
 def _of_run(run: Run, suite: Suite) -> list[_Found]:
@@ -129,7 +142,7 @@ def _of_run(run: Run, suite: Suite) -> list[_Found]:
                 f"{row['prompt_id']} of {suite.name}. Give images of this suite"
             )
     return [
-        (r["file"], r["prompt_id"], r["sample"], run.path / r["file"], r["sha256"], (r["height"], r["width"]))
+        (r["file"], r["prompt_id"], r["sample"], run.path / r["file"], r["sha256"], (r["height"], r["width"]), None)
         for r in rows
     ]
 
@@ -141,9 +154,22 @@ def _is_made_for(row: dict[str, Any], prompt: SuitePrompt | None) -> bool:
 
 def _of_folder(folder: Path, suite: Suite) -> list[_Found]:
     return [
-        (each.path.relative_to(folder).as_posix(), each.prompt, each.sample, each.path, None, _size(each.path))
-        for each in read_layout(folder, suite.prompts())
+        (_name(folder, each), each.prompt, each.sample, each.path, None, _size(each.path), each.part)
+        for each in suite.layout(folder)
     ]
+
+
+def _name(folder: Path, placed: PlacedImage) -> str:
+    """The path below the folder; of a part of a grid with its number."""
+    name = placed.path.relative_to(folder).as_posix()
+    return name if placed.part is None else f"{name}#{placed.part[1]}"
+
+
+def _part_of(image: Pixels, side: int, number: int) -> Pixels:
+    """One image of a grid of side x side, counted in rows."""
+    height, width = image.shape[0] // side, image.shape[1] // side
+    row, column = divmod(number, side)
+    return np.ascontiguousarray(image[row * height : (row + 1) * height, column * width : (column + 1) * width])
 
 
 def _size(path: Path) -> tuple[int, int]:
@@ -156,7 +182,7 @@ def _size(path: Path) -> tuple[int, int]:
 
 def _check_sizes(found: Sequence[_Found]) -> None:
     first: dict[tuple[int, int], str] = {}
-    for name, *_, size in found:
+    for name, *_, size, _part in found:
         if min(size) > 0:
             first.setdefault(size, name)
     if len(first) > 1:

@@ -19,14 +19,18 @@ from evalkit.tasks.probe.evidence.read import read_evidence
 from evalkit.tasks.probe.evidence.record import ImageEvidence
 from evalkit.tasks.probe.gallery import gallery_file, gallery_positions
 from evalkit.tasks.probe.spec import EVIDENCE
-from evalkit.tasks.probe.words import answer, coverage_sentence, percent
+from evalkit.tasks.probe.words import answer, coverage_sentence, notes, percent
 
+REPLIES = 4  # of an image
 LISTED = 50  # images that could not be read
 WORDS = {
     "missing": "too few of a class",
     "color": "another colour",
     "position": "another place",
     "excess": "too many of a class",
+    "refused": "refused by the judge",
+    "unparsed": "unreadable reply",
+    "failed": "no reply",
 }
 
 
@@ -42,7 +46,8 @@ def page(run: Run) -> str:
             "record": run.record,
             "told": run.record["probe"],
             "answer": answer(run.record, run.results),
-            "coverage": coverage_sentence(run.record["probe"]),
+            "coverage": " ".join([coverage_sentence(run.record["probe"]), *notes(run.record["probe"])]),
+            "judged": "judge" in run.record["probe"]["evidence"],
             "scores": _scores(run),
             "reasons": _reasons(run, tasks),
             "words": WORDS,
@@ -60,16 +65,14 @@ def page(run: Run) -> str:
 
 def _scores(run: Run) -> list[dict[str, Any]]:
     """A row for each score: what it is of, the share, its interval, images."""
-    base = run.record["probe"]["score"]
-    names = {base: "overall, mean of the tasks", f"{base}/{IMAGES}": "all images alike"}
+    base, scales = run.record["probe"]["score"], run.record["probe"].get("scales", {})
+    names = {base: "overall", f"{base}/{IMAGES}": "all images alike"}
     names[f"{base}/{PROMPTS}"] = "prompts with a right image"
     return [
         {
             "name": names.get(row["metric"], str(row["metric"]).removeprefix(f"{base}/").replace("_", " ")),
             "label": metric_label(row["metric"]),
-            "value": percent(row["value"]),
-            "low": percent(row["low"]),
-            "high": percent(row["high"]),
+            **{key: percent(row[key], scales.get(row["metric"], 1)) for key in ("value", "low", "high")},
             "n": row["n"],
             "method": row["ci_method"],
             "first": row["metric"] == base,
@@ -99,10 +102,14 @@ def _shown(run: Run) -> list[dict[str, Any]]:
 def _item(run: Run, position: int, row: Mapping[str, Any], seen: ImageEvidence) -> dict[str, Any]:
     file = run.path / gallery_file(position)
     data = base64.b64encode(file.read_bytes()).decode() if file.is_file() else None
-    picture, names = drawing(seen, row["details"])
+    judged = seen.replies is not None
+    picture, names = (Markup(""), []) if judged else drawing(seen, row["details"])
+    replies = [(each.question, each.reply.raw.text or each.reply.detail) for each in seen.replies or ()]
     return {
         **row,
         "right": row["score"] is not None and row["score"] >= 1,
+        "replies": replies[:REPLIES],
+        "verdict": f"{row['score']:.3g}" if judged and row["score"] is not None else None,
         "kinds": str(row["kinds"] or "").split(),
         "reasons": str(row["reason"] or "").split("\n") if row["reason"] else [],
         "data": None if data is None else Markup("data:image/webp;base64," + data),

@@ -35,7 +35,8 @@ class ProbeScore:
     """One number of a probe: its `name`, the `task` it is of (empty: all), and the estimate on the scale `low` to `high`.
 
     `high` None: the scale has no upper end. `bounds`: the value with all lost items worst and best, where items may be
-    lost. `note`: what a reader must know.
+    lost. `note`: what a reader must know. `part`: which of the rows' `values` it is the mean of (empty: their `score`; "-":
+    none of them).
     """
 
     name: str
@@ -45,6 +46,8 @@ class ProbeScore:
     high: float | None = 1.0
     bounds: tuple[float, float] | None = None
     note: str = ""
+    part: str = ""
+    better: str = "higher"
 
 
 def task_estimates(rows: Iterable[ProbeRow]) -> dict[str, Estimate]:

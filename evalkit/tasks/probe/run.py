@@ -24,6 +24,8 @@ from evalkit.runs.store import Run
 from evalkit.tasks.generate import generate_images
 from evalkit.tasks.probe.evidence.read import read_evidence
 from evalkit.tasks.probe.evidence.record import Evidence
+from evalkit.tasks.probe.judged.options import JudgeOptions
+from evalkit.tasks.probe.judged.suite import JudgedSuite
 from evalkit.tasks.probe.listing import Listing, covered, list_images
 from evalkit.tasks.probe.spec import (
     EVIDENCE,
@@ -49,18 +51,20 @@ def probe(
     export_evidence: str | Path | None = None,
     detector: str | Detector | None = None,
     colors: ZeroShot | None = None,
-    rules: Mapping[str, float] | None = None,
+    judge: JudgeOptions | None = None,
+    rules: Mapping[str, float | str] | None = None,
     samples: int | None = None,
     allow_missing: bool = False,
     options: RunOptions | None = None,
 ) -> Run:
     """Score the suite called `suite` on `images`, on those that `model` makes, or on `evidence`; the same call resumes.
 
-    `images`: a generation, or a folder NNNNN/samples/KKKK.png. `evidence`: a file in the form of
-    `evalkit.tasks.probe.evidence`, or a run that holds one; no image and no network is needed then. `export_evidence`: a
-    file that the evidence is copied to. `detector`: the suite's own by default. `rules`: other numbers in the rules, by
-    name. `samples`: images of each prompt. `allow_missing`: score what is there. Raises `EvalkitError` in one sentence for
-    images that are missing, of other prompts, of mixed sizes or in another layout, and for evidence of another suite.
+    `images`: a generation, or a folder in the suite's own layout. `evidence`: a file in the form of
+    `evalkit.tasks.probe.evidence`, or a run that holds one; no image, network or judge is needed then. `export_evidence`: a
+    file that the evidence is copied to. `detector`: the suite's own by default. `judge`: who judges where a suite needs a
+    judge, and what that may cost. `rules`: other numbers in the rules, by name; of judged suites `policy`. `samples`:
+    images of each prompt. `allow_missing`: score what is there. Raises `EvalkitError` in one sentence for images that are
+    missing, of other prompts, of mixed sizes or in another layout, and for evidence of another suite.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +78,9 @@ def probe(
         raise EvalkitError(
             "a probe takes images, a model or evidence. Give exactly one of --images, --model, --evidence"
         )
-    asked = SUITES.get(suite)()
+    asked, judge = SUITES.get(suite)(), judge or JudgeOptions()
+    if isinstance(asked, JudgedSuite):
+        asked = judge.opened(asked)
     asked = asked.configured(rules) if rules else asked
     if evidence is not None:
         if detector is not None:
@@ -82,6 +88,8 @@ def probe(
         spec, keep = _of_evidence(asked, Path(evidence).expanduser(), samples, allow_missing, options)
     else:
         networks = _networks(asked, detector, colors, options.weights, shared=model is not None)
+        if isinstance(asked, JudgedSuite):
+            networks = _with_judge(asked, judge, options.device)
         if model is not None:
             images = _made(asked, model, samples, options)
         source = images.path if isinstance(images, Run) else Path(str(images))
@@ -90,6 +98,8 @@ def probe(
         listing = list_images(source, asked, samples, options.limit)
         listing.coverage.require(allow_missing=allow_missing)
         spec, keep = _of_images(asked, listing, source, networks, samples, allow_missing, options)
+    if isinstance(asked, JudgedSuite):
+        spec = _judged(spec, asked, judge)
     out = options.out or run_folder(spec, f"{suite}-{spec.models['model'].name}")
     run = run_task(
         PROBE,
@@ -99,11 +109,30 @@ def probe(
         device=options.device,
         progress=options.progress,
         retry_failed=options.retry_failed,
+        engine=options.engine,
     )
-    del keep  # live references end here
+    del keep, asked  # live references end here
     if export_evidence is not None:
         _export(run, Path(export_evidence).expanduser())
     return run
+
+
+def _with_judge(suite: JudgedSuite, judge: JudgeOptions, device: str) -> tuple[dict[str, ModelRef], Any]:
+    if judge.judge is None and all(call.optional for call in suite.said.calls):
+        return {}, ()
+    ref, made = judge.model(suite, device)
+    return {"judge": ref}, made
+
+
+def _judged(spec: Spec, suite: JudgedSuite, judge: JudgeOptions) -> Spec:
+    """The spec with the benchmark's files, and with how the judge is asked where it is."""
+    more = {} if "evidence" in spec.inputs else judge.parameters(suite)
+    return replace(
+        spec,
+        inputs={**spec.inputs, **judge.inputs(suite)},
+        parameters={**spec.parameters, **more},
+        here={**spec.here, **judge.here(suite)},
+    )
 
 
 def _of_images(

@@ -14,27 +14,38 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.live import find, held, is_live
 from evalkit.jobs.spec import ModelRef, ProtocolRef, Spec
 from evalkit.jsonio import canonical_json
+from evalkit.judges.asking import AskOptions
+from evalkit.judges.base import Judge
+from evalkit.judges.registry import load_judge
+from evalkit.judges.store import ReplyStore
+from evalkit.judges.usage import Ledger, Prices
+from evalkit.tasks.probe.editing.measure import load_measures
 from evalkit.tasks.probe.evidence.read import read_evidence
 from evalkit.tasks.probe.evidence.record import Evidence
+from evalkit.tasks.probe.judged.seat import Seat, replies_file
+from evalkit.tasks.probe.judged.suite import JudgedSuite
 from evalkit.tasks.probe.listing import Listing, Place, list_images, wanted_places
 from evalkit.tasks.probe.suite import SUITES, Encoders, Suite
 
 VERSION = 1
 EVIDENCE = "evidence.jsonl"  # in the run
+DATA = "data"  # the role of a judged suite's files among the inputs
 SHARD = 16
 RULES = 1  # raised where the rules of a suite change
 
 
 def suite_of(spec: Spec) -> Suite:
-    """The suite of a spec with the numbers in its rules."""
+    """The suite of a spec with the numbers in its rules, and with its items where its files must say them."""
     suite = SUITES.get(str(spec.parameters["suite"]))()
+    if isinstance(suite, JudgedSuite):
+        suite = _opened(spec, suite)
     changed = spec.parameters["rules"]
     return suite.configured(changed) if changed else suite
 
 
 def protocol_of(suite: Suite, *, own_options: bool = False) -> ProtocolRef:
     """The rules by name, with every number that is not the suite's own, so that leaderboards keep them apart."""
-    said = [suite.name, *(f"{name}={value:g}" for name, value in suite.changed.items())]
+    said = [suite.name, *(f"{name}={_word(value)}" for name, value in suite.changed.items())]
     said += ["own options of images"] if own_options else []
     prompts = [[prompt.id, dict(prompt.metadata)] for prompt in suite.prompts()]
     rules = {
@@ -45,6 +56,10 @@ def protocol_of(suite: Suite, *, own_options: bool = False) -> ProtocolRef:
         "prompts": prompts,
     }
     return ProtocolRef(" ".join(said), hashlib.sha256(canonical_json(rules)).hexdigest(), dict(suite.changed))
+
+
+def _word(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def prompts_digest(suite: Suite, places: Sequence[Place]) -> str:
@@ -94,7 +109,10 @@ def encoders_of(spec: Spec, device: str) -> Encoders:
     detector = spec.models.get("detector")
     colors = spec.models.get("colors")
     return Encoders(
-        None if detector is None else _detector(detector, device), None if colors is None else _colors(colors, device)
+        None if detector is None else _detector(detector, device),
+        None if colors is None else _colors(colors, device),
+        _seat(spec, device) if "judge" in spec.models else None,
+        load_measures(device) if spec.parameters.get("measures") else None,
     )
 
 
@@ -118,6 +136,38 @@ def _colors(ref: ModelRef, device: str) -> ZeroShot:
     made: ZeroShot = held(str(ref.weights)) if live else ClipZeroShot(ref.weights, pick_device(device))
     _check(made.weights_sha256, ref)
     return made
+
+
+def _opened(spec: Spec, suite: JudgedSuite) -> JudgedSuite:
+    at_hand: JudgedSuite | None = find(spec.here.get("suite"))
+    if at_hand is not None:
+        return at_hand
+    if "items" in spec.here:
+        return suite.opened(Path(spec.here["items"]))
+    data = spec.inputs[DATA]
+    if data.source is None:
+        raise EvalkitError(f"nothing says where the files of {suite.name} lie. Give --data DIR")
+    sources = spec.here.get("sources")
+    return suite.opened(Path(data.source), None if sources is None else Path(sources))
+
+
+def _seat(spec: Spec, device: str) -> Seat:
+    """The judge of a spec with its store of replies and its budget."""
+    ref, here = spec.models["judge"], spec.here
+    judge: Judge = held(str(ref.weights)) if is_live(ref.weights) else load_judge(str(ref.weights), device)
+    if (judge.model, judge.snapshot) != (ref.name, ref.settings.get("snapshot")):
+        raise EvalkitError(
+            f"the judge is {judge.model} now, and was {ref.name}. Give a fresh --out, or the same --judge"
+        )
+    prices = Prices(*here.get("prices", (0.0, 0.0)))
+    ledger = Ledger(prices, most_cost=here.get("budget"), most_requests=here.get("requests"))
+    options = AskOptions(
+        parse_tries=int(spec.parameters["tries"]),
+        refused_too=bool(spec.parameters["refused_too"]),
+        deadline=here.get("deadline"),
+    )
+    file = Path(here["replies"]) if here.get("replies") else replies_file(judge.model)
+    return Seat(judge, ReplyStore(file), ledger, options)
 
 
 def _check(sha256: str | None, ref: ModelRef) -> None:

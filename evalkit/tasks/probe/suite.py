@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from evalkit.encoders.detectors.base import Detector
 from evalkit.encoders.zero_shot import ZeroShot
 from evalkit.images.sample import Pixels
+from evalkit.protocols.judged import declared
 from evalkit.registry import Registry, Table
+from evalkit.tasks.probe.editing.measure import EditMeasures
 from evalkit.tasks.probe.evidence.record import Evidence, ImageEvidence
+from evalkit.tasks.probe.judged.seat import Seat
+from evalkit.tasks.probe.layout import PlacedImage
 from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
 
 
@@ -32,20 +37,26 @@ class SuitePrompt(Protocol):
 
 @dataclass(frozen=True)
 class ProbeImage:
-    """An image to look at: its id, the prompt it was made for, and which of the prompt's images it is."""
+    """An image to look at: its id, the prompt it was made for, and which of the prompt's images it is.
+
+    `file`: where it lies, where it is a file of its own.
+    """
 
     image: str
     prompt: str
     sample: int
     pixels: Pixels
+    file: Path | None = None
 
 
 @dataclass(frozen=True)
 class Encoders:
-    """The networks that evidence may need; a suite says which are missing."""
+    """The networks and the judge that evidence may need; a suite says which are missing."""
 
     detector: Detector | None = None
     colors: ZeroShot | None = None
+    judge: Seat | None = None
+    edits: EditMeasures | None = None
 
 
 class Suite(Protocol):
@@ -68,11 +79,29 @@ class Suite(Protocol):
         """The detector that is taken where none is named; None where the suite needs none."""
 
     @property
-    def changed(self) -> Mapping[str, float]:
-        """The numbers in its rules that are not its own, by name."""
+    def judge(self) -> str | None:
+        """The judge whose scores bear the suite's own name; None where it needs none."""
 
-    def configured(self, values: Mapping[str, float]) -> Suite:
-        """The same suite with these numbers in its rules; raises `EvalkitError` for those that it does not have."""
+    @property
+    def size(self) -> int | None:
+        """Prompts of the whole benchmark; None where its files must say."""
+
+    @property
+    def one_size(self) -> bool:
+        """Whether images of different sizes cannot be of one model."""
+
+    @property
+    def changed(self) -> Mapping[str, float | str]:
+        """The numbers and words in its rules that are not its own, by name."""
+
+    def configured(self, values: Mapping[str, float | str]) -> Suite:
+        """The same suite with these in its rules; raises `EvalkitError` for those that it does not have."""
+
+    def layout(self, folder: Path) -> Sequence[PlacedImage]:
+        """The images of a folder in the benchmark's own layout; raises `EvalkitError` for another one."""
+
+    def absent(self, prompt: str, sample: int) -> ProbeRow:
+        """The row of an image that is not there."""
 
     def prompts(self) -> Sequence[SuitePrompt]:
         """The prompts in their order."""
@@ -96,7 +125,6 @@ class Suite(Protocol):
         """The benchmark's own result files, by name."""
 
 
-_GENEVAL = "evalkit.tasks.probe.geneval.suite"
-SUITES: Registry[Callable[[], Suite]] = Registry(
-    "probe", entry_point_group="evalkit.probes", table=Table({"geneval": _GENEVAL, "world": _GENEVAL})
-)
+_GENEVAL, _JUDGED = "evalkit.tasks.probe.geneval.suite", "evalkit.tasks.probe.judged.suites"
+_MODULES = {"geneval": _GENEVAL, "world": _GENEVAL, **dict.fromkeys(declared(), _JUDGED)}
+SUITES: Registry[Callable[[], Suite]] = Registry("probe", entry_point_group="evalkit.probes", table=Table(_MODULES))

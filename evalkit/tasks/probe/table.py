@@ -91,7 +91,7 @@ def _row(
     if said is not None:
         details = json.dumps(dict(said.details), ensure_ascii=False, allow_nan=False)
         made |= {"task": said.task, "score": said.score, "state": said.state, "reason": said.reason}
-        made |= {"kinds": " ".join(said.kinds), "details": details}
+        made |= {"kinds": " ".join(said.kinds), "details": details, "values": dict(said.values)}
     return made
 
 
@@ -99,6 +99,8 @@ def _column(rows: Sequence[Mapping[str, Any]], score: ProbeScore) -> list[float 
     """What each image contributes to a score; None where it does not."""
     if score.name.endswith(f"/{PROMPTS}"):
         return _best(rows)
+    if score.part:
+        return [row.get("values", {}).get(score.part) if score.task in ("", row["task"]) else None for row in rows]
     return [row.get("score") if score.task in ("", row["task"]) else None for row in rows]
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import isnan
 from typing import Any
 
 import pyarrow as pa
@@ -21,8 +24,10 @@ from evalkit.tasks.probe.evidence.read import read_evidence
 from evalkit.tasks.probe.evidence.record import Evidence
 from evalkit.tasks.probe.evidence.write import head
 from evalkit.tasks.probe.gallery import gallery_positions
+from evalkit.tasks.probe.judged.suite import ITEMS
+from evalkit.tasks.probe.listing import wanted_places
 from evalkit.tasks.probe.page import page
-from evalkit.tasks.probe.rows import ProbeScore
+from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
 from evalkit.tasks.probe.spec import EVIDENCE, encoders_of, evidence_of, listing_of, suite_of
 from evalkit.tasks.probe.suite import Suite
 from evalkit.tasks.probe.table import SCHEMA, looked, looked_row, samples_table, seen_in
@@ -69,7 +74,8 @@ class ProbeTask(Task):
             raise EvalkitError(f"no image of {spec.models['model'].name} could be read. Make the images again")
         verdicts = suite.rules(Evidence(tuple(seen.values()), made_with))
         base = suite.score_name(made_with)
-        scores = [(base + each.name.removeprefix(suite.name), each) for each in suite.summary(verdicts)]
+        lost = _absent(spec, suite, verdicts)
+        scores = [(base + each.name.removeprefix(suite.name), each) for each in suite.summary([*verdicts, *lost])]
         prompts = {prompt.id: prompt for prompt in suite.prompts()}
         lines = "".join(row["evidence"] for row in rows if row["evidence"] is not None)
         files = {EVIDENCE: head(made_with) + lines.encode("utf-8", "surrogatepass"), **suite.files(verdicts)}
@@ -77,7 +83,7 @@ class ProbeTask(Task):
             [samples_table(rows, seen, verdicts, scores, prompts)],
             _results(spec, suite, scores, len(verdicts)),
             files,
-            _facts(spec, suite, made_with, base, len(verdicts)),
+            _facts(spec, suite, made_with, base, verdicts, scores) | _usage(parts),
         )
 
     def exhibits(self, spec: Spec, samples: pa.Table) -> Sequence[Shard]:
@@ -97,6 +103,11 @@ class ProbeTask(Task):
         rows = looked({**row, "evidence": lines.get(row["image"])} for row in kept)
         return MemoryParts(rows, {}, {"evidence": evidence.facts})
 
+    def spec(self, run: Run) -> Spec:
+        """The spec of a sealed run; the items of a judged suite are those that lie in the run."""
+        found, items = super().spec(run), run.path / ITEMS
+        return replace(found, here={**found.here, "items": str(items)}) if items.is_file() else found
+
     def checks(self) -> Checks:
         """Verdicts and scores from the evidence."""
         return ProbeChecks(self)
@@ -111,21 +122,52 @@ def _results(spec: Spec, suite: Suite, scores: Sequence[tuple[str, ProbeScore]],
         )
 
     return [
-        *(
-            Result("probe", suite.name, name, e.value, e.low, e.high, e.method, e.n, "", "higher", protocol)
-            for name, e in ((name, score.estimate) for name, score in scores)
-        ),
+        *(_result(suite, name, score, protocol) for name, score in scores),
         count(IMAGES_PROBED, probed),
         count(IMAGES_MISSING, expected - probed),
     ]
 
 
-def _facts(spec: Spec, suite: Suite, made_with: Mapping[str, Any], base: str, probed: int) -> dict[str, Any]:
+def _result(suite: Suite, name: str, score: ProbeScore, protocol: str) -> Result:
+    """The row of a score; one that a policy withholds says why."""
+    e = score.estimate
+    if isnan(e.value):
+        return Result(
+            *("probe", suite.name, name, None, None, None, e.method, e.n, "", score.better, protocol),
+            status="unavailable",
+            reason=score.note or e.method,
+        )
+    return Result("probe", suite.name, name, e.value, e.low, e.high, e.method, e.n, "", score.better, protocol)
+
+
+def _absent(spec: Spec, suite: Suite, verdicts: Sequence[ProbeRow]) -> list[ProbeRow]:
+    """Rows of the images that are expected and have no verdict."""
+    there = {(row.prompt, row.sample) for row in verdicts}
+    wanted = wanted_places(suite, int(spec.parameters["samples"]), spec.parameters["limit"])
+    return [suite.absent(*place) for place in wanted if place not in there]
+
+
+def _usage(parts: Parts) -> dict[str, Any]:
+    """What the judge cost, over all workers: each shard states the total of its worker so far."""
+    said = [dict(each["usage"]) for each in parts.facts() if "usage" in each]
+    return {"usage": max(said, key=lambda used: used["requests"])} if said else {}
+
+
+def _facts(
+    spec: Spec,
+    suite: Suite,
+    made_with: Mapping[str, Any],
+    base: str,
+    verdicts: Sequence[ProbeRow],
+    scores: Sequence[tuple[str, ProbeScore]],
+) -> dict[str, Any]:
     model, prompts = spec.models["model"], spec.inputs["prompts"]
     given = spec.inputs.get("images") or spec.inputs["evidence"]
     parts = {key: made_with[key] for key in ("boxes", "colors", "judge") if isinstance(made_with.get(key), Mapping)}
     names = {key: str(part.get("encoder") or part.get("judge") or key) for key, part in parts.items()}
-    expected = int(spec.parameters["expected"])
+    expected, probed = int(spec.parameters["expected"]), len(verdicts)
+    lost = Counter(row.state for row in verdicts if row.state != "answered")
+    bounds = {name: list(score.bounds) for name, score in scores if score.bounds and (lost or probed < expected)}
     return {
         "model": {"name": model.name, "title": model.name, "weights_sha256": model.sha256},
         "data": {
@@ -146,6 +188,11 @@ def _facts(spec: Spec, suite: Suite, made_with: Mapping[str, Any], base: str, pr
             "probed": probed,
             "coverage": probed / expected,
             "rules": dict(suite.changed),
+            "tasks": [name for name, score in scores if score.task and not score.part],
+            "scales": {name: score.high for name, score in scores if score.high != 1},
+            "lost": dict(lost),
+            "bounds": bounds,
+            "notes": {name: score.note for name, score in scores if score.note},
             "evidence": dict(made_with),
         },
     }

@@ -19,38 +19,73 @@ def coverage_sentence(told: Mapping[str, Any]) -> str:
     text = f"Coverage {share:.4g} %: {told['probed']:,} of {counted(told['expected'], 'image')} have a verdict."
     if not told["rules"]:
         return text
-    numbers = ", ".join(f"{name} {value:g}" for name, value in told["rules"].items())
+    numbers = ", ".join(
+        f"{name} {value if isinstance(value, str) else format(value, 'g')}" for name, value in told["rules"].items()
+    )
     return f"{text} Rules with {numbers}, so this is no score of {told['suite']}."
 
 
 def answer(record: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> str:
     """The overall score with its interval, and the best and the worst task."""
-    base = record["probe"]["score"]
+    told = record["probe"]
+    base, high = told["score"], _top(told, told["score"])
     by_name = {str(row["metric"]): row for row in results if row["better"] != "none"}
-    tasks = {
-        name: row for name, row in by_name.items() if "/" in name and not name.endswith((f"/{IMAGES}", f"/{PROMPTS}"))
-    }
+    tasks = {name: row for name, row in by_name.items() if _is_task(told, name) and row["value"] is not None}
     whole = by_name[base]
-    bounds = (
-        ""
-        if whole["low"] is None
-        else f" (95\u202f% interval {percent(whole['low'])} to {percent(whole['high'])}\u202f%)"
-    )
-    said = f"Does what it is told in {percent(whole['value'])}\u202f%{bounds}: {base}"
+    if whole["value"] is None:
+        return f"{base} has no score: {whole['reason']}."
+    ends = [percent(whole[key], high) + unit(high) for key in ("value", "low", "high")]
+    bounds = "" if whole["low"] is None else f" (95\u202f% interval {percent(whole['low'], high)} to {ends[2]})"
+    said = f"Does what it is told in {ends[0]}{bounds}: {base}" if high == 1 else f"{base}: {ends[0]}{bounds}"
     if len(tasks) < 2:
         return f"{said}."
     best, worst = (pick(tasks, key=lambda name: tasks[name]["value"]) for pick in (max, min))
-    named = [f"{_task(name)} {percent(tasks[name]['value'])}\u202f%" for name in (best, worst)]
-    return f"{said}, mean of {len(tasks)} tasks. Best task: {named[0]}; worst: {named[1]}."
+    named = [f"{_task(name)} {percent(tasks[name]['value'], high)}{unit(high)}" for name in (best, worst)]
+    return f"{said}, over {len(tasks)} tasks. Best task: {named[0]}; worst: {named[1]}."
 
 
-def percent(value: Any) -> str:
-    """A share in per cent; an em dash where there is none.
+def notes(told: Mapping[str, Any]) -> list[str]:
+    """What a reader must know of lost replies: counts, bounds of the headline, warnings."""
+    said = []
+    if lost := told.get("lost"):
+        listed = ", ".join(f"{n:,} {state}" for state, n in sorted(lost.items()))
+        said.append(f"Replies that give no score: {listed}.")
+    if (bounds := told.get("bounds", {}).get(told["score"])) is not None:
+        high = _top(told, told["score"])
+        ends = [percent(bound, high) + unit(high) for bound in bounds]
+        said.append(f"With every lost image worst the score is {ends[0]}, with every one best {ends[1]}.")
+    said += [f"{name}: {note}." for name, note in told.get("notes", {}).items() if "/" not in name.partition("@")[2]]
+    return said
 
-    >>> percent(0.9044), percent(None)
-    ('90.4', '—')
+
+def percent(value: Any, high: float | None = 1) -> str:
+    """A share in per cent, and a score of another scale as it is; an em dash where there is none.
+
+    >>> percent(0.9044), percent(None), percent(6.969, 10)
+    ('90.4', '—', '6.97')
     """
-    return "—" if not isinstance(value, int | float) else f"{100 * value:.1f}"
+    if not isinstance(value, int | float):
+        return "—"
+    return f"{100 * value:.1f}" if high == 1 else f"{value:.3g}"
+
+
+def unit(high: float | None) -> str:
+    """What follows a score: the sign of a share, or the end of its scale."""
+    if high == 1:
+        return "\u202f%"
+    return "" if high is None else f" of {high:g}"
+
+
+def _top(told: Mapping[str, Any], name: str) -> float | None:
+    """The upper end of a score's scale; 1 where the record says none."""
+    scales: dict[str, float | None] = dict(told.get("scales", {}))
+    return scales.get(name, 1)
+
+
+def _is_task(told: Mapping[str, Any], name: str) -> bool:
+    if "tasks" in told:
+        return name in told["tasks"]
+    return "/" in name and not name.endswith((f"/{IMAGES}", f"/{PROMPTS}"))
 
 
 def _task(name: str) -> str:

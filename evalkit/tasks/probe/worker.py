@@ -41,7 +41,7 @@ class LookingWorker(Worker):
         placed = self.listing.images[shard.start : shard.stop]
         rows = {each.name: self._failed(each, sample) for each, sample in zip(placed, read, strict=True)}
         good = [
-            ProbeImage(each.name, each.prompt, each.sample, sample.image)
+            ProbeImage(each.name, each.prompt, each.sample, sample.image, None if each.part else each.path)
             for each, sample in zip(placed, read, strict=True)
             if isinstance(sample, Sample)
         ]
@@ -50,7 +50,14 @@ class LookingWorker(Worker):
                 rows[seen.image] = looked_row(seen, rows[seen.image]["sha256"])
         tick(len(placed))
         facts = {"evidence": {**self.suite.facts(self.encoders), "model": self.model}}
+        if self.encoders.judge is not None:
+            facts["usage"] = dict(self.encoders.judge.used)
         return ShardOutput(looked(rows.values()), seconds=self.timers.taken(), facts=facts)
+
+    def close(self) -> None:
+        """Close the store of replies."""
+        if self.encoders.judge is not None:
+            self.encoders.judge.close()
 
     def _failed(self, placed: Placed, sample: Sample | Unreadable) -> dict[str, Any]:
         """The row of an image before it is looked at; raises where it cannot be, and that was not allowed."""

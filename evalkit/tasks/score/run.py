@@ -79,6 +79,7 @@ def score_images(
         device=options.device,
         progress=options.progress,
         retry_failed=options.retry_failed,
+        engine=options.engine,
     )
     if statistics is not None:
         write_statistics(run, Path(statistics))

@@ -89,6 +89,7 @@ def evaluate_tokenizer(
                 device=options.device,
                 progress=options.progress,
                 retry_failed=options.retry_failed,
+                engine=options.engine,
             )
         )
     return runs

@@ -29,12 +29,22 @@ class Codebook(CodeSearch):
 
     def indices(self, z: Tensor) -> Tensor:
         """Codes int64 [B, h*w] (raster order) of features `z` [B, d, h, w]."""
-        flat = z.permute(0, 2, 3, 1).reshape(-1, z.shape[1]).float()
+        flat = raster(z).float()
         if self.l2:
             flat = F.normalize(flat, dim=-1)
         return self.codes(flat, self.table(), len(z), by_dot=self.by_dot)
 
     def lookup(self, indices: Tensor, grid: tuple[int, int]) -> Tensor:
         """Features [B, d, h, w] of codes [B, h*w]."""
-        picked = F.embedding(indices.to(self.embedding.weight.device), self.table())
-        return picked.reshape(indices.shape[0], *grid, -1).permute(0, 3, 1, 2)
+        return placed(self.table(), indices, grid)
+
+
+def raster(z: Tensor) -> Tensor:
+    """Features [B * h * w, d] of a map [B, d, h, w], position after position."""
+    return z.permute(0, 2, 3, 1).reshape(-1, z.shape[1])
+
+
+def placed(table: Tensor, indices: Tensor, grid: tuple[int, int]) -> Tensor:
+    """The map [B, d, h, w] of rows of `table` [v, d] for codes [B, h*w] in raster order."""
+    picked = F.embedding(indices.to(table.device), table)
+    return picked.reshape(indices.shape[0], *grid, -1).permute(0, 3, 1, 2)

@@ -15,11 +15,12 @@ from evalkit.images import open_images
 from evalkit.jobs.data import data_ref, told
 from evalkit.jobs.engine_inline import run_task
 from evalkit.jobs.live import hold
-from evalkit.jobs.options import check_apart
+from evalkit.jobs.options import EngineOptions, check_apart
 from evalkit.jobs.progress import Progress
 from evalkit.jobs.shard import ShardOutput
 from evalkit.jobs.spec import Spec
 from evalkit.runs.store import Run, RunStore, read_run
+from evalkit.runs.store_objects import open_store
 from evalkit.watermark.attacks.base import Attack
 from evalkit.watermark.attacks.task import ATTACK
 
@@ -56,6 +57,7 @@ def attack_folder(
     command: Sequence[str] = (),
     progress: Progress | None = None,
     retry_failed: bool = False,
+    engine: EngineOptions | None = None,
 ) -> AttackRun:
     """Write every image of `data` under every attack into `out/<attack>/`, with manifest.jsonl, as a sealed run.
 
@@ -77,10 +79,19 @@ def attack_folder(
     said = [{"record": each.record(), "folder": each.folder, "network": each.network} for each in attacks]
     inputs = {"data": data_ref(images, n, data)}
     spec = Spec(ATTACK.name, VERSION, {}, inputs, parameters={"attacks": said}, seed=seed, shard=BLOCK, here=here)
-    store = RunStore(target)
+    store = open_store(target)
     if store.sealed:
         spec = _go_on(store, spec)
-    run = run_task(ATTACK, spec, target, command=command, device=device, progress=progress, retry_failed=retry_failed)
+    run = run_task(
+        ATTACK,
+        spec,
+        target,
+        command=command,
+        device=device,
+        progress=progress,
+        engine=engine,
+        retry_failed=retry_failed,
+    )
     names = {each.name for each in attacks}
     return AttackRun(target, tuple(attacks), [row for row in run.samples.to_pylist() if row["attack"] in names])
 

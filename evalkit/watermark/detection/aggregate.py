@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from evalkit.jobs.spec import Spec
@@ -13,13 +14,18 @@ from evalkit.jobs.task import Aggregated
 from evalkit.jsonio import pretty_json
 from evalkit.runs.shards import Parts
 from evalkit.version import __version__
-from evalkit.watermark.detection.columns import NEEDED, Columns, columns_of, counts_of, joined, method_of
+from evalkit.watermark.detection.columns import NEEDED, Columns, columns_of, counts_of, joined, method_of, why_open
 from evalkit.watermark.detection.data import data_said
 from evalkit.watermark.detection.heat import INDEX
 from evalkit.watermark.detection.results import results_of
-from evalkit.watermark.detection.rows import csv_pieces, judged_rows
+from evalkit.watermark.detection.rows import LN10, csv_pieces, judged_rows
 from evalkit.watermark.detection.verdict import ERROR, INCONCLUSIVE, Judged, Rule, judge
 from evalkit.watermark.shipped import identity_of
+
+UNCALIBRATED = (
+    "the exact p decides: its rates hold on average over keys, and this key may call many times more of your images, or "
+    "fewer. Type `evalkit watermark calibrate UNMARKED` with images like yours, and give its file to --calibration"
+)
 
 
 class JudgedTables:
@@ -30,15 +36,20 @@ class JudgedTables:
 
     def __iter__(self) -> Iterator[pa.Table]:
         columns, first, n = self._columns, self._columns.first, len(self._columns.ids)
-        q, verdict = np.full(n, np.nan), np.full(n, ERROR, dtype="U12")
+        q, decides, verdict = np.full(n, np.nan), np.full(n, np.nan), np.full(n, ERROR, dtype="U12")
         q[columns.good], verdict[columns.good] = self._judged.q, self._judged.verdict
+        decides[columns.good] = columns.log_p / LN10
+        why: npt.NDArray[np.object_] = np.full(n, None, dtype=object)
+        why[columns.good] = why_open(columns, self._judged)
         start = 0
         for table in self._parts.tables():
             here = slice(start, start + len(table))
             start += len(table)
             more = {
                 "group": pa.array([None if place < 0 else columns.ids[place] for place in first[here]], pa.string()),
+                "log10_p_decides": pa.array(decides[here], pa.float64(), from_pandas=True),
                 "q": pa.array(q[here], pa.float64(), from_pandas=True),
+                "why": pa.array([each or None for each in why[here]], pa.string()),
                 "verdict": pa.array(verdict[here], pa.string()),
             }
             yield judged_rows(table, more, self._made_with)
@@ -84,7 +95,12 @@ def facts(spec: Spec, worker: Mapping[str, Any], counts: Mapping[str, Any]) -> d
             "search": views[1:],
             "counts": dict(counts),
             "views": views,
-            "warnings": [*worker.get("warnings", []), *_hopeless(counts, n), *told.get("remarks", [])],
+            "warnings": [
+                *([UNCALIBRATED] if asked["rule"]["decide"] == "exact" else []),
+                *worker.get("warnings", []),
+                *_hopeless(counts, n),
+                *told.get("remarks", []),
+            ],
         },
     }
 
@@ -92,7 +108,17 @@ def facts(spec: Spec, worker: Mapping[str, Any], counts: Mapping[str, Any]) -> d
 def _hopeless(counts: Mapping[str, Any], n: int) -> Sequence[str]:
     if not n or counts[INCONCLUSIVE] < n / 2:
         return []
-    return [
-        f"{counts[INCONCLUSIVE]:,} of {n:,} images have too few different codes to be detected at this rate; "
-        "give a larger --alpha, look for fewer lists and views, or mark with a smaller --gamma"
-    ]
+    nulls = counts["inconclusive_nulls"]
+    codes = counts[INCONCLUSIVE] - nulls
+    said = []
+    if codes:
+        said.append(
+            f"{codes:,} of {n:,} images have too few different codes to be detected at this rate; "
+            "give a larger --alpha, look for fewer lists and views, or mark with a smaller --gamma"
+        )
+    if nulls:
+        said.append(
+            f"{nulls:,} of {n:,} images are inconclusive because their calibration has too few null images for this "
+            "rate; give a larger --alpha, or calibrate with more of them"
+        )
+    return said

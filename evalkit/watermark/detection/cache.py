@@ -99,6 +99,12 @@ class CodeCache:
         seen = ("insert or replace into places values (?, ?, ?)", [(k, *v) for k, v in places.items()])
         self._db.write((kept, seen))
 
+    def purge(self) -> int:
+        """Forget every image; how many there were."""
+        ((count,),) = self._db.rows("select count(*) from images")
+        self._db.empty(("images", "places"))
+        return int(count)
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()

@@ -106,6 +106,7 @@ def calibrate(
         device=options.device,
         progress=options.progress,
         retry_failed=options.retry_failed,
+        engine=options.engine,
     )
     done = _calibrated(run, scan)
     write_calibration(out, done.calibration)

@@ -20,6 +20,7 @@ from evalkit.watermark.exact import binomial_log_tail
 
 ROWS, RESULTS = "samples.parquet", "results.json"
 SAME = 1e-9  # relative
+Q_OF_EACH = 3  # the version of plans from which q is that of the image; before, its group's
 SECRET = "which codes are green is known to the key alone; who has it runs the command again with a fresh --out"
 
 
@@ -36,7 +37,8 @@ class DetectionChecks(Checks):
         done = self.task.aggregate(self.task.spec(run), self.task.parts(run))
         again = pa.concat_tables(done.rows)
         good = np.flatnonzero(pc.is_null(again["error"]).to_numpy())
-        bad = [*_of_tails(run, good), *_of_verdicts(run.samples, again, good), *of_results(run.results, done.results)]
+        bad = [*_of_tails(run, good), *_of_verdicts(run.samples, again), *of_results(run.results, done.results)]
+        bad += _of_q(run.samples, again, good) if self.task.spec(run).version >= Q_OF_EACH else []
         bad += data_failures(run, done.facts["data"]["digest"])
         return Outcome(0 if bad else len(run.results), tuple(bad))
 
@@ -67,16 +69,20 @@ def _of_tails(run: Run, good: npt.NDArray[np.int64]) -> list[Failure]:
     return found + of_cells(names, column["log10_p"], total / LN10, "log10_p")
 
 
-def _of_verdicts(samples: pa.Table, again: pa.Table, good: npt.NDArray[np.int64]) -> list[Failure]:
-    names = samples["id"].to_pylist()
-    pairs = zip(names, samples["verdict"].to_pylist(), again["verdict"].to_pylist(), strict=True)
-    bad = [
+def _of_verdicts(samples: pa.Table, again: pa.Table) -> list[Failure]:
+    names, verdicts, wanted_ones = samples["id"], samples["verdict"], again["verdict"]
+    pairs = zip(names.to_pylist(), verdicts.to_pylist(), wanted_ones.to_pylist(), strict=True)
+    return [
         Failure(ROWS, f"{name}: its verdict is {said}, the rows give {wanted}")
         for name, said, wanted in pairs
         if said != wanted
     ]
+
+
+def _of_q(samples: pa.Table, again: pa.Table, good: npt.NDArray[np.int64]) -> list[Failure]:
+    names = samples["id"].to_pylist()
     said, wanted = (table["q"].cast(pa.float64()).to_numpy()[good] for table in (samples, again))
-    return bad + of_cells([names[i] for i in good.tolist()], said, wanted, "q")
+    return of_cells([names[i] for i in good.tolist()], said, wanted, "q")
 
 
 def of_results(said: Sequence[dict[str, Any]], again: Sequence[Result]) -> list[Failure]:

@@ -14,11 +14,12 @@ import pyarrow.compute as pc
 from evalkit.errors import EvalkitError
 from evalkit.watermark.detection.phash import groups
 from evalkit.watermark.detection.rows import LN10
-from evalkit.watermark.detection.verdict import ERROR, VERDICTS, Judged, Rule, hypotheses_of
+from evalkit.watermark.detection.verdict import ERROR, INCONCLUSIVE, VERDICTS, Judged, Rule, hypotheses_of
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 NEEDED = ("id", "sha256", "phash", "log10_p", "log10_p_smallest", "p_calibrated", "n_calibration")
+CODES, NULLS = "too few different codes", "too few null images in its calibration"  # why an image is inconclusive
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,15 @@ class Columns:
     """What the folder decides about.
 
     `ids` of all images [n]; `good` places of those with codes; `log_p`, `log_floor` what decides, natural logs, of the
-    good ones; `group`, `content`: equal numbers are near-duplicates, and equal files.
+    good ones; `own_floor` the smallest that their codes allow, whatever the null images do; `group`, `content`: equal
+    numbers are near-duplicates, and equal files.
     """
 
     ids: list[str]
     good: Ints
     log_p: Floats
     log_floor: Floats
+    own_floor: Floats
     group: Ints
     content: Ints
 
@@ -65,7 +68,13 @@ def columns_of(table: pa.Table, rule: Rule) -> Columns:
         log_p = np.maximum(exact, calibrated) if larger else calibrated
         log_floor = np.maximum(floor, least) if larger else least
     near, content = near_copies(table, good)
-    return Columns(table["id"].to_pylist(), good, log_p, log_floor, near, content)
+    return Columns(table["id"].to_pylist(), good, log_p, log_floor, floor, near, content)
+
+
+def why_open(columns: Columns, judged: Judged) -> npt.NDArray[np.str_]:
+    """Why each of the good images is inconclusive: `CODES` or `NULLS`; "" for the others."""
+    cause = np.where(columns.own_floor > judged.cuts, CODES, NULLS)
+    return np.where(judged.verdict == INCONCLUSIVE, cause, "")
 
 
 def near_copies(table: pa.Table, good: Ints) -> tuple[Ints, Ints]:
@@ -80,6 +89,7 @@ def counts_of(columns: Columns, judged: Judged) -> dict[str, Any]:
     """Images by verdict, how many hypotheses, and how many images are copies of another's bytes."""
     counts: dict[str, Any] = {name: int((judged.verdict == name).sum()) for name in VERDICTS}
     counts[ERROR] = len(columns.ids) - len(columns.good)
+    counts["inconclusive_nulls"] = int((why_open(columns, judged) == NULLS).sum())
     counts["hypotheses"] = judged.hypotheses
     counts["duplicates"] = len(columns.good) - len(np.unique(columns.content))
     counts["log10_cut"] = round(judged.cut / LN10, 6)

@@ -157,6 +157,7 @@ def _detect(
         device=options.device,
         progress=options.progress,
         retry_failed=options.retry_failed,
+        engine=options.engine,
     )
 
 

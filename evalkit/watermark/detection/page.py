@@ -19,7 +19,8 @@ from evalkit.pages.html import run_page
 from evalkit.runs.store import Run
 from evalkit.text import counted, number_text
 from evalkit.watermark.detection.qq import qq_plot
-from evalkit.watermark.detection.verdict import DETECTED, INCONCLUSIVE
+from evalkit.watermark.detection.results import whose
+from evalkit.watermark.detection.verdict import DETECTED, INCONCLUSIVE, Rule
 
 ROWS, FAILED, BYTES = 50, 50, 6_000_000  # table rows, errors listed, and embedded bytes at most
 STYLES = {DETECTED: "yes", INCONCLUSIVE: "open"}
@@ -58,13 +59,12 @@ def verdict_line(run: Run) -> str:
     line = f"The mark of key {_keys(run)} was detected in {counts['detected']:,} of {counted(n, 'image')}"
     line += f" ({100 * share['value']:.1f} %, 95 % interval {100 * share['low']:.1f} to {100 * share['high']:.1f})"
     expected = number_text(value[EXPECTED_FALSE.name]["value"])
+    exact, over = rule["decide"] == "exact", whose(Rule(**rule))
     if rule["fdr"] is None:
-        line += f", at p up to {rule['alpha']:g}; without any marked image about {expected} would be."
-    else:
-        line += (
-            f", at a false discovery rate of {rule['fdr']:g}: at most {expected} false groups are expected among them."
-        )
-    return line
+        about = "about" if exact else "at most about"
+        return f"{line}, at p up to {rule['alpha']:g}; without any marked image {about} {expected} would be, {over}."
+    line += f", at a false discovery rate of {rule['fdr']:g}: at most {expected} false groups are expected among them"
+    return f"{line}, {over}."
 
 
 def _content(run: Run) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _content(run: Run) -> dict[str, Any]:
     bad = samples.filter(pc.is_valid(samples["error"]))
     rows = [shown_row(row) for row in most_significant(run, ROWS)]
     calibrated = told["calibration"] is not None
-    decides = np.array(good["log10_p"].to_numpy())
+    decides = np.array(good[deciding(run)].to_numpy())
     limit = rule["alpha"] if rule["fdr"] is None else 10 ** counts["log10_cut"]
     value = {row["metric"]: row for row in run.results}
     return {
@@ -85,6 +85,7 @@ def _content(run: Run) -> dict[str, Any]:
         "qq": Markup(qq_plot(decides, rule["alpha"])),
         "tests": _tests(told, good),
         "calibrated": calibrated,
+        "decided_by": decided_by(run),
         "uniformity": _uniformity(value),
         "heat": _heat(run, good),
         "rows": rows,
@@ -102,7 +103,7 @@ def _tiles(run: Run) -> list[dict[str, str]]:
     tiles = [
         {"name": "Detected", "value": f"{counts['detected']:,}", "about": f"of {n:,} files"},
         {"name": "Not detected", "value": f"{counts['not detected']:,}", "about": "which is not “not generated”"},
-        {"name": "Inconclusive", "value": f"{counts['inconclusive']:,}", "about": "too few different codes"},
+        {"name": "Inconclusive", "value": f"{counts['inconclusive']:,}", "about": open_because(counts)},
         {"name": "Errors", "value": f"{counts['error']:,}", "about": "could not be read"},
     ]
     if EXPECTED_FALSE.name in value:
@@ -115,11 +116,31 @@ def _tiles(run: Run) -> list[dict[str, str]]:
 
 
 def most_significant(run: Run, most: int) -> list[dict[str, Any]]:
-    """Rows of the images with the smallest exact p."""
+    """Rows of the images with the smallest p that decides, then exact p."""
     good = run.samples.filter(pc.is_null(run.samples["error"]))
-    order = pc.sort_indices(good, sort_keys=[("log10_p", "ascending"), ("id", "ascending")])
-    rows: list[dict[str, Any]] = good.take(order[:most]).to_pylist()
+    keys = dict.fromkeys((deciding(run), "log10_p", "id"), "ascending")
+    rows: list[dict[str, Any]] = good.take(pc.sort_indices(good, sort_keys=list(keys.items()))[:most]).to_pylist()
     return rows
+
+
+def deciding(run: Run) -> str:
+    """The column with the p that decides; runs before format 3 of plans hold the exact one alone."""
+    return "log10_p_decides" if "log10_p_decides" in run.samples.column_names else "log10_p"
+
+
+def decided_by(run: Run) -> str:
+    """What the p in tables is called: `p` where there is one, else whose it is."""
+    told = run.record["detection"]
+    return "p" if told["calibration"] is None else f"{told['rule']['decide']} p"
+
+
+def open_because(counts: dict[str, Any]) -> str:
+    """Why images are inconclusive, by their number."""
+    nulls, few = counts.get("inconclusive_nulls", 0), "too few different codes"
+    if not nulls:
+        return few
+    codes = counts["inconclusive"] - nulls
+    return f"{codes:,} {few}, {nulls:,} too few null images" if codes else "too few null images in the calibration"
 
 
 def shown_row(row: dict[str, Any]) -> dict[str, Any]:
@@ -129,6 +150,7 @@ def shown_row(row: dict[str, Any]) -> dict[str, Any]:
         **row,
         "style": STYLES.get(row["verdict"], "no"),
         "p": p_text(row["log10_p"]),
+        "p_decides": p_text(row.get("log10_p_decides", row["log10_p"])),
         "p_calibrated": "—" if calibrated is None else f"{calibrated:.2g}",
         "q": "—" if row["q"] is None else f"{row['q']:.2g}",
         "z": f"{row['z_uncalibrated']:.1f}",

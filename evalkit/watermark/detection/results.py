@@ -26,6 +26,11 @@ from evalkit.watermark.detection.rows import LN10
 from evalkit.watermark.detection.verdict import DETECTED, VERDICTS, Judged, Rule
 
 
+def whose(rule: Rule) -> str:
+    """What the promised rate is an average over."""
+    return "averaged over keys" if rule.decide == "exact" else "where images are like the null ones"
+
+
 def results_of(
     columns: Columns, judged: Judged, counts: Mapping[str, Any], rule: Rule, method: str, dataset: str
 ) -> list[Result]:
@@ -61,10 +66,10 @@ def results_of(
     groups = len(np.unique(columns.group[judged.q <= rate]))
     found.append(row(discoveries_at(rate), groups, of=counts[HYPOTHESES.name]))
     if rule.fdr is None:
-        most = "alpha times the images: what to expect where none is marked"
+        most = f"alpha times the images: what to expect where none is marked, {whose(rule)}"
         found.append(row(EXPECTED_FALSE, rule.alpha * n, how=most))
     else:
-        most = "at most fdr times the discoveries, on average"
+        most = f"at most fdr times the discoveries, {whose(rule)}"
         found.append(row(EXPECTED_FALSE, rule.fdr * groups, how=most, of=counts[HYPOTHESES.name], unit="groups"))
     test = kstest(np.exp(columns.log_p), "uniform", alternative="greater")
     how = "one-sided: 0 where p-values are nowhere too small; marked images raise it"

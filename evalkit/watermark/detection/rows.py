@@ -20,6 +20,7 @@ from evalkit.watermark.mark import Mark
 LN10 = float(np.log(10.0))
 SMALLEST = float(np.finfo(np.float64).tiny)  # p never underflows to 0; log10_p is true at any depth
 
+FIRST = ("id", "verdict", "why", "log10_p_decides", "p", "log10_p", "p_calibrated", "q", "error", "warning")
 MADE_WITH = {"tokenizer": "", "preparation": "", "evalkit": ""}
 SHARD = pa.schema(
     [
@@ -128,8 +129,9 @@ def shard_rows(
 
 def final_schema() -> pa.Schema:
     """Columns of samples.parquet."""
-    texts = dict.fromkeys(("group", "verdict"), pa.array([], pa.string()))
-    return judged_rows(SHARD.empty_table(), {**texts, "q": pa.array([], pa.float64())}, MADE_WITH).schema
+    texts = dict.fromkeys(("group", "verdict", "why"), pa.array([], pa.string()))
+    numbers = dict.fromkeys(("log10_p_decides", "q"), pa.array([], pa.float64()))
+    return judged_rows(SHARD.empty_table(), {**texts, **numbers}, MADE_WITH).schema
 
 
 def with_numbers(samples: pa.Table) -> pa.Table:
@@ -140,13 +142,13 @@ def with_numbers(samples: pa.Table) -> pa.Table:
 
 
 def judged_rows(table: pa.Table, judged: Mapping[str, pa.Array], made_with: Mapping[str, str]) -> pa.Table:
-    """Rows with group, q and verdict, as samples.parquet holds them."""
+    """Rows with group, deciding p, q, verdict and why it is open, as samples.parquet holds them."""
     columns = {name: table[name] for name in table.column_names}
     columns["phash"] = hex_of(table["phash"])
     columns |= dict(judged)
     columns |= {name: pa.repeat(pa.scalar(text, pa.string()), len(table)) for name, text in made_with.items()}
-    first = ["id", "verdict", "p", "log10_p", "p_calibrated", "q", "error", "warning"]
-    return pa.table({name: columns[name] for name in [*first, *(n for n in columns if n not in first)]})
+    order = list(dict.fromkeys((*FIRST, *columns)))
+    return pa.table({name: columns[name] for name in order})
 
 
 def csv_pieces(tables: Iterable[pa.Table]) -> Iterator[bytes]:

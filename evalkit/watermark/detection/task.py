@@ -27,7 +27,7 @@ from evalkit.watermark.detection.scan_spec import Opened, opened
 from evalkit.watermark.detection.verdict import Rule
 from evalkit.watermark.detection.worker import DetectWorker, read_manifests
 
-VERSION = 2
+VERSION = 3  # q of each image since 3
 SHARDS = (256, 2048, 8192)  # images of a shard in small and in large sets, and the size from which sets are large
 
 

@@ -42,14 +42,22 @@ class Rule:
 
 @dataclass(frozen=True)
 class Judged:
-    """For each image its group's q-value and its verdict; `hypotheses` how many groups were tested, `cut` the log p
-    at and below which an image is detected.
+    """For each image its q-value and its verdict; `hypotheses` how many groups were tested, `cuts` the log p at and below
+    which each image is detected.
+
+    `q` is the least false discovery rate at which this very image is called: that of its group for the version that
+    decides over the group, a larger one for the others.
     """
 
     q: Floats
     verdict: npt.NDArray[np.str_]
     hypotheses: int
-    cut: float
+    cuts: Floats
+
+    @property
+    def cut(self) -> float:
+        """The log p at and below which an image of one version is detected."""
+        return float(self.cuts.max())
 
 
 def judge(log_p: Floats, log_floor: Floats, group: Ints, content: Ints, rule: Rule) -> Judged:
@@ -59,13 +67,13 @@ def judge(log_p: Floats, log_floor: Floats, group: Ints, content: Ints, rule: Ru
     smallest of its contents' times their number (Bonferroni), so that an image in many versions is one hypothesis.
     """
     if not len(log_p):
-        return Judged(np.zeros(0), np.zeros(0, dtype="U12"), 0, np.log(rule.alpha))
+        return Judged(np.zeros(0), np.zeros(0, dtype="U12"), 0, np.log([rule.alpha]))
     names, number = np.unique(group, return_inverse=True)
     pairs = np.unique(np.stack([number, content]), axis=1)
     versions = np.log(np.bincount(pairs[0], minlength=len(names)))
     smallest = np.zeros(len(names))
     np.minimum.at(smallest, number, log_p)
-    group_p = np.exp(np.clip(smallest + versions, DEEPEST, 0.0))
+    group_p, own_p = (np.exp(np.clip(each, DEEPEST, 0.0)) for each in (smallest + versions, log_p + versions[number]))
     q = benjamini_hochberg(group_p)
     if rule.fdr is None:
         cut = np.full(len(log_p), np.log(rule.alpha) + EXACT)
@@ -76,7 +84,22 @@ def judge(log_p: Floats, log_floor: Floats, group: Ints, content: Ints, rule: Ru
         cut = np.log(threshold) - versions[number] + EXACT
         detected = called[number] & (log_p <= cut)
     verdict = np.where(detected, DETECTED, np.where(log_floor > cut, INCONCLUSIVE, NOT_DETECTED))
-    return Judged(q[number], verdict, len(names), float(cut.max()))
+    return Judged(own_q(own_p, q), verdict, len(names), cut)
+
+
+def own_q(p: Floats, q: Floats) -> Floats:
+    """The least rate at which Benjamini-Hochberg, with the q-values `q` of all groups [m], calls an image of p [n].
+
+    With the k smallest q-values called, the rate is at least the k-th of them, and p must be at most rate times k / m.
+    """
+    steps, m = np.sort(q), len(q)
+    first = np.searchsorted(
+        steps * np.arange(1, m + 1) / m, p * (1 - EXACT), side="left"
+    )  # the fewest calls that suffice
+    known = np.append(steps, np.inf)[first]
+    fewer = np.where(first > 0, m * p / np.maximum(first, 1), np.inf)
+    least: Floats = np.minimum(np.minimum(known, fewer), 1.0)
+    return least
 
 
 def hypotheses_of(hashes: Ints, near: Ints, content: Ints) -> Ints:

@@ -12,7 +12,8 @@ from evalkit.generators.base import Generator, TokenGenerator
 from evalkit.jobs.live import hold
 from evalkit.jobs.options import RunOptions
 from evalkit.prompts.load import PromptSet
-from evalkit.runs.store import Run, RunStore, read_run
+from evalkit.runs.store import Run, read_run
+from evalkit.runs.store_objects import open_store
 from evalkit.tasks.generate.generate import generate_images, load_for
 from evalkit.tasks.generate.prepare import PREPARATIONS, Preparation
 from evalkit.tokenizers.base import Tokenizer
@@ -65,7 +66,7 @@ def generate_marked(
     )
     if not (run.path / NAME).exists():
         write_mark(run.path / NAME, mark, {"how": "in generation", "delta": "inf" if math.isinf(delta) else delta})
-        RunStore(run.path).cover(NAME)
+        open_store(run.path).cover(NAME)
     return read_run(run.path)
 
 

@@ -19,6 +19,7 @@ from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.watermark.attacks.sizes import to_pixels, to_tensor
+from evalkit.watermark.embed.full_size import seen_again
 from evalkit.watermark.methods.subject import compared
 
 RATE = 2.0  # grey levels that a pixel moves in a step, at most
@@ -42,27 +43,35 @@ class Nudge:
             )
 
 
-def nudged(tokenizer: Tokenizer, pictures: Sequence[Pixels], chosen: Codes, green: Tensor, how: Nudge) -> list[Pixels]:
-    """uint8 images near `images` whose codes are the green ones of `chosen`, as far as so few levels allow.
+def nudge(
+    tokenizer: Tokenizer,
+    images: Sequence[Pixels],
+    chosen: Tensor,
+    green: Tensor,
+    how: Nudge,
+    between: int | None = None,
+) -> Tensor:
+    """Changes float [B, 3, S, S] of images on [0, 1] that give them the green codes of `chosen` [B, N], as far as levels allow.
 
-    `green`: bool [B, V], or [B, N, V] where places differ; codes of `chosen`
-    that are not green are left to themselves. Raises `EvalkitError` for
-    tokenizers without gradients or a codebook.
+    `green`: bool [B, V], or [B, N, V] where places differ; codes of `chosen` that are not green are left to themselves.
+    `between`: the side of the squares that the changes go to and come back from before the tokenizer sees them [S].
+    Raises `EvalkitError` for tokenizers without gradients or a codebook.
     """
     table, by_dot = compared(tokenizer)
     table = table.float()
     half = torch.zeros(len(table), device=table.device) if by_dot else table.square().sum(1)
-    x = to_tensor(pictures).to(table.device)
+    x = to_tensor(images).to(table.device)
+    between = between or int(x.shape[-1])
     green = green.to(table.device)
     margin = MARGIN * _spacing(table)
     with torch.no_grad():
         near = _nearness(tokenizer, x, table, half)
-        target, wanted = _targets(near, chosen.values.to(table.device), green, how.spread)
+        target, wanted = _targets(near, chosen.to(table.device), green, how.spread)
     low, high = (-x).clamp(min=-how.levels / 255), (1 - x).clamp(max=how.levels / 255)  # beyond it gradients vanish
     change = torch.zeros_like(x, requires_grad=True)
     optimiser = torch.optim.Adam([change], lr=RATE / 255)
     for _ in range(how.steps):
-        near = _nearness(tokenizer, x + change, table, half)
+        near = _nearness(tokenizer, x + seen_again(change, between), table, half)
         own = near.gather(-1, target[..., None])[..., 0]
         other = near.scatter(-1, target[..., None], -torch.inf).amax(-1)
         loss = (torch.relu(margin + other - own) * wanted).sum()
@@ -71,7 +80,12 @@ def nudged(tokenizer: Tokenizer, pictures: Sequence[Pixels], chosen: Codes, gree
         optimiser.step()
         with torch.no_grad():
             change.clamp_(low, high)
-    return to_pixels(x + change.detach())
+    return change.detach()
+
+
+def nudged(tokenizer: Tokenizer, images: Sequence[Pixels], chosen: Codes, green: Tensor, how: Nudge) -> list[Pixels]:
+    """uint8 images at the tokenizer's size with the changes of `nudge`."""
+    return to_pixels(to_tensor(images) + nudge(tokenizer, images, chosen.values, green, how).cpu())
 
 
 def _nearness(tokenizer: Tokenizer, x: Tensor, table: Tensor, half: Tensor) -> Tensor:

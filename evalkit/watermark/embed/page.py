@@ -27,6 +27,7 @@ def page(run: Run, spec: Spec) -> str:
         "strips": _strips(run),
         "marked": run.samples.num_rows - bad.num_rows,
         "failed": bad.num_rows,
+        "side": pc.max(run.samples["side"]).as_py(),
         "errors": bad[:FAILED].to_pylist(),
         "boost": BOOST,
         "by_pixels": spec.parameters["embedding"].get("by") == "pixels",

@@ -21,7 +21,7 @@ from evalkit.watermark.mark import Mark
 from evalkit.watermark.methods.subject import compared
 from evalkit.watermark.shipped import sources_of, tokenizer_ref
 
-VERSION = 2
+VERSION = 3
 SHARD = 32
 
 
@@ -41,8 +41,8 @@ def embed_folder(
     An image is fitted to the tokenizer's square, encoded with green codes in place of red ones (nearest in the
     quantiser's own metric, inside the residual loop of multi-scale models) and decoded. `fraction`: of an image's red
     codes this share is exchanged, the cheapest first. `most_cost`: a code is exchanged only where its distance to the
-    features grows by no more. `nudge`: the image keeps its own pixels, and is changed by few levels until the encoder
-    reads these codes, instead of being decoded from them. `frequencies`: the file that paired lists were made from. Raises
+    features grows by no more. `nudge`: the image keeps its own size and pixels, and is changed by few levels until the
+    encoder reads these codes, instead of being decoded from them. `frequencies`: the file that paired lists were made from. Raises
     `EvalkitError` where the method or tokenizer cannot do it, or `out` lies in `data`.
     """
     options = options or RunOptions()
@@ -83,6 +83,7 @@ def embed_folder(
         device=options.device,
         progress=options.progress,
         retry_failed=options.retry_failed,
+        engine=options.engine,
     )
 
 

@@ -29,7 +29,9 @@ SCHEMA = pa.schema(
         ("source_height", pa.int32()),
         ("file", pa.string()),
         ("sha256", pa.string()),
-        ("side", pa.int32()),
+        ("side", pa.int32()),  # of the tokenizer's square
+        ("width", pa.int32()),  # of the marked image
+        ("height", pa.int32()),
         ("list_id", pa.int32()),
         ("codes", pa.int32()),
         (EXCHANGED.name, pa.float64()),  # share of codes that differ from the plain encoding's
@@ -45,11 +47,17 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Views:
-    """An image in four states, uint8 [S, S, 3] each, and its codes in three, int64 [N]."""
+    """An image in six states, uint8, and its codes in three, int64 [N].
 
+    `input`, `marked`: what marking changed, and what it made of it, of one size. `given`, `plain`, `seen`: the
+    tokenizer's squares of the file, of its plain reconstruction, and of the marked image.
+    """
+
+    input: Pixels
     given: Pixels
     plain: Pixels
     marked: Pixels
+    seen: Pixels
     codes_plain: Ints
     codes_marked: Ints
     codes_again: Ints
@@ -75,7 +83,7 @@ def row_of(
     def green(codes: Ints) -> float:
         return float(np.mean(mark.colours(codes, list_id)))
 
-    pairs = ((views.marked, views.given), (views.marked, views.plain), (views.plain, views.given))
+    pairs = ((views.marked, views.input), (views.seen, views.plain), (views.plain, views.given))
     costs = {
         metric.name: value
         for metrics, pair in zip(LIKENESS.values(), pairs, strict=True)
@@ -88,7 +96,9 @@ def row_of(
         "source_height": sample.source["size"][0],
         "file": file,
         "sha256": hashlib.sha256(data).hexdigest(),
-        "side": views.marked.shape[0],
+        "side": views.given.shape[0],
+        "width": views.marked.shape[1],
+        "height": views.marked.shape[0],
         "list_id": list_id,
         "codes": views.codes_plain.size,
         EXCHANGED.name: float(np.mean(views.codes_plain != views.codes_marked)),

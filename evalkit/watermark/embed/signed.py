@@ -6,7 +6,8 @@ from pathlib import Path
 
 from evalkit.images.c2pa import CREATED, WATERMARKED, sign_image
 from evalkit.images.credential import Credential
-from evalkit.runs.store import Run, RunStore
+from evalkit.runs.store import Run
+from evalkit.runs.store_objects import open_store
 from evalkit.watermark.methods import read_mark
 
 FOLDER = "signed"
@@ -38,5 +39,5 @@ def sign_run(run: Run, credential: Credential) -> Path:
                 (created, WATERMARKED),
                 assertions=[{"label": "c2pa.soft-binding", "data": binding}],
             )
-    RunStore(run.path).cover(FOLDER, renew=True)
+    open_store(run.path).cover(FOLDER, renew=True)
     return run.path / FOLDER

@@ -23,8 +23,8 @@ from evalkit.watermark.embed.nudge import Nudge
 from evalkit.watermark.embed.page import page
 from evalkit.watermark.embed.rows import SCHEMA
 from evalkit.watermark.embed.worker import EmbedWorker
-from evalkit.watermark.methods.files import NAME, mark_json
-from evalkit.watermark.shipped import opened_mark, opened_tokenizer
+from evalkit.watermark.methods.files import NAME, content_of, mark_json, seal_of
+from evalkit.watermark.shipped import identity_of, opened_mark, opened_tokenizer
 
 
 class EmbedTask(Task):
@@ -50,16 +50,18 @@ class EmbedTask(Task):
         images = open_images(str(spec.inputs["data"].source))
         said = spec.parameters["embedding"]
         most = said["most_cost"]
+        mark = opened_mark(spec.parameters["mark"], spec.here, tokenizer)
         return EmbedWorker(
             images,
             tokenizer,
-            opened_mark(spec.parameters["mark"], spec.here, tokenizer),
+            mark,
             list(file_stems(images.ids()[: self.size(spec)]).values()),
             fraction=said["fraction"],
             most_cost=math.inf if most is None else most,
             nudge=nudge_of(said),
             batch_size=spec.parameters["batch_size"],
             threads=int(spec.here.get("threads", 2)),
+            seal=seal_of(mark.key, _content_of(spec)),
         )
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
@@ -76,9 +78,8 @@ class EmbedTask(Task):
                 **spec.here.get("data", {}),
             },
         }
-        identity = f"{model.name}@{model.sha256 or 'none'}"
-        mark = mark_json(spec.parameters["mark"], identity, spec.parameters["embedding"])
-        return Aggregated(parts.tables(), list(_results(data.name, parts)), {NAME: mark}, said)
+        files = {NAME: mark_json(_content_of(spec), facts["seal"])} if "seal" in facts else {}
+        return Aggregated(parts.tables(), list(_results(data.name, parts)), files, said)
 
     def page(self, run: Run) -> str:
         """Strips before and after, and what it cost."""
@@ -99,6 +100,10 @@ class EmbedTask(Task):
             {"data": DataRef(data["name"], data["n"], data["digest"])},
             parameters={name: plan[name] for name in ("mark", "embedding", "batch_size")},
         )
+
+
+def _content_of(spec: Spec) -> dict[str, Any]:
+    return content_of(spec.parameters["mark"], identity_of(spec.models["tokenizer"]), spec.parameters["embedding"])
 
 
 def nudge_of(said: Mapping[str, Any]) -> Nudge | None:

@@ -18,7 +18,8 @@ from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
 from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.watermark.attacks.sizes import to_pixels, to_tensor
-from evalkit.watermark.embed.nudge import Nudge, nudged
+from evalkit.watermark.embed.full_size import Frame
+from evalkit.watermark.embed.nudge import Nudge, nudge
 from evalkit.watermark.embed.rows import Views, failed, row_of, table
 from evalkit.watermark.identity import prepared
 from evalkit.watermark.mark import Mark
@@ -42,10 +43,12 @@ class EmbedWorker(Worker):
         nudge: Nudge | None,
         batch_size: int,
         threads: int,
+        seal: str,
     ) -> None:
+        """`seal`: the HMAC of the run's mark.json, for which the key is needed."""
         self.images, self.tokenizer, self.mark, self.names = images, tokenizer, mark, names
         self.fraction, self.most_cost, self.nudge = fraction, most_cost, nudge
-        self.batch_size, self.threads, self.timers = batch_size, threads, Timers()
+        self.batch_size, self.threads, self.seal, self.timers = batch_size, threads, seal, Timers()
 
     def process(self, shard: Shard, tick: Tick) -> ShardOutput:
         """Rows in listing order; an image that cannot be read costs itself only."""
@@ -72,7 +75,7 @@ class EmbedWorker(Worker):
                     scores = self.mark.score(views.codes_again[None])
                     rows.append(row_of(sample, views, self.mark, list_id, scores, name, data))
             tick(len(positions))
-        return ShardOutput(table(rows), {}, files, self.timers.taken(), {"model": self._state()})
+        return ShardOutput(table(rows), {}, files, self.timers.taken(), {"model": self._state(), "seal": self.seal})
 
     def _state(self) -> dict[str, Any]:
         model = self.tokenizer
@@ -109,13 +112,30 @@ class EmbedWorker(Worker):
         with self.timers("decode"):
             plain = self._pixels(before)
             if self.nudge is None:
-                marked = self._pixels(after)
+                inputs, marked = given, self._pixels(after)
             else:
-                marked = nudged(self.tokenizer, given, after, green, self.nudge)
+                inputs = [each.image for each in samples]
+                marked = self._nudged(self.nudge, inputs, given, after.values, green)
+            seen = [prepared(each, self.tokenizer) for each in marked]
         with self.timers("encode"):
-            again = self.tokenizer.encode(to_tensor(marked))
+            again = self.tokenizer.encode(to_tensor(seen))
         codes = [_values(each.values) for each in (before, after, again)]
-        return [(each, Views(*states)) for each, *states in zip(lists, given, plain, marked, *codes, strict=True)]
+        states = zip(lists, inputs, given, plain, marked, seen, *codes, strict=True)
+        return [(each, Views(*views)) for each, *views in states]
+
+    def _nudged(
+        self, how: Nudge, images: Sequence[Pixels], given: Sequence[Pixels], chosen: Tensor, green: Tensor
+    ) -> list[Pixels]:
+        """The images at their own sizes with the changes that `given`, the tokenizer's squares of them, need."""
+        frames = [Frame.of(image, square.shape[0]) for image, square in zip(images, given, strict=True)]
+        done: dict[int, Pixels] = {}
+        for between in sorted({frame.between for frame in frames}):
+            rows = [number for number, frame in enumerate(frames) if frame.between == between]
+            squares = [given[number] for number in rows]
+            changes = nudge(self.tokenizer, squares, chosen[rows], green[rows], how, between)
+            for number, change in zip(rows, changes, strict=True):
+                done[number] = frames[number].added(images[number], change, how.levels)
+        return [done[number] for number in range(len(images))]
 
     def _pixels(self, codes: Codes) -> list[Pixels]:
         return to_pixels(self.tokenizer.decode(codes))
@@ -126,9 +146,9 @@ def strip(views: Views, *, by_pixels: bool) -> Pixels:
     whichever of the two it was made from.
     """
     near = views.given if by_pixels else views.plain
-    change = np.abs(views.marked.astype(np.int16) - near.astype(np.int16)) * BOOST
+    change = np.abs(views.seen.astype(np.int16) - near.astype(np.int16)) * BOOST
     shown: Pixels = np.concatenate(
-        [views.given, views.plain, views.marked, np.minimum(change, 255).astype(np.uint8)], axis=1
+        [views.given, views.plain, views.seen, np.minimum(change, 255).astype(np.uint8)], axis=1
     )
     return shown
 

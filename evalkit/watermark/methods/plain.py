@@ -62,7 +62,7 @@ def plain_marks(
         "frequencies": None if source is None else str(source),
     }
     if file is not None:
-        file.check_id(found[0].id)
+        file.check(found[0])
     kept = (*found, frequencies)
     return PlainMark(said[0] if len(said) == 1 else {"marks": said}, here, kept, file)
 

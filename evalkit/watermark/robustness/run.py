@@ -13,11 +13,11 @@ from evalkit.images.sample import ImageSet, Sample
 from evalkit.jobs.data import data_ref, told
 from evalkit.jobs.engine_inline import run_task
 from evalkit.jobs.live import hold
-from evalkit.jobs.options import check_apart
+from evalkit.jobs.options import EngineOptions, check_apart
 from evalkit.jobs.progress import Progress
 from evalkit.jobs.spec import DataRef, Spec
 from evalkit.jsonio import parse_json
-from evalkit.runs.store import RunStore
+from evalkit.runs.store_objects import open_store
 from evalkit.watermark.attacks.base import Attack
 from evalkit.watermark.identity import PREPARE
 from evalkit.watermark.robustness.blocks import SIZE
@@ -61,6 +61,7 @@ def watermark_robustness(
     command: Sequence[str] = (),
     progress: Progress | None = None,
     retry_failed: bool = False,
+    engine: EngineOptions | None = None,
 ) -> RobustnessRun:
     """Mark the images of `data` with every contender, attack marked and unmarked ones alike, and test all of them.
 
@@ -97,13 +98,20 @@ def watermark_robustness(
         shard=SIZE,
         here=here,
     )
-    store = RunStore(target)
+    store = open_store(target)
     if store.sealed and not retry_failed:
         spec = with_more(store, spec)
     elif not store.sealed:
         _check_readable(sets["data"], spec.inputs["data"].n, data)
     run = run_task(
-        ROBUSTNESS, spec, target, command=command, device=device, progress=progress, retry_failed=retry_failed
+        ROBUSTNESS,
+        spec,
+        target,
+        command=command,
+        device=device,
+        progress=progress,
+        engine=engine,
+        retry_failed=retry_failed,
     )
     said = parse_json((run.path / JSON).read_bytes(), JSON)
     return RobustnessRun(run.path, said["rows"], said["embedding"], said["absent"], said["failed"])

@@ -25,21 +25,26 @@ LEVELS = (1e-2, 1e-3, 1e-6)
 def summarised(
     tally: Tally, attacks: Sequence[str], contenders: Sequence[str], levels: Sequence[float] = LEVELS
 ) -> Iterator[dict[str, Any]]:
-    """A row for each attack that was done and each contender; see `rates`."""
+    """A row for each attack that was done and each contender: `rates`, what the attack cost, and what marking itself did."""
+    marking = {each: {f"marking_{name}": value for name, value in _cost(tally, each).items()} for each in contenders}
     for attack in attacks:
         for contender in () if attack in tally.failed else contenders:
             marked = tally.column(attack, contender, MARKED, "log_p")
             found = rates(marked, tally.column(attack, contender, UNMARKED, "log_p"), levels)
             quality = {name: _mean(tally.column(attack, contender, MARKED, name)) for name in QUALITY}
-            yield {"contender": contender, "attack": attack, **found, **quality}
+            yield {"contender": contender, "attack": attack, **found, **quality, **marking[contender]}
 
 
 def embedding_rows(tally: Tally, contenders: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Means of what marking itself cost, for each of `contenders`."""
     for contender in contenders:
-        columns = {name: tally.column(NOTHING, contender, EMBEDDING, name) for name in QUALITY}
-        means = {name: _mean(values) for name, values in columns.items()}
-        yield {"contender": contender, "pictures": len(columns[QUALITY[0]]), **means}
+        n = len(tally.column(NOTHING, contender, EMBEDDING, QUALITY[0]))
+        yield {"contender": contender, "images": n, **_cost(tally, contender)}
+
+
+def _cost(tally: Tally, contender: str) -> dict[str, float | None]:
+    """Mean quality of images that a contender marked, against what they were; None where they came marked."""
+    return {name: _mean(tally.column(NOTHING, contender, EMBEDDING, name)) for name in QUALITY}
 
 
 def rates(marked: Floats, plain: Floats, levels: Sequence[float] = LEVELS) -> dict[str, Any]:

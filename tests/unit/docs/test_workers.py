@@ -267,7 +267,7 @@ def test_the_loop_answers_evalkit_and_outlives_a_failed_request(tmp_path):
         "def draw(model, prompt, seed):\n"
         "    if prompt == 'bad':\n        raise ValueError('no such thing')\n"
         "    return Image.new('RGB', (4, 4), (seed, 0, 0))\n"
-        "serve(lambda: None, draw)\n"
+        "serve(lambda: None, draw, {'guidance': 5.0})\n"
     )
     runner = CommandGenerator("tiny", f"{sys.executable} {program}")
     try:
@@ -277,3 +277,4 @@ def test_the_loop_answers_evalkit_and_outlives_a_failed_request(tmp_path):
         runner.close()
     assert (int(first.pixels.max()), int(last.pixels.max())) == (0, 2)
     assert "no such thing" in failed.reason
+    assert first.notes == {"sampler": {"guidance": 5.0}}

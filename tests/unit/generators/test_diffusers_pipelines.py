@@ -1,16 +1,21 @@
+import inspect
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image as Pillow
 
 diffusers = pytest.importorskip("diffusers")
 transformers = pytest.importorskip("transformers")
 
 from evalkit.errors import EvalkitError, WeightsError  # noqa: E402
 from evalkit.generators.base import Request  # noqa: E402
+from evalkit.generators.diffusers_pipelines import DiffusersGenerator, PipelineConfig  # noqa: E402
+from evalkit.generators.given import as_passed, with_given  # noqa: E402
 from evalkit.generators.guidance import Guidance  # noqa: E402
-from evalkit.generators.registry import load_generator  # noqa: E402
+from evalkit.generators.registry import Source, load_generator  # noqa: E402
 from evalkit.generators.sampling import Sampler  # noqa: E402
 
 
@@ -121,3 +126,64 @@ def test_a_damaged_folder_is_named(dit, tmp_path):
             target.write_bytes(data[: len(data) // 2] if file.suffix == ".safetensors" else data)
     with pytest.raises(WeightsError, match="cannot be loaded"):
         load_generator("dit", tmp_path, "cpu", "float32")
+
+
+class Transformer:
+    def __init__(self, told):
+        self.config = SimpleNamespace(guidance_embeds=told)
+
+
+def pipeline_of(told=None, **defaults):
+    """A stand-in whose call has these parameters."""
+
+    def call(self, prompt=None, generator=None, output_type="pil", **more):
+        self.got = more
+        return SimpleNamespace(images=[Pillow.new("RGB", (16, 16))])
+
+    taken = {"self": None, "prompt": None, **defaults}
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    call.__signature__ = inspect.Signature([inspect.Parameter(name, kind, default=d) for name, d in taken.items()])
+    found = type("Stub", (), {"__call__": call, "to": lambda self, device: self})()
+    found.set_progress_bar_config = lambda disable: None
+    if told is not None:
+        found.transformer = Transformer(told)
+    return found
+
+
+FLUX = {"guidance_scale": 3.5, "true_cfg_scale": 1.0, "negative_prompt": None, "num_inference_steps": 28}
+QWEN = {"guidance_scale": None, "true_cfg_scale": 4.0, "negative_prompt": None, "num_inference_steps": 50}
+HUNYUAN = {"distilled_guidance_scale": 3.25, "negative_prompt": None, "num_inference_steps": 50}
+
+
+@pytest.mark.parametrize(
+    ("told", "defaults", "by_default", "guided"),
+    [
+        (True, FLUX, {"guidance_scale": 3.5}, {"guidance_scale": 7.0}),
+        (False, FLUX, {"true_cfg_scale": 1.0}, {"true_cfg_scale": 7.0, "negative_prompt": " "}),
+        (None, QWEN, {"true_cfg_scale": 4.0, "negative_prompt": " "}, {"true_cfg_scale": 7.0, "negative_prompt": " "}),
+        (True, HUNYUAN, {"distilled_guidance_scale": 3.25}, {"distilled_guidance_scale": 7.0}),
+        (False, HUNYUAN, {}, None),
+        (None, {"num_inference_steps": 4}, {}, None),
+    ],
+)
+def test_guidance_reaches_a_pipeline_by_its_own_name_or_is_refused(told, defaults, by_default, guided):
+    pipeline = pipeline_of(told, **defaults)
+    source = Source("stub", None, None, None, None, None, torch.device("cpu"), torch.float32)
+    model = DiffusersGenerator(source, pipeline, PipelineConfig("stub"))
+    steps = {"num_inference_steps": defaults["num_inference_steps"]}
+    model.generate([Request("0", prompt="x")])
+    assert pipeline.got == {**by_default, **steps} == model.passed(model.default_sampler)
+    if guided is None:
+        with pytest.raises(EvalkitError, match="stub takes no guidance"):
+            with_given(model, model.default_sampler, {"guidance": 7.0})
+        assert as_passed(model, model.default_sampler)["guidance"] is None
+        return
+    sampler = with_given(model, model.default_sampler, {"guidance": 7.0})
+    model.generate([Request("0", prompt="x", sampler=sampler)])
+    assert pipeline.got == {**guided, **steps}
+    said = as_passed(model, sampler)
+    assert said["guidance"]["scale"] == 7.0
+    assert said["guidance"]["canonical"] is None
+    assert {name for name, value in said.items() if value is not None} == {"guidance", "steps"}
+    with pytest.raises(EvalkitError, match="stub takes no top-k"):
+        with_given(model, model.default_sampler, {"top_k": 5})

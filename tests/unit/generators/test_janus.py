@@ -4,9 +4,7 @@ from helpers.near import are_best
 
 transformers = pytest.importorskip("transformers")
 
-from tokenizers import Tokenizer as Words  # noqa: E402
-from tokenizers.models import WordLevel  # noqa: E402
-from tokenizers.pre_tokenizers import WhitespaceSplit  # noqa: E402
+from helpers.small.janus import tiny_janus  # noqa: E402
 
 from evalkit.errors import WeightsError  # noqa: E402
 from evalkit.generators.base import Request  # noqa: E402
@@ -14,39 +12,11 @@ from evalkit.generators.guidance import Guidance  # noqa: E402
 from evalkit.generators.registry import load_generator  # noqa: E402
 from evalkit.generators.sampling import Sampler  # noqa: E402
 
-WORDS = ["<pad>", "<s>", "</s>", "<image>", "<boi>", "<eoi>", "<unk>", "user", "assistant", "a", "red", "blue", "apple"]
-TEMPLATE = (
-    "<s>{% for m in messages %} {{ m.role }} {% for c in m.content %} {{ c.text }} {% endfor %}{% endfor %} assistant "
-)
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A tiny Janus in transformers' layout: 16 codes, 64 px."""
-    path = tmp_path_factory.mktemp("janus")
-    words = Words(WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="<unk>"))
-    words.pre_tokenizer = WhitespaceSplit()
-    names = {"image_token": "<image>", "boi_token": "<boi>", "eoi_token": "<eoi>"}
-    tokenizer = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=words, pad_token="<pad>", bos_token="<s>", eos_token="</s>", extra_special_tokens=names
-    )
-    images = transformers.JanusImageProcessor()
-    transformers.JanusProcessor(images, tokenizer, chat_template=TEMPLATE, num_image_tokens=16).save_pretrained(path)
-    text = {"model_type": "llama", "vocab_size": len(WORDS), "hidden_size": 32, "intermediate_size": 48}
-    text |= {"num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4, "pad_token_id": 0}
-    vision = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 64, "patch_size": 16}
-    vision |= {"projection_dim": 32, "num_image_tokens": 16}
-    vq = {"num_embeddings": 24, "base_channels": 32, "latent_channels": 32, "num_patches": 4, "projection_dim": 32}
-    vq |= {"image_token_embed_dim": 32, "num_res_blocks": 1}
-    config = transformers.JanusConfig(text_config=text, vision_config=vision, vq_config=vq, image_token_id=3)
-    torch.manual_seed(0)
-    model = transformers.JanusForConditionalGeneration(config)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "vqmodel" not in name:
-                parameter.mul_(3.0)
-    model.save_pretrained(path, safe_serialization=True)
-    return path
+    return tiny_janus(tmp_path_factory.mktemp("janus"))
 
 
 @pytest.fixture

@@ -90,6 +90,19 @@ def evidence(folder):
     return scored("world", evidence=file, rules={"threshold": 0.8}, options=options)
 
 
+def judged(folder):
+    from helpers.judged import ScriptedJudge, small_data, small_images
+
+    from evalkit.tasks.probe import probe as scored
+    from evalkit.tasks.probe.judged.options import JudgeOptions
+
+    data, images = folder.parent / "vqa", folder.parent / "vqa-images"
+    if not images.exists():
+        small_images("vqascore", small_data("vqascore", data), images)
+    judging = JudgeOptions(judge=ScriptedJudge("Yes"), data=data, replies=folder.parent / "replies.jsonl")
+    return scored("vqascore", images, judge=judging, options=RunOptions(out=folder, device="cpu"))
+
+
 def robustness(folder):
     from evalkit.runs.store import read_run
     from evalkit.tokenizers.registry import load_tokenizer
@@ -131,6 +144,7 @@ CASES = {
     "attack": attack,
     "evidence": evidence,
     "generate": generate,
+    "judged": judged,
     "marked": marked,
     "probe": probe,
     "robustness": robustness,

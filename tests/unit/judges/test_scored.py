@@ -78,11 +78,13 @@ def test_no_policy_that_fills_in_leaves_the_bounds(items, policy):
 
 
 def test_aggregates_differ_in_what_they_weigh():
-    valued = [("a", 1.0), ("a", 1.0), ("b", 0.0)]
+    valued = [Item("x", "a", 1.0), Item("y", "a", 1.0), Item("z", "b", 0.0)]
     assert mean_of_items(valued) == pytest.approx(2 / 3)
     assert mean_of_categories(valued) == 0.5
     assert weighted_categories({"a": 0.25, "b": 0.75})(valued) == 0.25
     assert math.isnan(weighted_categories({"c": 1})(valued))
+    assert mean_of_items([Item("x", "a", 1.0, weight=3), Item("y", "a", 0.0)]) == 0.75
+    assert weighted_categories({"a": 1}, digits=1)([Item("x", "a", 0.26)]) == 0.3
 
 
 @pytest.mark.parametrize("odd", [("a", "t", None, "answered"), ("a", "t", 1.0, "refused"), ("a", "t", None, "gone")])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from evalkit.errors import EvalkitError
-from evalkit.leaderboard.boards import SILENT
+from evalkit.leaderboard.reasons import SILENT
 from evalkit.leaderboard.words import why_apart
 
 

@@ -151,7 +151,8 @@ class Page(HTMLParser):
 def page_of(tmp_path):
     """page_of(run, …) -> Page"""
 
-    def page(*runs):
-        return Page(write_report(list(runs), tmp_path / "page" / "report.html").read_text(encoding="utf-8"))
+    def page(*runs, firsts=None):
+        path = write_report(list(runs), tmp_path / "page" / "report.html", firsts)
+        return Page(path.read_text(encoding="utf-8"))
 
     return page

@@ -60,7 +60,7 @@ def test_intervals_mark_the_clear_winner_and_skip_infinite_values():
     rows = [Interval("a", 1.0, 0.5, 1.5), Interval("b", 3.0, 2.5, math.inf, True), Interval("c", math.inf)]
     root = inside(intervals("PSNR", rows, 0.0, None))
     assert [g.attrib["class"] for g in root.iter("g")] == ["plain", "best"]
-    assert "b 3.000, 95 % interval 2.500 to ∞, clear of all others" in root.attrib["aria-label"]
+    assert "b 3.000, 95 % interval 2.500 to ∞, first at 95 % confidence" in root.attrib["aria-label"]
     assert intervals("PSNR", [Interval("c", math.inf)], None, None) == ""
 
 

@@ -219,15 +219,17 @@ def with_values(run, **intervals):
     return dataclasses.replace(run, results=changed)
 
 
-def test_several_runs_stand_in_columns_and_only_clear_winners_are_marked(make_run, page_of):
+def test_several_runs_stand_in_columns_and_only_the_first_are_marked(make_run, page_of):
     a = with_values(make_run("a"), psnr=(20.0, 22.0), ssim=(0.5, 0.7), bpp=(0.2, 0.3))
     b = with_values(make_run("b"), psnr=(23.0, 25.0), ssim=(0.6, 0.8), bpp=(0.8, 0.9))
-    page = page_of(a, b)
-    marked = [data.strip() for tags, data in page.texts if "td" in tags and "clearly best" in data]
-    assert len(marked) == 2  # psnr of b, rate of a; ssim overlaps
+    both = frozenset({0, 1})
+    row = ("evalkit-1", "reconstruction", "sample/photos")
+    page = page_of(a, b, firsts={(*row, "psnr"): First(1, both), (*row, "bpp"): First(0, both)})
+    marked = [data.strip() for tags, data in page.texts if "td" in tags and "first at 95 %" in data]
+    assert len(marked) == 2
     cells = [attrs for attrs in page.all("td") if "best" in attrs.get("class", "").split()]
     assert [c["data-value"] for c in cells] == ["24.0", "0.25"]
-    assert "b is clear of all others in PSNR 24.00\u202fdB (23.00 to 25.00)".replace("\u202f", " ") in page.text()
+    assert "b is first at 95 % confidence in PSNR 24.00\u202fdB (23.00 to 25.00)".replace("\u202f", " ") in page.text()
     assert sum("against rate" in data for _, data in page.texts) == 2
 
 

@@ -1,44 +1,18 @@
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from evalkit.pages.provenance import facts, protocol_differences, speed
-from evalkit.pages.summary import clear_best, headlines, summary, verdict
+from evalkit.pages.summary import First, headlines, summary, verdict
 from evalkit.text import as_float, day_text, number_text
 
-
-def cell(low, high, status="ok"):
-    return {"low": low, "high": high, "status": status}
+ROW = ("evalkit-1", "reconstruction", "sample/photos", "psnr")
 
 
-bounds = st.tuples(st.floats(-100, 100), st.floats(0, 50)).map(lambda pair: cell(pair[0], pair[0] + pair[1]))
-
-
-@given(st.lists(bounds, min_size=2, max_size=6), st.sampled_from(["higher", "lower"]))
-def test_the_marked_value_lies_beyond_every_other_interval(cells, better):
-    best = clear_best(cells, better)
-    if best is not None:
-        for i, other in enumerate(cells):
-            if i != best and better == "higher":
-                assert cells[best]["low"] > other["high"]
-            elif i != best:
-                assert cells[best]["high"] < other["low"]
-
-
-@pytest.mark.parametrize(
-    ("cells", "better", "best"),
-    [
-        ([cell(1, 2), cell(3, 4)], "higher", 1),
-        ([cell(1, 2), cell(3, 4)], "lower", 0),
-        ([cell(1, 3), cell(3, 4)], "higher", None),
-        ([cell(1, 2), cell(None, None)], "higher", None),
-        ([cell(1, 2), None], "higher", None),
-        ([cell(1, 2), cell(None, None, "unavailable"), cell(5, 6)], "higher", 2),
-        ([cell(1, 2), cell("inf", "inf")], "higher", 1),
-    ],
-)
-def test_no_value_is_marked_without_intervals_apart(cells, better, best):
-    assert clear_best(cells, better) == best
+def test_the_first_is_marked_where_all_that_was_measured_was_ranked_with_it(make_run):
+    runs = [make_run(name) for name in "abc"]
+    marked = {row.key: row.best for row in summary(runs, {ROW: First(1, frozenset({0, 1, 2}))})}
+    assert marked[ROW] == 1
+    assert {best for key, best in marked.items() if key != ROW} == {None}
+    assert {row.best for row in summary(runs, {ROW: First(1, frozenset({0, 1}))})} == {None}
+    runs[2].results[0] |= {"status": "unavailable", "value": None}
+    assert {row.key: row.best for row in summary(runs, {ROW: First(1, frozenset({0, 1}))})}[ROW] == 1
 
 
 def test_headlines_take_the_largest_part_so_that_an_easy_one_does_not_stand_for_all(make_run):
@@ -50,11 +24,11 @@ def test_headlines_take_the_largest_part_so_that_an_easy_one_does_not_stand_for_
     assert "lpips_alex" not in shown
 
 
-def test_verdict_claims_no_winner_where_intervals_overlap(make_run):
+def test_verdict_claims_no_winner_where_none_is_known(make_run):
     runs = [make_run("a"), make_run("b")]
     said = verdict(runs, summary(runs))
     assert said.startswith("2 runs on the same 8 images of sample")
-    assert said.endswith("in PSNR on sample/photos no run is clear of all others.")
+    assert said.endswith("in PSNR on sample/photos no run is first at 95 % confidence.")
 
 
 def test_facts_leave_out_what_the_record_does_not_say(make_run):

@@ -11,6 +11,7 @@ from evalkit.metrics.registry import METRICS
 from evalkit.systems import list_systems
 from evalkit.systems.card import SystemCard
 from evalkit.systems.measures import MEASURES, RULES
+from evalkit.tasks.probe.suite import SUITES
 from evalkit.tokenizers.cards import tokenizer_cards
 from evalkit.tokenizers.registry import TOKENIZERS
 
@@ -104,6 +105,10 @@ def test_what_evalkit_is_said_to_take_is_a_metric_of_that_verb():
         if verb == "tokenizer":
             assert metric in METRICS, name
             assert f'"{metric.partition("_")[0]}' in sources(), f"{metric} has no test"
+        elif verb == "score":
+            assert METRICS.get(metric).task == "score" or metric == "fid", name
+        elif verb == "probe":
+            assert metric in SUITES, name
         elif metric in ("seconds", "evaluations"):
             assert verb == "generate"
         else:

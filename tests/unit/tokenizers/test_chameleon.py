@@ -1,7 +1,6 @@
 """Chameleon: official names, its native size, its decoder, and the laws of every tokenizer."""
 
 import torch
-from helpers.near import same
 
 from evalkit.tokenizers.cards import tokenizer_cards
 from evalkit.tokenizers.chameleon import Chameleon
@@ -18,20 +17,6 @@ def load(tiny):
         return {"state_dict": {**state, "loss.discriminator.weight": torch.ones(2)}, "global_step": 1}
 
     return tiny(Chameleon, TINY, weights="chameleon-vqgan", wrap=wrap, suffix=".ckpt")
-
-
-def test_encode_and_decode_do_not_depend_on_the_batch(tiny):
-    model = load(tiny)
-    x = torch.rand(3, 3, 8, 12, generator=torch.Generator().manual_seed(1))
-    codes = model.encode(x)
-    alone = [model.encode(x[i : i + 1]) for i in range(3)]
-    assert codes.grid == (4, 6)
-    assert torch.equal(codes.indices, torch.cat([each.indices for each in alone]))
-    assert len(codes.indices.unique()) > 3
-    whole = model.decode(codes)
-    assert whole.shape == x.shape
-    same(whole, torch.cat([model.decode(each) for each in alone]))
-    assert torch.equal(whole, model.decode(codes))
 
 
 def test_the_nearest_code_is_chosen(tiny):

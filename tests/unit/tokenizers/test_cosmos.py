@@ -82,7 +82,7 @@ def test_files_that_are_no_programs_are_one_sentence(tmp_path, monkeypatch):
 
 
 def test_it_is_built_from_its_folder_only():
-    with pytest.raises(EvalkitError, match="built from their folder"):
+    with pytest.raises(EvalkitError, match="is built from its folder"):
         Cosmos.build(CosmosConfig(8))
 
 

@@ -5,10 +5,8 @@ import torch
 from helpers.near import same
 
 from evalkit.errors import WeightsError
-from evalkit.tokenizers.cards import tokenizer_cards
 from evalkit.tokenizers.elm import ElmBAE, ElmConfig, ElmResBlock, FlatStack, generator
 from evalkit.tokenizers.registry import TOKENIZERS
-from evalkit.weights.find import weights_manifest
 
 TINY = ElmConfig(bits=6, mult=(1, 2), ch=32, blocks=1, z=32)
 
@@ -30,19 +28,6 @@ def model(tiny):
 
 def pictures(n=3, h=8, w=12):
     return torch.rand(n, 3, h, w, generator=torch.Generator().manual_seed(1))
-
-
-def test_encode_and_decode_do_not_depend_on_the_batch(model):
-    codes = model.encode(pictures())
-    alone = [model.encode(pictures()[i : i + 1]) for i in range(3)]
-    assert codes.indices.shape == (3, 24)
-    assert codes.indices.unique().numel() > 1
-    assert torch.equal(codes.indices, torch.cat([each.indices for each in alone]))
-    whole = model.decode(codes)
-    assert whole.shape == (3, 3, 8, 12)
-    same(whole, torch.cat([model.decode(each) for each in alone]))
-    assert torch.equal(whole, model.decode(codes))
-    assert (model.vocab_size, model.multiple, model.tokens_per_image(8, 12)) == (64, 2, 24)
 
 
 def test_the_first_channel_is_the_most_significant_bit(model):
@@ -108,16 +93,3 @@ def test_networks_have_the_size_of_the_official_files():
     discriminator, lpips = 2_765_633, 14_716_160
     assert 4 * (own + shortcuts + logsigma + discriminator + lpips) / 1e6 == pytest.approx(332, abs=0.5)
     assert isinstance(network.encoder, FlatStack)
-
-
-def test_every_checkpoint_has_a_card_and_a_weight_file():
-    names = [name for name in TOKENIZERS if name.startswith("elm-bae-")]
-    assert sorted(names) == ["elm-bae-16", "elm-bae-16-deter", "elm-bae-20", "elm-bae-24"]
-    for name in names:
-        card, entry = tokenizer_cards()[name], TOKENIZERS.get(name)
-        assert card.weights == entry.weights
-        assert weights_manifest()[card.weights].files == ("binaryae_ema.th",)
-        with torch.device("meta"):
-            count = sum(p.numel() for p in entry.cls.build(entry.config).parameters())
-        assert card.parameters_m == pytest.approx(count / 1e6, abs=0.006)
-        assert ("draws" in card.note) == entry.config.sampled

@@ -55,21 +55,6 @@ def load(tiny, tmp_path, monkeypatch):
     return make
 
 
-def test_encode_and_decode_do_not_depend_on_the_batch(load):
-    model = load()
-    codes = model.encode(pictures())
-    alone = [model.encode(pictures()[i : i + 1]) for i in range(3)]
-    assert codes.indices.shape == (3, model.tokens_per_image(12, 12)) == (3, 6 + 36)
-    assert codes.grid == (6, 6)
-    assert torch.equal(codes.indices, torch.cat([each.indices for each in alone]))
-    assert len(codes.indices[:, :6].unique()) > 1
-    assert len(codes.indices[:, 6:].unique()) > 1
-    whole = model.decode(codes)
-    assert whole.shape == (3, 3, 12, 12)
-    same(whole, torch.cat([model.decode(each) for each in alone]))
-    assert torch.equal(whole, model.decode(codes, seed=9))
-
-
 def test_both_slots_and_patches_reach_the_picture(load):
     model = load(backbone=False)
     indices = torch.arange(42)[None] % 64

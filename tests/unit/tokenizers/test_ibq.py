@@ -2,15 +2,12 @@
 
 import pytest
 import torch
-from helpers.near import same
 
 from evalkit.errors import WeightsError
-from evalkit.tokenizers.cards import tokenizer_cards
 from evalkit.tokenizers.ibq import Ibq
 from evalkit.tokenizers.nets.taming import TamingConfig
 from evalkit.tokenizers.registry import TOKENIZERS
 from evalkit.tokenizers.taming import VqganConfig
-from evalkit.weights.find import weights_manifest
 
 TINY = VqganConfig(TamingConfig(ch=32, mult=(1, 2), blocks=1, z=16, attention=frozenset({1})), codes=50, code_dim=12)
 
@@ -31,19 +28,6 @@ def with_average(state):
 
 def load(tiny, wrap=lightning):
     return tiny(Ibq, TINY, weights="imagenet256_1024.ckpt", wrap=wrap, suffix=".ckpt")
-
-
-def test_encode_and_decode_do_not_depend_on_the_batch(tiny):
-    model = load(tiny)
-    codes = model.encode(pictures())
-    alone = [model.encode(pictures()[i : i + 1]) for i in range(3)]
-    assert codes.indices.shape == (3, model.tokens_per_image(8, 8)) == (3, 16)
-    assert torch.equal(codes.indices, torch.cat([each.indices for each in alone]))
-    assert len(codes.indices.unique()) > 2
-    whole = model.decode(codes)
-    assert whole.shape == (3, 3, 8, 8)
-    same(whole, torch.cat([model.decode(each) for each in alone]))
-    assert torch.equal(whole, model.decode(codes, seed=3))
 
 
 def test_the_code_with_the_largest_dot_product_is_chosen(tiny):
@@ -76,12 +60,3 @@ def test_another_codebook_size_is_refused(tiny):
 
 def test_names_and_shapes_are_the_official_ones(key_digest):
     assert key_digest(Ibq, TOKENIZERS.get("ibq-16384").config) == (543, "81e1642426daaa20")
-
-
-@pytest.mark.parametrize("name", ["1024", "8192", "16384", "262144", "pretrain-16384", "pretrain-262144"])
-def test_every_checkpoint_has_a_card_and_a_place(name):
-    entry = TOKENIZERS.get(f"ibq-{name}")
-    size = name.rpartition("-")[2]
-    assert str(entry.config.codes) == size
-    assert tokenizer_cards()[entry.name].weights == entry.weights
-    assert f"IBQ-Tokenizer-{size}" in weights_manifest()[entry.weights].where

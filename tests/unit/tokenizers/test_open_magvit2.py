@@ -2,13 +2,10 @@
 
 import pytest
 import torch
-from helpers.near import same
 
 from evalkit.errors import EvalkitError, WeightsError
-from evalkit.tokenizers.cards import tokenizer_cards
 from evalkit.tokenizers.open_magvit2 import OpenMagvit, OpenMagvitConfig
 from evalkit.tokenizers.registry import TOKENIZERS
-from evalkit.weights.find import weights_manifest
 
 TINY = OpenMagvitConfig(bits=6, mult=(1, 2, 2), size=16, ch=32, blocks=1)
 
@@ -29,19 +26,6 @@ def with_average(state):
 
 def load(tiny, wrap=lightning):
     return tiny(OpenMagvit, TINY, weights="imagenet_256_L.ckpt", wrap=wrap, suffix=".ckpt")
-
-
-def test_encode_and_decode_do_not_depend_on_the_batch(tiny):
-    model = load(tiny)
-    codes = model.encode(pictures())
-    alone = [model.encode(pictures()[i : i + 1]) for i in range(3)]
-    assert codes.indices.shape == (3, model.tokens_per_image(16, 16))
-    assert torch.equal(codes.indices, torch.cat([each.indices for each in alone]))
-    assert len(codes.indices.unique()) > 3
-    whole = model.decode(codes)
-    assert whole.shape == (3, 3, 16, 16)
-    same(whole, torch.cat([model.decode(each) for each in alone]))
-    assert torch.equal(whole, model.decode(codes))
 
 
 def test_the_moving_average_wins_over_plain_weights(tiny):
@@ -102,11 +86,3 @@ def test_a_missing_weight_is_named(tiny):
 )
 def test_names_and_shapes_are_the_official_ones(key_digest, name, keys, digest):
     assert key_digest(OpenMagvit, TOKENIZERS.get(name).config) == (keys, digest)
-
-
-@pytest.mark.parametrize(("name", "bits"), [("256", 18), ("128", 18), ("pretrain-16384", 14), ("pretrain-262144", 18)])
-def test_every_checkpoint_has_a_card_and_a_place(name, bits):
-    entry = TOKENIZERS.get(f"open-magvit2-{name}")
-    assert entry.config.bits == bits
-    assert tokenizer_cards()[entry.name].weights == entry.weights
-    assert "TencentARC" in weights_manifest()[entry.weights].where

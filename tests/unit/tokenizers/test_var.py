@@ -2,16 +2,14 @@
 
 import pytest
 import torch
-from helpers.near import near, same
+from helpers.near import near
 
 from evalkit.errors import EvalkitError
 from evalkit.tokenizers.base import Codes
-from evalkit.tokenizers.cards import tokenizer_cards
 from evalkit.tokenizers.nets.residual import PhiBank
 from evalkit.tokenizers.nets.taming import TamingConfig
 from evalkit.tokenizers.registry import TOKENIZERS
 from evalkit.tokenizers.var import Var, VarConfig
-from evalkit.weights.find import weights_manifest
 
 NET = TamingConfig(ch=32, mult=(1, 1, 2), blocks=1, z=8, attention=frozenset({2}), fused=True)
 TINY = VarConfig(scales=(1, 2, 3, 4), net=NET, codes=16)
@@ -25,21 +23,6 @@ def pictures(n=3):
 @pytest.fixture
 def model(tiny):
     return tiny(Var, TINY, weights=FILE, suffix=".pth")
-
-
-def test_encode_and_decode_do_not_depend_on_the_batch(model):
-    codes = model.encode(pictures())
-    alone = [model.encode(pictures()[i : i + 1]) for i in range(3)]
-    assert codes.indices.shape == (3, 30)
-    assert codes.scale_lengths == (1, 4, 9, 16)
-    assert codes.map_grid() == (4, 4)
-    assert torch.equal(codes.indices, torch.cat([each.indices for each in alone]))
-    assert codes.indices.unique().numel() > 1
-    whole = model.decode(codes)
-    assert whole.shape == (3, 3, 16, 16)
-    same(whole, torch.cat([model.decode(each) for each in alone]))
-    assert torch.equal(whole, model.decode(codes))
-    assert (model.vocab_size, model.native_size, model.tokens_per_image(16, 16)) == (16, 16, 30)
 
 
 def test_finer_scales_code_what_the_coarser_ones_left_over(model):
@@ -119,26 +102,8 @@ def test_codes_of_one_scale_alone_are_refused(model, codes):
         model.decode(codes)
 
 
-def test_pictures_of_another_size_are_refused(model):
-    for call in (model.encode, lambda x: model.encode_choosing(x, lambda k, f: f)):
-        with pytest.raises(EvalkitError, match="16x16"):
-            call(torch.rand(1, 3, 32, 32))
-
-
 def test_full_size_keys_are_the_official_ones(key_digest):
     for name, total in (("var", 680), ("var-512", 2240), ("var-256", 680)):
         entry = TOKENIZERS.get(name)
         assert key_digest(entry.cls, entry.config) == (323, "bb2dbc1960532681")  # without the training statistic
         assert sum(side * side for side in entry.config.scales) == total
-
-
-def test_both_schedules_have_a_card_and_the_same_weight_file():
-    for name in ("var", "var-512"):
-        card, entry = tokenizer_cards()[name], TOKENIZERS.get(name)
-        assert card.weights == entry.weights == FILE
-        assert weights_manifest()[FILE].source == "hf:FoundationVision/var"
-        assert card.tokens == sum(side * side for side in entry.config.scales)
-        assert card.native_size == 16 * entry.config.scales[-1]
-        with torch.device("meta"):
-            count = sum(p.numel() for p in entry.cls.build(entry.config).parameters())
-        assert card.parameters_m == pytest.approx(count / 1e6, abs=0.006)

@@ -20,8 +20,8 @@ def test_a_key_is_written_once_for_its_owner_and_read_back(tmp_path):
 
 
 def test_a_key_comes_from_the_environment_too(monkeypatch):
-    monkeypatch.setenv("MARK", "ab" * 32)
-    assert read_key("env:MARK").secret == bytes.fromhex("ab" * 32)
+    monkeypatch.setenv("MARK", "ab12" * 16)
+    assert read_key("env:MARK").secret == bytes.fromhex("ab12" * 16)
     with pytest.raises(EvalkitError, match="no variable NONE_SUCH"):
         read_key("env:NONE_SUCH")
 
@@ -53,6 +53,24 @@ def test_wrong_lengths_and_absent_files_are_refused(tmp_path):
     (tmp_path / "large").write_bytes(b"0" * 5000)
     with pytest.raises(EvalkitError, match="too large"):
         read_key(tmp_path / "large")
+
+
+@pytest.mark.parametrize("byte", ["00", "ff"])
+def test_a_key_of_one_repeated_byte_is_refused(tmp_path, monkeypatch, byte):
+    (tmp_path / "k").write_text(byte * 32)
+    monkeypatch.setenv("WEAK", byte * 32)
+    for source in (tmp_path / "k", "env:WEAK"):
+        with pytest.raises(EvalkitError, match="anybody can guess"):
+            read_key(source)
+
+
+def test_a_key_file_that_anybody_may_write_is_refused(tmp_path):
+    key = new_key(tmp_path / "k")
+    (tmp_path / "k").chmod(0o602)
+    with pytest.raises(EvalkitError, match=f"chmod 600 {tmp_path}/k"):
+        read_key(tmp_path / "k")
+    (tmp_path / "k").chmod(0o644)
+    assert read_key(tmp_path / "k") == key
 
 
 def test_keygen_prints_the_id_and_not_the_key(tmp_path):

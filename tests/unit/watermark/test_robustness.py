@@ -78,6 +78,7 @@ def test_rows_say_what_survives_and_what_it_costs(photos: Path, tmp_path: Path) 
     assert all(row["fpr_0.01"] == 0 for row in run.rows)
     assert run.absent == {"unable": "images are too small"}
     assert 47 < run.embedding[0]["psnr"] < 49  # every value moved by one
+    assert {row["marking_psnr"] for row in run.rows} == {run.embedding[0]["psnr"]}
     page = (tmp_path / "out" / "report.html").read_text()
     for said in ("low-bit", "jpeg:50", "images are too small", "Clopper", "<svg"):
         assert said in page
@@ -129,6 +130,7 @@ def test_marked_pictures_may_be_given(photos: Path, tmp_path: Path) -> None:
     run = watermark_robustness(photos, [LowBit()], [], tmp_path / "out", side=64, marked=marked)
     assert (run.rows[0]["marked"], run.rows[0]["unmarked"], run.rows[0]["tpr_0.001"]) == (3, 5, 1)
     assert run.embedding == []
+    assert {row["marking_psnr"] for row in run.rows} == {None}
 
 
 def test_a_token_mark_is_found_in_what_it_marked_and_not_elsewhere(tmp_path: Path) -> None:

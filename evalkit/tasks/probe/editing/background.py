@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evalkit.encoders.perceptual.lpips import Lpips
+from evalkit.encoders.base import PerceptualDistance
 from evalkit.images.sample import Pixels
 from evalkit.metrics.psnr import mse, psnr
 from evalkit.metrics.ssim import ssim
@@ -37,7 +37,7 @@ def psnr_of_pixels(source: Pixels, edited: Pixels, region: Region) -> float:
     return psnr(mse(*(np.ascontiguousarray(each)[:, None] for each in chosen)))
 
 
-def region_lpips(network: Lpips, source: Pixels, edited: Pixels, region: Region) -> float:
+def region_lpips(network: PerceptualDistance, source: Pixels, edited: Pixels, region: Region) -> float:
     """LPIPS of two images in `region`, everything else zero; Reason-Edit and PIE-Bench take SqueezeNet."""
     return float(network.distance(_batch(only(source, region)), _batch(only(edited, region))))
 

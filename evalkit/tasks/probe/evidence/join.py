@@ -20,7 +20,7 @@ def joined(known: ImageEvidence, new: ImageEvidence) -> ImageEvidence:
         if None not in (old, value) and old != value:
             raise BadLine(f"{known.image} has another {name} on an earlier line")
         added[name] = old if value is None else value
-    for name in ("boxes", "text", "answers", "replies"):
+    for name in ("boxes", "text", "answers", "replies", "measures"):
         value = getattr(new, name)
         if value is not None and getattr(known, name) is not None:
             raise BadLine(f"{known.image} has {name} on an earlier line already")

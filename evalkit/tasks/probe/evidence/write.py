@@ -48,6 +48,8 @@ def line_of(evidence: ImageEvidence) -> dict[str, Any]:
         ]
     if evidence.replies is not None:
         row["replies"] = [_reply(each) for each in evidence.replies]
+    if evidence.measures is not None:
+        row["measures"] = dict(evidence.measures)
     if evidence.options:
         row["options"] = dict(evidence.options)
     return row

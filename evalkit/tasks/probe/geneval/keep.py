@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from evalkit.encoders.detectors.detection import Detection
-from evalkit.tasks.probe.geneval.geometry import overlap
+from evalkit.metrics.boxes import overlap
 from evalkit.tasks.probe.geneval.options import RuleOptions
 
 Kept = dict[str, list[Detection]]

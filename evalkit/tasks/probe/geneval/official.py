@@ -5,28 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import parse_json
 from evalkit.tasks.probe.geneval.prompts import GenevalPrompt
+from evalkit.tasks.probe.layout import PlacedImage
 from evalkit.tasks.probe.rows import ProbeRow
 from evalkit.tasks.probe.suite import SuitePrompt
 from evalkit.whole_files import whole
 
 _IMAGE = re.compile(r"\d+\.png")
 _OTHER = frozenset((".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"))
-
-
-@dataclass(frozen=True)
-class PlacedImage:
-    """An image in a folder of the official layout, its prompt's id and its place among the prompt's images."""
-
-    path: Path
-    prompt: str
-    sample: int
 
 
 def read_layout(folder: Path, prompts: Sequence[SuitePrompt]) -> list[PlacedImage]:

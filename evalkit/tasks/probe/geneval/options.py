@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from evalkit.errors import EvalkitError
 
@@ -56,7 +57,7 @@ class RuleOptions:
         return self.counting_threshold if tag == COUNTING else self.threshold
 
 
-def options_of(values: Mapping[str, float], base: RuleOptions | None = None) -> RuleOptions:
+def options_of(values: Mapping[str, Any], base: RuleOptions | None = None) -> RuleOptions:
     """`base` (the official numbers) with `values` in place. Raises `EvalkitError` for unknown names and odd values."""
     known = {field.name for field in fields(RuleOptions)}
     odd = sorted(set(values) - known)

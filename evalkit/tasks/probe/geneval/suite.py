@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from evalkit.encoders.detectors.world import NATURAL
 from evalkit.errors import EvalkitError
 from evalkit.tasks.probe.evidence.record import Evidence, ImageEvidence
 from evalkit.tasks.probe.geneval.look import look
-from evalkit.tasks.probe.geneval.official import results_lines
+from evalkit.tasks.probe.geneval.official import read_layout, results_lines
 from evalkit.tasks.probe.geneval.options import RuleOptions, options_of
 from evalkit.tasks.probe.geneval.prompts import (
     CLASSES,
@@ -23,6 +24,7 @@ from evalkit.tasks.probe.geneval.prompts import (
 )
 from evalkit.tasks.probe.geneval.rules import judge_evidence
 from evalkit.tasks.probe.geneval.summary import official_text, summarise
+from evalkit.tasks.probe.layout import PlacedImage
 from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
 from evalkit.tasks.probe.suite import SUITES, Encoders, ProbeImage
 from evalkit.world.detector import THRESHOLD
@@ -51,10 +53,29 @@ class ObjectSuite:
     options: RuleOptions = field(default_factory=RuleOptions)
     own: RuleOptions = field(default_factory=RuleOptions)
     aliases: Mapping[str, str] = field(default_factory=dict)
+    judge: str | None = None
 
     def prompts(self) -> Sequence[GenevalPrompt]:
         """The prompts in their order."""
         return self.own_prompts
+
+    @property
+    def size(self) -> int | None:
+        """The number of prompts."""
+        return len(self.own_prompts)
+
+    @property
+    def one_size(self) -> bool:
+        """Images of one model have one size."""
+        return True
+
+    def layout(self, folder: Path) -> Sequence[PlacedImage]:
+        """The images of FOLDER/NNNNN/samples/KKKK.png."""
+        return read_layout(folder, self.own_prompts)
+
+    def absent(self, prompt: str, sample: int) -> ProbeRow:
+        """The row of an image that is not there."""
+        return ProbeRow("", prompt, sample, self.by_id()[prompt].tag, None, "missing")
 
     def by_id(self) -> dict[str, GenevalPrompt]:
         """The prompts by their ids."""
@@ -83,8 +104,8 @@ class ObjectSuite:
         )
 
     def summary(self, rows: Sequence[ProbeRow]) -> tuple[ProbeScore, ...]:
-        """Overall, six tasks, images, prompts."""
-        return summarise(rows, self.name)
+        """Overall, six tasks, images, prompts; missing images shrink what is counted."""
+        return summarise([row for row in rows if row.state != "missing"], self.name)
 
     def score_name(self, facts: Mapping[str, Any]) -> str:
         """What scores of evidence with these facts are called: the suite, and a detector that is not the official one."""
@@ -98,13 +119,15 @@ class ObjectSuite:
         return {"geneval_results.jsonl": "".join(lines).encode(), "geneval_summary.txt": official_text(rows).encode()}
 
     @property
-    def changed(self) -> Mapping[str, float]:
+    def changed(self) -> Mapping[str, float | str]:
         """The numbers in its rules that are not its own, by name."""
         own = asdict(self.own)
         return {name: value for name, value in asdict(self.options).items() if value != own[name]}
 
-    def configured(self, values: Mapping[str, float]) -> ObjectSuite:
+    def configured(self, values: Mapping[str, float | str]) -> ObjectSuite:
         """The same suite with these numbers in its rules. Raises `EvalkitError` for unknown names and odd values."""
+        if "policy" in values:
+            raise EvalkitError(f"{self.name} loses no image to a judge. Leave out --policy")
         return self.with_options(options_of(values, self.options))
 
     def with_options(self, options: RuleOptions) -> ObjectSuite:

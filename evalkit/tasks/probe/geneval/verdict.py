@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from evalkit.encoders.detectors.detection import Detection
 from evalkit.errors import EvalkitError
-from evalkit.tasks.probe.geneval.geometry import relations
+from evalkit.metrics.boxes import relations
 from evalkit.tasks.probe.geneval.keep import Kept
 from evalkit.tasks.probe.geneval.options import RuleOptions
 from evalkit.tasks.probe.geneval.prompts import COLORS, Clause, GenevalPrompt

@@ -36,7 +36,7 @@ def test_greedy_codes_are_those_of_the_plain_loop(tiny, name, length, interval):
 
 
 def test_greedy_codes_behind_a_padded_caption_are_those_of_the_plain_loop(tiny, monkeypatch):
-    config = LlamaGenConfig(2, 2, 16, 3, 2.0, codes=24, caption=8, caption_tokens=5)
+    config = LlamaGenConfig(2, 2, 16, grid=3, codes=24, caption=8, caption_tokens=5)
     torch.manual_seed(0)
     network = LlamaGenText.build(config)
     for tensor in network.state_dict().values():

@@ -1,4 +1,5 @@
 import json
+import sys
 import zipfile
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from evalkit.jobs.options import RunOptions
 from evalkit.prompts.load import load_prompts
 from evalkit.runs.store import read_run
 from evalkit.tasks.generate import generate_images
-from evalkit.tasks.generate.layouts import left_out
+from evalkit.tasks.generate.layouts import LAYOUTS, left_out
 from evalkit.tasks.generate.page import page as page_of
 from evalkit.tasks.generate.rows import seed_of
 
@@ -193,12 +194,73 @@ def test_a_layout_says_what_it_leaves_out(prompts, tmp_path):
     model = Noise()
     model.refused = {"00002-01"}
     run = generate_images(model, prompts, samples=2, options=RunOptions(out=tmp_path / "a"))
-    assert (
-        left_out(run, "wise") == "the layout wise leaves out 1 image not made and 9 images beyond the first of a prompt"
-    )
-    assert left_out(run, "geneval") == "the layout geneval leaves out 1 image not made"
+    assert left_out(run, "wise") == "the layout wise lacks 1 image that could not be made; see wise/index.jsonl"
     whole = generate_images(Noise(), prompts, options=RunOptions(out=tmp_path / "b"))
     assert left_out(whole, "wise") == ""
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_layout_accounts_for_every_image(prompts, tmp_path, layout):
+    model = Noise()
+    model.refused = {"00002-01"}
+    options = RunOptions(out=tmp_path / "a")
+    run = generate_images(model, prompts, samples=2, layout=layout, options=options)
+    lines = [json.loads(line) for line in (run.path / layout / "index.jsonl").read_text().splitlines()]
+    assert [line["id"] for line in lines] == run.samples["id"].to_pylist()
+    assert [(line["id"], line["error"]) for line in lines if line["place"] is None] == [("00002-01", "refused")]
+    placed = [line["place"] for line in lines if line["place"]]
+    assert len(set(placed)) == 19
+    if layout == "npz50k":
+        assert placed == [f"samples.npz arr_0[{i}]" for i in range(19)]
+        return
+    for line in (each for each in lines if each["place"]):
+        assert (run.path / layout / line["place"]).read_bytes() == (run.path / line["file"]).read_bytes()
+    assert len([*(run.path / layout).rglob("*.png")]) == 19
+
+
+def test_seconds_are_those_of_the_images_really_made(prompts, tmp_path):
+    """Nine prompts and one with rows of four: the last batch runs two copies, whose time is that of the two images."""
+    run = generate_images(Noise(), prompts, options=RunOptions(out=tmp_path / "run"))
+    seconds = [json.loads(line)["seconds"] for line in (run.path / "manifest.jsonl").read_text().splitlines()]
+    assert seconds == [0.5] * 8 + [1.0] * 2
+    assert 0 < run.record["seconds_per_image"] < 0.5  # of the clock, not of what the stand-in says
+
+
+def test_a_setting_that_a_model_does_not_take_is_refused_and_recorded_as_null(prompts, tmp_path):
+    class Latents(Noise):
+        takes = frozenset({"guidance", "steps"})
+
+    options = RunOptions(out=tmp_path / "run")
+    with pytest.raises(EvalkitError, match=r"noise takes no top-k\. Leave it out"):
+        generate_images(Latents(), prompts, top_k=5, options=options)
+    said = generate_images(Latents(), prompts, guidance=3.0, steps=4, options=options).record["sampler"]
+    assert said["guidance"]["scale"] == 3.0
+    assert {name for name, value in said.items() if value is not None} == {"guidance", "steps"}
+
+
+def test_of_a_program_outside_the_record_holds_what_was_given_or_what_it_says(prompts, tmp_path):
+    program = tmp_path / "worker.py"
+    program.write_text(
+        "import base64, io, json, sys\nfrom PIL import Image\n"
+        "buffer = io.BytesIO()\nImage.new('RGB', (8, 8)).save(buffer, 'PNG')\n"
+        "for line in sys.stdin:\n"
+        "    asked = json.loads(line)\n"
+        "    said = {'sampler': {'temperature': 0.5}} if len(sys.argv) > 1 else {'got': asked['sampler']}\n"
+        "    image = base64.b64encode(buffer.getvalue()).decode()\n"
+        "    print(json.dumps({'id': asked['id'], 'image_base64': image, **said}), flush=True)\n"
+    )
+    model = f"command:{sys.executable} {program}"
+    run = generate_images(model, prompts, guidance=7.0, options=RunOptions(out=tmp_path / "given", limit=2))
+    assert [name for name, value in run.record["sampler"].items() if value is not None] == ["guidance"]
+    (got,) = {json.dumps(json.loads(notes)["got"]) for notes in run.samples["notes"].to_pylist()}
+    assert json.loads(got) == {"guidance": run.record["sampler"]["guidance"]}
+    assert run.samples["evaluations"].to_pylist() == [None, None]
+    run = generate_images(f"{model} says", prompts, options=RunOptions(out=tmp_path / "told", limit=2))
+    assert {name: value for name, value in run.record["sampler"].items() if value is not None} == {"temperature": 0.5}
+    with pytest.raises(EvalkitError, match=r"http:URL#MODEL\?guidance_scale=5"):
+        generate_images(
+            "http:https://127.0.0.1/v1#painter", prompts, guidance=7.0, options=RunOptions(out=tmp_path / "x")
+        )
 
 
 def test_a_folder_with_two_files_for_one_request_takes_neither(tmp_path):

@@ -1,10 +1,13 @@
 """The code cache: what is kept, what is found again, and what happens to broken files."""
 
 import sqlite3
+import stat
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from evalkit.cli import group
 from evalkit.errors import EvalkitError
 from evalkit.watermark.detection.cache import CodeCache, Kept, packed, unpacked
 
@@ -73,3 +76,18 @@ def test_packed_codes_come_back(vocabulary):
     parts = [packed(row, vocabulary) for row in codes]
     assert np.array_equal(unpacked(parts, vocabulary, shape), codes)
     assert unpacked([], vocabulary, shape).shape == (0, *shape)
+
+
+def test_a_cache_is_its_owners_alone_and_forgets_on_demand(tmp_path):
+    path = tmp_path / "c"
+    cache = CodeCache(path)
+    cache.put("p", {f"sha{i}": kept(b"secret codes") for i in range(3)}, {f"at{i}": ("s", f"sha{i}") for i in range(3)})
+    cache.close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o644)  # as one made by hand
+    said = CliRunner().invoke(group, ["watermark", "purge", "--cache", str(path)]).output
+    assert "3 images forgotten" in said
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert b"secret codes" not in path.read_bytes()
+    again = CodeCache(path)
+    assert (again.known({"at0": "s"}, "p"), again.pictures(["sha0"], "p")) == ({}, {})

@@ -17,6 +17,7 @@ from evalkit.watermark.detection import (
 )
 from evalkit.watermark.detection.calibration import strata_edges
 from evalkit.watermark.detection.nulls import contamination
+from evalkit.watermark.detection.page import decided_by, most_significant, open_because, shown_row, verdict_line
 from evalkit.watermark.methods.subject import read_frequencies
 
 
@@ -104,6 +105,69 @@ def test_calibrated_p_values_stand_beside_the_exact_ones_and_may_decide(toy, tmp
     assert set(runs["larger"].samples["verdict"].to_pylist()) == {"inconclusive"}
     assert "1,000 null images would be enough" in runs["larger"].record["detection"]["warnings"][0]
     assert "calibrated p" in (tmp_path / "exact" / "report.html").read_text()
+
+
+def test_an_image_that_its_calibration_leaves_open_says_so_everywhere(toy, tmp_path):
+    mark, tokenizer = toy.mark(), toy.Blocks()
+    calibrate_watermark(nulls(toy, tmp_path / "null", 50), tokenizer, mark, tmp_path / "cal.npz", cache=False)
+    data = nulls(toy, tmp_path / "data", 4, start=1000)
+    (data / "flat.png").write_bytes(toy.saved(np.zeros((64, 64, 3), np.uint8)))
+    options = RunOptions(out=tmp_path / "run")
+    run = detect_mark(data, mark, tokenizer, calibration=tmp_path / "cal.npz", cache=False, options=options)
+    why = dict(zip(run.samples["id"].to_pylist(), run.samples["why"].to_pylist(), strict=True))
+    assert why.pop("flat.png") == "too few different codes"
+    assert set(why.values()) == {"too few null images in its calibration"}
+    said = "1 too few different codes, 4 too few null images"
+    assert open_because(run.record["detection"]["counts"]) == said
+    assert said in (tmp_path / "run" / "report.html").read_text()
+    assert any(
+        "4 of 5 images are inconclusive because their calibration" in w for w in run.record["detection"]["warnings"]
+    )
+
+
+def test_the_p_that_decides_is_in_the_rows_the_table_and_the_plot(toy, tmp_path, monkeypatch):
+    mark, tokenizer, plotted = toy.mark(), toy.Blocks(), []
+    calibrate_watermark(nulls(toy, tmp_path / "null", 50), tokenizer, mark, tmp_path / "cal.npz", cache=False)
+    data = nulls(toy, tmp_path / "data", 3, start=1000)
+    (data / "m.png").write_bytes(toy.saved(toy.marked(mark, 1)))
+    monkeypatch.setattr("evalkit.watermark.detection.page.qq_plot", lambda p, alpha: plotted.append(sorted(p)) or "")
+    run = detect_mark(
+        data, mark, tokenizer, rule=Rule(0.05, decide="larger"), calibration=tmp_path / "cal.npz", cache=False,
+        options=RunOptions(out=tmp_path / "run"),
+    )  # fmt: skip
+    rows = run.samples.to_pylist()
+    wanted = [max(row["log10_p"], np.log10(row["p_calibrated"])) for row in rows]
+    assert [row["log10_p_decides"] for row in rows] == pytest.approx(wanted)
+    assert plotted[-1] == pytest.approx(sorted(wanted))
+    first = shown_row(most_significant(run, 1)[0])
+    assert (first["id"], first["p_decides"], decided_by(run)) == ("m.png", "0.020", "larger p")  # 1 / 51
+
+
+@pytest.mark.parametrize(
+    ("decide", "fdr", "words"),
+    [
+        ("exact", None, "without any marked image about 0.2000 would be, averaged over keys."),
+        (
+            "larger",
+            None,
+            "without any marked image at most about 0.2000 would be, where images are like the null ones.",
+        ),
+        ("exact", 0.05, "at most 0.0500 false groups are expected among them, averaged over keys."),
+        ("larger", 0.05, "at most 0 false groups are expected among them, where images are like the null ones."),
+    ],
+)
+def test_the_screen_says_over_what_its_rate_is_an_average(toy, tmp_path, decide, fdr, words):
+    mark, tokenizer = toy.mark(), toy.Blocks()
+    calibrate_watermark(nulls(toy, tmp_path / "null", 50), tokenizer, mark, tmp_path / "cal.npz", cache=False)
+    data = nulls(toy, tmp_path / "data", 3, start=1000)
+    (data / "m.png").write_bytes(toy.saved(toy.marked(mark, 1)))
+    run = detect_mark(
+        data, mark, tokenizer, rule=Rule(0.05, fdr, decide), calibration=tmp_path / "cal.npz", cache=False,
+        options=RunOptions(out=tmp_path / "run"),
+    )  # fmt: skip
+    assert verdict_line(run).endswith(words)
+    warned = any("average over keys" in each for each in run.record["detection"]["warnings"])
+    assert warned == (decide == "exact")
 
 
 @pytest.mark.parametrize(

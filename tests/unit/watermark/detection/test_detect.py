@@ -289,7 +289,7 @@ def test_a_person_is_told_of_files_that_were_not_looked_at_and_of_hopeless_rates
     run = detect_mark(
         tmp_path / "data", mark, toy.Blocks(), rule=Rule(1e-30), cache=False, options=RunOptions(out=tmp_path / "run")
     )
-    few, unread = run.record["detection"]["warnings"]
+    _, few, unread = run.record["detection"]["warnings"]
     assert "3 of 3 images have too few different codes" in few
     assert unread == "left out, not read as images: 2 files (1 .txt, 1 camera raw)"
     assert len(run.samples) == 3

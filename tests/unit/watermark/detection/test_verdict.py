@@ -63,6 +63,23 @@ def test_different_versions_of_a_picture_pay_for_being_several():
     assert judged.verdict.tolist() == ["detected", "not detected", "not detected"]  # the other version is not marked
 
 
+@settings(deadline=None)
+@given(st.data(), st.integers(1, 8), st.floats(0.01, 0.9))
+def test_q_is_the_least_rate_at_which_the_very_image_is_called(data, groups, rate):
+    more = data.draw(st.lists(st.integers(0, groups - 1), max_size=8))
+    group = [*range(groups), *more]
+    p = data.draw(st.lists(st.floats(1e-6, 1.0), min_size=len(group), max_size=len(group)))
+    judged = told(p, group=group, fdr=rate)
+    assume(np.all(np.abs(judged.q - rate) > 1e-9))
+    assert np.array_equal(judged.verdict == "detected", judged.q <= rate)
+
+
+def test_an_unmarked_version_does_not_take_the_q_of_a_marked_one():
+    judged = told([1e-9, 0.73, 0.5], group=[0, 0, 2], content=[0, 1, 2], alpha=1e-3)
+    assert judged.q[0] == pytest.approx(4e-9)
+    assert judged.q[1] > 0.7
+
+
 def test_deep_p_values_stay_apart_from_nothing():
     judged = judge(np.array([-5000.0, -1.0]), np.full(2, LOW), np.arange(2), np.arange(2), Rule(fdr=0.01))
     assert judged.verdict.tolist() == ["detected", "not detected"]

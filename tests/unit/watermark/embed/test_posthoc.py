@@ -21,6 +21,7 @@ from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.tokenizers.var import Var, VarConfig
 from evalkit.watermark.attacks.sizes import to_pixels, to_tensor
 from evalkit.watermark.embed import Nudge, embed_folder
+from evalkit.watermark.embed.full_size import Frame
 from evalkit.watermark.identity import prepared
 from evalkit.watermark.keys import Key, new_key
 from evalkit.watermark.methods import MarkSpec, mark_for, read_mark
@@ -172,6 +173,7 @@ def test_the_command_marks_lists_what_failed_and_ends_with_1(folder, tmp_path):
     done = run_cli(*arguments)
     assert done.exit_code == 1, done.output
     assert "6 marked images" in done.output
+    assert "size: 64x64, the tokenizer's (--by pixels keeps that of each input)" in done.output
     assert "broken.png" in done.output
     said = run_cli(*arguments, "--json")
     found = json.loads(said.stdout)
@@ -246,15 +248,47 @@ def test_by_pixels_the_encoder_reads_green_codes_and_the_picture_keeps_its_own_p
     run, mark = embedded(folder, world, tmp_path / "out", spec, nudge=nudge)
     painted, _ = embedded(folder, world, tmp_path / "painted", spec)
     for row, other in zip(rows_of(run), rows_of(painted), strict=True):
-        given = prepared(np.asarray(Image.open(folder / row["id"])), world).astype(int)
+        given = np.asarray(Image.open(folder / row["id"])).astype(int)
         marked = np.asarray(Image.open(run.path / row["file"])).astype(int)
+        assert marked.shape == given.shape
         assert 0 < np.abs(marked - given).max() <= 9  # eight levels, and rounding
+        assert row["psnr_input"] == pytest.approx(psnr(mse(marked.astype(np.uint8), given.astype(np.uint8))), abs=1e-3)
         assert row["psnr_input"] > other["psnr_input"] + 5
         assert row["list_id"] == other["list_id"] == mark.list_of(row["source_sha256"])
     assert np.mean([row["green_read_back"] for row in rows_of(run)]) > 0.8
     assert np.median([row["log10_p"] for row in rows_of(run)]) < -3
     assert read_mark(run.path).embedding["by"] == "pixels"
-    assert "kept their own pixels" in (run.path / "report.html").read_text()
+    assert "kept their own size and pixels" in (run.path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("shape", [(300, 451), (257, 128), (50, 75), (64, 64)])
+def test_by_pixels_an_image_of_any_size_keeps_it_and_is_found(world, tmp_path, shape):
+    """The change is made for the tokenizer's size, and what comes back from the full size is what was measured."""
+    data, mark = tmp_path / "data", mark_for(MarkSpec("places"), KEY, world)
+    data.mkdir()
+    photo = next(iter(open_images("sample/photos").read(0, 1))).image
+    given = np.asarray(Image.fromarray(photo).resize(shape[::-1], Image.Resampling.BICUBIC))
+    Image.fromarray(given).save(data / "a.png")
+    run = embed_folder(data, world, mark, nudge=Nudge(40, 8), options=RunOptions(out=tmp_path / "out", device="cpu"))
+    (row,) = rows_of(run)
+    marked = np.asarray(Image.open(run.path / row["file"]))
+    assert marked.shape == given.shape
+    assert (row["height"], row["width"], row["side"]) == (*shape, 64)
+    assert np.abs(marked.astype(int) - given).max() <= 8
+    again = world.encode(to_tensor([prepared(marked, world)])).indices.numpy()
+    assert row["log10_p"] == pytest.approx(mark.score(again).log_p[0] / math.log(10))
+    assert row["log10_p"] < -5
+    assert row["psnr_input"] > 30
+
+
+def test_what_lies_outside_the_tokenizers_square_is_left_as_it_is(world):
+    wide = np.random.default_rng(0).integers(0, 256, (96, 300, 3), dtype=np.uint8)
+    frame = Frame.of(wide, 64)
+    changed = frame.added(wide, torch.full((3, 64, 64), 5 / 255), 8).astype(int) - wide
+    assert frame.whole == (64, 200)
+    assert not changed[:, :96].any()
+    assert not changed[:, -96:].any()
+    assert np.median(changed[:, 110:190]) == 5
 
 
 def test_a_flat_picture_gets_several_green_codes_by_spreading(world, tmp_path):

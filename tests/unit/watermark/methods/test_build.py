@@ -51,17 +51,57 @@ def test_a_wrong_key_or_tokenizer_for_a_mark_is_one_sentence(tmp_path):
 def test_what_is_no_mark_is_said(tmp_path):
     with pytest.raises(EvalkitError, match="cannot be read"):
         read_mark(tmp_path)
-    for text in ("no json", "[]", "{}", '{"format": 1}', '{"format": 1, "key_id": "", "tokenizer": "", "mark": 3}'):
+    for text in ("no json", "[]", "{}", '{"format": 2}', '{"format": 2, "key_id": "", "tokenizer": "", "mark": 3}'):
         (tmp_path / "mark.json").write_text(text)
         with pytest.raises(EvalkitError, match=r"is no mark\.json"):
             read_mark(tmp_path)
-    whole = {"format": 2, "key_id": "", "tokenizer": "", "mark": {"method": "lbw"}}
-    (tmp_path / "mark.json").write_text(json.dumps(whole))
-    with pytest.raises(EvalkitError, match="Update evalkit"):
-        read_mark(tmp_path)
-    (tmp_path / "mark.json").write_text(json.dumps({**whole, "format": 1, "mark": {"method": "lwb"}}))
+    for number, remedy in ((3, "Update evalkit"), (1, "Mark the images again")):
+        (tmp_path / "mark.json").write_text(json.dumps({"format": number}))
+        with pytest.raises(EvalkitError, match=remedy):
+            read_mark(tmp_path)
+    edit(tmp_path, mark={"method": "lwb"})
     with pytest.raises(EvalkitError, match="did you mean lbw"):
         read_mark(tmp_path)
+
+
+def edit(folder, **changes):
+    """A mark.json of `KEY` with some fields, or (`mark_...`) some numbers of its mark, changed by hand."""
+    write_mark(folder / "mark.json", build_mark(MarkSpec(), KEY, "t@x", V), {"delta": 2.0})
+    said = json.loads((folder / "mark.json").read_text())
+    inner = {name.removeprefix("mark_"): value for name, value in changes.items() if name.startswith("mark_")}
+    said["mark"].update(inner)
+    said.update({name: value for name, value in changes.items() if not name.startswith("mark_")})
+    (folder / "mark.json").write_text(json.dumps(said))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"mark_gamma": 0.25}, {"mark_lists": 2, "mark_kind": "balanced"}, {"mark_epoch": "1"}, {"tokenizer": "t@y"},
+     {"embedding": {"delta": 3.0}}, {"hmac": "0" * 64}],
+)  # fmt: skip
+def test_a_mark_that_was_edited_is_refused_by_whoever_has_the_key(tmp_path, change):
+    read_mark(edit(tmp_path)).check(KEY)
+    with pytest.raises(EvalkitError, match="has been changed since it was made"):
+        read_mark(edit(tmp_path, **change)).check(KEY)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"more": 1}, {"tokenizer": "world-vq"}, {"key_id": "ab"}, {"hmac": None}, {"embedding": []},
+     {"mark": {"method": "lbw", "gamma": 0.5}}],
+)  # fmt: skip
+def test_a_field_that_is_missing_more_or_of_another_kind_makes_it_no_mark(tmp_path, change):
+    with pytest.raises(EvalkitError, match=r"is no mark\.json"):
+        read_mark(edit(tmp_path, **change))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("gamma", "0.5"), ("lists", 1.5), ("cap", True), ("epoch", 0), ("kind", [])]
+)
+def test_a_number_of_another_kind_is_named(tmp_path, name, value):
+    with pytest.raises(EvalkitError, match=f"{name} of a mark cannot be"):
+        read_mark(edit(tmp_path, **{f"mark_{name}": value}))
 
 
 def test_specs_take_what_their_method_takes():

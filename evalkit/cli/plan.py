@@ -1,0 +1,175 @@
+"""`evalkit plan`: what a command will cost, before it is typed in full."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evalkit.errors import EvalkitError
+
+if TYPE_CHECKING:
+    from evalkit.jobs.forecast import Forecast, Pilot
+
+SIZES = (10**4, 10**6, 10**8)
+FIRST, FACTOR, MOST = 16, 3, 4096  # images of the pilots
+VERBS = ("tokenizer", "generate", "score", "probe", "watermark")
+ADVICE = {
+    "start-up": "give more images to one command, since starting takes longer than the work",
+    "open": "give more images to one command, since loading the models takes longer than the work",
+    "read": "raise --threads, or give --workers",
+    "store": "keep fewer images (--keep none), or write to a faster disk",
+    "aggregate": "leave out metrics that compare all images with all, such as prdc",
+}
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("--size", "sizes", type=click.IntRange(1), multiple=True, help="Images [default: 1e4, 1e6, 1e8].")
+@click.option("--seconds", type=click.IntRange(1, 3600), default=20, show_default=True, help="Of the longest pilot.")
+@click.option(
+    "--workers", type=click.IntRange(1, 100_000), default=1, show_default=True, help="Workers of the real run."
+)
+@click.option(
+    "--rate",
+    "rates",
+    multiple=True,
+    metavar="STAGE=IMAGES_PER_SECOND",
+    help="What another device does, such as features=2300.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the forecast as JSON, and nothing else, on stdout.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def plan(
+    sizes: tuple[int, ...], seconds: int, workers: int, rates: tuple[str, ...], as_json: bool, command: tuple[str, ...]
+) -> None:
+    """Run COMMAND on few images, and say what it costs on many: time, memory, disk, GPU hours, and its bound.
+
+    \b
+    evalkit plan tokenizer --model llamagen-vq16 --data PHOTOS
+    evalkit plan --size 50000 --workers 8 tokenizer --model llamagen-vq16 --data PHOTOS
+    evalkit plan --size 50000 --rate features=2300 score --images A --reference B --metrics fid
+
+    Pilots run here, in a folder that is removed. COMMAND is typed without --limit and --out.
+    """
+    from evalkit.jobs.forecast import Machines, forecast
+
+    pilots = _pilots(command, seconds)
+    found = forecast(pilots, sorted(sizes or SIZES), Machines(workers, _rates(rates)))
+    if as_json:
+        click.echo(json.dumps({"pilots": [_said(each) for each in pilots], "forecast": [_said(e) for e in found]}))
+    else:
+        _show(pilots, found)
+
+
+def _pilots(command: Sequence[str], seconds: int) -> list[Pilot]:
+    """Runs of growing size, until one takes `seconds` or all of the data."""
+    if command[0] not in VERBS:
+        raise EvalkitError(f"evalkit plan knows no cost of {command[0]!r}. Give one of {', '.join(VERBS)}")
+    if {"--limit", "--out"} & {each.partition("=")[0] for each in command}:
+        raise EvalkitError("plan chooses --limit and --out itself. Leave them out of the command, and give --size")
+    found: list[Pilot] = []
+    with tempfile.TemporaryDirectory(prefix="evalkit-plan-") as folder:
+        n = FIRST
+        _pilot(command, 1, Path(folder) / "warm")  # so that no pilot pays for caches that are empty
+        while n <= MOST:
+            found.append(_pilot(command, n, Path(folder) / str(n)))
+            if found[-1].n < n or (len(found) > 1 and found[-1].wall > seconds):
+                break
+            n *= FACTOR
+        if len(found) == 1 and found[0].n > 1:
+            found.append(_pilot(command, found[0].n // 2, Path(folder) / "half"))
+    return found
+
+
+def _pilot(command: Sequence[str], limit: int, out: Path) -> Pilot:
+    from evalkit.jobs.forecast import SQUARE, Pilot
+
+    words = [sys.executable, "-m", "evalkit", *command, "--limit", str(limit), "--out", str(out)]
+    began = time.perf_counter()
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(words, stdout=said, stderr=said)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.perf_counter() - began
+        said.seek(0)
+        last = (said.read().decode("utf-8", "replace").strip().splitlines() or [""])[-1]
+    records = [json.loads(each.read_bytes()) for each in sorted(out.parent.glob(f"{out.name}*/**/record.json"))]
+    if process.returncode not in (0, 1) or not records:
+        raise EvalkitError(f"{shlex.join(['evalkit', *command])} does not run ({last}). Make it run with --limit 1")
+    stages: dict[str, float] = {}
+    for record in records:
+        for name, value in record["timings"]["seconds"].items():
+            stages[name] = stages.get(name, 0.0) + value
+    files = [each for each in out.parent.glob(f"{out.name}*/**/*") if each.is_file()]
+    rows = [each for each in files if each.suffix in (".parquet", ".npz")]
+    main = records[-1]
+    return Pilot(
+        _images(main, limit),
+        wall,
+        stages,
+        usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        sum(each.stat().st_size for each in files),
+        usage.ru_utime + usage.ru_stime,
+        sum(each.stat().st_size for each in rows),
+        main["environment"]["gpu"] is not None,
+        any(name.startswith(SQUARE) for name in main["plan"]["metrics"]),
+    )
+
+
+def _images(record: dict[str, Any], limit: int) -> int:
+    """Images that the run had; fewer than asked for where the data has no more."""
+    found = [part["n"] for name, part in record["plan"]["inputs"].items() if name in ("data", "images")]
+    return min([limit, *found])
+
+
+def _rates(given: Sequence[str]) -> dict[str, float]:
+    found = {}
+    for each in given:
+        stage, _, rate = each.partition("=")
+        try:
+            found[stage] = float(rate)
+        except ValueError:
+            found[stage] = 0.0
+        if not found[stage] > 0:
+            raise EvalkitError(f"--rate {each} is no rate. Give STAGE=IMAGES_PER_SECOND, such as features=2300")
+    return found
+
+
+def _said(each: Pilot | Forecast) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(each)
+
+
+def _show(pilots: Sequence[Pilot], found: Sequence[Forecast]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from evalkit.jobs.forecast import bytes_text, duration_text
+
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD)
+    for heading in ("images", "time", "memory", "disk", "CPU h", "GPU h"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("bound by")
+    for each in found:
+        share = each.stages.get(each.bound, 0.0) / each.seconds if each.seconds else 0.0
+        hours = f"{each.gpu_hours:,.1f}" if each.gpu_hours else "—"
+        sizes = (bytes_text(each.memory), bytes_text(each.disk))
+        cells = (duration_text(each.seconds), *sizes, f"{each.cpu_hours:,.2f}", hours)
+        table.add_row(f"{each.n:,}", *cells, f"{each.bound} ({share:.0%})")
+    console = Console()
+    console.print(table)
+    measured = ", ".join(f"{each.n} in {duration_text(each.wall)}" for each in pilots)
+    console.print(f"measured here: {measured}", style="dim", highlight=False)
+    last = found[-1].bound
+    advice = ADVICE.get(last, "give --workers, or a faster device")
+    console.print(f"to be faster at {found[-1].n:,}: {advice}", highlight=False, soft_wrap=True)

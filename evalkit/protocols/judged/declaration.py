@@ -1,0 +1,175 @@
+"""What a judged benchmark declares: data, image names, calls of the judge, formulas, aggregation, failure policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from evalkit.protocols.protocol import Quirk
+
+
+@dataclass(frozen=True)
+class Source:
+    """A repository at a commit; `files`: sha256 by path, "" where nobody has read the file yet."""
+
+    repository: str
+    commit: str
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ItemRule:
+    """Where items come from: `files` (patterns below the data folder), or `loader` ("module:function" of the folder).
+
+    `id`, `prompt`, `category`: templates over an item's fields, such as "{prompt_id}". `ranges`: categories by a number's
+    first and last value. `group`: a column whose equal values make one item, its rows in the field `rows`. `skip`: rows
+    that the official script passes over. `count`: items of the full benchmark. `keep`: fields that are kept (empty: all).
+    """
+
+    id: str
+    prompt: str
+    category: str = ""
+    files: tuple[str, ...] = ()
+    loader: str = ""
+    group: str = ""
+    skip: int = 0
+    count: int | None = None
+    ranges: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    range_of: str = ""
+    keep: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImageRule:
+    """How images are named: a template over the item's fields, `sample` (from 0) and `number` (from 1).
+
+    `samples`: images of each item. `grid`: images of a side in one file, read in rows; 1 for single files. `sources`:
+    role to template, below --sources. `one_size`: whether all images must have one size.
+    """
+
+    name: str
+    extensions: tuple[str, ...] = ("png",)
+    samples: int = 1
+    grid: int = 1
+    sources: Mapping[str, str] = field(default_factory=dict)
+    one_size: bool = True
+
+
+@dataclass(frozen=True)
+class TextRef:
+    """A text in an official `file`: the name of a variable or function in Python, a key in JSON, else the whole file.
+
+    `starts`: how the wanted one of the symbol's texts begins. `own`: a text of evalkit, where the benchmark has none in any file.
+    """
+
+    file: str = ""
+    symbol: str = ""
+    starts: str = ""
+    own: str = ""
+
+
+@dataclass(frozen=True)
+class CallRule:
+    """One question to the judge about one image, or one for each element of the field `each`.
+
+    `content`: "text", "image" and roles of sources in the order in which they are sent. `text`: texts joined by line ends.
+    `fill`: what stands in the text to a template over fields. `when`: an expression over fields; no call where it is
+    false. `parameters`: of decoding. `image`: of `judges.prepare.Preparation`; `like`: the role whose size the image takes.
+    `read`: the official reader, `corrected`: that of evalkit-1. `count`: a list field as long as the answer must be.
+    `one`: not all texts, but the one that the item's id draws.
+    `optional`: whether the image keeps a score where this answer alone is lost; formulas see None then.
+    """
+
+    name: str
+    content: tuple[str, ...]
+    text: tuple[TextRef, ...]
+    read: Mapping[str, Any]
+    corrected: Mapping[str, Any]
+    system: TextRef | None = None
+    fill: Mapping[str, str] = field(default_factory=dict)
+    each: str = ""
+    when: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    image: Mapping[str, Any] = field(default_factory=dict)
+    like: str = ""
+    count: str = ""
+    optional: bool = False
+    one: bool = False
+
+
+@dataclass(frozen=True)
+class ScoreRule:
+    """One number of an image: an expression over fields and answers, between `worst` and `best`.
+
+    `weight`: an expression, where images count unequally. `policy`: for lost items, where it is not the benchmark's first.
+    """
+
+    name: str
+    formula: str
+    worst: float = 0.0
+    best: float = 1.0
+    weight: str = ""
+    policy: str = ""
+
+
+@dataclass(frozen=True)
+class AggregateRule:
+    """How categories come to the headline. items: the mean of all; categories: the mean of means; weighted: by `weights`;
+    groups: the mean of the means of `groups` of categories; corpus: `formula` over the means of all scores.
+    `digits`: to which the official code rounds the means of categories.
+    """
+
+    kind: Literal["items", "categories", "weighted", "groups", "corpus"] = "items"
+    weights: Mapping[str, float] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    formula: str = ""
+    digits: int | None = None
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A published number: of which model, and where it stands."""
+
+    model: str
+    score: float
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """One benchmark. `scores`: the first is the headline. `policy`: what the official code does about lost items.
+
+    `measures`: "editing" where networks measure the image too. `by_category`: whether all scores are given by category.
+    `tries`: how often the official code asks where a reply cannot be read. `ship`: whether its data may be in the package.
+    `let`: named expressions that formulas may use, in order. `needs`: an expression that must hold of an image's answers,
+    else it is lost. `parts`: each with expressions `values` and `categories` (two lists, one entry a question) and
+    `when`, for means over single questions; those without a category are left out.
+    """
+
+    name: str
+    title: str
+    paper: str
+    licence: str
+    ship: bool
+    judge: str
+    policy: str
+    source: Source
+    items: ItemRule
+    images: ImageRule
+    calls: tuple[CallRule, ...]
+    scores: tuple[ScoreRule, ...]
+    aggregate: AggregateRule
+    tries: int = 1
+    let: Mapping[str, str] = field(default_factory=dict)
+    needs: str = ""
+    measures: str = ""
+    by_category: bool = False
+    parts: tuple[Mapping[str, str], ...] = ()
+    anchors: tuple[Anchor, ...] = ()
+    quirks: tuple[Quirk, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The declaration as plain data."""
+        return asdict(self)

@@ -1,0 +1,1 @@
+"""Which kind of decoder made images: a calibrated classifier that is trained on the user's own folders."""

@@ -1,0 +1,1 @@
+"""Items of benchmarks whose files no table of fields describes; each function takes the folder of official files."""

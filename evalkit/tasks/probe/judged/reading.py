@@ -1,0 +1,116 @@
+"""Replies read anew from evidence, by the official parser and by that of evalkit-1, and formulas applied to them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from evalkit.judges.outcome import outcome
+from evalkit.judges.reply import RawReply
+from evalkit.protocols.judged.declaration import Declaration
+from evalkit.tasks.probe.evidence.record import AskedReply
+from evalkit.tasks.probe.judged.calls import Asked, asked_of
+from evalkit.tasks.probe.judged.formula import evaluate, names_in
+from evalkit.tasks.probe.judged.items import JudgedItem
+
+_FINAL = ("content filter", "refusal", "truncated")  # details that no other parser changes
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one image comes to: `values` and `weights` by score, `parts` (category, value) of single questions.
+
+    `state`: answered, or how the headline was lost, with a `reason`; other values may be there then. `lost`: questions
+    that were lost.
+    """
+
+    state: str = "answered"
+    reason: str = ""
+    values: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    parts: tuple[tuple[str, float], ...] = ()
+    lost: int = 0
+
+
+def judge_image(
+    said: Declaration, item: JudgedItem, sample: int, replies: Sequence[AskedReply], *, official: bool
+) -> Judged:
+    """The scores of one image by its replies."""
+    by_name = {each.question: each for each in replies}
+    names: dict[str, Any] = {**item.metadata, "sample": sample}
+    lost: list[tuple[str, str]] = []
+    for asked in asked_of(said.calls, item):
+        state, value = _read(asked, by_name.get(asked.name), official=official)
+        if state != "answered" and not asked.call.optional:
+            return Judged(state, f"{asked.name}: {value}", lost=1, weights=_weights(said, names))
+        lost += [(state, f"{asked.name}: {value}")] if state != "answered" else []
+        _add(names, asked, value if state == "answered" else None)
+    for name, formula in said.let.items():
+        names[name] = evaluate(formula, names)
+    if said.needs and evaluate(said.needs, names) in (None, False, 0):
+        state, reason = lost[0] if lost else ("unparsed", f"{said.needs} does not hold")
+        return Judged(state, reason, lost=len(lost), weights=_weights(said, names))
+    values = {rule.name: _number(_value(rule.formula, names)) for rule in said.scores}
+    state, reason = lost[0] if lost and math.isnan(values[said.scores[0].name]) else ("answered", "")
+    return Judged(state, reason, values, _weights(said, names), _parts(said, names), len(lost))
+
+
+def snake(name: str) -> str:
+    """A name as formulas write it.
+
+    >>> snake("Aesthetic Quality")
+    'aesthetic_quality'
+    """
+    return re.sub(r"\W+", "_", name.strip().lower()).strip("_")
+
+
+def _read(asked: Asked, reply: AskedReply | None, *, official: bool) -> tuple[str, Any]:
+    """(state, value) or (state, how it was lost)."""
+    if reply is None:
+        return "failed", "it was not asked"
+    known = reply.reply
+    spec = asked.call.read if official else asked.call.corrected
+    if spec["kind"] == "probability" or known.state == "failed" or known.detail in _FINAL:
+        return known.state, known.value if known.state == "answered" else known.detail
+    found = outcome(known.key, RawReply(text=known.raw.text), asked.reader(official=official))
+    return found.state, found.value if found.state == "answered" else found.detail
+
+
+def _add(names: dict[str, Any], asked: Asked, value: Any) -> None:
+    """A value under its call's name (in a list for calls of several elements), and its parts under their own."""
+    call = asked.call
+    if call.read["kind"] == "probability" and isinstance(value, Mapping):
+        value = next(iter(value.values()))
+    if call.each:
+        names[call.name] = [*(names.get(call.name) or []), value]
+        return
+    names[call.name] = value
+    if isinstance(value, Mapping):
+        names |= {snake(name): part for name, part in value.items()}
+
+
+def _weights(said: Declaration, names: Mapping[str, Any]) -> dict[str, float]:
+    return {rule.name: float(evaluate(rule.weight, names)) for rule in said.scores if rule.weight}
+
+
+def _parts(said: Declaration, names: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
+    found: list[tuple[str, float]] = []
+    for each in said.parts:
+        if not each.get("when") or evaluate(each["when"], names):
+            values, categories = (evaluate(each[key], names) for key in ("values", "categories"))
+            found += [(str(name), float(value)) for name, value in zip(categories, values, strict=True) if name]
+    return tuple(found)
+
+
+def _value(formula: str, names: Mapping[str, Any]) -> Any:
+    """The value of a formula; None where it needs an answer that was lost alone."""
+    if any(names.get(each) is None for each in names_in(formula)):
+        return None
+    return evaluate(formula, names)
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)

@@ -1,0 +1,248 @@
+"""A judged suite: the stages of a probe for a benchmark that a TOML file declares."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import EvalkitError
+from evalkit.judges.naming import metric_name
+from evalkit.judges.policy import policy_of
+from evalkit.judges.request import JudgeRequest
+from evalkit.protocols.judged import Declaration, declared, load_declaration, read_declaration
+from evalkit.tasks.probe.editing.measure import EditMeasures
+from evalkit.tasks.probe.evidence.record import AskedReply, Evidence, ImageEvidence
+from evalkit.tasks.probe.judged.calls import Asked, asked_of, request_of
+from evalkit.tasks.probe.judged.items import JudgedItem, items_lines, items_of_lines, read_items
+from evalkit.tasks.probe.judged.layout import read_named, source_path
+from evalkit.tasks.probe.judged.reading import Judged, judge_image
+from evalkit.tasks.probe.judged.seat import Seat
+from evalkit.tasks.probe.judged.summary import CORRECTED, summarise
+from evalkit.tasks.probe.layout import PlacedImage
+from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
+from evalkit.tasks.probe.suite import Encoders, ProbeImage
+
+ITEMS = "items.jsonl"  # in the run
+
+
+@dataclass(frozen=True)
+class JudgedSuite:
+    """`said`: the declaration. `items`: none until the benchmark's files are opened. `folder`, `sources`: where its files
+    and the images that edits start from lie. `policy`: for lost items, the benchmark's own by default.
+    """
+
+    said: Declaration
+    items: tuple[JudgedItem, ...] = ()
+    folder: Path = Path()
+    sources: Path = Path()
+    policy: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.said.name
+
+    @property
+    def title(self) -> str:
+        """What it measures."""
+        return self.said.title
+
+    @property
+    def judge(self) -> str | None:
+        """The judge whose scores bear the suite's own name."""
+        return self.said.judge
+
+    @property
+    def detector(self) -> str | None:
+        """None: a judge looks."""
+        return None
+
+    @property
+    def samples(self) -> int:
+        """Images of each item."""
+        return self.said.images.samples * self.said.images.grid**2
+
+    @property
+    def size(self) -> int | None:
+        """Items of the whole benchmark, where that is known."""
+        return self.said.items.count or len(self.items) or None
+
+    @property
+    def one_size(self) -> bool:
+        """Whether all images must have one size."""
+        return self.said.images.one_size
+
+    @property
+    def changed(self) -> Mapping[str, float | str]:
+        """The policy, where it is not the benchmark's own."""
+        return {"policy": self.policy} if self.policy not in ("", self.said.policy) else {}
+
+    def configured(self, values: Mapping[str, float | str]) -> JudgedSuite:
+        """The same suite under another policy. Raises `EvalkitError` for anything else."""
+        if odd := sorted(set(values) - {"policy"}):
+            raise EvalkitError(f"{self.name} has no {odd[0]} in its rules. Give --policy NAME")
+        return replace(self, policy=policy_of(str(values["policy"])).name) if values else self
+
+    def opened(self, folder: Path, sources: Path | None = None) -> JudgedSuite:
+        """The same suite with the items of the official files in `folder`, or of a run's items file."""
+        items = items_of_lines(folder) if folder.is_file() else read_items(self.said, folder)
+        return replace(self, items=items, folder=folder, sources=sources or folder)
+
+    def prompts(self) -> Sequence[JudgedItem]:
+        """The items. Raises `EvalkitError` where the benchmark's files were not opened."""
+        if not self.items:
+            raise EvalkitError(
+                f"{self.name} needs its files. Type evalkit probes fetch {self.name}, or give --data DIR"
+            )
+        return self.items
+
+    def layout(self, folder: Path) -> list[PlacedImage]:
+        """The images of a folder by the names that the benchmark gives them."""
+        return read_named(folder, self.said.images, self.prompts())
+
+    def evidence(self, images: Iterable[ProbeImage], encoders: Encoders) -> Iterator[ImageEvidence]:
+        """The judge's replies about each image; questions about all of them are asked together."""
+        seat, known = encoders.judge, {item.id: item for item in self.prompts()}
+        if seat is None and not all(call.optional for call in self.said.calls):
+            raise EvalkitError(f"the probe {self.name} needs a judge. Give --judge http:URL#MODEL or transformers:REPO")
+        kept = list(images)
+        given = {image.image: [] for image in kept} if seat is None else self._asked(kept, known, seat)
+        for image in kept:
+            size = (image.pixels.shape[0], image.pixels.shape[1])
+            measures = None if encoders.edits is None else self._measured(image, known[image.prompt], encoders.edits)
+            replies = tuple(given[image.image])
+            yield ImageEvidence(image.image, image.prompt, image.sample, size, replies=replies, measures=measures)
+
+    def facts(self, encoders: Encoders) -> dict[str, Any]:
+        """The facts of evidence that this judge gives."""
+        used = {"judge": encoders.judge, "edits": encoders.edits}
+        return {"suite": self.name, **{name: each.facts for name, each in used.items() if each is not None}}
+
+    def score_name(self, facts: Mapping[str, Any]) -> str:
+        """The suite's name with the judge that it names, and with any other one that judge's as well."""
+        judge = facts.get("judge")
+        return metric_name(self.name, self.said.judge, str(judge["judge"]) if judge else self.said.judge)
+
+    def rules(self, evidence: Evidence) -> list[ProbeRow]:
+        """The score of each image, by the official parser and by that of evalkit-1.
+
+        Raises `EvalkitError` for evidence of another suite, and for replies of several judges.
+        """
+        suite = evidence.facts.get("suite", self.name)
+        if suite != self.name:
+            raise EvalkitError(f"the evidence is of the probe {suite}, not of {self.name}. Give that of {self.name}")
+        _one_judge(evidence)
+        known = {item.id: item for item in self.prompts()}
+        return [self._row(each, known[each.prompt]) for each in evidence.images if each.prompt in known]
+
+    def absent(self, prompt: str, sample: int) -> ProbeRow:
+        """The row of an image that is not there."""
+        item = next(each for each in self.prompts() if each.id == prompt)
+        none = judge_image(self.said, item, sample, (), official=True)
+        details = {"official": _told(replace(none, state="missing")), CORRECTED: _told(replace(none, state="missing"))}
+        return ProbeRow("", prompt, sample, item.category, None, "missing", details=details)
+
+    def summary(self, rows: Sequence[ProbeRow]) -> tuple[ProbeScore, ...]:
+        """The headline, its categories, further scores; each with bounds where images are lost."""
+        return summarise(self.said, rows, self.policy or self.said.policy)
+
+    def files(self, rows: Sequence[ProbeRow]) -> Mapping[str, bytes]:
+        """The items, with which the evidence can be judged anew."""
+        wanted = {row.prompt for row in rows}
+        return {ITEMS: items_lines([item for item in self.prompts() if item.id in wanted])}
+
+    def _asked(
+        self, images: Sequence[ProbeImage], known: Mapping[str, JudgedItem], seat: Seat
+    ) -> dict[str, list[AskedReply]]:
+        """The judge's replies by image; questions about all of them are asked together."""
+        asked = [(image, each) for image in images for each in asked_of(self.said.calls, known[image.prompt])]
+        requests = [self._request(each, known[image.prompt], image) for image, each in asked]
+        replies = seat.ask(requests, [each.reader(official=True) for _, each in asked])
+        given: dict[str, list[AskedReply]] = {image.image: [] for image in images}
+        for (image, each), reply in zip(asked, replies, strict=True):
+            given[image.image].append(AskedReply(each.name, _plain(reply), reply.raw.model or seat.judge.model))
+        return given
+
+    def _measured(self, image: ProbeImage, item: JudgedItem, edits: EditMeasures) -> dict[str, float]:
+        files = [self._source(item, role) for role in ("source", "mask")]
+        return edits.of(*files, image.pixels, str(item.metadata.get("text", "")))
+
+    def _request(self, asked: Asked, item: JudgedItem, image: ProbeImage) -> JudgeRequest:
+        data = image.file.read_bytes() if image.file is not None else None
+        return request_of(asked, self.folder, image.pixels, data, partial(self._source, item))
+
+    def _source(self, item: JudgedItem, role: str) -> bytes:
+        templates = self.said.images.sources
+        if role not in templates:
+            raise EvalkitError(f"{self.name} names no image {role!r}. Mend the suite's file")
+        return source_path(self.sources, templates[role], item).read_bytes()
+
+    def _row(self, seen: ImageEvidence, item: JudgedItem) -> ProbeRow:
+        replies = seen.replies or ()
+        more = {**item.metadata, **(seen.measures or {})}
+        item = replace(item, metadata=more)
+        official, corrected = (judge_image(self.said, item, seen.sample, replies, official=o) for o in (True, False))
+        head = self.said.scores[0].name
+        values = {name: value for name, value in official.values.items() if not math.isnan(value)}
+        if head in corrected.values:
+            values[f"{CORRECTED}:{head}"] = corrected.values[head]
+        details: dict[str, Any] = {"official": _told(official), CORRECTED: _told(corrected)}
+        if official.parts:
+            details["parts"] = [list(each) for each in official.parts]
+        score = official.values.get(head)
+        kinds = (official.state,) if official.state != "answered" else ()
+        return ProbeRow(
+            seen.image,
+            seen.prompt,
+            seen.sample,
+            item.category,
+            None if score is None or math.isnan(score) else score,
+            official.state,
+            official.reason,
+            kinds,
+            values,
+            details,
+        )
+
+
+def judged_suite(name: str) -> JudgedSuite:
+    """The shipped suite called `name`."""
+    return JudgedSuite(load_declaration(name))
+
+
+def suite_of_file(path: Path) -> JudgedSuite:
+    """The suite that a user's TOML file declares."""
+    return JudgedSuite(read_declaration(path))
+
+
+def _told(found: Judged) -> dict[str, Any]:
+    told: dict[str, Any] = {"state": found.state}
+    if found.values:
+        told["values"] = {name: value for name, value in found.values.items() if not math.isnan(value)}
+    if found.weights:
+        told["weights"] = dict(found.weights)
+    if found.lost:
+        told["lost"] = found.lost
+    return told
+
+
+def _plain(reply: Any) -> Any:
+    """A reply whose value is plain data: probabilities stand as numbers."""
+    value = reply.value
+    if isinstance(value, Mapping) and any(hasattr(each, "seen") for each in value.values()):
+        return replace(reply, value={name: each.value for name, each in value.items()})
+    return reply
+
+
+def _one_judge(evidence: Evidence) -> None:
+    """Raise `EvalkitError` where the replies come from several judges, whose scores have no mean."""
+    seen = sorted({each.judge for image in evidence.images for each in image.replies or () if each.judge})
+    if len(seen) > 1:
+        raise EvalkitError(f"the replies come from {len(seen)} judges: {', '.join(seen)}. Ask one dated snapshot again")
+
+
+__all__ = ["JudgedSuite", "declared", "judged_suite", "suite_of_file"]

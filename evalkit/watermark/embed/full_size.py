@@ -1,0 +1,61 @@
+"""A change that was found at the tokenizer's size, in an image of any size: enlarged, and added to its own pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+from torch.nn import functional as F
+
+from evalkit.images.geometry import fitted_place
+from evalkit.images.sample import Pixels
+
+FINEST = 4  # times the tokenizer's side at which the way to the image and back is simulated at most
+
+
+@dataclass(frozen=True)
+class Frame:
+    """An image's `shape` (height, width), and where the tokenizer's square of `side` lies in it.
+
+    `whole`: the shape in which the tokenizer's preparation sees the image; `corner`: the square's top left there.
+    """
+
+    shape: tuple[int, int]
+    side: int
+    whole: tuple[int, int]
+    corner: tuple[int, int]
+
+    @classmethod
+    def of(cls, image: Pixels, side: int) -> Frame:
+        """The frame of an image uint8 [H, W, 3] that `identity.prepared` brings to `side`."""
+        height, width = image.shape[:2]
+        return cls((height, width), side, *fitted_place(image, side))
+
+    @property
+    def between(self) -> int:
+        """The side of the square in the image's own pixels, or in the finest that is simulated."""
+        return min(round(self.side * min(self.shape) / min(self.whole)), FINEST * self.side)
+
+    def enlarged(self, change: Tensor) -> Tensor:
+        """The change float [3, side, side] in the image's own pixels, [3, H, W]; nothing outside the square."""
+        canvas = change.new_zeros(1, 3, *self.whole)
+        top, left = self.corner
+        canvas[0, :, top : top + self.side, left : left + self.side] = change
+        return resized(canvas, self.shape)[0]
+
+    def added(self, image: Pixels, change: Tensor, levels: float) -> Pixels:
+        """The image with the change, by at most `levels` grey levels, rounded to whole ones."""
+        moved = self.enlarged(change).clamp(-levels / 255, levels / 255).mul(255).permute(1, 2, 0).cpu().numpy()
+        return np.asarray(np.clip(np.floor(image + moved + 0.5), 0, 255), np.uint8)
+
+
+def seen_again(change: Tensor, between: int) -> Tensor:
+    """What the tokenizer sees of a change [B, 3, S, S] that went to squares of `between` pixels and back."""
+    side = change.shape[-1]
+    return change if between == side else resized(resized(change, (between, between)), (side, side))
+
+
+def resized(x: Tensor, shape: tuple[int, int]) -> Tensor:
+    """By the filter of `identity.prepared` (bicubic, antialiased)."""
+    return x if tuple(x.shape[-2:]) == shape else F.interpolate(x, shape, mode="bicubic", antialias=True)

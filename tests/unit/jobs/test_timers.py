@@ -1,0 +1,20 @@
+from helpers.counted import COUNTED, spec
+
+from evalkit.jobs.engine_inline import run_task
+from evalkit.jobs.timers import Timers
+
+
+def test_stages_account_for_the_wall_time(tmp_path):
+    timings = run_task(COUNTED, spec(n=40, seconds=0.01), tmp_path / "run").record["timings"]
+    stages = {name: value for name, value in timings["seconds"].items() if name != "count"}  # that one is made up
+    assert {"open", "store", "aggregate"} <= stages.keys()
+    assert timings["bound_by"] in timings["seconds"]
+    begun = timings["wall_seconds"]
+    assert 0 < sum(stages.values()) <= begun
+
+
+def test_time_that_threads_counted_twice_is_not_taken_from_others():
+    timers = Timers()
+    timers.add("between stages", 1.0)
+    timers.add("between stages", -3.0)
+    assert timers.seconds == {"between stages": 0.0}

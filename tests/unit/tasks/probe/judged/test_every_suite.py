@@ -1,0 +1,95 @@
+"""Every declared suite end to end: four items of its layout, one refused, one broken; killed, resumed, verified."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+from helpers.judged import FILES, ScriptedJudge, small_data, small_images
+
+from evalkit.jobs.options import RunOptions
+from evalkit.protocols.judged import declared
+from evalkit.provenance.verify import verify_run
+from evalkit.runs.store import read_run
+from evalkit.tasks.probe import probe
+from evalkit.tasks.probe.judged.options import JudgeOptions
+from evalkit.tasks.probe.spec import EVIDENCE
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the judge answers to good items, the headline under the official policy, the bounds, and what is lost."""
+
+    good: str
+    value: float | None
+    bounds: tuple[float, float] | None
+    lost: dict
+    corrected: float | None = None
+
+
+LOST = {"refused": 1, "unparsed": 1}
+CASES = {
+    # culture 1.0 twice; physics and chemistry lost: weights .4, .1, .1 are shared out
+    "wise": Case("Consistency: 2\nRealism: 2\nAesthetic Quality: 2", None, (2 / 3, 1.0), LOST),
+    "wise-verified": Case("Score: 1", None, (0.4 / 0.64, 1.0), LOST),
+    # every image has two questions; officially all that is not "yes" is no
+    "dpg": Case("yes", 0.5, None, {}, corrected=1.0),
+    "gedit": Case('{"score": [8, 9], "reasoning": ""}', 6.5, (4.0, 9.0), LOST),
+    "imgedit": Case("a: 4\nb: 3\nc: 5", 4.0, (2.5, 4.5), LOST),
+    "geneval2": Case("Yes", 0.8, (0.4, 0.9), LOST),
+    "geneval-plus": Case('{"correct": 1, "reason": ""}', 0.5, (0.5, 1.0), LOST),
+    "longtext-en": Case("lion boat two words", 0.5, None, {}),
+    "longtext-zh": Case("lionboattwowords", 28 / 51, None, {}),
+    "tiif-short": Case("Yes, so.\nno", 1.0, (0.5, 1.0), LOST),
+    "tiif-long": Case("yes\nno", 1.0, (0.5, 1.0), LOST),
+    "reason-edit": Case('{"score": 8}', 0.8, (0.4, 0.9), LOST),
+    "risebench": Case("So **Final Score:** **5**", 0.5, (0.5, 1.0), LOST),
+    "vqascore": Case("Yes", 0.8, (0.4, 0.9), LOST),
+}
+
+
+def options(out):
+    return RunOptions(out=out, device="cpu")
+
+
+def judging(data, judge, folder):
+    return JudgeOptions(judge=judge, data=data, replies=folder / "replies.jsonl", tries=2)
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch):
+    monkeypatch.setattr("evalkit.tasks.probe.judged.items._check_files", lambda said, folder: None)
+
+
+def test_every_declared_suite_has_a_case():
+    assert set(CASES) == set(FILES) == set(declared())
+
+
+@pytest.mark.parametrize("name", declared())
+def test_a_suite_is_judged_killed_resumed_and_verified(name, tmp_path):
+    case, data = CASES[name], small_data(name, tmp_path / "data")
+    images = small_images(name, data, tmp_path / "images")
+    killed = ScriptedJudge(case.good, left=2)
+    with pytest.raises(KeyboardInterrupt):
+        probe(name, images, judge=judging(data, killed, tmp_path), options=options(tmp_path / "run"))
+    assert not (tmp_path / "run" / "record.json").exists()
+    judge = ScriptedJudge(case.good)
+    run = probe(name, images, judge=judging(data, judge, tmp_path), options=options(tmp_path / "run"))
+    asked = [*killed.asked, *judge.asked]
+    assert len(asked) == len(set(asked))
+    told, base = run.record["probe"], f"{name}@fake-vlm"
+    by_name = {row["metric"]: row for row in run.results}
+    whole = by_name[base]
+    near = 0.02 if name == "gedit" else 1e-9  # officially random guesses
+    assert whole["value"] == (None if case.value is None else pytest.approx(case.value, rel=near))
+    assert (whole["status"] == "unavailable") == (case.value is None)
+    assert told["lost"] == case.lost
+    if case.bounds is not None:
+        assert told["bounds"][base] == pytest.approx(list(case.bounds))
+    if case.corrected is not None:
+        assert by_name[f"{base}/evalkit-1"]["value"] == pytest.approx(case.corrected)
+    assert verify_run(run.path).failures == ()
+    again = probe(name, evidence=run.path, judge=JudgeOptions(data=data), options=options(tmp_path / "again"))
+    assert [row["value"] for row in again.results] == [row["value"] for row in run.results]
+    assert (again.path / EVIDENCE).read_bytes() == (run.path / EVIDENCE).read_bytes()
+    assert "report.html" in {each.name for each in read_run(run.path).path.iterdir()}
+    assert json.loads((run.path / "items.jsonl").read_text().splitlines()[0])["metadata"]["prompt"]

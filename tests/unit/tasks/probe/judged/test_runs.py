@@ -1,0 +1,157 @@
+"""Runs of judged suites: budgets, lost replies asked anew, policies, names, and odd inputs in one sentence each."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from helpers.judged import WORDS, ScriptedJudge, small_data, small_images
+
+from evalkit.errors import EvalkitError
+from evalkit.jobs.options import RunOptions
+from evalkit.judges.reply import RawReply
+from evalkit.tasks.probe import probe
+from evalkit.tasks.probe.evidence.read import read_evidence
+from evalkit.tasks.probe.evidence.write import write_evidence
+from evalkit.tasks.probe.judged.items import _check_files
+from evalkit.tasks.probe.judged.options import JudgeOptions
+from evalkit.tasks.probe.judged.suite import judged_suite
+from evalkit.tasks.probe.reask import reask
+from evalkit.tasks.probe.words import answer, notes
+
+GOOD = "Consistency: 2\nRealism: 1\nAesthetic Quality: 0"
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch):
+    monkeypatch.setattr("evalkit.tasks.probe.judged.items._check_files", lambda said, folder: None)
+
+
+@pytest.fixture
+def wise(tmp_path):
+    data = small_data("wise", tmp_path / "data")
+    return data, small_images("wise", data, tmp_path / "images")
+
+
+def judged(wise, out, judge, **more):
+    data, images = wise
+    rules = {"policy": more.pop("policy")} if "policy" in more else None
+    missing = more.pop("allow_missing", False)
+    judging = JudgeOptions(
+        **{"judge": judge, "data": data, "replies": out.parent / "replies.jsonl", "tries": 1, **more}
+    )
+    options = RunOptions(out=out, device="cpu")
+    return probe("wise", images, judge=judging, rules=rules, allow_missing=missing, options=options)
+
+
+def row(run, name="wise@fake-vlm"):
+    return next(each for each in run.results if each["metric"] == name)
+
+
+def test_a_spent_budget_stops_the_run_and_a_larger_one_goes_on(wise, tmp_path):
+    first = ScriptedJudge(GOOD)
+    with pytest.raises(EvalkitError, match="budget ended the asking after 3 requests"):
+        judged(wise, tmp_path / "run", first, requests=3)
+    second = ScriptedJudge(GOOD)
+    run = judged(wise, tmp_path / "run", second, requests=9, prices=(1.0, 2.0))
+    assert (len(first.asked), len(second.asked)) == (3, 1)
+    assert run.record["usage"] == {"requests": 1, "prompt_tokens": 100, "completion_tokens": 10, "cost": 120 / 1e6}
+
+
+def test_only_lost_replies_are_asked_anew(wise, tmp_path):
+    run = judged(wise, tmp_path / "run", ScriptedJudge(GOOD))
+    assert row(run)["value"] is None
+    better = Mended(GOOD)
+    again = reask(run.path, judge=JudgeOptions(judge=better, data=wise[0], replies=tmp_path / "replies.jsonl"))
+    assert again.path == tmp_path / "run-again"
+    assert len(better.asked) == 2
+    assert row(again)["value"] == pytest.approx(0.8)
+    with pytest.raises(EvalkitError, match="lost no reply"):
+        reask(again.path)
+
+
+class Mended(ScriptedJudge):
+    """No longer refuses or breaks."""
+
+    def reply(self, request, deadline):
+        self.asked.append(self.key(request))
+        return RawReply(text=GOOD, finish="stop")
+
+
+def test_a_policy_changes_the_protocol_and_the_score(wise, tmp_path):
+    run = judged(wise, tmp_path / "run", ScriptedJudge(GOOD), policy="zero")
+    assert row(run)["value"] == pytest.approx(0.8 * 0.4 / 0.6)
+    assert row(run)["protocol"] == "wise policy=zero"
+    told = run.record["probe"]
+    assert told["bounds"]["wise@fake-vlm"][0] == row(run)["value"]
+    assert "no score of wise" in (run.path / "report.html").read_text()
+    assert any("3 of 6 categories have no item" in each for each in notes(told))
+    assert "has no score" in answer(
+        judged(wise, tmp_path / "b", ScriptedJudge(GOOD)).record, [{**row(run), "value": None}]
+    )
+
+
+def test_missing_images_are_items_that_are_lost(wise, tmp_path):
+    (wise[1] / "2.png").unlink()
+    with pytest.raises(EvalkitError, match="1 of 4 images are missing"):
+        judged(wise, tmp_path / "run", ScriptedJudge(GOOD))
+    run = judged(wise, tmp_path / "run", ScriptedJudge(GOOD), policy="worst", allow_missing=True)
+    assert row(run, "wise@fake-vlm/culture")["value"] == pytest.approx(0.4)
+    assert run.record["probe"]["bounds"]["wise@fake-vlm/culture"] == pytest.approx([0.4, 0.9])
+
+
+def test_the_official_judge_s_score_bears_the_suite_s_name_alone(wise, tmp_path):
+    run = judged(wise, tmp_path / "run", ScriptedJudge(GOOD, model="gpt-4o-2024-05-13"))
+    assert run.results[0]["metric"] == "wise"
+
+
+def test_replies_of_two_judges_have_no_mean(wise, tmp_path):
+    run = judged(wise, tmp_path / "run", ScriptedJudge(GOOD), policy="drop")
+    found = read_evidence(run.path / "evidence.jsonl")
+    other = replace(found.images[1].replies[0], judge="another")
+    images = (found.images[0], replace(found.images[1], replies=(other,)), *found.images[2:])
+    write_evidence(tmp_path / "mixed.jsonl", images, found.facts)
+    options = RunOptions(out=tmp_path / "again")
+    with pytest.raises(EvalkitError, match="2 judges: another, fake-vlm"):
+        probe("wise", evidence=tmp_path / "mixed.jsonl", judge=JudgeOptions(data=wise[0]), options=options)
+
+
+def test_another_judge_s_replies_do_not_resume(wise, tmp_path):
+    with pytest.raises(EvalkitError, match="budget"):
+        judged(wise, tmp_path / "run", ScriptedJudge(GOOD), requests=1)
+    judged(wise, tmp_path / "run", ScriptedJudge(GOOD, model="other"), policy="drop")
+    assert {json.loads(line)["about"]["judge"] for line in (tmp_path / "replies.jsonl").read_text().splitlines()} == {
+        "fake-vlm",
+        "other",
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data, images: {"judge": None}, "needs a judge"),
+        (lambda data, images: {"data": data / "none"}, "files of wise are not in"),
+        (lambda data, images: {"data": images}, "holds no WISE_legacy"),
+        (lambda data, images: {"policy": "ignore"}, "no policy 'ignore'"),
+        (
+            lambda data, images: [each.rename(each.with_suffix(".jpg")) for each in images.iterdir()],
+            "whose first is 1.png",
+        ),
+        (lambda data, images: {"budget": 1.0}, "needs prices"),
+    ],
+)
+def test_what_cannot_be_judged_is_said_in_one_sentence(wise, tmp_path, change, said):
+    more = change(*wise)
+    with pytest.raises(EvalkitError, match=said):
+        judged(wise, tmp_path / "run", **{"judge": ScriptedJudge(GOOD), **(more if isinstance(more, dict) else {})})
+
+
+def test_changed_official_files_are_refused(wise):
+    with pytest.raises(EvalkitError, match="is not the file of commit eb51174483"):
+        _check_files(judged_suite("wise").said, wise[0])
+
+
+def test_a_suite_says_what_the_official_one_says_of_words(wise):
+    suite = judged_suite("wise").opened(wise[0])
+    assert [item.prompt.split()[1] for item in suite.prompts()] == list(WORDS)
+    with pytest.raises(EvalkitError, match="needs its files"):
+        judged_suite("wise").prompts()
