@@ -25,7 +25,7 @@ STRIP = 2**22  # pixels that are brought to RGB at a time
 ORIENTATION = 0x0112  # EXIF tag
 Admit = Callable[[int], None]
 
-Image.core.set_block_size(2**26)  # so large that the C library gives a freed block back; it keeps those below 32 MB
+Image.core.set_block_size(2**26)  # type: ignore[attr-defined]  # the C library gives blocks above 32 MB back
 Image.MAX_IMAGE_PIXELS = None  # the limit above is ours, and it is an error rather than a warning
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = 2**26  # bytes of a profile or of EXIF, unpacked
 

@@ -26,14 +26,14 @@ class Done:
     said: str
 
 
-def call(arguments: list[str]) -> Done:
+def call(arguments: list[str], stdout: io.StringIO | None = None) -> Done:
     """`evalkit ARGUMENTS` in this process, through its own boundary; a traceback is an exception here."""
     from evalkit.cli import main
 
     said, before, handler = io.StringIO(), sys.argv, signal.getsignal(signal.SIGTERM)
     sys.argv = ["evalkit", *arguments]
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
+        with contextlib.redirect_stdout(stdout or io.StringIO()), contextlib.redirect_stderr(said):
             main()
     except SystemExit as end:
         return Done(int(end.code or 0), said.getvalue())
