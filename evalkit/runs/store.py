@@ -89,7 +89,10 @@ class RunStore:
         """Open the directory for `plan` (all that decides the results); another plan in it is an error."""
         wanted = canonical_json(plan)
         plan_file = self.path / PLAN
-        if plan_file.exists() and plan_file.read_bytes() != wanted and (self.sealed or self._begun_shards()):
+        before = plan_file.read_bytes() if plan_file.exists() else wanted
+        if before != wanted and wanted.startswith(before) and not self.sealed:  # a power cut: whose shards are these?
+            self.forget()
+        elif before != wanted and (self.sealed or self._begun_shards()):
             raise EvalkitError(f"{self.path} holds another run ({_other(plan_file, plan)}")
         if not plan_file.exists() and self._strangers():
             raise EvalkitError(f"{self.path} is not empty and is not a run directory; give a fresh --out")
@@ -121,6 +124,10 @@ class RunStore:
     def take_over(self, plan: Mapping[str, Any]) -> None:
         """Go on under another plan with the shards that are there."""
         write_bytes(self.path / PLAN, canonical_json(plan))
+
+    def forget(self) -> None:
+        """Remove all shards."""
+        shutil.rmtree(self.shards, ignore_errors=True)
 
     def drop(self, key: str) -> None:
         """Remove the shard `key`, so that it is done again."""

@@ -64,6 +64,12 @@ class ObjectStore(RunStore):
         super().take_over(plan)
         self.remote.put(self.path, [PLAN])
 
+    def forget(self) -> None:
+        """Here and in the store."""
+        super().forget()
+        self.remote.remove(SHARDS)
+        self._there.clear()
+
     def drop(self, key: str) -> None:
         """Here and in the store."""
         super().drop(key)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -41,6 +42,13 @@ def call(arguments: list[str], stdout: io.StringIO | None = None) -> Done:
         sys.argv = before
         signal.signal(signal.SIGTERM, handler)
     return Done(0, said.getvalue())
+
+
+def call_beside(arguments: list[str], answer: Any, both: Any) -> None:
+    """`call` in a process of its own, begun when `both` are there; the code and the words go to `answer`."""
+    both.wait(60)
+    done = call(arguments)
+    answer.put((done.code, done.said))
 
 
 def photos(folder: Path, n: int = 3) -> Path:
