@@ -38,9 +38,11 @@ def retry(task: Task, spec: Spec, store: RunStore, told: Progress) -> None:
     elif (store.path / PLAN).exists():
         plan_file = store.path / PLAN
         same = _same_inputs(parse_json(plan_file.read_bytes(), str(plan_file)), spec.plan(), store)
-        for shard in task.shards(spec):
-            if store.has(shard.key) and not (same and _whole(store, shard.key)):
-                store.drop(shard.key)
+        first = {shard.key for shard in task.shards(spec)}
+        good = {key for key in first if same and store.has(key) and _whole(store, key)}
+        if good != store.keys() & first:  # exhibits follow from all rows
+            for key in store.keys() - good:
+                store.drop(key)
         store.take_over(spec.plan())
 
 

@@ -91,9 +91,21 @@ class ShardFolder:
         sync_folder(self.path)
         self._whole[key] = True
 
+    def keys(self) -> set[str]:
+        """The names of all shards that are there."""
+        there = self.path.iterdir() if self.path.is_dir() else ()
+        return {each.name for each in there if not each.name.startswith(WRITING)}
+
     def drop(self, key: str) -> None:
-        """Remove a shard."""
-        shutil.rmtree(self.path / key)
+        """Remove a shard, and those of its files that lie at their places already."""
+        try:
+            about = parse_json((self.path / key / ABOUT).read_bytes(), ABOUT)
+            names = [str(name) for name in about.get("files", {})]
+        except (OSError, ValueError, AttributeError):
+            names = []
+        for name in names:
+            (self.path.parent / name).unlink(missing_ok=True)
+        shutil.rmtree(self.path / key, ignore_errors=True)
         self._whole[key] = False
 
     def parts(self, keys: Sequence[str]) -> LocalParts:
@@ -129,7 +141,6 @@ class ShardFolder:
             return held and all(self._file_holds(key, *each) for each in about.get("files", {}).items())
         except (OSError, ValueError, KeyError, TypeError):
             return False
-
 
     def _file_holds(self, key: str, name: str, digest: str) -> bool:
         """Whether a file of the shard is what was written, in the shard or at its place in the run already."""

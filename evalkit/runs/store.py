@@ -129,6 +129,10 @@ class RunStore:
         """Remove all shards."""
         shutil.rmtree(self.shards, ignore_errors=True)
 
+    def keys(self) -> set[str]:
+        """The keys of all shards that are there, exhibits among them."""
+        return self._done.keys()
+
     def drop(self, key: str) -> None:
         """Remove the shard `key`, so that it is done again."""
         self._done.drop(key)

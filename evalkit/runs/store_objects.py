@@ -70,8 +70,13 @@ class ObjectStore(RunStore):
         self.remote.remove(SHARDS)
         self._there.clear()
 
+    def keys(self) -> set[str]:
+        """Those in the store too."""
+        return super().keys() | self._there
+
     def drop(self, key: str) -> None:
         """Here and in the store."""
+        self.has(key)  # it is here from now on
         super().drop(key)
         self.remote.remove(f"{SHARDS}/{key}")
         self._there.discard(key)
