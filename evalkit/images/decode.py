@@ -20,7 +20,7 @@ from evalkit.images.png_chunks import colour_chunks, without_long_texts
 from evalkit.images.sample import Pixels
 
 MOST = "EVALKIT_MAX_PIXELS"  # environment variable: pixels of an image that are allowed
-MAX_PIXELS = 2**30 // 4 // 3  # Pillow's own warning limit; decoding and resizing take 7 bytes for each, 0.6 GB
+MAX_PIXELS = 8192**2  # decoding and resizing take 7 bytes for each, 0.5 GB
 STRIP = 2**22  # pixels that are brought to RGB at a time
 ORIENTATION = 0x0112  # EXIF tag
 Admit = Callable[[int], None]
@@ -46,7 +46,7 @@ def decode_image(data: bytes, *, max_pixels: int | None = None) -> Pixels:
 
     EXIF orientation is applied; palettes, grey and 1-bit images become RGB; 16-bit and float images are scaled, not
     clipped (`depth`); CMYK is converted; colours are taken to sRGB (`colour`); alpha is laid on white; of an animation
-    the first frame is taken. An image may have `max_pixels`, by default those of EVALKIT_MAX_PIXELS or 89 million.
+    the first frame is taken. An image may have `max_pixels`, by default those of EVALKIT_MAX_PIXELS or 8192 times 8192.
     Raises `BadImage` for empty, truncated, corrupt, unknown or oversized files.
     """
     return decode_with_source(data, max_pixels=max_pixels)[0]
