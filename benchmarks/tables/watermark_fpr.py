@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
 
-from evalkit.stats.intervals import clopper_pearson
+from evalkit.stats.shares import clopper_pearson
 from evalkit.watermark.keys import Key
 from evalkit.watermark.lists import Scheme, make_pool
 from evalkit.watermark.score import Scores, score_codes

@@ -35,7 +35,7 @@ from evalkit.images.decode import decode_image
 from evalkit.images.encode import png_bytes
 from evalkit.images.sample import Pixels
 from evalkit.metrics.frechet import frechet_distance_of_features
-from evalkit.stats.intervals import clopper_pearson
+from evalkit.stats.shares import clopper_pearson
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.attacks import read_attack
 from evalkit.watermark.attacks.base import seed_of

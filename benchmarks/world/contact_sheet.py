@@ -26,7 +26,7 @@ TARGET = Path(__file__).parents[2] / "docs/images/world.png"
 
 def main() -> None:
     prompts = [p for task in TASKS for p in world_prompts(COLUMNS, seed=1, task=task)]
-    requests = [Request(f"{p.demand.task}-{p.id}", p.caption, seed=1) for p in prompts]
+    requests = [Request(f"{p.demand.task}-{p.id}", p.caption, seed=i) for i, p in enumerate(prompts)]  # no shared draws
     made = load_generator("world-ar", device="cpu", dtype="float32").generate(requests)
     cell = (SIDE + GAP, SIDE + TEXT)
     sheet = Image.new("RGB", (COLUMNS * cell[0] + GAP, len(TASKS) * cell[1] + GAP), "white")

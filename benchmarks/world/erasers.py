@@ -95,9 +95,10 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=40, help="of each stratum")
     parser.add_argument("--tests", type=int, default=60, help="prompts of each stratum")
     parser.add_argument("--retained", type=int, default=300, help="held-out captions without the concept")
+    parser.add_argument("--file", type=Path, default=Path(__file__).parent / "results" / "erasers.csv")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    path = Path(__file__).parent / "results" / "erasers.csv"
+    path: Path = given.file
     rows: dict[tuple[str, str, str], dict[str, object]] = {}
     if path.exists():
         with path.open(newline="") as stream:

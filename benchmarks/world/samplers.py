@@ -62,12 +62,12 @@ def row(model: Generator, guidance: float, top_p: float, samples: int, captions:
     images = made(model, suite, samples, 0, sampler)
     asked = [p for p in suite for _ in range(samples)]
     right = [verdict(p.demand, detect(image)).correct for p, image in zip(asked, images, strict=True)]
-    share = mean_interval(right, clusters=[p.id for p in asked], method="wilson")
+    share = mean_interval(right, clusters=[p.id for p in asked])
     single = [p for p in suite if p.demand.task == "single_object"][:captions]
     many = made(model, single, SEEDS, 1_000_000, sampler)
     bits, cells = place_bits(many)
     groups = [many[i : i + SEEDS] for i in range(0, len(many), SEEDS)]
-    distinct = mean_interval([len({image.tobytes() for image in group}) for group in groups], method="t")
+    distinct = mean_interval([len({image.tobytes() for image in group}) for group in groups], method="mean")
     return {
         "guidance": guidance, "top_p": top_p, "right": share.value, "low": share.low, "high": share.high,
         "images": len(asked), "prompts": len(suite), "place_bits": bits, "cells": cells,

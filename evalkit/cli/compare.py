@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
+from evalkit.cli.options import RunFolder
 from evalkit.text import visible
 
 WORSE = 3  # the exit status where a condition failed
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=RunFolder(whole=True))
 @click.option("--metric", "metrics", multiple=True, help="Only this metric; may be given more than once.")
 @click.option(
     "--fail-if-worse",

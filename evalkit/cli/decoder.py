@@ -58,13 +58,13 @@ def decoder(
         page.write_text(decoder_page(probe, answer, first.name), encoding="utf-8")
     if as_json:
         images = [{"id": name, "probability": p, "outside": o} for name, p, o in answer.rows]
-        said = {
+        told = {
             "class": probe.names[1],
             "share": answer.share.value,
             "low": answer.share.low,
             "high": answer.share.high,
         }
-        click.echo(json.dumps({**said, "outside": answer.outside.value, "images": images}, indent=1))
+        click.echo(json.dumps({**told, "outside": answer.outside.value, "images": images}, indent=1))
     else:
         for line in (answer_sentence(probe, answer, first.name), sentence(probe), *probe.cautions):
             click.echo(visible(line))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from evalkit.cli.erasure_check import check
 from evalkit.cli.erasure_pairs import pairs
 from evalkit.cli.erasure_train import train
 
@@ -15,8 +16,10 @@ def erasure() -> None:
     \b
     evalkit erasure pairs --concept dog --model world-ar --out PAIRS
     evalkit erasure train --model world-ar --method replace+retain --pairs PAIRS/pairs.jsonl --out ERASER
+    evalkit erasure check --base world-ar --erased ERASER --pairs PAIRS/pairs.jsonl
     """
 
 
 erasure.add_command(pairs)
 erasure.add_command(train)
+erasure.add_command(check)

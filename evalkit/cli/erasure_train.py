@@ -58,6 +58,7 @@ METHODS = (
 @click.option("--retain-weight", type=Finite(0), help="Of the retention term, 0 for none [default: the method's].")
 @click.option("--guidance", type=Finite(0), help="At which the base draws, 1 is off [default: the method's].")
 @click.option("--learning-rate", type=POSITIVE, help="Adam's [default: the method's].")
+@click.option("--epsilon", type=POSITIVE, help="Adam's [default: the method's].")
 @click.option("--decay/--no-decay", default=None, help="Let the learning rate fall to 0 [default: the method's].")
 @click.option("--retain-batch", type=COUNT, help="Retained prompts of an update [default: the method's].")
 @click.option("--batch", type=COUNT, help="Pairs of an update [default: the method's].")
@@ -86,6 +87,7 @@ def train(
     retain_weight: float | None,
     guidance: float | None,
     learning_rate: float | None,
+    epsilon: float | None,
     decay: bool | None,
     retain_batch: int | None,
     batch: int | None,
@@ -127,6 +129,7 @@ def train(
         "learning_rate": learning_rate,
         "blocks": blocks,
         "epochs": epochs,
+        "epsilon": epsilon,
         "decay": decay,
         "retain_batch": retain_batch,
     }

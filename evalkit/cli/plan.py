@@ -24,13 +24,6 @@ if TYPE_CHECKING:
 SIZES = (10**4, 10**6, 10**8)
 FIRST, FACTOR, MOST = 16, 3, 4096  # images of the pilots
 VERBS = ("tokenizer", "generate", "score", "probe", "watermark")
-ADVICE = {
-    "start-up": "give more images to one command, since starting takes longer than the work",
-    "open": "give more images to one command, since loading the models takes longer than the work",
-    "read": "raise --threads, or give --workers",
-    "store": "keep fewer images (--keep none), or write to a faster disk",
-    "aggregate": "leave out metrics that compare all images with all, such as prdc",
-}
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -120,6 +113,7 @@ def _pilot(command: Sequence[str], limit: int, out: Path) -> Pilot:
         sum(each.stat().st_size for each in files),
         usage.ru_utime + usage.ru_stime,
         sum(each.stat().st_size for each in rows),
+        len(files) - len(rows),
         main["environment"]["gpu"] is not None,
         any(name.startswith(SQUARE) for name in main["plan"]["metrics"]),
     )
@@ -128,7 +122,7 @@ def _pilot(command: Sequence[str], limit: int, out: Path) -> Pilot:
 def _images(record: dict[str, Any], limit: int) -> int:
     """Images that the run had; fewer than asked for where the data has no more."""
     found = [part["n"] for name, part in record["plan"]["inputs"].items() if name in ("data", "images")]
-    return min([limit, *found])
+    return min([limit, *map(int, found)])
 
 
 def _rates(given: Sequence[str]) -> dict[str, float]:
@@ -156,6 +150,7 @@ def _show(pilots: Sequence[Pilot], found: Sequence[Forecast]) -> None:
     from rich.table import Table
 
     from evalkit.jobs.forecast import bytes_text, duration_text
+    from evalkit.jobs.timers import advice
 
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     for heading in ("images", "time", "memory", "disk", "CPU h", "GPU h"):
@@ -171,6 +166,4 @@ def _show(pilots: Sequence[Pilot], found: Sequence[Forecast]) -> None:
     console.print(table)
     measured = ", ".join(f"{each.n} in {duration_text(each.wall)}" for each in pilots)
     console.print(f"measured here: {measured}", style="dim", highlight=False)
-    last = found[-1].bound
-    advice = ADVICE.get(last, "give --workers, or a faster device")
-    console.print(f"to be faster at {found[-1].n:,}: {advice}", highlight=False, soft_wrap=True)
+    console.print(f"to be faster at {found[-1].n:,}: {advice(found[-1].bound)}", highlight=False, soft_wrap=True)

@@ -10,6 +10,7 @@ from rich.text import Text
 from evalkit.leaderboard.boards import Board
 from evalkit.leaderboard.entrants import Entrant
 from evalkit.leaderboard.make import Leaderboard
+from evalkit.leaderboard.overview import overview
 from evalkit.leaderboard.words import brief, rank_text, rules, short_apart, title, verdict, why_apart
 from evalkit.text import interval_text, number_text, visible, with_unit
 
@@ -22,6 +23,9 @@ def show_leaderboard(made: Leaderboard, *, explain: bool = False, every_pair: bo
     `explain`: every reason why runs are apart; `every_pair`: for every pair of them.
     """
     console = Console()
+    seen = overview(made.boards, made.entrants)
+    if len(seen.columns) > 1:
+        console.print(Text(visible(seen.sentence) + "\n", style="bold"))
     for board in made.boards[:FULL]:
         console.print(_table(board, made.entrants))
         console.print(Text(visible(verdict(board, made.entrants)) + "\n"))

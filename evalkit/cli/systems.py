@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.systems.card import RUNNERS, SystemCard
+if TYPE_CHECKING:
+    from evalkit.systems.card import SystemCard
 
 
 class SystemsGroup(click.Group):
@@ -28,7 +29,7 @@ class SystemsGroup(click.Group):
 
 @click.group(cls=SystemsGroup, invoke_without_command=True)
 @click.option("--category", help="Only those whose category has this in its name, such as t2i or editing.")
-@click.option("--runner", type=click.Choice(list(RUNNERS)), help="Only those that are evaluated in this way.")
+@click.option("--runner", metavar="native|library|worker|…", help="Only those that are evaluated in this way.")
 @click.option("--json", "as_json", is_flag=True, help="Whole cards, as JSON.")
 @click.pass_context
 def systems(ctx: click.Context, category: str | None, runner: str | None, as_json: bool) -> None:

@@ -77,8 +77,6 @@ def tokenizer(
     listed), 2: wrong usage or missing weights.
     """
     from evalkit.cli.show import failed_samples, show_json, show_runs
-    from evalkit.leaderboard.firsts import firsts
-    from evalkit.pages import write_report
     from evalkit.tasks.tokenizer import evaluate_tokenizer
 
     chosen, further = ([each.strip() for each in given.split(",") if each.strip()] for given in (tasks, features))
@@ -95,6 +93,9 @@ def tokenizer(
     )
     page: Path | None = runs[0].path / "report.html"
     if len(runs) > 1:
+        from evalkit.leaderboard.firsts import firsts
+        from evalkit.pages import write_report
+
         page = write_report(runs, runs[0].path.parent / "comparison.html", firsts([run.path for run in runs]))
     if as_json:
         show_json(runs)

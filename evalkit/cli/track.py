@@ -7,11 +7,12 @@ from typing import Literal
 
 import click
 
+from evalkit.cli.options import RunFolder
 from evalkit.text import visible
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, type=RunFolder(whole=True))
 @click.option("--metric", required=True, help="The metric that is followed (see: evalkit ls metrics).")
 @click.option(
     "--steps", metavar="N,N,…", help="Steps of the runs in their order [default: last number of each folder]."

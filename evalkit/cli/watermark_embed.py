@@ -105,8 +105,8 @@ def embed(
 
     MARKED holds images/*.png, mark.json (what a detector must know, all but the key), a row per image, and a page. A
     image marked afterwards is the tokenizer's square of it, painted anew; --by pixels keeps its size and its pixels and
-    changes them by few grey levels. Typed again, an interrupted run goes on; nothing is overwritten. Exit code 1: some images failed
-    (they are listed).
+    changes them by few grey levels. Typed again, an interrupted run goes on; nothing is overwritten. Exit code 1: some
+    images failed (they are listed).
     """
     if (folder is None) == (model is None):
         raise click.UsageError("give a FOLDER of images to mark, or --model and --prompts to make marked ones")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,13 +19,13 @@ import pyarrow.parquet as pq
 
 from evalkit.encoders.base import Encoder, ImageEncoder
 from evalkit.encoders.database import Database
+from evalkit.encoders.evidence_objects import SHARED, Key, SharedEvidence
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 from evalkit.weights.download import cache_folder
 from evalkit.whole_files import whole
 
 E = TypeVar("E")
-Key = tuple[str, str, str, str]
 VERSION = 1
 MANY = 200  # keys in one query
 IN_MEMORY = 50_000  # pieces of evidence of this process
@@ -39,20 +40,29 @@ create table if not exists evidence (
 
 
 class EvidenceCache:
-    """Evidence as JSON text by its four keys; in one SQLite file, or in memory (`path` None)."""
+    """Evidence as JSON text by its four keys; in one SQLite file, or in memory (`path` None).
 
-    def __init__(self, path: str | Path | None = None) -> None:
+    `shared`: where other machines keep theirs, asked for what is not here.
+    """
+
+    def __init__(self, path: str | Path | None = None, shared: SharedEvidence | None = None) -> None:
         """Raises `EvalkitError` where the file is no cache, or cannot be written."""
+        self._shared = shared
         self._near: OrderedDict[Key, str] = OrderedDict()
         self._db = None if path is None else _database(path)
 
     @classmethod
     def shared(cls) -> EvidenceCache:
-        """The user's own (evidence.sqlite in EVALKIT_CACHE or ~/.cache/evalkit), in memory where it cannot be used."""
+        """The user's own (evidence.sqlite in EVALKIT_CACHE or ~/.cache/evalkit), in memory where it cannot be used.
+
+        EVALKIT_EVIDENCE names a place in an object store that several machines share.
+        """
+        url = os.environ.get(SHARED)
+        among = SharedEvidence(url) if url else None
         try:
-            return cls(cache_folder() / "evidence.sqlite")
+            return cls(cache_folder() / "evidence.sqlite", among)
         except EvalkitError:
-            return cls()
+            return cls(None, among)
 
     def get(self, keys: Sequence[Key]) -> dict[Key, str]:
         """What is known of the keys."""
@@ -64,10 +74,19 @@ class EvidenceCache:
             query = f"select * from evidence where ({KEY}) in (values {marks})"
             for *known, text in self._rows(query, [each for key in part for each in key]):
                 found[tuple(known)] = text
+        if self._shared is not None:
+            others = self._shared.get([key for key in dict.fromkeys(keys) if key not in found and key[2]])
+            self._keep(others)
+            found |= others
         return found
 
     def put(self, evidence: dict[Key, str]) -> None:
         """Keep evidence; what cannot be written stays with this process."""
+        self._keep(evidence)
+        if self._shared is not None:
+            self._shared.put({key: text for key, text in evidence.items() if key[2]})
+
+    def _keep(self, evidence: dict[Key, str]) -> None:
         kept = [(*key, text) for key, text in evidence.items() if key[2]] if self._db else []
         try:
             if self._db and kept:

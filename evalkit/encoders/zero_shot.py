@@ -18,8 +18,6 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as pillow
 
 from evalkit.encoders.base import Encoder, Kind
 from evalkit.encoders.features.clip import MEAN, STD
@@ -129,6 +127,9 @@ class ClipZeroShot(ZeroShot):
     def _prepared(self, image: Pixels) -> Tensor:
         """The network's input [3, side, side]: bicubic on the shorter side, centre square, normalised."""
         picture = Image.fromarray(image)
+        from torchvision.transforms import InterpolationMode  # slow to import
+        from torchvision.transforms import functional as pillow
+
         scaled = pillow.resize(picture, [self.side], interpolation=InterpolationMode.BICUBIC)
         square = np.asarray(pillow.center_crop(scaled, [self.side]), np.float32) / 255
         x = (square - np.array(MEAN, np.float32)) / np.array(STD, np.float32)

@@ -216,6 +216,17 @@ class TokenGenerator(Generator):
 
         return torch.stack(in_rows(requests, self.rows, self.default_sampler, sampled, self.alike))
 
+    def decode_tokens(self, tokens: Tensor, requests: Sequence[Request]) -> list[Pixels]:
+        """uint8 images of the codes [n, N] of `requests`, which decides the noise of stochastic decoders."""
+        images: list[Pixels] = []
+        for start in range(0, len(requests), self.rows):
+            rows, seeds = tokens[start : start + self.rows], [r.seed for r in requests[start : start + self.rows]]
+            spare = self.rows - len(seeds)
+            filled = torch.cat([rows, rows[-1:].expand(spare, *rows.shape[1:])]).to(self.device)
+            with torch.inference_mode():
+                images += self._pixels(filled, (*seeds, *seeds[-1:] * spare))[: len(seeds)]
+        return images
+
     def choose(self, logits: Tensor, step: Step, sampler: Sampler, draws: Tensor) -> Tensor:
         """Codes [B, n] of guided logits [B, n, V] (bits [B, n, k] of [B, n, k, 2]): processors first, then temperature,
         filters and the draw.

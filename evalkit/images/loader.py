@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from evalkit.errors import BadImage, EvalkitError
 from evalkit.images.decode import Admit, decode_with_source
@@ -18,6 +18,7 @@ AHEAD = 4  # images in flight for each thread
 PIXELS = 2**25  # decoded pixels in flight, of all threads; one larger image is decoded alone
 
 Load = Callable[[Admit], Sample | Unreadable]
+T = TypeVar("T")
 
 
 class PixelBudget:
@@ -74,6 +75,38 @@ def read_ahead(loads: Iterable[Load], threads: int) -> Iterator[Sample | Unreada
     finally:
         budget.close()
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def worked_ahead(
+    samples: Iterable[Sample | Unreadable], work: Callable[[Sample | Unreadable], T], threads: int
+) -> Iterator[tuple[Sample | Unreadable, T]]:
+    """Each sample with what `work` makes of it in one of `threads` threads, in order.
+
+    At most `AHEAD * threads` samples and `PIXELS` pixels wait, one larger image aside. What `work` raises is raised here.
+    """
+    if threads <= 1:
+        yield from ((each, work(each)) for each in samples)
+        return
+    waiting: deque[tuple[Sample | Unreadable, Future[T]]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="evalkit-work") as pool:
+        try:
+            for each in samples:
+                waiting.append((each, pool.submit(work, each)))
+                while len(waiting) >= AHEAD * threads or sum(_pixels(held) for held, _ in waiting) > PIXELS:
+                    yield _made(*waiting.popleft())
+                del each  # no image is held while the next one is decoded
+            while waiting:
+                yield _made(*waiting.popleft())
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _made(sample: Sample | Unreadable, made: Future[T]) -> tuple[Sample | Unreadable, T]:
+    return sample, made.result()
+
+
+def _pixels(sample: Sample | Unreadable) -> int:
+    return sample.image.shape[0] * sample.image.shape[1] if isinstance(sample, Sample) else 0
 
 
 def sample_from_bytes(

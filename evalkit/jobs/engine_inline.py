@@ -19,16 +19,17 @@ from evalkit.jobs.retry import retry
 from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Task, Worker
-from evalkit.jobs.timers import Timers, spent
+from evalkit.jobs.timers import Timers, advice, longest, spent
 from evalkit.jsonio import canonical_json
 from evalkit.runs.durable import write_bytes
 from evalkit.runs.lock import Lock
 from evalkit.runs.record import environment, now
-from evalkit.runs.store import Run, RunStore, read_run
+from evalkit.runs.store import SAMPLES, Run, RunStore, read_run
 from evalkit.runs.store_objects import open_store
 from evalkit.version import __version__
 
 PAGE = "report.html"
+LONG = 60.0  # seconds from which a run says what would shorten it
 
 
 class Inline:
@@ -123,7 +124,7 @@ def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progres
         with clock("aggregate"):
             done = task.aggregate(spec, store.parts(keys))
             store.write(done.rows, done.results, done.files, task.schema(spec))
-        second = task.exhibits(spec, pq.read_table(store.path / "samples.parquet"))
+        second = _exhibits(task, spec, store)
         engine.map(task, spec, [shard for shard in second if not store.has(shard.key)], store, told)
     finally:
         told.finish()
@@ -131,7 +132,24 @@ def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progres
     with clock("store"):
         store.place([*keys, *exhibited])
     facts = _together(done.facts, store.parts(exhibited).facts())
-    stages = {**store.parts([*keys, *exhibited]).seconds(), **clock.seconds}
+    bound = _seal(task, spec, store, engine, command, [*keys, *exhibited], facts)
+    if clock.wall > LONG and bound is not None:
+        told.note(f"bound by {bound}; to be faster, {advice(bound)}")
+
+
+def _seal(
+    task: Task,
+    spec: Spec,
+    store: RunStore,
+    engine: Engine,
+    command: Sequence[str],
+    keys: Sequence[str],
+    facts: Mapping[str, Any],
+) -> str | None:
+    """Write the record; the stage that the run was bound by."""
+    with engine.timers("environment"):
+        where = environment(str(getattr(engine, "device", "auto")))
+    stages = {**store.parts(keys).seconds(), **engine.timers.seconds}
     store.seal(
         {
             "evalkit": __version__,
@@ -141,12 +159,20 @@ def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progres
             "seed": spec.seed,
             "plan": spec.plan(),
             "protocols": [],
-            "environment": environment(str(getattr(engine, "device", "auto"))),
+            "environment": where,
             "engine": dict(engine.said()),
-            "timings": spent(stages, clock.wall, task.size(spec)),
+            "timings": spent(stages, engine.timers.wall, task.size(spec)),
             **facts,
         }
     )
+    return longest(stages)
+
+
+def _exhibits(task: Task, spec: Spec, store: RunStore) -> Sequence[Shard]:
+    """The second pass; samples are read back only where the task has one."""
+    if type(task).exhibits is Task.exhibits:
+        return ()
+    return task.exhibits(spec, pq.read_table(store.path / SAMPLES))
 
 
 def _together(facts: Mapping[str, Any], more: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

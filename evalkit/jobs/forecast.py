@@ -21,7 +21,8 @@ NOISE = 64 * 2**20  # bytes by which memory differs from one process to the next
 class Pilot:
     """One measured run: images, wall seconds of the process, seconds by stage, peak memory, bytes that it left.
 
-    `cpu`: seconds of all its threads. `rows`: bytes of rows and arrays, which an aggregation may hold at once. `gpu`: whether a GPU was used.
+    `cpu`: seconds of all its threads. `rows`: bytes of rows and arrays, which an aggregation may hold at once.
+    `files`: other files. `gpu`: whether a GPU was used. `square`: whether metrics compare all images with all.
     """
 
     n: int
@@ -31,6 +32,7 @@ class Pilot:
     disk: int
     cpu: float = 0.0
     rows: int = 0
+    files: int = 0
     gpu: bool = False
     square: bool = False
 
@@ -82,7 +84,7 @@ def _at(n: int, small: Pilot, large: Pilot, machines: Machines) -> Forecast:
         n,
         seconds,
         _memory(n, small, large),
-        max(0.0, _line(n, (small.n, small.disk), (large.n, large.disk))),
+        _disk(n, small, large),
         _cpu(n, small, large, (a, b)) / 3600,
         seconds * machines.workers / 3600 if large.gpu or machines.rates else 0.0,
         longest(stages) or START,
@@ -126,6 +128,14 @@ def _line(n: int, small: tuple[int, float], large: tuple[int, float]) -> float:
     """The value at `n` of the line through two points, never falling with `n`."""
     slope = max(0.0, (large[1] - small[1]) / (large[0] - small[0]))
     return large[1] + slope * (n - large[0])
+
+
+def _disk(n: int, small: Pilot, large: Pilot) -> float:
+    """Bytes left: rows grow with the images; other files do where both pilots kept as many for each image."""
+    rows = _line(n, (small.n, small.rows), (large.n, large.rows))
+    alike = large.n * small.files <= 1.1 * small.n * large.files
+    points = (small.n, small.disk - small.rows), (large.n, large.disk - large.rows)
+    return rows + (_line(n, *points) if alike else points[1][1])
 
 
 def _memory(n: int, small: Pilot, large: Pilot) -> float:

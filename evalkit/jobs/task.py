@@ -131,6 +131,7 @@ MODULES = {
     "watermark-calibrate": "evalkit.watermark.detection.calibrate_task",
     "watermark-attack": "evalkit.watermark.attacks.task",
     "watermark-robustness": "evalkit.watermark.robustness.task",
+    "erasure-check": "evalkit.erasure.check.task",
 }
 
 

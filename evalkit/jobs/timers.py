@@ -59,6 +59,20 @@ def longest(seconds: Mapping[str, float]) -> str | None:
     return max(seconds, key=lambda stage: seconds[stage]) if seconds else None
 
 
+ADVICE = {
+    "start-up": "give more images to one command, since starting takes longer than the work",
+    "open": "give more images to one command, since loading the models takes longer than the work",
+    "read": "raise --threads, or give --workers",
+    "store": "keep fewer images (--keep none), or write to a faster disk",
+    "aggregate": "leave out metrics that compare all images with all, such as prdc",
+}
+
+
+def advice(stage: str) -> str:
+    """The one change that shortens a run that is bound by `stage`."""
+    return ADVICE.get(stage, "give --workers, or a faster device")
+
+
 def spent(seconds: Mapping[str, float], wall: float, images: int) -> dict[str, Any]:
     """What a run's record says of its time: seconds by stage, in all, and images per second."""
     return {

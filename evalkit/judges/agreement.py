@@ -85,7 +85,9 @@ def repeatability(replies: Sequence[Sequence[float | None]]) -> Repeatability:
     lost = sum(value is None for each in replies for value in each)
     identical = mean_interval([float(len(set(values)) == 1) for values in kept])
     return Repeatability(
-        identical, mean_interval([float(np.std(v, ddof=1)) for v in kept], method="mean"), lost / total
+        identical,
+        mean_interval([float(np.std(v, ddof=1)) for v in kept], method="mean", range=(0.0, None)),
+        lost / total,
     )
 
 

@@ -5,6 +5,7 @@ Each takes the text of a reply and raises `NoAnswer` where the official code fin
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -158,6 +159,40 @@ def is_yes(text: str) -> float:
     return float(text == "yes")
 
 
+def is_capital_yes(text: str) -> float:
+    """1 for the reply "Yes" letter by letter, 0 for anything else (OneIG-Bench)."""
+    return float(text == "Yes")
+
+
+def corebench(text: str) -> float:
+    """1 where a reply holds the word yes, else 0 where it holds no; KlingTeam/T2I-CoReBench ebf7b7a, by Gemini."""
+    for word, value in (("yes", 1.0), ("no", 0.0)):
+        if re.search(rf"\b{word}\b", text.strip().lower()):
+            return value
+    raise NoAnswer("there is neither yes nor no")
+
+
+def genexam(text: str) -> tuple[list[float], float, float, float]:
+    """GenExam's answers of 0 or 1, then spelling, readability and logic.
+
+    Source: OpenGVLab/GenExam 6f324dd, run_eval.py; JSON or a Python literal, perhaps in a fence.
+    """
+    piece = text.split("```json")[-1].split("```")[0]
+    try:
+        try:
+            found = json.loads(piece)
+        except (ValueError, RecursionError):
+            found = ast.literal_eval(piece.strip())
+        answers, whole = [each["answer"] for each in found["answers"]], found["global_evaluation"]
+        names = ("Spelling", "Clarity and Readability", "Logical Consistency")
+        spelling, readability, logic = (float(whole[name]["score"]) for name in names)
+    except (ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError):
+        raise NoAnswer("the reply is not of the form that was asked for") from None
+    if any(answer not in (0, 1) for answer in answers):
+        raise NoAnswer("an answer is neither 0 nor 1")
+    return [float(answer) for answer in answers], spelling, readability, logic
+
+
 def exact_word(text: str) -> str:
     """The reply as it stands, where benchmarks compare it letter by letter."""
     return text
@@ -218,4 +253,7 @@ PARSERS: Mapping[str, Callable[[str], Any]] = {
     "geneval-plus": geneval_plus,
     "exact": exact_word,
     "is-yes": is_yes,
+    "is-Yes": is_capital_yes,
+    "corebench": corebench,
+    "genexam": genexam,
 }

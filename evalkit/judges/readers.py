@@ -23,6 +23,7 @@ from evalkit.judges.probability import probability_reader
 
 KINDS = (
     "json",
+    "json-score",
     "lines",
     "pattern",
     "yes-no",
@@ -38,11 +39,12 @@ KINDS = (
 def reader_of(spec: Mapping[str, Any]) -> Reader:
     """The reader that a table describes; `kind` is one of `KINDS`.
 
-    json, lines: `scores` = {name: [low, high]} gives a score for each name; `whole` (true) wants integers.
-    pattern: `pattern`, a regular expression with one group, and `scale` = [low, high]. probability: `answers`, a list.
-    yes-no: true or false. yes-no-lines: "yes" or "no" of each line that holds an answer. text: the reply without
-    thoughts. numbers: the list `name` of a JSON object, line-numbers: the numbers of lines "name: 4"; `length` of them on
-    a `scale`. official: `parser`, one of `official.PARSERS`. Raises `EvalkitError` for another table.
+    json, lines: `scores` = {name: [low, high]} gives a score for each name; `whole` (true) wants integers. json-score: the
+    score `name` of a JSON object on a `scale`. pattern: `pattern`, a regular expression with one group, and `scale`.
+    probability: `answers`, a list. yes-no: true or false. yes-no-lines: "yes" or "no" of each line that holds an answer.
+    text: the reply without thoughts. numbers: the list `name` of a JSON object, line-numbers: the numbers of lines such
+    as "name: 4"; `length` of them on a `scale`. official: `parser`, one of `official.PARSERS`. Raises `EvalkitError` for
+    another table.
 
     >>> from evalkit.judges.reply import RawReply
     >>> reader_of({"kind": "lines", "scores": {"Score": [0, 1]}}).parse(RawReply(text="Score: 1"))
@@ -54,6 +56,9 @@ def reader_of(spec: Mapping[str, Any]) -> Reader:
             scales = {str(name): _scale(ends, whole) for name, ends in dict(spec["scores"]).items()}
             read = json_scores if kind == "json" else line_scores
             return text_reader(lambda text: read(text, scales), cut_is_fine=kind == "json")
+        if kind == "json-score":
+            key, one = str(spec["name"]), _scale(spec["scale"], whole)
+            return text_reader(lambda text: json_scores(text, {key: one})[key], cut_is_fine=True)
         if kind == "pattern":
             pattern, scale = str(spec["pattern"]), _scale(spec["scale"], whole)
             if re.compile(pattern).groups != 1:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from evalkit.leaderboard.entrants import Collected, Figure
 from evalkit.leaderboard.rank import Order, order
-from evalkit.leaderboard.reasons import Overlaps, renamed, shared_samples, why_missing
+from evalkit.leaderboard.reasons import Overlaps, meeting, renamed, shared_samples, why_missing
+from evalkit.leaderboard.set_errors import set_errors
 from evalkit.leaderboard.terms import Terms, different
 from evalkit.metrics.registry import METRICS
 from evalkit.pages.summary import TASKS
@@ -87,12 +88,12 @@ def make_boards(
     for figure in figures:
         if figure.value is not None:
             groups.setdefault(figure.terms, []).append(figure)
-    overlaps = Overlaps()
+    overlaps = Overlaps(common is not None)
     missing = _all_missing(groups, figures, collected, overlaps)
     boards = []
     for terms in sorted(groups, key=_place(groups)):
         group = groups[terms]
-        ranked = order(group)
+        ranked = order(group, shared=set_errors(group, collected.entrants))
         board = Board(terms, group[0].unit, group[0].better, ranked, missing[terms])
         boards.append(replace(board, common=(common or {}).get(terms, ())))
         tell(1)
@@ -148,7 +149,7 @@ def _all_missing(
                 who,
                 why_missing(
                     group[0],
-                    [each for each in mine.get(who, ()) if each.terms.part == terms.part],
+                    mine.get(who, ()),
                     overlaps,
                     renamed(collected.failed, collected.names, who),
                 ),
@@ -183,7 +184,7 @@ def _apart(groups: Sequence[tuple[Terms, list[Figure]]], overlaps: Overlaps) -> 
                     key = (tuple(sorted(a)), tuple(sorted(b)), tuple(different(terms, other)))
                     metrics = found.setdefault(key, [])
                     if key not in shared:
-                        shared[key] = shared_samples(first[terms], first[other], overlaps)
+                        shared[key] = meeting(first[terms], first[other], overlaps)
                     if metric not in metrics:
                         metrics.append(metric)
     return [Apart(*key[:2], tuple(metrics), key[2], shared[key]) for key, metrics in found.items()]

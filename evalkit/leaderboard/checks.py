@@ -15,7 +15,8 @@ from evalkit.leaderboard.make import MARK, LeaderboardOptions, make_leaderboard
 from evalkit.provenance.kinds import board_runs
 from evalkit.runs.store import Run
 
-FIELDS = ("value", "low", "high", "ci_method", "rank", "rank_interval", "tier")
+FIELDS = ("value", "low", "high", "ci_method", "rank")
+RANKED = ("rank_interval", "tier")  # by the method that the document names
 SAME = 1e-9  # relative
 NEWEST = "part"  # of the terms of a board
 
@@ -40,13 +41,14 @@ class LeaderboardChecks(Checks):
             options = LeaderboardOptions(aggregate=means, reported="none", parts=True, common=common)
             make_leaderboard(runs, Path(folder) / "again", options)
             made = parse_json((Path(folder) / "again" / MARK).read_bytes(), MARK)
+        same = said.get("method", {}).get("ranks") == made["method"]["ranks"]
         old = any(NEWEST not in board["terms"] for board in said["boards"])
         again, mine = _standings(made, old=old), _standings(said, old=old)
         bad = [Failure(MARK, f"{_name(row)}: it follows from no run") for key, row in mine.items() if key not in again]
         bad += [
             Failure(MARK, f"{_name(row)}: {field} is {row[field]}, the runs give {again[key][field]}")
             for key, row in mine.items()
-            for field in FIELDS
+            for field in (*FIELDS, *(RANKED if same else ()))
             if key in again and not _close(row[field], again[key][field])
         ]
         boards = {board for board, _ in mine}
@@ -55,7 +57,10 @@ class LeaderboardChecks(Checks):
             for key, row in again.items()
             if key[0] in boards and key not in mine
         ]
-        return Outcome(0 if bad else len(mine), tuple(bad))
+        earlier = (
+            None if same else "rank intervals and tiers are by the method of an earlier evalkit, and were not checked"
+        )
+        return Outcome(0 if bad else len(mine), tuple(bad), earlier)
 
 
 def _standings(said: Mapping[str, Any], *, old: bool) -> Standings:

@@ -64,8 +64,8 @@ def collect(
         figures += _figures(entrant, wanted, table)
         failed |= {entrant.number: lost} if (lost := table.failed()) else {}
         tell(1)
-    named, names = same_samples(entrants, figures)
-    return Collected(tuple(entrants), named, tuple(copies), names, failed, tuple(imported))
+    named, called = same_samples(entrants, figures)
+    return Collected(tuple(entrants), named, tuple(copies), called, failed, tuple(imported))
 
 
 def _imported(

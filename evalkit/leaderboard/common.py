@@ -15,7 +15,7 @@ import numpy as np
 
 from evalkit.leaderboard.collect import chosen, read_results, sample_table
 from evalkit.leaderboard.entrants import Collected, Figure
-from evalkit.leaderboard.reasons import Overlaps
+from evalkit.leaderboard.reasons import LEAST, Overlaps
 from evalkit.leaderboard.same_samples import question
 from evalkit.leaderboard.samples import SampleTable
 from evalkit.leaderboard.scores import Restricted, names_digest
@@ -24,9 +24,7 @@ from evalkit.metrics.base import Estimate
 from evalkit.metrics.metric import Parts
 from evalkit.metrics.registry import METRICS
 from evalkit.protocols import load_protocol
-from evalkit.stats.intervals import mean_interval, ratio_interval
-
-LEAST = 2  # samples that a common board needs
+from evalkit.stats.intervals import UNBOUNDED, mean_interval, ratio_interval
 
 
 @dataclass(frozen=True)
@@ -115,10 +113,11 @@ def _restricted(
 def _estimate(figure: Figure, made: Restricted) -> Estimate:
     """The interval of what follows from samples; of a function of their mean, that which the metric states."""
     declared, scores = METRICS.find(figure.terms.metric), made.scores
+    limits = (declared.low, declared.high) if declared else UNBOUNDED
     if scores.plain:
-        return mean_interval(scores.values, clusters=scores.clusters)
+        return mean_interval(scores.values, clusters=scores.clusters, range=limits)
     if scores.weights is not None and scores.gradient == 1.0:
-        return ratio_interval(scores.values, scores.weights, clusters=scores.clusters)
+        return ratio_interval(scores.values, scores.weights, clusters=scores.clusters, range=limits)
     if declared is not None and declared.aggregate is not None:
         found = declared.aggregate(Parts(made.rows, load_protocol(figure.terms.protocol)))
         if found is not None and math.isclose(found.value, made.value, rel_tol=1e-9, abs_tol=1e-12):

@@ -18,7 +18,6 @@ from evalkit.leaderboard.words import why_apart
 from evalkit.pages.labels import metric_label
 from evalkit.runs.store import read_run
 from evalkit.stats.multiplicity import holm
-from evalkit.tasks.score.difference import score_difference
 
 Outcome = Literal["better", "worse", "not separated", "unknown"]
 
@@ -113,6 +112,8 @@ def _pairs(board: Board, entrants: Sequence[Entrant]) -> list[Pair]:
 def _gap(a: Entrant, b: Entrant, one: Figure, two: Figure) -> Gap:
     """b less a: from kept features where the number is of a set, else from samples or intervals."""
     if one.terms.task == "score" and one.scores is None:
+        from evalkit.tasks.score.difference import score_difference  # brings torch along
+
         found = score_difference(read_run(b.path), read_run(a.path), one.terms.metric)
         if found is not None:
             estimate = found.estimate

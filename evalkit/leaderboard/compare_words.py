@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from evalkit.leaderboard.compare import Comparison, Pair
+from evalkit.leaderboard.compare import Comparison, Outcome, Pair
 from evalkit.leaderboard.document import number
 from evalkit.leaderboard.gates import Judged
 from evalkit.leaderboard.tables import md_text
@@ -13,7 +13,7 @@ from evalkit.leaderboard.words import rules
 from evalkit.pages.labels import metric_label
 from evalkit.text import interval_text, number_text, with_unit
 
-MARKS = {"better": "▲", "worse": "▼", "not separated": "·", "unknown": "?"}
+MARKS: dict[Outcome, str] = {"better": "▲", "worse": "▼", "not separated": "·", "unknown": "?"}
 
 
 def sentence(pair: Pair) -> str:
@@ -25,7 +25,7 @@ def sentence(pair: Pair) -> str:
     bounds = interval_text(gap.low, gap.high)
     told = f"95 % interval of the difference {bounds}" if bounds else gap.method
     known = pair.adjusted == pair.adjusted
-    chance = f"; p = {p_text(gap.p)}, and {p_text(pair.adjusted)} among all comparisons" if known else ""
+    chance = f"; p {_equal(gap.p)}, and {p_text(pair.adjusted)} among all comparisons" if known else ""
     return f"{name}: {pair.b.name} is {way} {pair.a.name} ({told}{chance}): {pair.outcome}."
 
 
@@ -36,6 +36,10 @@ def p_text(p: float) -> str:
     ['<0.0001', '0.0004', '0.0400', '1.000']
     """
     return "<0.0001" if p < 0.0001 else number_text(p)
+
+
+def _equal(p: float) -> str:
+    return p_text(p) if p < 0.0001 else f"= {p_text(p)}"
 
 
 def summary(comparison: Comparison) -> str:

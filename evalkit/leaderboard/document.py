@@ -13,7 +13,7 @@ from evalkit.leaderboard.rank import LEVEL, Gap, Standing
 from evalkit.leaderboard.reported import Reported
 from evalkit.leaderboard.words import verdict
 from evalkit.pages.view.pictures import address
-from evalkit.stats.ranks import DRAWS
+from evalkit.stats.ranks import DRAWS, METHOD
 from evalkit.version import __version__
 
 VERSION = 1
@@ -37,7 +37,7 @@ def document(
         "command": whole(list(command)),
         "method": {
             "level": LEVEL,
-            "ranks": "simultaneous within a board: largest studentised difference, doi:10.1093/restud/rdad006",
+            "ranks": METHOD,
             "draws": DRAWS,
         },
         "parents": [

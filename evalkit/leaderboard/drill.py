@@ -131,7 +131,7 @@ class _Picked:
 
 
 def _picked(board: Board, scores: Scores) -> list[_Picked]:
-    values = scores.values
+    values = scores.values if scores.own is None else scores.own
     if scores.weights is not None:  # a rate of each sample; one without length has none
         values = np.divide(values, scores.weights, out=np.full(len(values), np.nan), where=scores.weights > 0)
     there = np.flatnonzero(~np.isnan(values))

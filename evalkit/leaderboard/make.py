@@ -108,7 +108,7 @@ def make_leaderboard(
         collected = replace(collected, entrants=_verified(collected.entrants, options.public_key))
     shared = common_samples(collected, parts=options.parts) if options.common else Common(collected, {})
     collected = shared.collected
-    found = make_boards(collected, metrics=options.metrics, common=shared.boards)
+    found = make_boards(collected, metrics=options.metrics, common=shared.boards if options.common else None)
     entrants = collected.entrants
     _check_boards(found, entrants, options.metrics)
     means = [board for metric in options.aggregate for board in aggregates(found.boards, collected, metric)]

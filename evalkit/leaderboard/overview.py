@@ -13,7 +13,7 @@ from evalkit.pages.labels import metric_label
 from evalkit.pages.summary import TASKS
 from evalkit.text import counted
 
-STAR = "★"
+STAR, WIDE = "★", 12  # columns of one task that a screen shows
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,10 @@ class Overview:
 def overview(boards: Sequence[Board], entrants: Sequence[Entrant]) -> Overview:
     """The overview of all boards with two systems or more; a star only where a system is first at 95 % confidence."""
     shown = [board for board in boards if len(board.entrants) > 1]
-    families = list(dict.fromkeys(TASKS.get(board.terms.task, board.terms.task) for board in shown))
-    shown.sort(key=lambda board: families.index(TASKS.get(board.terms.task, board.terms.task)))
-    columns = tuple(_column(board, families) for board in shown)
+    names = {board.terms.digest: _family(board, shown) for board in shown}
+    families = list(dict.fromkeys(names.values()))
+    shown.sort(key=lambda board: families.index(names[board.terms.digest]))
+    columns = tuple(_column(board, families.index(names[board.terms.digest])) for board in shown)
     places = [{each.figure.entrant: each for each in board.order.standings} for board in shown]
     found = []
     for entrant in entrants:
@@ -92,9 +93,17 @@ def overview(boards: Sequence[Board], entrants: Sequence[Entrant]) -> Overview:
     return Overview(tuple(families), columns, tuple(row for _, row in found))
 
 
-def _column(board: Board, families: Sequence[str]) -> Column:
-    terms = board.terms
-    data = rest_of_title(board).removeprefix(" on ")
-    family = families.index(TASKS.get(terms.task, terms.task))
-    up = board.better == "higher"
-    return Column(family, metric_label(terms.metric), data, up, title(board), f"b-{terms.digest}")
+def _family(board: Board, shown: Sequence[Board]) -> str:
+    """The task of a board, and its data where the task has too many boards for the width of a screen."""
+    task = board.terms.task
+    several = sum(each.terms.task == task for each in shown) > WIDE
+    return TASKS.get(task, task) + (f", {_data(board)}" if several else "")
+
+
+def _column(board: Board, family: int) -> Column:
+    up, terms = board.better == "higher", board.terms
+    return Column(family, metric_label(terms.metric), _data(board), up, title(board), f"b-{terms.digest}")
+
+
+def _data(board: Board) -> str:
+    return rest_of_title(board).removeprefix(" on ").removeprefix(", ")

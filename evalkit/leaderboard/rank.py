@@ -13,13 +13,13 @@ from scipy.stats import t
 from evalkit.leaderboard.entrants import Figure
 from evalkit.leaderboard.scores import Scores
 from evalkit.metrics.base import Better
-from evalkit.stats.intervals import Method
+from evalkit.metrics.registry import METRICS
+from evalkit.stats.intervals import UNBOUNDED
 from evalkit.stats.paired import paired_difference
 from evalkit.stats.ranks import DRAWS, Array, Ranks, rank_intervals
 from evalkit.stats.robustness import Flip, fewest_to_flip
 
 LEVEL = 0.95
-BOOTSTRAPPED = 20_000  # units times systems up to which skewed differences are bootstrapped
 FEW = 40  # systems up to which all draws are made; beyond, as many as take the same time
 LEAST = 2000
 
@@ -89,7 +89,7 @@ def order(figures: Sequence[Figure], *, shared: Shared | None = None, seed: int 
     draws = DRAWS if len(figures) <= FEW else max(LEAST, DRAWS * FEW**2 // len(figures) ** 2)
     ranks = rank_intervals(values, covariance, better=better, df=df, level=LEVEL, draws=draws, seed=seed)
     return Order(
-        tuple(_standing(figures, ranks, place, covariance, df) for place in range(len(figures))),
+        tuple(_standing(figures, ranks, place, covariance, errors) for place in range(len(figures))),
         _errors(covariance),
         ranks.critical,
         df,
@@ -107,9 +107,9 @@ def _settled(figures: Sequence[Figure], covariance: Array, sign: int) -> list[in
     return sorted(range(len(figures)), key=key)
 
 
-def _standing(figures: Sequence[Figure], ranks: Ranks, i: int, covariance: Array, df: float) -> Standing:
+def _standing(figures: Sequence[Figure], ranks: Ranks, i: int, covariance: Array, errors: Shared) -> Standing:
     ahead, behind = (figures[0], figures[i]) if figures[i].better == "higher" else (figures[i], figures[0])
-    gap = None if i == 0 else difference(ahead, behind, _error(covariance, 0, i), df, len(figures))
+    gap = None if i == 0 else difference(ahead, behind, _error(covariance, 0, i), errors.df, pairing=errors.pairing)
     return Standing(
         figures[i],
         int(ranks.rank[i]),
@@ -122,16 +122,23 @@ def _standing(figures: Sequence[Figure], ranks: Ranks, i: int, covariance: Array
     )
 
 
-def difference(a: Figure, b: Figure, error: float, df: float, systems: int = 2) -> Gap:
+def difference(
+    a: Figure,
+    b: Figure,
+    error: float,
+    df: float,
+    *,
+    pairing: str = "independent, from their intervals",
+) -> Gap:
     """`a` minus `b` with its 95 % interval: paired where both have the same samples, else from the standard `error`."""
     value = _value(a) - _value(b)
     if not math.isfinite(value):
         return Gap(0.0 if math.isnan(value) else value, None, None, "no interval: a value is infinite")
     one, two = a.scores, b.scores
     if one is not None and two is not None and one.plain and two.plain and _aligned(one, two):
-        few = len(one.values) * systems <= BOOTSTRAPPED
-        method: Method = "auto" if few else "t"
-        found = paired_difference(one.values, two.values, clusters=one.clusters, method=method)
+        declared = METRICS.find(a.terms.metric)
+        range = (declared.low, declared.high) if declared else UNBOUNDED
+        found = paired_difference(one.values, two.values, clusters=one.clusters, range=range)
         by, estimate = "prompt" if one.clusters is not None else "sample", found.estimate
         return Gap(value, estimate.low, estimate.high, f"paired by {by}: {estimate.method}", found.p)
     if not math.isfinite(error):
@@ -140,7 +147,7 @@ def difference(a: Figure, b: Figure, error: float, df: float, systems: int = 2) 
     half = (float(t.ppf((1 + LEVEL) / 2, df)) if finite else float(ndtri((1 + LEVEL) / 2))) * error
     ratio = abs(value) / error if error > 0 else math.inf if value else 0.0
     p = float(2 * (t.sf(ratio, df) if finite else ndtr(-ratio)))
-    how = "influence of each sample" if one is not None and two is not None else "from the intervals, as independent"
+    how = "influence of each sample" if one is not None and two is not None else pairing
     return Gap(value, value - half, value + half, how, p)
 
 
@@ -155,9 +162,10 @@ def shared_errors(figures: Sequence[Figure]) -> Shared:
     df = math.inf
     pairing = "independent, from their intervals"
     if known:
-        rows, counts, pairing = _influences([scores for _, scores in known])
         places, binary = [place for place, _ in known], all(scores.binary for _, scores in known)
-        sigma[np.ix_(places, places)] = rows @ rows.T
+        with np.errstate(invalid="ignore"):  # an infinite value has no influence, and so no known error
+            rows, counts, pairing = _influences([scores for _, scores in known])
+            sigma[np.ix_(places, places)] = rows @ rows.T
         for place, count in zip(places, counts, strict=True):
             if count < 2:
                 sigma[place, place] = math.nan
@@ -225,7 +233,8 @@ def _flip(a: Figure, b: Figure) -> Flip | None:
     one, two = a.scores, b.scores
     if one is None or two is None or not (one.plain and two.plain and _aligned(one, two)):
         return None
-    apart = one.values - two.values
+    with np.errstate(invalid="ignore"):
+        apart = one.values - two.values
     if not np.isfinite(apart).all() or float(apart.sum()) == 0.0:
         return None
     return fewest_to_flip(apart, clusters=one.clusters)

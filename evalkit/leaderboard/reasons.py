@@ -12,7 +12,7 @@ from evalkit.text import counted
 
 SILENT = "it did not measure this metric"
 NAMED = 3  # ids that a sentence lists
-COMMON = "with --common it is ranked on"
+LEAST = 2  # samples that a common board needs
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,9 @@ class Overlap:
 
 @dataclass
 class Overlaps:
-    """Overlaps of numbers, each pair of sample sets looked at once."""
+    """Overlaps of numbers, each pair of sample sets looked at once; `common`: they were asked to meet there already."""
 
+    common: bool = False
     _names: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
     _found: dict[tuple[str, str], Overlap] = field(default_factory=dict, repr=False)
 
@@ -59,10 +60,11 @@ def why_missing(board: Figure, mine: Sequence[Figure], overlaps: Overlaps, faile
     """
     if not mine:
         return SILENT
-    nearest = min(mine, key=lambda each: (each.value is None, len(different(board.terms, each.terms))))
+    here = board.terms
+    nearest = min(mine, key=lambda each: _distance(here, each))
+    there = nearest.terms
     if nearest.value is None:
         return str(nearest.reason)
-    here, there = board.terms, nearest.terms
     if here.protocol != there.protocol:
         return f"measured under another protocol, {there.protocol or 'none'} (here {here.protocol or 'none'})"
     if here.rules != there.rules:
@@ -75,15 +77,31 @@ def why_missing(board: Figure, mine: Sequence[Figure], overlaps: Overlaps, faile
             f"({there.judges or 'not stated'}; here {here.judges or 'not stated'})"
         )
     if here.part != there.part:
-        return f"measured on another part of the data, {there.dataset} (here {here.dataset})"
-    return _other_samples(board, nearest, overlaps.of(board, nearest), failed)
+        return f"measured on other data only, {there.dataset} (here {here.dataset})"
+    found = overlaps.of(board, nearest)
+    said = _other_samples(board, nearest, found, failed)
+    meet = found is not None and len(found.both) >= LEAST and not overlaps.common
+    return f"{said}; --common ranks it on the samples that all have" if meet else said
+
+
+def _distance(here: Terms, mine: Figure) -> tuple[bool, bool, bool, int]:
+    """How far a figure is from a board: the run's own reason first, then what was measured, by the terms that differ."""
+    there = mine.terms
+    reason = mine.value is None and (there.part, there.protocol, there.data) == (here.part, here.protocol, here.data)
+    return not reason, mine.value is None, there.part != here.part, len(different(here, there))
 
 
 def shared_samples(a: Figure, b: Figure, overlaps: Overlaps) -> int:
-    """How many samples `--common` could rank two numbers on; 0 where the rest of their terms is not the same."""
+    """How many samples two numbers share; 0 where the rest of their terms is not the same."""
     same = all(getattr(a.terms, name) == getattr(b.terms, name) for name in ("protocol", "rules", "judges", "part"))
     found = overlaps.of(a, b) if same else None
     return 0 if found is None else len(found.both)
+
+
+def meeting(a: Figure, b: Figure, overlaps: Overlaps) -> int:
+    """On how many samples `--common` would rank two numbers that it has not yet brought together."""
+    found = shared_samples(a, b, overlaps)
+    return 0 if overlaps.common or found < LEAST else found
 
 
 def never_ranked(metrics: Sequence[str]) -> str:
@@ -108,15 +126,16 @@ def _other_samples(board: Figure, mine: Figure, found: Overlap | None, failed: f
         )
     n, both = counted(here.n, "sample"), f"{len(found.both):,}"
     if not found.first and not found.second:
-        return f"measured on the same samples of other {what} (digest {_digest(there.data)}, here {_digest(here.data)})"
+        digests = f"digest {_digest(there.data)}, here {_digest(here.data)}"
+        return f"measured on the same samples, of another set of {what} ({digests})"
     if not found.second and found.first <= failed:
         lost = counted(len(found.first), "sample")
-        return f"{lost} of these {here.n:,} failed in it ({_named(found.first)}); {COMMON} the {both} that both have"
+        return f"{lost} of these {here.n:,} failed in it ({_named(found.first)})"
     if not found.second:
-        return f"measured on {both} of these {n}; {COMMON} those"
+        return f"measured on {both} of these {n}"
     if not found.first:
-        return f"measured on these {n} and {len(found.second):,} more; {COMMON} the {both} that both have"
-    return f"measured on {there.n:,} samples, of which {both} are among these {here.n:,}; {COMMON} those"
+        return f"measured on all of these {here.n:,} and {len(found.second):,} more"
+    return f"measured on {there.n:,} samples, of which {both} are among these {here.n:,}"
 
 
 def _whole_set(here: Terms, there: Terms, what: str) -> str:

@@ -86,6 +86,7 @@ class SampleTable:
             sums.gradient,
             None if clusters is None else clusters[keep],
             self._digests[key],
+            own=None if sums.own is None else sums.own[keep],
         )
 
     def _parts(self, result: Mapping[str, Any]) -> Iterator[Mask]:

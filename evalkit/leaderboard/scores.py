@@ -20,7 +20,8 @@ class Scores:
     """One number by its samples: sum of `values` over sum of `weights`, both [n], times `gradient` for its function.
 
     `ids` [n] are the run's own, `clusters` [n] prompts (None where every sample is alone). `called` [n]: what the samples
-    are called among all runs, where that is not their id. Samples stand in the order of what they are called, of which
+    are called among all runs, where that is not their id. `own` [n]: what each sample measured, where that is not its
+    value. Samples stand in the order of what they are called, of which
     `digest` is the digest, so that the order of a file decides nothing.
     """
 
@@ -31,6 +32,7 @@ class Scores:
     clusters: Names | None
     digest: str
     called: Names | None = None
+    own: Array | None = None
 
     @property
     def plain(self) -> bool:
@@ -45,7 +47,7 @@ class Scores:
     @property
     def infinite(self) -> int:
         """How many values are infinite, as the PSNR of identical images is."""
-        return int(np.isinf(self.values).sum())
+        return int(np.isinf(self.values if self.own is None else self.own).sum())
 
     @property
     def units(self) -> Units:
@@ -77,6 +79,7 @@ class Scores:
             None if self.clusters is None else self.clusters[order],
             names_digest(names[order]),
             names[order],
+            None if self.own is None else self.own[order],
         )
 
 

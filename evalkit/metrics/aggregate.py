@@ -27,4 +27,4 @@ class MeanOf:
             if self.empty is None:
                 return None
             raise NotMeasured(self.empty)
-        return mean_interval(parts.column(self.column), method="mean", seed=parts.seed)
+        return mean_interval(parts.column(self.column), method="mean", range=parts.range)

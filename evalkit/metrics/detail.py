@@ -23,7 +23,6 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.aggregate import MeanOf
@@ -129,6 +128,8 @@ def _crops(image: npt.NDArray[Any], corners: list[tuple[int, int]]) -> npt.NDArr
 
 
 def _ring_energy(x: Floats, window: Floats, rings: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    import scipy.fft  # slow to import
+
     spectrum = scipy.fft.rfft2((x - x.mean()) * window)
     power = np.square(spectrum.real) + np.square(spectrum.imag)
     last = (x.shape[1] - 1) // 2  # these columns stand for their mirror images as well

@@ -90,7 +90,7 @@ def aggregate_recall(parts: Parts) -> Estimate | None:
     mine = with_faces(parts)
     if not mine.rows.num_rows:
         return None
-    return ratio_interval(mine.column(FOUND), mine.column(FACES), seed=mine.seed)
+    return ratio_interval(mine.column(FOUND), mine.column(FACES), range=mine.range)
 
 
 def with_faces(parts: Parts) -> Parts:

@@ -46,8 +46,8 @@ class Parts:
     """What one number is aggregated from: plain tables and arrays, no store and no model.
 
     `rows` are the good samples it speaks of. `features` gives, per encoder, the chunks (x, y) of [k, d] of originals and
-    reconstructions. `counts` [vocabulary] says how often each code occurs. `seed` is that of resampling. `memo`
-    holds what several aggregations share.
+    reconstructions. `counts` [vocabulary] says how often each code occurs. `seed` is that of resampling. `range`: what a
+    sample's value cannot pass (None: unbounded). `memo` holds what several aggregations share.
     """
 
     rows: pa.Table
@@ -55,6 +55,7 @@ class Parts:
     seed: int = 0
     features: Mapping[str, Pairs] = field(default_factory=dict)
     counts: npt.NDArray[Any] | None = None
+    range: tuple[float | None, float | None] = (None, None)
     memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def column(self, name: str) -> npt.NDArray[np.float64]:

@@ -107,7 +107,7 @@ def estimate(quantity: Quantity, counted: Counted, rule: BallRule, *, level: flo
     The variance is that over the counted images plus the jackknife's over the balls, each left out in turn, which errs
     towards wide intervals.
     """
-    from evalkit.stats.intervals import wilson  # scipy.stats is slow to import
+    from evalkit.stats.shares import wilson  # scipy.stats is slow to import
 
     n, value, variance = len(counted.values), statistics_to_value(counted), counted.variance
     said = f"k = {rule.k}, border {'counted' if rule.closed else 'not counted'}; "

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from evalkit.metrics.metric import Metric, View, everywhere
-from evalkit.metrics.sums import BySample, Columns, Mask, Sums
+from evalkit.metrics.sums import OWN_MEAN, BySample, Columns, Mask, Sums
+from evalkit.protocols.judged import declared, load_declaration
 
 TASKS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
 TITLES = {"geneval": "GenEval", "world": "Reference world"}
@@ -39,7 +41,7 @@ def mean_of_tasks(metric: str, columns: Columns, rows: Mask) -> Iterator[Sums]:
     moved = np.full(len(scores), np.nan)
     share = int(keep.sum()) / (len(names) * sizes[place])
     moved[keep] = value + share * (scores[keep] - means[place])
-    yield Sums(moved, None, 1.0, value)
+    yield Sums(moved, None, 1.0, value, scores)
 
 
 MEAN_OF_TASKS = BySample(mean_of_tasks, ("task",))
@@ -56,8 +58,26 @@ _declared = partial(
 )
 
 
+def judged(name: str, suite: str, judge: str | None = None, part: str | None = None) -> Metric:
+    """The declaration of a judged suite's score: `<suite>[@<judge>][/<score or category>]`, on the suite's own scale."""
+    said = load_declaration(suite)
+    rule = next((each for each in said.scores if each.name == (part or "").partition("/")[0]), said.scores[0])
+    whose = suite + (f" by {judge}" if judge else "")
+    made = _declared(
+        name,
+        whose if part is None else f"{whose}, {part}",
+        f"{whose}: {part or said.title}",
+        better="lower" if rule.worst > rule.best else "higher",
+        by_sample=MEAN_OF_TASKS if part is None and said.aggregate.kind == "categories" else OWN_MEAN,
+        shown=HEADLINE if part is None else frozenset(),
+    )
+    return replace(made, low=min(rule.worst, rule.best), high=max(rule.worst, rule.best))
+
+
 def score(name: str, suite: str, detector: str | None = None, part: str | None = None) -> Metric:
     """The declaration of a score: `<suite>[@<detector>][/<task>]`; a detector that is not the official one is named."""
+    if suite in declared():
+        return judged(name, suite, detector, part)
     whose = TITLES.get(suite, suite) + (f" with {detector}" if detector else "")
     if part is None:
         title = f"{whose}: mean over tasks of the share of right images"
@@ -91,5 +111,9 @@ SCORES = tuple(
     for suite in TITLES
     for made in (score(suite, suite), *(score(f"{suite}/{part}", suite, None, part) for part in PARTS))
 )
-DECLARED = (*SCORES, IMAGES_PROBED, IMAGES_MISSING)
-DECLARED_PATTERNS = {r"([a-z0-9-]+)@([^/]+)(?:/(.+))?": score}
+JUDGED = tuple(judged(name, name) for name in declared())
+DECLARED = (*SCORES, *JUDGED, IMAGES_PROBED, IMAGES_MISSING)
+DECLARED_PATTERNS = {
+    r"([a-z0-9-]+)@([^/]+)(?:/(.+))?": score,
+    rf"({'|'.join(declared())})()/(.+)": judged,
+}

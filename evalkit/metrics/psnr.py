@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.metric import Metric, Pair, Parts, everywhere, floats
-from evalkit.metrics.sums import BySample, Columns, Mask, Sums, own_mean
+from evalkit.metrics.sums import OWN_MEAN, BySample, Columns, Mask, Sums, own_mean
 
 Image = npt.NDArray[Any]
 
@@ -83,13 +84,33 @@ def aggregate_psnr(parts: Parts) -> Estimate:
     from evalkit.stats.intervals import log_mean_interval, mean_interval, transform
 
     rule = parts.protocol.psnr
+    # identical pairs are counted beside the mean of the others (`images_exact`, `psnr_pooled`)
     if rule.aggregate == "mean":
-        return mean_interval(parts.column(PSNR.name), method="mean", seed=parts.seed)
+        return mean_interval(parts.column(PSNR.name), method="mean", range=parts.range)
     peak = 1.0
     if rule.data_range == "targets" and parts.rows.num_rows:
         peak = target_range(parts.column(TARGET_LOW), parts.column(TARGET_HIGH))
     error = log_mean_interval(parts.column(MSE.name))
     return transform(error, lambda mean_error: psnr(mean_error, peak), "10 log10(peak² / mean error)")
+
+
+def exact_images(parts: Parts) -> Estimate | None:
+    """How many images are identical to their originals; no row where none is, or no mean over images leaves them out."""
+    exact = _exact(parts)
+    return Estimate(float(exact), None, None, parts.rows.num_rows, "count") if exact else None
+
+
+def pooled_beside(parts: Parts) -> Estimate | None:
+    """The PSNR of the mean squared error over all images, exact ones too; no row where the mean leaves none out."""
+    from evalkit.stats.intervals import log_mean_interval, transform
+
+    if not _exact(parts):
+        return None
+    return transform(log_mean_interval(parts.column(MSE.name)), psnr, "10 log10(1 / mean error)")
+
+
+def _exact(parts: Parts) -> int:
+    return int(np.isinf(parts.column(PSNR.name)).sum()) if parts.protocol.psnr.aggregate == "mean" else 0
 
 
 def psnr_sums(metric: str, columns: Columns, rows: Mask) -> Iterator[Sums]:
@@ -139,4 +160,28 @@ PSNR = Metric(
     family="psnr",
     shown=frozenset({"headline", "spread", "plane", "kept"}),
 )
-DECLARED = (PSNR, MSE)
+EXACT = replace(
+    PSNR,
+    name="images_exact",
+    label="Exact images",
+    title="images identical to their originals, which the mean PSNR leaves out",
+    unit="",
+    better="none",
+    source="definition",
+    aggregate=exact_images,
+    by_sample=OWN_MEAN,
+    family="",
+    shown=frozenset(),
+)
+POOLED = replace(
+    PSNR,
+    name="psnr_pooled",
+    label="PSNR, pooled",
+    title="PSNR of the mean squared error over all images, beside a mean that leaves exact ones out",
+    better="none",
+    aggregate=pooled_beside,
+    by_sample=OWN_MEAN,
+    family="",
+    shown=frozenset(),
+)
+DECLARED = (PSNR, MSE, EXACT, POOLED)

@@ -36,6 +36,7 @@ MODULES = (
     "generation",
     "probe",
     "watermark",
+    "erasure",
 )
 
 

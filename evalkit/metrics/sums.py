@@ -31,13 +31,15 @@ class Columns(Protocol):
 class Sums:
     """f(sum of `values` over sum of `weights`), both [n] with nan where a sample has none; no weights: their count.
 
-    `value` is what that comes to on the rows that were asked for, `gradient` the derivative of f there.
+    `value` is what that comes to on the rows that were asked for, `gradient` the derivative of f there. `own` [n] is what
+    each sample measured, where `values` are moved so that their mean is the number.
     """
 
     values: Array
     weights: Array | None
     gradient: float
     value: float
+    own: Array | None = None
 
 
 Ways = Callable[[str, Columns, Mask], Iterator[Sums]]
@@ -52,12 +54,23 @@ class BySample:
 
 
 def own_mean(metric: str, columns: Columns, rows: Mask) -> Iterator[Sums]:
-    """The mean of the metric's own column."""
+    """The mean of the metric's own column; where some values are infinite (exact images), that of the others.
+
+    An exact image then counts as the mean of the others, and each of those n / k times its distance from it, k of n being
+    finite: so the error is that of k values, and no value decides what may be compared.
+    """
     values = columns.numbers(metric)
-    if values is not None:
-        keep = rows & ~np.isnan(values)
-        if keep.any():
-            yield Sums(values, None, 1.0, float(values[keep].mean()))
+    if values is None:
+        return
+    keep, finite = rows & ~np.isnan(values), rows & np.isfinite(values)
+    if finite.any() and not (finite == keep).all():
+        mean = float(values[finite].mean())
+        moved = np.where(
+            finite, mean + int(keep.sum()) / int(finite.sum()) * (np.where(finite, values, mean) - mean), mean
+        )
+        yield Sums(np.where(keep, moved, np.nan), None, 1.0, mean, values)
+    if keep.any():
+        yield Sums(values, None, 1.0, float(values[keep].mean()))
 
 
 OWN_MEAN = BySample(own_mean)

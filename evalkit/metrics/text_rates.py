@@ -81,14 +81,14 @@ class RateOf:
             return np.array([getattr(each, name) for each in scores], np.float64)
 
         if self.rate == "ned":
-            estimate = mean_interval(column("ned"), method="mean", seed=parts.seed)
+            estimate = mean_interval(column("ned"), method="mean", range=parts.range)
         else:
             edits = {
                 "cer": ("char_edits", "chars"),
                 "wer": ("word_edits" if parts.protocol.text.wer == "words" else "rejoined_edits", "words"),
                 "word_recall": ("words_found", "words"),
             }[self.rate]
-            estimate = ratio_interval(column(edits[0]), column(edits[1]), seed=parts.seed)
+            estimate = ratio_interval(column(edits[0]), column(edits[1]), range=parts.range)
         return replace(estimate, method=NOTHING[self.reference]) if math.isnan(estimate.value) else estimate
 
 

@@ -23,9 +23,9 @@ def first_protocol(run: Run) -> str:
 
 
 def values(run: Run, metric: str) -> Values:
-    """All finite values of one metric, one per image; empty where the column is absent."""
+    """All values of one metric, one per image, infinite ones too; empty where the column is absent."""
     table = _of_first_protocol(run, metric)
-    return _finite(table[metric]) if metric in table.column_names else np.zeros(0)
+    return _known(table[metric]) if metric in table.column_names else np.zeros(0)
 
 
 def values_by_part(run: Run, metric: str) -> list[tuple[str, Values]]:
@@ -35,8 +35,8 @@ def values_by_part(run: Run, metric: str) -> list[tuple[str, Values]]:
         return []
     names = sorted(pc.unique(table["subset"]).drop_null().to_pylist()) if "subset" in table.column_names else []
     if not 2 <= len(names) <= PARTS:
-        return [("", _finite(table[metric]))]
-    apart = [(str(name), _finite(table.filter(pc.equal(table["subset"], name))[metric])) for name in names]
+        return [("", _known(table[metric]))]
+    apart = [(str(name), _known(table.filter(pc.equal(table["subset"], name))[metric])) for name in names]
     return [(name, part) for name, part in apart if len(part)]
 
 
@@ -74,6 +74,6 @@ def _of_first_protocol(run: Run, *columns: str) -> pa.Table:
     return table.filter(pc.fill_null(pc.equal(run.samples["protocol"], first_protocol(run)), False))
 
 
-def _finite(column: pa.ChunkedArray) -> Values:
+def _known(column: pa.ChunkedArray) -> Values:
     numbers = np.asarray(column.cast(pa.float64()).drop_null().to_numpy(), np.float64)
-    return numbers[np.isfinite(numbers)]
+    return numbers[~np.isnan(numbers)]

@@ -31,9 +31,11 @@ class Interval:
 def ridges(title: str, rows: Sequence[tuple[str, Values]], low: float | None, high: float | None) -> str:
     """Histograms of one metric on one axis, a row for each name, with the median and the middle 90 % of each.
 
-    `low` and `high` bound the metric itself, so that the axis never shows values that it cannot have.
+    `low` and `high` bound the metric itself, so that the axis never shows values that it cannot have. Infinite values
+    (exact images) are counted in words, and are in no median.
     """
-    rows = [(name, values) for name, values in rows if len(values)]
+    exact = [int(np.isinf(values).sum()) for _, values in rows if np.isfinite(values).any()]
+    rows = [(name, values[np.isfinite(values)]) for name, values in rows if np.isfinite(values).any()]
     if not rows:
         return ""
     least, most = min(float(v.min()) for _, v in rows), max(float(v.max()) for _, v in rows)
@@ -51,12 +53,13 @@ def ridges(title: str, rows: Sequence[tuple[str, Values]], low: float | None, hi
         q5, q50, q95 = (float(q) for q in np.quantile(values, (0.05, 0.5, 0.95)))
         at = [_scale(q, x0, x1, PAD, WIDTH - PAD) for q in (q5, q50, q95)]
         words = f"median {number_text(q50)}, 90 % between {number_text(q5)} and {number_text(q95)}, n {len(values):,}"
+        words += f", and {exact[number]:,} exact" if exact[number] else ""
         said.append(f"{name}: {words}" if name else words)
         parts.append(f"<g><title>{written(said[-1])}</title>")
         if name:
             parts.append(f'<text class="name" x="{PAD}" y="{base - tall - 4}">{written(shortened(name, 34))}</text>')
         parts.append(f'<text x="{WIDTH - PAD}" y="{base - tall - 4 if name else 12}" text-anchor="end">')
-        parts.append(f"median {number_text(q50)}</text>")
+        parts.append(f"median {number_text(q50)}{f', {exact[number]:,} exact besides' if exact[number] else ''}</text>")
         parts.append(f'<polygon class="area" points="{PAD},{base} {outline} {WIDTH - PAD},{base}"/>')
         parts.append(_line("axis", PAD, WIDTH - PAD, base, base))
         parts.append(_line("span", at[0], at[2], base, base))

@@ -65,8 +65,8 @@ def plane(x_title: str, y_title: str, points: Sequence[Point], *, joined: bool =
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{py(tick):.1f}" y2="{py(tick):.1f}"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{py(tick) + 4:.1f}" text-anchor="end">{tick_text(tick)}</text>')
     if joined:
-        line = " ".join(f"{px(p.x):.1f},{py(p.y):.1f}" for p in points)
-        parts.append(f'<polyline class="joined" points="{line}"/>')
+        corners = " ".join(f"{px(p.x):.1f},{py(p.y):.1f}" for p in points)
+        parts.append(f'<polyline class="joined" points="{corners}"/>')
     taken = [Box(px(p.x) - 6, py(p.y) - 6, px(p.x) + 6, py(p.y) + 6) for p in points]
     for p in points:
         if p.x_bounds is not None:

@@ -22,6 +22,7 @@ TASKS = {
     "survival": "Survival of codes",
     "shift": "Consistency under shifts",
     "probe": "Does it do what it is told?",
+    "erasure-check": "Is the concept really gone?",
 }
 
 

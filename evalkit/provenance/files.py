@@ -14,7 +14,8 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.progress import Progress
 from evalkit.runs.store import ATTESTATION
 
-PART = 32  # files that a thread takes at a time
+PART, OPENING = 2**23, 2**16  # bytes that a thread takes at a time; opening a file takes as long as hashing so many
+THREADS = 16
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0)  # where the system can refuse to follow a link, it does
 FLAGS = os.O_RDONLY | NO_LINKS | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe would wait for ever
 _BUFFER = 1 << 20
@@ -45,17 +46,37 @@ def digests(
 ) -> dict[str, str | None]:
     """Hex sha256 of the named files below `folder`; None for what is missing, or no plain file (a link, a pipe)."""
     listed, told = list(names), progress or Progress()
-    parts = [listed[start : start + PART] for start in range(0, len(listed), PART)]
     found: dict[str, str | None] = {}
     told.start(f"files of {folder.name}", len(listed))
     try:
-        with ThreadPoolExecutor(threads or min(4, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(threads or min(THREADS, os.cpu_count() or 1)) as pool:
+            parts = pieces(folder, listed)
             for part in pool.map(lambda names: [(name, digest(folder / name)) for name in names], parts):
                 found.update(part)
                 told.advance(len(part))
     finally:
         told.finish()
+    return {name: found[name] for name in listed}
+
+
+def pieces(folder: Path, names: Iterable[str]) -> list[list[str]]:
+    """The names in pieces of equal work, those of large files first, so that no thread ends long after the others."""
+    found: list[list[str]] = []
+    work = PART
+    for size, name in sorted(((_size(folder / name), name) for name in names), reverse=True):
+        if work >= PART:
+            found.append([])
+            work = 0
+        found[-1].append(name)
+        work += size + OPENING
     return found
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return 0
 
 
 def digest(path: Path) -> str | None:

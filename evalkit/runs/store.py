@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +28,7 @@ from evalkit.whole_files import whole
 
 Status = Literal["ok", "unavailable"]
 RECORD, ATTESTATION, PLAN, SAMPLES = "record.json", "attestation.json", "plan.json", "samples.parquet"
+PIECE = 16_384  # rows that are written together, unless shards are larger
 FRESH = "give a fresh --out, or remove that folder"
 
 
@@ -166,10 +167,10 @@ class RunStore:
         files: Mapping[str, bytes | Iterable[bytes]],
         schema: pa.Schema,
     ) -> None:
-        """samples.parquet, results.json and further files; memory holds one table at a time."""
+        """samples.parquet, results.json and further files; memory holds few tables at a time."""
         with whole(self.path / SAMPLES) as temporary:
             writer: pq.ParquetWriter | None = None
-            for table in rows:
+            for table in _joined(rows):
                 writer = writer or pq.ParquetWriter(temporary, table.schema)
                 writer.write_table(table)
             if writer is None:
@@ -262,6 +263,18 @@ def local_run(path: str | Path) -> Path:
             f"{path} holds no finished run. Type its command again to resume it, or give another address"
         )
     return fetched(path)
+
+
+def _joined(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The rows of small tables together, so that a large run is read in few pieces, however it was split."""
+    held: list[pa.Table] = []
+    for table in tables:
+        held.append(table)
+        if sum(each.num_rows for each in held) >= PIECE:
+            yield pa.concat_tables(held)
+            held = []
+    if held:
+        yield pa.concat_tables(held)
 
 
 def _parsed(path: Path, kind: type) -> Any:

@@ -1,10 +1,7 @@
-"""Intervals that hold what they promise at the sample sizes of image evaluation: means, clustered means and shares.
+"""Intervals that hold what they promise at the sample sizes of image evaluation: means, shares and corpus rates.
 
-A mean takes Student's t where its sampling skewness is negligible, and the studentised bootstrap where it is not: that
-one is second-order accurate (Hall 1988, doi:10.1214/aos/1176350933), which the percentile bootstrap is not. Below a dozen
-units resamples with hardly any spread would blow its bounds up, so t is taken there too. A share of
-samples takes Wilson's score interval (Wilson 1927), with the effective sample size where samples come in clusters. A ratio
-of sums (a corpus rate) is a mean over units of different weight, and takes the same two ways.
+How an interval is made is chosen in `stats/choice.py`, and for verdicts in `stats/shares.py`; its name is in
+`Estimate.method`. Nothing is drawn at random: equal data give equal intervals, whatever their order.
 """
 
 from __future__ import annotations
@@ -16,19 +13,14 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
-from scipy.stats import beta, t
 
-from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
-from evalkit.stats.units import Array, Units, ratio_units, units_of
+from evalkit.stats.choice import Range, estimate
+from evalkit.stats.shares import share_interval
+from evalkit.stats.units import ratio_units, units_of
 
-Method = Literal["auto", "mean", "t", "studentised", "bca", "wilson"]
-RESAMPLES = 2000
-MOST = 20_000  # units up to which resamples are drawn; the mean of more is normal for every purpose here
-FEWEST = 12  # units from which the studentised bootstrap is taken by itself
-NEGLIGIBLE = 0.02  # skewness of the mean below which t and the studentised bootstrap agree
-_PIECE = 4_000_000  # counts held at once
+Method = Literal["auto", "mean"]
+UNBOUNDED: Range = (None, None)
 
 
 def mean_interval(
@@ -36,28 +28,28 @@ def mean_interval(
     *,
     clusters: npt.ArrayLike | None = None,
     method: Method = "auto",
+    range: Range = UNBOUNDED,
     level: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> Estimate:
     """Mean of `values` [n] with its interval; nan is left out, whole `clusters` [n] are drawn where given.
 
-    "mean" is t, or the studentised bootstrap where the mean is skewed (of 12 to 20,000 units); "auto" is Wilson for values
-    that are all 0 or 1, else "mean". Infinite values (PSNR of identical images) make the mean infinite: no interval then.
+    "auto" takes values that are all 0 or 1 for verdicts, unless another `range` is declared; "mean" takes all for
+    measurements. `range`: what a value cannot pass; it bounds the interval, and without it rare values leave none.
+    Infinite values (PSNR of identical images) count in `n`, are named in the method, and are not in the mean.
 
     >>> estimate = mean_interval([1, 0, 1, 1, 0, 1, 1, 1])
     >>> estimate.value, round(estimate.low, 3), round(estimate.high, 3)
-    (0.75, 0.409, 0.929)
+    (0.75, 0.349, 0.968)
     """
-    units = units_of(values, clusters)
+    array = np.asarray(values, np.float64).ravel()
+    infinite = np.isinf(array)
+    if infinite.any():
+        return _of_the_rest(array, infinite, clusters, method, range, level)
+    units = units_of(array, clusters)
     n = int(units.bottom.sum())
-    if n and not math.isfinite(units.mean):
-        count = int(np.isinf(np.asarray(values, np.float64)).sum())
-        said = f"no interval: {count} of {n} values are infinite (identical pairs)"
-        return Estimate(units.mean, None, None, n, said, level)
-    if n and units.count > 1 and (method == "wilson" or (method == "auto" and _is_binary(values))):
-        return _share(units, n, level)
-    return _of_units(units, n, method, level, resamples, seed)
+    if method == "auto" and units.count > 1 and range in (UNBOUNDED, (0.0, 1.0)) and _is_binary(array):
+        return share_interval(units, n, level)
+    return estimate(units, n, range, level)
 
 
 def ratio_interval(
@@ -65,30 +57,25 @@ def ratio_interval(
     denominators: npt.ArrayLike,
     *,
     clusters: npt.ArrayLike | None = None,
+    range: Range = UNBOUNDED,
     level: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
 ) -> Estimate:
     """Sum of `numerators` over sum of `denominators` [n] (a corpus rate) with its interval over samples, or `clusters`.
 
-    Raises `EvalkitError` where the lengths differ.
+    `range`: what a single sample's rate cannot pass. Raises `EvalkitError` where the lengths differ.
 
     >>> ratio_interval([1, 0, 2], [10, 5, 5]).value
     0.15
     """
-    units = ratio_units(numerators, denominators, clusters)
-    return _of_units(units, int(np.size(numerators)), "mean", level, resamples, seed)
+    return estimate(ratio_units(numerators, denominators, clusters), int(np.size(numerators)), range, level)
 
 
 def log_mean_interval(values: npt.ArrayLike, *, level: float = 0.95) -> Estimate:
-    """Mean of values [n] that are not negative (errors), with Student's t interval of its logarithm: bounds stay positive."""
-    units = units_of(values)
-    n, mean = int(units.bottom.sum()), units.mean
-    if units.count < 2 or not math.isfinite(mean) or mean <= 0:
-        return _of_units(units, n, "t", level, 0, 0)
-    half = float(t.ppf((1 + level) / 2, units.count - 1)) * units.standard_error / mean
-    how = f"Student's t of the logarithm over {units.count} {units.word}"
-    return Estimate(mean, mean * math.exp(-half), mean * math.exp(half), n, how, level)
+    """Mean of values [n] that are not negative (errors), with an interval whose bounds are positive where the mean is."""
+    found = mean_interval(values, method="mean", range=(0.0, None), level=level)
+    if found.low is None or found.high is None or found.low > 0:
+        return found
+    return replace(found, low=found.value**2 / found.high)  # as far below as above, on the scale of the logarithm
 
 
 def transform(estimate: Estimate, function: Callable[[float], float], what: str) -> Estimate:
@@ -101,113 +88,24 @@ def transform(estimate: Estimate, function: Callable[[float], float], what: str)
     return replace(estimate, value=function(estimate.value), low=low, high=high, method=how)
 
 
-def _of_units(units: Units, n: int, method: Method, level: float, resamples: int, seed: int) -> Estimate:
-    mean = units.mean
-    if math.isnan(mean):
-        return Estimate(mean, None, None, n, "nothing to measure: no sample has this value", level)
-    if units.count < 2:
-        return Estimate(mean, None, None, n, f"no interval: there is one of the {units.word}", level)
-    plain = not FEWEST <= units.count <= MOST or abs(_skewness(units)) < NEGLIGIBLE
-    if method == "t" or (method in ("auto", "mean") and plain):
-        return replace(t_interval(units, level=level), n=n)
-    if units.standard_error == 0:
-        return Estimate(mean, mean, mean, n, f"all {units.count} {units.word} are equal", level)
-    low, high = (_bca if method == "bca" else _studentised)(units, level, resamples, seed)
-    name = "BCa" if method == "bca" else "studentised"
-    said = f"{name} bootstrap over {units.count} {units.word}, {resamples} resamples"
-    return Estimate(mean, low, high, n, said, level)
+def _of_the_rest(
+    values: npt.NDArray[np.float64],
+    infinite: npt.NDArray[np.bool_],
+    clusters: npt.ArrayLike | None,
+    method: Method,
+    range: Range,
+    level: float,
+) -> Estimate:
+    """The mean of the finite values; the infinite ones stay in the count, so that a value never decides what is compared."""
+    count, n = int(infinite.sum()), int((~np.isnan(values)).sum())
+    said = f"{count} of {n} values are infinite (exact images) and left out"
+    rest = np.where(infinite, math.nan, values)
+    if count == n:
+        return Estimate(float(values[infinite][0]), None, None, n, f"no interval: all {n} values are infinite", level)
+    found = mean_interval(rest, clusters=clusters, method=method, range=range, level=level)
+    return replace(found, n=n, method=f"{found.method}; {said}")
 
 
-def t_interval(units: Units, *, level: float = 0.95) -> Estimate:
-    """Student's t interval of a mean over units, with one degree of freedom less than there are units."""
-    half = float(t.ppf((1 + level) / 2, units.count - 1)) * units.standard_error
-    how = f"Student's t over {units.count} {units.word}"
-    return Estimate(units.mean, units.mean - half, units.mean + half, int(units.bottom.sum()), how, level)
-
-
-def wilson(successes: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a share; `n` may be an effective, fractional number of samples.
-
-    >>> [round(bound, 4) for bound in wilson(0, 10)]
-    [0.0, 0.2775]
-    """
-    _check_share(successes, n)
-    z = float(ndtri((1 + level) / 2))
-    p = successes / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(max(p * (1 - p), 0.0) / n + z * z / (4 * n * n))
-    return (0.0 if successes == 0 else middle - half), (1.0 if successes == n else middle + half)
-
-
-def clopper_pearson(successes: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Exact interval of a share, never below its level: for small rates such as false positives of a detector."""
-    _check_share(successes, n)
-    tail = (1 - level) / 2
-    low = 0.0 if successes == 0 else float(beta.ppf(tail, successes, n - successes + 1))
-    high = 1.0 if successes == n else float(beta.ppf(1 - tail, successes + 1, n - successes))
-    return low, high
-
-
-def _share(units: Units, n: int, level: float) -> Estimate:
-    """Wilson, at the sample size that independent samples would need for the same standard error."""
-    p, error = units.mean, units.standard_error if units.clustered else 0.0
-    # without spread inside clusters each one is at best one sample: the count of clusters bounds the effective size
-    size = min(float(n), p * (1 - p) / error**2) if error > 0 else float(units.count)
-    low, high = wilson(p * size, size, level=level)
-    clustered = f", {size:.0f} effective in {units.count} clusters" if units.clustered else ""
-    return Estimate(p, min(low, p), max(high, p), n, f"Wilson score interval over {n} samples{clustered}", level)
-
-
-def _studentised(units: Units, level: float, resamples: int, seed: int) -> tuple[float, float]:
-    """Bootstrap of (mean* - mean) / error*, turned around the estimate."""
-    a, b = units.top, units.bottom
-    sums = _resampled_sums(np.stack([a, b, a * a, a * b, b * b], axis=1), resamples, seed)
-    ratio = sums[:, 0] / sums[:, 1]
-    squares = sums[:, 2] - 2 * ratio * sums[:, 3] + ratio**2 * sums[:, 4]
-    g = units.count
-    errors = np.sqrt(np.maximum(squares, 0.0) * g / (g - 1)) / sums[:, 1]
-    good = errors > 1e-9 * units.standard_error
-    roots = (ratio[good] - units.mean) / errors[good]
-    upper, lower = np.quantile(roots, [(1 + level) / 2, (1 - level) / 2])
-    return float(units.mean - upper * units.standard_error), float(units.mean - lower * units.standard_error)
-
-
-def _bca(units: Units, level: float, resamples: int, seed: int) -> tuple[float, float]:
-    """Bias-corrected and accelerated percentiles (Efron 1987, doi:10.1080/01621459.1987.10478410)."""
-    sums = _resampled_sums(np.stack([units.top, units.bottom], axis=1), resamples, seed)
-    draws = sums[:, 0] / sums[:, 1]
-    below = (np.sum(draws < units.mean) + 0.5 * np.sum(draws == units.mean)) / len(draws)
-    bias = float(ndtri(np.clip(below, 1e-6, 1 - 1e-6)))
-    influence = units.influence
-    acceleration = float((influence**3).sum() / (6 * (influence**2).sum() ** 1.5))
-    z = ndtri(np.array([(1 - level) / 2, (1 + level) / 2])) + bias
-    low, high = np.quantile(draws, ndtr(bias + z / (1 - acceleration * z)))
-    return float(low), float(high)
-
-
-def _resampled_sums(columns: Array, resamples: int, seed: int) -> Array:
-    n = len(columns)
-    rng = np.random.default_rng([seed, n, resamples])
-    piece, even = max(1, _PIECE // n), np.full(n, 1 / n)
-    parts = [
-        rng.multinomial(n, even, size=min(piece, resamples - start)) @ columns for start in range(0, resamples, piece)
-    ]
-    return np.concatenate(parts).astype(np.float64)
-
-
-def _skewness(units: Units) -> float:
-    """Skewness of the sampling distribution of the mean: that of the units over the root of their count."""
-    influence = units.influence
-    spread = float((influence**2).mean())
-    return 0.0 if spread == 0 else float((influence**3).mean()) / spread**1.5 / math.sqrt(units.count)
-
-
-def _is_binary(values: npt.ArrayLike) -> bool:
-    array = np.asarray(values, np.float64).ravel()
-    array = array[~np.isnan(array)]
-    return bool(np.all((array == 0) | (array == 1)))
-
-
-def _check_share(successes: float, n: float) -> None:
-    if n <= 0 or not 0 <= successes <= n:
-        raise EvalkitError(f"a share needs 0 to n successes of n > 0 samples; {successes} of {n} were given")
+def _is_binary(array: npt.NDArray[np.float64]) -> bool:
+    known = array[~np.isnan(array)]
+    return bool(np.all((known == 0) | (known == 1)))

@@ -1,8 +1,8 @@
 """How many samples a comparison needs before any is made: means and shares, paired or independent, in clusters or not.
 
-The power of a two-sided test of size alpha to find a difference `mde` is that of a normal test; for means the noncentral
-t is solved, so that small plans are right too. Paired shares are McNemar's test by its discordant pairs (Connor 1987,
-doi:10.2307/2531961). Clusters of m samples with intraclass correlation r inflate by 1 + (m - 1) r (Kish 1965).
+The power is that of the test that evalkit runs (`stats/paired.py`), at size alpha: McNemar's exact test of paired shares,
+the interval of independent ones, sign flips of few units, and Student's t of means and of clusters. Clusters of m
+samples with intraclass correlation r inflate the variance by 1 + (m - 1) r (Kish 1965).
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scipy.special import ndtr, ndtri
-from scipy.stats import nct, t
-
 from evalkit.errors import EvalkitError
+from evalkit.stats.paired import EXACT_FLIPS
+from evalkit.stats.rejection import flips_power, mcnemar_power, mean_power, shares_power
+
+HALVINGS = 14  # after the smallest difference is known to a factor of 2
 
 
 @dataclass(frozen=True)
@@ -73,51 +74,49 @@ def plan(study: Study) -> Plan:
 def power_of(study: Study, prompts: int) -> float:
     """Chance that `prompts` find the difference; 0 where no test is possible."""
     _check(study)
-    n = prompts * study.per_prompt / _effect(study)
-    if study.measure == "mean":
-        return _power_of_mean(study, n, prompts)
-    null, actual = _share_errors(study, n)
-    z = float(ndtri(1 - _alpha(study) / 2))
-    return float(ndtr((study.mde - z * null) / actual)) if actual > 0 else 1.0
+    alpha, n = _alpha(study), prompts * study.per_prompt / _effect(study)
+    paired = study.design == "paired"
+    if study.measure == "share" and study.per_prompt == 1 and paired:
+        return mcnemar_power(prompts, discordance(study), study.mde, alpha)
+    if study.measure == "share" and not paired:
+        return shares_power(max(1, round(n)), study.p, study.p + study.mde, alpha)
+    if prompts < 2:
+        return 0.0
+    spread = _spread(study)
+    shift = study.mde / (spread / math.sqrt(n)) if spread > 0 else math.inf
+    if paired and prompts <= EXACT_FLIPS:
+        return flips_power(prompts, min(shift, 1e6), alpha)
+    if math.isinf(shift):
+        return 1.0
+    return mean_power(prompts, shift, alpha, paired=paired)
 
 
 def smallest_effect(study: Study, prompts: int) -> float:
     """The smallest difference that `prompts` find with the study's power."""
     top = 1.0 - study.p if study.measure == "share" else 100.0 * study.sd
-    low, high = 0.0, top
-    for _ in range(60):
+    high = top
+    while high > 1e-12 * top and _finds(study, high / 2, prompts):
+        high /= 2
+    low = high / 2
+    for _ in range(HALVINGS):
         middle = (low + high) / 2
-        try:
-            enough = power_of(replace(study, mde=middle), prompts) >= study.power
-        except EvalkitError:
-            enough = False
-        low, high = (low, middle) if enough else (middle, high)
+        low, high = (low, middle) if _finds(study, middle, prompts) else (middle, high)
     return high
 
 
-def _power_of_mean(study: Study, n: float, prompts: int) -> float:
-    paired = study.design == "paired"
-    spread = study.sd * math.sqrt(2 * (1 - study.correlation) if paired else 2.0)
-    df = float(prompts - 1 if paired else 2 * (prompts - 1))
-    if df < 1:
-        return 0.0
-    if spread == 0:
-        return 1.0
-    shift = study.mde / (spread / math.sqrt(n))
-    bound = float(t.ppf(1 - _alpha(study) / 2, df))
-    if df > 1e5 or shift > 30:
-        return float(ndtr(shift - bound))
-    return float(nct.sf(bound, df, shift) + nct.cdf(-bound, df, shift))
+def _finds(study: Study, difference: float, prompts: int) -> bool:
+    """Whether so many prompts find the difference with the study's power; not where it is out of range."""
+    try:
+        return power_of(replace(study, mde=difference), prompts) >= study.power
+    except EvalkitError:
+        return False
 
 
-def _share_errors(study: Study, n: float) -> tuple[float, float]:
-    """Standard errors of a difference of shares: where there is none, and where it is `mde`."""
-    a, b = study.p, study.p + study.mde
-    if study.design == "independent":
-        middle = (a + b) / 2
-        return math.sqrt(2 * middle * (1 - middle) / n), math.sqrt((a * (1 - a) + b * (1 - b)) / n)
-    disagree = discordance(study)
-    return math.sqrt(disagree / n), math.sqrt(max(disagree - study.mde**2, 0.0) / n)
+def _spread(study: Study) -> float:
+    """Standard deviation of the difference of two samples."""
+    if study.measure == "share":
+        return math.sqrt(max(discordance(study) - study.mde**2, 0.0))
+    return study.sd * math.sqrt(2 * (1 - study.correlation) if study.design == "paired" else 2.0)
 
 
 def discordance(study: Study) -> float:

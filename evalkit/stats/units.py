@@ -1,4 +1,4 @@
-"""Samples folded into the units that are drawn: the prompts (clusters) where there are some, else the samples themselves.
+"""Samples gathered into the units that are drawn: the prompts (clusters) where there are some, else the samples themselves.
 
 A mean over samples is a ratio of two sums over units, numerator and sample count; its influence function gives every
 unit's share of the sampling error (Miller 2024, arXiv:2411.00640, section 2.2, for clustered standard errors).
@@ -47,6 +47,19 @@ class Units:
         """Each unit's influence on the mean [units]; they sum to zero, and their variance over the count is the mean's."""
         shares: Array = (self.top - self.mean * self.bottom) / self.bottom.mean()
         return shares
+
+    @property
+    def rates(self) -> Array:
+        """The mean of each unit [units]; nan where it has no samples."""
+        found: Array = np.divide(self.top, self.bottom, out=np.full(self.count, math.nan), where=self.bottom != 0)
+        return found
+
+    @property
+    def skewness(self) -> float:
+        """Skewness of the sampling distribution of the mean: that of the units over the root of their count."""
+        influence = self.influence
+        spread = float((influence**2).mean())
+        return 0.0 if spread == 0 else float((influence**3).mean()) / spread**1.5 / math.sqrt(self.count)
 
     @property
     def standard_error(self) -> float:

@@ -57,6 +57,17 @@ class ModelCard:
     aliases: tuple[str, ...] = ()
     published: tuple[Published, ...] = ()
 
+    @property
+    def weights_licence(self) -> str:
+        """The licence of the weights, where it is another one than that of the code."""
+        parts = [part.strip() for part in self.licence.split(",")]
+        return next((part.removesuffix(" (weights)") for part in parts if part.endswith(" (weights)")), self.licence)
+
+    @property
+    def non_commercial(self) -> bool:
+        """Whether the licence forbids commercial use."""
+        return "-NC" in self.licence or "no commercial use" in self.licence
+
 
 @cache
 def tokenizer_cards() -> dict[str, ModelCard]:

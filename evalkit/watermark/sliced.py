@@ -7,12 +7,13 @@ digits from the highest on. Nothing of the size images x lists ever exists.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 Words = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
@@ -46,13 +47,20 @@ def greenest(scored: Ints, beyond: Ints, table: Words, lists: int) -> tuple[Ints
         return best, score, _largest(_added(table[beyond[some].T], digits), lists)[1]
 
     starts = range(0, max(len(scored), 1), step)
-    if len(starts) == 1 or torch.get_num_threads() == 1:
+    threads = min(len(starts), _threads())
+    if threads == 1:
         parts = [part(start) for start in starts]
     else:
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             parts = list(pool.map(part, starts))
     best, score, most = (np.concatenate([each[k] for each in parts]) for k in range(3))
     return best, score, most
+
+
+def _threads() -> int:
+    """As many as torch uses, which is not loaded to find out."""
+    torch = sys.modules.get("torch")
+    return os.cpu_count() or 1 if torch is None else int(torch.get_num_threads())
 
 
 def _added(rows: Words, before: Sequence[Words]) -> list[Words]:

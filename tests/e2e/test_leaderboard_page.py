@@ -228,3 +228,35 @@ def test_hostile_names_are_text(browser, tmp_path):
     for text in HOSTILE[:-1]:
         assert text in shown
     assert "\\u202emirror\\u2066 \\x00\\x1b[31m\\u2028" in shown
+
+
+def test_the_overview_needs_no_sideways_scrolling_on_a_phone(browser, board):
+    phone = opened(browser, board.path, width=390, height=800)
+    ends = phone.run(
+        """[...document.querySelectorAll('.overview tbody th, .overview .answer, .overview td[data-l]')]
+        .filter((n) => n.getClientRects().length).map((n) => n.getBoundingClientRect()).map((r) => [r.left, r.right])"""
+    )
+    assert len(ends) >= 3 * 4
+    assert all(0 <= left < right <= 390 for left, right in ends)
+    assert phone.run("document.querySelector('#overview .scroll').scrollWidth <= 390")
+    answers = phone.run("[...document.querySelectorAll('.overview .answer')].map((n) => n.innerText)")
+    assert answers[0].startswith("first on ")
+    quiet(phone)
+
+
+def test_a_task_is_chosen_and_a_name_sifts_the_overview(browser, board):
+    tab = opened(browser, board.path)
+    shown = "[...document.querySelectorAll('.overview thead th')].filter((n) => !n.hidden).map((n) => n.textContent)"
+    first = tab.run(shown)
+    assert [each[:4] for each in first] == ["syst", "firs", "PSNR", "SSIM"]
+    tab.run(
+        "(() => { const f = document.getElementById('family'); f.value = ''; f.dispatchEvent(new Event('change')); })()"
+    )
+    assert len(tab.run(shown)) == 5
+    tab.run(
+        "(() => { const f = document.getElementById('filter'); f.value = 'gam'; f.dispatchEvent(new Event('input')); })()"
+    )
+    assert tab.run("[...document.querySelectorAll('.overview tbody tr')].filter((r) => !r.hidden).length") == 1
+    tab.run("document.querySelector('.overview thead a').click()")
+    tab.wait("location.hash.startsWith('#b-')")
+    quiet(tab)

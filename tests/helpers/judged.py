@@ -182,6 +182,69 @@ def _reason(folder, files):
     return {}
 
 
+def _core(folder, files):
+    names = [name for name in files if name.endswith(".json")]
+    found = dict.fromkeys(names, "{}")
+    rows = {
+        f"C-MI-00{i}": {"Prompt": _text(i), "Checklist": [{"question": f"Is it a {WORDS[i]}?"}, {"question": "Red?"}]}
+        for i in range(4)
+    }
+    asked = 'f\'Prompt: {METADATA["Prompt"]} Question: {QUESTION["question"]}\''
+    script = f"TEMPLATE = 'Only yes or no.'\ndef start_evaluation_gemini(a):\n    return {asked}\n"
+    return {**found, names[0]: json.dumps(rows), "evaluate.py": script}
+
+
+def _exam(folder, files):
+    points = [{"question": "Is it there?", "score": 0.4}, {"question": "Is it right?", "score": 0.6}]
+    rows = _rows(
+        id=lambda i: f"Math_{i}",
+        prompt=_text,
+        image_path=lambda i: f"Math/{i}.png",
+        scoring_points=points,
+        subject="Math",
+    )
+    script = "prompt_for_eval = 'Judge {{}} {prompt}: {scoring_points}'\n"
+    return dict(zip(files, (_lines(rows), script), strict=True))
+
+
+def _oneig(folder, files):
+    found = {name: "{}" for name in files if name.endswith(".json")}
+    rows = {
+        f"00{i}": {
+            "question": json.dumps({"1": f"Is it a {WORDS[i]}?", "2": "Is it red?"}),
+            "dependency": '{"1": [0], "2": [1]}',
+        }
+        for i in range(4)
+    }
+    prompts = [{"category": "General_Object", "id": f"00{i}", "prompt_en": _text(i)} for i in range(4)]
+    script = "def infer_semantic(a):\n    return f\"{question}. Please answer 'Yes' or 'No' only.\"\n"
+    found |= {"scripts/alignment/Q_D/object.json": json.dumps(rows), "OneIG-Bench.csv": _table(prompts)}
+    return {**found, "scripts/utils/inference.py": script}
+
+
+def _kris(folder, files):
+    kinds = ("color_change", "temporal_prediction", "viewpoint_change", "physics")
+    rows = _rows(
+        id=lambda i: str(i),
+        type=lambda i: kinds[i],
+        ori_img=lambda i: ["1-1.jpg", "1-3.jpg", "1-4.jpg"] if i == 1 else "a.jpg",
+    )
+    rows = [{**row, "ins_en": _text(i), "explain_en": "why", "gt_img": "b.jpg"} for i, row in enumerate(rows)]
+    for kind in kinds:
+        for name in ("1-1", "1-3", "1-4", "a", "b"):
+            _save(folder / kind / f"{name}.jpg", np.zeros((8, 8, 3), np.uint8), 8)
+    names = (
+        "consist",
+        "consist_temporal",
+        "instruction_temporal",
+        "view_instruction_following",
+        "instruction_following",
+    )
+    names += ("dual_evaluation", "quality")
+    script = "".join(f"prompt_{name} = 'Judge {name}: {{instruct}}'\n" for name in names)
+    return dict(zip(files, (json.dumps(rows), script), strict=True))
+
+
 FILES = {
     "wise": lambda folder, files: _wise(folder, files, "WISE_legacy/gpt_eval.py"),
     "wise-verified": lambda folder, files: _wise(folder, files, "vllm_eval.py"),
@@ -194,6 +257,10 @@ FILES = {
     "longtext-zh": _longtext,
     "tiif-short": _tiif,
     "tiif-long": _tiif,
+    "t2i-corebench": _core,
+    "genexam": _exam,
+    "oneig-alignment": _oneig,
+    "kris": _kris,
     "reason-edit": _reason,
     "risebench": _rise,
     "vqascore": _vqa,

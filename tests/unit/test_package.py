@@ -55,7 +55,12 @@ def test_unknown_attribute_is_an_attribute_error():
 
 
 @pytest.mark.parametrize(
-    "code", ["import evalkit", "from evalkit.cli import group; group(['--help'], standalone_mode=False)"]
+    "code",
+    [
+        "import evalkit",
+        "from evalkit.cli import group; group(['--help'], standalone_mode=False)",
+        "from evalkit.leaderboard import compare, firsts, make, track",
+    ],
 )
 def test_import_and_help_do_not_load_torch(code):
     script = f"{code}\nimport sys; sys.exit('torch' in sys.modules or 'datasets' in sys.modules)"

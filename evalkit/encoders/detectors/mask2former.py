@@ -52,13 +52,34 @@ class Mask2FormerDetector(Detector):
         batch: int | None = None,
     ) -> None:
         """`folder`: config.json and model.safetensors in transformers' layout. Raises `WeightsError`."""
+        self._hold(_network(folder), file_sha256(folder / FILE), device, id, scale, floor, batch)
+
+    @classmethod
+    def of_network(
+        cls, network: Any, sha256: str | None, device: torch.device, *, id: str, scale: Scale | None = None
+    ) -> Mask2FormerDetector:
+        """The detector of a network that is there; `sha256`: of the file that it came from."""
+        made = cls.__new__(cls)
+        made._hold(network, sha256, device, id, scale, FLOOR, None)
+        return made
+
+    def _hold(
+        self,
+        network: Any,
+        sha256: str | None,
+        device: torch.device,
+        id: str,
+        scale: Scale | None,
+        floor: float,
+        batch: int | None,
+    ) -> None:
         self.id, self.floor, self.device, self.scale = id, floor, device, scale or Scale()
         self.classes = COCO_CLASSES
         self.settings = {"short_side": self.scale.short, "long_side": self.scale.long}
         self.batch = batch or (8 if device.type == "cuda" else 1)
-        self.network = _network(folder).to(device)
+        self.network = network.to(device)
         self.version = f"transformers {importlib.metadata.version('transformers')}"
-        self.weights_sha256 = file_sha256(folder / FILE)
+        self.weights_sha256 = sha256
 
     def __call__(self, images: Sequence[Pixels]) -> list[Boxes]:
         """Up to 100 instances of each image, with full-size masks."""

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evalkit.encoders.base import FeatureExtractor, torch_resize
+from evalkit.encoders.folded import folded
 from evalkit.encoders.registry import register
 from evalkit.weights.find import find_weights
 from evalkit.weights.layout import fit, without_init
@@ -28,6 +29,13 @@ STAGES = (
     (5, 1, 6, 80, 112, 3),
     (5, 2, 6, 112, 192, 4),
     (3, 1, 6, 192, 320, 1),
+)
+NORMS = (
+    ("_conv_stem", "_bn0"),
+    ("_conv_head", "_bn1"),
+    ("_expand_conv", "_bn0"),
+    ("_depthwise_conv", "_bn1"),
+    ("_project_conv", "_bn2"),
 )
 
 
@@ -109,7 +117,7 @@ class EffLite0(FeatureExtractor):
         with without_init():
             network = EfficientNetLite0()
         fit(network, read_checkpoint(path), path, self.id)
-        self.network = network.eval().requires_grad_(False).to(device)
+        self.network = folded(network, NORMS).to(device)
         self.device = device
         self.weights_sha256 = file_sha256(path)
 

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evalkit.encoders.base import FeatureExtractor
+from evalkit.encoders.folded import folded
 from evalkit.encoders.registry import register
 from evalkit.encoders.resize import resized
 from evalkit.errors import EvalkitError
@@ -195,7 +196,7 @@ class InceptionFid(FeatureExtractor):
         with without_init():
             network = FidInception()
         fit(network, read_checkpoint(path), path, self.id)
-        self.network = network.eval().requires_grad_(False).to(device)
+        self.network = folded(network, (("conv", "bn"),)).to(device)
         self.device = device
         self.weights_sha256 = file_sha256(path)
 

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evalkit.encoders.base import PerceptualDistance
+from evalkit.encoders.folded import folded
 from evalkit.encoders.registry import register
 from evalkit.errors import EvalkitError
 from evalkit.weights.find import find_weights
@@ -100,7 +101,7 @@ class Lpips(PerceptualDistance):
         fit(trunk, read_checkpoint(path), path, f"lpips-{net}", unused=(r"^classifier\.",))
         self.id, self.net = f"lpips-{net}", net
         self.device = device
-        self.trunk = trunk.eval().requires_grad_(False).to(device)
+        self.trunk = folded(trunk).to(device)
         self.heads = [head.to(device) for head in load_heads(net)]
         self.shift = torch.tensor(SHIFT, device=device)[:, None, None]
         self.scale = torch.tensor(SCALE, device=device)[:, None, None]

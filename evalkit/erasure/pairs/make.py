@@ -26,7 +26,7 @@ from evalkit.jsonio import canonical_json, pretty_json
 from evalkit.whole_files import whole
 
 Grammar = Literal["text", "world"]
-RETAINED = 256  # prompts without the concept, written beside the pairs
+RETAINED = 512  # prompts without the concept, written beside the pairs
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Wanted:
     given: Path | None = None
     endpoints: tuple[str, ...] = ()
     concepts: Path | None = None
-    synonyms: bool = True
+    synonyms: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,21 +82,26 @@ def make_pairs(wanted: Wanted, out: Path, sight: Sight | None = None, progress: 
         filtered = _filtered(pairs, sight, wanted.seed, progress)
         _write_lines(out / "filtered.jsonl", [each.as_dict() for each in filtered])
         pairs = tuple(each.pair for each in filtered if each.kept)
-        made_by = {"generator": sight.generator.name, "weights_sha256": sight.generator.weights_sha256}
-        looked = {"recogniser": sight.recogniser.facts, "guidance": sight.guidance}
-        summary["filter"] = {**made_by, **looked, **filter_summary(filtered, sight.rule)}
+        summary["filter"] = {**_facts(sight), **filter_summary(filtered, sight.rule)}
     if not pairs:
         raise EvalkitError(
             f"no pair of {concept.name} is left. Look into {out / 'filtered.jsonl'}, or give another concept"
         )
-    summary["pairs"] = counts(pairs)
+    _write(wanted, concept, out, pairs, summary | {"pairs": counts(pairs)})
+    return Made(out, pairs, summary | {"pairs": counts(pairs)})
+
+
+def _write(wanted: Wanted, concept: Concept, out: Path, pairs: tuple[Pair, ...], summary: Mapping[str, Any]) -> None:
     write_pairs(out / "pairs.jsonl", pairs)
-    prompts = _retained(wanted, concept)
-    if prompts:
+    if prompts := _retained(wanted, concept):
         _write_lines(out / "retain.jsonl", [{"prompt": prompt} for prompt in prompts])
     with whole(out / "summary.json") as temporary:
-        temporary.write_bytes(pretty_json(summary))
-    return Made(out, pairs, summary)
+        temporary.write_bytes(pretty_json(dict(summary)))
+
+
+def _facts(sight: Sight) -> dict[str, Any]:
+    made_by = {"generator": sight.generator.name, "weights_sha256": sight.generator.weights_sha256}
+    return {**made_by, "recogniser": sight.recogniser.facts, "guidance": sight.guidance}
 
 
 def _concept(wanted: Wanted) -> Concept:

@@ -9,7 +9,7 @@ from typing import Any
 
 from evalkit.erasure.pairs.filter import Filtered, FilterRule
 from evalkit.erasure.pairs.pair import Pair
-from evalkit.stats.intervals import wilson
+from evalkit.stats.shares import wilson
 
 
 def counts(pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from evalkit.erasure.training.chosen import Chosen
+from evalkit.erasure.training.windows import Tally
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import parse_json
 from evalkit.whole_files import whole
@@ -28,6 +29,14 @@ class Progressed:
     dropped: int = 0
     losses: list[float] = field(default_factory=list)
     seconds: float = 0.0
+
+    def add(self, tally: Tally, seconds: float) -> None:
+        """One more unit is done, `seconds` after the beginning of all."""
+        self.units += 1
+        self.updates += tally.updates
+        self.dropped += tally.dropped
+        self.losses.append(tally.loss)
+        self.seconds = seconds
 
 
 def save_checkpoint(

@@ -68,13 +68,14 @@ class Chosen:
 def chosen_names(learner: Learner, settings: Settings) -> tuple[str, ...]:
     """Names of the parameters within the settings' blocks that match their pattern (by default the attention's).
 
-    Raises `EvalkitError` where there is none.
+    Without blocks, a pattern also finds parameters outside of all blocks, such as tables of words. Raises `EvalkitError`
+    where there is none.
     """
     pattern = re.compile(settings.modules or learner.modules)
     found = [
         name
         for name, _ in learner.network.named_parameters()
-        if _within(learner, name, settings.blocks) and pattern.search(name)
+        if _within(learner, name, settings) and pattern.search(name)
     ]
     if not found:
         raise EvalkitError(
@@ -84,9 +85,9 @@ def chosen_names(learner: Learner, settings: Settings) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _within(learner: Learner, name: str, blocks: tuple[int, int] | None) -> bool:
-    match = re.search(learner.layer, name)
+def _within(learner: Learner, name: str, settings: Settings) -> bool:
+    match, blocks = re.search(learner.layer, name), settings.blocks
     if match is None:
-        return False
+        return blocks is None and bool(settings.modules)
     number = int(next(group for group in match.groups() if group is not None))
     return blocks is None or blocks[0] <= number <= blocks[1]

@@ -88,6 +88,10 @@ class DecoderLearner(Learner):
     def alone(self, codes: Tensor, first: int) -> Tensor:
         """A code that sees itself only, so that its rotary position says nothing."""
         net, n = self.generator.network, codes.shape[1]
+        if type(net).steer is not Decoder.steer:
+            raise EvalkitError(
+                f"every block of {self.generator.name} reads the condition. Choose ear, not ear-released"
+            )
         x = net.embed(codes, first)
         found: Tensor = net.norm(net.run(x, x[:, :1], torch.eye(n, dtype=torch.bool, device=codes.device), None))
         return found
@@ -135,13 +139,17 @@ class LanguageLearner(Learner):
         return torch.cat([hidden[:, start : ends[0] + 1], hidden[:, ends[1:]]], 1), ends[0] - start
 
     def alone(self, codes: Tensor, first: int) -> Tensor:
-        """Sequences of one code each; their lengths differ where words stand between codes, so one after another."""
-        found = []
-        for i in range(codes.shape[1]):
-            x = self.generator.embed(codes[:, i : i + 1], first + i)
+        """Sequences of one code each, in one batch for each length; a word may stand behind a code."""
+        count = codes.shape[1]
+        parts = [self.generator.embed(codes[:, i : i + 1], first + i) for i in range(count)]
+        found: dict[int, Tensor] = {}
+        for length in {part.shape[1] for part in parts}:
+            places = [i for i, part in enumerate(parts) if part.shape[1] == length]
+            x = torch.cat([parts[i] for i in places])
             mask = torch.ones(x.shape[:2], dtype=torch.int64, device=x.device)
-            found.append(self.generator._run(x, mask, None).last_hidden_state[:, -1])
-        return torch.stack(found, 1)
+            states = self.generator._run(x, mask, None).last_hidden_state[:, -1]
+            found.update(zip(places, states.split(len(codes)), strict=True))
+        return torch.stack([found[i] for i in range(count)], 1)
 
     def words(self, prompt: str) -> tuple[int, ...]:
         """Token ids of the plain text."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 import torch
@@ -30,9 +30,10 @@ class Retention:
         )
         self.unit, self.update = 0, 0
 
-    def begin(self, unit: int) -> None:
-        """The updates that follow are those of this unit."""
+    def of_unit(self, unit: int) -> Callable[[], Tensor]:
+        """The term of each update of this unit."""
         self.unit, self.update = unit, 0
+        return self.loss
 
     def loss(self) -> Tensor:
         """The mean divergence of a code in nats, times the settings' weight."""

@@ -36,37 +36,40 @@ def train(spec: Training, progress: Progress | None = None, *, base: Generator |
     `base`: the generator at hand, in place of the one that the spec names; it becomes the eraser.
     Raises `EvalkitError` for a method or generator that cannot be trained, and for a folder that holds another training.
     """
-    progress = progress or Progress()
     settings = spec.settings or recipe(spec.method, spec.generator)
     method = method_class(spec.method)
-    generator = base or load_generator(
-        spec.generator, spec.weights, spec.device, spec.dtype, tokenizer_weights=spec.tokenizer_weights
-    )
-    learner = learner_of(generator)
-    on_words = issubclass(method, Edit) and method.on_words
-    names = (learner.embedding,) if on_words else chosen_names(learner, settings)
+    learner = learner_of(base or _loaded(spec))
+    names = (learner.embedding,) if _on_words(method) else chosen_names(learner, settings)
     facts = _facts(spec, settings, learner, names)
     if (spec.out / FACTS).is_file():
         done = read_trained(spec.out)
         if done.facts.get("plan") != facts["plan"]:
             raise EvalkitError(f"{spec.out} holds another eraser. Give another --out")
         return done
-    chosen = Chosen(learner.network, names)
-    work = Work(learner, chosen, settings, spec.pairs, spec.retain, spec.seed)
-    made = method() if issubclass(method, Edit) else method(work)
+    work = Work(learner, Chosen(learner.network, names), settings, spec.pairs, spec.retain, spec.seed)
     spec.out.mkdir(parents=True, exist_ok=True)
-    if isinstance(made, Edit):
+    if issubclass(method, Edit):
         began = time.perf_counter()
-        made.apply(work)
+        method().apply(work)
         progressed = Progressed(updates=1, seconds=time.perf_counter() - began)
     else:
-        progressed = _updates(spec, str(facts["plan"]), made, progress)
+        progressed = _updates(spec, str(facts["plan"]), method(work), progress or Progress())
     return _finish(spec, facts, work, progressed)
+
+
+def _loaded(spec: Training) -> Generator:
+    return load_generator(
+        spec.generator, spec.weights, spec.device, spec.dtype, tokenizer_weights=spec.tokenizer_weights
+    )
+
+
+def _on_words(method: type[Objective] | type[Edit]) -> bool:
+    return issubclass(method, Edit) and method.on_words
 
 
 def _updates(spec: Training, plan: str, method: Objective, progress: Progress) -> Progressed:
     work, settings = method.work, method.settings
-    optimiser = torch.optim.Adam(work.chosen.parameters.values(), lr=settings.learning_rate)
+    optimiser = torch.optim.Adam(work.chosen.parameters.values(), lr=settings.learning_rate, eps=settings.epsilon)
     state = load_checkpoint(spec.out, plan, work.chosen, optimiser)
     retention = Retention(work, method.reach) if settings.retain else None
     units = list(_units(len(work.pairs), settings, None if method.in_order else spec.seed))
@@ -74,18 +77,10 @@ def _updates(spec: Training, plan: str, method: Objective, progress: Progress) -
     progress.advance(state.units, resumed=True)
     began = time.perf_counter() - state.seconds
     for number in range(state.units, len(units)):
-        if retention is not None:
-            retention.begin(number)
         if settings.decay:
             optimiser.param_groups[0]["lr"] = settings.learning_rate * (1 - number / len(units))
-        tally = learn(method.episode(units[number]), settings, optimiser, retention.loss if retention else None)
-        state.units, state.updates, state.dropped = (
-            number + 1,
-            state.updates + tally.updates,
-            state.dropped + tally.dropped,
-        )
-        state.losses.append(tally.loss)
-        state.seconds = time.perf_counter() - began
+        extra = retention.of_unit(number) if retention else None
+        state.add(learn(method.episode(units[number]), settings, optimiser, extra), time.perf_counter() - began)
         progress.advance(1)
         if state.units % max(1, spec.save_every // settings.batch) == 0 and state.units < len(units):
             save_checkpoint(spec.out, plan, state, work.chosen, optimiser)

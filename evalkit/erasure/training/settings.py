@@ -21,8 +21,9 @@ class Settings:
     `threshold`: a window whose loss is not above it is dropped, None keeps all; `gate` compares the sum of the window's
     losses, or their mean. `tail`: whether the codes behind the last whole window make an update. `strength`: of the step
     away from the concept (EAR's eta), of the noise, or of a method's regulariser. `retain`: weight of the retention term,
-    on `retain_batch` prompts at each update. `guidance`: at which the base draws. `decay`: whether the learning rate
-    falls to 0 along a line. `batch`: pairs of one update. `epochs`: passes over the pairs.
+    on `retain_batch` prompts at each update. `guidance`: at which the base draws. `epsilon`: Adam's; a larger one keeps
+    parameters of small gradients where they are. `decay`: whether the learning rate falls to 0 along a line. `batch`:
+    pairs of one update. `epochs`: passes over the pairs.
     """
 
     blocks: tuple[int, int] | None = None
@@ -36,6 +37,7 @@ class Settings:
     retain_batch: int = 16
     guidance: float = 1.0
     learning_rate: float = 1e-4
+    epsilon: float = 1e-8
     decay: bool = False
     batch: int = 1
     epochs: int = 1
@@ -46,8 +48,10 @@ class Settings:
         for name, value in counts.items():
             if value is not None and value < 1:
                 raise EvalkitError(f"{name} is {value}. Give a whole number from 1")
-        if not self.learning_rate > 0 or not self.retain >= 0:
-            raise EvalkitError("the learning rate must be above 0 and the retention's weight 0 or more. Change them")
+        if not self.learning_rate > 0 or not self.epsilon > 0 or not self.retain >= 0:
+            raise EvalkitError(
+                "the learning rate and epsilon are above 0, the retention's weight is 0 or more. Change them"
+            )
         if self.threshold is not None and math.isnan(self.threshold):
             raise EvalkitError("the threshold is no number. Give one, or leave it out")
         if self.blocks is not None and not 0 <= self.blocks[0] <= self.blocks[1]:

@@ -37,11 +37,13 @@ class Training:
     save_every: int = 25
 
     def __post_init__(self) -> None:
-        """Raise `EvalkitError` where there is no pair, or there are pairs of several concepts."""
+        """Raise `EvalkitError` where there is no pair, there are pairs of several concepts, and for float16."""
         if not self.pairs:
             raise EvalkitError("there is no pair to train with. Make some with: evalkit erasure pairs")
         if len(found := sorted({pair.concept for pair in self.pairs})) > 1:
             raise EvalkitError(f"the pairs are of {len(found)} concepts ({', '.join(found[:4])}). Give those of one")
+        if self.dtype == "float16":
+            raise EvalkitError("float16 loses the small steps of a training. Give --dtype float32 or bfloat16")
         if self.save_every < 1:
             raise EvalkitError(f"save_every is {self.save_every}. Give a whole number from 1")
 

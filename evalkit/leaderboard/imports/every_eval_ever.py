@@ -30,7 +30,7 @@ def take_record(record: Any, path: Path, model: str) -> Taken:
             "evaluation_id": str(record["evaluation_id"]),
             "relationship": str(record["source_metadata"].get("evaluator_relationship") or ""),
         }
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, StopIteration) as error:
         said = f"{error} is missing" if isinstance(error, KeyError) else "a part has another form"
         raise EvalkitError(f"{path}: {said}; give a record of Every Eval Ever, schema 0.3.0") from None
     if not results:

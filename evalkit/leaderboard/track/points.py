@@ -92,7 +92,9 @@ def _series(board: Board, entrants: Sequence[Entrant], at: Sequence[float]) -> T
         change = None
         if before is not None:
             error = float(errors[min(before, place), max(before, place)])
-            change = difference(standing.figure, order[before].figure, error, board.order.df, len(order))
+            change = difference(
+                standing.figure, order[before].figure, error, board.order.df, pairing=board.order.pairing
+            )
         who = standing.figure.entrant
         points.append(Point(at[who], entrants[who], standing, change))
     left = tuple(f"{entrants[each.entrant].name}: {each.reason}" for each in board.missing)

@@ -73,12 +73,14 @@ class TextRef:
 class CallRule:
     """One question to the judge about one image, or one for each element of the field `each`.
 
-    `content`: "text", "image" and roles of sources in the order in which they are sent. `text`: texts joined by line ends.
+    `content`: "text", "image", roles of sources, and "parts:FIELD" (a list of texts, "@" for the image and "@NAME" for a
+    file) in the order in which they are sent. `text`: texts joined by line ends.
     `fill`: what stands in the text to a template over fields. `when`: an expression over fields; no call where it is
     false. `parameters`: of decoding. `image`: of `judges.prepare.Preparation`; `like`: the role whose size the image takes.
     `read`: the official reader, `corrected`: that of evalkit-1. `count`: a list field as long as the answer must be.
-    `one`: not all texts, but the one that the item's id draws.
-    `optional`: whether the image keeps a score where this answer alone is lost; formulas see None then.
+    `braces`: whether doubled braces of the text stand for single ones, as in Python's format. `one`: not all texts, but
+    the one that the item's words draw. `optional`: whether the image keeps a score where this answer alone is lost;
+    formulas see None then.
     """
 
     name: str
@@ -95,6 +97,7 @@ class CallRule:
     like: str = ""
     count: str = ""
     optional: bool = False
+    braces: bool = False
     one: bool = False
 
 
@@ -116,14 +119,13 @@ class ScoreRule:
 @dataclass(frozen=True)
 class AggregateRule:
     """How categories come to the headline. items: the mean of all; categories: the mean of means; weighted: by `weights`;
-    groups: the mean of the means of `groups` of categories; corpus: `formula` over the means of all scores.
+    groups: the mean of the means of `groups` of categories.
     `digits`: to which the official code rounds the means of categories.
     """
 
-    kind: Literal["items", "categories", "weighted", "groups", "corpus"] = "items"
+    kind: Literal["items", "categories", "weighted", "groups"] = "items"
     weights: Mapping[str, float] = field(default_factory=dict)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    formula: str = ""
     digits: int | None = None
 
 

@@ -34,6 +34,7 @@ from evalkit.tasks.generate.spec import (
 )
 from evalkit.tasks.generate.task import GENERATE
 from evalkit.tasks.generate.weights import model_weights
+from evalkit.tokenizers.cards import generator_cards
 
 
 def generate_images(
@@ -96,7 +97,10 @@ def generate_images(
 
 
 def _run(spec: Spec, options: RunOptions, layout: str | None) -> Run:
-    out = options.out or run_folder(spec, spec.models["model"].name)
+    name = spec.models["model"].name
+    if (card := generator_cards().get(name)) is not None and card.non_commercial:
+        options.progress.note(f"{name} is under {card.licence}: its licence forbids commercial use")
+    out = options.out or run_folder(spec, name)
     spec = replace(spec, here={**spec.here, "folder": str(out)})
     run = run_task(
         GENERATE,

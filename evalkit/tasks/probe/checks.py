@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import Checks, Failure, How, Outcome
+from evalkit.jobs.earlier import as_stated
 from evalkit.jobs.task import Task
 from evalkit.runs.store import Run
 from evalkit.text import as_float
@@ -30,7 +31,8 @@ class ProbeChecks(Checks):
             again = self.task.aggregate(self.task.spec(run), self.task.parts(run))
         except EvalkitError as error:
             return Outcome(0, open=f"the evidence cannot be judged here: {error}")
-        wanted = {each.metric: (each.value, each.low, each.high) for each in again.results}
+        results, earlier = as_stated(run.results, again.results)
+        wanted = {each.metric: (each.value, each.low, each.high) for each in results}
         said = {row["metric"]: tuple(as_float(row[key]) for key in ("value", "low", "high")) for row in run.results}
         bad = [
             Failure(
@@ -40,7 +42,7 @@ class ProbeChecks(Checks):
             if not _close(said.get(name), wanted.get(name))
         ]
         bad += _rows(run.samples, pa.concat_tables(again.rows))
-        return Outcome(0 if bad else len(run.results), tuple(bad))
+        return Outcome(0 if bad else len(run.results), tuple(bad), earlier)
 
 
 def _rows(said: pa.Table, wanted: pa.Table) -> list[Failure]:

@@ -18,10 +18,10 @@ def gallery_file(position: int) -> str:
 def gallery_positions(samples: pa.Table, most: int = MOST) -> list[int]:
     """Rows that the page shows, in order; tasks and verdicts share the places as evenly as they can."""
     groups: dict[tuple[str, bool], list[int]] = {}
-    tasks, scores = samples["task"].to_pylist(), samples["score"].to_pylist()
-    for position, (task, score) in enumerate(zip(tasks, scores, strict=True)):
-        if score is not None:
-            groups.setdefault((str(task), score >= 1), []).append(position)
+    rows = zip(*(samples[name].to_pylist() for name in ("task", "score", "error")), strict=True)
+    for position, (task, score, error) in enumerate(rows):
+        if error is None:
+            groups.setdefault((str(task), score is not None and score >= 1), []).append(position)
     spread = [_spread(group, most) for group in groups.values()]
     turns = [each for each in chain.from_iterable(zip_longest(*spread)) if each is not None]
     return sorted(turns[:most])

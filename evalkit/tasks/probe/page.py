@@ -28,6 +28,8 @@ WORDS = {
     "color": "another colour",
     "position": "another place",
     "excess": "too many of a class",
+}
+LOST_WORDS = {
     "refused": "refused by the judge",
     "unparsed": "unreadable reply",
     "failed": "no reply",
@@ -38,7 +40,9 @@ def page(run: Run) -> str:
     """The page of a sealed probe; the same run gives the same text."""
     shown = _shown(run)
     tasks = list(dict.fromkeys(run.samples["task"].to_pylist()))
-    kinds = [kind for kind in WORDS if any(kind in each["kinds"] for each in shown)]
+    judged = "judge" in run.record["probe"]["evidence"]
+    words = LOST_WORDS if judged else WORDS
+    kinds = [kind for kind in words if any(kind in each["kinds"] for each in shown)]
     style = (package_files("evalkit.tasks.probe") / "page.css").read_text(encoding="utf-8") + _filters(tasks, kinds)
     return run_page(
         "evalkit.tasks.probe",
@@ -47,10 +51,10 @@ def page(run: Run) -> str:
             "told": run.record["probe"],
             "answer": answer(run.record, run.results),
             "coverage": " ".join([coverage_sentence(run.record["probe"]), *notes(run.record["probe"])]),
-            "judged": "judge" in run.record["probe"]["evidence"],
+            "judged": judged,
             "scores": _scores(run),
-            "reasons": _reasons(run, tasks),
-            "words": WORDS,
+            "reasons": _reasons(run, tasks, words, lost=judged),
+            "words": words,
             "shown": shown,
             "tasks": tasks,
             "kinds": kinds,
@@ -82,14 +86,16 @@ def _scores(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def _reasons(run: Run, tasks: Sequence[str]) -> list[tuple[str, int, list[int]]]:
-    """(task, wrong images, how many of them for each kind of reason)."""
+def _reasons(
+    run: Run, tasks: Sequence[str], words: Mapping[str, str], *, lost: bool
+) -> list[tuple[str, int, list[int]]]:
+    """(task, wrong or `lost` images, how many of them for each kind of reason)."""
     counts = {task: Counter[str]() for task in tasks}
     wrong = Counter[str]()
     for task, kinds, score in zip(*(run.samples[name].to_pylist() for name in ("task", "kinds", "score")), strict=True):
         counts[task].update(set((kinds or "").split()))
-        wrong[task] += score is not None and score < 1
-    return [(task, wrong[task], [counts[task][kind] for kind in WORDS]) for task in tasks]
+        wrong[task] += score is None if lost else score is not None and score < 1
+    return [(task, wrong[task], [counts[task][kind] for kind in words]) for task in tasks]
 
 
 def _shown(run: Run) -> list[dict[str, Any]]:
@@ -107,7 +113,7 @@ def _item(run: Run, position: int, row: Mapping[str, Any], seen: ImageEvidence) 
     replies = [(each.question, each.reply.raw.text or each.reply.detail) for each in seen.replies or ()]
     return {
         **row,
-        "right": row["score"] is not None and row["score"] >= 1,
+        "right": row["score"] is not None and (judged or row["score"] >= 1),
         "replies": replies[:REPLIES],
         "verdict": f"{row['score']:.3g}" if judged and row["score"] is not None else None,
         "kinds": str(row["kinds"] or "").split(),

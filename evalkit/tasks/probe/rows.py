@@ -61,4 +61,4 @@ def task_estimates(rows: Iterable[ProbeRow]) -> dict[str, Estimate]:
 def mean_estimate(rows: Iterable[ProbeRow]) -> Estimate:
     """The mean score over images, with an interval over prompts; lost images are left out."""
     scored = [(row.score, row.prompt) for row in rows if row.score is not None]
-    return mean_interval([score for score, _ in scored], clusters=[prompt for _, prompt in scored])
+    return mean_interval([score for score, _ in scored], clusters=[prompt for _, prompt in scored], range=(0.0, 1.0))

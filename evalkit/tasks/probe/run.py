@@ -22,7 +22,6 @@ from evalkit.prompts.load import Prompt, PromptSet
 from evalkit.runs.durable import write_bytes
 from evalkit.runs.store import Run
 from evalkit.tasks.generate import generate_images
-from evalkit.tasks.probe.evidence.read import read_evidence
 from evalkit.tasks.probe.evidence.record import Evidence
 from evalkit.tasks.probe.judged.options import JudgeOptions
 from evalkit.tasks.probe.judged.suite import JudgedSuite
@@ -32,6 +31,7 @@ from evalkit.tasks.probe.spec import (
     SHARD,
     VERSION,
     file_digest,
+    given_evidence,
     in_order,
     prompts_digest,
     protocol_of,
@@ -156,8 +156,8 @@ def _of_images(
 def _of_evidence(
     suite: Suite, path: Path, samples: int | None, allow_missing: bool, options: RunOptions
 ) -> tuple[Spec, Any]:
-    file = path / EVIDENCE if path.is_dir() else path
-    found = read_evidence(file)
+    file = path / EVIDENCE if (path / EVIDENCE).is_file() else path
+    found = given_evidence(suite, file)
     suite.rules(Evidence((), found.facts))  # another suite's evidence is named as such
     count = samples or suite.samples
     counted = covered([(e.image, e.prompt, e.sample) for e in found.images], suite, count, options.limit)

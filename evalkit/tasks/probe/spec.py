@@ -22,6 +22,7 @@ from evalkit.judges.usage import Ledger, Prices
 from evalkit.tasks.probe.editing.measure import load_measures
 from evalkit.tasks.probe.evidence.read import read_evidence
 from evalkit.tasks.probe.evidence.record import Evidence
+from evalkit.tasks.probe.judged.official_files import official_evidence
 from evalkit.tasks.probe.judged.seat import Seat, replies_file
 from evalkit.tasks.probe.judged.suite import JudgedSuite
 from evalkit.tasks.probe.listing import Listing, Place, list_images, wanted_places
@@ -95,7 +96,15 @@ def evidence_of(spec: Spec, suite: Suite) -> Evidence:
         raise EvalkitError(f"nothing says where the evidence {ref.name} lies. Give the run's own file")
     if file_digest(Path(ref.source)) != ref.digest:
         raise EvalkitError(f"the evidence {ref.name} has changed since the run was planned. Give a fresh --out")
-    return in_order(read_evidence(Path(ref.source)), suite, spec.parameters["samples"], spec.parameters["limit"])
+    return in_order(
+        given_evidence(suite, Path(ref.source)), suite, spec.parameters["samples"], spec.parameters["limit"]
+    )
+
+
+def given_evidence(suite: Suite, path: Path) -> Evidence:
+    """The evidence in a file, or in the files of the suite's own script."""
+    found = official_evidence(suite, path) if isinstance(suite, JudgedSuite) else None
+    return found or read_evidence(path)
 
 
 def in_order(evidence: Evidence, suite: Suite, samples: int, limit: int | None) -> Evidence:
@@ -117,7 +126,12 @@ def encoders_of(spec: Spec, device: str) -> Encoders:
 
 
 def file_digest(path: Path) -> str:
-    """sha256 of a file; raises `EvalkitError` where it cannot be read."""
+    """sha256 of a file, or of all files of a folder; raises `EvalkitError` where it cannot be read."""
+    if path.is_dir():
+        digests = (
+            f"{each.relative_to(path)}\0{file_digest(each)}\n" for each in sorted(path.rglob("*")) if each.is_file()
+        )
+        return hashlib.sha256("".join(digests).encode("utf-8", "surrogatepass")).hexdigest()
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

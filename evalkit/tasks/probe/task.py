@@ -24,7 +24,8 @@ from evalkit.tasks.probe.evidence.read import read_evidence
 from evalkit.tasks.probe.evidence.record import Evidence
 from evalkit.tasks.probe.evidence.write import head
 from evalkit.tasks.probe.gallery import gallery_positions
-from evalkit.tasks.probe.judged.suite import ITEMS
+from evalkit.tasks.probe.judged.official_files import official_files
+from evalkit.tasks.probe.judged.suite import ITEMS, JudgedSuite
 from evalkit.tasks.probe.listing import wanted_places
 from evalkit.tasks.probe.page import page
 from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
@@ -79,6 +80,8 @@ class ProbeTask(Task):
         prompts = {prompt.id: prompt for prompt in suite.prompts()}
         lines = "".join(row["evidence"] for row in rows if row["evidence"] is not None)
         files = {EVIDENCE: head(made_with) + lines.encode("utf-8", "surrogatepass"), **suite.files(verdicts)}
+        if isinstance(suite, JudgedSuite):
+            files |= official_files(suite, Evidence(tuple(seen.values()), made_with))
         return Aggregated(
             [samples_table(rows, seen, verdicts, scores, prompts)],
             _results(spec, suite, scores, len(verdicts)),

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from evalkit.images import content_digest
 from evalkit.jobs.checks import Checks, Failure, How, Outcome
 from evalkit.jobs.data import data_failures
+from evalkit.jobs.earlier import as_stated
 from evalkit.jobs.task import Task
 from evalkit.metrics.frechet import frechet_distance
 from evalkit.metrics.moments import load_moments
@@ -37,7 +38,8 @@ class ScoreChecks(Checks):
         if moments_files(run):
             return self._from_moments(run)
         again = self.task.aggregate(self.task.spec(run), self.task.parts(run))
-        wanted = {row["metric"]: row for row in json.loads(results_json(again.results))}
+        results, earlier = as_stated(run.results, again.results)
+        wanted = {row["metric"]: row for row in json.loads(results_json(results))}
         failures = data_failures(run, again.facts["data"]["digest"])
         if [row["metric"] for row in run.results] != list(wanted):
             failures.append(Failure("results.json", "its metrics are not those of the plan"))
@@ -48,7 +50,7 @@ class ScoreChecks(Checks):
                 for name in row
                 if not _close(row[name], made.get(name))
             ]
-        return Outcome(0 if failures else len(run.results), tuple(failures))
+        return Outcome(0 if failures else len(run.results), tuple(failures), earlier)
 
     def _from_moments(self, run: Run) -> Outcome:
         files = moments_files(run)

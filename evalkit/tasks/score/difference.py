@@ -36,10 +36,10 @@ def score_difference(a: Run, b: Run, metric: str) -> Difference | None:
         return None
     if any(run.record.get("statistics") != "features" for run in (a, b)):
         return None
-    (one, reference), (two, _) = _sides(a), _sides(b)
+    (one, reference), (two, _) = sides_by_features(a), sides_by_features(b)
     if head not in one.rows or head not in two.rows:
         return None
-    x, y, paired = _paired(one.rows[head], two.rows[head], _good_ids(a), _good_ids(b))
+    x, y, paired = _paired(one.rows[head], two.rows[head], good_ids(a), good_ids(b))
     if metric == "kid":
         return _kid(x, y, reference, head, str(a.record["protocols"][0]["id"])) if paired else None
     gaussian = reference.statistics(head, x.shape[1])
@@ -66,11 +66,13 @@ def _normal_p(estimate: Estimate) -> float:
     return float(2 * ndtr(-abs(estimate.value) / error)) if error > 0 else float(estimate.value == 0)
 
 
-def _sides(run: Run) -> tuple[Side, Side]:
+def sides_by_features(run: Run) -> tuple[Side, Side]:
+    """The images and the reference of a run, with the features that it kept."""
     return sides_of(collected(KeptParts(run)), "", {})
 
 
-def _good_ids(run: Run) -> list[str]:
+def good_ids(run: Run) -> list[str]:
+    """The ids of the images that features were taken of, in their order."""
     rows: pa.Table = run.samples
     keep = pc.and_(pc.equal(rows["side"], IMAGES), pc.is_null(rows["error"]))
     ids: list[str] = rows.filter(keep)["id"].to_pylist()

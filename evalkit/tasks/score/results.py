@@ -40,7 +40,7 @@ def results_of(
         if reason is not None:
             estimate = Estimate(math.nan, None, None, good.num_rows, reason)
         else:
-            estimate = found[name] if name in found else _mean(good, name)
+            estimate = found[name] if name in found else _mean(good, metric)
         yield _row(metric, dataset_of(spec, metric), estimate, protocol.id, good.num_rows)
     failed = float(mine.num_rows - good.num_rows)
     told = (IMAGES_FAILED.unit, IMAGES_FAILED.better, protocol.id)
@@ -71,9 +71,9 @@ def _lost(metric: Metric, missing: Mapping[str, str]) -> str | None:
     return next((missing[need] for need in metric.needs if need in missing), None)
 
 
-def _mean(good: pa.Table, name: str) -> Estimate:
-    values = np.asarray(good[name].to_numpy(zero_copy_only=False), np.float64)
-    found = mean_interval(values)
+def _mean(good: pa.Table, metric: Metric) -> Estimate:
+    values = np.asarray(good[metric.name].to_numpy(zero_copy_only=False), np.float64)
+    found = mean_interval(values, range=(metric.low, metric.high))
     return found if found.n else Estimate(math.nan, None, None, 0, "no image has this score")
 
 

@@ -16,6 +16,7 @@ from evalkit.errors import EvalkitError
 from evalkit.images import content_digest, open_images
 from evalkit.jobs.checks import Checks, Failure, How, Outcome, chosen
 from evalkit.jobs.data import data_failures
+from evalkit.jobs.earlier import as_stated
 from evalkit.jobs.options import weights_by_name
 from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import Spec
@@ -50,7 +51,10 @@ class ReconstructionChecks(Checks):
         other = [each["id"] for each in run.record["protocols"] if load_protocol(each["id"]).sha256 != each["sha256"]]
         if other:
             return Outcome(0, open=f"the protocol {other[0]} of this evalkit is not that of the run")
-        again = json.loads(results_json(self.task.aggregate(self.task.spec(run), self.task.parts(run)).results))
+        results, earlier = as_stated(
+            run.results, self.task.aggregate(self.task.spec(run), self.task.parts(run)).results
+        )
+        again = json.loads(results_json(results))
         without_interval = without_features(run)
         made = {key_of(row): row for row in again if not _needs_more(row)}
         unknown = sorted({row["metric"] for row in run.results if METRICS.find(row["metric"]) is None})
@@ -72,6 +76,7 @@ class ReconstructionChecks(Checks):
         left = [f"{len(without_interval)} intervals"] if without_interval else []
         left += [f"{skipped} results of single scales and bits, or of infinitely many images"] if skipped else []
         open = [f"not kept is what {' and '.join(left)} need"] if left else []
+        open += [earlier] if earlier else []
         open += [f"no package here declares {', '.join(unknown)}"] if unknown else []
         return Outcome(len(said), tuple(failures), "; ".join(open) or None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.metric import Metric, NotMeasured, Parts
@@ -29,7 +30,7 @@ def measured(task: str, dataset: str, metric: Metric, estimate: Estimate, protoc
         better=metric.better,
         protocol=protocol.id,
         status="ok" if value is not None else "unavailable",
-        reason=None if value is not None else estimate.method,
+        reason=estimate.method if value is None else _left_out(estimate.method),
     )
 
 
@@ -48,12 +49,18 @@ def aggregated(task: str, dataset: str, metric: Metric, parts: Parts, missing: s
         yield unavailable(task, dataset, metric, parts.protocol, missing)
     elif metric.aggregate is not None:
         try:
-            estimate = metric.aggregate(parts)
+            estimate = metric.aggregate(replace(parts, range=(metric.low, metric.high)))
         except NotMeasured as reason:
             yield unavailable(task, dataset, metric, parts.protocol, str(reason))
         else:
             if estimate is not None:
                 yield measured(task, dataset, metric, estimate, parts.protocol)
+
+
+def _left_out(method: str) -> str | None:
+    """What a mean leaves out, where it is not a mean of all images."""
+    said = method.rpartition("; ")[2]
+    return said if "are infinite" in said else None
 
 
 def _bound(bound: float | None, metric: Metric) -> float | None:

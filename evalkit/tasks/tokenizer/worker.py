@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from evalkit.images.encode import png_bytes
-from evalkit.images.loader import TOO_LARGE
+from evalkit.images.loader import TOO_LARGE, worked_ahead
 from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
@@ -33,6 +33,7 @@ BATCH_PIXELS = 2**25  # decoded pixels from which a batch is full
 COUNTED_VOCABULARY = 2**20  # codebook use is counted up to this size
 Arrays = dict[str, np.ndarray[Any, Any]]
 Features = dict[str, list[np.ndarray[Any, Any]]]
+Fed = dict[tuple[str, int, bool], Pixels]  # by `Feed.key`
 
 
 class ReconstructionWorker(Worker):
@@ -64,9 +65,10 @@ class ReconstructionWorker(Worker):
         files: dict[str, bytes] = {}
         groups: dict[tuple[str, str], list[Pair]] = defaultdict(list)
         position = shard.start
-        for batch in self._batches(shard):
+        for read in self._batches(shard):
+            batch = [each for each, _ in read]
             good = [each for each in batch if isinstance(each, Sample)]
-            done = self._reconstruct(good, counts, features)
+            done = self._reconstruct(good, [fed for each, fed in read if isinstance(each, Sample)], counts, features)
             for each in batch:
                 for feed in self.feeds:
                     pair = done.get((each.id, feed.protocol.id))
@@ -82,7 +84,7 @@ class ReconstructionWorker(Worker):
                 pairs = [p for each in good if isinstance(p := done.get((each.id, feed.protocol.id)), Pair)]
                 self._score(feed, pairs, features)
             tick(len(batch))
-            del batch, good, done, each, pair, pairs  # no image is held while the next one is decoded
+            del read, batch, good, done, each, pair, pairs  # no image is held while the next one is decoded
         protocols = {feed.protocol.id: feed.protocol for feed in self.feeds}
         for (protocol, _), pairs in groups.items():
             self.evaluators.score_groups(protocols[protocol], pairs, self.timers)
@@ -106,10 +108,17 @@ class ReconstructionWorker(Worker):
             "judges": {"weights": found.weights, "unavailable": found.unavailable},
         }
 
-    def _batches(self, shard: Shard) -> Iterator[list[Sample | Unreadable]]:
-        reader = self.images.read(shard.start, shard.stop, threads=self.threads)
+    def _fed(self, each: Sample | Unreadable) -> Fed:
+        """What the model is fed of an image, for each way to prepare it; done where images are read."""
+        if not isinstance(each, Sample):
+            return {}
+        return {key: _fed(each.image, feed) for key, feed in {feed.key: feed for feed in self.feeds}.items()}
+
+    def _batches(self, shard: Shard) -> Iterator[list[tuple[Sample | Unreadable, Fed]]]:
+        images = self.images.read(shard.start, shard.stop, threads=self.threads)
+        reader = worked_ahead(images, self._fed, self.threads)
         while True:
-            batch: list[Sample | Unreadable] = []
+            batch: list[tuple[Sample | Unreadable, Fed]] = []
             with self.timers("read"):
                 while len(batch) < self.batch_size and _pixels(batch) < BATCH_PIXELS and (each := next(reader, None)):
                     batch.append(each)
@@ -119,13 +128,13 @@ class ReconstructionWorker(Worker):
             del each
 
     def _reconstruct(
-        self, samples: list[Sample], arrays: Arrays, features: Features
+        self, samples: list[Sample], ready: list[Fed], arrays: Arrays, features: Features
     ) -> dict[tuple[str, str], Pair | str]:
         done: dict[tuple[str, str], Pair | str] = {}
         passes: dict[tuple[Any, ...], tuple[list[Pixels], list[Output]]] = {}
         for feed in self.feeds:
             if feed.key not in passes:
-                passes[feed.key] = self._forward(samples, feed)
+                passes[feed.key] = self._forward([each[feed.key] for each in ready], feed)
             fed, outputs = passes[feed.key]
             self._count(outputs, feed, arrays)
             for sample, image, output in zip(samples, fed, outputs, strict=True):
@@ -144,10 +153,8 @@ class ReconstructionWorker(Worker):
                 done[sample.id, feed.protocol.id] = Pair(sample.meta, original, reconstruction, row)
         return done
 
-    def _forward(self, samples: Sequence[Sample], feed: Feed) -> tuple[list[Pixels], list[Output]]:
-        """What each sample is fed and gives; one that does not fit into memory is fed an empty image."""
-        with self.timers("prepare"):
-            fed = [_fed(sample.image, feed) for sample in samples]
+    def _forward(self, fed: list[Pixels], feed: Feed) -> tuple[list[Pixels], list[Output]]:
+        """What the samples are fed and give; of one that did not fit into memory the fed image is empty."""
         made = iter(self.forward([each for each in fed if each.size], feed))
         return fed, [next(made) if each.size else Output(reason=TOO_LARGE) for each in fed]
 
@@ -170,10 +177,11 @@ class ReconstructionWorker(Worker):
 
 
 def _fed(image: Pixels, feed: Feed) -> Pixels:
+    """The model's input; an empty image where there is no memory for it."""
     try:
         return model_input(image, feed)
     except MemoryError:
-        return image[:0]
+        return np.empty((0, 0, 3), np.uint8)
 
 
 def _row(sample: Sample, feed: Feed, output: Output, fed: Pixels) -> dict[str, Any]:
@@ -203,8 +211,8 @@ def _failed(each: Sample | Unreadable, protocol: str, reason: str | None) -> dic
     }
 
 
-def _pixels(batch: Sequence[Sample | Unreadable]) -> int:
-    return sum(each.image.size // 3 for each in batch if isinstance(each, Sample))
+def _pixels(batch: Sequence[tuple[Sample | Unreadable, Fed]]) -> int:
+    return sum(each.image.size // 3 for each, _ in batch if isinstance(each, Sample))
 
 
 def _pictures(position: int, pair: Pair) -> dict[str, bytes]:

@@ -14,6 +14,7 @@ from evalkit.images.decode import decode_image
 from evalkit.images.sample import ImageSet, Sample
 from evalkit.jobs.checks import Checks, Failure, How, Outcome, chosen
 from evalkit.jobs.data import data_failures
+from evalkit.jobs.earlier import as_stated
 from evalkit.jobs.task import Task
 from evalkit.jsonio import canonical_json, pretty_json
 from evalkit.runs.store import Run, results_json
@@ -32,9 +33,10 @@ class AttackChecks(Checks):
     def recompute(self, run: Run, how: How) -> Outcome:
         """Results and manifest from the rows; every row's image by its digest."""
         again = self.task.aggregate(self.task.spec(run), self.task.parts(run))
+        results, earlier = as_stated(run.results, again.results)
         bad = [
             Failure(name, "it does not follow from samples.parquet and the plan")
-            for name, data in {**again.files, "results.json": results_json(again.results)}.items()
+            for name, data in {**again.files, "results.json": results_json(results)}.items()
             if (run.path / name).read_bytes() != (data if isinstance(data, bytes) else b"".join(data))
         ]
         bad += [
@@ -43,7 +45,7 @@ class AttackChecks(Checks):
             if row["path"] is not None and run.record["files"].get(row["path"]) != row["sha256"]
         ]
         bad += data_failures(run, again.facts["data"]["digest"])
-        return Outcome(0 if bad else run.samples.num_rows, tuple(bad))
+        return Outcome(0 if bad else run.samples.num_rows, tuple(bad), earlier)
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:
         """Chosen images attacked again with their own seeds; equal pixels pass."""

@@ -123,7 +123,8 @@ def _results(spec: Spec, attack: dict[str, Any], rows: pa.Table) -> Iterator[Res
     dataset = f"{spec.inputs['data'].name} after {attack['record']['name']}"
 
     def result(metric: Metric, values: list[Any]) -> Result:
-        found, told = mean_interval(np.asarray(values, np.float64)), (metric.unit, metric.better, "")
+        found = mean_interval(np.asarray(values, np.float64), range=(metric.low, metric.high))
+        told = (metric.unit, metric.better, "")
         return Result("attack", dataset, metric.name, found.value, found.low, found.high, found.method, found.n, *told)
 
     done = rows.filter(pc.is_null(rows["error"]))

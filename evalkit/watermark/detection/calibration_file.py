@@ -14,6 +14,7 @@ from evalkit.errors import EvalkitError
 from evalkit.jsonio import canonical_json, parse_json, pretty_json
 from evalkit.runs.durable import write_bytes
 from evalkit.watermark.detection.calibration import HINT, Calibration
+from evalkit.weights.object_stores import url_of
 
 FORMAT = 1
 SUFFIXES = (".npz", ".json")
@@ -24,6 +25,10 @@ def check_name(path: str | Path) -> None:
     """Raise `EvalkitError` unless the name ends as a calibration's does."""
     if Path(path).suffix not in SUFFIXES:
         raise EvalkitError(f"{path}: a calibration is an .npz or a .json file; give such a name")
+    if url_of(Path(path)) is not None:
+        raise EvalkitError(
+            f"{url_of(Path(path))} lies in an object store, and a calibration is a file. Give a path here"
+        )
 
 
 def calibration_bytes(calibration: Calibration, suffix: str = ".npz") -> bytes:

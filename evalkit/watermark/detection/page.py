@@ -59,10 +59,9 @@ def verdict_line(run: Run) -> str:
     line = f"The mark of key {_keys(run)} was detected in {counts['detected']:,} of {counted(n, 'image')}"
     line += f" ({100 * share['value']:.1f} %, 95 % interval {100 * share['low']:.1f} to {100 * share['high']:.1f})"
     expected = number_text(value[EXPECTED_FALSE.name]["value"])
-    exact, over = rule["decide"] == "exact", whose(Rule(**rule))
+    over = whose(Rule(**rule))
     if rule["fdr"] is None:
-        about = "about" if exact else "at most about"
-        return f"{line}, at p up to {rule['alpha']:g}; without any marked image {about} {expected} would be, {over}."
+        return f"{line}, at p up to {rule['alpha']:g}; without any marked image at most {expected} would be, {over}."
     line += f", at a false discovery rate of {rule['fdr']:g}: at most {expected} false groups are expected among them"
     return f"{line}, {over}."
 

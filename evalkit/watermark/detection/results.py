@@ -20,7 +20,7 @@ from evalkit.metrics.watermark import (
     discoveries_at,
 )
 from evalkit.runs.store import Result
-from evalkit.stats.intervals import clopper_pearson
+from evalkit.stats.shares import clopper_pearson
 from evalkit.watermark.detection.columns import Columns
 from evalkit.watermark.detection.rows import LN10
 from evalkit.watermark.detection.verdict import DETECTED, VERDICTS, Judged, Rule
@@ -66,7 +66,7 @@ def results_of(
     groups = len(np.unique(columns.group[judged.q <= rate]))
     found.append(row(discoveries_at(rate), groups, of=counts[HYPOTHESES.name]))
     if rule.fdr is None:
-        most = f"alpha times the images: what to expect where none is marked, {whose(rule)}"
+        most = f"alpha times the images: the most to expect where none is marked, {whose(rule)}"
         found.append(row(EXPECTED_FALSE, rule.alpha * n, how=most))
     else:
         most = f"at most fdr times the discoveries, {whose(rule)}"

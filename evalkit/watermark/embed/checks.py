@@ -7,6 +7,7 @@ from typing import Any
 
 from evalkit.jobs.checks import Checks, Failure, How, Outcome
 from evalkit.jobs.data import data_failures
+from evalkit.jobs.earlier import as_stated
 from evalkit.jobs.task import Task
 from evalkit.runs.store import Run
 
@@ -25,7 +26,8 @@ class EmbedChecks(Checks):
         said = {row["metric"]: row for row in run.results}
         again = self.task.aggregate(self.task.spec(run), self.task.parts(run))
         bad += data_failures(run, again.facts["data"]["digest"])
-        for found in again.results:
+        results, earlier = as_stated(run.results, again.results)
+        for found in results:
             metric = found.metric
             row = said.pop(metric, None)
             if row is None:
@@ -41,7 +43,7 @@ class EmbedChecks(Checks):
         for row in run.samples.select(["file", "sha256"]).to_pylist():
             if row["file"] is not None and run.record["files"].get(row["file"]) != row["sha256"]:
                 bad.append(Failure(row["file"], "its row says another sha256"))
-        return Outcome(0 if bad else len(run.results), tuple(bad))
+        return Outcome(0 if bad else len(run.results), tuple(bad), earlier)
 
     def rescore(self, run: Run, count: int, how: How) -> Outcome:
         """Costs are measured against the originals, at the tokenizer's size."""

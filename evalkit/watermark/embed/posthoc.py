@@ -42,8 +42,8 @@ def embed_folder(
     quantiser's own metric, inside the residual loop of multi-scale models) and decoded. `fraction`: of an image's red
     codes this share is exchanged, the cheapest first. `most_cost`: a code is exchanged only where its distance to the
     features grows by no more. `nudge`: the image keeps its own size and pixels, and is changed by few levels until the
-    encoder reads these codes, instead of being decoded from them. `frequencies`: the file that paired lists were made from. Raises
-    `EvalkitError` where the method or tokenizer cannot do it, or `out` lies in `data`.
+    encoder reads these codes, instead of being decoded from them. `frequencies`: the file that paired lists were made
+    from. Raises `EvalkitError` where the method or tokenizer cannot do it, or `out` lies in `data`.
     """
     options = options or RunOptions()
     if not 0 < fraction <= 1 or not most_cost > 0:

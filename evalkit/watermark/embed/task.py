@@ -125,7 +125,7 @@ def _results(name: str, parts: Parts) -> Iterator[Result]:
     for metric in EMBEDDED:
         values = np.concatenate([*columns[metric.name], np.zeros(0)])
         if np.isfinite(values).any():
-            e, told = mean_interval(values), (metric.unit, metric.better, "")
+            e, told = mean_interval(values, range=(metric.low, metric.high)), (metric.unit, metric.better, "")
             yield Result("watermark", name, metric.name, e.value, e.low, e.high, e.method, e.n, *told)
 
 

@@ -12,6 +12,7 @@ from evalkit.images.decode import decode_image
 from evalkit.images.sample import Pixels
 from evalkit.jobs.checks import Checks, Failure, How, Outcome, chosen
 from evalkit.jobs.data import data_failures
+from evalkit.jobs.earlier import as_stated
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Task
 from evalkit.jsonio import canonical_json, parse_json
@@ -33,15 +34,16 @@ class RobustnessChecks(Checks):
     def recompute(self, run: Run, how: How) -> Outcome:
         """results.json, robustness.json and robustness.csv from the rows."""
         again = self.task.aggregate(self.task.spec(run), self.task.parts(run))
+        results, earlier = as_stated(run.results, again.results)
         bad = []
-        for name, made in {**again.files, "results.json": results_json(again.results)}.items():
+        for name, made in {**again.files, "results.json": results_json(results)}.items():
             said = (run.path / name).read_bytes()
             data = made if isinstance(made, bytes) else b"".join(made)
             same = close(parse_json(said, name), parse_json(data, name)) if name.endswith(".json") else said == data
             if not same:
                 bad.append(Failure(name, "it does not follow from samples.parquet and the plan"))
         bad += data_failures(run, again.facts["data"]["digest"])
-        return Outcome(0 if bad else len(run.results), tuple(bad))
+        return Outcome(0 if bad else len(run.results), tuple(bad), earlier)
 
     def rescore(self, run: Run, count: int, how: How) -> Outcome:
         """Chosen marked images attacked again with their own seeds: PSNR and SSIM as in their rows."""

@@ -56,7 +56,7 @@ def _mean(dataset: str, metric: Metric, name: str, values: Floats) -> Iterator[R
     """The mean of what could be measured; nothing where sizes changed, or LPIPS is not here."""
     known = values[~np.isnan(values)]
     if len(known):
-        e = mean_interval(known)
+        e = mean_interval(known, range=(metric.low, metric.high))
         yield _result(dataset, name, e.value, e.low, e.high, e.method, e.n, metric.unit, metric.better)
 
 

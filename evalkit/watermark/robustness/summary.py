@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from evalkit.metrics.watermark import AUC
-from evalkit.stats.intervals import clopper_pearson
+from evalkit.stats.shares import clopper_pearson
 from evalkit.text import csv_cell
 from evalkit.watermark.robustness.rows import EMBEDDING, MARKED, NOTHING, QUALITY, UNMARKED
 from evalkit.watermark.robustness.tally import Tally

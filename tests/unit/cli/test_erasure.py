@@ -42,7 +42,19 @@ def test_pairs_of_a_concept_are_told_as_json(tmp_path):
 
 @pytest.mark.usefixtures("_tiny")
 def test_a_method_runs_with_what_was_typed_in_place_of_its_own_settings(made, tmp_path):
-    given = ("--method", "replace+retain", "--pairs", made, "--out", tmp_path / "eraser", "--blocks", "0", "--json")
+    given = (
+        "--method",
+        "replace+retain",
+        "--pairs",
+        made,
+        "--out",
+        tmp_path / "eraser",
+        "--blocks",
+        "0",
+        "--modules",
+        "",
+        "--json",
+    )
     shown = run("train", "-m", "world-ar", *given, "--window", 0, "--epochs", 1, "--batch", 4, "--retain-weight", 2)
     said = json.loads(shown.output)
     assert (
@@ -50,7 +62,7 @@ def test_a_method_runs_with_what_was_typed_in_place_of_its_own_settings(made, tm
         == said["settings"]
     )
     assert said["pairs"]["count"] == 8  # direct and compositional
-    assert said["retain"]["count"] == 256
+    assert said["retain"]["count"] == 512
     assert said["steps"] == 2
     again = run("train", "-m", "world-ar", *given[:-1], "--epochs", 1, "--batch", 4, "--retain-weight", 2)
     assert "2 updates" in again.output
@@ -61,7 +73,7 @@ def test_a_method_runs_with_what_was_typed_in_place_of_its_own_settings(made, tm
 def test_strata_and_a_limit_choose_the_pairs(made, tmp_path):
     given = ("--method", "replace", "--pairs", made, "--out", tmp_path / "eraser", "--json")
     said = json.loads(run("train", "-m", "world-ar", *given, "--strata", "synonym", "--limit", 3).output)
-    assert (said["pairs"]["count"], said["retain"]["count"]) == (3, 256)
+    assert (said["pairs"]["count"], said["retain"]["count"]) == (3, 512)
 
 
 def test_the_command_offers_every_method():
@@ -84,7 +96,7 @@ def test_inputs_that_cannot_be_used_are_named(made, tmp_path):
     ("given", "said"),
     [
         ({"window": 0}, "window is 0"),
-        ({"learning_rate": 0.0}, "learning rate must be above 0"),
+        ({"learning_rate": 0.0}, "learning rate and epsilon are above 0"),
         ({"blocks": (3, 1)}, "blocks 3 to 1 are none"),
         ({"modules": "("}, "no regular expression"),
         ({"threshold": float("nan")}, "threshold is no number"),

@@ -92,3 +92,19 @@ def test_no_face_is_found_twice(faces, others):
     assert 0 <= found <= min(len(faces), len(others))
     assert faces_found_again(faces, []) == 0
     assert faces_found_again(faces[:1], faces[:1]) == len(faces[:1])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_overlapping_boxes_are_told_apart_as_by_torchvision(seed):
+    import torch
+    from torchvision.ops import nms
+
+    from evalkit.encoders.faces.detect import apart
+
+    draw = torch.Generator().manual_seed(seed)
+    corners = torch.rand(200, 4, generator=draw) * 40
+    corners[:, 2:] += corners[:, :2]
+    scores = torch.rand(200, generator=draw).mul(50).round() / 50  # with ties
+    for most in (0.0, 0.3, 0.7):
+        assert apart(corners, scores, most) == nms(corners, scores, most).tolist()
+    assert apart(corners[:0], scores[:0], 0.3) == []

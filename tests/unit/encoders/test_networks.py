@@ -72,20 +72,24 @@ def test_lpips_says_what_it_needs(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def inception(tmp_path_factory):
+def inception_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("w") / "inception.pth"
     torch.manual_seed(0)
     state = lively(FidInception())
     torch.save({k: v for k, v in state.items() if "num_batches" not in k}, path)
-    return InceptionFid(path, torch.device("cpu"))
+    return path
 
 
-def test_inception_is_torch_fidelitys_network(inception, tmp_path):
+@pytest.fixture(scope="module")
+def inception(inception_file):
+    return InceptionFid(inception_file, torch.device("cpu"))
+
+
+def test_inception_is_torch_fidelitys_network(inception, inception_file):
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     names = ["64", "192", "768", "2048", "logits_unbiased", "logits"]
-    torch.save(inception.network.state_dict(), tmp_path / "w.pth")
-    peer = FeatureExtractorInceptionV3("peer", names, feature_extractor_weights_path=str(tmp_path / "w.pth"))
+    peer = FeatureExtractorInceptionV3("peer", names, feature_extractor_weights_path=str(inception_file))
     images = pictures(2, side=80)
     got = inception.outputs(images, OUTPUTS)
     assert got["sfid"].shape == (2, 7 * 17 * 17)

@@ -93,13 +93,23 @@ def evidence(folder):
 def judged(folder):
     from helpers.judged import ScriptedJudge, small_data, small_images
 
+    from evalkit.judges.store import ReplyStore
     from evalkit.tasks.probe import probe as scored
     from evalkit.tasks.probe.judged.options import JudgeOptions
+    from evalkit.tasks.probe.judged.seat import Seat
+    from evalkit.tasks.probe.judged.suite import judged_suite
+    from evalkit.tasks.probe.listing import list_images
+    from evalkit.tasks.probe.suite import Encoders, ProbeImage
 
-    data, images = folder.parent / "vqa", folder.parent / "vqa-images"
-    if not images.exists():
+    data, images, replies = (folder.parent / name for name in ("vqa", "vqa-images", "replies.jsonl"))
+    if not images.exists():  # a judge that is known by name elsewhere is never asked: its replies are kept before
         small_images("vqascore", small_data("vqascore", data), images)
-    judging = JudgeOptions(judge=ScriptedJudge("Yes"), data=data, replies=folder.parent / "replies.jsonl")
+        suite = judged_suite("vqascore").opened(data)
+        listing = list_images(images, suite)
+        read = zip(listing.images, listing.read(0, 4, threads=1), strict=True)
+        shown = [ProbeImage(placed.name, placed.prompt, placed.sample, sample.image) for placed, sample in read]
+        list(suite.evidence(shown, Encoders(judge=Seat(ScriptedJudge("Yes"), ReplyStore(replies)))))
+    judging = JudgeOptions(judge="http:http://127.0.0.1:9/v1#fake-vlm", data=data, replies=replies)
     return scored("vqascore", images, judge=judging, options=RunOptions(out=folder, device="cpu"))
 
 
@@ -185,3 +195,25 @@ def score(folder):
 CASES |= {"score": score}
 CASES |= {"tokenizer": tokenizer, "tokenizer-worst": tokenizer_worst}
 OF_TASK = {"watermark-attack": "attack", "watermark-robustness": "robustness"}
+
+
+def erasure_check(folder):
+    from helpers.erased import images, written
+
+    from evalkit.erasure.check import Look, check_folders
+    from evalkit.erasure.check.items import items_of
+    from evalkit.erasure.pairs.pair import read_pairs
+
+    home = folder.parent
+    path = home / "dog.jsonl"
+    if not path.exists():
+        items = items_of(read_pairs(written(home, 8)), "dog", None)
+        images(home / "before", items)
+        images(home / "after", items, lambda name, caption: "cat" if name == "dog" else name)
+    look = Look("world", distances=False)
+    return check_folders(
+        home / "before", home / "after", path, "dog", look=look, options=RunOptions(out=folder, device="cpu")
+    )
+
+
+CASES |= {"erasure-check": erasure_check}

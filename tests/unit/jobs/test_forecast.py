@@ -49,6 +49,11 @@ def test_memory_grows_as_measured_or_as_rows_are_large_where_growth_is_noise():
     assert forecast(grown, [1050])[0].memory == pytest.approx(500 * MB + 1000 * 10 * MB)
 
 
+def test_files_that_are_kept_up_to_a_number_take_no_more_room_in_larger_runs():
+    small, large = Pilot(10, 3.0, {}, MB, 1100, rows=100, files=10), Pilot(50, 4.0, {}, MB, 2500, rows=500, files=20)
+    assert forecast([small, large], [1000])[0].disk == pytest.approx(10_000 + 2000)
+
+
 def test_hours_of_cpus_come_from_the_stages_where_the_start_hides_the_work():
     pilots = [Pilot(10, 3.0, {"model": 1.0}, MB, 0, cpu=2.1), Pilot(20, 4.0, {"model": 2.0}, MB, 0, cpu=2.0)]
     assert forecast(pilots, [1020])[0].cpu_hours == pytest.approx(102.0 / 3600)

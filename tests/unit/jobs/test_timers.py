@@ -1,7 +1,9 @@
 from helpers.counted import COUNTED, spec
 
+from evalkit.jobs import engine_inline
 from evalkit.jobs.engine_inline import run_task
-from evalkit.jobs.timers import Timers
+from evalkit.jobs.progress import Progress
+from evalkit.jobs.timers import Timers, advice
 
 
 def test_stages_account_for_the_wall_time(tmp_path):
@@ -18,3 +20,18 @@ def test_time_that_threads_counted_twice_is_not_taken_from_others():
     timers.add("between stages", 1.0)
     timers.add("between stages", -3.0)
     assert timers.seconds == {"between stages": 0.0}
+
+
+def test_a_long_run_tells_the_one_change_that_shortens_it(tmp_path, monkeypatch):
+    notes = []
+
+    class Listening(Progress):
+        def note(self, message):
+            notes.append(message)
+
+    run_task(COUNTED, spec(), tmp_path / "short", progress=Listening())
+    assert notes == []
+    monkeypatch.setattr(engine_inline, "LONG", 0.0)
+    run = run_task(COUNTED, spec(), tmp_path / "long", progress=Listening())
+    bound = run.record["timings"]["bound_by"]
+    assert notes == [f"bound by {bound}; to be faster, {advice(bound)}"]

@@ -43,7 +43,7 @@ def test_labels_tell_metrics_apart():
 
 def test_the_order_is_that_of_the_table_and_of_each_module():
     names = list(METRICS)
-    assert names[:4] == ["psnr", "mse", "ssim", "ms_ssim"]
+    assert names[:6] == ["psnr", "mse", "images_exact", "psnr_pooled", "ssim", "ms_ssim"]
     assert [metric.name for metric in of_task("codes")] == ["codes_used", "code_perplexity"]
     assert [metric.name for metric in of_level("sample")][:2] == ["bpp", "survival_exact"]
 

@@ -111,3 +111,10 @@ def test_names_on_the_plane_do_not_overlap():
             boxes.append(Box(x, y - 8, x + 6 * len(node.text), y + 2))
             assert LEFT <= x <= WIDTH
     assert not any(a.meets(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_exact_images_are_counted_beside_the_median_and_move_nothing():
+    root = inside(ridges("PSNR", [("", np.array([30.0, 31.0, 32.0, math.inf, math.inf]))], 0.0, None))
+    assert "median 31.00" in root.attrib["aria-label"]
+    assert "n 3, and 2 exact" in root.attrib["aria-label"]
+    assert ridges("PSNR", [("", np.array([math.inf]))], 0.0, None) == ""

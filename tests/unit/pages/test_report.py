@@ -10,6 +10,7 @@ import pytest
 
 from evalkit.errors import EvalkitError
 from evalkit.pages import write_report
+from evalkit.pages.summary import First
 from evalkit.runs import read_run
 
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'&amp;.png"

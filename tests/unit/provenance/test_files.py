@@ -8,7 +8,7 @@ import pytest
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.progress import Progress
-from evalkit.provenance.files import digest, digests, listing, manifest_digest
+from evalkit.provenance.files import OPENING, PART, digest, digests, listing, manifest_digest, pieces
 
 TREE = {
     "a.b/x.txt": b"one",
@@ -87,3 +87,14 @@ def test_a_name_that_is_no_text_is_an_error(tree):
     (tree / os.fsdecode(b"\xff.png")).write_bytes(b"")
     with pytest.raises(EvalkitError, match="not UTF-8"):
         listing(tree)
+
+
+def test_work_is_shared_by_bytes_with_large_files_alone_and_small_ones_together(tmp_path):
+    names = [f"{number:03d}" for number in range(300)]
+    for name in names:
+        (tmp_path / name).write_bytes(b"x" * (PART if name in ("007", "200") else 10))
+    parts = pieces(tmp_path, [*names, "gone"])
+    assert sorted(name for part in parts for name in part) == [*names, "gone"]
+    assert [len(part) for part in parts[:2]] == [1, 1]
+    assert max(len(part) for part in parts) <= PART // OPENING
+    assert list(digests(tmp_path, [*names, "gone"])) == [*names, "gone"]

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from evalkit.errors import EvalkitError
+from evalkit.stats import ranks
 from evalkit.stats.ranks import rank_intervals
 
 
@@ -22,6 +23,19 @@ def cover(kind, trials=300):
 def test_simultaneous_rank_intervals_cover_jointly_and_marginal_ones_do_not():
     assert cover("simultaneous") >= 0.93
     assert cover("marginal") < 0.9
+
+
+def test_what_is_separated_lowers_the_bar_for_the_rest(monkeypatch):
+    rng, found = np.random.default_rng(2), {}
+    truth = np.repeat([0.0, 3.5, 7.0], 4)
+    boards = [truth + rng.normal(size=12) for _ in range(150)]
+    for steps in (1, ranks.STEPS):
+        monkeypatch.setattr(ranks, "STEPS", steps)
+        made = [rank_intervals(values, np.eye(12), draws=1000, seed=i) for i, values in enumerate(boards)]
+        found[steps] = sum(int(each.beats.sum()) for each in made)
+        wrong = sum(bool((each.beats & (truth[:, None] <= truth[None, :])).any()) for each in made)
+        assert wrong <= 150 * 0.09
+    assert found[ranks.STEPS] > 1.03 * found[1]
 
 
 def test_two_systems_are_a_t_test():

@@ -38,7 +38,7 @@ def test_parts_and_threads_change_nothing(cap: int, monkeypatch: pytest.MonkeyPa
     codes = rng.integers(-1, 100, (50, 64)) // rng.integers(1, 30, (50, 1))
     whole = score_codes(codes, pool, cap=cap)
     monkeypatch.setattr(module, "WORDS", 300)
-    monkeypatch.setattr(module.torch, "get_num_threads", lambda: 3)
+    monkeypatch.setattr(module, "_threads", lambda: 3)
     parted = score_codes(codes, pool, cap=cap)
     for name in ("list_id", "green", "log_p", "z_uncalibrated", "distinct"):
         assert (getattr(whole, name) == getattr(parted, name)).all()

@@ -44,14 +44,15 @@ def grid_traces(image: Pixels) -> Floats:
         for period in PERIODS:
             kept = profile[: len(profile) // period * period].reshape(-1, period)
             found.append(kept.mean(0).std() / (profile.mean() + 1e-9))
-    return np.asarray(found).reshape(2, -1).mean(0)
+    return np.asarray(np.asarray(found, np.float64).reshape(2, -1).mean(0))
 
 
 def spectral(image: Pixels) -> Floats:
-    """Spectrum, its slope from ring to ring, and traces of grids [103]."""
+    """Spectrum, its slope from ring to ring, and traces of grids [105]."""
     rings = spectrum(image)
     colors = [np.log10(np.abs(convolve(image[..., c].astype(float), _CROSS)).mean() + 1e-3) for c in range(3)]
-    return np.concatenate([rings, np.diff(rings), grid_traces(image), colors])[: 2 * RINGS - 1 + len(PERIODS) + 3]
+    found: Floats = np.concatenate([rings, np.diff(rings), grid_traces(image), colors])
+    return found
 
 
 def featurizer(name: str, device: str = "auto") -> Callable[[Sequence[Pixels]], Floats]:

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
-from evalkit.jsonio import parse_json
 from evalkit.images import open_images
 from evalkit.images.sample import Pixels, Sample
+from evalkit.jsonio import parse_json
 from evalkit.metrics.base import Estimate
 from evalkit.stats.intervals import mean_interval
 from evalkit.tasks.probe.decoder.classifier import Classifier, HeldOut, train
@@ -110,7 +110,7 @@ def ask_probe(probe: DecoderProbe, folder: str | Path, *, limit: int | None = No
     inside = np.where(outside, np.nan, probability)
     rows = tuple((name, float(p), bool(o)) for (name, _, _), p, o in zip(read, probability, outside, strict=True))
     return Answer(
-        mean_interval(inside),
+        mean_interval(inside, range=(0.0, 1.0)),
         mean_interval(outside.astype(float)),
         rows,
         _mean(spectrum, small),
@@ -121,7 +121,7 @@ def ask_probe(probe: DecoderProbe, folder: str | Path, *, limit: int | None = No
 def write_probe(path: Path, probe: DecoderProbe) -> None:
     """Keep a probe as an .npz file of plain arrays."""
     said = {key: value for key, value in asdict(probe).items() if key not in ("classifier", "spectra", "traces")}
-    arrays = {name: np.asarray(value, np.float64) for name, value in asdict(probe.classifier).items()}
+    arrays: dict[str, Any] = {name: np.asarray(value, np.float64) for name, value in asdict(probe.classifier).items()}
     with path.open("wb") as file:
         np.savez(
             file,
@@ -138,7 +138,9 @@ def read_probe(path: Path) -> DecoderProbe:
         with np.load(path, allow_pickle=False) as held:
             said: dict[str, Any] = parse_json(held["said"].tobytes(), path.name)
             arrays = {name: held[name] for name in held.files if name not in ("said", "spectra", "traces")}
-            single = {name: float(value) if value.ndim == 0 else value for name, value in arrays.items()}
+            single: dict[str, Any] = {
+                name: float(value) if value.ndim == 0 else value for name, value in arrays.items()
+            }
             made = {"classifier": Classifier(**single), "spectra": held["spectra"], "traces": held["traces"]}
         parts = {
             "equaliser": Equaliser(**said["equaliser"]),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
 from evalkit.images.decode import decode_image
@@ -22,6 +23,7 @@ from evalkit.stats.intervals import mean_interval
 from evalkit.tasks.probe.editing.background import region_scores
 from evalkit.tasks.probe.editing.regions import Region
 
+Values = npt.NDArray[np.float64]
 MEASURES = ("psnr", "ssim", "warmth", "detail")
 
 
@@ -90,7 +92,7 @@ def _sharp(image: Pixels) -> float:
     return float(np.square(np.diff(grey, axis=0)).mean() + np.square(np.diff(grey, axis=1)).mean()) + 1e-6
 
 
-def _slopes(values: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _slopes(values: Values) -> Values:
     """The least-squares slope of each chain's values [chains, rounds] a round; with one round, the value itself."""
     count = values.shape[1]
     if count == 1:

@@ -106,7 +106,7 @@ def people_agree(annotations: Iterable[Annotation], prompts: Mapping[str, Geneva
     """The share of pairs of people who agree on an image, with an interval over prompts."""
     votes = _votes(annotations, prompts)
     pairs = [sum(a == b for a, b in combinations(v, 2)) / (len(v) * (len(v) - 1) / 2) for v in votes.values()]
-    return mean_interval(pairs, clusters=[prompt for prompt, _ in votes], method="mean")
+    return mean_interval(pairs, clusters=[prompt for prompt, _ in votes], method="mean", range=(0.0, 1.0))
 
 
 def agree_with_people(

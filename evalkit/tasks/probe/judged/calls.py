@@ -60,7 +60,9 @@ def request_of(asked: Asked, folder: Path, image: Pixels, data: bytes | None, so
     call = asked.call
     places = {key: str(value).format_map(_Fields(asked.fields)) for key, value in call.fill.items()}
     refs = (_drawn(call.text, asked.fields),) if call.one else call.text
-    texts = [filled(official_text(folder, ref, asked.fields), places) for ref in refs]
+    texts = [official_text(folder, ref, asked.fields) for ref in refs]
+    texts = [each.replace("{{", "{").replace("}}", "}") for each in texts] if call.braces else texts
+    texts = [filled(each, places) for each in texts]
     ready = Preparation(**{"format": "PNG", **call.image})
     parts: list[Part] = []
     for role in call.content:
@@ -69,8 +71,8 @@ def request_of(asked: Asked, folder: Path, image: Pixels, data: bytes | None, so
         elif role == "image":
             size = decode_image(source(call.like)).shape[:2] if call.like else None
             parts.append(_image(ready, image, data, (size[0], size[1]) if size else None))
-        elif role.startswith("label:"):
-            parts.append(role.removeprefix("label:"))
+        elif role.startswith("parts:"):
+            parts += [_listed(each, ready, image, data, source) for each in asked.fields[role.removeprefix("parts:")]]
         else:
             parts.append(ready.file(source(role)))
     system = None if call.system is None else official_text(folder, call.system, asked.fields)
@@ -92,6 +94,13 @@ def _drawn(refs: Sequence[TextRef], fields: Mapping[str, Any]) -> TextRef:
     return refs[digest[0] % len(refs)]
 
 
+def _listed(each: str, ready: Preparation, image: Pixels, data: bytes | None, source: Source) -> Part:
+    """A part of an item's own list: "@" is the image, "@NAME" the file of a source, anything else a text."""
+    if each == "@":
+        return _image(ready, image, data, None)
+    return ready.file(source(each)) if each.startswith("@") else each
+
+
 def _image(ready: Preparation, image: Pixels, data: bytes | None, size: tuple[int, int] | None) -> ImagePart:
     if ready.format == "stored" and data is None:  # a part of a grid has no file of its own
         return Preparation(ready.max_side, "PNG", detail=ready.detail).pixels(image)
@@ -101,8 +110,9 @@ def _image(ready: Preparation, image: Pixels, data: bytes | None, size: tuple[in
 def _counted(reader: Reader, count: int) -> Reader:
     def parse(raw: RawReply) -> Any:
         value = reader.parse(raw)
-        if len(value) != count:
-            raise NoAnswer(f"{len(value)} answers to {count} questions")
+        answers = value[0] if isinstance(value, tuple) else value
+        if len(answers) != count:
+            raise NoAnswer(f"{len(answers)} answers to {count} questions")
         return value
 
     return Reader(parse, reader.cut_is_fine)

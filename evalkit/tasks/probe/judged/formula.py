@@ -76,6 +76,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "round": round,
     "len": len,
     "same": _same,
+    "dot": lambda a, b: math.fsum(x * y for x, y in zip(a, b, strict=True)),
     "psnr": lambda mse: None if mse is None else min(psnr(mse), 100.0),
     "balance": _balance,
     "known": _known,

@@ -168,8 +168,8 @@ class JudgedSuite:
         return given
 
     def _measured(self, image: ProbeImage, item: JudgedItem, edits: EditMeasures) -> dict[str, float]:
-        files = [self._source(item, role) for role in ("source", "mask")]
-        return edits.of(*files, image.pixels, str(item.metadata.get("text", "")))
+        source, mask = self._source(item, "source"), self._source(item, "mask")
+        return edits.of(source, mask, image.pixels, str(item.metadata.get("text", "")))
 
     def _request(self, asked: Asked, item: JudgedItem, image: ProbeImage) -> JudgeRequest:
         data = image.file.read_bytes() if image.file is not None else None
@@ -177,6 +177,8 @@ class JudgedSuite:
 
     def _source(self, item: JudgedItem, role: str) -> bytes:
         templates = self.said.images.sources
+        if role.startswith("@"):
+            return source_path(self.sources, role.removeprefix("@"), item).read_bytes()
         if role not in templates:
             raise EvalkitError(f"{self.name} names no image {role!r}. Mend the suite's file")
         return source_path(self.sources, templates[role], item).read_bytes()
@@ -188,7 +190,7 @@ class JudgedSuite:
         official, corrected = (judge_image(self.said, item, seen.sample, replies, official=o) for o in (True, False))
         head = self.said.scores[0].name
         values = {name: value for name, value in official.values.items() if not math.isnan(value)}
-        if head in corrected.values:
+        if not math.isnan(corrected.values.get(head, math.nan)):
             values[f"{CORRECTED}:{head}"] = corrected.values[head]
         details: dict[str, Any] = {"official": _told(official), CORRECTED: _told(corrected)}
         if official.parts:

@@ -39,7 +39,7 @@ def shares(rule: AggregateRule, present: Sequence[str]) -> dict[str, float]:
     >>> shares(AggregateRule("weighted", {"a": 0.6, "b": 0.3, "c": 0.1}), ["a", "b"])["a"]
     0.6666666666666666
     """
-    if rule.kind in ("items", "corpus"):
+    if rule.kind == "items":
         return {}
     if rule.kind == "weighted":
         found = {name: weight for name, weight in rule.weights.items() if name in present}
@@ -83,23 +83,24 @@ def _estimate(rule: AggregateRule, items: Sequence[Item], applied: PolicyScore, 
         return Estimate(math.nan, None, None, len(items), "none: the policy gives no score")
     kept = filled(items, applied.policy, scale)
     weights = shares(rule, [item.category for item in kept])
+    limits = (scale.low, None if math.isinf(scale.high) else scale.high)
     if not weights:
-        found = mean_estimate(kept)
+        found = mean_estimate(kept, limits)
     else:
         groups = by_category(kept)
-        found = weighted_sum([mean_estimate(groups[name]) for name in weights], list(weights.values()))
+        found = weighted_sum([mean_estimate(groups[name], limits) for name in weights], list(weights.values()))
     low, high = (None if x is None else min(max(x, scale.low), scale.high) for x in (found.low, found.high))
     return replace(found, value=applied.value, low=low, high=high)
 
 
-def mean_estimate(items: Sequence[Item]) -> Estimate:
-    """The mean of valued items by their weights, whole clusters drawn."""
+def mean_estimate(items: Sequence[Item], limits: tuple[float, float | None] = (0.0, 1.0)) -> Estimate:
+    """The mean of valued items by their weights, whole clusters drawn; `limits` are those of an item's value."""
     values, clusters = [item.value or 0.0 for item in items], [item.cluster for item in items]
     weights = [item.weight for item in items]
     if len(set(weights)) == 1:
-        return mean_interval(values, clusters=clusters)
+        return mean_interval(values, clusters=clusters, range=limits)
     tops = [w * v for w, v in zip(weights, values, strict=True)]
-    return ratio_interval(tops, weights, clusters=clusters)
+    return ratio_interval(tops, weights, clusters=clusters, range=limits)
 
 
 def _categories(
@@ -147,7 +148,7 @@ def _items(rows: Sequence[ProbeRow], rule: ScoreRule, reader: str) -> list[Item]
 
 def _aggregate(rule: AggregateRule, items: Sequence[Item]) -> Aggregate:
     """The suite's aggregate, over the categories that are there."""
-    if rule.kind in ("items", "corpus"):
+    if rule.kind == "items":
         return mean_of_items
 
     def aggregate(kept: Sequence[Item]) -> float:

@@ -147,7 +147,7 @@ def test_a_folder_of_pairs_holds_what_stayed_what_was_seen_and_what_is_retained(
     assert len(rows) == made.summary["filter"]["pairs"] == 24
     assert sum(row["kept"] for row in rows) == len(made.pairs) == made.summary["filter"]["kept"]
     assert set(rows[0]) >= {"id", "target_scores", "replacement_scores", "fresh_scores", "reason"}
-    assert len(list(read_json_lines(tmp_path / "retain.jsonl"))) == 256
+    assert len(list(read_json_lines(tmp_path / "retain.jsonl"))) == 512
     again = make_pairs(wanted, tmp_path / "again", Sight(Any(), Brightness()))
     assert again.pairs == made.pairs
     with pytest.raises(EvalkitError, match="no pair of dog is left"):

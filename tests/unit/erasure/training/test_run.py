@@ -131,9 +131,19 @@ def test_mistakes_are_told_in_a_sentence(tmp_path):
         train(training(tmp_path, "first-scale", QUICK), base=tiny_world())
     with pytest.raises(EvalkitError, match="needs prompts without the concept"):
         train(training(tmp_path, "replace+retain", QUICK, retain=()), base=tiny_world())
+    with pytest.raises(EvalkitError, match="float16 loses"):
+        training(tmp_path, "ear", QUICK, dtype="float16")
     other = Pair("a cat", "a bed", "object", "direct", "train", "cat", "t", "s")
     with pytest.raises(EvalkitError, match="2 concepts"):
         Training("world-ar", "ear", (*pairs(1), other), tmp_path)
+
+
+def test_a_pattern_without_blocks_also_finds_tables_of_words(tmp_path):
+    everything = Settings(None, modules=r"^words\.weight$|\.out\.weight$", batch=2)
+    done = train(training(tmp_path / "a", "replace", everything), base=tiny_world())
+    assert done.facts["changed"] == ["words.weight", "blocks.0.out.weight", "blocks.1.out.weight"]
+    plain = train(training(tmp_path / "b", "replace", Settings(batch=2)), base=tiny_world())
+    assert all(name.startswith("blocks.") for name in plain.facts["changed"])
 
 
 @pytest.mark.parametrize("generator", ["world-ar", "janus-pro-7b"])

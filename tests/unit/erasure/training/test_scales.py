@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers.filled import generator
+from helpers.filled import generator, tokenizer
 from safetensors.torch import load_file
 
 from evalkit.erasure.pairs.pair import Pair
@@ -11,6 +11,10 @@ from evalkit.erasure.training.settings import Settings
 from evalkit.erasure.training.spec import Training
 from evalkit.errors import EvalkitError
 from evalkit.generators.infinity import Infinity, InfinityConfig
+from evalkit.generators.var import Var, VarConfig
+from evalkit.tokenizers.nets.taming import TamingConfig
+from evalkit.tokenizers.var import Var as VarTokenizer
+from evalkit.tokenizers.var import VarConfig as VarTokenizerConfig
 
 QUICK = Settings(None, strength=0.01, retain=1.0, batch=2, epochs=2, learning_rate=1e-3)
 GIVEN = tuple(
@@ -73,3 +77,21 @@ def test_entropy_is_paid_for_and_ear_does_not_know_scales(tmp_path):
     assert flat.facts["losses"][-1] < flat.facts["losses"][0]
     with pytest.raises(EvalkitError, match="scale after scale"):
         run(tmp_path / "b", "ear")
+
+
+def test_var_is_trained_on_classes_and_its_tokenizer_is_only_read(tmp_path):
+    scales = (1, 2, 3)
+    model = generator(Var, VarConfig(2, scales, head=8, codes=24, dim=8, classes=5))
+    net = TamingConfig(ch=32, mult=(1, 1, 1, 1, 2), blocks=1, z=8, attention=frozenset(), fused=True)
+    model._tokenizer = tokenizer(VarTokenizer, VarTokenizerConfig(scales, net, 24))
+    before = {name: value.clone() for name, value in model.network.state_dict().items()}
+    given = tuple(
+        Pair(f"class {a}", f"class {b}", "object", "direct", "train", "class 1", "t", "s") for a, b in ((1, 2), (1, 3))
+    )
+    for method in ("first-scale", "replace+retain"):
+        settings = Settings((0, 0), strength=0.01, retain=1.0, learning_rate=1e-3)
+        spec = Training("var-d16", method, given, tmp_path / method, ("class 0", "class 4"), settings, device="cpu")
+        after = load_file(train(spec, base=model).weights)
+        changed = {name for name in after if not torch.equal(before[name], after[name])}
+        assert changed
+        assert all(name.startswith("blocks.0.attn.") for name in changed)

@@ -42,7 +42,8 @@ def test_embedded_features_give_every_metric_offline(sets, tmp_path):
         np.load(run.path / "statistics/reference-efflite0.npz") as b,
     ):
         one, two = (features_to_statistics(each["features"]) for each in (a, b))
-    assert values(run)["fd_efflite0"] == pytest.approx(frechet_distance(one, two), rel=1e-9)
+    assert values(run)["fd_efflite0"] == pytest.approx(frechet_distance(one, two), rel=1e-8)
+    # fewer images than dimensions: the order of the images alone moves the distance by 5e-9
 
 
 def test_batches_threads_and_shards_change_nothing(sets, tmp_path, monkeypatch):

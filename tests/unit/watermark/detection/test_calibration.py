@@ -146,12 +146,8 @@ def test_the_p_that_decides_is_in_the_rows_the_table_and_the_plot(toy, tmp_path,
 @pytest.mark.parametrize(
     ("decide", "fdr", "words"),
     [
-        ("exact", None, "without any marked image about 0.2000 would be, averaged over keys."),
-        (
-            "larger",
-            None,
-            "without any marked image at most about 0.2000 would be, where images are like the null ones.",
-        ),
+        ("exact", None, "without any marked image at most 0.2000 would be, averaged over keys."),
+        ("larger", None, "without any marked image at most 0.2000 would be, where images are like the null ones."),
         ("exact", 0.05, "at most 0.0500 false groups are expected among them, averaged over keys."),
         ("larger", 0.05, "at most 0 false groups are expected among them, where images are like the null ones."),
     ],

@@ -27,6 +27,10 @@ class Case:
 
 
 LOST = {"refused": 1, "unparsed": 1}
+LOST4 = {"refused": 4, "unparsed": 4}  # four images an item
+_WHOLE = {name: {"score": 2} for name in ("Spelling", "Clarity and Readability", "Logical Consistency")}
+EXAM = json.dumps({"answers": [{"answer": 1}, {"answer": 1}], "global_evaluation": _WHOLE})
+KRIS = json.dumps({f"{name}_score": 4 for name in ("consistency", "instruction", "knowledge", "quality")})
 CASES = {
     # culture 1.0 twice; physics and chemistry lost: weights .4, .1, .1 are shared out
     "wise": Case("Consistency: 2\nRealism: 2\nAesthetic Quality: 2", None, (2 / 3, 1.0), LOST),
@@ -41,6 +45,11 @@ CASES = {
     "longtext-zh": Case("lionboattwowords", 28 / 51, None, {}),
     "tiif-short": Case("Yes, so.\nno", 1.0, (0.5, 1.0), LOST),
     "tiif-long": Case("yes\nno", 1.0, (0.5, 1.0), LOST),
+    "t2i-corebench": Case("yes", 1.0, (0.5, 1.0), LOST4),
+    "genexam": Case(EXAM, None, (0.5, 1.0), LOST),
+    "oneig-alignment": Case("Yes", 0.5, None, {}, corrected=1.0),
+    # quality asks without the instruction, so the image's mark alone loses it: JPEG hides it, so it is answered
+    "kris": Case(KRIS, 75.0, None, {}),
     "reason-edit": Case('{"score": 8}', 0.8, (0.4, 0.9), LOST),
     "risebench": Case("So **Final Score:** **5**", 0.5, (0.5, 1.0), LOST),
     "vqascore": Case("Yes", 0.8, (0.4, 0.9), LOST),

@@ -227,3 +227,41 @@ def test_dpg_scores_and_categories_are_the_official_ones():
     scores = {score.name.removeprefix("dpg/"): 100 * score.estimate.value for score in suite.summary(rows)}
     for name, value in {**golden["L1"], **golden["L2"]}.items():
         assert scores[name] == pytest.approx(value, rel=1e-9)
+
+
+def test_corebench_reads_and_averages_as_officially():
+    for case in cases("t2i_corebench", "parse Gemini"):
+        assert read("corebench", case["input"]) == case["expected"]
+    (case,) = cases("t2i_corebench", "aggregate")
+    words = {1: "yes", 0: "no", "": "perhaps"}
+    items = [
+        (
+            {"Checklist": [{"question": str(i)} for i in range(len(row))]},
+            "C-MI",
+            0,
+            {f"answers/{i}": words[a] for i, a in enumerate(row)},
+        )
+        for row in case["input"]
+    ]
+    suite, rows = judged_rows("t2i-corebench", items)
+    assert [row.score if row.score is not None else "" for row in rows] == case["expected"]["image_score"]
+    assert headline(suite, rows) == pytest.approx(case["expected"]["mean_score"])
+
+
+def test_genexam_scores_points_as_officially():
+    items = []
+    for case in cases("genexam", "item"):
+        given = case["input"]
+        text = json.dumps({"answers": given["answers"], "global_evaluation": given["global_evaluation"]})
+        items.append(
+            (
+                {"weights": [each["score"] for each in given["scoring_points"]]},
+                "A",
+                0,
+                {"reply": f"```json\n{text}\n```"},
+            )
+        )
+    _, rows = judged_rows("genexam", items)
+    for row, case in zip(rows, cases("genexam", "item"), strict=True):
+        assert row.values["strict"] == case["expected"]["strict_score"]
+        assert row.values["relaxed"] == pytest.approx(case["expected"]["relaxed_score"])

@@ -1,6 +1,7 @@
 """Runs of judged suites: budgets, lost replies asked anew, policies, names, and odd inputs in one sentence each."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,9 @@ from helpers.judged import WORDS, ScriptedJudge, small_data, small_images
 from evalkit.errors import EvalkitError
 from evalkit.jobs.options import RunOptions
 from evalkit.judges.reply import RawReply
+from evalkit.leaderboard.boards import make_boards
+from evalkit.leaderboard.collect import collect
+from evalkit.metrics.registry import METRICS
 from evalkit.tasks.probe import probe
 from evalkit.tasks.probe.evidence.read import read_evidence
 from evalkit.tasks.probe.evidence.write import write_evidence
@@ -155,3 +159,23 @@ def test_a_suite_says_what_the_official_one_says_of_words(wise):
     assert [item.prompt.split()[1] for item in suite.prompts()] == list(WORDS)
     with pytest.raises(EvalkitError, match="needs its files"):
         judged_suite("wise").prompts()
+
+
+def test_two_models_are_ranked_and_compared_in_pairs(wise, tmp_path):
+    data, images = wise
+    for name, good in (("a", "Consistency: 2\nRealism: 2\nAesthetic Quality: 2"), ("b", GOOD)):
+        shutil.copytree(images, tmp_path / name)
+        judged(
+            (data, tmp_path / name),
+            tmp_path / f"run-{name}",
+            ScriptedJudge(good),
+            policy="drop",
+            replies=tmp_path / f"{name}.jsonl",
+        )
+    boards = make_boards(collect([tmp_path / "run-a", tmp_path / "run-b"])).boards
+    board = next(each for each in boards if each.terms.metric == "wise@fake-vlm/culture")
+    assert (board.entrants, board.order.pairing) == ((0, 1), "paired by sample")
+    assert next(each for each in boards if each.terms.metric == "wise@fake-vlm").entrants == (0, 1)
+    assert METRICS.get("gedit/quality").high == 10
+    assert METRICS.get("reason-edit@x/lpips").better == "lower"
+    assert METRICS.get("wise").title.startswith("wise: images")

@@ -1,0 +1,132 @@
+"""Write docs/benchmarks.md from the declarations of judged suites; a test keeps the page equal to what this makes.
+
+python benchmarks/make_benchmarks_page.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evalkit.protocols.judged import Declaration, declared, load_declaration
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+START = """# Benchmarks that a judge scores
+
+Each of these suites is one TOML file in `evalkit/protocols/judged/`: where its data come from, how images are named, what
+the judge is asked and in which order, how replies are read, formulas, aggregation, and what the official code does about
+lost replies. This page is made from them by `benchmarks/make_benchmarks_page.py`.
+
+```console
+$ evalkit probes fetch wise                                       # data and judge texts, at the commit that the suite names
+$ export EVALKIT_API_KEY=…
+$ evalkit probe wise --images DIR --judge "http:https://api.openai.com/v1#gpt-4o-2024-05-13" --prices 5 15 --budget 20
+$ evalkit probe wise --images DIR --judge transformers:Qwen/Qwen2.5-VL-7B-Instruct
+$ evalkit probe wise --reask runs/probe-wise-1234567890 --judge … # lost replies only
+$ evalkit probe imgedit --images EDITS --sources ORIGINALS --judge …
+$ evalkit probes show gedit                                       # everything that a suite declares
+```
+
+Judge texts are read from the official files and never rewritten. Texts that are evalkit's own are said to be so below.
+"""
+READ = """## How to read a judged score
+
+- **The judge belongs to the name.** `wise` is the score of the judge that the benchmark names; any other one's is called
+  `wise@MODEL`. Replies of two snapshots are never averaged.
+- **Lost replies are counted**, by how they were lost: refused, unparsed, failed, and images that are missing. The score
+  follows the policy of the official code; `--policy NAME` takes another one, under another protocol. Beside it stand
+  the bounds: every lost image worst, every one best. A warning says where categories lose replies unequally.
+- **Two parsers.** The headline reads replies as the official code does, with its faults. `NAME/evalkit-1` reads the same
+  replies with a careful parser; where both differ, the page says by how many images.
+- **Every reply is kept before it is read**, in one file for each judge. Nothing is asked twice: not by a killed run, not
+  by the next one. Replies that hold no answer are asked again as often as officially. A budget stops the asking
+  before it is exceeded, and the same command goes on with a larger one.
+- **Rules follow evidence.** `evidence.jsonl` in the run holds the replies; `--evidence RUN --policy zero` needs no judge.
+
+## Whether to trust a judge
+
+```console
+$ evalkit judge repeat RUN --judge …        # the same questions several times
+$ evalkit judge controls RUN --judge …      # images of other prompts and blank images must score less
+$ evalkit judge agree RUN people.csv        # share of equal scores and Cohen's kappa
+$ evalkit judge anchors RUN --make pack.jsonl
+$ evalkit judge anchors LATER --check pack.jsonl
+```
+
+## What these scores cannot say
+
+- Judges drift, also under one name: make a pack of anchors and judge it before every campaign.
+- A judge of the generator's own family favours it. Say so, or take another one.
+- Many models were trained, tuned or chosen on these prompts; the best are near the ceiling of several suites.
+- Published numbers are often not alike: another judge, rewritten prompts, best of several images, another policy.
+
+## The suites
+"""
+MORE = """## A suite of your own
+
+Write a TOML file like those in `evalkit/protocols/judged/`; `evalkit.protocols.judged.declaration` describes every field.
+Formulas are arithmetic over the names of calls, their parts and the data's fields; they know `min`, `max`, `mean`,
+`gmean`, `sqrt`, `round`, `len`, `first`, `known`, `same`, `dot`, `dependent`, `cascade`, `balance`, `psnr` and `recalled`.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    found = [load_declaration(name) for name in declared()]
+    parts = [
+        START,
+        READ,
+        "| suite | what it measures | images | judge | lost replies | licence |",
+        "|---|---|---|---|---|---|",
+    ]
+    parts += [_row(each) for each in found]
+    parts += ["", *(_section(each) for each in found), MORE]
+    return "\n".join(parts)
+
+
+def _row(said: Declaration) -> str:
+    each = said.images.samples * said.images.grid**2
+    images = f"{said.items.count:,} x {each}" if said.items.count else f"yours x {each}"
+    return (
+        f"| [`{said.name}`](#{said.name}) | {said.title} | {images} | {said.judge} | {said.policy} | {said.licence} |"
+    )
+
+
+def _section(said: Declaration) -> str:
+    where = f"{said.source.repository} at {said.source.commit[:10]}"
+    own = any(text.own for call in said.calls for text in call.text)
+    lines = [
+        f"### {said.name}\n",
+        f"{said.title[0].upper()}{said.title[1:]}. {_link(said.paper)}; {where}. {_asked(said.tries)}",
+        f"Headline: `{said.scores[0].formula}`, {_aggregate(said)}."
+        + (" The question is worded here." if own else " The questions are the official ones."),
+    ]
+    if len(said.scores) > 1:
+        lines.append("Also: " + ", ".join(f"`{said.name}/{each.name}`" for each in said.scores[1:]) + ".")
+    lines += [f"\n{note}" for note in said.notes]
+    lines += [f"\n- *{quirk.name}*: {quirk.text}" for quirk in said.quirks]
+    if said.anchors:
+        told = "; ".join(f"{each.model} {each.score:g} ({each.source})" for each in said.anchors)
+        lines.append(f"\nPublished: {told}.")
+    return "\n".join(lines) + "\n"
+
+
+def _asked(tries: int) -> str:
+    return "Every question is asked once." if tries == 1 else f"An unreadable reply is asked for up to {tries} times."
+
+
+def _aggregate(said: Declaration) -> str:
+    kinds = {
+        "items": "the mean over images",
+        "categories": "the mean of the categories' means",
+        "weighted": "categories by weights",
+        "groups": "the mean of groups of categories",
+    }
+    return kinds[said.aggregate.kind]
+
+
+def _link(paper: str) -> str:
+    return f"[{paper}](https://arxiv.org/abs/{paper.removeprefix('arXiv:')})" if paper.startswith("arXiv:") else paper
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,87 @@
+"""Measure evalkit beside its peers on this machine, and write the table of docs/speed.md from the CSV files.
+
+python benchmarks/run.py                   all scripts with peers, in turn
+python benchmarks/run.py --only ssim,encoders
+python benchmarks/run.py --table           no measurement, the table alone
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+HERE = Path(__file__).parent
+RESULTS, PAGE = HERE / "speed" / "results", HERE.parent / "docs" / "speed.md"
+START, END = "<!-- peers: written by benchmarks/run.py -->", "<!-- end of peers -->"
+SCRIPTS = {  # name: script with its arguments; each writes results/<name>.csv
+    "ssim": ("speed/ssim.py",),
+    "frechet": ("speed/frechet.py",),
+    "score-algebra": ("speed/score_algebra.py",),
+    "encoders": ("speed/encoders.py",),
+    "tokenizers-jpeg-q75": ("tokenizers.py", "--model", "jpeg-q75"),
+}
+
+
+def measure(names: list[str]) -> None:
+    """Run the scripts one after the other."""
+    for name in names:
+        script, *arguments = SCRIPTS[name]
+        print(f"== {name}", flush=True)
+        subprocess.run([sys.executable, str(HERE / script), *arguments], check=True)
+
+
+def table() -> str:
+    """Markdown: one line for each piece of work and peer, with medians and the ratio to evalkit."""
+    lines = ["| work | evalkit, ms | peer | peer, ms | times evalkit's | machine |", "|---|---|---|---|---|---|"]
+    for name in SCRIPTS:
+        path = RESULTS / f"{name}.csv"
+        if not path.exists():
+            continue
+        groups: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
+        with path.open(newline="") as stream:
+            for row in csv.DictReader(stream):
+                if row.get("candidate") and row.get("median_ms"):
+                    groups[row.get("work") or row.get("dim") or row.get("model") or name][row["candidate"]] = row
+        for work, rows in groups.items():
+            ours = rows.pop("evalkit", None)
+            if ours is not None:
+                shown = f"{name.partition('-')[0]}, {work}" if work != name else name
+                lines += [line(shown, ours, peer, row) for peer, row in rows.items()]
+    return "\n".join(lines)
+
+
+def line(work: str, ours: dict[str, str], peer: str, row: dict[str, str]) -> str:
+    """One line of the table."""
+    mine, other = float(ours["median_ms"]), float(row["median_ms"])
+    return f"| {work} | {mine:,.1f} | {peer} | {other:,.1f} | {other / mine:.2f} | {row['machine']} |"
+
+
+def publish() -> None:
+    """Put the table between its marks in docs/speed.md."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(START)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{START}\n\n{table()}\n\n{END}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    """Measure, then publish."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default=",".join(SCRIPTS), help=f"some of {', '.join(SCRIPTS)}")
+    parser.add_argument("--table", action="store_true", help="measure nothing")
+    given = parser.parse_args()
+    names = [each for each in given.only.split(",") if each]
+    unknown = [each for each in names if each not in SCRIPTS]
+    if unknown:
+        parser.error(f"there is no {unknown[0]!r}; there are {', '.join(SCRIPTS)}")
+    if not given.table:
+        measure(names)
+    publish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+"""Eight erasers of one concept of the reference world, trained and checked: what each verdict means, in one table.
+
+    python benchmarks/tables/erasure.py [--seeds 0 1] [--only NAME …] [--work FOLDER]
+
+writes erasure.csv beside this file: a row for each eraser and seed. `train_s` and `check_s` are processor seconds; what the
+base draws is drawn once for each seed and process, and counted with its first eraser. Processes share the erasers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch
+from safetensors.torch import save_file
+
+from evalkit.erasure.check import Memory, check_eraser
+from evalkit.erasure.pairs.make import RETAINED as RETAINED_AT_TRAINING
+from evalkit.erasure.pairs.pair import Pair, write_pairs
+from evalkit.erasure.pairs.world import world_pairs, world_retained
+from evalkit.erasure.training import train
+from evalkit.erasure.training.finetune import Example, finetune
+from evalkit.erasure.training.settings import Settings
+from evalkit.erasure.training.spec import Training
+from evalkit.generators.base import Request, TokenGenerator
+from evalkit.generators.registry import load_generator
+from evalkit.generators.sampling import Sampler
+from evalkit.jobs.options import RunOptions
+from evalkit.runs.store import Run
+from evalkit.weights.find import find_weights
+from evalkit.world.captions import held_out, write_caption
+from evalkit.world.scene import draw_scene
+from evalkit.world.vocabulary import CLASS_NAMES
+
+BASE, CONCEPT = "world-ar", "dog"
+HERE = Path(__file__).parent
+TEACH = Settings((0, 2), batch=8, epochs=6, learning_rate=3e-4)
+TRAINED: dict[str, tuple[str, Settings | None]] = {
+    "noise": ("noise", Settings(None, strength=2.0)),
+    "collapse": ("gradient-ascent", replace(TEACH, epochs=2, learning_rate=3e-3)),
+    "name-swap": ("name-swap", None),
+    "ear": ("ear", None),
+    "replace": ("replace", replace(TEACH, epochs=3)),
+    "replace+retain": ("replace+retain", None),  # its own settings were measured with these strata and prompts
+}
+ERASERS = ("identity", "noise", "collapse", "ear", "name-swap", "replace", "replace+retain", "never-saw")
+RELEARNT = ("name-swap", "replace+retain")
+TEACHERS, TAUGHT, STEPS = 100, 200, 200
+WHOLE = 40  # pairs of each stratum that replace+retain's settings were measured with
+PROMPTS, RETAINED, RELEARN = 20, 4, 40
+
+
+def main() -> None:
+    """Train, check and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--only", nargs="+", default=list(ERASERS), choices=ERASERS)
+    parser.add_argument("--work", type=Path, help="where erasers, runs and finished rows stay [default: nowhere]")
+    parser.add_argument("--out", type=Path, default=HERE / "erasure.csv")
+    parser.add_argument("--relearn", type=int, default=RELEARN, help="steps of learning the concept again; 0: none")
+    parser.add_argument("--processes", type=int, default=2)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as spare:
+        work = given.work or Path(spare)
+        work.mkdir(parents=True, exist_ok=True)
+        shares = [[n for n in ERASERS[i :: given.processes] if n in given.only] for i in range(given.processes)]
+        with ProcessPoolExecutor(given.processes) as pool:
+            jobs = [pool.submit(study, share, given.seeds, work, given.relearn) for share in shares if share]
+            rows = [row for job in jobs for row in job.result()]
+    rows.sort(key=lambda row: (ERASERS.index(row["eraser"]), row["seed"]))
+    with given.out.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def study(names: Sequence[str], seeds: Sequence[int], work: Path, relearn: int) -> list[dict[str, Any]]:
+    """Rows of some erasers, all seeds."""
+    torch.set_num_threads(1)
+    return [row for seed in seeds for row in rows_of(names, seed, work, relearn)]
+
+
+def rows_of(names: Sequence[str], seed: int, work: Path, relearn: int) -> Iterator[dict[str, Any]]:
+    """Rows of one seed."""
+    memory, pairs = Memory(), work / f"pairs-{seed}-{os.getpid()}.jsonl"
+    write_pairs(pairs, tested(seed))
+    retain = work / f"retain-{seed}-{os.getpid()}.txt"
+    retain.write_text("\n".join(kept(seed)), encoding="utf-8")
+    for name in names:
+        done = work / f"row-{name}-{seed}.json"
+        if done.exists():
+            yield json.loads(done.read_text(encoding="utf-8"))
+            continue
+        began = time.process_time()
+        weights = trained(name, seed, work)
+        middle = time.process_time()
+        never = trained("never-saw", 0, work) if relearn and name in RELEARNT and seed == 0 else None
+        run = check_eraser(
+            BASE,
+            weights,
+            pairs,
+            CONCEPT,
+            retain=retain,
+            samples=1,
+            guidance=1.0,
+            relearn=relearn if never else 0,
+            never_saw=never,
+            label=name,
+            memory=memory,
+            options=RunOptions(out=work / f"run-{name}-{seed}", device="cpu", batch_size=32, seed=seed),
+        )
+        row = row_of(name, seed, run, middle - began, time.process_time() - middle)
+        done.write_text(json.dumps(row), encoding="utf-8")
+        print(row, flush=True)
+        yield row
+
+
+def trained(name: str, seed: int, work: Path) -> Path:
+    """The weights of an eraser."""
+    if name == "identity":
+        return find_weights("world_ar.safetensors")
+    folder = work / f"eraser-{name}-{seed}"
+    if name == "never-saw":
+        file = folder / "weights.safetensors"
+        if not file.exists():
+            folder.mkdir(exist_ok=True)
+            never_saw(file, seed)
+        return file
+    method, settings = TRAINED[name]
+    whole = settings is None and name == "replace+retain"
+    strata = ("direct", "compositional") if whole else ("direct",)
+    pairs = tuple(pair for pair in lessons(seed, WHOLE if whole else TEACHERS) if pair.stratum in strata)
+    retained = world_retained(CONCEPT, RETAINED_AT_TRAINING if whole else TAUGHT, seed)
+    return train(
+        Training(BASE, method, pairs, folder, retain=retained, settings=settings, seed=seed, device="cpu")
+    ).weights
+
+
+def never_saw(file: Path, seed: int) -> None:
+    """Weights of a model whose images of the concept were replaced in all wordings, all parameters trained further.
+
+    It stands for a model that was trained without the concept, which would take hours.
+    """
+    generator = load_generator(BASE, device="cpu")
+    if not isinstance(generator, TokenGenerator):
+        raise SystemExit(f"{BASE} has no codes")
+    generator.rows = 32
+    asked = [(pair.target, pair.replacement) for pair in lessons(seed)]
+    asked += [(text, text) for text in world_retained(CONCEPT, TAUGHT, seed + 1)]
+    shown = [Request(str(i), text, seed=seed + i, sampler=Sampler()) for i, (_, text) in enumerate(asked)]
+    codes = generator.sample_tokens(shown).tolist()
+    examples = [Example(prompt, tuple(row)) for (prompt, _), row in zip(asked, codes, strict=True)]
+    finetune(generator, examples, steps=STEPS, learning_rate=3e-4, seed=seed)
+    state = generator.network.state_dict()  # type: ignore[attr-defined]
+    save_file({key: value.contiguous() for key, value in state.items()}, file)
+
+
+def lessons(seed: int, count: int = TEACHERS) -> tuple[Pair, ...]:
+    """Pairs for training."""
+    return tuple(pair for pair in world_pairs(CONCEPT, count, seed) if pair.split == "train")
+
+
+def tested(seed: int) -> list[Pair]:
+    """Pairs for testing, whose captions no training showed."""
+    return [pair for pair in world_pairs(CONCEPT, PROMPTS, seed + 100) if pair.split == "test"]
+
+
+def kept(seed: int) -> list[str]:
+    """Held-out captions of every other class, which must stay."""
+    from random import Random
+
+    rng = Random(f"kept-{seed}")
+    found: dict[str, list[str]] = {name: [] for name in CLASS_NAMES if name != CONCEPT}
+    while any(len(texts) < RETAINED for texts in found.values()):
+        scene = draw_scene(rng.choice(("single_object", "colors")), rng)
+        text, name = write_caption(scene, rng), scene.things[0].name
+        if name in found and len(found[name]) < RETAINED and text not in found[name] and held_out(scene, text):
+            found[name].append(text)
+    return [text for texts in found.values() for text in texts]
+
+
+def row_of(name: str, seed: int, run: Run, train_s: float, check_s: float) -> dict[str, Any]:
+    """What the table says of a run."""
+    told = run.record["erasure"]
+    rates = {each: of["rates"]["erased"]["value"] for each, of in told["sets"].items()}
+    change = told["sets"]["retained"]["change"]["change"]
+    forced = {each["share"]: each["excess"]["change"]["value"] for each in told["prefixes"]}
+    kl = next((row["value"] for row in run.results if row["metric"] == "code_kl"), None)
+    said = {
+        "eraser": name,
+        "seed": seed,
+        "verdict": told["verdict"]["word"],
+        "score": told["score"],
+        "direct": rates["direct"],
+        "synonym": rates["synonym"],
+        "compositional": rates["compositional"],
+        "near": rates.get("near"),
+        "far": rates.get("far"),
+        "retained_change": change["value"],
+        "retained_low": change["low"],
+        "prefix_10_excess": forced.get(10),
+        "prefix_25_excess": forced.get(25),
+        "kl": kl,
+        "savings": told["savings"],
+        "lost": told["sets"]["direct"]["pairs"]["lost"],
+        "gained": told["sets"]["direct"]["pairs"]["gained"],
+        **{part: told["vector"][part] for part in told["vector"]},
+        "train_s": train_s,
+        "check_s": check_s,
+    }
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in said.items()}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Networks that give an image labels: ImageNet classes, artists, styles, whether it is inappropriate."""

@@ -1,0 +1,51 @@
+"""Who looks at the images of a check, and what counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from evalkit.encoders.base import Encoder
+from evalkit.encoders.registry import load_encoder
+from evalkit.erasure.check.gates import Gates
+from evalkit.jobs.live import hold
+from evalkit.jobs.options import weights_by_name
+from evalkit.jobs.spec import ModelRef
+
+USUAL = {"object": "resnet50", "style": "clip-style", "nudity": "nudenet"}
+WORLD = "world"
+
+
+@dataclass(frozen=True)
+class Look:
+    """Who looks at the images and what counts: `detector` None is the usual one of the concept's kind.
+
+    `labels`: of the detector, that stand for the concept. `top`, `threshold`: in the rule. `operating`: the detector's
+    sensitivity and specificity, where they are known. `gates`: numbers of the verdict. `distances`: measure how far
+    retained concepts lie from the erased one; without, all of them count as far.
+    """
+
+    detector: str | Encoder | None = None
+    labels: tuple[str, ...] = ()
+    top: int | None = None
+    threshold: float | None = None
+    operating: tuple[float, float] | None = None
+    gates: Gates = field(default_factory=Gates)
+    distances: bool = True
+
+
+def detector_of(
+    look: Look, kind: str, base: str, given: Sequence[str], others: Sequence[str]
+) -> tuple[Encoder, ModelRef, dict[str, str]]:
+    """The detector, loaded, its reference, and the weight files of `others` by name."""
+    if isinstance(look.detector, Encoder):
+        files = weights_by_name(given, others, main=others[0] if others else None) if given else {}
+        return (
+            look.detector,
+            ModelRef(look.detector.id, look.detector.weights_sha256, weights=hold(look.detector)),
+            files,
+        )
+    name = look.detector or (WORLD if base.startswith("world-") else USUAL[kind])
+    files = weights_by_name(given, (*others, name), main=others[0] if others else name) if given else {}
+    made = load_encoder(name, files.get(name), "cpu")
+    return made, ModelRef(made.id, made.weights_sha256, settings={"load": name}, weights=files.get(name)), files

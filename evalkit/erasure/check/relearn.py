@@ -1,0 +1,72 @@
+"""How fast an erased model learns the concept again, against one that never saw it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from evalkit.encoders.base import Encoder
+from evalkit.erasure.check.arms import draw, twin
+from evalkit.erasure.check.seen import Rule, look
+from evalkit.erasure.training.finetune import Example, finetune
+from evalkit.generators.base import Generator, Request
+
+EVERY = 5  # steps between two looks
+LEARNING_RATE = 3e-4
+EXAMPLES = 32
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Relearning:
+    """`learners`: models that are trained on images of the concept, by name; `tests`: what they are asked meanwhile.
+
+    `lessons`: prompts and seeds of the base's images of the concept that they are trained on.
+    """
+
+    base: Generator
+    learners: dict[str, Generator]
+    lessons: Sequence[Request]
+    tests: Sequence[Request]
+    detector: Encoder
+    rule: Rule
+    steps: int
+    seed: int
+
+    def curves(self) -> dict[str, Array]:
+        """`relearn_<name>`: float64 [looks, 2] of steps done and the share of tests that show the concept."""
+        drawn = draw(self.base, self.lessons)
+        seen = look(self.detector, drawn.images)
+        if drawn.codes is None:
+            return {}
+        examples = [
+            Example(str(request.prompt), tuple(codes))
+            for request, codes, each in zip(self.lessons, drawn.codes.tolist(), seen, strict=True)
+            if self.rule.shows(each)
+        ]
+        return {f"relearn_{name}": self._curve(model, examples) for name, model in self.learners.items() if examples}
+
+    def _curve(self, model: Generator, examples: Sequence[Example]) -> Array:
+        learner, _ = twin(model)
+        points = [(0.0, self._rate(learner))]
+
+        def told(done: int, loss: float) -> bool:
+            if done % EVERY == 0:
+                points.append((float(done), self._rate(learner)))
+            return points[-1][1] >= 1.0
+
+        finetune(learner, examples, steps=self.steps, learning_rate=LEARNING_RATE, seed=self.seed, on_step=told)
+        return np.array(points, np.float64)
+
+    def _rate(self, model: Generator) -> float:
+        hits = [self.rule.shows(each) for each in look(self.detector, draw(model, self.tests).images)]
+        return sum(hits) / len(hits)
+
+
+def steps_to(curve: Array, share: float) -> float:
+    """The first step at which a curve [looks, 2] reaches `share`; infinite where it never does."""
+    reached = curve[curve[:, 1] >= share, 0]
+    return float(reached[0]) if len(reached) else float("inf")

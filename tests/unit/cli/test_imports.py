@@ -1,0 +1,71 @@
+"""Help is quick: no verb loads a heavy package to say what it takes."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from evalkit.cli import VERBS
+from evalkit.cli.watermark import watermark
+
+BANNED = ("torch", "torchvision", "scipy", "pyarrow", "pandas", "duckdb", "sklearn", "cv2", "fsspec", "ray", "datasets")
+HELP = """
+import contextlib, io, json, sys, time
+import click
+from evalkit.cli import group
+said = {}
+for words in json.loads(sys.argv[1]):
+    before, began = set(sys.modules), time.process_time()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        group.main([*words, "--help"], standalone_mode=False)
+    said[" ".join(words)] = [time.process_time() - began, sorted(set(sys.modules) - before)]
+print(json.dumps(said))
+"""
+COMMANDS = [[], *([verb] for verb in VERBS), *(["watermark", name] for name in watermark.commands)]
+
+
+@pytest.fixture(scope="module")
+def said():
+    """CPU seconds and newly loaded modules of every verb's help, in one process."""
+    done = subprocess.run(
+        [sys.executable, "-c", HELP, json.dumps(COMMANDS)], check=True, capture_output=True, text=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_help_loads_no_heavy_package(said):
+    loaded = {verb: [name for name in BANNED if name in modules] for verb, (_, modules) in said.items()}
+    assert {verb: found for verb, found in loaded.items() if found} == {}
+
+
+def test_help_of_every_verb_takes_little_time(said):
+    assert said.keys() >= {"tokenizer", "watermark embed", "plan"}
+    assert sum(seconds for seconds, _ in said.values()) < 1.5
+
+
+FIRST = """
+import sys, json
+from evalkit.cli import group
+group.main(sys.argv[1:], standalone_mode=False)
+print(json.dumps([name for name in ("torchvision.ops", "scipy.stats", "scipy.fft", "sklearn") if name in sys.modules]))
+"""
+
+
+def test_a_codec_is_evaluated_without_packages_that_it_does_not_need(tmp_path):
+    words = [
+        "tokenizer",
+        "-m",
+        "jpeg-q75",
+        "--data",
+        "sample/photos",
+        "--limit",
+        "1",
+        "--keep",
+        "none",
+        "--device",
+        "cpu",
+    ]
+    words += ["--tasks", "reconstruction", "--out", str(tmp_path / "run"), "--json"]
+    done = subprocess.run([sys.executable, "-c", FIRST, *words], check=True, capture_output=True, text=True)
+    assert json.loads(done.stdout.strip().splitlines()[-1]) == []

@@ -1,0 +1,49 @@
+import threading
+
+import numpy as np
+import pytest
+
+from evalkit.images import loader
+from evalkit.images.loader import worked_ahead
+from evalkit.images.sample import Sample, Unreadable
+
+
+def samples(count, side=4):
+    for number in range(count):
+        image = np.full((side, side, 3), number % 256, np.uint8)
+        yield Unreadable(str(number), "broken") if number == 3 else Sample(str(number), image, "")
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_work_is_done_ahead_in_order_and_unreadable_images_pass(threads):
+    made = list(worked_ahead(samples(40), lambda each: (each.id, threading.current_thread().name), threads))
+    assert [each.id for each, _ in made] == [id for _, (id, _) in made] == [str(number) for number in range(40)]
+    assert (threading.main_thread().name in {name for _, (_, name) in made}) == (threads == 1)
+
+
+def test_few_images_and_few_pixels_wait(monkeypatch):
+    drawn = []
+
+    def counted(count, side):
+        for each in samples(count, side):
+            drawn.append(each.id)
+            yield each
+
+    first = iter(worked_ahead(counted(100, 4), lambda each: each.id, 2))
+    next(first)
+    assert len(drawn) == loader.AHEAD * 2
+    drawn.clear()
+    monkeypatch.setattr(loader, "PIXELS", 100)
+    second = iter(worked_ahead(counted(100, 8), lambda each: each.id, 2))
+    next(second)
+    assert len(drawn) == 2
+
+
+def test_what_the_work_raises_is_raised_at_its_place():
+    def work(each):
+        return 1 / (5 - int(each.id))
+
+    found = iter(worked_ahead(samples(10), work, 2))
+    assert len([next(found) for _ in range(5)]) == 5
+    with pytest.raises(ZeroDivisionError):
+        next(found)
