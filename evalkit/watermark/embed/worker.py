@@ -58,7 +58,7 @@ class EmbedWorker(Worker):
             positions = range(start, min(start + self.batch_size, shard.stop))
             with self.timers("read"):
                 reader = self.images.read(positions.start, positions.stop, threads=self.threads)
-                samples = list(fitted(reader, lambda image: prepared(image, self.tokenizer)))
+                samples = list(fitted(reader, self._kept))
             good = [each for each in samples if isinstance(each, Sample)]
             made = iter(self._marked(good))
             for position, sample in zip(positions, samples, strict=True):
@@ -86,6 +86,10 @@ class EmbedWorker(Worker):
             "deterministic": model.deterministic,
         }
 
+    def _kept(self, image: Pixels) -> Pixels:
+        """What of an image is needed: its square, or all of it where it keeps its own size."""
+        return prepared(image, self.tokenizer) if self.nudge is None else image
+
     def _marked(self, samples: Sequence[Sample]) -> list[tuple[int, Views]]:
         """(list id, views) of each image."""
         if not samples:
@@ -101,7 +105,7 @@ class EmbedWorker(Worker):
 
     def _batch(self, samples: Sequence[Sample]) -> list[tuple[int, Views]]:
         with self.timers("read"):
-            given = [each.image for each in samples]
+            given = [prepared(each.image, self.tokenizer) for each in samples]
             lists = [self.mark.list_of(each.sha256) for each in samples]
             count = self.tokenizer.tokens_per_image(*given[0].shape[:2]) or 0
             green = torch.from_numpy(np.stack([self.mark.green_places(each, count) for each in lists]))
