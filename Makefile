@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs audit clean
 
 demo: $(STAMP)
 	$(BIN)/evalkit demo --out runs/demo
@@ -19,6 +19,9 @@ lint: $(STAMP)-test
 
 docs: $(STAMP)-test
 	$(BIN)/mkdocs build --strict
+
+audit: $(STAMP)
+	VENV=$(VENV) .ci/audit
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

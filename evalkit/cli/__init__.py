@@ -102,8 +102,11 @@ def main() -> None:
     """Run the command line: exit 0 done, 1 some samples failed, 2 wrong usage or missing prerequisite,
     3 a condition of `compare` failed, 130 interrupted."""
     from evalkit.cli.boundary import sentence, terminate_as_interrupt
+    from evalkit.cli.terminal import Harmless
 
     terminate_as_interrupt()
+    plain = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = Harmless(sys.stdout), Harmless(sys.stderr)
     try:
         code = group.main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -123,6 +126,8 @@ def main() -> None:
             raise
         _say(sentence(MemoryError()))
         sys.exit(2)
+    finally:
+        sys.stdout, sys.stderr = plain
     sys.exit(code if isinstance(code, int) else 0)
 
 

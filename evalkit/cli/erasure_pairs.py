@@ -118,6 +118,6 @@ def _show(made: Made, as_json: bool) -> None:
         rate = seen["base_rate_of_fresh_seeds"]
         click.echo(f"the filter kept {seen['kept']} of {seen['pairs']} pairs")
         for reason, number in seen["reasons"].items():
-            click.echo(f"  {number}: {reason}")
+            click.echo(visible(f"  {number}: {reason}"))
         click.echo(f"fresh seeds: the base draws it in {rate['share']:.2f} ({rate['low']:.2f} to {rate['high']:.2f})")
     click.echo(visible(f"pairs: {made.folder / 'pairs.jsonl'}"))

@@ -35,7 +35,6 @@ from evalkit.jobs.options import RunOptions
     metavar="SPEC",
     help="NAME:parameter=value,… with speculative, lantern, gsd (next-token models), cspd (mar), hack (next-scale models).",
 )
-@click.option("--retry-failed", is_flag=True, help="Ask again for what failed in the finished run.")
 @run_options
 @click.pass_context
 def generate(
@@ -51,7 +50,6 @@ def generate(
     layout: str | None,
     timeout: float | None,
     accelerate: str | None,
-    retry_failed: bool,
     options: RunOptions,
     as_json: bool,
 ) -> None:
@@ -84,7 +82,6 @@ def generate(
         layout=layout,
         timeout=timeout,
         accelerate=accelerate,
-        retry_failed=retry_failed,
         options=options,
     )
     failed = run.samples.num_rows - run.samples["error"].null_count

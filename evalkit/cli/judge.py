@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from evalkit.cli.judge_options import judge_options
+from evalkit.cli.numbers import Finite
 from evalkit.text import visible
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def agree(one: Path, other: Path, weights: Literal["none", "linear", "quadratic"
 @click.argument("run", type=RUN)
 @click.option("--make", type=RUN, metavar="FILE", help="Keep the scores of RUN as anchors in FILE.")
 @click.option("--check", type=RUN, metavar="FILE", help="Compare the scores of RUN with the anchors in FILE.")
-@click.option("--tolerance", type=float, default=0.1, show_default=True, help="Mean shift that is noise.")
+@click.option("--tolerance", type=Finite(0), default=0.1, show_default=True, help="Mean shift that is noise.")
 def anchors(run: Path, make: Path | None, check: Path | None, tolerance: float) -> None:
     """Keep what a judge says of fixed images, and raise an alarm (exit 1) where it says something else later."""
     from evalkit.tasks.probe.judged.trust import check_anchors, make_anchors

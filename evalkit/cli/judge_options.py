@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from evalkit.cli.numbers import Finite
+
 FOLDER = click.Path(path_type=Path)
 _FLAGS = (
     click.option(
@@ -22,10 +24,12 @@ _FLAGS = (
     click.option(
         "--tries", type=click.IntRange(min=1), help="Times that a question is asked [default: as officially]."
     ),
-    click.option("--prices", type=(float, float), metavar="IN OUT", help="Of a million prompt and reply tokens."),
-    click.option("--budget", type=float, help="Stop asking before this is exceeded, in the currency of --prices."),
+    click.option(
+        "--prices", type=(Finite(0), Finite(0)), metavar="IN OUT", help="Of a million prompt and reply tokens."
+    ),
+    click.option("--budget", type=Finite(0), help="Stop asking before this is exceeded, in the currency of --prices."),
     click.option("--max-requests", "requests", type=click.IntRange(min=0), help="Stop asking after so many."),
-    click.option("--deadline", type=float, metavar="SECONDS", help="For the questions about sixteen images."),
+    click.option("--deadline", type=Finite(0), metavar="SECONDS", help="For the questions about sixteen images."),
 )
 _NAMES = ("judge", "data", "sources", "replies", "tries", "budget", "requests", "deadline")
 

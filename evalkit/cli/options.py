@@ -82,6 +82,13 @@ def weights_flag(whose: str = "the model") -> Flag:
     return click.option("--weights", multiple=True, metavar="FILE|NAME=FILE|FOLDER", help=said)
 
 
+def retry_flag() -> Flag:
+    """`--retry-failed`."""
+    return click.option(
+        "--retry-failed", is_flag=True, help="Do again what failed, in a finished run too: its input may be back."
+    )
+
+
 def _rehash(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     """Believe no kept digest in this command, nor in the processes that it starts."""
     if value:
@@ -130,6 +137,7 @@ _FLAGS = (
     click.option("--threads", type=THREADS, default=2, show_default=True, help="Decoding threads."),
     *_ENGINE_FLAGS,
     REHASH_FLAG,
+    retry_flag(),
     click.option("--json", "as_json", is_flag=True, help="Print results as JSON, and nothing else, on stdout."),
 )
 
@@ -152,7 +160,19 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         from evalkit.jobs.options import RunOptions
         from evalkit.jobs.progress import Progress
 
-        names = ("out", "limit", "batch_size", "device", "dtype", "seed", "keep", "weights", "threads", "compile")
+        names = (
+            "out",
+            "limit",
+            "batch_size",
+            "device",
+            "dtype",
+            "seed",
+            "keep",
+            "weights",
+            "threads",
+            "compile",
+            "retry_failed",
+        )
         picked = {name: given.pop(name) for name in names}
         as_json = given.pop("as_json")
         progress = Progress() if as_json else BarProgress()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.errors import EvalkitError
+from evalkit.jsonio import read_json
 
 if TYPE_CHECKING:
     from evalkit.jobs.forecast import Forecast, Pilot
@@ -94,7 +95,7 @@ def _pilot(command: Sequence[str], limit: int, out: Path) -> Pilot:
         wall = time.perf_counter() - began
         said.seek(0)
         last = (said.read().decode("utf-8", "replace").strip().splitlines() or [""])[-1]
-    records = [json.loads(each.read_bytes()) for each in sorted(out.parent.glob(f"{out.name}*/**/record.json"))]
+    records = [read_json(each) for each in sorted(out.parent.glob(f"{out.name}*/**/record.json"))]
     if process.returncode not in (0, 1) or not records:
         raise EvalkitError(f"{shlex.join(['evalkit', *command])} does not run ({last}). Make it run with --limit 1")
     stages: dict[str, float] = {}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from evalkit.cli.judge_options import judge_options
+from evalkit.cli.numbers import FINITE
 from evalkit.cli.options import run_options
 from evalkit.jobs.options import RunOptions
 
@@ -26,14 +27,14 @@ SUB_VERBS = {
     "rounds": ("evalkit.cli.rounds", "rounds"),
 }
 _RULES = (
-    click.option("--threshold", type=float, help="A detection counts above this score [default: the suite's]."),
-    click.option("--counting-threshold", type=float, help="The same in the task counting [default: the suite's]."),
+    click.option("--threshold", type=FINITE, help="A detection counts above this score [default: the suite's]."),
+    click.option("--counting-threshold", type=FINITE, help="The same in the task counting [default: the suite's]."),
     click.option("--max-objects", type=int, help="Detections of a class that count, by score [default: 16]."),
     click.option(
-        "--max-overlap", type=float, help="Overlap from which the weaker one is dropped; 1 keeps all [default: 1]."
+        "--max-overlap", type=FINITE, help="Overlap from which the weaker one is dropped; 1 keeps all [default: 1]."
     ),
     click.option(
-        "--position-threshold", type=float, help="Share of both sizes that a place must differ by [default: 0.1]."
+        "--position-threshold", type=FINITE, help="Share of both sizes that a place must differ by [default: 0.1]."
     ),
 )
 

@@ -61,7 +61,7 @@ class BarProgress(RunProgress):
 
     def note(self, message: str) -> None:
         """One line above the bar."""
-        self.console.print(message, style="dim", highlight=False, markup=False)
+        self.console.print(visible(message, most=10_000), style="dim", highlight=False, markup=False)
 
     def finish(self) -> None:
         """Remove the bar."""

@@ -11,6 +11,7 @@ import click
 
 from evalkit.cli.options import run_options
 from evalkit.jobs.options import RunOptions
+from evalkit.text import visible
 
 if TYPE_CHECKING:
     from evalkit.runs.store import Run
@@ -77,7 +78,7 @@ def score(
     )
     (_print_json if as_json else _show)(run)
     if save_statistics is not None and not as_json:
-        click.echo(f"statistics: {save_statistics}")
+        click.echo(visible(f"statistics: {save_statistics}"))
     if run.samples["error"].null_count < run.samples.num_rows:
         sys.exit(1)
 
@@ -113,7 +114,7 @@ def _show(run: Run) -> None:
     from rich.text import Text
 
     from evalkit.metrics.registry import METRICS
-    from evalkit.text import as_float, interval_text, number_text, visible
+    from evalkit.text import as_float, interval_text, number_text
 
     console = Console()
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
@@ -130,7 +131,7 @@ def _show(run: Run) -> None:
     for reason, names in _missing(run).items():
         console.print(Text(visible(f"{', '.join(names)}: {reason}", most=1000), style="dim"), soft_wrap=True)
     for warning in run.record["warnings"]:
-        console.print(Text(warning, style="yellow"), soft_wrap=True)
+        console.print(Text(visible(warning, most=1000), style="yellow"), soft_wrap=True)
     for each in _failed(run)[:20]:
         console.print(Text(visible(f"{each['side']} {each['id']}: {each['reason']}"), style="red"), soft_wrap=True)
-    console.print(Text(f"page: {run.path}/report.html"), soft_wrap=True)
+    console.print(Text(visible(f"page: {run.path}/report.html")), soft_wrap=True)

@@ -17,6 +17,7 @@ from evalkit.cli.options import (
     device_flag,
     dtype_flag,
     engine_flags,
+    retry_flag,
     weights_flag,
 )
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 @weights_flag("the networks of the attacks")
 @engine_flags
 @REHASH_FLAG
+@retry_flag()
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON, and nothing else, on stdout.")
 def attack(
     folder: str | None,
@@ -56,6 +58,7 @@ def attack(
     device: str,
     dtype: str,
     weights: tuple[str, ...],
+    retry_failed: bool,
     as_json: bool,
     engine: EngineOptions,
 ) -> None:
@@ -94,6 +97,7 @@ def attack(
         weights=weights,
         command=typed(),
         progress=_progress(as_json),
+        retry_failed=retry_failed,
         engine=engine,
     )
     if sheet is not None:

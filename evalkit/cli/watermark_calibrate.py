@@ -114,7 +114,7 @@ def _show(done: Calibrated, out: Path, as_json: bool) -> None:
     else:
         console.print(Text(f"{line}: code frequencies alone; with --key also calibrated p-values", style="bold"))
     for warning in done.warnings:
-        console.print(Text(warning, style="yellow"), soft_wrap=True)
+        console.print(Text(visible(warning, most=1000), style="yellow"), soft_wrap=True)
     for id, reason in done.failed[:FAILED]:
         console.print(Text(visible(f"{id}: {reason}"), style="red"), soft_wrap=True)
     if len(done.failed) > FAILED:

@@ -16,6 +16,7 @@ from evalkit.cli.options import (
     device_flag,
     dtype_flag,
     engine_flags,
+    retry_flag,
     weights_flag,
 )
 from evalkit.cli.watermark_options import MarkChoice, mark_options
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 @weights_flag("the tokenizer and of the networks of the attacks")
 @engine_flags
 @REHASH_FLAG
+@retry_flag()
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON, and nothing else, on stdout.")
 @mark_options
 def robustness(
@@ -71,6 +73,7 @@ def robustness(
     device: str,
     dtype: str,
     weights: tuple[str, ...],
+    retry_failed: bool,
     as_json: bool,
     engine: EngineOptions,
     choice: MarkChoice,
@@ -104,6 +107,7 @@ def robustness(
     run = watermark_robustness(
         folder, [ours, *others], attacks, out, side=side, marked=marked, limit=limit, seed=seed, absent=absent,
         device=device, dtype=dtype, weights=of_attacks, command=typed(), progress=_progress(as_json), engine=engine,
+        retry_failed=retry_failed,
     )  # fmt: skip
     _show(run, as_json)
     if run.failed:

@@ -9,6 +9,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from evalkit.text import visible
+
 
 @click.group()
 def weights() -> None:
@@ -61,7 +63,7 @@ def fetch(pattern: str) -> None:
     missing = False
     for entry, outcome in fetch_all(pattern):
         missing = missing or isinstance(outcome, str)
-        click.echo(f"{entry.key}: {outcome}")
+        click.echo(visible(f"{entry.key}: {outcome}", most=1000))
     if missing:
         sys.exit(1)
 

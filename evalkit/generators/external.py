@@ -61,7 +61,8 @@ class ExternalGenerator(Generator):
                 continue
             evaluations = notes.pop("evaluations", None)
             seconds = time.perf_counter() - started
-            return Image(request.id, pixels, seconds, evaluations if isinstance(evaluations, int) else None, notes)
+            counted = isinstance(evaluations, int) and 0 <= evaluations < 2**31
+            return Image(request.id, pixels, seconds, int(evaluations) if counted else None, notes)
         return Failed(request.id, reason)
 
 

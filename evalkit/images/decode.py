@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,11 +19,13 @@ from evalkit.images.kinds import HEAD, HEIC, PNG, Kind, kind_of_bytes
 from evalkit.images.png_chunks import colour_chunks, without_long_texts
 from evalkit.images.sample import Pixels
 
-MAX_PIXELS = 178_956_970  # Pillow's own bomb limit, twice its warning: 2**31 bytes / 4 / 3
+MOST = "EVALKIT_MAX_PIXELS"  # environment variable: pixels of an image that are allowed
+MAX_PIXELS = 8192**2  # decoding and resizing take 7 bytes for each, 0.5 GB
 STRIP = 2**22  # pixels that are brought to RGB at a time
 ORIENTATION = 0x0112  # EXIF tag
 Admit = Callable[[int], None]
 
+Image.core.set_block_size(2**26)  # type: ignore[attr-defined]  # the C library gives blocks above 32 MB back
 Image.MAX_IMAGE_PIXELS = None  # the limit above is ours, and it is an error rather than a warning
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = 2**26  # bytes of a profile or of EXIF, unpacked
 
@@ -38,24 +41,26 @@ _UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {  # by EXIF orientation
 }
 
 
-def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Pixels:
+def decode_image(data: bytes, *, max_pixels: int | None = None) -> Pixels:
     """uint8 [H, W, 3] sRGB of an image file's bytes.
 
     EXIF orientation is applied; palettes, grey and 1-bit images become RGB; 16-bit and float images are scaled, not
     clipped (`depth`); CMYK is converted; colours are taken to sRGB (`colour`); alpha is laid on white; of an animation
-    the first frame is taken. Raises `BadImage` for empty, truncated, corrupt, unknown or oversized files.
+    the first frame is taken. An image may have `max_pixels`, by default those of EVALKIT_MAX_PIXELS or 8192 times 8192.
+    Raises `BadImage` for empty, truncated, corrupt, unknown or oversized files.
     """
     return decode_with_source(data, max_pixels=max_pixels)[0]
 
 
 def decode_with_source(
-    data: bytes, *, max_pixels: int = MAX_PIXELS, admit: Admit = lambda pixels: None
+    data: bytes, *, max_pixels: int | None = None, admit: Admit = lambda pixels: None
 ) -> tuple[Pixels, dict[str, Any]]:
     """`decode_image`, and what the file was: `format`, `mode`, `animated` (several frames or pages), and the EXIF
     `orientation` that was undone, 1 to 8. `admit` is told the number of pixels before they are decoded, and may wait.
     """
     if not data:
         raise BadImage("the file is empty")
+    most = max_pixels or _most_pixels()
     kind = _readable(data)
     if kind is PNG:
         data = without_long_texts(data)
@@ -64,9 +69,10 @@ def decode_with_source(
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=(kind.pillow or "",)) as picture:
                 width, height = picture.size
-                if width * height > max_pixels:
+                if width * height > most:
                     raise BadImage(
-                        f"{width}x{height} pixels are more than the {max_pixels} allowed (decompression bomb?)"
+                        f"{width}x{height} pixels are more than the {most} allowed (decompression bomb?); "
+                        f"where it is none, set {MOST}"
                     )
                 admit(width * height)
                 picture.seek(0)
@@ -80,6 +86,12 @@ def decode_with_source(
     except Exception as error:  # decoders raise many kinds for damaged data; each costs only its own image
         reason = (str(error).splitlines() or [""])[0][:120] or type(error).__name__
         raise BadImage(f"damaged or truncated image: {reason}") from None
+
+
+def _most_pixels() -> int:
+    """The largest allowed number of pixels; what is no number leaves the default."""
+    given = os.environ.get(MOST, "")
+    return int(given) if given.isascii() and given.isdigit() and 0 < len(given) <= 12 else MAX_PIXELS
 
 
 def _readable(data: bytes) -> Kind:

@@ -7,11 +7,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from evalkit.errors import BadImage, EvalkitError
 from evalkit.images.decode import Admit, decode_with_source
-from evalkit.images.sample import Sample, Unreadable
+from evalkit.images.sample import Pixels, Sample, Unreadable
 
 AHEAD = 4  # images in flight for each thread
 PIXELS = 2**25  # decoded pixels in flight, of all threads; one larger image is decoded alone
@@ -92,13 +93,16 @@ def worked_ahead(
             for each in samples:
                 waiting.append((each, pool.submit(work, each)))
                 while len(waiting) >= AHEAD * threads or sum(_pixels(held) for held, _ in waiting) > PIXELS:
-                    first, made = waiting.popleft()
-                    yield first, made.result()
+                    yield _made(*waiting.popleft())
+                del each  # no image is held while the next one is decoded
             while waiting:
-                first, made = waiting.popleft()
-                yield first, made.result()
+                yield _made(*waiting.popleft())
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _made(sample: Sample | Unreadable, made: Future[T]) -> tuple[Sample | Unreadable, T]:
+    return sample, made.result()
 
 
 def _pixels(sample: Sample | Unreadable) -> int:
@@ -124,9 +128,37 @@ def sample_from_bytes(
     except EvalkitError as error:
         return Unreadable(id, f"what is known of it cannot be used: {error}", sha256)
     except MemoryError:
-        return Unreadable(id, "too large for this machine's memory", sha256)
+        return Unreadable(id, TOO_LARGE, sha256)
     except Exception as error:  # archives, file systems and streams raise many kinds; each costs only its own image
         return Unreadable(id, f"cannot be opened: {one_line(error)}", sha256)
+
+
+TOO_LARGE = "too large for this machine's memory"
+
+
+def fitted(samples: Iterable[Sample | Unreadable], fit: Callable[[Pixels], Pixels]) -> Iterator[Sample | Unreadable]:
+    """Samples with `fit` of their pixels, each made before the next one is decoded, so that few are whole in memory.
+
+    `source["size"]` is (height, width) as decoded. An image for which there is no memory is unreadable.
+    """
+    reader = iter(samples)
+    while (each := next(reader, None)) is not None:
+        if isinstance(each, Sample):
+            try:
+                size = each.image.shape[:2]
+                each = replace(each, image=fit(each.image), source={**each.source, "size": size})
+            except MemoryError:
+                each = Unreadable(each.id, TOO_LARGE, each.sha256)
+        yield each
+        del each
+
+
+def shown(samples: Iterable[Sample | Unreadable]) -> Sample | None:
+    """The one image of `samples` that is to be shown, None where it is gone; MemoryError where it does not fit now."""
+    (sample,) = samples
+    if isinstance(sample, Unreadable) and sample.reason == TOO_LARGE:
+        raise MemoryError
+    return sample if isinstance(sample, Sample) else None
 
 
 def one_line(error: BaseException) -> str:

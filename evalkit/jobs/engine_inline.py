@@ -15,6 +15,7 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.engines import Engine, engine_of
 from evalkit.jobs.options import EngineOptions
 from evalkit.jobs.progress import Progress
+from evalkit.jobs.retry import retry
 from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Task, Worker
@@ -79,21 +80,28 @@ def run_task(
     device: str = "auto",
     progress: Progress | None = None,
     engine: Engine | EngineOptions | None = None,
+    retry_failed: bool = False,
 ) -> Run:
     """Do what is not done yet of `spec` in the folder `out`, then aggregate and seal; a sealed run is read back at once.
 
-    `engine`: who works on the shards [this process]. The same call resumes: finished shards are kept. Raises
-    `EvalkitError` where `out` holds another run, or another process writes it.
+    `engine`: who works on the shards [this process]. The same call resumes: finished shards are kept. `retry_failed`:
+    samples that failed are done again (`jobs.retry`). Raises `EvalkitError` where `out` holds another run, or another
+    process writes it.
     """
     told, store = progress or Progress(), open_store(out)
-    if store.sealed:
+    if store.sealed and not retry_failed:
         store.begin(spec.plan())
         told.note(f"{store.path} is complete already; nothing to do (remove it, or give --out, to run again)")
         return _shown(task, store)
     chosen = engine or EngineOptions()
     workers = engine_of(chosen, device) if isinstance(chosen, EngineOptions) else chosen
     with Lock(out):
+        if retry_failed:
+            retry(task, spec, store, told)
         store.begin(spec.plan())
+        if store.sealed:
+            told.note(f"nothing failed in {store.path}")
+            return _shown(task, store)
         try:
             _work(task, spec, store, workers, told, command)
         except EvalkitError:

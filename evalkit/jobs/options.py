@@ -37,7 +37,8 @@ class RunOptions:
 
     `out`: run directory (default `runs/<task>-<model>-<hash>`). `limit`: only the first samples. `batch_size`: a number,
     or "auto". `keep`: which images stay. `weights`: FILE for a single model, or NAME=FILE each.
-    `compile`: let torch compile the network. `engine`: who does the shards.
+    `compile`: let torch compile the network. `engine`: who does the shards. `retry_failed`:
+    samples that failed, in a finished run too, are done again.
     """
 
     out: Path | None = None
@@ -51,6 +52,7 @@ class RunOptions:
     weights: tuple[str, ...] = ()
     compile: bool = False
     command: tuple[str, ...] = ()
+    retry_failed: bool = False
     engine: EngineOptions = field(default_factory=EngineOptions, compare=False)
     progress: Progress = field(default_factory=Progress, compare=False)
 

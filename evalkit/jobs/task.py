@@ -50,6 +50,9 @@ class Task(ABC):
     """One kind of run. Its methods read the spec and what they are given, and keep nothing."""
 
     name: str
+    derived: tuple[
+        str, ...
+    ] = ()  # files and folders that are made from the sealed run, and go when it is taken up again
 
     @abstractmethod
     def size(self, spec: Spec) -> int:
@@ -91,6 +94,13 @@ class Task(ABC):
     def parts(self, run: Run) -> Parts:
         """What `aggregate` needs, from a sealed run's rows and statistics, for `verify`."""
         return MemoryParts(run.samples, statistics(run), run.record)
+
+    def kept(self, run: Run, spec: Spec) -> Mapping[str, ShardOutput]:
+        """Finished shards by key, made again from a sealed run, whose samples all succeeded; files stay where they lie.
+
+        Empty where a run does not hold what its shards did (statistics of single shards are summed up in it).
+        """
+        return {}
 
     def spec(self, run: Run) -> Spec:
         """The spec of a sealed run, without sources; `upgrade` reads those of format 1."""

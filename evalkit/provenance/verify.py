@@ -18,6 +18,7 @@ from evalkit.provenance.audit import said as worth
 from evalkit.provenance.dsse import BadEnvelope, Envelope, parse
 from evalkit.provenance.hashes import Hashes, against_listed, against_statement
 from evalkit.provenance.kinds import Kind, Listed, board_failures, kind_of, listed, manifest_failures, opened
+from evalkit.provenance.models import model_failures
 from evalkit.provenance.parents import follow
 from evalkit.provenance.schema import schema_failures
 from evalkit.provenance.signature import signature_step
@@ -196,6 +197,7 @@ def _recomputed(run: Run, depth: Depth, checks: Checks) -> Step:
         return Step(3, "not reached", "not asked for", hint="leave out --no-recompute")
     try:
         outcome = checks.recompute(run, depth.how)
+        outcome = replace(outcome, failures=(*model_failures(run), *outcome.failures))
     except (BadData, BadImage) as error:  # level 3 reads nothing but the run's own files
         return Step(3, "failed", "a file cannot be read", (Failure("results.json", str(error)),))
     except EvalkitError as error:

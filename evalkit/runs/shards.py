@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -90,6 +91,23 @@ class ShardFolder:
         sync_folder(self.path)
         self._whole[key] = True
 
+    def keys(self) -> set[str]:
+        """The names of all shards that are there."""
+        there = self.path.iterdir() if self.path.is_dir() else ()
+        return {each.name for each in there if not each.name.startswith(WRITING)}
+
+    def drop(self, key: str) -> None:
+        """Remove a shard, and those of its files that lie at their places already."""
+        try:
+            about = parse_json((self.path / key / ABOUT).read_bytes(), ABOUT)
+            names = [str(name) for name in about.get("files", {})]
+        except (OSError, ValueError, AttributeError):
+            names = []
+        for name in names:
+            (self.path.parent / name).unlink(missing_ok=True)
+        shutil.rmtree(self.path / key, ignore_errors=True)
+        self._whole[key] = False
+
     def parts(self, keys: Sequence[str]) -> LocalParts:
         """The finished shards `keys`, in this order."""
         return LocalParts(self.path, tuple(keys))
@@ -112,15 +130,22 @@ class ShardFolder:
         for name in (ROWS, ARRAYS):
             sync_file(folder / name)
         digests = {name: sha256_of(folder / name) for name in (ROWS, ARRAYS)}
-        about = {"digests": digests, "seconds": output.seconds, "facts": output.facts}
+        files = {name: hashlib.sha256(data).hexdigest() for name, data in output.files.items()}
+        about = {"digests": digests, "files": files, "seconds": output.seconds, "facts": output.facts}
         write_bytes(folder / ABOUT, canonical_json(about))
 
     def _holds(self, key: str) -> bool:
         try:
-            digests = parse_json((self.path / key / ABOUT).read_bytes(), ABOUT)["digests"]
-            return all(sha256_of(self.path / key / name) == digests[name] for name in (ROWS, ARRAYS))
+            about = parse_json((self.path / key / ABOUT).read_bytes(), ABOUT)
+            held = all(sha256_of(self.path / key / name) == about["digests"][name] for name in (ROWS, ARRAYS))
+            return held and all(self._file_holds(key, *each) for each in about.get("files", {}).items())
         except (OSError, ValueError, KeyError, TypeError):
             return False
+
+    def _file_holds(self, key: str, name: str, digest: str) -> bool:
+        """Whether a file of the shard is what was written, in the shard or at its place in the run already."""
+        inside = self.path / key / FILES / name
+        return sha256_of(inside if inside.exists() else self.path.parent / name) == digest
 
 
 class LocalParts:

@@ -90,8 +90,11 @@ class RunStore:
         """Open the directory for `plan` (all that decides the results); another plan in it is an error."""
         wanted = canonical_json(plan)
         plan_file = self.path / PLAN
-        if plan_file.exists() and plan_file.read_bytes() != wanted and (self.sealed or self._begun_shards()):
-            raise EvalkitError(f"{self.path} holds another run ({_other(plan_file, plan)}); {FRESH}")
+        before = plan_file.read_bytes() if plan_file.exists() else wanted
+        if before != wanted and wanted.startswith(before) and not self.sealed:  # a power cut: whose shards are these?
+            self.forget()
+        elif before != wanted and (self.sealed or self._begun_shards()):
+            raise EvalkitError(f"{self.path} holds another run ({_other(plan_file, plan)}")
         if not plan_file.exists() and self._strangers():
             raise EvalkitError(f"{self.path} is not empty and is not a run directory; give a fresh --out")
         if self.sealed:  # a kill between sealing and sweeping leaves the shards behind
@@ -101,12 +104,39 @@ class RunStore:
         self.shards.mkdir(parents=True, exist_ok=True)
         self._done.sweep()
 
-    def unseal(self, plan: Mapping[str, Any]) -> None:
-        """Make a sealed run unfinished again under `plan`, its files left where they are; a signature no longer holds."""
+    def unseal(
+        self, plan: Mapping[str, Any], kept: Mapping[str, ShardOutput] | None = None, *, stale: Sequence[str] = ()
+    ) -> None:
+        """Make a sealed run unfinished again under `plan`, with the shards `kept`; a signature no longer holds.
+
+        Its other files are left where they are, but for the `stale` ones.
+        """
+        shutil.rmtree(self.shards, ignore_errors=True)
+        self.shards.mkdir()
+        for key, output in (kept or {}).items():  # first: until the record is gone, a kill leaves the sealed run
+            self._done.put(key, output)
         for name in (ATTESTATION, RECORD, "report.html"):
             (self.path / name).unlink(missing_ok=True)
-        self.shards.mkdir(exist_ok=True)
+        for name in stale:
+            place = self.path / name
+            shutil.rmtree(place, ignore_errors=True) if place.is_dir() else place.unlink(missing_ok=True)
+        self.take_over(plan)
+
+    def take_over(self, plan: Mapping[str, Any]) -> None:
+        """Go on under another plan with the shards that are there."""
         write_bytes(self.path / PLAN, canonical_json(plan))
+
+    def forget(self) -> None:
+        """Remove all shards."""
+        shutil.rmtree(self.shards, ignore_errors=True)
+
+    def keys(self) -> set[str]:
+        """The keys of all shards that are there, exhibits among them."""
+        return self._done.keys()
+
+    def drop(self, key: str) -> None:
+        """Remove the shard `key`, so that it is done again."""
+        self._done.drop(key)
 
     def abandon(self) -> None:
         """Remove a run of which no shard was finished, so that a mistake leaves nothing behind."""
@@ -267,12 +297,18 @@ def results_json(results: Sequence[Result]) -> bytes:
 
 
 def _other(plan_file: Path, plan: Mapping[str, Any]) -> str:
-    """In what the plan of a folder differs from the wanted one."""
+    """In what the plan of a folder differs from the wanted one, and what to do."""
     try:
         names = different(parse_json(plan_file.read_bytes(), str(plan_file)), plan)
-    except (ValueError, AttributeError, RecursionError):
-        return "its plan.json cannot be read"
-    return f"other {', '.join(names[:6])}{' and more' if len(names) > 6 else ''}"
+    except (ValueError, AttributeError):
+        return f"its plan.json cannot be read); {FRESH}"
+    again = ", or --retry-failed where a failed input came back" if all(map(of_content, names)) else ""
+    return f"other {', '.join(names[:6])}{' and more' if len(names) > 6 else ''}); {FRESH}{again}"
+
+
+def of_content(name: str) -> bool:
+    """Whether a part of a plan says what an input holds."""
+    return name.startswith("inputs.") and name.endswith((".digest", ".settings.listing"))
 
 
 def check_target(folder: Path, runs: Sequence[Path], what: str, is_ours: Callable[[], bool]) -> None:

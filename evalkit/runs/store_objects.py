@@ -6,7 +6,7 @@ A shard is its objects, then about.json. A run is its files, then record.json. W
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +49,37 @@ class ObjectStore(RunStore):
         if not self.sealed:
             self.remote.put(self.path, [PLAN])
 
-    def unseal(self, plan: Mapping[str, Any]) -> None:
+    def unseal(
+        self, plan: Mapping[str, Any], kept: Mapping[str, ShardOutput] | None = None, *, stale: Sequence[str] = ()
+    ) -> None:
         """The marker goes first."""
-        for name in (ATTESTATION, RECORD, "report.html"):
+        for name in (ATTESTATION, RECORD, "report.html", *stale):
             self.remote.remove(name)
-        super().unseal(plan)
+        super().unseal(plan, kept, stale=stale)
+        for key in kept or {}:
+            self._push(key)
+
+    def take_over(self, plan: Mapping[str, Any]) -> None:
+        """The plan goes to the store too."""
+        super().take_over(plan)
         self.remote.put(self.path, [PLAN])
+
+    def forget(self) -> None:
+        """Here and in the store."""
+        super().forget()
+        self.remote.remove(SHARDS)
+        self._there.clear()
+
+    def keys(self) -> set[str]:
+        """Those in the store too."""
+        return super().keys() | self._there
+
+    def drop(self, key: str) -> None:
+        """Here and in the store."""
+        self.has(key)  # it is here from now on
+        super().drop(key)
+        self.remote.remove(f"{SHARDS}/{key}")
+        self._there.discard(key)
 
     def abandon(self) -> None:
         """Nothing is left in the store either."""

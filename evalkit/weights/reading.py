@@ -16,6 +16,7 @@ from evalkit.errors import WeightsError
 from evalkit.jsonio import parse_json
 from evalkit.weights.stubs import Kind, WouldRun, named_globals, refused, stand_ins
 
+LARGE = 2**28  # bytes; a smaller file that takes all memory is forged
 _NOT_WEIGHTS = {
     b"version https://git-lfs": "is a Git LFS pointer, not the file it points to; fetch it with: git lfs pull",
     b"<!doctype": "is a web page, not weights; fetch it again from its official source",
@@ -31,15 +32,23 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     keep what they hold); a file that wants to call a function, or a class of Python's own library that can act, is
     refused. Raises `WeightsError`.
     """
-    if path.is_dir():
-        return _read_shards(path)
+    try:
+        return _read_shards(path) if path.is_dir() else _read_file(path)
+    except WeightsError:
+        raise
+    except MemoryError as error:
+        if path.stat().st_size > LARGE:
+            raise
+        raise _broken(path, error) from None
+    except Exception as error:  # a broken or forged file can fail in any way at all
+        raise _broken(path, error) from None
+
+
+def _read_file(path: Path) -> dict[str, Any]:
     _check_kind(path)
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
-    try:
-        names = named_globals(path)
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
-        raise _broken(path, error) from None
+    names = named_globals(path)
     if acting := refused(names):
         raise _refused(path, acting[0])
     loaded = _load(path, names)
@@ -63,8 +72,6 @@ def _load(path: Path, names: set[str]) -> Any:
             if filled is None:
                 raise WeightsError(f"{path.name} cannot be read as a checkpoint: {said}. Fetch it again") from None
             kinds[filled] = "list" if "append" in said or "extend" in said else "mapping"
-        except Exception as error:  # a broken or forged pickle can fail in any way at all
-            raise _broken(path, error) from None
 
 
 def _filled(said: str, names: set[str]) -> str | None:
@@ -84,12 +91,11 @@ def file_sha256(path: Path) -> str:
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         return dict(load_file(path))
-    except (SafetensorError, OSError, ValueError) as error:
+    except Exception as error:  # as above
         raise WeightsError(f"{path.name} is not a whole safetensors file: {_reason(error)}. Fetch it again") from None
 
 

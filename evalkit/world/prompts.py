@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -38,13 +39,18 @@ def world_prompts(n: int = SUITE_SIZE, seed: int = 0, task: str | None = None) -
     """
     if task is not None and task not in TASKS:
         raise EvalkitError(f"the reference world has no task {task!r}; its tasks: {', '.join(TASKS)}")
+    return list(_drawn(n, seed, task))
+
+
+@lru_cache(8)
+def _drawn(n: int, seed: int, task: str | None) -> tuple[WorldPrompt, ...]:
     rng = Random(f"world-{seed}")
     found: dict[str, WorldPrompt] = {}
     for index in range(n):
         wanted = task or TASKS[index % len(TASKS)]
         prompt = _new(f"world-{seed}-{index:05d}", wanted, rng, found)
         found[prompt.caption] = prompt
-    return list(found.values())
+    return tuple(found.values())
 
 
 def geneval_metadata(demand: Demand, caption: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import zlib
 import datasets
 import numpy as np
 import pytest
+from helpers.mutated import mutated
 from PIL import Image
 
 from evalkit.errors import EvalkitError
@@ -25,38 +26,11 @@ PIXELS = 2**20  # more are refused, so that a header costs no time
 SECONDS = 5  # that one file may take
 COUNTS = [pytest.param(FEW, id="few"), pytest.param(MANY, id="many", marks=pytest.mark.slow)]
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "PNG16", "TIFF16", "TIFFfloat", "PNGicc")
-EXTREMES = (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\1", b"\xff\xff", b"\0")
 
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path / "cache"))
-
-
-def mutated(data, seed):
-    """A few random changes: bits, bytes, extreme numbers, pieces cut, doubled or moved."""
-    rng = random.Random(seed)
-    found = bytearray(data)
-    for _ in range(rng.choice((1, 1, 2, 4, 12))):
-        at = rng.randrange(len(found) + 1)
-        way = rng.randrange(7)
-        if way == 0 and at < len(found):
-            found[at] ^= 1 << rng.randrange(8)
-        elif way == 1:
-            extreme = rng.choice(EXTREMES)
-            found[at : at + len(extreme)] = extreme
-        elif way == 2:
-            found[at : at + rng.randrange(1, 40)] = rng.randbytes(rng.randrange(1, 40))
-        elif way == 3:
-            del found[at : at + rng.randrange(1, 1 + len(found) // 4 + 1)]
-        elif way == 4:
-            piece = bytes(found[at : at + rng.randrange(1, 64)])
-            found[at:at] = piece * rng.choice((1, 2, 50))
-        elif way == 5:
-            del found[at:]
-        else:
-            found[at:at] = rng.randbytes(rng.randrange(1, 16))
-    return bytes(found)
 
 
 def with_true_checksums(png):

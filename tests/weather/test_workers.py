@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,8 +64,8 @@ def files(run):
 def test_what_fails_is_listed_costs_itself_and_is_asked_again_on_demand(place):
     calm = generate_images(model(place), place / "p.txt", options=RunOptions(out=place / "calm"))
     (place / "state" / "storm").touch()
-    given = {"timeout": 1.0, "options": RunOptions(out=place / "run")}
-    run = generate_images(model(place), place / "p.txt", **given)
+    options = RunOptions(out=place / "run")
+    run = generate_images(model(place), place / "p.txt", timeout=1.0, options=options)
     errors = {row["prompt"]: row["error"] for row in run.samples.to_pylist()}
     assert [prompt for prompt, error in errors.items() if error] == ["die", "hang", "rubbish", "broken"]
     assert "ended with code 3; its last words: out of memory" in errors["die"]
@@ -74,7 +75,8 @@ def test_what_fails_is_listed_costs_itself_and_is_asked_again_on_demand(place):
     assert "out of memory" in (run.path / "worker.log").read_text()
     assert {row["metric"]: row["value"] for row in run.results} == {"images_made": 4, "images_failed": 4}
     (place / "state" / "storm").unlink()
-    assert files(generate_images(model(place), place / "p.txt", retry_failed=True, **given)) == files(calm)
+    options = replace(options, retry_failed=True)
+    assert files(generate_images(model(place), place / "p.txt", timeout=1.0, options=options)) == files(calm)
 
 
 def test_a_killed_run_goes_on_where_it_was_and_ends_with_the_same_bytes(place):

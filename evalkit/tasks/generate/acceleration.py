@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from evalkit.generators.accelerate.speculate import totals
 from evalkit.generators.accelerate.start import Acceleration, accelerate
 from evalkit.generators.base import Generator, Image, Request
 from evalkit.jobs.spec import Spec
+from evalkit.jsonio import parse_json
 from evalkit.metrics.generation import ACCEPTANCE_LENGTH, PEAK_MEMORY, SPEED_UP, STEP_COMPRESSION
 from evalkit.runs.store import Result
 from evalkit.stats.intervals import ratio_interval
@@ -39,7 +39,7 @@ def accelerated(spec: Spec, generator: Generator, device: str) -> Acceleration |
 
 def notes_of(samples: pa.Table) -> list[dict[str, Any]]:
     """What each image of an accelerated run took, in row order."""
-    told = [json.loads(each) for each in samples["notes"].to_pylist() if each]
+    told = [parse_json(each, "the notes of a row") for each in samples["notes"].to_pylist() if each]
     return [each["acceleration"] for each in told if isinstance(each, dict) and "acceleration" in each]
 
 

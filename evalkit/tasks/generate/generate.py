@@ -22,7 +22,6 @@ from evalkit.runs.store import Run, read_run
 from evalkit.runs.store_objects import open_store
 from evalkit.tasks.generate.layouts import left_out, write_layout
 from evalkit.tasks.generate.prepare import Preparation
-from evalkit.tasks.generate.reopen import reopen
 from evalkit.tasks.generate.spec import (
     SHARD,
     VERSION,
@@ -51,7 +50,6 @@ def generate_images(
     steps: int | None = None,
     layout: str | None = None,
     timeout: float | None = None,
-    retry_failed: bool = False,
     accelerate: str | Settings | None = None,
     prepare: Preparation | None = None,
     options: RunOptions | None = None,
@@ -60,10 +58,9 @@ def generate_images(
 
     `sampler`: by default the model's own; `guidance` (in the model's own numbers), `temperature`, `top_k`, `top_p` and
     `steps` change single values of it. `layout`: also write the images as `geneval`, `wise` or `npz50k` expects them.
-    `timeout`: seconds that a program or an endpoint has for one image. `retry_failed`: ask again for what failed in a
-    finished run. `accelerate`: draw faster or in less memory, as `speculative:length=8` (see docs/runners.md); the record
-    says what was gained. `prepare`: what is done to the loaded generator (a watermark, say). Raises
-    `EvalkitError` before any work where a name, a file or an option is wrong.
+    `timeout`: seconds that a program or an endpoint has for one image. `accelerate`: draw faster or in less memory, as
+    `speculative:length=8` (see docs/runners.md); the record says what was gained. `prepare`: what is done to the loaded
+    generator (a watermark, say). Raises `EvalkitError` before any work where a name, a file or an option is wrong.
 
     >>> import tempfile, pathlib
     >>> out = pathlib.Path(tempfile.mkdtemp()) / "run"
@@ -96,18 +93,15 @@ def generate_images(
         here |= {"prepare": dict(prepare.here), "generator": prepare.generator and hold(prepare.generator)}
     inputs = {"prompts": prompts_ref(asked, source_of(prompts))}
     spec = Spec("generate", VERSION, models, inputs, parameters=parameters, seed=options.seed, shard=SHARD, here=here)
-    return _run(spec, options, layout, retry_failed=retry_failed)
+    return _run(spec, options, layout)
 
 
-def _run(spec: Spec, options: RunOptions, layout: str | None, *, retry_failed: bool) -> Run:
+def _run(spec: Spec, options: RunOptions, layout: str | None) -> Run:
     name = spec.models["model"].name
     if (card := generator_cards().get(name)) is not None and card.non_commercial:
         options.progress.note(f"{name} is under {card.licence}: its licence forbids commercial use")
     out = options.out or run_folder(spec, name)
     spec = replace(spec, here={**spec.here, "folder": str(out)})
-    store = open_store(out)
-    if retry_failed and store.sealed:
-        reopen(store, GENERATE, spec)
     run = run_task(
         GENERATE,
         spec,
@@ -115,6 +109,7 @@ def _run(spec: Spec, options: RunOptions, layout: str | None, *, retry_failed: b
         command=options.command,
         device=options.device,
         progress=options.progress,
+        retry_failed=options.retry_failed,
         engine=options.engine,
     )
     if layout is None:
@@ -122,7 +117,7 @@ def _run(spec: Spec, options: RunOptions, layout: str | None, *, retry_failed: b
     write_layout(run, layout)
     if said := left_out(run, layout):
         options.progress.note(said)
-    store.cover(layout, renew=True)
+    open_store(out).cover(layout, renew=True)
     return read_run(out)
 
 

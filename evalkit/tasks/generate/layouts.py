@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from evalkit.errors import EvalkitError
+from evalkit.jsonio import parse_json
 from evalkit.runs.store import Run
 from evalkit.text import counted
 
@@ -50,7 +51,7 @@ def _geneval(run: Run, rows: list[dict[str, Any]], folder: Path) -> dict[str, st
     for row in rows:
         place = folder / f"{order[row['prompt_id']]:05d}"
         (place / "samples").mkdir(parents=True, exist_ok=True)
-        meta = {**json.loads(row["meta"] or "{}"), "prompt": row["prompt"]}
+        meta = {**parse_json(row["meta"] or "{}", "the meta of a row", surrogates=True), "prompt": row["prompt"]}
         (place / "metadata.jsonl").write_text(json.dumps(meta, ensure_ascii=False) + "\n", encoding="utf-8")
         image = place / "samples" / f"{row['sample']:04d}.png"
         _link(run.path / row["file"], image)

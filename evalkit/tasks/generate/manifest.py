@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from evalkit.jobs.spec import Spec
+from evalkit.jsonio import parse_json
 
 
 def manifest(spec: Spec, samples: pa.Table, seconds: Sequence[float | None]) -> bytes:
@@ -16,8 +17,8 @@ def manifest(spec: Spec, samples: pa.Table, seconds: Sequence[float | None]) -> 
     shared = shared_by_all(spec)
     lines = []
     for row, spent in zip(samples.to_pylist(), seconds, strict=True):
-        row["meta"] = json.loads(row["meta"]) if row["meta"] else {}
-        row["notes"] = json.loads(row["notes"]) if row["notes"] else {}
+        row["meta"] = parse_json(row["meta"], "the meta of a row", surrogates=True) if row["meta"] else {}
+        row["notes"] = parse_json(row["notes"], "the notes of a row", surrogates=True) if row["notes"] else {}
         timed = {"seconds": None if spent is None else round(spent, 4)}
         lines.append(json.dumps({**row, **timed, **shared}, ensure_ascii=False, sort_keys=True, allow_nan=False))
     return ("\n".join(lines) + "\n").encode("utf-8", "surrogatepass")

@@ -1,33 +1,22 @@
-"""A finished run whose failed requests are asked again: what was made is kept."""
+"""The finished shards of a sealed generation, for a second try of what failed."""
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Sequence
 
-from evalkit.jobs.shard import ShardOutput
-from evalkit.jobs.spec import Spec
-from evalkit.jobs.task import Task
+from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jsonio import read_json_lines
-from evalkit.runs.store import RunStore, read_run
-from evalkit.tasks.generate.layouts import LAYOUTS
+from evalkit.runs.store import Run
 
 
-def reopen(store: RunStore, task: Task, spec: Spec) -> None:
-    """Turn the sealed run back into shards, leaving out those with a failed request; nothing happens where none failed.
-
-    Raises `EvalkitError` where the folder holds another run.
-    """
-    run = read_run(store.path)
-    store.begin(spec.plan())
-    if run.samples["error"].null_count == run.samples.num_rows:
-        return
-    seconds = [row["seconds"] for _, row in read_json_lines(store.path / "manifest.jsonl")]
-    store.unseal(spec.plan())
-    for shard in task.shards(spec):
+def kept(run: Run, shards: Sequence[Shard]) -> dict[str, ShardOutput]:
+    """Those of `shards` without a failed request; their images lie in their places already."""
+    seconds = [row["seconds"] for _, row in read_json_lines(run.path / "manifest.jsonl")]
+    found = {}
+    for shard in shards:
         rows = run.samples.slice(shard.start, shard.size)
-        if rows["error"].null_count == rows.num_rows and not store.has(shard.key):
+        if rows["error"].null_count == rows.num_rows:
             spent = seconds[shard.start : shard.stop]
             facts = {"seconds": spent, "wall": sum(filter(None, spent)), "model": run.record["model"]}
-            store.put(shard.key, ShardOutput(rows, facts=facts))  # its images lie in their places already
-    for layout in LAYOUTS:  # of the images before
-        shutil.rmtree(store.path / layout, ignore_errors=True)
+            found[shard.key] = ShardOutput(rows, facts=facts)
+    return found

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from markupsafe import Markup, escape
 
 from evalkit.encoders.detectors.world import NATURAL
+from evalkit.jsonio import parse_json
 from evalkit.tasks.probe.evidence.record import ImageEvidence
 from evalkit.text import visible
 
@@ -17,7 +17,7 @@ COLORS = 6  # of outlines, in the page's style
 
 def drawing(seen: ImageEvidence, details: str | None) -> tuple[Markup, list[str]]:
     """(an SVG that covers the image, names of what is in it); `details`: the kept boxes by class, as the row has them."""
-    kept: dict[str, list[list[float]]] = json.loads(details) if details else {}
+    kept: dict[str, list[list[float]]] = parse_json(details, "the details of a row", surrogates=True) if details else {}
     height, width = seen.size or _extent(kept)
     scale = SIDE / width
     parts, names = [], []

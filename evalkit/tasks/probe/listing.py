@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +16,7 @@ from evalkit.errors import EvalkitError
 from evalkit.images.decode import Admit
 from evalkit.images.loader import Load, read_ahead, sample_from_bytes
 from evalkit.images.sample import Pixels, Sample, Unreadable
+from evalkit.jsonio import parse_json
 from evalkit.runs.store import PLAN, RECORD, Run, read_run
 from evalkit.tasks.probe.coverage import Coverage, coverage
 from evalkit.tasks.probe.layout import PlacedImage
@@ -148,7 +148,7 @@ def _of_run(run: Run, suite: Suite) -> list[_Found]:
 
 
 def _is_made_for(row: dict[str, Any], prompt: SuitePrompt | None) -> bool:
-    said = {**json.loads(row["meta"] or "{}"), "prompt": row["prompt"]}
+    said = {**parse_json(row["meta"] or "{}", "the meta of a row", surrogates=True), "prompt": row["prompt"]}
     return prompt is not None and said == dict(prompt.metadata)
 
 

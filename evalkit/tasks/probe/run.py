@@ -108,6 +108,7 @@ def probe(
         command=options.command,
         device=options.device,
         progress=options.progress,
+        retry_failed=options.retry_failed,
         engine=options.engine,
     )
     del keep, asked  # live references end here

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from evalkit.jsonio import parse_json
 from evalkit.metrics.probe import PROMPTS
 from evalkit.tasks.probe.evidence.lines import full_line
 from evalkit.tasks.probe.evidence.record import ImageEvidence
@@ -62,7 +63,7 @@ def looked_row(seen: ImageEvidence, sha256: str | None = None) -> dict[str, Any]
 
 def seen_in(row: Mapping[str, Any]) -> ImageEvidence:
     """The evidence that a row of a shard holds."""
-    return full_line(json.loads(row["evidence"]))
+    return full_line(parse_json(row["evidence"], "the evidence of a row", surrogates=True))
 
 
 def samples_table(

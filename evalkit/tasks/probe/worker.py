@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 
 from evalkit.errors import EvalkitError
+from evalkit.images.loader import shown
 from evalkit.images.sample import Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
@@ -75,8 +76,8 @@ class LookingWorker(Worker):
         files = {}
         with self.timers("gallery"):
             for position in positions:
-                (sample,) = self.listing.read(position, position + 1, threads=1)
-                if isinstance(sample, Sample):
+                sample = shown(self.listing.read(position, position + 1, threads=1))
+                if sample is not None:
                     files[gallery_file(position)] = _small(sample)
         return ShardOutput(looked([]), files=files, seconds=self.timers.taken())
 

@@ -78,6 +78,7 @@ def score_images(
         command=options.command,
         device=options.device,
         progress=options.progress,
+        retry_failed=options.retry_failed,
         engine=options.engine,
     )
     if statistics is not None:

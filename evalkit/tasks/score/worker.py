@@ -14,6 +14,7 @@ from evalkit.encoders.prompt_scorer import PromptScorer
 from evalkit.encoders.set_encoder import SetEncoder
 from evalkit.images.encode import png_bytes
 from evalkit.images.geometry import resize_exact
+from evalkit.images.loader import shown
 from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
@@ -125,8 +126,8 @@ class ScoreWorker(Worker):
         files: dict[str, bytes] = {}
         for entry in entries:
             at = int(entry["position"])
-            sample = next(iter(self.sets[IMAGES].read(at, at + 1, threads=1)))
-            if isinstance(sample, Sample):
+            sample = shown(self.sets[IMAGES].read(at, at + 1, threads=1))
+            if sample is not None:
                 files[str(entry["file"])] = png_bytes(_small(sample.image))
         tick(len(entries))
         return ShardOutput(table([]), {}, files, self.timers.taken(), {"shown": [dict(each) for each in entries]})

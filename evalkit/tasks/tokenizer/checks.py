@@ -14,7 +14,6 @@ from PIL import Image as Pictures
 from evalkit.device import pick_device
 from evalkit.errors import EvalkitError
 from evalkit.images import content_digest, open_images
-from evalkit.images.sample import Sample
 from evalkit.jobs.checks import Checks, Failure, How, Outcome, chosen
 from evalkit.jobs.data import data_failures
 from evalkit.jobs.earlier import as_stated
@@ -157,8 +156,7 @@ def _scored_again(
     run: Run, picture: Mapping[str, Any], row: Mapping[str, Any], protocol: Protocol, judges: Evaluators
 ) -> list[Failure]:
     original, reconstruction = (_pixels(run, picture[which]) for which in ("original", "reconstruction"))
-    meta = {"text": row["text_truth"]}
-    pair = Pair(Sample(row["id"], original, row["sha256"], meta), original, reconstruction, {"task": row["task"]})
+    pair = Pair({"text": row["text_truth"]}, original, reconstruction, {"task": row["task"]})
     judges.score(protocol, [pair], Timers())
     distances = _columns_of_networks() - _columns_of_networks(READER, DETECTOR)
     failures = []

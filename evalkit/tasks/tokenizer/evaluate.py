@@ -88,6 +88,7 @@ def evaluate_tokenizer(
                 command=options.command,
                 device=options.device,
                 progress=options.progress,
+                retry_failed=options.retry_failed,
                 engine=options.engine,
             )
         )

@@ -113,9 +113,7 @@ class Evaluators:
                 found[i][need] = evidence
         with timers("pixel metrics"):
             for pair, evidence in zip(pairs, found, strict=True):
-                compared = Compared(
-                    pair.original, pair.reconstruction, protocol, pair.sample.meta.get("text"), evidence
-                )
+                compared = Compared(pair.original, pair.reconstruction, protocol, pair.meta.get("text"), evidence)
                 mine = [metric for metric in metrics if metric.images(pair.row["task"])]
                 for compute in dict.fromkeys(metric.compute for metric in mine if metric.compute):
                     pair.row.update(compute(compared))

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evalkit.images.encode import png_bytes
-from evalkit.images.sample import ImageSet, Sample
+from evalkit.images.loader import shown
+from evalkit.images.sample import ImageSet
 from evalkit.jsonio import pretty_json
 from evalkit.metrics.psnr import MSE
 from evalkit.metrics.registry import METRICS
@@ -50,8 +51,8 @@ def worst(samples: pa.Table, protocol: str) -> list[dict[str, Any]]:
 
 def made_again(images: ImageSet, forward: Forward, feed: Feed, position: int) -> tuple[bytes, bytes] | None:
     """PNG files of the original and its reconstruction as they are scored; None where the source has changed."""
-    sample = next(iter(images.read(position, position + 1, threads=1)))
-    if not isinstance(sample, Sample):
+    sample = shown(images.read(position, position + 1, threads=1))
+    if sample is None:
         return None
     fed = model_input(sample.image, feed)
     (output,) = forward([fed], feed)

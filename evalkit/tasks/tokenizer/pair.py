@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.images.sample import Pixels, Sample
+from evalkit.images.sample import Pixels
 
 
 @dataclass
 class Pair:
     """One sample under one protocol on its way through the worker."""
 
-    sample: Sample
+    meta: Mapping[str, Any]
     original: Pixels
     reconstruction: Pixels
     row: dict[str, Any]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from evalkit.images.encode import png_bytes
-from evalkit.images.loader import worked_ahead
+from evalkit.images.loader import TOO_LARGE, worked_ahead
 from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
@@ -29,7 +29,7 @@ from evalkit.tasks.tokenizer.rows import table
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.tokenizers.cards import tokenizer_cards
 
-BATCH_PIXELS = 2**27  # decoded pixels from which a batch is full
+BATCH_PIXELS = 2**25  # decoded pixels from which a batch is full
 COUNTED_VOCABULARY = 2**20  # codebook use is counted up to this size
 Arrays = dict[str, np.ndarray[Any, Any]]
 Features = dict[str, list[np.ndarray[Any, Any]]]
@@ -84,6 +84,7 @@ class ReconstructionWorker(Worker):
                 pairs = [p for each in good if isinstance(p := done.get((each.id, feed.protocol.id)), Pair)]
                 self._score(feed, pairs, features)
             tick(len(batch))
+            del read, batch, good, done, each, pair, pairs  # no image is held while the next one is decoded
         protocols = {feed.protocol.id: feed.protocol for feed in self.feeds}
         for (protocol, _), pairs in groups.items():
             self.evaluators.score_groups(protocols[protocol], pairs, self.timers)
@@ -111,7 +112,7 @@ class ReconstructionWorker(Worker):
         """What the model is fed of an image, for each way to prepare it; done where images are read."""
         if not isinstance(each, Sample):
             return {}
-        return {key: model_input(each.image, feed) for key, feed in {feed.key: feed for feed in self.feeds}.items()}
+        return {key: _fed(each.image, feed) for key, feed in {feed.key: feed for feed in self.feeds}.items()}
 
     def _batches(self, shard: Shard) -> Iterator[list[tuple[Sample | Unreadable, Fed]]]:
         images = self.images.read(shard.start, shard.stop, threads=self.threads)
@@ -124,6 +125,7 @@ class ReconstructionWorker(Worker):
             if not batch:
                 return
             yield batch
+            del each
 
     def _reconstruct(
         self, samples: list[Sample], ready: list[Fed], arrays: Arrays, features: Features
@@ -132,8 +134,7 @@ class ReconstructionWorker(Worker):
         passes: dict[tuple[Any, ...], tuple[list[Pixels], list[Output]]] = {}
         for feed in self.feeds:
             if feed.key not in passes:
-                fed = [each[feed.key] for each in ready]
-                passes[feed.key] = (fed, self.forward(fed, feed))
+                passes[feed.key] = self._forward([each[feed.key] for each in ready], feed)
             fed, outputs = passes[feed.key]
             self._count(outputs, feed, arrays)
             for sample, image, output in zip(samples, fed, outputs, strict=True):
@@ -149,8 +150,13 @@ class ReconstructionWorker(Worker):
                         features[f"{feed.protocol.id}|{name}"].append(value[None])
                     else:
                         row[name] = value
-                done[sample.id, feed.protocol.id] = Pair(sample, original, reconstruction, row)
+                done[sample.id, feed.protocol.id] = Pair(sample.meta, original, reconstruction, row)
         return done
+
+    def _forward(self, fed: list[Pixels], feed: Feed) -> tuple[list[Pixels], list[Output]]:
+        """What the samples are fed and give; of one that did not fit into memory the fed image is empty."""
+        made = iter(self.forward([each for each in fed if each.size], feed))
+        return fed, [next(made) if each.size else Output(reason=TOO_LARGE) for each in fed]
 
     def _count(self, outputs: Sequence[Output], feed: Feed, arrays: Arrays) -> None:
         vocabulary = self.model.vocab_size
@@ -168,6 +174,14 @@ class ReconstructionWorker(Worker):
         for name, original, reconstruction in self.evaluators.features(feed.protocol, pairs, self.timers):
             features[f"{feed.protocol.id}|{name}|original"].append(original)
             features[f"{feed.protocol.id}|{name}|reconstruction"].append(reconstruction)
+
+
+def _fed(image: Pixels, feed: Feed) -> Pixels:
+    """The model's input; an empty image where there is no memory for it."""
+    try:
+        return model_input(image, feed)
+    except MemoryError:
+        return np.empty((0, 0, 3), np.uint8)
 
 
 def _row(sample: Sample, feed: Feed, output: Output, fed: Pixels) -> dict[str, Any]:

@@ -56,13 +56,14 @@ def attack_folder(
     weights: Sequence[str] = (),
     command: Sequence[str] = (),
     progress: Progress | None = None,
+    retry_failed: bool = False,
     engine: EngineOptions | None = None,
 ) -> AttackRun:
     """Write every image of `data` under every attack into `out/<attack>/`, with manifest.jsonl, as a sealed run.
 
     An image's seed depends on `seed` and its id alone. Called again on the same folder, attacks that are new, images that
-    changed and those that failed are done, and the rest is kept. Raises `EvalkitError` where `out` lies within the data,
-    or an attack's folder holds another one.
+    changed and those that failed are done, and the rest is kept; in an unfinished run `retry_failed` does these again.
+    Raises `EvalkitError` where `out` lies within the data, or an attack's folder holds another one.
     """
     images, target = open_images(data), Path(out)
     check_apart(data, target)
@@ -81,7 +82,16 @@ def attack_folder(
     store = open_store(target)
     if store.sealed:
         spec = _go_on(store, spec)
-    run = run_task(ATTACK, spec, target, command=command, device=device, progress=progress, engine=engine)
+    run = run_task(
+        ATTACK,
+        spec,
+        target,
+        command=command,
+        device=device,
+        progress=progress,
+        engine=engine,
+        retry_failed=retry_failed,
+    )
     names = {each.name for each in attacks}
     return AttackRun(target, tuple(attacks), [row for row in run.samples.to_pylist() if row["attack"] in names])
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from evalkit.images.loader import PIXELS
 from evalkit.images.sample import ImageSet, Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
 from evalkit.watermark.attacks.base import Attack
 from evalkit.watermark.attacks.rows import attacked, failed, table
+
+
+def _pixels(samples: Sequence[Sample | Unreadable]) -> int:
+    return sum(each.image.shape[0] * each.image.shape[1] for each in samples if isinstance(each, Sample))
 
 
 class AttackWorker(Worker):
@@ -47,6 +52,7 @@ class AttackWorker(Worker):
                 if data:
                     files[str(row["path"])] = data
             tick(len(each))
+            del each, good, sample, done  # no image is held while the next one is decoded
         return ShardOutput(table(rows), {}, files, self.timers.taken())
 
     def close(self) -> None:
@@ -60,13 +66,28 @@ class AttackWorker(Worker):
         alone = self.pool.map(lambda sample: attacked(attack, [sample], self.names, self.seed)[0], samples)
         return list(alone)
 
-    def _chunks(self, positions: range, attack: Attack) -> list[list[Sample | Unreadable]]:
-        """The images of a shard in batches; those of the shard before are read once for all attacks."""
-        if self._last[0] != positions:
-            with self.timers("read"):
-                self._last = (positions, list(self.images.read(positions.start, positions.stop, threads=self.threads)))
+    def _chunks(self, positions: range, attack: Attack) -> Iterator[list[Sample | Unreadable]]:
+        """The images of a shard in batches; small ones of the shard before are read once for all attacks."""
         step = self.batch if attack.network else len(positions)
-        return [self._last[1][at : at + step] for at in range(0, len(positions), step)]
+        if self._last[0] == positions:
+            yield from (self._last[1][at : at + step] for at in range(0, len(positions), step))
+            return
+        self._last = (range(0), [])
+        kept: list[Sample | Unreadable] = []
+        batch: list[Sample | Unreadable] = []
+        reader = self.images.read(positions.start, positions.stop, threads=self.threads)
+        while True:
+            with self.timers("read"):
+                each = next(reader, None)
+            if batch and (each is None or len(batch) >= step or _pixels([*batch, each]) > PIXELS):
+                yield batch
+                batch = []
+            if each is None:
+                break
+            batch.append(each)
+            kept = [*kept, each] if _pixels([*kept, each]) <= PIXELS else []
+        if len(kept) == len(positions):
+            self._last = (positions, kept)
 
     def _let_go_before(self, attack: Attack | None) -> None:
         if self._loaded is not None and self._loaded is not attack:

@@ -105,6 +105,7 @@ def calibrate(
         command=options.command,
         device=options.device,
         progress=options.progress,
+        retry_failed=options.retry_failed,
         engine=options.engine,
     )
     done = _calibrated(run, scan)

@@ -156,6 +156,7 @@ def _detect(
         command=options.command,
         device=options.device,
         progress=options.progress,
+        retry_failed=options.retry_failed,
         engine=options.engine,
     )
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from evalkit.errors import EvalkitError
 from evalkit.images.folder import FolderSet
+from evalkit.images.loader import fitted
 from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 from evalkit.jobs.timers import Timers
 from evalkit.tokenizers.base import Codes, Tokenizer
@@ -113,7 +114,7 @@ class Reader:
         (sample,) = self._samples([index])
         if isinstance(sample, Unreadable):
             return
-        picture = prepared(sample.image, self.tokenizer)
+        picture = sample.image
         for start in range(0, len(views), self.batch_size):
             part = views[start : start + self.batch_size]
             with self.timers("read"):
@@ -126,7 +127,7 @@ class Reader:
     def picture(self, index: int) -> Pixels | None:
         """The prepared image itself, None where it cannot be read."""
         (sample,) = self._samples([index])
-        return None if isinstance(sample, Unreadable) else prepared(sample.image, self.tokenizer)
+        return None if isinstance(sample, Unreadable) else sample.image
 
     def learn_layout(self) -> None:
         """Encode a grey image where nothing was encoded yet, so that `grid` and `scales` are known."""
@@ -165,9 +166,9 @@ class Reader:
                 if isinstance(sample, Unreadable):
                     bad[i] = sample
                     continue
-                picture = prepared(sample.image, self.tokenizer)
-                good[i] = _Facts(sample.sha256, phash(picture), sample.image.shape[:2], sample.source)
-                pictures.append(picture)
+                size = sample.source["size"]
+                good[i] = _Facts(sample.sha256, phash(sample.image), size, sample.source)
+                pictures.append(sample.image)
             return _Batch(good, bad, stacked(pictures) if pictures else None, states)
 
     def _again(self, index: int) -> Sample | Unreadable:
@@ -197,11 +198,12 @@ class Reader:
         return found
 
     def _samples(self, positions: Sequence[int]) -> Iterator[Sample | Unreadable]:
-        """Images in order as they are decoded, so that few are in memory at their own size."""
+        """Images in order, prepared as they are decoded, so that few are in memory at their own size."""
         start = 0
         for stop in range(1, len(positions) + 1):  # runs of neighbours are read together
             if stop == len(positions) or positions[stop] != positions[stop - 1] + 1:
-                yield from self.images.read(positions[start], positions[stop - 1] + 1, threads=self.threads)
+                reader = self.images.read(positions[start], positions[stop - 1] + 1, threads=self.threads)
+                yield from fitted(reader, lambda image: prepared(image, self.tokenizer))
                 start = stop
 
     def _encoded(self, batch: Tensor) -> Codes:

@@ -82,6 +82,7 @@ def embed_folder(
         command=options.command,
         device=options.device,
         progress=options.progress,
+        retry_failed=options.retry_failed,
         engine=options.engine,
     )
 

@@ -92,8 +92,8 @@ def row_of(
     return {
         "id": sample.id,
         "source_sha256": sample.sha256,
-        "source_width": sample.image.shape[1],
-        "source_height": sample.image.shape[0],
+        "source_width": sample.source["size"][1],
+        "source_height": sample.source["size"][0],
         "file": file,
         "sha256": hashlib.sha256(data).hexdigest(),
         "side": views.given.shape[0],

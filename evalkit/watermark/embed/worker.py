@@ -11,6 +11,7 @@ from torch import Tensor
 
 from evalkit.errors import EvalkitError
 from evalkit.images.encode import png_bytes
+from evalkit.images.loader import fitted
 from evalkit.images.sample import ImageSet, Pixels, Sample
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
@@ -56,7 +57,8 @@ class EmbedWorker(Worker):
         for start in range(shard.start, shard.stop, self.batch_size):
             positions = range(start, min(start + self.batch_size, shard.stop))
             with self.timers("read"):
-                samples = list(self.images.read(positions.start, positions.stop, threads=self.threads))
+                reader = self.images.read(positions.start, positions.stop, threads=self.threads)
+                samples = list(fitted(reader, self._kept))
             good = [each for each in samples if isinstance(each, Sample)]
             made = iter(self._marked(good))
             for position, sample in zip(positions, samples, strict=True):
@@ -83,6 +85,10 @@ class EmbedWorker(Worker):
             "dtype": str(getattr(model, "dtype", "float32")).removeprefix("torch."),
             "deterministic": model.deterministic,
         }
+
+    def _kept(self, image: Pixels) -> Pixels:
+        """What of an image is needed: its square, or all of it where it keeps its own size."""
+        return prepared(image, self.tokenizer) if self.nudge is None else image
 
     def _marked(self, samples: Sequence[Sample]) -> list[tuple[int, Views]]:
         """(list id, views) of each image."""

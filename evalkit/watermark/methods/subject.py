@@ -90,9 +90,10 @@ def read_frequencies(path: str | Path) -> Floats:
     try:
         found: Any = np.load(Path(path).expanduser(), allow_pickle=False)
         counts = np.asarray(found if isinstance(found, np.ndarray) else found["frequencies"], dtype=np.float64)
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except Exception as error:  # numpy and zipfile raise many kinds for damaged files
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise EvalkitError(
-            f"{path} holds no frequencies ({error}); give the .npy file of `evalkit watermark calibrate`, float [V]"
+            f"{path} holds no frequencies ({reason}); give the .npy file of `evalkit watermark calibrate`, float [V]"
         ) from None
     if counts.ndim != 1 or not np.isfinite(counts).all() or (counts < 0).any():
         raise EvalkitError(f"{path} has shape {counts.shape}; counts [V] from 0 are expected, one for each code")

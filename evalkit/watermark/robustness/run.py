@@ -60,6 +60,7 @@ def watermark_robustness(
     weights: Sequence[str] = (),
     command: Sequence[str] = (),
     progress: Progress | None = None,
+    retry_failed: bool = False,
     engine: EngineOptions | None = None,
 ) -> RobustnessRun:
     """Mark the images of `data` with every contender, attack marked and unmarked ones alike, and test all of them.
@@ -98,11 +99,20 @@ def watermark_robustness(
         here=here,
     )
     store = open_store(target)
-    if store.sealed:
+    if store.sealed and not retry_failed:
         spec = with_more(store, spec)
-    else:
+    elif not store.sealed:
         _check_readable(sets["data"], spec.inputs["data"].n, data)
-    run = run_task(ROBUSTNESS, spec, target, command=command, device=device, progress=progress, engine=engine)
+    run = run_task(
+        ROBUSTNESS,
+        spec,
+        target,
+        command=command,
+        device=device,
+        progress=progress,
+        engine=engine,
+        retry_failed=retry_failed,
+    )
     said = parse_json((run.path / JSON).read_bytes(), JSON)
     return RobustnessRun(run.path, said["rows"], said["embedding"], said["absent"], said["failed"])
 

@@ -110,9 +110,9 @@ def test_a_program_that_is_not_there_is_said_at_once():
 
 def test_a_program_ends_with_its_runner(worker):
     worker.generate([Request("0", prompt="fine")])
-    process = worker._process
+    program = worker._program
     worker.close()
-    assert process.poll() is not None
+    assert not program.alive
 
 
 def test_pictures_of_a_folder_are_found_by_prompt_and_sample(tmp_path):

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.sample import Pixels, Sample
+from evalkit.jsonio import parse_json
 from evalkit.metrics.base import Estimate
 from evalkit.stats.intervals import mean_interval
 from evalkit.tasks.probe.decoder.classifier import Classifier, HeldOut, train
@@ -135,7 +136,7 @@ def read_probe(path: Path) -> DecoderProbe:
     """The probe that `write_probe` kept. Raises `EvalkitError` for another file."""
     try:
         with np.load(path, allow_pickle=False) as held:
-            said: dict[str, Any] = json.loads(held["said"].tobytes())
+            said: dict[str, Any] = parse_json(held["said"].tobytes(), path.name)
             arrays = {name: held[name] for name in held.files if name not in ("said", "spectra", "traces")}
             single: dict[str, Any] = {
                 name: float(value) if value.ndim == 0 else value for name, value in arrays.items()
@@ -149,7 +150,7 @@ def read_probe(path: Path) -> DecoderProbe:
             "images": tuple(said["images"]),
         }
         return DecoderProbe(**{**said, **parts, **made})
-    except (OSError, ValueError, KeyError, TypeError, EOFError):
+    except Exception:  # numpy and zipfile raise many kinds for damaged files
         raise EvalkitError(
             f"{path} is no decoder probe. Train one: evalkit probe decoder train A B --out FILE"
         ) from None

@@ -139,10 +139,10 @@ def test_failed_requests_are_listed_and_asked_again_on_demand(prompts, tmp_path)
     assert bad[0]["error"] == "refused"
     assert "refused" in (run.path / "report.html").read_text()
     counted = Noise()
-    again = generate_images(counted, prompts, samples=4, retry_failed=True, options=RunOptions(out=tmp_path / "a"))
+    again = generate_images(counted, prompts, samples=4, options=RunOptions(out=tmp_path / "a", retry_failed=True))
     assert files(again) == whole
     assert counted.calls == 6  # the shards of 16 and of 8 that held a failure
-    same = generate_images(counted, prompts, samples=4, retry_failed=True, options=RunOptions(out=tmp_path / "a"))
+    same = generate_images(counted, prompts, samples=4, options=RunOptions(out=tmp_path / "a", retry_failed=True))
     assert counted.calls == 6
     assert files(same) == whole
 
@@ -156,7 +156,7 @@ def test_a_run_that_is_opened_again_loses_the_signature_of_what_it_was(prompts, 
     options = RunOptions(out=tmp_path / "a")
     run = generate_images(model, prompts, samples=2, layout="wise", options=options)
     (run.path / "attestation.json").write_text("signed once")
-    generate_images(Noise(), prompts, samples=2, retry_failed=True, options=options)
+    generate_images(Noise(), prompts, samples=2, options=replace(options, retry_failed=True))
     assert not (run.path / "attestation.json").exists()
     assert not (run.path / "wise").exists()
     verdict = verify_run(run.path)

@@ -73,7 +73,7 @@ def test_a_face_that_was_wiped_out_is_not_found_again():
     judges = Evaluators([protocol], frozenset({"detail"}), "cpu")
 
     def row(x, y):
-        seen = judges._find_faces(Pair(sample, x, y, {}))
+        seen = judges._find_faces(Pair({}, x, y, {}))
         return face_columns(Compared(x, y, protocol, evidence={DETECTOR: seen}))
 
     found = row(sample.image, wiped)
