@@ -65,6 +65,7 @@ MARKS = {
     "which had more rare events than most",
     "m": "covers more than 97 %, because a part of the intervals is conservative and says so",
     "s": "eight samples: they do not show how skewed their law is, and exact tests of so few err to the wide side",
+    "n": "beside 93 to 97 % by less than two standard errors of this experiment",
     "x": "beside 93 to 97 % and explained by none of these",
 }
 
@@ -115,7 +116,10 @@ def mark_of(row: Row) -> str:
         return ""
     if covered > HIGH and careful > 0:
         return "c" if careful >= 0.5 else "m"
-    return "s" if row["n"] == "8" else "x"
+    if row["n"] == "8":
+        return "s"
+    near = LOW - 2 * float(row["error"]) <= covered <= HIGH + 2 * float(row["error"])
+    return "n" if near else "x"
 
 
 def _plain(rows: Sequence[Row]) -> str:

@@ -155,14 +155,14 @@ def differences(replications: int) -> Iterator[Row]:
 
 
 SECTIONS: tuple[tuple[Callable[[int], Iterator[Row]], int], ...] = (
-    (means, 600),
-    (clustered_means, 600),
-    (rates, 600),
-    (pooled, 600),
-    (differences, 600),
-    (distances, 100),
-    (ranks, 200),
-    (power, 1000),
+    (means, 900),
+    (clustered_means, 900),
+    (rates, 900),
+    (pooled, 900),
+    (differences, 900),
+    (distances, 150),
+    (ranks, 300),
+    (power, 3000),
 )
 
 

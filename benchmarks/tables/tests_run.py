@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from laws import Array
 
-from evalkit.stats.paired import independent_difference, paired_difference
+from evalkit.stats.combined import weighted_sum
+from evalkit.stats.intervals import mean_interval
+from evalkit.stats.paired import paired_difference
 from evalkit.stats.power import Study, discordance, plan
 
 ALPHA = 0.05
@@ -28,18 +30,17 @@ STUDIES = {
 def power(replications: int) -> Iterator[dict[str, Any]]:
     """How often the tests reject, and how often the plan says that they do."""
     for place, (name, study) in enumerate(STUDIES.items()):
-        made, rng = plan(study), np.random.default_rng([9, place])
-        times = replications // (2 if study.design == "independent" else 1)
-        found = [_reject(study, made.prompts, rng) for _ in range(times)]
+        made, rng = plan(study), np.random.default_rng([10, place])
+        found = [_reject(study, made.prompts, rng) for _ in range(replications)]
         share = float(np.mean([rejects for rejects, _ in found]))
         yield {
             "what": "power",
             "law": name,
             "n": made.prompts,
             "method": found[0][1],
-            "replications": times,
+            "replications": replications,
             "coverage": round(share, 4),
-            "error": round(float(np.sqrt(share * (1 - share) / times)), 4),
+            "error": round(float(np.sqrt(share * (1 - share) / replications)), 4),
             "promised": round(made.power, 4),
         }
 
@@ -47,7 +48,8 @@ def power(replications: int) -> Iterator[dict[str, Any]]:
 def _reject(study: Study, prompts: int, rng: np.random.Generator) -> tuple[bool, str]:
     one, two, clusters = _drawn(study, prompts, rng)
     if study.design == "independent":
-        found = independent_difference(one, two).estimate
+        # the interval of independent_difference, without its p, which costs far more
+        found = weighted_sum([mean_interval(one), mean_interval(two)], (1.0, -1.0))
         return not float(found.low or 0) <= 0 <= float(found.high or 0), "independent_difference"
     found_p = paired_difference(one, two, clusters=clusters).p
     return found_p < ALPHA, "paired_difference"

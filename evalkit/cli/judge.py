@@ -23,10 +23,10 @@ def judge() -> None:
     """Ask whether a judge can be trusted: repeat it, control it, compare it with people, watch it drift.
 
     \b
-    evalkit judge repeat RUN --times 3 --judge http:URL#MODEL      is the score the same again?
-    evalkit judge controls RUN --judge http:URL#MODEL              do wrong and blank images score less?
-    evalkit judge agree RUN PEOPLE.csv --weights quadratic         kappa against people
-    evalkit judge anchors RUN --check anchors.json                 has the judge drifted?
+    evalkit judge repeat RUN --judge http:URL#MODEL     the same questions several times
+    evalkit judge controls RUN --judge http:URL#MODEL   other images and blank ones must score less
+    evalkit judge agree RUN people.csv                  equal scores, and Cohen's kappa
+    evalkit judge anchors RUN --make pack.jsonl         later: --check pack.jsonl
     """
 
 

@@ -15,8 +15,8 @@ def probes() -> None:
     """Get the files of benchmarks that cannot be shipped, and show what a suite declares.
 
     \b
-    evalkit probes fetch wise      its prompts, at the commit that the suite names
-    evalkit probes show wise       questions, rules, policy and licence as JSON
+    evalkit probes fetch wise
+    evalkit probes show gedit
     """
 
 

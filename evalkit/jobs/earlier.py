@@ -37,8 +37,8 @@ def as_stated(said: Sequence[Mapping[str, Any]], made: Sequence[Result]) -> tupl
         methods.append(method)
         low, high, value = (as_float(row[key]) for key in ("low", "high", "value"))
         whole = value is not None and math.isinf(value) and "are infinite" in each.ci_method
-        kept = {"low": low, "high": high, "ci_method": method, "reason": row.get("reason")}
-        found.append(replace(each, **kept, value=value if whole else each.value))
+        stated = replace(each, low=low, high=high, ci_method=method, reason=row.get("reason"))
+        found.append(replace(stated, value=value) if whole else stated)
     if not methods:
         return found, None
     if any("infinite" in method for method in methods):  # what stands beside a mean that leaves exact images out is new

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.timers import longest
+from evalkit.metrics.prdc import DECLARED as MANIFOLDS
+from evalkit.metrics.vendi import DECLARED as VENDI
 
 START = "start-up"
 ONCE = frozenset({"open", START})  # stages whose time the number of images does not change
 ALONE = frozenset({"aggregate", "store"})  # stages of the driver, which more workers do not shorten
-SQUARE = ("prdc", "precision", "recall", "density", "coverage", "vendi")  # they compare every image with every other
+SQUARE = ("prdc", *(each.name for each in (*MANIFOLDS, *VENDI)))  # they compare every image with every other
 BRIEF = 2.0  # seconds by which the start of a process differs from one to the next
 NOISE = 64 * 2**20  # bytes by which memory differs from one process to the next
 

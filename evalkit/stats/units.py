@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,13 +37,13 @@ class Units:
         """What a unit is, in the plural."""
         return "clusters" if self.clustered else "samples"
 
-    @property
+    @cached_property
     def mean(self) -> float:
         """Mean over samples; nan where there are none."""
         weight = float(self.bottom.sum())
         return float(self.top.sum()) / weight if weight else math.nan
 
-    @property
+    @cached_property
     def influence(self) -> Array:
         """Each unit's influence on the mean [units]; they sum to zero, and their variance over the count is the mean's."""
         shares: Array = (self.top - self.mean * self.bottom) / self.bottom.mean()
@@ -58,8 +59,10 @@ class Units:
     def skewness(self) -> float:
         """Skewness of the sampling distribution of the mean: that of the units over the root of their count."""
         influence = self.influence
-        spread = float((influence**2).mean())
-        return 0.0 if spread == 0 else float((influence**3).mean()) / spread**1.5 / math.sqrt(self.count)
+        squares = influence * influence
+        spread = float(squares.mean())
+        # a product, since powers of an array take twenty times as long
+        return 0.0 if spread == 0 else float((squares * influence).mean()) / spread**1.5 / math.sqrt(self.count)
 
     @property
     def standard_error(self) -> float:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import evalkit
 from evalkit.metrics.registry import METRICS
+from evalkit.protocols.judged import declared
 
 ROOT = Path(evalkit.__file__).parent
 HOMES = ("metrics", "protocols")
 # Names of metrics that name something else as well: words, outputs of a network, columns, verdicts, fields of records.
 WORDS = {"is", "sfid", "error", "seconds", "evaluations", "detected", "inconclusive", "hypotheses"}
-WORDS |= {"geneval", "world"}
+WORDS |= {"geneval", "world", *declared()}  # a suite bears the name of its score
 MOST = 10
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,9 +18,9 @@ from evalkit.tasks.probe.evidence.record import AskedReply, Evidence, ImageEvide
 from evalkit.tasks.probe.judged.calls import Asked, asked_of, request_of
 from evalkit.tasks.probe.judged.items import JudgedItem, items_lines, items_of_lines, read_items
 from evalkit.tasks.probe.judged.layout import read_named, source_path
-from evalkit.tasks.probe.judged.reading import Judged, judge_image
+from evalkit.tasks.probe.judged.rows import absent_row, judged_row
 from evalkit.tasks.probe.judged.seat import Seat
-from evalkit.tasks.probe.judged.summary import CORRECTED, summarise
+from evalkit.tasks.probe.judged.summary import summarise
 from evalkit.tasks.probe.layout import PlacedImage
 from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
 from evalkit.tasks.probe.suite import Encoders, ProbeImage
@@ -137,14 +136,12 @@ class JudgedSuite:
             raise EvalkitError(f"the evidence is of the probe {suite}, not of {self.name}. Give that of {self.name}")
         _one_judge(evidence)
         known = {item.id: item for item in self.prompts()}
-        return [self._row(each, known[each.prompt]) for each in evidence.images if each.prompt in known]
+        return [judged_row(self.said, each, known[each.prompt]) for each in evidence.images if each.prompt in known]
 
     def absent(self, prompt: str, sample: int) -> ProbeRow:
         """The row of an image that is not there."""
         item = next(each for each in self.prompts() if each.id == prompt)
-        none = judge_image(self.said, item, sample, (), official=True)
-        details = {"official": _told(replace(none, state="missing")), CORRECTED: _told(replace(none, state="missing"))}
-        return ProbeRow("", prompt, sample, item.category, None, "missing", details=details)
+        return absent_row(self.said, item, sample)
 
     def summary(self, rows: Sequence[ProbeRow]) -> tuple[ProbeScore, ...]:
         """The headline, its categories, further scores; each with bounds where images are lost."""
@@ -183,33 +180,6 @@ class JudgedSuite:
             raise EvalkitError(f"{self.name} names no image {role!r}. Mend the suite's file")
         return source_path(self.sources, templates[role], item).read_bytes()
 
-    def _row(self, seen: ImageEvidence, item: JudgedItem) -> ProbeRow:
-        replies = seen.replies or ()
-        more = {**item.metadata, **(seen.measures or {})}
-        item = replace(item, metadata=more)
-        official, corrected = (judge_image(self.said, item, seen.sample, replies, official=o) for o in (True, False))
-        head = self.said.scores[0].name
-        values = {name: value for name, value in official.values.items() if not math.isnan(value)}
-        if not math.isnan(corrected.values.get(head, math.nan)):
-            values[f"{CORRECTED}:{head}"] = corrected.values[head]
-        details: dict[str, Any] = {"official": _told(official), CORRECTED: _told(corrected)}
-        if official.parts:
-            details["parts"] = [list(each) for each in official.parts]
-        score = official.values.get(head)
-        kinds = (official.state,) if official.state != "answered" else ()
-        return ProbeRow(
-            seen.image,
-            seen.prompt,
-            seen.sample,
-            item.category,
-            None if score is None or math.isnan(score) else score,
-            official.state,
-            official.reason,
-            kinds,
-            values,
-            details,
-        )
-
 
 def judged_suite(name: str) -> JudgedSuite:
     """The shipped suite called `name`."""
@@ -219,17 +189,6 @@ def judged_suite(name: str) -> JudgedSuite:
 def suite_of_file(path: Path) -> JudgedSuite:
     """The suite that a user's TOML file declares."""
     return JudgedSuite(read_declaration(path))
-
-
-def _told(found: Judged) -> dict[str, Any]:
-    told: dict[str, Any] = {"state": found.state}
-    if found.values:
-        told["values"] = {name: value for name, value in found.values.items() if not math.isnan(value)}
-    if found.weights:
-        told["weights"] = dict(found.weights)
-    if found.lost:
-        told["lost"] = found.lost
-    return told
 
 
 def _plain(reply: Any) -> Any:
