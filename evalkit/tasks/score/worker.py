@@ -14,7 +14,7 @@ from evalkit.encoders.prompt_scorer import PromptScorer
 from evalkit.encoders.set_encoder import SetEncoder
 from evalkit.images.encode import png_bytes
 from evalkit.images.geometry import resize_exact
-from evalkit.images.loader import shown
+from evalkit.images.loader import TOO_LARGE, shown
 from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
@@ -23,6 +23,7 @@ from evalkit.metrics.statistics_file import ReferenceFile, StoredGaussian
 from evalkit.tasks.score.inputs import Asked
 from evalkit.tasks.score.rows import IMAGES, REFERENCE, table
 
+TOGETHER = 2**24  # pixels of images that are looked at together; a larger one comes alone
 THUMBNAIL = 256  # pixels of the longer side of an image that stays with the run
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -70,13 +71,12 @@ class ScoreWorker(Worker):
         samples = [each for each in batch if isinstance(each, Sample)]
         if not samples:
             return [{"id": e.id, "side": side, "sha256": e.sha256, "error": getattr(e, "reason", "")} for e in batch]
-        x = torch.from_numpy(np.stack([each.image for each in samples])).permute(0, 3, 1, 2).contiguous()
-        with self.timers("features"):
-            found = self.encoder(x)
         rows = [self._row(side, sample) for sample in samples]
-        if side == IMAGES:
-            with self.timers("scores"):
-                self._prompted(x, rows)
+        found = self._looked(side, samples, rows)
+        if found is None:  # costs the one image that does not fit
+            if len(samples) > 1:
+                return [row for each in samples for row in self._scored(side, [each], features)]
+            return [{**rows[0], "error": TOO_LARGE}]
         for head, values in found.items():
             for i in np.flatnonzero(~np.isfinite(values).all(1)):
                 rows[i]["error"] = f"its features ({head}) are not finite"
@@ -85,6 +85,21 @@ class ScoreWorker(Worker):
             for head, values in found.items():
                 features[head].append(values[good])
         return rows
+
+    def _looked(
+        self, side: str, samples: Sequence[Sample], rows: list[dict[str, Any]]
+    ) -> Mapping[str, np.ndarray[Any, Any]] | None:
+        """Features [k, d] by head of images of one size, None where memory ends; scores for prompts go into `rows`."""
+        try:
+            x = torch.from_numpy(np.stack([each.image for each in samples])).permute(0, 3, 1, 2).contiguous()
+            with self.timers("features"):
+                found: Mapping[str, np.ndarray[Any, Any]] = self.encoder(x)
+            if side == IMAGES:
+                with self.timers("scores"):
+                    self._prompted(x, rows)
+        except MemoryError:
+            return None
+        return found
 
     def _prompted(self, x: torch.Tensor, rows: list[dict[str, Any]]) -> None:
         for name, scorer in self.scorers.items():
@@ -108,18 +123,25 @@ class ScoreWorker(Worker):
         }
 
     def _batches(self, side: str, start: int, stop: int) -> Iterator[list[Sample | Unreadable]]:
-        """Neighbours of one size, at most `batch_size` of them; what cannot be read comes alone."""
+        """Neighbours of one size, at most `batch_size` and `TOGETHER` pixels; what cannot be read comes alone."""
         held: list[Sample | Unreadable] = []
         reader = self.sets[side].read(start, stop, threads=self.threads)
         while True:
             with self.timers("read"):
                 each = next(reader, None)
-            if held and (each is None or len(held) >= self.batch_size or _shape(each) != _shape(held[0])):
+            if held and (each is None or len(held) >= self._most(held[0]) or _shape(each) != _shape(held[0])):
                 yield held
                 held = []
             if each is None:
                 return
             held.append(each)
+
+    def _most(self, first: Sample | Unreadable) -> int:
+        """Images of the size of `first` that are looked at together."""
+        if isinstance(first, Unreadable):
+            return 1
+        height, width = first.image.shape[:2]
+        return int(max(1, min(self.batch_size, TOGETHER // (height * width))))
 
     def _exhibit(self, entries: Sequence[Mapping[str, Any]], tick: Tick) -> ShardOutput:
         """Small copies of chosen images, and what the page says of each."""
