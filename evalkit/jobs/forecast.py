@@ -151,7 +151,7 @@ def duration_text(seconds: float) -> str:
     """A duration as a person says it.
 
     >>> duration_text(42.4), duration_text(5400), duration_text(200_000)
-    ('42 s', '1.5 h', '2.3 days')
+    ('43 s', '1.5 h', '2.3 days')
     """
     for size, unit in ((86_400, "days"), (3600, "h"), (60, "min")):
         if seconds >= size:

@@ -59,12 +59,16 @@ def check_control(
 ) -> Control:
     """Whether `right` scores exceed those of the `control` [n], item by item; None is a lost reply.
 
+    Scores are taken to lie between 0 and 1, or as far as one was seen.
+
     Raises `EvalkitError` where the lengths differ.
     """
     if len(right) != len(control):
         raise EvalkitError(f"{len(right)} and {len(control)} scores were given. Give both of the same items")
     a, b = ([math.nan if value is None else value for value in each] for each in (right, control))
-    drop = paired_difference(a, b, clusters=None if clusters is None else [str(c) for c in clusters])
+    known = [value for value in (*right, *control) if value is not None]
+    reach = (min(0.0, *known), max(1.0, *known)) if known else (0.0, 1.0)
+    drop = paired_difference(a, b, clusters=None if clusters is None else [str(c) for c in clusters], range=reach)
     low = drop.estimate.low
     if low is not None and low > 0:
         return Control(name, drop, "")

@@ -103,7 +103,7 @@ def test_lower_precision_keeps_the_codes(small):
 
 def test_tensors_that_are_no_images_and_sides_that_do_not_fit_are_one_sentence(small):
     model, x = small
-    with pytest.raises(EvalkitError, match=r"takes \[B, 3, H, W\]"):
+    with pytest.raises(EvalkitError, match=r"\[B, 3, H, W\]; shape"):
         model.encode(x[:, :1])
     odd = torch.rand(1, 3, x.shape[2] + 1, x.shape[3])
     if model.multiple > 1 or model.fixed_size:

@@ -181,7 +181,8 @@ def _accuracy(held: HeldOut, labels: npt.NDArray[np.int64], generators: Sequence
     shares = np.asarray([right[labels == each].mean() for each in (0, 1)])
     weights = len(labels) / (2 * np.bincount(labels)[labels])
     moved = shares.mean() + weights * (right - shares[labels])  # its mean is the balanced share
-    found = mean_interval(moved, clusters=list(generators) if held.by_generator else None, method="mean")
+    reach = (min(0.0, float(moved.min())), max(1.0, float(moved.max())))
+    found = mean_interval(moved, clusters=list(generators) if held.by_generator else None, range=reach)
     ends = (None if each is None else min(max(each, 0.0), 1.0) for each in (found.low, found.high))
     low, high = ends
     return replace(found, low=low, high=high)

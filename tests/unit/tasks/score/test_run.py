@@ -199,7 +199,7 @@ def test_mistakes_are_one_sentence_before_any_work(sets, tmp_path, colours):
         ({"metrics": ["clipscore"]}, "Give --prompts FILE"),
         ({"metrics": ["clipscore"], "prompts": tmp_path / "two.txt"}, "2 prompts, and there are 14 images"),
         ({"protocol": "clean"}, "clean compares two sets"),
-        ({"protocol": "ADM"}, "no score protocol"),
+        ({"protocol": "ADM"}, "no protocol"),
         ({"metrics": ["kid"], "reference": real, "protocol": "adm"}, "does not define kid"),
         ({"reference": tmp_path / "other.npz", "metrics": ["fid"]}, "other.npz"),
         ({"reference": tmp_path / "half.npz", "metrics": ["fid"]}, "lacks sigma"),
