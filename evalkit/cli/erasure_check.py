@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.cli.erasure_options import PairsFile
 from evalkit.cli.options import run_options
 from evalkit.errors import EvalkitError
 from evalkit.jobs.options import RunOptions
@@ -26,7 +27,13 @@ PATH = click.Path(path_type=Path)
 )
 @click.option("--before", type=PATH, metavar="DIR|RUN", help="Images before the erasure, made elsewhere.")
 @click.option("--after", type=PATH, metavar="DIR|RUN", help="Images after it, under the same names.")
-@click.option("--pairs", type=PATH, metavar="FILE", required=True, help="Pairs of prompts, of evalkit erasure pairs.")
+@click.option(
+    "--pairs",
+    type=PairsFile(),
+    metavar="FILE|FOLDER",
+    required=True,
+    help="Pairs of prompts, of evalkit erasure pairs.",
+)
 @click.option("--concept", "-c", help="What was erased [default: the concept of the pairs].")
 @click.option("--retain", metavar="FILE|SUITE", help="Prompts that must stay, besides the replacements of the pairs.")
 @click.option(

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
 
 if TYPE_CHECKING:
     from evalkit.generators.base import Generator
+
+
+class PairsFile(click.Path):
+    """A file of pairs, or the folder of `evalkit erasure pairs`, which stands for its pairs.jsonl."""
+
+    name = "FILE|FOLDER"
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The file."""
+        found = Path(str(super().convert(value, param, ctx)))
+        return found / "pairs.jsonl" if found.is_dir() else found
 
 
 @dataclass(frozen=True)

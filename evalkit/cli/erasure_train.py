@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from evalkit.cli.erasure_options import Base
+from evalkit.cli.erasure_options import Base, PairsFile
 from evalkit.cli.numbers import NUMBER, Finite
 from evalkit.cli.options import device_flag, dtype_flag, weights_flag
 from evalkit.text import visible
@@ -29,9 +29,7 @@ METHODS = (
 @click.command()
 @click.option("--model", "-m", required=True, help="The base: world-ar, a LlamaGen, Janus, Emu3, VAR or Infinity.")
 @click.option("--method", type=click.Choice(METHODS), required=True, help="How the concept is erased.")
-@click.option(
-    "--pairs", "pairs", type=click.Path(path_type=Path), required=True, help="pairs.jsonl of evalkit erasure pairs."
-)
+@click.option("--pairs", type=PairsFile(), metavar="FILE|FOLDER", required=True, help="Pairs of evalkit erasure pairs.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the eraser.")
 @click.option(
     "--retain", type=click.Path(path_type=Path), help="Prompts that stay [default: retain.jsonl beside the pairs]."
@@ -102,8 +100,8 @@ def train(
     """Train an eraser of the pairs' concept. Typed again, an interrupted training goes on to identical weights.
 
     \b
-    evalkit erasure train --model world-ar --method replace+retain --pairs PAIRS/pairs.jsonl --out ERASER
-    evalkit erasure train --model janus-pro-1b --method ear-released --pairs PAIRS/pairs.jsonl --out ERASER
+    evalkit erasure train --model world-ar --method replace+retain --pairs PAIRS --out ERASER
+    evalkit erasure train --model janus-pro-1b --method ear-released --pairs PAIRS --out ERASER
     evalkit generate --model world-ar --weights ERASER/weights.safetensors --prompts world
 
     ear-released does what EAR's code does, ear what its paper says. replace, replace+retain, gradient-ascent, masked-kl,

@@ -47,7 +47,7 @@ SCORE = _declared(
 )
 # the vector: every part is relative to the base model, and 1 is best
 ERASED = _declared("erasure_efficacy", "Erased", "share of the base's hits on direct prompts that are gone")
-GENERAL = _declared("erasure_generality", "Erased by other words", "the same on prompts that ask in other words")
+GENERAL = _declared("erasure_generality", "Other words", "the same on prompts that ask in other words")
 ROBUST = _declared(
     "erasure_robustness", "Robust", "1 - what a prefix of true codes brings back, beyond what it shows itself"
 )

@@ -112,3 +112,11 @@ def test_blocks_are_written_as_a_range_a_number_or_all():
     with pytest.raises(EvalkitError, match="names no blocks"):
         parse_blocks("first")
     assert Settings(threshold=float("inf")).as_dict()["threshold"] == "inf"
+
+
+def test_the_folder_of_pairs_stands_for_its_file(tmp_path):
+    from evalkit.cli.erasure_options import PairsFile
+
+    (tmp_path / "pairs.jsonl").write_text("")
+    assert PairsFile().convert(str(tmp_path), None, None) == tmp_path / "pairs.jsonl"
+    assert PairsFile().convert(str(tmp_path / "mine.jsonl"), None, None) == tmp_path / "mine.jsonl"
