@@ -55,7 +55,7 @@ ERASERS = ("identity", "noise", "collapse", "ear", "name-swap", "replace", "repl
 RELEARNT = ("name-swap", "replace+retain")  # of the first seed, where --relearn asks for it
 TEACHERS, TAUGHT = 100, 200
 WHOLE = 40  # pairs of each stratum that replace+retain's settings were measured with
-PROMPTS, RETAINED = 20, 4
+PROMPTS, RETAINED = 20, 6
 
 
 def main() -> None:
