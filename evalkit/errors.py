@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# What Python raises where foreign data are not what a reader takes them for; a reader's one boundary catches all of it.
+DAMAGED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, EOFError)
+
 
 class EvalkitError(Exception):
     """A user's mistake or a missing prerequisite; the command line prints it and exits with 2.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import parse_json
 from evalkit.transport import OWN_KEY, HttpReply, NoReply, origin, post, redacted, redacted_json, retry_after
 
@@ -101,5 +101,5 @@ def _said(reply: HttpReply) -> str:
         return "a redirect, which is not followed; give the address that it leads to"
     try:
         return str(parse_json(text, "the answer")["error"]["message"])[:300]
-    except (ValueError, KeyError, TypeError):
+    except DAMAGED:
         return text.strip()[:300] or "nothing"

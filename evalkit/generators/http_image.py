@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image
 
+from evalkit.errors import DAMAGED
 from evalkit.remote import SIZE, RemoteError
 from evalkit.transport import NoReply, get, redacted
 
@@ -21,7 +22,7 @@ def image_bytes(answer: Mapping[str, Any], asked: str, timeout: float) -> bytes:
     try:
         first = answer["data"][0]
         inner, address = first.get("b64_json"), first.get("url")
-    except (KeyError, IndexError, TypeError, AttributeError):
+    except DAMAGED:
         inner = address = None
     if isinstance(inner, str) and inner.strip():
         return _from_text(inner)

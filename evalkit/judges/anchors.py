@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import parse_json
 from evalkit.stats.paired import Difference, paired_difference
 from evalkit.whole_files import whole
@@ -76,7 +76,7 @@ def read_anchors(path: Path) -> AnchorPack:
                 head = {"judge": str(row["judge"]), "made": str(row["made"]), "version": row["anchors"], **row}
                 continue
             name, value = str(row["id"]), float(row["value"])
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except DAMAGED:
             raise EvalkitError(
                 f"{path.name}, line {number} is not of an anchor pack's form. Make the pack again"
             ) from None

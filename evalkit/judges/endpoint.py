@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import parse_json
 from evalkit.judges.base import Judge
 from evalkit.judges.chat import blocked, error_of, raw_reply
@@ -103,7 +103,7 @@ class EndpointJudge(Judge):
         if got.status == 200 and not said:
             try:
                 return raw_reply(found), None
-            except (KeyError, IndexError, TypeError, ValueError):
+            except DAMAGED:
                 return RawReply("error", error="the endpoint's reply is no chat completion"), 0.0
         text = said or got.body[:300].decode("utf-8", "replace").strip()
         if blocked(code, text):

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from evalkit.errors import DAMAGED
 from evalkit.judges.official_edits import imgedit_scores, kris_dual, kris_score, rise_scores, viescore
 from evalkit.judges.parse import NoAnswer
 
@@ -68,7 +69,7 @@ def geneval_plus(text: str) -> float:
     found = re.search(r"\{.*\}", text, re.DOTALL)
     try:
         return float(json.loads(found.group())["correct"] == 1) if found else _nothing("there is no JSON object")
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except DAMAGED:
         raise NoAnswer("the JSON object is broken or says not whether it is correct") from None
 
 
@@ -104,7 +105,7 @@ def genexam(text: str) -> tuple[list[float], float, float, float]:
         answers, whole = [each["answer"] for each in found["answers"]], found["global_evaluation"]
         names = ("Spelling", "Clarity and Readability", "Logical Consistency")
         spelling, readability, logic = (float(whole[name]["score"]) for name in names)
-    except (ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError):
+    except (SyntaxError, MemoryError, *DAMAGED):
         raise NoAnswer("the reply is not of the form that was asked for") from None
     if any(answer not in (0, 1) for answer in answers):
         raise NoAnswer("an answer is neither 0 nor 1")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from evalkit.errors import DAMAGED
 from evalkit.judges.parse import NoAnswer
 
 _RISE = r"\*?\*?Final {}\*?\*?:?\s*([\d*\s,\n]*)"
@@ -31,7 +32,7 @@ def viescore(text: str) -> list[float]:
         try:
             score = json.loads(piece)["score"]
             return [float(each) for each in (score if isinstance(score, list) else [score])]
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except DAMAGED:
             continue
     raise NoAnswer("the JSON object is broken or has no score")
 
@@ -69,7 +70,7 @@ def kris_score(name: str) -> Callable[[str], float]:
         if block is not None:
             try:
                 return float(int(json.loads(block.group())[key]))
-            except (ValueError, KeyError, TypeError, RecursionError):
+            except DAMAGED:
                 pass
         for pattern in (rf"{name}[_\s]*score\s*[:：]?\s*([1-5])", *_OUT_OF_FIVE):
             if match := re.search(pattern, text, re.IGNORECASE | re.DOTALL):

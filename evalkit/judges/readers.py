@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.judges.official import PARSERS
 from evalkit.judges.outcome import Reader, text_reader
 from evalkit.judges.parse import (
@@ -72,7 +72,7 @@ def reader_of(spec: Mapping[str, Any]) -> Reader:
             return text_reader(lambda text: listed_scores(text, scale, length, name), cut_is_fine=kind == "numbers")
         if kind == "official":
             return text_reader(PARSERS[spec["parser"]])
-    except (KeyError, TypeError, ValueError, re.error) as error:
+    except (re.error, *DAMAGED) as error:
         said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise EvalkitError(f"a reader of kind {kind!r} is not complete: {said}. See evalkit.judges.readers") from None
     if kind in _PLAIN:

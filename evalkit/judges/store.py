@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import parse_json
 from evalkit.judges.reply import RawReply, raw_reply_of
 from evalkit.transport import redacted_json
@@ -87,7 +87,7 @@ class ReplyStore:
         try:
             found = parse_json(line, "the line")
             key, raw = str(found["key"]), raw_reply_of(found["reply"])
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except DAMAGED:
             self.broken += 1
             return
         if raw.kind != "error":

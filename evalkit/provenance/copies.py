@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.images.c2pa import CREATED, Manifest, read_manifest, sign_image
 from evalkit.images.credential import Credential
 from evalkit.jobs.progress import Progress
@@ -71,7 +71,7 @@ def belonging(manifest: Manifest) -> Belonging | None:
         proof = Proof(int(said["index"]), int(said["count"]), tuple(bytes.fromhex(each) for each in said["path"]))
         top = proven_root(bytes.fromhex(said["leaf"]), proof).hex()
         found = Belonging(str(said["id"]), str(said["model"]), top, proof.index, proof.count)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except DAMAGED:
         raise EvalkitError(f"the assertion {SAMPLE} is not as evalkit writes it") from None
     if top != said["samplesRoot"]:
         raise EvalkitError("the proof in the image does not lead to the root that it names")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from evalkit.errors import DAMAGED
 from evalkit.jsonio import canonical_json, parse_json, pretty_json
 from evalkit.provenance.keys import key_id, key_of
 
@@ -81,7 +82,7 @@ def parse(data: bytes) -> Envelope:
         same = isinstance(found.statement, dict) and canonical_json(found.statement) == found.payload
     except BadEnvelope:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except DAMAGED as error:
         raise BadEnvelope(f"it is no DSSE envelope of a signed statement ({type(error).__name__})") from None
     if not same:
         raise BadEnvelope("its statement is not written as evalkit writes statements, so it has been changed")

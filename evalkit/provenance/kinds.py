@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jobs.checks import Failure
 from evalkit.jsonio import parse_json, pretty_json
 from evalkit.provenance.files import digest
@@ -61,7 +61,7 @@ def listed(folder: Path, kind: Kind) -> Listed:
         if kind == "manifest":
             rows = manifest_rows(folder)
             return Listed({path: str(row["sha256"]) for row in rows if (path := path_in(row)) is not None}, False)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, *DAMAGED):
         pass  # level 0 says what is wrong
     return Listed({}, False)
 
@@ -92,7 +92,7 @@ def manifest_failures(folder: Path) -> list[Failure]:
     """Level 0 of a folder with a manifest."""
     try:
         manifest_rows(folder)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, *DAMAGED) as error:
         return [Failure(MANIFEST, f"its lines are not rows of images ({type(error).__name__})")]
     return []
 
@@ -122,7 +122,7 @@ def board_failures(folder: Path) -> list[Failure]:
         whole = isinstance(said["boards"], list) and isinstance(said["leaderboard"], int)
         if whole and pretty_json(said) == data:
             return []
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, *DAMAGED):
         pass
     return [Failure(BOARD, "it is not written as evalkit writes leaderboards, so it has been changed")]
 

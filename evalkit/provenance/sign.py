@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jobs.progress import Progress
 from evalkit.provenance.dsse import BadEnvelope, Envelope, parse, sign
 from evalkit.provenance.hashes import against_listed
@@ -135,5 +135,5 @@ def parents_of(folder: Path) -> tuple[Parent, ...]:
     """The parents that a signed folder names, none where it is not signed."""
     try:
         return tuple(parents_in(parse((folder / ATTESTATION).read_bytes()).statement))
-    except (OSError, BadEnvelope, KeyError, TypeError):
+    except (OSError, BadEnvelope, *DAMAGED):
         return ()

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evalkit.errors import DAMAGED
 from evalkit.jobs.shard import ShardOutput
 from evalkit.jsonio import canonical_json, parse_json
 from evalkit.runs.durable import WRITING, sha256_of, sync_file, sync_folder, write_bytes
@@ -139,7 +140,7 @@ class ShardFolder:
             about = parse_json((self.path / key / ABOUT).read_bytes(), ABOUT)
             held = all(sha256_of(self.path / key / name) == about["digests"][name] for name in (ROWS, ARRAYS))
             return held and all(self._file_holds(key, *each) for each in about.get("files", {}).items())
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, *DAMAGED):
             return False
 
     def _file_holds(self, key: str, name: str, digest: str) -> bool:

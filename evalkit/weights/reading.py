@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from evalkit.errors import WeightsError
+from evalkit.errors import DAMAGED, WeightsError
 from evalkit.jsonio import parse_json
 from evalkit.weights.stubs import Kind, WouldRun, named_globals, refused, stand_ins
 
@@ -103,7 +103,7 @@ def _read_shards(folder: Path) -> dict[str, Any]:
     index = folder / "model.safetensors.index.json"
     try:
         shards = sorted(set(parse_json(index.read_bytes(), index.name)["weight_map"].values()))
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, *DAMAGED) as error:
         raise _broken(index, error) from None
     parts = [_read_safetensors(folder / Path(str(shard)).name) for shard in shards]
     return {key: value for part in parts for key, value in part.items()}

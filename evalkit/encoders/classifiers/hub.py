@@ -14,7 +14,7 @@ import torch
 from evalkit.encoders.classifiers.base import Classifier, Labelled, likeliest
 from evalkit.encoders.precision import full_float32
 from evalkit.encoders.registry import Entry, shipped
-from evalkit.errors import MissingDependency, WeightsError
+from evalkit.errors import DAMAGED, MissingDependency, WeightsError
 from evalkit.generators.folders import folder_digest
 from evalkit.images.sample import Pixels
 
@@ -36,7 +36,7 @@ class HubClassifier(Classifier):
         try:
             self.prepare = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
             network = AutoModelForImageClassification.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, *DAMAGED) as error:
             reason = (str(error).splitlines() or [""])[0]
             raise WeightsError(
                 f"{place} cannot be read as an image classifier ({reason}). Give its whole folder"

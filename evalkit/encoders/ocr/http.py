@@ -10,7 +10,7 @@ import torch
 from evalkit.encoders.base import Ocr, OcrText
 from evalkit.encoders.ocr.instruction import INSTRUCTION, TOKENS, lines_of
 from evalkit.encoders.registry import Entry, shipped
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.images.encode import png_bytes
 from evalkit.images.sample import Pixels
 from evalkit.remote import RemoteError, endpoint, host, post_json
@@ -42,7 +42,7 @@ class HttpOcr(Ocr):
             said = answer["choices"][0]["message"]["content"]
         except RemoteError as error:
             raise EvalkitError(str(error)) from None
-        except (KeyError, IndexError, TypeError):
+        except DAMAGED:
             raise EvalkitError(f"{self.id} gave an answer without choices[0].message.content") from None
         return lines_of(str(said or ""))
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.leaderboard.imports.taken import NONE, Taken
 from evalkit.metrics.registry import METRICS
 from evalkit.runs.store import Result
@@ -30,7 +30,7 @@ def take_record(record: Any, path: Path, model: str) -> Taken:
             "evaluation_id": str(record["evaluation_id"]),
             "relationship": str(record["source_metadata"].get("evaluator_relationship") or ""),
         }
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError, StopIteration) as error:
+    except (StopIteration, *DAMAGED) as error:
         said = f"{error} is missing" if isinstance(error, KeyError) else "a part has another form"
         raise EvalkitError(f"{path}: {said}; give a record of Every Eval Ever, schema 0.3.0") from None
     if not results:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.leaderboard.imports.taken import Taken, of_probe, parsed
 from evalkit.protocols.judged import Declaration, load_declaration
 from evalkit.tasks.probe.judged.formula import evaluate
@@ -46,7 +46,7 @@ def _line(said: Any, path: Path, suite: str, declaration: Declaration) -> tuple[
     """The number of a prompt and its score by the suite's formula."""
     try:
         number, names = said["prompt_id"], {name: said[name] for name in SCORES[suite]}
-    except (KeyError, TypeError) as error:
+    except DAMAGED as error:
         raise EvalkitError(f"{path}: {error} is missing in a line; give a score file of {suite}") from None
     last = max(end for _, end in declaration.items.ranges.values())
     numbers = [number, *names.values()]

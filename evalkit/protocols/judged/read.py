@@ -10,7 +10,7 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.protocols.judged.declaration import (
     AggregateRule,
     Anchor,
@@ -95,7 +95,7 @@ def _declaration(found: Mapping[str, Any], name: str) -> Declaration:
             "quirks": tuple(Quirk(**each) for each in plain.get("quirks", ())),
         }
         return Declaration(**{**plain, **parts})
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except DAMAGED as error:
         said = (
             f"{error} is missing" if isinstance(error, KeyError) else str(error).removeprefix("Declaration.__init__() ")
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import canonical_json, parse_json, pretty_json
 from evalkit.runs.durable import write_bytes
 from evalkit.watermark.detection.calibration import HINT, Calibration
@@ -90,7 +90,7 @@ def read_calibration(path: str | Path) -> Calibration:
             raise ValueError
     except OSError as error:
         raise EvalkitError(f"{file} cannot be read ({error.strerror or error}); {HINT}") from None
-    except (ValueError, KeyError, TypeError, EOFError):
+    except DAMAGED:
         raise EvalkitError(f"{file} is no calibration; {HINT}") from None
     return calibration
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.tasks.probe.evidence.join import joined, merge_facts
 from evalkit.tasks.probe.evidence.lines import full_line, short_line
 from evalkit.tasks.probe.evidence.record import Evidence, ImageEvidence
@@ -32,7 +32,7 @@ def read_evidence(*paths: Path) -> Evidence:
         for number, row in _objects(path):
             try:
                 _take(row, number, images, facts, samples)
-            except (BadLine, TypeError, ValueError, KeyError, OverflowError) as error:
+            except (BadLine, *DAMAGED) as error:
                 _stop(path, number, str(error))
     if not images:
         raise EvalkitError(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.judges.agreement import agreement, kappa
 from evalkit.metrics.base import Estimate
 from evalkit.stats.intervals import mean_interval
@@ -83,7 +83,7 @@ def read_annotations(path: Path) -> list[Annotation]:
                 head = fields
                 continue
             found.append(_annotation(dict(zip(head, fields, strict=True))))
-        except (ValueError, KeyError, csv.Error):
+        except (csv.Error, *DAMAGED):
             raise EvalkitError(
                 f"{path.name}, line {number} is no annotation. Give GenEval's annotations_*.csv"
             ) from None

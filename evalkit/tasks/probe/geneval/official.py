@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import parse_json
 from evalkit.tasks.probe.geneval.prompts import GenevalPrompt
 from evalkit.tasks.probe.layout import PlacedImage
@@ -62,7 +62,7 @@ def read_results(path: Path, prompts: Sequence[GenevalPrompt]) -> list[ProbeRow]
     for number, line in _lines(path):
         try:
             row = _row_of(parse_json(line, "the line"), ids)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except DAMAGED as error:
             said = f"{error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[0][:120]
             raise EvalkitError(
                 f"{path.name}, line {number}: {said}. Give the file that GenEval's script writes"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.encoders.detectors.coco import COCO_CLASSES
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import parse_json
 
 SHA256 = "5c48e0813e812e3c373fa5c8ed07a8f0a483be30272b4427b0559c8048e67c13"
@@ -86,7 +86,7 @@ def prompt_of(row: Any, id: str) -> GenevalPrompt:
         include = tuple(_clause(each) for each in row["include"])
         exclude = tuple(_clause(each) for each in row.get("exclude", []))
         tag, prompt = str(row["tag"]), str(row["prompt"])
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except DAMAGED as error:
         said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise EvalkitError(f"this is no prompt of GenEval's form ({said}). Give tag, include and prompt") from None
     for place, clause in enumerate(include):

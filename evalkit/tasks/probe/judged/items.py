@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import parse_json
 from evalkit.protocols.judged.declaration import Declaration, ItemRule
 
@@ -63,7 +63,7 @@ def items_of_lines(path: Path) -> tuple[JudgedItem, ...]:
     rows = json_lines(path)
     try:
         return tuple(JudgedItem(str(row["id"]), str(row["prompt"]), dict(row["metadata"])) for row in rows)
-    except (KeyError, TypeError, ValueError):
+    except DAMAGED:
         raise EvalkitError(f"{path} does not hold the items of a suite. Give the run's own file") from None
 
 
@@ -141,7 +141,7 @@ def _item(rule: ItemRule, row: Row, place: int) -> JudgedItem:
     try:
         prompt, name = rule.prompt.format_map(row), rule.id.format_map({"place": place, **row})
         category = _range(rule, row) if rule.ranges else rule.category.format_map(row)
-    except (KeyError, ValueError, IndexError, TypeError, AttributeError) as error:
+    except DAMAGED as error:
         raise EvalkitError(f"item {place} of the data lacks {error}. Give the official files") from None
     return JudgedItem(name, prompt, {**fields, "prompt": prompt, "tag": category or "all"})
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.protocols.judged.declaration import ImageRule
 from evalkit.tasks.probe.judged.items import JudgedItem
 from evalkit.tasks.probe.layout import PlacedImage
@@ -64,7 +64,7 @@ def _file(folder: Path, rule: ImageRule, item: JudgedItem, sample: int) -> Path 
 def _stem(template: str, fields: Mapping[str, Any], sample: int) -> str:
     try:
         stem = template.format_map({**fields, "sample": sample, "number": sample + 1})
-    except (KeyError, ValueError, IndexError, TypeError) as error:
+    except DAMAGED as error:
         raise EvalkitError(f"the images' names need the field {error}. Give the official data") from None
     if ".." in Path(stem).parts or Path(stem).is_absolute():
         raise EvalkitError(f"the data name an image {stem!r} outside of the folder. Give the official data")

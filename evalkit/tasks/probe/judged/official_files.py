@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import parse_json
 from evalkit.judges.official import wise_found
 from evalkit.judges.reply import RawReply, Reply
@@ -41,7 +41,7 @@ def official_evidence(suite: JudgedSuite, path: Path) -> Evidence | None:
     read = _READERS.get(suite.name)
     try:
         texts = read(suite, path) if read else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, *DAMAGED) as error:
         said = f"{error} is missing" if isinstance(error, KeyError) else type(error).__name__
         raise EvalkitError(f"{path} is no result file of {suite.name} ({said}). Give the official one") from None
     if texts is None:

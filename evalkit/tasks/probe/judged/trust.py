@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.images.sample import Sample
 from evalkit.jobs.options import RunOptions
 from evalkit.judges.agreement import Repeatability, Weights, agreement, kappa, repeatability
@@ -125,7 +125,7 @@ def _values(source: str | Path) -> dict[str, float]:
         try:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 return {str(row["id"]): float(row["value"]) for row in csv.DictReader(file)}
-        except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        except (OSError, csv.Error, *DAMAGED):
             raise EvalkitError(f"{path} is no table of id and value. Write a CSV with these columns") from None
     rows = read_run(path).samples.select(["id", "score"]).to_pylist()
     return {

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.tasks.probe.judged.items import grouped, rows_of
 
 FILE = "dpg_bench/dpg_bench.csv"
@@ -20,7 +20,7 @@ def items(folder: Path) -> list[dict[str, Any]]:
     rows = rows_of(folder / FILE)
     try:
         return [_item(group["rows"]) for group in grouped(rows[1:], "item_id")]
-    except (KeyError, ValueError) as error:
+    except DAMAGED as error:
         raise EvalkitError(f"{folder / FILE} lacks {error}. Give the official table") from None
 
 
