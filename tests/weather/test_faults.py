@@ -72,6 +72,7 @@ def left(out):
 def counted(verb, place, out):
     """How many operations of each kind there are, and what an undisturbed run leaves."""
     counts = [Fault(kind) for kind in KINDS]
+    call(begun(verb, place, out))  # what happens once in a process is not counted
     arguments = begun(verb, place, out)
     with contextlib.ExitStack() as stack:
         for count in counts:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from evalkit.errors import EvalkitError
 from evalkit.images.folder import FolderSet
-from evalkit.images.loader import fitted
+from evalkit.images.loader import fitted, shown
 from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 from evalkit.jobs.timers import Timers
 from evalkit.tokenizers.base import Codes, Tokenizer
@@ -125,9 +125,9 @@ class Reader:
                 yield view, row if kept is None else np.where(kept if row.ndim == 1 else kept[:, None], row, -1)
 
     def picture(self, index: int) -> Pixels | None:
-        """The prepared image itself, None where it cannot be read."""
-        (sample,) = self._samples([index])
-        return None if isinstance(sample, Unreadable) else sample.image
+        """The prepared image itself, None where it cannot be read; MemoryError where it does not fit now."""
+        sample = shown(self._samples([index]))
+        return None if sample is None else sample.image
 
     def learn_layout(self) -> None:
         """Encode a grey image where nothing was encoded yet, so that `grid` and `scales` are known."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.images.loader import TOO_LARGE
 from evalkit.watermark.detection.reader import Read, Reader
 from evalkit.watermark.detection.tally import Tally, best_of_each, tally
 from evalkit.watermark.detection.views import View
@@ -72,9 +73,14 @@ class Scanner:
         )
 
     def codes_of(self, position: int, view: int) -> npt.NDArray[np.int64] | None:
-        """Codes of one image under view number `view` (0: itself), None where it cannot be read."""
+        """Codes of one image under view number `view` (0: itself), None where it cannot be read.
+
+        Raises `MemoryError` where the image does not fit now.
+        """
         if view == 0:
             (read,) = self.reader.read([position])
+            if read.reason == TOO_LARGE:
+                raise MemoryError
             return None if read.kept is None else self.reader.codes([read.kept])[0]
         return next((row for _, row in self.reader.views(position, [self.views[view - 1]])), None)
 
