@@ -19,7 +19,7 @@ PER_PROMPT = 4
 
 @dataclass(frozen=True)
 class Law:
-    """Values of samples with their true `mean`; `sd` of one of them, whatever was drawn with it.
+    """Values of samples with their true `mean`; `sd` of one of them, also where others are drawn with it.
 
     `range` is what is declared of a value; `weights` draws the lengths of a corpus rate, whose values are then rates;
     `clustered` draws come four to a prompt, and `sd` counts what they share.

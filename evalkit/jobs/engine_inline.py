@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow.parquet as pq
 
@@ -110,6 +110,44 @@ def run_task(
         finally:
             workers.close()
         return _shown(task, store)
+
+
+class Wishes(Protocol):
+    """What every task's options say of how its run is made."""
+
+    @property
+    def command(self) -> Sequence[str]:
+        """The command line, for the record."""
+
+    @property
+    def device(self) -> str:
+        """auto, cpu, cuda, cuda:0 or mps."""
+
+    @property
+    def progress(self) -> Progress:
+        """Who is told."""
+
+    @property
+    def retry_failed(self) -> bool:
+        """Whether samples that failed are done again."""
+
+    @property
+    def engine(self) -> EngineOptions:
+        """Who works on the shards."""
+
+
+def run_as_wished(task: Task, spec: Spec, out: Path, wishes: Wishes) -> Run:
+    """`run_task` with what a task's options say of it."""
+    return run_task(
+        task,
+        spec,
+        out,
+        command=wishes.command,
+        device=wishes.device,
+        progress=wishes.progress,
+        engine=wishes.engine,
+        retry_failed=wishes.retry_failed,
+    )
 
 
 def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progress, command: Sequence[str]) -> None:

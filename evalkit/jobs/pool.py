@@ -61,7 +61,7 @@ class Held:
     shards: deque[Shard] = field(default_factory=deque)
 
 
-class Pool:
+class Pool(ABC):
     """The engine over a crew, which stays between passes."""
 
     def __init__(self) -> None:
@@ -70,9 +70,9 @@ class Pool:
         self._held: dict[int, Held] = {}
         self._lost = 0
 
+    @abstractmethod
     def hire(self, task: Task, spec: Spec, most: int) -> Crew:
         """A crew of at most `most` workers for the spec."""
-        raise NotImplementedError
 
     def map(self, task: Task, spec: Spec, shards: Sequence[Shard], store: RunStore, progress: Progress) -> None:
         """Outputs are stored as they come; at most `DEPTH` of each worker are under way."""

@@ -45,7 +45,7 @@ class RemoteWorker:
                 os.chdir(self.order.folder)
             importlib.import_module(self.order.module)  # registers the task
             self._worker = TASKS.get(self.order.task).open(self.order.spec, self.order.device)
-        except Exception as error:  # whatever it is, the driver says it
+        except Exception as error:  # of any kind: the driver says it
             return _sendable(error)
         return None
 

@@ -11,7 +11,7 @@ Aggregate = Callable[[Sequence[Item]], float]  # of items that all have a value
 
 
 def mean_of_items(items: Sequence[Item]) -> float:
-    """The mean over items by their weights, whatever their category; nan for none."""
+    """The mean over items by their weights, all categories pooled; nan for none."""
     total = math.fsum(item.weight for item in items)
     return math.fsum(item.weight * (item.value or 0.0) for item in items) / total if total else math.nan
 

@@ -112,7 +112,7 @@ def yes_or_no(text: str) -> bool:
 
 
 def yes_or_no_lines(text: str) -> list[str]:
-    """The answer of each line that opens with yes or no, whatever its number, bullet or bold type.
+    """The answer of each line that opens with yes or no, behind any number, bullet or bold type.
 
     >>> yes_or_no_lines("1. **Yes**, a dog.\\n2. no")
     ['yes', 'no']

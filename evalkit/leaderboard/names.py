@@ -1,4 +1,4 @@
-"""Names that tell boards apart: metric and data, and of two that share both whatever differs between them."""
+"""Names that tell boards apart: metric and data, and of two that share both the first rule that differs."""
 
 from __future__ import annotations
 

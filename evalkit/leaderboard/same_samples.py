@@ -50,7 +50,7 @@ def same_samples(entrants: Sequence[Entrant], figures: Sequence[Figure]) -> tupl
 
 
 def question(figure: Figure) -> tuple[str, ...]:
-    """What a figure answers, whatever the samples: figures of one question may meet on the samples that they share."""
+    """What a figure answers, its samples aside: figures of one question may meet on the samples that they share."""
     terms = figure.terms
     return terms.task, terms.metric, terms.protocol, terms.rules, terms.judges, terms.part
 

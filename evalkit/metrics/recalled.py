@@ -1,4 +1,4 @@
-"""Shares of words or characters that an image's text gives back, whatever their order (LongText-Bench)."""
+"""Shares of words or characters that an image's text gives back, in any order (LongText-Bench)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Intervals that hold what they promise at the sample sizes of image evaluation: means, shares and corpus rates.
 
 How an interval is made is chosen in `stats/choice.py`, and for verdicts in `stats/shares.py`; its name is in
-`Estimate.method`. Nothing is drawn at random: equal data give equal intervals, whatever their order.
+`Estimate.method`. Nothing is drawn at random: equal data give equal intervals, in any order.
 """
 
 from __future__ import annotations

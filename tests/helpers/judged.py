@@ -282,21 +282,21 @@ def small_images(name, data, folder, size=48):
     rule, scenes = suite.said.images, [render_scene(each.scene) for each in world_prompts()[:40]]
     for place, item in enumerate(suite.items):
         for sample in range(rule.samples):
-            picture = scenes[(place * 4 + sample) % len(scenes)].copy()
-            picture[:8, :8] = MARKS[next((i for i, word in enumerate(WORDS) if word in item.prompt), 0)]
-            picture = np.tile(picture, (rule.grid, rule.grid, 1)) if rule.grid > 1 else picture
-            _save(folder / image_name(rule, item, sample), picture, size)
+            pixels = scenes[(place * 4 + sample) % len(scenes)].copy()
+            pixels[:8, :8] = MARKS[next((i for i, word in enumerate(WORDS) if word in item.prompt), 0)]
+            pixels = np.tile(pixels, (rule.grid, rule.grid, 1)) if rule.grid > 1 else pixels
+            _save(folder / image_name(rule, item, sample), pixels, size)
         for role, template in rule.sources.items():
-            picture = (
+            pixels = (
                 scenes[place] if role != "mask" else np.uint8(255) * (np.indices((64, 64, 3))[0] < 20).astype(np.uint8)
             )
-            _save(data / template.format_map(item.metadata), picture, size)
+            _save(data / template.format_map(item.metadata), pixels, size)
     return folder
 
 
-def _save(path, picture, size):
+def _save(path, pixels, size):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).resize((size, size), Image.Resampling.NEAREST).save(path)
+    Image.fromarray(pixels).resize((size, size), Image.Resampling.NEAREST).save(path)
 
 
 def _corner(request):

@@ -23,7 +23,7 @@ def shortened(path, how):
 
 
 @pytest.mark.parametrize("verb", EVERY)
-def test_whatever_a_power_cut_leaves_of_an_unfinished_run_ends_with_the_same_bytes(verb, place, tmp_path, monkeypatch):
+def test_what_a_power_cut_leaves_of_an_unfinished_run_ends_with_the_same_bytes(verb, place, tmp_path, monkeypatch):
     calm = RUNS[verb](place, tmp_path / "calm")
     assert call(calm).code == 0
     right, out = files(tmp_path / "calm"), tmp_path / "out"

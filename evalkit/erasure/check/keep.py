@@ -13,8 +13,8 @@ SIDE, QUALITY = 256, 84
 
 def small_copy(image: Pixels) -> bytes:
     """WebP of an image, at most 256 pixels on its longer side."""
-    picture = Image.fromarray(image)
-    picture.thumbnail((SIDE, SIDE))
+    small = Image.fromarray(image)
+    small.thumbnail((SIDE, SIDE))
     out = io.BytesIO()
-    picture.save(out, "WEBP", quality=QUALITY)
+    small.save(out, "WEBP", quality=QUALITY)
     return out.getvalue()

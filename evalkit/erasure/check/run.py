@@ -26,7 +26,7 @@ from evalkit.generators.base import Generator, TokenGenerator
 from evalkit.generators.registry import describe_generator
 from evalkit.generators.sampling import Sampler
 from evalkit.jobs.data import data_ref
-from evalkit.jobs.engine_inline import run_folder, run_task
+from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.live import hold
 from evalkit.jobs.options import RunOptions, check_apart
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
@@ -208,15 +208,7 @@ def _spec(
 
 def _run(spec: Spec, options: RunOptions, keep: object) -> Run:
     out = options.out or run_folder(spec, f"{spec.parameters['label']}-{spec.parameters['concept']}")
-    run = run_task(
-        ERASURE_CHECK,
-        spec,
-        out,
-        command=options.command,
-        device=options.device,
-        progress=options.progress,
-        engine=options.engine,
-    )
+    run = run_as_wished(ERASURE_CHECK, spec, out, options)
     del keep  # live references end here
     return run
 

@@ -78,7 +78,7 @@ class Objective(ABC):
 class Edit(ABC):
     """A method that changes the weights at once."""
 
-    on_words: ClassVar[bool] = False  # changes the table of words, whatever the settings choose
+    on_words: ClassVar[bool] = False  # changes the table of words and nothing that the settings choose
 
     @abstractmethod
     def apply(self, work: Work) -> None:

@@ -13,7 +13,7 @@ from evalkit.generators.base import Generator
 from evalkit.generators.given import as_passed, with_given
 from evalkit.generators.registry import GENERATORS, describe_generator, load_generator, precision_on
 from evalkit.generators.sampling import Sampler
-from evalkit.jobs.engine_inline import run_folder, run_task
+from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.live import hold
 from evalkit.jobs.options import RunOptions
 from evalkit.jobs.spec import ModelRef, Spec
@@ -102,16 +102,7 @@ def _run(spec: Spec, options: RunOptions, layout: str | None) -> Run:
         options.progress.note(f"{name} is under {card.licence}: its licence forbids commercial use")
     out = options.out or run_folder(spec, name)
     spec = replace(spec, here={**spec.here, "folder": str(out)})
-    run = run_task(
-        GENERATE,
-        spec,
-        out,
-        command=options.command,
-        device=options.device,
-        progress=options.progress,
-        retry_failed=options.retry_failed,
-        engine=options.engine,
-    )
+    run = run_as_wished(GENERATE, spec, out, options)
     if layout is None:
         return run
     write_layout(run, layout)

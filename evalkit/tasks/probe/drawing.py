@@ -11,7 +11,7 @@ from evalkit.jsonio import parse_json
 from evalkit.tasks.probe.evidence.record import ImageEvidence
 from evalkit.text import visible
 
-SIDE = 320.0  # width of the drawing, whatever the image's
+SIDE = 320.0  # width of the drawing, the image's aside
 COLORS = 6  # of outlines, in the page's style
 
 

@@ -109,7 +109,7 @@ def _item(run: Run, position: int, row: Mapping[str, Any], seen: ImageEvidence) 
     file = run.path / gallery_file(position)
     data = base64.b64encode(file.read_bytes()).decode() if file.is_file() else None
     judged = seen.replies is not None
-    picture, names = (Markup(""), []) if judged else drawing(seen, row["details"])
+    drawn, names = (Markup(""), []) if judged else drawing(seen, row["details"])
     replies = [(each.question, each.reply.raw.text or each.reply.detail) for each in seen.replies or ()]
     return {
         **row,
@@ -119,7 +119,7 @@ def _item(run: Run, position: int, row: Mapping[str, Any], seen: ImageEvidence) 
         "kinds": str(row["kinds"] or "").split(),
         "reasons": str(row["reason"] or "").split("\n") if row["reason"] else [],
         "data": None if data is None else Markup("data:image/webp;base64," + data),
-        "drawing": picture,
+        "drawing": drawn,
         "names": names,
     }
 

@@ -14,7 +14,7 @@ from evalkit.encoders.registry import ENCODERS, encoder_names
 from evalkit.encoders.zero_shot import KEY, ZeroShot
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Generator
-from evalkit.jobs.engine_inline import run_folder, run_task
+from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.live import hold
 from evalkit.jobs.options import RunOptions, check_apart, weights_by_name
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
@@ -101,16 +101,7 @@ def probe(
     if isinstance(asked, JudgedSuite):
         spec = _judged(spec, asked, judge)
     out = options.out or run_folder(spec, f"{suite}-{spec.models['model'].name}")
-    run = run_task(
-        PROBE,
-        spec,
-        out,
-        command=options.command,
-        device=options.device,
-        progress=options.progress,
-        retry_failed=options.retry_failed,
-        engine=options.engine,
-    )
+    run = run_as_wished(PROBE, spec, out, options)
     del keep, asked  # live references end here
     if export_evidence is not None:
         _export(run, Path(export_evidence).expanduser())

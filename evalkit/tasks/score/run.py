@@ -8,7 +8,7 @@ from pathlib import Path
 from evalkit.device import pick_device
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import ImageSet
-from evalkit.jobs.engine_inline import run_folder, run_task
+from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.options import RunOptions, check_apart
 from evalkit.jobs.spec import DataRef
 from evalkit.metrics.sets.names import chosen_metrics, needs_reference, prompted
@@ -71,16 +71,7 @@ def score_images(
     out = options.out or run_folder(spec, mine.label)
     for each in (mine, other):
         _told(each, out, options)
-    run = run_task(
-        SCORE,
-        spec,
-        out,
-        command=options.command,
-        device=options.device,
-        progress=options.progress,
-        retry_failed=options.retry_failed,
-        engine=options.engine,
-    )
+    run = run_as_wished(SCORE, spec, out, options)
     if statistics is not None:
         write_statistics(run, Path(statistics))
     return run

@@ -74,7 +74,7 @@ def score_spec(
     here: Mapping[str, Any],
     file: ReferenceFile | None = None,
 ) -> Spec:
-    """The spec of one scoring. `statistics`: outputs are taken that a file of statistics holds, whatever the metrics.
+    """The spec of one scoring. `statistics`: outputs are taken that a file of statistics holds, beside what the metrics need.
 
     Raises where the reference's `file` was made under another protocol or with another network.
     """

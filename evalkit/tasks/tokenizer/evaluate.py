@@ -11,7 +11,7 @@ from evalkit.encoders.registry import encoder_entry
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.sample import ImageSet
-from evalkit.jobs.engine_inline import run_folder, run_task
+from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.options import RunOptions, check_apart, weights_by_name
 from evalkit.jobs.spec import Spec
 from evalkit.protocols import load_protocol
@@ -80,18 +80,7 @@ def evaluate_tokenizer(
             chosen, frozenset(tasks), options.device, further, ocr, EvidenceCache.shared()
         )
         spec = tokenizer_spec(model, weights.get(name), images, feeds, evaluators, options, further, ocr)
-        runs.append(
-            run_task(
-                TOKENIZER,
-                spec,
-                _folder(spec, options, several=len(set(names)) > 1),
-                command=options.command,
-                device=options.device,
-                progress=options.progress,
-                retry_failed=options.retry_failed,
-                engine=options.engine,
-            )
-        )
+        runs.append(run_as_wished(TOKENIZER, spec, _folder(spec, options, several=len(set(names)) > 1), options))
     return runs
 
 

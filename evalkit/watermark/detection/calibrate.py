@@ -11,7 +11,7 @@ import numpy as np
 
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import ImageSet
-from evalkit.jobs.engine_inline import run_task
+from evalkit.jobs.engine_inline import run_as_wished
 from evalkit.jobs.options import RunOptions
 from evalkit.jobs.progress import Progress
 from evalkit.jobs.spec import Spec
@@ -98,16 +98,7 @@ def calibrate(
     for remark in scan.looked.about["remarks"]:
         options.progress.note(remark)
     folder = Path(out).with_suffix(".run")
-    run = run_task(
-        CALIBRATE,
-        spec,
-        folder,
-        command=options.command,
-        device=options.device,
-        progress=options.progress,
-        retry_failed=options.retry_failed,
-        engine=options.engine,
-    )
+    run = run_as_wished(CALIBRATE, spec, folder, options)
     done = _calibrated(run, scan)
     write_calibration(out, done.calibration)
     return done

@@ -27,7 +27,7 @@ class Columns:
     """What the folder decides about.
 
     `ids` of all images [n]; `good` places of those with codes; `log_p`, `log_floor` what decides, natural logs, of the
-    good ones; `own_floor` the smallest that their codes allow, whatever the null images do; `group`, `content`: equal
+    good ones; `own_floor` the smallest that their codes allow, without any null image; `group`, `content`: equal
     numbers are near-duplicates, and equal files.
     """
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from evalkit.errors import EvalkitError, MissingDependency
 from evalkit.images.folder import FolderSet
 from evalkit.images.sample import ImageSet
-from evalkit.jobs.engine_inline import run_folder, run_task
+from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.live import hold
 from evalkit.jobs.options import RunOptions, check_apart
 from evalkit.jobs.spec import Spec
@@ -149,16 +149,7 @@ def _detect(
     check_apart(scan.looked.images.spec, out)
     for remark in scan.looked.about["remarks"]:
         options.progress.note(remark)
-    return run_task(
-        DETECT,
-        spec,
-        out,
-        command=options.command,
-        device=options.device,
-        progress=options.progress,
-        retry_failed=options.retry_failed,
-        engine=options.engine,
-    )
+    return run_as_wished(DETECT, spec, out, options)
 
 
 def default_decision(calibration: str | Path | None) -> Decide:

@@ -10,7 +10,7 @@ from typing import Any
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.jobs.data import data_ref, told
-from evalkit.jobs.engine_inline import run_folder, run_task
+from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.options import RunOptions, check_apart
 from evalkit.jobs.spec import Spec
 from evalkit.runs.store import Run
@@ -75,16 +75,7 @@ def embed_folder(
     )
     out = options.out or run_folder(spec, tokenizer.name)
     check_apart(data, out)
-    return run_task(
-        EMBED,
-        spec,
-        out,
-        command=options.command,
-        device=options.device,
-        progress=options.progress,
-        retry_failed=options.retry_failed,
-        engine=options.engine,
-    )
+    return run_as_wished(EMBED, spec, out, options)
 
 
 def _embedding(fraction: float, most_cost: float, nudge: Nudge | None) -> dict[str, Any]:

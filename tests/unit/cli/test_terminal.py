@@ -1,4 +1,4 @@
-"""Names that come from elsewhere cannot act on a terminal, whatever printed them, and JSON still means the same."""
+"""Names that come from elsewhere cannot act on a terminal, printed by any command, and JSON still means the same."""
 
 import io
 import json

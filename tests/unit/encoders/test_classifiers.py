@@ -1,4 +1,4 @@
-"""Classifiers: the labels that an image shows, the likeliest first, whatever else is in the batch."""
+"""Classifiers: the labels that an image shows, the likeliest first, in any batch."""
 
 import pickle
 import sys

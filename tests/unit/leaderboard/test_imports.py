@@ -141,7 +141,7 @@ ODD = [None, 1, -1, 1e300, "x", [], {}, [[]], True, float("nan"), float("inf"), 
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: ".".join(map(str, place)))
-def test_whatever_stands_in_a_record_is_a_run_or_one_sentence(tmp_path, place):
+def test_anything_in_a_record_is_a_run_or_one_sentence(tmp_path, place):
     for number, odd in enumerate(ODD):
         record = json.loads(json.dumps(RECORD))
         inner = record

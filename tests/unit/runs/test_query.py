@@ -333,7 +333,7 @@ def test_no_hostile_statement_changes_or_creates_a_file_or_a_row(tmp_path, monke
         "describe samples",
     ],
 )
-def test_whatever_only_reads_is_allowed(tmp_path, sql):
+def test_a_query_that_only_reads_is_allowed(tmp_path, sql):
     with RunTables([make(tmp_path / "x")]) as tables:
         assert list(tables.ask(sql).rows())
 

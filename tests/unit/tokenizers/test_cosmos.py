@@ -45,7 +45,7 @@ def write(folder, stride, precision):
 @torch.no_grad()
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("stride", [8, 16])
-def test_codes_and_pictures_are_the_programs(tmp_path, stride, precision, monkeypatch):
+def test_codes_and_images_are_the_programs(tmp_path, stride, precision, monkeypatch):
     encoder, decoder = write(tmp_path, stride, precision)
     monkeypatch.setenv(CONSENT, file_sha256(tmp_path))
     model = load_tokenizer(f"cosmos-di{stride}", tmp_path, device="cpu", dtype="bfloat16")

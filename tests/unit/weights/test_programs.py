@@ -1,4 +1,4 @@
-"""Programs in weight files: arithmetic passes, and whatever acts is refused, however it is spelt."""
+"""Programs in weight files: arithmetic passes, and what acts is refused, however it is spelt."""
 
 import re
 import zipfile

@@ -125,7 +125,7 @@ def _categories(
 
 
 def _of_parts(said: Declaration, rows: Sequence[ProbeRow]) -> list[ProbeScore]:
-    """Means over single questions by their category, whatever becomes of their image's score."""
+    """Means over single questions by their category, also where their image has no score."""
     groups: dict[str, list[Item]] = {}
     for row in rows:
         for place, (name, value) in enumerate(row.details.get("parts", ())):

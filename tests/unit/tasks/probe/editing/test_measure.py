@@ -16,7 +16,7 @@ def png(array):
 
 
 class Cosine:
-    """Gives -3 for whatever it sees, and keeps it."""
+    """Gives -3 for every image, and keeps it."""
 
     weights_sha256 = "ab"
 
