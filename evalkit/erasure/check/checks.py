@@ -5,13 +5,11 @@ from __future__ import annotations
 import pyarrow as pa
 
 from evalkit.errors import EvalkitError
-from evalkit.jobs.checks import Checks, Failure, How, Outcome
+from evalkit.jobs.checks import Checks, Failure, How, Outcome, same_numbers
 from evalkit.jobs.task import Task
 from evalkit.jsonio import canonical_json
 from evalkit.runs.store import Run
 from evalkit.text import as_float
-
-SAME = 1e-9  # relative
 
 
 class ErasureChecks(Checks):
@@ -36,19 +34,10 @@ class ErasureChecks(Checks):
         bad = [
             Failure("results.json", f"{' of '.join(name)} is not what the evidence gives")
             for name in {**said, **wanted}
-            if not _close(said.get(name), wanted.get(name))
+            if not same_numbers(said.get(name), wanted.get(name))
         ]
         if not pa.concat_tables(again.rows).equals(run.samples):
             bad.append(Failure("samples.parquet", "its columns are not those that the evidence gives"))
         if canonical_json(again.facts["erasure"]) != canonical_json(run.record.get("erasure")):
             bad.append(Failure("record.json", "its verdict or its sets are not those that the evidence gives"))
         return Outcome(0 if bad else len(run.results), tuple(bad))
-
-
-def _close(one: tuple[float | None, ...] | None, other: tuple[float | None, ...] | None) -> bool:
-    if one is None or other is None:
-        return False
-    return all(
-        a is b or (a is not None and b is not None and abs(a - b) <= SAME * max(abs(a), abs(b), 1.0))
-        for a, b in zip(one, other, strict=True)
-    )

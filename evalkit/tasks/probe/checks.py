@@ -7,13 +7,11 @@ from typing import Any
 import pyarrow as pa
 
 from evalkit.errors import EvalkitError
-from evalkit.jobs.checks import Checks, Failure, How, Outcome
+from evalkit.jobs.checks import Checks, Failure, How, Outcome, same_numbers
 from evalkit.jobs.earlier import as_stated
 from evalkit.jobs.task import Task
 from evalkit.runs.store import Run
 from evalkit.text import as_float
-
-SAME = 1e-9  # relative
 
 
 class ProbeChecks(Checks):
@@ -39,7 +37,7 @@ class ProbeChecks(Checks):
                 "results.json", f"{name} is {_first(said.get(name))}, the evidence gives {_first(wanted.get(name))}"
             )
             for name in {**said, **wanted}
-            if not _close(said.get(name), wanted.get(name))
+            if not same_numbers(said.get(name), wanted.get(name))
         ]
         bad += _rows(run.samples, pa.concat_tables(again.rows))
         return Outcome(0 if bad else len(run.results), tuple(bad), earlier)
@@ -59,12 +57,3 @@ def _rows(said: pa.Table, wanted: pa.Table) -> list[Failure]:
 
 def _first(found: tuple[Any, ...] | None) -> Any:
     return None if found is None else found[0]
-
-
-def _close(one: tuple[Any, ...] | None, other: tuple[Any, ...] | None) -> bool:
-    if one is None or other is None:
-        return False
-    return all(
-        a is b or (a is not None and b is not None and abs(a - b) <= SAME * max(abs(a), abs(b), 1.0))
-        for a, b in zip(one, other, strict=True)
-    )

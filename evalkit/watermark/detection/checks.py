@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evalkit.jobs.checks import Checks, Failure, How, Outcome
+from evalkit.jobs.checks import SAME, Checks, Failure, How, Outcome, same_number
 from evalkit.jobs.data import data_failures
 from evalkit.jobs.task import Task
 from evalkit.runs.store import Result, Run
@@ -19,7 +19,6 @@ from evalkit.watermark.detection.rows import LN10
 from evalkit.watermark.exact import binomial_log_tail
 
 ROWS, RESULTS = "samples.parquet", "results.json"
-SAME = 1e-9  # relative
 Q_OF_EACH = 3  # the version of plans from which q is that of the image; before, its group's
 SECRET = "which codes are green is known to the key alone; who has it runs the command again with a fresh --out"
 
@@ -92,7 +91,7 @@ def of_results(said: Sequence[dict[str, Any]], again: Sequence[Result]) -> list[
     return [
         Failure(RESULTS, f"{name} is {found.get(name)}, the rows give {wanted.get(name)}")
         for name in {**found, **wanted}
-        if not _close(found.get(name), wanted.get(name))
+        if not same_number(found.get(name), wanted.get(name))
     ]
 
 
@@ -103,7 +102,3 @@ def of_cells(names: Sequence[str], said: Any, wanted: Any, column: str) -> list[
         Failure(ROWS, f"{names[i]}: {column} is {said[i]}, its counts give {wanted[i]}")
         for i in np.flatnonzero(~close).tolist()
     ]
-
-
-def _close(a: float | None, b: float | None) -> bool:
-    return a is b or (a is not None and b is not None and abs(a - b) <= SAME * max(abs(a), abs(b), 1.0))

@@ -116,11 +116,11 @@ def spec_of_plan(toy, tmp_path, monkeypatch, **given):
     """The spec that a detection of sample photos would run, and the reason why it did not."""
     seen = []
 
-    def stop(task, spec, out, **_):
+    def stop(task, spec, out, wishes):
         seen.append(spec)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("evalkit.watermark.detection.detect.run_task", stop)
+    monkeypatch.setattr("evalkit.watermark.detection.detect.run_as_wished", stop)
     key = tmp_path / "my.key"
     if not key.exists():
         new_key(key)
