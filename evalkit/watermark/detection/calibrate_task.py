@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from evalkit.jobs.checks import Checks, Failure, How, Outcome
+from evalkit.jobs.checks import SAME, Checks, Failure, How, Outcome
 from evalkit.jobs.data import data_failures
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.spec import Spec
@@ -16,7 +16,7 @@ from evalkit.jobs.task import TASKS, Aggregated, Task, Tick, Worker
 from evalkit.runs.shards import MemoryParts, Parts
 from evalkit.runs.store import Run
 from evalkit.watermark.detection.calibration_file import read_calibration
-from evalkit.watermark.detection.checks import SAME, SECRET, of_results
+from evalkit.watermark.detection.checks import SECRET, of_results
 from evalkit.watermark.detection.null_rows import NULLS, grouped, null_rows
 from evalkit.watermark.detection.nulls import FILE, TASK, aggregate
 from evalkit.watermark.detection.rows import with_numbers
