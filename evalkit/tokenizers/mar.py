@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.tokenizers.base import Codes
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.nets.taming import TamingConfig, TamingDecoder, TamingEncoder
 from evalkit.tokenizers.registry import register
 

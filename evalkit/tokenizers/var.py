@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from evalkit.errors import EvalkitError
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.tokenizers.base import Codes
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.nets.residual import Choose, ResidualCodebook
 from evalkit.tokenizers.nets.taming import TamingConfig, TamingDecoder, TamingEncoder
 from evalkit.tokenizers.registry import register

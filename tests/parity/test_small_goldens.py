@@ -17,7 +17,7 @@ from helpers.small.families import FAMILIES
 from evalkit.generators.latent import LatentGenerator
 from evalkit.generators.network import NetworkTokenGenerator
 from evalkit.generators.registry import GENERATORS
-from evalkit.tokenizers.base import NetworkTokenizer
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.cosmos import Cosmos
 from evalkit.tokenizers.library import LibraryTokenizer
 from evalkit.tokenizers.registry import TOKENIZERS
