@@ -79,4 +79,5 @@ def same_value(said: Any, made: Any, same: float = SAME, slack: float = ABSOLUTE
 
 
 def _name(key: tuple[str, ...]) -> str:
-    return " of ".join([key[2], *([key[1]] if key[1] else [])])
+    _, dataset, metric, protocol = key
+    return metric + (f" of {dataset}" if dataset else "") + (f" ({protocol})" if protocol else "")
