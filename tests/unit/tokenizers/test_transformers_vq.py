@@ -82,7 +82,12 @@ def test_janus_decodes_as_the_library_and_codes_on_the_unit_sphere(tmp_path):
     same(model.decode(codes), (peer.decode(codes.indices) + 1) / 2)
     assert model.vocab_size == 60
     assert model.tokens_per_image(8, 12) == 24
-    assert model.decode(model.encode(images(n=1, height=8, width=12))).shape == (1, 3, 8, 12)  # the library decodes squares only
+    assert model.decode(model.encode(images(n=1, height=8, width=12))).shape == (
+        1,
+        3,
+        8,
+        12,
+    )  # the library decodes squares only
 
 
 @torch.no_grad()
