@@ -17,6 +17,10 @@ VERBS = {
     "score": ("evalkit.cli.score", "Is an image set like a reference (FID, KID, …), and does it fit its prompts?"),
     "probe": ("evalkit.cli.probe", "Does a generator do what it is told? GenEval, WISE, GEdit and the rest."),
     "probes": ("evalkit.cli.probes", "Get the files of benchmarks that cannot be shipped; show what they declare."),
+    "campaign": (
+        "evalkit.cli.campaign",
+        "Many models on many suites from one file: images once, one cost, one leaderboard.",
+    ),
     "judge": ("evalkit.cli.judge", "Can a judge be trusted? Repeats, controls, agreement with people, drift."),
     "watermark": ("evalkit.cli.watermark", "Mark images, find the marked ones in a folder, attack them; make keys."),
     "erasure": ("evalkit.cli.erasure", "Was a concept really erased? Pairs of prompts, erasers, and the check."),
