@@ -108,10 +108,10 @@ def _show_steps(steps: Steps, *, as_json: bool) -> None:
         click.echo(json.dumps({"suites": rows, "images_to_make": made}, ensure_ascii=False))
         return
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from evalkit.cli.screen import Screen
     from evalkit.text import visible
 
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
@@ -124,7 +124,7 @@ def _show_steps(steps: Steps, *, as_json: bool) -> None:
     for row in rows:
         cells = (f"{each:,}" if isinstance(each, int) else visible(str(each or "none")) for each in row.values())
         table.add_row(*map(Text, cells))
-    Console().print(table)
+    Screen().print(table)
     click.echo(f"{made:,} images to make; suites that ask the same prompts share them")
 
 

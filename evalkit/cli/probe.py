@@ -168,14 +168,14 @@ def _print_json(run: Run) -> None:
 
 
 def _show(run: Run) -> None:
-    from rich.console import Console
     from rich.text import Text
 
+    from evalkit.cli.screen import Screen
     from evalkit.cli.show import comparison, failed_samples
     from evalkit.tasks.probe.words import coverage_sentence, notes
     from evalkit.text import visible
 
-    console = Console()
+    console = Screen()
     ranked = [row for row in run.results if row["better"] != "none"]
     console.print(comparison([replace(run, results=ranked)], full=True))
     told = run.record["probe"]

@@ -6,10 +6,10 @@ import sys
 import time
 from collections.abc import Mapping
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from evalkit.cli.every import said_here
+from evalkit.cli.screen import Screen
 from evalkit.jobs.progress import Progress as RunProgress
 from evalkit.jobs.timers import Timers
 from evalkit.text import visible
@@ -21,7 +21,7 @@ class BarProgress(RunProgress):
     """Draws on standard error, so that standard output stays clean; the log file gets the plain lines too."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True)
+        self.console = Screen(stderr=True)
         self.said = said_here()
         self.bar: Progress | None = None
         self.task: TaskID | None = None

@@ -2,10 +2,9 @@ import io
 import sys
 from types import SimpleNamespace
 
-from rich.console import Console
-
 from evalkit.cli.every import Said
 from evalkit.cli.progress import BarProgress, device_memory
+from evalkit.cli.screen import Screen
 from evalkit.jobs.timers import Timers
 
 
@@ -40,7 +39,7 @@ def test_the_bar_says_rate_bound_and_what_was_done_before(capsys, monkeypatch):
 
 def test_a_name_with_markup_is_shown_as_it_is_and_cannot_move_the_cursor(monkeypatch):
     bar = BarProgress()
-    bar.console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    bar.console = Screen(file=io.StringIO(), terminal=True, width=120)
     bar.start("folder:a[/red]b [bold]\x1b[2J", 10)
     bar.advance(1)
     bar.bar.refresh()
@@ -56,7 +55,7 @@ def plain(monkeypatch, **said):
     monkeypatch.setattr("evalkit.cli.progress.time.perf_counter", lambda: float(next(clock)))
     bar = BarProgress()
     bar.said = Said(**said)
-    bar.console = Console(file=io.StringIO(), force_terminal=False, width=20)
+    bar.console = Screen(file=io.StringIO())
     return bar
 
 
