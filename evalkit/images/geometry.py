@@ -11,7 +11,9 @@ from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 
 MAX_SIDE = 8192  # of a square that images are brought to
-LARGE = 2**22  # pixels from which channels are resized one after the other, because Pillow takes 4 bytes a pixel for all
+LARGE = (
+    2**22
+)  # pixels from which channels are resized one after the other, because Pillow takes 4 bytes a pixel for all
 WHOLE = 2**25  # pixels up to which an image is resized whole; of a longer one only what is kept
 Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 

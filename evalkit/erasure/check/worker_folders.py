@@ -24,6 +24,7 @@ from evalkit.jobs.timers import Timers
 class _Looked:
     """What one image gives: packed evidence, features where they are kept, and a small copy where it is shown."""
 
+    sha256: str
     seen: str
     vectors: Sequence[Vector]
     copy: bytes | None
@@ -49,6 +50,7 @@ class FolderWorker(Worker):
     def process(self, shard: Shard, tick: Tick) -> ShardOutput:
         """A row for each pair of images; arrays: features of both, by the position of the pair."""
         rows, files, places = [], {}, []
+        sources: list[tuple[str, str | None]] = []
         vectors: dict[str, list[Vector]] = {BASE: [], ERASED: []}
         for position in range(shard.start, shard.stop):
             unit = self.units[position]
@@ -66,6 +68,7 @@ class FolderWorker(Worker):
                 if each.copy is not None:
                     row[f"file_{arm}"] = name = f"gallery/{row['id']}-{arm}.webp"
                     files[name] = each.copy
+            sources += [(f"{arm}/{row['id']}", each.sha256) for arm, each in pair.items()]
             places += [position] if bad is None and self._keeps(position) else []
             rows.append(row)
             tick(1)
@@ -75,7 +78,7 @@ class FolderWorker(Worker):
             {**arrays, "feature_places": np.array(places, np.int64)},
             files,
             self.timers.taken(),
-            self.facts,
+            {**self.facts, "sources": sources},
         )
 
     def _keeps(self, position: int) -> bool:
@@ -95,7 +98,7 @@ class FolderWorker(Worker):
             copy = small_copy(sample.image) if self.shown and unit.sample == 0 else None
         except MemoryError:
             return Unreadable(sample.id, TOO_LARGE, sample.sha256)
-        return _Looked(seen, vectors, copy)
+        return _Looked(sample.sha256, seen, vectors, copy)
 
     def _read(self, folder: Folder, unit: Unit) -> Sample | Unreadable:
         place = int(unit.place or 0)
