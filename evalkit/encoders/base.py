@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from evalkit.errors import EvalkitError
@@ -141,12 +140,6 @@ class Ocr(ImageEncoder[OcrText]):
     def unpack(self, stored: Any) -> OcrText:
         """The text with these lines and scores."""
         return OcrText(tuple(stored["lines"]), tuple(stored["scores"]))
-
-
-def torch_resize(images: Tensor, side: int) -> Tensor:
-    """float32 [B, 3, side, side] on the 0..255 scale by torch's antialiased bilinear filter."""
-    out = F.interpolate(images.float(), size=(side, side), mode="bilinear", align_corners=False, antialias=True)
-    return out
 
 
 def __getattr__(name: str) -> object:

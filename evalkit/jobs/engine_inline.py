@@ -15,7 +15,7 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.engines import Engine, engine_of
 from evalkit.jobs.options import EngineOptions
 from evalkit.jobs.progress import Progress
-from evalkit.jobs.retry import retry
+from evalkit.jobs.retry import failures, retry
 from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Task, Worker
@@ -205,9 +205,15 @@ def _seal(
             "engine": dict(engine.said()),
             "timings": spent(stages, engine.timers.wall, task.size(spec)),
             **facts,
-        }
+        },
+        keep=_some_failed(store),
     )
     return longest(stages)
+
+
+def _some_failed(store: RunStore) -> bool:
+    path = store.path / SAMPLES
+    return "error" in pq.read_schema(path).names and failures(pq.read_table(path, columns=["error"])) > 0
 
 
 def _exhibits(task: Task, spec: Spec, store: RunStore) -> Sequence[Shard]:

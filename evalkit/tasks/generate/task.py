@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from evalkit.generators.base import Generator
 from evalkit.generators.network import NetworkTokenGenerator
 from evalkit.jobs.checks import Checks
-from evalkit.jobs.shard import Shard, ShardOutput
+from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
 from evalkit.metrics.generation import IMAGES_FAILED, IMAGES_MADE
@@ -24,7 +24,6 @@ from evalkit.tasks.generate.layouts import LAYOUTS
 from evalkit.tasks.generate.manifest import manifest
 from evalkit.tasks.generate.page import page
 from evalkit.tasks.generate.prepare import prepare
-from evalkit.tasks.generate.reopen import kept
 from evalkit.tasks.generate.rows import SCHEMA, sampler_told
 from evalkit.tasks.generate.spec import SHARD, opened, upgraded, wanted
 from evalkit.tasks.generate.worker import GenerationWorker
@@ -88,10 +87,6 @@ class GenerateTask(Task):
         good = pc.indices_nonzero(pc.is_null(samples["error"])).to_pylist()
         few = good[: max(FEW, SHARD)]
         return [Shard("plain-loop", 0, len(few), {"positions": few})] if few else ()
-
-    def kept(self, run: Run, spec: Spec) -> Mapping[str, ShardOutput]:
-        """The shards of which every image was made."""
-        return kept(run, self.shards(spec))
 
     def page(self, run: Run) -> str:
         """A contact sheet."""
