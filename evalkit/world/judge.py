@@ -17,7 +17,7 @@ from evalkit.world.scene import TASKS
 
 NATURAL = "natural"  # the colour of a thing that was not painted
 BIGGER = 1.25  # how many times as long the big thing of two must be as the small one
-_EXACT = ("counting", "mixed_counts")  # tasks in which no more may be there than asked for
+EXACT = ("counting", "mixed_counts")  # tasks in which no more may be there than asked for
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _wrong_size(wanted: Sequence[Wanted], found: Sequence[Sequence[Detection]]) 
 
 def _lacks(wanted: Wanted, task: str, seen: Seen) -> str:
     there = sum(seen.count(name) for name in _names(wanted))
-    if there < wanted.count or (task in _EXACT and there > wanted.count):
+    if there < wanted.count or (task in EXACT and there > wanted.count):
         return f"{wanted.count} {wanted.name} wanted, {there} found"
     if wanted.color is not None and len(_of(wanted, seen)) < wanted.count:
         colors = [thing.color or NATURAL for thing in seen.things if thing.name in _names(wanted)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 from evalkit.errors import EvalkitError
@@ -14,11 +14,15 @@ PAD = 0
 
 
 class Lexicon:
-    """The words of `texts` in alphabetical order for the model `who`; word i is token i + 1, token 0 is padding."""
+    """The words of `texts` in alphabetical order for the model `who`; word i is token i + 1, token 0 is padding.
 
-    def __init__(self, who: str, texts: Iterable[str], length: int) -> None:
+    `told`: the words that an error lists; all by default.
+    """
+
+    def __init__(self, who: str, texts: Iterable[str], length: int, told: Sequence[str] = ()) -> None:
         self.who, self.length = who, length
         self.words = tuple(sorted({word for text in texts for word in text.split()}))
+        self._told = " ".join(told or self.words)
         self._numbers = {word: number for number, word in enumerate(self.words, start=1)}
 
     def encode(self, caption: str) -> list[int]:
@@ -28,8 +32,7 @@ class Lexicon:
         """
         given = caption.lower().replace(",", " ").rstrip(". ").split()
         if unknown := [word for word in given if word not in self._numbers]:
-            known = " ".join(self.words)
-            raise EvalkitError(f"{self.who} does not know {', '.join(map(repr, unknown))}; it knows: {known}")
+            raise EvalkitError(f"{self.who} does not know {', '.join(map(repr, unknown))}; it knows: {self._told}")
         if len(given) > self.length:
             raise EvalkitError(f"{self.who} takes at most {self.length} words; {len(given)} given in {caption!r}")
         return [self._numbers[word] for word in given] + [PAD] * (self.length - len(given))

@@ -23,7 +23,7 @@ BOX = 4  # offset of the centre from the middle of its cell in cells, width and 
 class DetectorConfig:
     """Channels at strides 2, 4 and 8, and the residual blocks at stride 8."""
 
-    widths: tuple[int, int, int] = (24, 48, 96)
+    widths: tuple[int, int, int] = (24, 48, 80)
     blocks: int = 3
     classes: int = len(CLASS_NAMES)
     colors: int = len(COLOR_NAMES) + 1

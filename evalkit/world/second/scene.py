@@ -16,7 +16,13 @@ TASKS: tuple[str, ...] = (
     *FIRST_TASKS,
     *("mixed_counts", "color_natural", "three_objects", "negation", "size", "style"),
 )
-_SIZES = {1: (26, 52), 2: (24, 40), 3: (24, 32), 4: (22, 28), 5: (22, 26)}  # px of the longest side, by number of things
+_SIZES = {
+    1: (26, 52),
+    2: (24, 40),
+    3: (24, 32),
+    4: (22, 28),
+    5: (22, 26),
+}  # px of the longest side, by number of things
 _BIG, _SMALL = (40, 50), (22, 28)
 _ASIDE = 0.4  # how far a thing stands off the axis of its relation, of the distance along it
 _CALM = ("plain", "gradient", "wooden")
@@ -70,7 +76,15 @@ def draw_scene(task: str, rng: Random) -> Scene:
     style = rng.choice(STYLE_NAMES[1:]) if task == "style" else PHOTO
     sizes = plan.sizes or (_SIZES[len(plan.looks)],) * len(plan.looks)
     things = _placed(plan, sizes, rng)
-    return Scene(task, rng.choice(_GROUNDS_OF.get(style, GROUNDS)), style, things, rng.getrandbits(31), plan.relation, plan.absent)
+    return Scene(
+        task,
+        rng.choice(_GROUNDS_OF.get(style, GROUNDS)),
+        style,
+        things,
+        rng.getrandbits(31),
+        plan.relation,
+        plan.absent,
+    )
 
 
 def crowded(rng: Random) -> Scene:

@@ -11,6 +11,7 @@ from torch import Tensor
 from evalkit.world.second.noise import smooth, uniform
 from evalkit.world.second.scene import SIDE
 
+
 def apply_styles(images: Tensor, styles: Tensor, seeds: Tensor) -> Tensor:
     """Images [B, 3, SIDE, SIDE] in 0..255 with the filters of their styles [B]; style 0, a photo, is left as it is."""
     images = images.clone()
