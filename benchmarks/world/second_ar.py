@@ -57,7 +57,7 @@ class ARJob:
     def loss(self, batch: tuple[Tensor, ...], step: int, progress: float) -> tuple[Tensor, dict[str, float | Tensor]]:
         """See the class."""
         rows, text = batch
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(rows.device.type, enabled=False):
             tokens = self.tokenizer.indices(self.tokenizer.encoder(images_of(rows)))
         logits = self.net(text.long(), tokens)
         loss = F.cross_entropy(logits.float().flatten(0, 1), tokens.flatten())

@@ -122,7 +122,7 @@ class Training:
         self.path = given.work / f"{job.name}.state.pt"
         self.optimizer = torch.optim.AdamW(_groups(job.net, preset.decay), preset.rate, betas=(0.9, 0.98))
         self.mean = {k: v.detach().clone().float() for k, v in job.net.state_dict().items()}
-        self.step, self.steps, self.seconds = 0, given.steps, 0.0
+        self.step, self.steps, self.seconds, self._timed = 0, given.steps, 0.0, 0.0
         self._resume()
         if given.compile:
             job.net.compile()
@@ -133,7 +133,7 @@ class Training:
         label = f"{self.job.name}-{self.given.seed}"
         loader = DataLoader(
             Batches(self.job.draw, label, self.size), batch_size=None, sampler=range(self.step, 10**9),
-            num_workers=workers, prefetch_factor=4 if workers else None, pin_memory=self.device.type == "cuda",
+            num_workers=workers, prefetch_factor=4 if workers else None, multiprocessing_context="fork" if workers else None, pin_memory=self.device.type == "cuda", generator=torch.Generator(),  # not the one that a state keeps
         )  # fmt: skip
         began = saved = time.perf_counter()
         before, first = self.seconds, self.step
@@ -217,19 +217,19 @@ class Training:
         if not self.path.exists():
             torch.manual_seed(self.given.seed)
             return
-        state = torch.load(self.path, map_location=self.device, weights_only=True)
+        state = torch.load(self.path, map_location="cpu", weights_only=True)
         if (state["batch"], state["seed"]) != (self.size, self.given.seed):
             raise SystemExit(f"{self.path} was made with --batch {state['batch']} --seed {state['seed']}; give these")
         self.job.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.mean = state["mean"]
+        self.mean = {name: value.to(self.device) for name, value in state["mean"].items()}
         for name, tensor in self.job.kept().items():
             tensor.copy_(state["kept"][name])
         self.step, self.seconds = state["step"], state["seconds"]
         self.steps = self.given.steps or state["steps"]
-        torch.set_rng_state(state["cpu"].cpu())
+        torch.set_rng_state(state["cpu"])
         if state["cuda"] is not None and self.device.type == "cuda":
-            torch.cuda.set_rng_state(state["cuda"].cpu(), self.device)
+            torch.cuda.set_rng_state(state["cuda"], self.device)
 
     def leave(self, ended: bool) -> None:
         """End the program, with status `STOPPED` where the schedule has not ended."""

@@ -51,7 +51,7 @@ class VQJob:
         if step == self.free:
             self._start_codes(x.device)
         with torch.no_grad():
-            indices = self.net.indices(z)
+            indices = nearest(self.net, z)
             q = self.net.lookup(indices, GRID) if step >= self.free else z.detach()
         y = self.net.decoder(z + (q - z).detach()).float()
         loss = loss_of(y, x) + 0.25 * F.mse_loss(z, q) * z.shape[1]
@@ -64,7 +64,7 @@ class VQJob:
                 again = self.net.encoder(kept_by_files(y.detach()))
                 loss = loss + 0.5 * F.mse_loss(again, q) * z.shape[1]
                 with torch.no_grad():
-                    shown["same"] = (self.net.indices(again) == indices).float().mean()
+                    shown["same"] = (nearest(self.net, again) == indices).float().mean()
         return loss, shown
 
     def kept(self) -> dict[str, Tensor]:
@@ -79,6 +79,12 @@ class VQJob:
         self.codes.total.copy_(spread(pool.permute(0, 2, 3, 1).flatten(0, 2).float(), len(self.codes.count)))
         self.codes.count.fill_(1.0)
         self.net.codebook.copy_(self.codes.total)
+
+
+def nearest(net: WorldVQ2Net, z: Tensor) -> Tensor:
+    """Codes of features, searched in float32 as the tokenizer does."""
+    with torch.autocast(z.device.type, enabled=False):
+        return net.indices(z)
 
 
 def images_of(rows: Tensor) -> Tensor:

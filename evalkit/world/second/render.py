@@ -25,7 +25,6 @@ from evalkit.world.second.styles import apply_styles
 from evalkit.world.second.vocabulary import CLASS_NAMES, COLORS
 
 SPRITE = 48  # px of the atlas
-_REACH = 32  # half the side of the patch in which a thing is drawn, and the margin of the canvas
 _LEVELS = (48, 34, 24)  # px to which sprites are averaged for things that are no larger than the next
 _PIECE = 64  # images drawn at a time, which fits a processor's cache
 
@@ -49,14 +48,13 @@ def render(rows: Tensor) -> Tensor:
 
 def _render(rows: Tensor) -> Tensor:
     seeds, kinds, styles = rows[:, 0], rows[:, 1], rows[:, 2]
-    canvas = F.pad(draw_grounds(seeds, kinds), (_REACH,) * 4)
-    things = things_of(rows)
+    images, things = draw_grounds(seeds, kinds), things_of(rows)
     for place in range(MOST_THINGS):
         shown = (things[:, place, 0] >= 0).nonzero()[:, 0]
         if len(shown):
-            _draw_things(canvas, shown, things[shown, place], seeds[shown] + 17 * (place + 1))
-    inner = canvas[..., _REACH:-_REACH, _REACH:-_REACH]
-    styled = apply_styles(_lit(inner, seeds), styles, seeds)
+            drawn, left = _drawn(things[shown, place].long(), seeds[shown] + 17 * (place + 1))
+            images[shown] = images[shown] * left + drawn
+    styled = apply_styles(_lit(images, seeds), styles, seeds)
     film = (1 + 3 * uniform(seeds, 40))[..., None, None] * grain(seeds, 41)
     return (styled + film).round().clamp(0, 255)
 
@@ -71,31 +69,24 @@ def _lit(images: Tensor, seeds: Tensor) -> Tensor:
     return images * (level * warmth)[..., None, None] * (1 + slope)
 
 
-def _draw_things(canvas: Tensor, images: Tensor, things: Tensor, seeds: Tensor) -> None:
-    """One thing [n, FIELDS] into each of the images [n] of the padded canvas."""
-    kinds, colors, x, y, size, angle = things.long().unbind(1)
-    sampled = F.grid_sample(_sprites(kinds, size), _grid(size, angle), align_corners=False)
+def _drawn(things: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
+    """Things [n, FIELDS], each on an empty image: levels times opacity [n, 3, SIDE, SIDE], and what shows through."""
+    kinds, colors, x, y, size, angle = things.unbind(1)
+    sampled = F.grid_sample(_sprites(kinds, size), _grid(x, y, size, angle), align_corners=False)
     gain = 1 + 0.12 * (uniform(seeds, 50, 3) - 0.5)
-    tint = _tints(canvas.device)[colors] + 24 * (uniform(seeds, 51, 3) - 0.5)
+    tint = _tints(seeds.device)[colors] + 24 * (uniform(seeds, 51, 3) - 0.5)
     natural = sampled[:, :3] * gain[..., None, None]
     painted = sampled[:, 3:4] * tint[..., None, None]
-    drawn = torch.where((colors == 0).view(-1, 1, 1, 1), natural, painted)
-    span = torch.arange(2 * _REACH, device=canvas.device)
-    place = (
-        images.view(-1, 1, 1, 1),
-        torch.arange(3, device=canvas.device).view(1, 3, 1, 1),
-        (y[:, None] + span).view(-1, 1, 2 * _REACH, 1),
-        (x[:, None] + span).view(-1, 1, 1, 2 * _REACH),
-    )
-    canvas[place] = canvas[place] * (1 - sampled[:, 4:]) + drawn
+    return torch.where((colors == 0).view(-1, 1, 1, 1), natural, painted), 1 - sampled[:, 4:]
 
 
-def _grid(size: Tensor, angle: Tensor) -> Tensor:
-    """float32 [n, 64, 64, 2]: where in a sprite, from -1 to 1, each pixel of the patch of a thing lies."""
+def _grid(x: Tensor, y: Tensor, size: Tensor, angle: Tensor) -> Tensor:
+    """float32 [n, SIDE, SIDE, 2]: where in the sprite of a thing, from -1 to 1, each pixel of the image lies."""
     turn = angle.float() * (np.pi / 180)
     cos, sin = turn.cos().view(-1, 1, 1), turn.sin().view(-1, 1, 1)
-    offset = (torch.arange(2 * _REACH, device=size.device) + 0.5 - _REACH) * 2
-    down, right = offset.view(1, -1, 1) / size.view(-1, 1, 1), offset.view(1, 1, -1) / size.view(-1, 1, 1)
+    middles = torch.arange(SIDE, device=size.device) + 0.5
+    down = (2 * (middles - y[:, None]) / size[:, None]).view(-1, SIDE, 1)
+    right = (2 * (middles - x[:, None]) / size[:, None]).view(-1, 1, SIDE)
     return torch.stack([cos * right + sin * down, cos * down - sin * right], -1)
 
 
