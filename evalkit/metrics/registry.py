@@ -34,6 +34,7 @@ MODULES = (
     "text_rates",
     "image_text",
     "generation",
+    "likelihood",
     "probe",
     "watermark",
     "erasure",

@@ -21,6 +21,7 @@ TASKS = {
     "codes": "Codes",
     "survival": "Survival of codes",
     "shift": "Consistency under shifts",
+    "likelihood": "Likelihood of codes",
     "probe": "Does it do what it is told?",
     "erasure-check": "Is the concept really gone?",
 }

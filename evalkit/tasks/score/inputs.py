@@ -12,6 +12,7 @@ from evalkit.images import content_digest, open_images
 from evalkit.images.sample import ImageSet
 from evalkit.jobs.data import data_ref
 from evalkit.jobs.live import held, hold, is_live
+from evalkit.jobs.options import RunOptions, check_apart
 from evalkit.jobs.spec import DataRef
 from evalkit.metrics.npz import NpzFile
 from evalkit.metrics.statistics_file import ReferenceFile, read_statistics
@@ -139,6 +140,15 @@ def _of_file(ids: Sequence[str], source: str) -> Asked:
     prompts = {id: each.prompt for id, each in zip(ids, mine, strict=True) if each.prompt}
     classes = {id: str(each.class_id) for id, each in zip(ids, mine, strict=True) if each.class_id is not None}
     return Asked(prompts, classes, DataRef(found.name, len(found.prompts), found.digest, source=source))
+
+
+def tell(looked: Looked | None, out: Path, options: RunOptions) -> None:
+    """Refuses a run within the data, and says what of the data was left out."""
+    if looked is None or looked.images is None:
+        return
+    check_apart(looked.images.spec, out)
+    for remark in looked.images.remarks() if looked.file is None else ():
+        options.progress.note(remark)
 
 
 def _looked(images: ImageSet, limit: int | None, source: str, run: Run | None) -> Looked:
