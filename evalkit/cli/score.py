@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 @click.option("--prompts", metavar="FILE", help="What each image should show [default: what its run asked for].")
 @click.option("--model", "-m", help="A generator of codes, for --metrics nll: the likelihood of the images under it.")
 @click.option(
+    "--paired", metavar="RUN|DATA", help="A baseline: the same prompts and seeds by the slower or original model."
+)
+@click.option(
     "--save-statistics",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
@@ -49,6 +52,7 @@ def score(
     protocol: str,
     prompts: str | None,
     model: str | None,
+    paired: str | None,
     save_statistics: Path | None,
     options: RunOptions,
     as_json: bool,
@@ -61,6 +65,7 @@ def score(
     evalkit score --images A --reference B --metrics fd_efflite0,kid_efflite0,prdc_efflite0   needs no download
     evalkit score --images runs/generate-… --metrics clipscore,aesthetic_v2
     evalkit score --images PHOTOS --metrics nll --model llamagen-b --prompts classes.jsonl
+    evalkit score --images runs/fast --paired runs/plain                   fidelity, speed-up, evaluations, memory
     evalkit score --images PHOTOS --save-statistics photos.npz
 
     Every value has an interval where one is defined. A metric whose weights are not here is unavailable, and says what
@@ -78,6 +83,7 @@ def score(
         prompts=prompts,
         statistics=save_statistics,
         model=model,
+        paired=paired,
         options=options,
     )
     (_print_json if as_json else _show)(run)

@@ -94,7 +94,7 @@ SAME = 1e-9  # relative, of numbers that are computed again from the same rows
 
 def same_number(a: float | None, b: float | None) -> bool:
     """Whether a number that was computed again is the one that is stated; None where there is none."""
-    return a is b or (a is not None and b is not None and abs(a - b) <= SAME * max(abs(a), abs(b), 1.0))
+    return a == b or (a is not None and b is not None and abs(a - b) <= SAME * max(abs(a), abs(b), 1.0))
 
 
 def same_numbers(one: Sequence[float | None] | None, other: Sequence[float | None] | None) -> bool:

@@ -14,7 +14,14 @@ from evalkit.metrics.metric import Metric, everywhere
 TASK = "likelihood"
 GROUP = "nll"  # how the metrics are asked for together
 _declared = partial(
-    Metric, better="lower", level="sample", task=TASK, low=0.0, under=everywhere, source="teacher forcing, no guidance"
+    Metric,
+    better="lower",
+    level="sample",
+    task=TASK,
+    low=0.0,
+    under=everywhere,
+    source="teacher forcing, no guidance",
+    shown=frozenset(),
 )
 NLL = _declared("nll_per_token", "NLL per code", "negative log-likelihood per code, given class or prompt", unit="nat")
 BITS = _declared("code_bits_per_image", "Bits per image", "bits of an image's codes under the model", unit="bit")

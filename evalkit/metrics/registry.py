@@ -35,6 +35,7 @@ MODULES = (
     "image_text",
     "generation",
     "likelihood",
+    "paired",
     "probe",
     "watermark",
     "erasure",

@@ -11,6 +11,7 @@ from evalkit.jobs.options import RunOptions
 from evalkit.metrics.likelihood import DECLARED, GROUP
 from evalkit.runs.store import Run
 from evalkit.tasks.likelihood import image_likelihood
+from evalkit.tasks.paired import paired_scores
 from evalkit.tasks.score import score_images
 
 LIKELIHOODS = frozenset({GROUP, *(metric.name for metric in DECLARED)})
@@ -25,9 +26,10 @@ def score(
     prompts: str | Path | None = None,
     statistics: str | Path | None = None,
     model: str | None = None,
+    paired: str | Path | ImageSet | None = None,
     options: RunOptions | None = None,
 ) -> Run:
-    """Score `images` as `score_images` does, or, with the metric `nll`, by their likelihood under the generator `model`.
+    """Score `images` as `score_images` does; by their likelihood (metric `nll`) under `model`; or beside a `paired` baseline.
 
     A likelihood speaks of the model and the others of the images, so the two are asked for apart. Raises `EvalkitError`
     before any work where a name, a file or an option is wrong.
@@ -40,6 +42,12 @@ def score(
     >>> abs(run.results[0]["value"]) < 1e-3  # a set lies at no distance from itself
     True
     """
+    if paired is not None:
+        if reference is not None or model is not None or statistics is not None or prompts is not None:
+            raise EvalkitError(
+                "A baseline comes alone. Leave out --reference, --model, --prompts and --save-statistics."
+            )
+        return paired_scores(images, paired, metrics=metrics, options=options)
     wanted = LIKELIHOODS & set(metrics)
     if not wanted:
         if model is not None:

@@ -202,7 +202,14 @@ def likelihood(folder):
     )
 
 
-CASES |= {"score": score, "likelihood": likelihood}
+def paired(folder):
+    from evalkit.tasks.paired import paired_scores
+
+    options = RunOptions(out=folder, device="cpu")
+    return paired_scores(photos(folder.parent), photos(folder.parent), metrics=["ssim", "exact"], options=options)
+
+
+CASES |= {"score": score, "likelihood": likelihood, "paired": paired}
 CASES |= {"tokenizer": tokenizer, "tokenizer-worst": tokenizer_worst}
 OF_TASK = {"watermark-attack": "attack", "watermark-robustness": "robustness"}
 
