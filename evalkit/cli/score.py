@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     "--protocol",
     default="evalkit-1",
     show_default=True,
-    help="adm, torch-fidelity, clean, pytorch-fid or evalkit-1: resize, range and estimators.",
+    help="adm, torch-fidelity, clean, pytorch-fid or evalkit-1; of videos stylegan-v or videogpt.",
 )
 @click.option("--prompts", metavar="FILE", help="What each image should show [default: what its run asked for].")
 @click.option("--model", "-m", help="A generator of codes, for --metrics nll: the likelihood of the images under it.")

@@ -17,6 +17,7 @@ MODULES = (
     "frechet",
     "fid_infinity",
     "spatial",
+    "fvd",
     "inception_score",
     "kid",
     "prdc",

@@ -52,8 +52,11 @@ def score_images(
     names = chosen_metrics(metrics, rules, reference=reference is not None)
     if not names and statistics is None:
         raise EvalkitError(f"the protocol {rules.id} compares two sets, and there is no reference. Give --reference.")
-    mine = looked_at(images, options.limit)
-    other = looked_at_reference(reference, options.limit) if reference is not None and needs_reference(names) else None
+    frames = None if rules.clips is None else rules.clips.frames
+    mine = looked_at(images, options.limit, frames)
+    other = None
+    if reference is not None and needs_reference(names):
+        other = looked_at_reference(reference, options.limit, frames)
     asked = _asked(names, mine, prompts)
     inputs: dict[str, DataRef] = {"data": mine.ref}
     inputs |= {} if other is None else {"reference": other.ref}

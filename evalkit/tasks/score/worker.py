@@ -91,7 +91,7 @@ class ScoreWorker(Worker):
     ) -> Mapping[str, np.ndarray[Any, Any]] | None:
         """Features [k, d] by head of images of one size, None where memory ends; scores for prompts go into `rows`."""
         try:
-            x = torch.from_numpy(np.stack([each.image for each in samples])).permute(0, 3, 1, 2).contiguous()
+            x = torch.from_numpy(np.stack([each.image for each in samples])).movedim(-1, -3).contiguous()
             with self.timers("features"):
                 found: Mapping[str, np.ndarray[Any, Any]] = self.encoder(x)
             if side == IMAGES:
@@ -116,8 +116,8 @@ class ScoreWorker(Worker):
             "id": sample.id,
             "side": side,
             "sha256": sample.sha256,
-            "height": int(sample.image.shape[0]),
-            "width": int(sample.image.shape[1]),
+            "height": int(sample.image.shape[-3]),
+            "width": int(sample.image.shape[-2]),
             "label": own.classes.get(sample.id, None if folder == "." else folder),
             "prompt": own.prompts.get(sample.id),
         }
@@ -140,8 +140,7 @@ class ScoreWorker(Worker):
         """Images of the size of `first` that are looked at together."""
         if isinstance(first, Unreadable):
             return 1
-        height, width = first.image.shape[:2]
-        return int(max(1, min(self.batch_size, TOGETHER // (height * width))))
+        return int(max(1, min(self.batch_size, 3 * TOGETHER // first.image.size)))
 
     def _exhibit(self, entries: Sequence[Mapping[str, Any]], tick: Tick) -> ShardOutput:
         """Small copies of chosen images, and what the page says of each."""
@@ -175,6 +174,7 @@ def _shape(each: Sample | Unreadable) -> tuple[int, ...] | str:
 
 
 def _small(image: Pixels) -> Pixels:
+    image = image[0] if image.ndim > 3 else image  # a video's first frame
     height, width = image.shape[:2]
     scale = THUMBNAIL / max(height, width)
     if scale >= 1:
