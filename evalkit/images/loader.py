@@ -106,7 +106,7 @@ def _made(sample: Sample | Unreadable, made: Future[T]) -> tuple[Sample | Unread
 
 
 def _pixels(sample: Sample | Unreadable) -> int:
-    return sample.image.shape[0] * sample.image.shape[1] if isinstance(sample, Sample) else 0
+    return sample.image.size // 3 if isinstance(sample, Sample) else 0  # of a clip, of all its frames
 
 
 def sample_from_bytes(

@@ -125,6 +125,8 @@ MODULES = {
     "tokenizer": "evalkit.tasks.tokenizer.task",
     "generate": "evalkit.tasks.generate.task",
     "score": "evalkit.tasks.score.task",
+    "likelihood": "evalkit.tasks.likelihood.task",
+    "paired": "evalkit.tasks.paired.task",
     "probe": "evalkit.tasks.probe.task",
     "watermark": "evalkit.watermark.embed.task",
     "watermark-detect": "evalkit.watermark.detection.task",

@@ -22,6 +22,7 @@ from evalkit.tasks.generate.acceleration import FEW, accelerated, results, total
 from evalkit.tasks.generate.checks import GenerationChecks
 from evalkit.tasks.generate.layouts import LAYOUTS
 from evalkit.tasks.generate.manifest import manifest
+from evalkit.tasks.generate.memory import largest
 from evalkit.tasks.generate.page import page
 from evalkit.tasks.generate.prepare import prepare
 from evalkit.tasks.generate.rows import SCHEMA, sampler_told
@@ -73,6 +74,7 @@ class GenerateTask(Task):
                 "source": prompts.source,
             },
             "sampler": {**spec.parameters["sampler"], **sampler_told(samples)},
+            "memory": largest(fact.get("memory", {}) for fact in facts),
             "seconds_per_image": float(f"{sum(each.get('wall', 0.0) for each in facts) / made:.4g}") if made else None,
         }
         if "accelerate" in spec.parameters and made:
