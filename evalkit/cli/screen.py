@@ -19,7 +19,12 @@ class Screen(Console):
     """Standard output, or standard error. No text is wrapped for a pipe; no table is cut on a narrow terminal."""
 
     def __init__(
-        self, *, stderr: bool = False, file: IO[str] | None = None, width: int | None = None, terminal: bool | None = None
+        self,
+        *,
+        stderr: bool = False,
+        file: IO[str] | None = None,
+        width: int | None = None,
+        terminal: bool | None = None,
     ) -> None:
         stream = file or (sys.stderr if stderr else sys.stdout)
         piped = not (terminal or stream.isatty() or os.environ.get("COLUMNS", "").isdigit())

@@ -190,7 +190,8 @@ def _seal(
 ) -> str | None:
     """Write the record; the stage that the run was bound by."""
     with engine.timers("environment"):
-        where = environment(str(getattr(engine, "device", "auto")))
+        device = str(getattr(engine, "device", "auto"))
+        where = environment(device, elsewhere=not isinstance(engine, Inline))
     stages = {**store.parts(keys).seconds(), **engine.timers.seconds}
     store.seal(
         {
