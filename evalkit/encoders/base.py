@@ -148,14 +148,6 @@ class Ocr(ImageEncoder[OcrText]):
         return OcrText(tuple(stored["lines"]), tuple(stored["scores"]))
 
 
-def torch_resize(images: Tensor, side: int) -> Tensor:
-    """float32 [B, 3, side, side] on the 0..255 scale by torch's antialiased bilinear filter."""
-    import torch.nn.functional as F
-
-    out = F.interpolate(images.float(), size=(side, side), mode="bilinear", align_corners=False, antialias=True)
-    return out
-
-
 def __getattr__(name: str) -> object:
     """Names that had their home here before."""
     return moved(__name__, name)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class Timers:
@@ -30,6 +32,16 @@ class Timers:
             yield
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begin
+
+    def over(self, stage: str, items: Iterable[T]) -> Iterator[T]:
+        """The items; the time of making each is added to `stage`."""
+        made = iter(items)
+        while True:
+            with self(stage):
+                each = next(made, None)
+            if each is None:
+                return
+            yield each
 
     def add(self, stage: str, seconds: float) -> None:
         """Add seconds that were measured otherwise; threads may have counted more than there were, which adds nothing."""

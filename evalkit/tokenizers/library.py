@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from evalkit.errors import MissingDependency, WeightsError
 from evalkit.jsonio import parse_json
-from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.nets.search import CodeSearch
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.weights.layout import fit, without_init
 from evalkit.weights.reading import read_checkpoint
 

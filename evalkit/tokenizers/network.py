@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from evalkit.errors import EvalkitError
 from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.tokenizers.batch import Batch, as_batch
 from evalkit.tokenizers.nets.search import Among, CodeSearch, listening, restricted, searches_of
-from evalkit.errors import EvalkitError
 
 
 class NetworkTokenizer(Tokenizer):

@@ -118,12 +118,16 @@ def _check_kind(path: Path) -> None:
     for mark, said in _NOT_WEIGHTS.items():
         if start.startswith(mark):
             raise WeightsError(f"{path.name} {said}")
-    if path.suffix != ".safetensors" and start.startswith(b"pk") and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if any(member.rpartition("/")[2] == "constants.pkl" for member in archive.namelist()):
-                raise WeightsError(
-                    f"{path.name} is a TorchScript program, which evalkit does not run; give its state dict"
-                )
+    if path.suffix != ".safetensors" and start.startswith(b"pk") and is_program(path):
+        raise WeightsError(f"{path.name} is a TorchScript program, which evalkit does not run; give its state dict")
+
+
+def is_program(path: Path) -> bool:
+    """Whether a file is a TorchScript program."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(member.rpartition("/")[2] == "constants.pkl" for member in archive.namelist())
 
 
 def _refused(path: Path, name: str) -> WeightsError:

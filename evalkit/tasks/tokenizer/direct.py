@@ -42,9 +42,7 @@ class Direct:
         height, width = image.shape[:2]
         return too_small(image) or self._through(cut(image, self.model).pieces[0], timers, height, width)
 
-    def _through(
-        self, image: Pixels, timers: Timers, height: int | None = None, width: int | None = None
-    ) -> Output:
+    def _through(self, image: Pixels, timers: Timers, height: int | None = None, width: int | None = None) -> Output:
         try:
             self.model.check_size(*image.shape[:2])
             with timers("encode"):

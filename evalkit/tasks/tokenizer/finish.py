@@ -50,12 +50,12 @@ class Finish:
         outputs = {key: way.one(fed[key], feed, timers) for key, feed in self.ways.items()}
         return self(sample, fed, outputs, timers)
 
-    def __call__(
-        self, sample: Sample, fed: Fed, outputs: Mapping[Key, Output], timers: Timers | None = None
-    ) -> Done:
+    def __call__(self, sample: Sample, fed: Fed, outputs: Mapping[Key, Output], timers: Timers | None = None) -> Done:
         """The pairs of an image whose outputs are there."""
         timers = timers or Timers()
-        pairs = {feed.protocol.id: self._pair(sample, fed[feed.key], outputs[feed.key], feed, timers) for feed in self.feeds}
+        pairs = {
+            feed.protocol.id: self._pair(sample, fed[feed.key], outputs[feed.key], feed, timers) for feed in self.feeds
+        }
         return Done(pairs, outputs, timers.seconds)
 
     def _pair(self, sample: Sample, fed: Pixels, output: Output, feed: Feed, timers: Timers) -> Pair | str:

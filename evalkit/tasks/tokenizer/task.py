@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 from evalkit.encoders.evidence import EvidenceCache
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
-from evalkit.images.sample import content_digest
+from evalkit.images.sample import ImageSet, content_digest
 from evalkit.jobs.checks import Checks
+from evalkit.jobs.data import sources_of
 from evalkit.jobs.live import find
-from evalkit.jobs.shard import Shard
+from evalkit.jobs.shard import Shard, Sources
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
 from evalkit.pages import report_page
@@ -48,10 +49,8 @@ class TokenizerTask(Task):
     def open(self, spec: Spec, device: str) -> ReconstructionWorker:
         """The tokenizer and the evaluator networks; raises `EvalkitError` where weights or rules are others here."""
         model = opened(spec, device)
-        data = spec.inputs["data"].source
-        images = find(data) or open_images(str(spec.here.get("data", data)))
         return ReconstructionWorker(
-            images,
+            _images(spec),
             model,
             feeds_of(spec, model),
             evaluators_of(spec, device),
@@ -60,6 +59,10 @@ class TokenizerTask(Task):
             seed=spec.seed,
             keep_all=spec.parameters["keep"] == "all",
         )
+
+    def sources(self, spec: Spec) -> Sources | None:
+        """The images."""
+        return sources_of(("data", _images(spec), self.size(spec)))
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Results with intervals; statistics that recompute them; what the record says of model, data and evaluators."""
@@ -122,6 +125,11 @@ def evaluators_of(spec: Spec, device: str) -> Evaluators:
         tasks, asked = frozenset(spec.parameters["tasks"]), spec.parameters
         made = Evaluators(protocols_of(spec), tasks, device, asked["features"], asked["ocr"], EvidenceCache.shared())
     return made.load()
+
+
+def _images(spec: Spec) -> ImageSet:
+    data = spec.inputs["data"].source
+    return find(data) or open_images(str(spec.here.get("data", data)))
 
 
 def _data(spec: Spec, samples: pa.Table) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from evalkit.metrics.metric import Pair as Compared
 from evalkit.protocols import load_protocol
 from evalkit.tasks.tokenizer import evaluate_tokenizer
 from evalkit.tasks.tokenizer.evaluators import Evaluators
-from evalkit.tasks.tokenizer.rows import schema
 from evalkit.tasks.tokenizer.pair import Pair
+from evalkit.tasks.tokenizer.rows import schema
 
 RESULTS = tuple(metric.name for metric in DECLARED)
 
