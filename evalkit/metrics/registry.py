@@ -35,6 +35,8 @@ MODULES = (
     "image_text",
     "generation",
     "probe",
+    "decoder",
+    "drift",
     "watermark",
     "erasure",
 )
