@@ -20,9 +20,7 @@ FILE = click.Path(path_type=Path)
     "--features", default="spectral", show_default=True, help="spectral, or an encoder: evalkit ls extractors."
 )
 @run_options
-def decoder(
-    words: tuple[Path, ...], file: Path | None, features: str, options: RunOptions, as_json: bool
-) -> None:
+def decoder(words: tuple[Path, ...], file: Path | None, features: str, options: RunOptions, as_json: bool) -> None:
     """Which kind of decoder made the images of a folder?
 
     \b

@@ -31,7 +31,7 @@ SHARE = _declared(
     "Probability of the second kind",
     "mean calibrated probability of the second kind of decoder over images inside of the training distribution",
     "none",
-    shown=HEADLINE,
+    shown=frozenset(),
 )
 OUTSIDE = _declared(
     "decoder_outside",

@@ -33,9 +33,7 @@ class ProbeChecks(Checks):
         wanted = {each.metric: (each.value, each.low, each.high) for each in results}
         said = {row["metric"]: tuple(as_float(row[key]) for key in ("value", "low", "high")) for row in run.results}
         bad = [
-            Failure(
-                "results.json", f"{name} is {_first(said.get(name))}, {self.kept} gives {_first(wanted.get(name))}"
-            )
+            Failure("results.json", f"{name} is {_first(said.get(name))}, {self.kept} gives {_first(wanted.get(name))}")
             for name in {**said, **wanted}
             if not same_numbers(said.get(name), wanted.get(name))
         ]

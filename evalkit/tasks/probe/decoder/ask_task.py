@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from evalkit.errors import EvalkitError
@@ -126,7 +124,7 @@ def _share(spec: Spec, probe: DecoderProbe, share: Estimate, outside: Estimate) 
 
 def _result(spec: Spec, metric: Metric, e: Estimate) -> Result:
     name, protocol = spec.inputs["data"].name, spec.protocols[0].id
-    ends: tuple[Any, ...] = (e.value, e.low, e.high, e.method, e.n)
+    ends = (e.value, e.low, e.high, e.method, e.n)
     return Result(SHARE.task, name, metric.name, *ends, metric.unit, metric.better, protocol)
 
 

@@ -55,9 +55,7 @@ def spectral(image: Pixels) -> Floats:
     return found
 
 
-def featurizer(
-    name: str, weights: str | None = None, device: str = "auto"
-) -> Callable[[Sequence[Pixels]], Floats]:
+def featurizer(name: str, weights: str | None = None, device: str = "auto") -> Callable[[Sequence[Pixels]], Floats]:
     """[n, dim] features of equalised images: `spectral`, or any feature extractor (`efflite0` is shipped).
 
     Raises `EvalkitError` for an unknown name, `WeightsError` where its weights cannot be had.

@@ -99,5 +99,3 @@ def _spread(run: Run, probe: DecoderProbe) -> Figure:
     values = [(name, np.array([r["probability"] for r in rows if (r["task"] or "") == name])) for name in names]
     title = f"Probability of {probe.names[1]}"
     return Figure(title, "share of images at each value", ridges(title, values, 0.0, 1.0))
-
-

@@ -119,4 +119,4 @@ def held_out_accuracy(held: HeldOut, labels: npt.NDArray[np.int64], generators: 
 
 def named_right(held: HeldOut, labels: npt.NDArray[np.int64]) -> Floats:
     """1 for each held-out image whose class is named right, else 0."""
-    return ((held.probability > 0.5) == labels).astype(np.float64)
+    return np.asarray((held.probability > 0.5) == labels, np.float64)

@@ -26,9 +26,7 @@ VERSION = 1
 PROTOCOL = "decoder-1"
 
 
-def train_decoder(
-    a: str | Path, b: str | Path, *, features: str = SPECTRAL, options: RunOptions | None = None
-) -> Run:
+def train_decoder(a: str | Path, b: str | Path, *, features: str = SPECTRAL, options: RunOptions | None = None) -> Run:
     """A probe that tells the images of `a` from those of `b`, as a run that holds it; sub-folders are generators.
 
     `features`: spectral, or a feature extractor. `options.limit`: only the first images of each folder. Raises

@@ -112,10 +112,8 @@ def _table(seen: Looked, held: HeldOut, labels: np.ndarray[Any, Any]) -> pa.Tabl
 
 def _result(spec: Spec, metric: Metric, e: Estimate) -> Result:
     name, protocol = " and ".join(spec.parameters["names"]), spec.protocols[0].id
-    return Result(
-        *(metric.task if metric is ACCURACY else ACCURACY.task, name, metric.name),
-        *(e.value, e.low, e.high, e.method, e.n, metric.unit, metric.better, protocol),
-    )
+    ends = (e.value, e.low, e.high, e.method, e.n)
+    return Result(ACCURACY.task, name, metric.name, *ends, metric.unit, metric.better, protocol)
 
 
 def _facts(spec: Spec, made: DecoderProbe, seen: Looked) -> dict[str, Any]:

@@ -27,7 +27,11 @@ class Chain:
 
 def list_chains(folder: Path, limit: int | None = None) -> tuple[Chain, ...]:
     """The first `limit` chains below `folder` by name; raises `EvalkitError` where there is none, or lengths differ."""
-    homes = [each for each in sorted(folder.iterdir()) if each.is_dir() and not each.name.startswith(".")] if folder.is_dir() else []
+    homes = (
+        [each for each in sorted(folder.iterdir()) if each.is_dir() and not each.name.startswith(".")]
+        if folder.is_dir()
+        else []
+    )
     found = [_chain(each) for each in homes[:limit]]
     lengths = {each.name: len(each.images) for each in found}
     if not found or set(lengths.values()) == {0}:

@@ -1,5 +1,7 @@
 """The decoder probe tells kinds of decoders apart on unseen generators, is calibrated, and says what it does not know."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -157,7 +159,7 @@ def test_the_command_trains_asks_and_draws(trained, tmp_path):
     run = CliRunner().invoke(verb, ["decoder", "train", first, second, "--out", probe])
     assert run.exit_code == 0, run.output
     assert "generators that it was not trained on" in " ".join(run.output.split())
-    assert open(page).read().count("<polyline") == 4
+    assert Path(page).read_text().count("<polyline") == 4
     out = str(tmp_path / "run")
     run = CliRunner().invoke(verb, ["decoder", second, "--probe", probe, "--out", out, "--json"])
     assert run.exit_code == 0, run.output
