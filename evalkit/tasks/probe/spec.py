@@ -33,6 +33,7 @@ EVIDENCE = "evidence.jsonl"  # in the run
 DATA = "data"  # the role of a judged suite's files among the inputs
 SHARD = 16
 RULES = 1  # raised where the rules of a suite change
+MEASURES = 2  # raised where what networks measure of edits changes
 
 
 def suite_of(spec: Spec) -> Suite:
@@ -56,6 +57,8 @@ def protocol_of(suite: Suite, *, own_options: bool = False) -> ProtocolRef:
         "own": own_options,
         "prompts": prompts,
     }
+    if isinstance(suite, JudgedSuite) and suite.said.measures:
+        rules["measures"] = MEASURES
     return ProtocolRef(" ".join(said), hashlib.sha256(canonical_json(rules)).hexdigest(), dict(suite.changed))
 
 
