@@ -31,7 +31,7 @@ from evalkit.tasks.probe.suite import SUITES, Encoders, Suite
 VERSION = 1
 EVIDENCE = "evidence.jsonl"  # in the run
 DATA = "data"  # the role of a judged suite's files among the inputs
-SHARD = 16
+SHARD, GIVEN_SHARD = 16, 1024  # images that are looked at, and whose evidence is given
 RULES = 1  # raised where the rules of a suite change
 MEASURES = 2  # raised where what networks measure of edits changes
 

@@ -24,6 +24,7 @@ from evalkit.tasks.probe.decoder.equal import Equaliser
 from evalkit.tasks.probe.decoder.features import Floats
 
 FILE = "decoder.npz"  # in the run
+CHANCE = 0.5  # balanced accuracy of guessing
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class DecoderProbe:
     def cautions(self) -> list[str]:
         """Why its accuracy may come from something else than the decoder."""
         said = []
+        if self.accuracy.low is None or self.accuracy.low <= CHANCE:
+            said.append("Its interval reaches down to guessing (0.5), so its answers say little. Train it on more generators.")
         if not self.apart:
             said.append("A class has one generator, so this tells two models apart and not two kinds of decoder.")
         if self.sizes[0] != self.sizes[1]:

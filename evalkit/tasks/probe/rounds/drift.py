@@ -56,7 +56,7 @@ def slope(values: Values) -> float:
     if len(values) == 1:
         return float(values[0])
     x = np.arange(len(values)) - (len(values) - 1) / 2
-    return float(values @ x / (x @ x))
+    return float((values - values[0]) @ x / (x @ x))
 
 
 def _sharp(image: Pixels) -> float:

@@ -31,6 +31,7 @@ def page(run: Run) -> str:
             LIMITS,
             figures=[_figure(measure, by_name, rounds) for measure in MEASURES],
             strips=_strips(run),
+            shown=[name for name in by_name if "/" not in name or name.endswith(f"/{rounds}")],
             strips_about="The chains whose last round is farthest from the first image, farthest first.",
         ),
     )

@@ -51,7 +51,7 @@ class Sheet:
     """What such a page says beside the run's results.
 
     `said`: the answer, in sentences. `cautions`: what weakens it. `limits`: what it cannot say. `legend`: names of the
-    figures' series in the order of their styles. `shown`: which of the results the table lists, by metric [all].
+    figures' series in the order of their styles. `shown`: the metrics that the table of numbers lists [all].
     """
 
     eyebrow: str
@@ -63,7 +63,7 @@ class Sheet:
     tables: Sequence[Table] = ()
     strips: Sequence[Strip] = ()
     strips_about: str = ""
-    facts: Sequence[tuple[str, str]] = ()
+    shown: Sequence[str] = ()
 
 
 def sheet_page(run: Run, sheet: Sheet) -> str:
@@ -73,12 +73,12 @@ def sheet_page(run: Run, sheet: Sheet) -> str:
     content = {
         "record": run.record,
         "sheet": sheet,
-        "rows": [_row(row) for row in run.results],
+        "rows": [_row(row) for row in run.results if row["metric"] in (sheet.shown or (row["metric"],))],
         "figures": [(each.title, each.about, Markup(each.svg)) for each in sheet.figures if each.svg],
         "legend": [(name, number % STYLES) for number, name in enumerate(sheet.legend)],
         "failed": bad[:LISTED],
         "more": max(len(bad) - LISTED, 0),
-        "facts": [*sheet.facts, *_facts(run)],
+        "facts": _facts(run),
     }
     return run_page("evalkit.tasks.probe.sheet", content, style=style)
 
