@@ -203,7 +203,7 @@ def _facts(
 
 def _top(suite: Suite, score: ProbeScore) -> float | None:
     """The upper end of a score's scale; None for a measure that is no share, though it ends at 1 (SSIM, LPIPS)."""
-    measured = isinstance(suite, JudgedSuite) and suite.said.measures and score.part not in ("", "-")
+    measured = isinstance(suite, JudgedSuite) and suite.said.measures and score.part not in ("", "-") and ":" not in score.part
     return None if measured and score.high == 1 else score.high
 
 

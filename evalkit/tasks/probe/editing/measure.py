@@ -28,6 +28,7 @@ from evalkit.metrics.ssim import SSIM, ssim
 from evalkit.tasks.probe.editing.regions import SIDE, cut_out, grey, only
 
 Image = npt.NDArray[Any]
+NETWORKS = ("lpips-squeeze", CLIPSCORE_TORCHMETRICS.name)
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class EditMeasures:
     @property
     def facts(self) -> dict[str, Any]:
         """The networks and their weights."""
-        used = {"lpips-squeeze": self.lpips, CLIPSCORE_TORCHMETRICS.name: self.clip}
+        used = dict(zip(NETWORKS, (self.lpips, self.clip), strict=True))
         return {"side": SIDE, **{name: each.weights_sha256 for name, each in used.items() if each is not None}}
 
 

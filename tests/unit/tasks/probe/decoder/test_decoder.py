@@ -58,7 +58,7 @@ def test_kinds_are_told_apart_on_generators_that_were_held_out(trained):
     assert probe.apart
     assert probe.accuracy.value > 0.9
     assert 0 <= probe.accuracy.low <= probe.accuracy.value <= probe.accuracy.high <= 1
-    assert [said[:11] for said in probe.cautions] == ["Its interval"[:11]]  # six generators are few
+    assert len(probe.cautions) == 1  # six generators are few
 
 
 def test_a_new_generator_of_a_kind_gets_its_name(trained, tmp_path):
