@@ -56,7 +56,13 @@ RIDDLES = {  # evalkit's own words, in WISE's form: what a person must know to d
 
 
 UP = {"bicubic": Image.Resampling.BICUBIC, "repeated": Image.Resampling.NEAREST}
-HEIGHTS = {"geneval": 1900, "world": 1900, "riddles": 1900, "rounds": 1500, "decoder": 1350}  # px of a page that are shown
+HEIGHTS = {
+    "geneval": 1900,
+    "world": 1900,
+    "riddles": 1900,
+    "rounds": 1500,
+    "decoder": 1350,
+}  # px of a page that are shown
 
 
 def options(out: Path, limit: int | None = None) -> RunOptions:
@@ -122,7 +128,9 @@ def vqascore(home: Path) -> Run:
     data.mkdir(parents=True)
     images.mkdir()
     rows = made.samples.to_pylist()
-    (data / "prompts.jsonl").write_text("".join(json.dumps({"id": r["id"], "prompt": r["prompt"]}) + "\n" for r in rows))
+    (data / "prompts.jsonl").write_text(
+        "".join(json.dumps({"id": r["id"], "prompt": r["prompt"]}) + "\n" for r in rows)
+    )
     for row in rows:
         shutil.copy(made.path / row["file"], images / f"{row['id']}.png")
     demands = {f'"{each.caption}"': each.demand for each in world_prompts()}

@@ -43,9 +43,7 @@ def evidence(suite: Any) -> Evidence:
                 x, y, w, h = rng.uniform(0, SIDE / 2, 4)
                 name = named[number % len(named)] if number < BOXES // 2 else suite.classes[rng.integers(80)]
                 boxes.append(Detection(name, (x, y, x + w, y + h), rng.uniform(), color=suite.colors[number % 10]))
-            found.append(
-                ImageEvidence(f"{prompt.id}/{sample}", prompt.id, sample, (SIDE, SIDE), boxes=tuple(boxes))
-            )
+            found.append(ImageEvidence(f"{prompt.id}/{sample}", prompt.id, sample, (SIDE, SIDE), boxes=tuple(boxes)))
     return Evidence(tuple(found), {"suite": suite.name})
 
 

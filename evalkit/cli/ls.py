@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
+
+from evalkit.cli.screen import Screen
 
 if TYPE_CHECKING:
     from evalkit.tasks.probe.suite import Suite
@@ -186,4 +187,4 @@ def _print(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         table.add_column(heading, overflow="fold", no_wrap=place == 0)
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    Screen().print(table)

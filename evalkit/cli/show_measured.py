@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.text import Text
 
+from evalkit.cli.screen import Screen
 from evalkit.cli.show import comparison, failed_samples, show_json
 from evalkit.runs.store import Run
 from evalkit.text import visible
@@ -21,7 +21,7 @@ def show_measured(run: Run, said: Sequence[str], *, as_json: bool) -> None:
     if as_json:
         show_json([run])
     else:
-        console = Console()
+        console = Screen()
         console.print(comparison([run], full=True))
         for line in said:
             console.print(Text(visible(line)), soft_wrap=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,14 +88,14 @@ class DecoderWorker(Worker):
         tick(len(rows))
         return ShardOutput(pa.Table.from_pylist(rows, schema=ROWS), arrays, seconds=self.timers.taken())
 
-    def _read(self, shard: Shard) -> list[tuple[str, Sample | Unreadable]]:
+    def _read(self, shard: Shard) -> Iterator[tuple[str, Sample | Unreadable]]:
+        """The images of a shard, each with its role, one after the other, so that few are whole in memory."""
         begin = 0
         for images, n, role in self.sets.values():
-            if shard.start < begin + n:
-                read = images.read(shard.start - begin, shard.stop - begin, threads=self.threads)
-                return [(role, each) for each in read]
+            if begin <= shard.start < begin + n:
+                for each in images.read(shard.start - begin, shard.stop - begin, threads=self.threads):
+                    yield role, each
             begin += n
-        return []
 
     def _row(self, role: str, sample: Sample | Unreadable) -> tuple[dict[str, Any], Pixels | None]:
         generator = sample.id.split("/")[0] if "/" in sample.id else ""

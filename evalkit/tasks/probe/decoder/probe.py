@@ -52,7 +52,9 @@ class DecoderProbe:
         """Why its accuracy may come from something else than the decoder."""
         said = []
         if self.accuracy.low is None or self.accuracy.low <= CHANCE:
-            said.append("Its interval reaches down to guessing (0.5), so its answers say little. Train it on more generators.")
+            said.append(
+                "Its interval reaches down to guessing (0.5), so its answers say little. Train it on more generators."
+            )
         if not self.apart:
             said.append("A class has one generator, so this tells two models apart and not two kinds of decoder.")
         if self.sizes[0] != self.sizes[1]:
