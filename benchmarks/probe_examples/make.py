@@ -164,7 +164,8 @@ def rounds(home: Path) -> Run:
         for number in range(7):
             _save(home / "chains" / f"scene-{chain:02d}" / f"{number}.png", np.asarray(image))
             again = image.resize((60, 60), Image.Resampling.BICUBIC).resize(image.size, Image.Resampling.BICUBIC)
-            image = Image.fromarray(np.clip(np.asarray(again).astype(int) + (warm, 0, 0), 0, 255).astype(np.uint8))
+            warmer = np.asarray(again).astype(int) + np.array([warm, 0, 0])
+            image = Image.fromarray(np.clip(warmer, 0, 255).astype(np.uint8))
     return probe_rounds(home / "chains", options=options(home / "rounds"))
 
 

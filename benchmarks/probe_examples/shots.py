@@ -14,7 +14,10 @@ MOST = 150_000  # bytes
 
 
 def shot(page: Path, target: Path, height: int = HEIGHT) -> None:
-    """The top of `page` as a PNG file, of 256 colours where it would be large. Raises `RuntimeError` without Chromium, or where it is too large."""
+    """The top of `page` as a PNG file, of 256 colours where it would be large.
+
+    Raises `RuntimeError` without Chromium, or where it is too large all the same.
+    """
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
         raise RuntimeError("no Chromium is there; give --no-images")

@@ -184,7 +184,9 @@ def _seat(spec: Spec, device: str) -> Seat:
         deadline=here.get("deadline"),
     )
     file = Path(here["replies"]) if here.get("replies") else replies_file(judge.model)
-    return Seat(judge, ReplyStore(file), ledger, options)
+    store = ReplyStore(file)
+    store.check_of(judge.model)
+    return Seat(judge, store, ledger, options)
 
 
 def _check(sha256: str | None, ref: ModelRef) -> None:

@@ -98,7 +98,7 @@ def test_lpips_sees_the_background_alone(edit, tmp_path):
     found = EditMeasures(lpips=network).of(source, mask, edited, "")
     before = np.asarray(Image.open(io.BytesIO(source)))
     pair = (torch.from_numpy(each.transpose(2, 0, 1)[None].copy()) / 255 for each in (before, edited))
-    x, y = (each * (torch.from_numpy(np.asarray(Image.open(io.BytesIO(mask)))[..., 0]) == 0) for each in pair)
+    x, y = (each * (torch.from_numpy(np.array(Image.open(io.BytesIO(mask)))[..., 0]) == 0) for each in pair)
     assert found["lpips"] == pytest.approx(float(network.distance(x, y)), rel=1e-5)
     assert found["hard_lpips"] == pytest.approx(found["lpips"], rel=1e-5)
     assert found["lpips"] > 0
