@@ -38,6 +38,8 @@ MODULES = (
     "likelihood",
     "paired",
     "probe",
+    "decoder",
+    "drift",
     "watermark",
     "erasure",
 )
