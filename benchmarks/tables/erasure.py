@@ -29,6 +29,7 @@ from evalkit.erasure.pairs.make import RETAINED as RETAINED_AT_TRAINING
 from evalkit.erasure.pairs.pair import Pair, write_pairs
 from evalkit.erasure.pairs.world import world_pairs, world_retained
 from evalkit.erasure.training import train
+from evalkit.erasure.training.recipes import recipe
 from evalkit.erasure.training.settings import Settings
 from evalkit.erasure.training.spec import Training
 from evalkit.jobs.options import RunOptions
@@ -49,13 +50,15 @@ TRAINED: dict[str, tuple[str, Settings | None]] = {
     "replace": ("replace", replace(TEACH, epochs=3)),
     # stands for a model that was trained without the concept, which would take hours: its images are replaced, the rest kept
     "never-saw": ("replace+retain", replace(TEACH, retain=3.0)),
-    "replace+retain": ("replace+retain", None),  # its own settings were measured with these strata and prompts
+    # three times the pairs, each seen less often, than its own settings were made for: chosen on training prompts
+    "replace+retain": ("replace+retain", replace(recipe("replace+retain", BASE), epochs=3)),
 }
 ERASERS = ("identity", "noise", "collapse", "ear", "name-swap", "replace", "replace+retain", "never-saw")
-RELEARNT = ("name-swap", "replace+retain")  # of the first seed, where --relearn asks for it
+RELEARNT = ("ear", "name-swap", "replace", "replace+retain")  # broken models and the base have nothing to learn
 TEACHERS, TAUGHT = 100, 200
-WHOLE = 40  # pairs of each stratum that replace+retain's settings were measured with
-PROMPTS, RETAINED = 20, 6
+WHOLE = 120  # pairs of each stratum for replace+retain
+DIRECT, PROMPTS, RETAINED = 50, 20, 6  # prompts: direct ones, of other words, and of each other class
+RELEARN, SEARCH = 24, 64  # steps, and evaluations for each prompt
 
 
 def main() -> None:
@@ -129,7 +132,7 @@ def trained(name: str, seed: int, work: Path) -> Path:
         return find_weights("world_ar.safetensors")
     folder = work / f"eraser-{name}-{seed}"
     method, settings = TRAINED[name]
-    whole = settings is None and name == "replace+retain"
+    whole = name == "replace+retain"
     strata = ("direct", "compositional") if whole else ("direct",)
     pairs = tuple(pair for pair in lessons(seed, WHOLE if whole else TEACHERS) if pair.stratum in strata)
     retained = world_retained(CONCEPT, RETAINED_AT_TRAINING if whole else TAUGHT, seed)
@@ -145,7 +148,9 @@ def lessons(seed: int, count: int = TEACHERS) -> tuple[Pair, ...]:
 
 def tested(seed: int) -> list[Pair]:
     """Pairs for testing, whose captions no training showed."""
-    return [pair for pair in world_pairs(CONCEPT, PROMPTS, seed + 100) if pair.split == "test"]
+    found = [pair for pair in world_pairs(CONCEPT, DIRECT, seed + 100) if pair.split == "test"]
+    strata = {pair.stratum: [each for each in found if each.stratum == pair.stratum] for pair in found}
+    return [each for name, part in strata.items() for each in part[: DIRECT if name == "direct" else PROMPTS]]
 
 
 def kept(seed: int) -> list[str]:

@@ -57,6 +57,15 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--tries", type=click.IntRange(min=0), default=0, show_default=True, help="Attack: further seeds of each prompt."
 )
+@click.option(
+    "--search",
+    type=click.IntRange(min=0),
+    default=64,
+    show_default=True,
+    help="Attack: evaluations by which a search rewrites each of 16 direct prompts.",
+)
+@click.option("--probes", type=(PATH, PATH), metavar="BEFORE AFTER", help="Runs of evalkit probe with both models.")
+@click.option("--cache", type=PATH, metavar="DIR", help="Keep what the base draws there, for checks of other erasers.")
 @click.option("--controls/--no-controls", default=True, help="Draw with a randomly changed and a destroyed model, too.")
 @click.option("--name", help="What the eraser is called [default: its method, or its file].")
 @run_options
@@ -79,6 +88,9 @@ def check(
     relearn: int,
     never_saw: str | None,
     tries: int,
+    search: int,
+    probes: tuple[Path, Path] | None,
+    cache: Path | None,
     controls: bool,
     name: str | None,
     options: RunOptions,
@@ -96,12 +108,15 @@ def check(
     <number of the prompt>_<k>.png, targets of the pairs first; equal names are taken as equal seeds. Typed again, an
     interrupted run goes on.
     """
+    from evalkit.erasure.check.memory import Memory
     from evalkit.erasure.check.run import check_eraser, check_folders
 
     what = concept or _only_concept(pairs)
     look = _look(detector, labels, top, threshold, sensitivity, specificity)
     if before is not None and after is not None and base is None and erased is None:
-        run = check_folders(before, after, pairs, what, retain=retain, look=look, label=name, options=options)
+        run = check_folders(
+            before, after, pairs, what, retain=retain, look=look, probes=probes, label=name, options=options
+        )
     elif base is not None and erased is not None and before is None and after is None:
         run = check_eraser(
             base,
@@ -116,6 +131,9 @@ def check(
             relearn=relearn,
             never_saw=never_saw,
             tries=tries,
+            search=search,
+            probes=probes,
+            memory=Memory(cache),
             label=name,
             options=options,
         )

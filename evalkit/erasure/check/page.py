@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from evalkit.erasure.check.items import DIRECT, LEAKS
 from evalkit.erasure.check.judge import FAR, KEPT, NEAR
+from evalkit.erasure.check.page_curves import curves, relearnt
 from evalkit.erasure.check.rows import BASE, ERASED, WORDS
 from evalkit.erasure.check.sets import SETS
 from evalkit.erasure.check.verdict import percent
@@ -44,6 +45,9 @@ def page(run: Run) -> str:
             "concept_figure": Markup(_concepts(told)),
             "controls": _controls(told),
             "went": [(name, percent(share)) for name, share in told["went"].items()],
+            "relearning": Markup(_relearning(told)),
+            "relearnt": relearnt(told["relearning"], _half(told), told["savings"]),
+            "probe": _probe(told),
             "galleries": _galleries(run, rows),
             "costs": _costs(run),
             "missing": [(metric_label(r["metric"]), r["reason"]) for r in run.results if r["status"] != "ok"],
@@ -111,6 +115,27 @@ def _prefixes(told: Mapping[str, Any]) -> list[dict[str, Any]]:
             "excess": number_text(each["excess"]["change"]["value"]),
         }
         for each in told["prefixes"]
+    ]
+
+
+def _half(told: Mapping[str, Any]) -> float:
+    return float(told["sets"][DIRECT]["rates"][BASE]["value"]) / 2
+
+
+def _relearning(told: Mapping[str, Any]) -> str:
+    return curves(told["relearning"], _half(told)) if told["relearning"] else ""
+
+
+def _probe(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "task": each["task"].replace("_", " "),
+            "n": each["n"],
+            "base": _rate(each["base"]),
+            "erased": _rate(each["erased"]),
+            "change": _kept(each["change"]),
+        }
+        for each in told["probe"]
     ]
 
 

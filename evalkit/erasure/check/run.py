@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from evalkit.erasure.check.items import Item, items_of
 from evalkit.erasure.check.look import Look, detector_of
 from evalkit.erasure.check.memory import Memory
 from evalkit.erasure.check.opening import NEVER_SAW, asked_digest
+from evalkit.erasure.check.probed import read_probes
 from evalkit.erasure.check.rows import BASE, ERASED
 from evalkit.erasure.check.seen import rule_of
 from evalkit.erasure.check.spec import FEATURES, SHARD, VERSION, items_ref, kept_prompts, limited, protocol_of
 from evalkit.erasure.check.task import ERASURE_CHECK
+from evalkit.erasure.check.texts import ROLE, text_scorer_ref
 from evalkit.erasure.pairs.pair import read_pairs
 from evalkit.erasure.training.spec import FACTS
 from evalkit.errors import EvalkitError
@@ -30,11 +32,13 @@ from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.live import hold
 from evalkit.jobs.options import RunOptions, check_apart
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
+from evalkit.metrics.image_text import CLIPSCORE
 from evalkit.runs.store import Run
 from evalkit.weights.find import find_weights
 from evalkit.weights.reading import file_sha256
 
-SAMPLES = 2
+SAMPLES, SEARCH = 2, 64
+Probes = tuple[str | Path, str | Path]
 
 
 def check_eraser(
@@ -51,6 +55,8 @@ def check_eraser(
     relearn: int = 0,
     never_saw: str | Path | None = None,
     tries: int = 0,
+    search: int = SEARCH,
+    probes: Probes | None = None,
     label: str | None = None,
     memory: Memory | None = None,
     options: RunOptions | None = None,
@@ -60,8 +66,9 @@ def check_eraser(
     `erased`: a weight file, a folder that a training left, or NAME=FILE. `retain`: prompts that must stay, besides the
     pairs' replacements. `guidance`: its scale in the model's own numbers; top-k and top-p are off. `controls`: also draw
     with a model changed at random by as much, and with a destroyed one. `relearn`: steps of learning the concept again,
-    also by weights `never_saw`. `tries`: further seeds of each direct prompt, the budget of an attack. `memory`: what
-    earlier checks of the same base drew. `options.limit`: prompts of each set.
+    also by weights `never_saw`. Two attacks have budgets: `tries`, further seeds of each direct prompt, and `search`,
+    evaluations of the erased model by which a search rewrites each of some prompts. `probes`: two runs of `evalkit probe`.
+    `memory`: what earlier checks of the same base drew. `options.limit`: prompts of each set.
     Raises `EvalkitError` before any work where a name, a file or a prompt is wrong.
     """
     options, look = options or RunOptions(), look or Look()
@@ -78,7 +85,7 @@ def check_eraser(
     rows = options.batch_size if isinstance(options.batch_size, int) else None
     inputs = {"prompts": items_ref(items, *source)}
     asked = [inputs["prompts"].digest, base, own.weights_sha256, sampler.as_dict(), samples, rows, options.seed]
-    spec = _spec(look, detector, {**refs, "detector": ref}, inputs, concept, kind, options)
+    spec = _spec(look, detector, {**refs, "detector": ref}, inputs, concept, kind, options, files, probes)
     more = {
         "label": label or label_of(path),
         "samples": samples,
@@ -87,12 +94,14 @@ def check_eraser(
         "rows": rows,
         "controls": controls,
         "tries": tries,
+        "search": search,
         "codes": isinstance(own, TokenGenerator),
         "relearn": relearn if isinstance(own, TokenGenerator) else 0,
         "asked": asked_digest(asked),
     }
     kept = memory or Memory()
-    spec = replace(spec, parameters={**spec.parameters, **more}, here={"memory": hold(kept)})
+    here = {"memory": hold(kept), "cache": None if kept.folder is None else str(kept.folder)}
+    spec = replace(spec, parameters={**spec.parameters, **more}, here=here)
     return _run(spec, options, (kept, detector))
 
 
@@ -104,6 +113,7 @@ def check_folders(
     *,
     retain: str | Path | None = None,
     look: Look | None = None,
+    probes: Probes | None = None,
     label: str | None = None,
     options: RunOptions | None = None,
 ) -> Run:
@@ -123,11 +133,11 @@ def check_folders(
     if options.out is not None:
         for path in (before, after):
             check_apart(path, options.out)
-    detector, ref, _ = detector_of(look, kind, "", options.weights, ())
+    detector, ref, files = detector_of(look, kind, "", options.weights, ())
     inputs = {"prompts": items_ref(items, *source)}
     for role, folder, path in zip(("before", "after"), folders, (before, after), strict=True):
         inputs[role] = data_ref(folder.images, len(folder.images), path)
-    spec = _spec(look, detector, {"detector": ref}, inputs, concept, kind, options)
+    spec = _spec(look, detector, {"detector": ref}, inputs, concept, kind, options, files, probes)
     more = {
         "label": label or Path(after).name,
         "n": len(units),
@@ -184,8 +194,13 @@ def _spec(
     concept: str,
     kind: str,
     options: RunOptions,
+    files: Mapping[str, str],
+    probes: Probes | None,
 ) -> Spec:
     rule = rule_of(detector, concept, kind, look.labels, look.top, look.threshold)
+    texts = text_scorer_ref(files) if look.texts else "text scores were not asked for"
+    if isinstance(texts, ModelRef):
+        models = {**models, ROLE: texts}
     if look.distances:
         models = {**models, "features": ModelRef(FEATURES, file_sha256(find_weights("efficientnet-lite0")))}
     parameters: dict[str, Any] = {
@@ -193,7 +208,11 @@ def _spec(
         "limit": options.limit,
         "shown": options.keep != "none",
         "operating": None if look.operating is None else list(look.operating),
+        "why": {} if isinstance(texts, ModelRef) else {CLIPSCORE.name: texts},
+        "probes": None if probes is None else [str(path) for path in probes],
     }
+    if probes is not None:
+        read_probes(*parameters["probes"])  # refused before any work
     return Spec(
         ERASURE_CHECK.name,
         VERSION,

@@ -19,11 +19,12 @@ from evalkit.world.vocabulary import CLASS_NAMES
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """A label with its score, and the colour where the detector names it."""
+    """A label with its score, and the colour and the box in pixels where the detector gives them."""
 
     label: str
     score: float
     color: str | None = None
+    box: tuple[float, ...] | None = None
 
 
 Seen = tuple[Thing, ...]
@@ -54,7 +55,7 @@ class Asked:
 def look(encoder: Encoder, images: Sequence[Pixels]) -> list[Seen]:
     """What is in each image, the surest first. Raises `EvalkitError` for an encoder that gives no labels."""
     if isinstance(encoder, Detector):
-        return [tuple(Thing(d.label, float(d.score), d.color) for d in boxes) for boxes in encoder(images)]
+        return [tuple(Thing(d.label, float(d.score), d.color, d.box) for d in boxes) for boxes in encoder(images)]
     if isinstance(encoder, Classifier):
         return [tuple(Thing(each.label, each.score) for each in labels[:MOST]) for labels in encoder(images)]
     raise EvalkitError(f"{encoder.id} names nothing in an image. Give a detector or a classifier")
@@ -108,14 +109,17 @@ def share_shown(wanted: Asked, seen: Seen, without: Sequence[str] = ()) -> float
 
 def packed(seen: Seen) -> str:
     """One line of JSON."""
-    return json.dumps(
-        [[each.label, each.score, each.color] for each in seen], ensure_ascii=False, separators=(",", ":")
-    )
+    things = [
+        [each.label, each.score, each.color, *([list(each.box)] if each.box is not None else [])] for each in seen
+    ]
+    return json.dumps(things, ensure_ascii=False, separators=(",", ":"))
 
 
 def unpacked(line: str | None) -> Seen | None:
     """What `packed` was given; None where nobody looked."""
-    return None if line is None else tuple(Thing(*each) for each in json.loads(line))
+    if line is None:
+        return None
+    return tuple(Thing(*each[:3], *map(tuple, each[3:])) for each in json.loads(line))
 
 
 def _named(known: Sequence[str], concept: str) -> tuple[str, ...]:

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from evalkit.erasure.check.analysis import Analysis, analysis_of
+from evalkit.erasure.check.analysis import Analysis, Given, analysis_of
 from evalkit.erasure.check.checks import ErasureChecks
 from evalkit.erasure.check.judge import FAR, NEAR, judged, table_of
-from evalkit.erasure.check.opening import open_worker
+from evalkit.erasure.check.opening import PROBE, RELEARNING, open_worker
 from evalkit.erasure.check.page import page
 from evalkit.erasure.check.results import bounds_of, results_of
 from evalkit.erasure.check.rows import BASE, ERASED, LOOKED, OTHER, SCHEMA
 from evalkit.erasure.check.spec import NAME, gates_of, rule_of_spec
+from evalkit.erasure.check.texts import ROLE
 from evalkit.jobs.checks import Checks
 from evalkit.jobs.shard import Shard, split
 from evalkit.jobs.spec import Spec
@@ -49,11 +50,10 @@ class ErasureCheckTask(Task):
         return SCHEMA
 
     def shards(self, spec: Spec) -> Sequence[Shard]:
-        """Those of the images, and one without images for relearning."""
-        found = split(self.size(spec), spec.shard)
-        return (
-            [*found, Shard("relearning", self.size(spec), self.size(spec))] if spec.parameters.get("relearn") else found
-        )
+        """Those of the images, and one without images each for runs of a probe and for relearning."""
+        n = self.size(spec)
+        aside = [name for name, asked in ((PROBE, "probes"), (RELEARNING, "relearn")) if spec.parameters.get(asked)]
+        return [*split(n, spec.shard), *(Shard(name, n, n) for name in aside)]
 
     def open(self, spec: Spec, device: str) -> Worker:
         """Models of all arms with the detector, or both folders with it."""
@@ -66,11 +66,9 @@ class ErasureCheckTask(Task):
         arrays, labels = _arrays(parts), list(facts.get("labels", ()))
         looked = pa.concat_tables([LOOKED.empty_table(), *parts.tables()]).to_pylist()
         rows = judged(looked, rule, labels, arrays, gates.drawn)
-        done = analysis_of(rows, arrays, rule, gates, spec.seed, int(spec.parameters.get("tries", 0)))
+        done = analysis_of(rows, arrays, rule, gates, _given(spec))
         why = dict(facts.get("why", {}))
-        said = spec.parameters.get("operating")
-        operating = None if said is None else Operating(*said)
-        results = results_of(done, spec.parameters["concept"], spec.protocols[0].id, arrays, operating, why)
+        results = results_of(done, spec.parameters["concept"], spec.protocols[0].id, arrays, why)
         stored = io.BytesIO()
         np.savez(stored, **arrays)
         return Aggregated(
@@ -93,6 +91,12 @@ class ErasureCheckTask(Task):
     def checks(self) -> Checks:
         """Everything from the evidence."""
         return ErasureChecks(self)
+
+
+def _given(spec: Spec) -> Given:
+    said = spec.parameters
+    operating = None if said.get("operating") is None else Operating(*said["operating"])
+    return Given(spec.seed, int(said.get("tries", 0)), int(said.get("search", 0)), operating)
 
 
 def _arrays(parts: Parts) -> dict[str, Any]:
@@ -137,7 +141,9 @@ def _facts(
         "prompts": {"name": said["concept"], "n": prompts.n, "digest": said["asked"]},
         "protocols": [{"id": each.id, "sha256": each.sha256} for each in spec.protocols],
         "encoders": {
-            f"{NAME}:{ref.name}": ref.sha256 for role, ref in spec.models.items() if role in ("detector", "features")
+            f"{NAME}:{ref.name}": ref.sha256
+            for role, ref in spec.models.items()
+            if role in ("detector", "features", ROLE)
         },
         "erasure": {
             "concept": said["concept"],
@@ -148,6 +154,10 @@ def _facts(
             "sets": {name: each.as_dict() for name, each in done.sets.items()},
             "prefixes": [asdict(each) for each in done.prefixes],
             "attack": [asdict(each) for each in done.attack],
+            "search": None if done.searched is None else asdict(done.searched),
+            "probe": [asdict(each) for each in done.probe],
+            "unasked": None if done.unasked is None else asdict(done.unasked),
+            "operating": asdict(done.operating),
             "kl_by_position": (arrays["kl_sum"] / arrays["kl_count"]).tolist() if "kl_sum" in arrays else None,
             "relearning": {
                 name.removeprefix("relearn_"): each.tolist()

@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 
 from evalkit.encoders.base import Encoder, FeatureExtractor
+from evalkit.encoders.prompt_scorer import PromptScorer
 from evalkit.erasure.check.folders import Folder, Unit, featured
+from evalkit.erasure.check.items import RETAIN
 from evalkit.erasure.check.keep import small_copy
 from evalkit.erasure.check.rows import BASE, ERASED, looked, row_of
 from evalkit.erasure.check.seen import labels_of, look, packed
+from evalkit.erasure.check.texts import text_scores
+from evalkit.erasure.check.worker import Aside
 from evalkit.images.sample import Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
@@ -27,16 +31,21 @@ class FolderWorker(Worker):
         folders: tuple[Folder, Folder],
         detector: Encoder,
         features: FeatureExtractor | None,
+        scorer: PromptScorer | None,
         *,
         shown: bool,
+        aside: Aside,
         facts: Mapping[str, Any],
     ) -> None:
         self.units, self.folders, self.detector, self.features = units, folders, detector, features
+        self.scorer, self.aside = scorer, aside
         self.featured = featured(units, labels_of(detector))
         self.shown, self.facts, self.timers = shown, facts, Timers()
 
     def process(self, shard: Shard, tick: Tick) -> ShardOutput:
         """A row for each pair of images; arrays: features of both, by the position of the pair."""
+        if shard.key in self.aside:
+            return ShardOutput(looked([]), self.aside[shard.key](), seconds=self.timers.taken())
         rows, files, places = [], {}, []
         vectors: dict[str, list[np.ndarray[tuple[int], np.dtype[np.float32]]]] = {BASE: [], ERASED: []}
         for position in range(shard.start, shard.stop):
@@ -58,6 +67,9 @@ class FolderWorker(Worker):
                     if keeps and self.features is not None:
                         with self.timers("features"):
                             vectors[arm] += self.features([sample.image])
+                    if self.scorer is not None and unit.sample == 0 and unit.item.subset == RETAIN:
+                        with self.timers("text scores"):
+                            row[f"clip_{arm}"] = text_scores(self.scorer, sample.image, unit.item.prompt)
                     if self.shown and unit.sample == 0:
                         row[f"file_{arm}"] = name = f"gallery/{row['id']}-{arm}.webp"
                         files[name] = small_copy(sample.image)
