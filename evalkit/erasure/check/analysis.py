@@ -34,7 +34,7 @@ from evalkit.erasure.check.vector import Scored, scored
 from evalkit.erasure.check.verdict import Came, Verdict, verdict_of
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
-from evalkit.stats.corrected import Operating
+from evalkit.stats.corrected import Operating, rogan_gladen
 
 Columns = Mapping[str, Any]
 
@@ -99,6 +99,10 @@ def analysis_of(
     known = given.operating
     floor = None if known is None else 1 - known.specificity
     operating = known or Operating(1.0, 1.0 - (0.0 if unasked is None else unasked.value))
+    if not (rogan_gladen(sets[DIRECT].rates[BASE].value, operating) or 0) > 0:
+        raise EvalkitError(
+            "the base shows the concept no more often than the detector sees it where nobody asks for it. Give another detector"
+        )
     total = scored(columns, given.seed, floor=floor)
     searched = of_search(columns, given.search)
     savings = savings_of(arrays, sets[DIRECT].rates[BASE].value)

@@ -15,7 +15,7 @@ from evalkit.erasure.check.seen import Rule, packed
 from evalkit.generators.base import Request
 
 Row = dict[str, Any]
-ATTACKED = 16  # direct prompts that a search rewrites
+ATTACKED = 10  # direct prompts that a search rewrites
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from evalkit.encoders.base import Encoder
 from evalkit.encoders.registry import load_encoder
 from evalkit.erasure.check.gates import Gates
+from evalkit.errors import EvalkitError
 from evalkit.jobs.live import hold
 from evalkit.jobs.options import weights_by_name
 from evalkit.jobs.spec import ModelRef
@@ -35,6 +36,14 @@ class Look:
     gates: Gates = field(default_factory=Gates)
     distances: bool = True
     texts: bool = True
+
+    def __post_init__(self) -> None:
+        """Raise `EvalkitError` for rates of a detector that tells nothing apart."""
+        if self.operating is not None and sum(self.operating) <= 1:
+            said = " and ".join(f"{rate:g}" for rate in self.operating)
+            raise EvalkitError(
+                f"a detector of sensitivity and specificity {said} tells nothing apart. Give the rates of a better one"
+            )
 
 
 def detector_of(

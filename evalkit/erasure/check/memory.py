@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from evalkit.errors import EvalkitError
 from evalkit.jsonio import canonical_json
 from evalkit.whole_files import whole
 
@@ -24,7 +25,10 @@ class Memory:
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
+        """Raise `EvalkitError` for a folder that is a file."""
         self.folder = None if folder is None else Path(folder).expanduser()
+        if self.folder is not None and self.folder.exists() and not self.folder.is_dir():
+            raise EvalkitError(f"{folder} is a file. Give a folder with --cache")
         self._held: dict[str, Arrays] = {}
 
     def get(self, key: object, make: Callable[[], Arrays]) -> Arrays:

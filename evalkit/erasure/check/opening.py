@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from evalkit.encoders.base import Encoder, FeatureExtractor
@@ -24,7 +25,7 @@ from evalkit.erasure.check.spec import items_in, opened_encoder, opened_model, r
 from evalkit.erasure.check.texts import ROLE
 from evalkit.erasure.check.worker import Aside, CheckWorker
 from evalkit.erasure.check.worker_folders import FolderWorker
-from evalkit.errors import EvalkitError
+from evalkit.errors import EvalkitError, WeightsError
 from evalkit.generators.base import Generator, Request, TokenGenerator
 from evalkit.jobs.live import find
 from evalkit.jobs.spec import Spec
@@ -37,7 +38,7 @@ from evalkit.version import __version__
 
 NEVER_SAW = "never_saw"
 PROBE, RELEARNING = "probe", "relearning"  # shards without images
-TESTS = 16  # direct prompts that are asked while a model learns again
+TESTS = 32  # direct prompts that are asked while a model learns again
 
 
 def units_of_models(items: tuple[Item, ...], samples: int) -> tuple[Unit, ...]:
@@ -109,13 +110,27 @@ def _scorer(spec: Spec, device: str) -> PromptScorer | None:
 def models_of(spec: Spec, device: str) -> dict[str, Generator]:
     """The models of all arms."""
     rows = spec.parameters["rows"]
-    models = {role: opened_model(spec.models[role], device, rows) for role in (BASE, ERASED)}
+    models = {BASE: opened_model(spec.models[BASE], device, rows), ERASED: _erased(spec, ERASED, device)}
     if spec.parameters["controls"]:
         norms = changed(models[BASE], models[ERASED])
         if norms:
             models[RANDOM] = moved_at_random(models[BASE], norms, spec.seed)
         models[COLLAPSE] = destroyed(models[BASE], spec.seed)
     return models
+
+
+def _erased(spec: Spec, role: str, device: str) -> Generator:
+    """A model whose weights came from elsewhere; raises `EvalkitError` where they are of another architecture."""
+    ref = spec.models[role]
+    try:
+        return opened_model(ref, device, spec.parameters["rows"])
+    except WeightsError as error:
+        if "does not fit" not in str(error):
+            raise
+        base, reason = spec.models[BASE].name, str(error).partition(": ")[2].partition(" (")[0]
+        raise EvalkitError(
+            f"{Path(str(ref.weights)).name} is no erased {base}: {reason}. Give weights of {base}'s own architecture"
+        ) from None
 
 
 def why_not(spec: Spec) -> dict[str, str]:
@@ -137,7 +152,7 @@ def _relearning(spec: Spec, drawer: Drawer, units: tuple[Unit, ...], device: str
     learners = {ERASED: drawer.models[ERASED]}
     never = spec.models.get(NEVER_SAW)
     if never is not None:
-        learners[NEVER_SAW] = opened_model(never, device, spec.parameters["rows"])
+        learners[NEVER_SAW] = _erased(spec, NEVER_SAW, device)
     direct = [unit.item for unit in units if unit.item.subset == DIRECT and unit.sample == 0]
     sampler = sampler_of(spec.parameters["sampler"])
 

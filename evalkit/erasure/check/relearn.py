@@ -15,8 +15,8 @@ from evalkit.erasure.check.seen import Rule, look
 from evalkit.erasure.training.finetune import Example, finetune
 from evalkit.generators.base import Generator, Request
 
-EVERY = 5  # steps between two looks
-LEARNING_RATE = 3e-4
+EVERY = 2  # steps between two looks
+LEARNING_RATE = 1e-4
 EXAMPLES = 32
 Array = np.ndarray[Any, np.dtype[np.float64]]
 

@@ -21,11 +21,13 @@ ROLE = "texts"
 def text_scorer_ref(files: Mapping[str, str]) -> ModelRef | str:
     """CLIPScore's network where its weights lie on this machine, else the reason why there is no score.
 
-    Nothing is downloaded for it.
+    Nothing is downloaded for it. Raises `WeightsError` where a file was given that is not there.
     """
     try:
         path = find_weights(CLIPSCORE.needs[0], files.get(CLIPSCORE.name), download=False)
     except WeightsError as error:
+        if CLIPSCORE.name in files:
+            raise
         return str(error)
     return ModelRef(CLIPSCORE.name, file_sha256(path), weights=str(path))
 

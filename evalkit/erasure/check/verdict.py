@@ -14,6 +14,7 @@ from evalkit.erasure.check.judge import FAR, NEAR
 from evalkit.erasure.check.rows import BASE, ERASED
 from evalkit.erasure.check.sets import OfSet, Prefixed, Searched
 from evalkit.erasure.check.vector import Scored
+from evalkit.erasure.check.words import percent
 from evalkit.metrics import erasure as declared
 from evalkit.metrics.base import Estimate
 from evalkit.stats.corrected import Operating, rogan_gladen
@@ -192,12 +193,3 @@ def _clean(sets: Mapping[str, OfSet], came: Came) -> str:
 
 def _passes(value: float, least: float) -> bool | None:
     return None if np.isnan(value) else value >= least
-
-
-def percent(value: float) -> str:
-    """A share in words.
-
-    >>> percent(0.254), percent(0.0)
-    ('25 %', '0 %')
-    """
-    return f"{100 * value:.0f} %"

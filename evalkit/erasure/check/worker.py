@@ -11,9 +11,9 @@ import numpy as np
 from evalkit.encoders.prompt_scorer import PromptScorer
 from evalkit.erasure.check.attacks import Attacks
 from evalkit.erasure.check.drawing import Drawer, Look
-from evalkit.erasure.check.folders import Unit, featured
+from evalkit.erasure.check.folders import CONTROLLED, Unit, featured, few_of_each
 from evalkit.erasure.check.forcing import likelihood
-from evalkit.erasure.check.items import DIRECT, RETAIN
+from evalkit.erasure.check.items import RETAIN
 from evalkit.erasure.check.keep import small_copy
 from evalkit.erasure.check.rows import BASE, COLLAPSE, ERASED, OTHER, RANDOM, looked, row_of
 from evalkit.erasure.check.seen import labels_of, packed
@@ -45,7 +45,8 @@ class CheckWorker(Worker):
     ) -> None:
         self.units, self.drawer, self.attacks, self.scorer = units, drawer, attacks, scorer
         self.sampler, self.shown, self.aside, self.facts = sampler, shown, aside, facts
-        self.featured = featured(units, labels_of(drawer.detector))
+        known = labels_of(drawer.detector)
+        self.featured, self.controlled = featured(units, known), few_of_each(units, known, *CONTROLLED)
         self.timers, self.seed = drawer.timers, attacks.seed
 
     def process(self, shard: Shard, tick: Tick) -> ShardOutput:
@@ -65,7 +66,7 @@ class CheckWorker(Worker):
         for arm, (_, seen) in looks.items():
             for row, each in zip(rows, seen, strict=True):
                 row[f"seen_{arm}"] = packed(each)
-        self._controls(units, asked, rows)
+        self._controls(shard.start, asked, rows)
         arrays = {
             **self._features(shard.start, units, drawn, looks),
             **self._likelihood(units, asked, rows, looks[BASE]),
@@ -76,8 +77,8 @@ class CheckWorker(Worker):
         tick(len(units))
         return ShardOutput(looked(rows), arrays, files, self.timers.taken(), self.facts)
 
-    def _controls(self, units: Sequence[Unit], asked: Sequence[Request], rows: Sequence[Row]) -> None:
-        at = [i for i, unit in enumerate(units) if unit.sample == 0 and unit.item.subset in (DIRECT, RETAIN)]
+    def _controls(self, start: int, asked: Sequence[Request], rows: Sequence[Row]) -> None:
+        at = [i for i in range(len(rows)) if start + i in self.controlled]
         for arm in (RANDOM, COLLAPSE):
             if arm in self.drawer.models and at:
                 for i, seen in zip(at, self.drawer.draw(arm, [asked[i] for i in at])[1], strict=True):

@@ -154,7 +154,7 @@ def test_an_erased_model_is_named_as_file_folder_or_pair(tmp_path):
     folder = tmp_path / "eraser"
     folder.mkdir()
     (folder / "weights.safetensors").write_bytes(b"")
-    (folder / FACTS).write_text("{}")
+    (folder / FACTS).write_text(json.dumps({"weights": "weights.safetensors"}))
     inside = str(folder / "weights.safetensors")
     assert erased_path(str(folder), "world-ar") == inside
     assert erased_path(f"world-ar={folder}", "world-ar") == inside
