@@ -119,14 +119,14 @@ def _print_json(run: Run) -> None:
 
 def _show(run: Run) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from evalkit.cli.screen import Screen
     from evalkit.metrics.registry import METRICS
     from evalkit.text import as_float, interval_text, number_text
 
-    console = Console()
+    console = Screen()
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     for heading, right in (("metric", 0), ("value", 1), ("95 % interval", 1), ("n", 1), ("against", 0)):
         table.add_column(heading, justify="right" if right else "left", overflow="fold")

@@ -22,8 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evalkit.encoders.base import torch_resize
 from evalkit.encoders.features.tf_resize import tf1_bilinear
+from evalkit.encoders.interpolate import interpolated, torch_resize
 from evalkit.errors import EvalkitError
 from evalkit.images.geometry import resize_exact
 from evalkit.images.sample import Pixels
@@ -41,7 +41,7 @@ def _tf1(images: Tensor, side: int) -> Tensor:
 
 
 def _bilinear(images: Tensor, side: int) -> Tensor:
-    return F.interpolate(images.float(), size=(side, side), mode="bilinear", align_corners=False)
+    return interpolated(images, (side, side), "bilinear")
 
 
 def _bilinear_short(images: Tensor, side: int) -> Tensor:
@@ -58,7 +58,7 @@ def _bicubic_float(images: Tensor, side: int) -> Tensor:
     """torch's antialiased filter in float64 is Pillow's to 1e-3 of a grey level (in float32 it strays by 6e-3)."""
     if tuple(images.shape[2:]) == (side, side):
         return images.float()
-    out = F.interpolate(images.double(), size=(side, side), mode="bicubic", align_corners=False, antialias=True)
+    out = interpolated(images, (side, side), "bicubic", antialias=True, dtype=torch.float64)
     return out.clamp_(0, 255).float()
 
 
@@ -95,7 +95,7 @@ def _fit(images: Tensor, side: int) -> Tensor:
         small = images.float()
     else:
         new = round(height * scale), round(width * scale)
-        small = F.interpolate(images.float(), size=new, mode="bicubic", align_corners=False, antialias=True)
+        small = interpolated(images, new, "bicubic", antialias=True)
     down, across = side - new[0], side - new[1]
     return F.pad(small, (across // 2, across - across // 2, down // 2, down - down // 2))
 

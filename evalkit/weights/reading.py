@@ -10,8 +10,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from evalkit.errors import DAMAGED, WeightsError
 from evalkit.jsonio import parse_json
 from evalkit.weights.stubs import Kind, WouldRun, named_globals, refused, stand_ins
@@ -58,6 +56,8 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _load(path: Path, names: set[str]) -> Any:
+    import torch  # here, so that a file is hashed without it
+
     kinds: dict[str, Kind] = {}
     while True:
         try:

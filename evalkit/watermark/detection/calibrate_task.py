@@ -9,15 +9,16 @@ import numpy as np
 import pyarrow as pa
 
 from evalkit.jobs.checks import Checks, Failure, How, Outcome
-from evalkit.jobs.data import data_failures
+from evalkit.jobs.data import data_failures, sources_of
 from evalkit.jobs.recomputed import SAME, TaskChecks, unlike
-from evalkit.jobs.shard import Shard, ShardOutput
+from evalkit.jobs.shard import Shard, ShardOutput, Sources
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task, Tick, Worker
 from evalkit.runs.shards import MemoryParts, Parts
 from evalkit.runs.store import Run
 from evalkit.watermark.detection.calibration_file import read_calibration
 from evalkit.watermark.detection.checks import SECRET
+from evalkit.watermark.detection.data import opened_images
 from evalkit.watermark.detection.null_rows import NULLS, grouped, null_rows
 from evalkit.watermark.detection.nulls import FILE, TASK, aggregate
 from evalkit.watermark.detection.rows import with_numbers
@@ -50,6 +51,10 @@ class CalibrateTask(Task):
     def open(self, spec: Spec, device: str) -> CalibrateWorker:
         """Tokenizer, cache, and the mark where one was given."""
         return CalibrateWorker(opened(spec, device))
+
+    def sources(self, spec: Spec) -> Sources | None:
+        """The images."""
+        return sources_of(("data", opened_images(spec.inputs["data"])[0], self.size(spec)))
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """The calibration, and counts."""

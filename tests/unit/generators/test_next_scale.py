@@ -103,7 +103,7 @@ def test_processors_are_asked_scale_by_scale():
 
     model.logits_processors.append(note)
     model.sample_tokens(requests())
-    assert seen[2] == (2, range(5, 14), (8, 5), (10, 11, 12))
+    assert seen[2] == (2, range(5, 14), (4, 5), (10, 11, 12))
 
 
 def test_flexvar_draws_other_scales_and_takes_untrained_sides_greedily():
