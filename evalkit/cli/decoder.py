@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from evalkit.cli.options import device_flag
+from evalkit.cli.progress import BarProgress
+from evalkit.runs.durable import write_bytes
 from evalkit.text import visible
 
 FILE = click.Path(path_type=Path)
@@ -43,19 +45,19 @@ def decoder(
     if str(first) == "train":
         if len(rest) != 2:
             raise click.UsageError("train takes two folders: evalkit probe decoder train A B")
-        probe = train_probe(*rest, features=features, limit=limit, device=device)
+        probe = train_probe(*rest, features=features, limit=limit, device=device, progress=BarProgress())
         write_probe(file, probe)
         for said in (sentence(probe), *probe.cautions, f"probe: {file}"):
             click.echo(visible(said))
         if page is not None:
-            page.write_text(decoder_page(probe), encoding="utf-8")
+            write_bytes(page, decoder_page(probe).encode("utf-8", "surrogatepass"))
         return
     if rest:
         raise click.UsageError("give one folder of images, or: evalkit probe decoder train A B")
     probe = read_probe(file)
-    answer = ask_probe(probe, first, limit=limit, device=device)
+    answer = ask_probe(probe, first, limit=limit, device=device, progress=BarProgress())
     if page is not None:
-        page.write_text(decoder_page(probe, answer, first.name), encoding="utf-8")
+        write_bytes(page, decoder_page(probe, answer, first.name).encode("utf-8", "surrogatepass"))
     if as_json:
         images = [{"id": name, "probability": p, "outside": o} for name, p, o in answer.rows]
         told = {

@@ -160,13 +160,13 @@ def _print_json(run: Run) -> None:
 
 
 def _show(run: Run) -> None:
-    from rich.console import Console
     from rich.text import Text
 
+    from evalkit.cli.screen import Screen
     from evalkit.erasure.check.words import headline, vector_lines
     from evalkit.text import visible
 
-    console = Console()
+    console = Screen()
     told: dict[str, Any] = run.record["erasure"]
     console.print(Text(visible(headline(run.record)), style="bold"), soft_wrap=True)
     for reason in told["verdict"]["reasons"]:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
+
+from evalkit.cli.screen import Screen
 
 
 @click.command()
@@ -174,4 +175,4 @@ def _print(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    Screen().print(table)

@@ -12,7 +12,7 @@ from torch import Tensor
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Conditions, Request, Step
 from evalkit.generators.guidance import Guidance
-from evalkit.generators.network import NetworkTokenGenerator
+from evalkit.generators.network import LOGIT, NetworkTokenGenerator
 from evalkit.generators.pixels import to_uint8
 from evalkit.generators.registry import Source, register
 from evalkit.generators.sampling import Sampler
@@ -51,7 +51,7 @@ class WorldAR(NetworkTokenGenerator):
     """
 
     conditions: Conditions = "text"
-    rows = 16
+    rows = rows_on_cpu = 64
     one_by_one = True
     architecture = WorldARNet
     config: WorldARConfig
@@ -63,6 +63,12 @@ class WorldAR(NetworkTokenGenerator):
         self.vocab_size, self.tokens_per_image = self.config.codes, self.config.side**2
         self.side = 8 * self.config.side
         self.default_sampler = Sampler(Guidance("llamagen", 1.0))  # what it learned; stronger guidance loses places
+
+    def row_bytes(self) -> int:
+        """Keys and values, and what sampling makes of the logits."""
+        config = self.config
+        length = config.text + config.side**2
+        return self._cache_bytes(config.layers, config.width, length) + LOGIT * config.codes
 
     def check(self, request: Request) -> None:
         """Also refuse words that the world does not have."""

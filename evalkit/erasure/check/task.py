@@ -12,14 +12,15 @@ import pyarrow as pa
 
 from evalkit.erasure.check.analysis import Analysis, analysis_of
 from evalkit.erasure.check.checks import ErasureChecks
+from evalkit.erasure.check.folders import open_folder, units_of_folders
 from evalkit.erasure.check.judge import FAR, NEAR, judged, table_of
 from evalkit.erasure.check.opening import open_worker
 from evalkit.erasure.check.page import page
 from evalkit.erasure.check.results import bounds_of, results_of
-from evalkit.erasure.check.rows import BASE, ERASED, LOOKED, OTHER, SCHEMA
-from evalkit.erasure.check.spec import NAME, gates_of, rule_of_spec
+from evalkit.erasure.check.rows import BASE, ERASED, LOOKED, OTHER, SCHEMA, row_of
+from evalkit.erasure.check.spec import NAME, gates_of, items_in, rule_of_spec
 from evalkit.jobs.checks import Checks
-from evalkit.jobs.shard import Shard, split
+from evalkit.jobs.shard import Shard, Sources, split
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task, Worker, statistics
 from evalkit.metrics import erasure as declared
@@ -58,6 +59,23 @@ class ErasureCheckTask(Task):
     def open(self, spec: Spec, device: str) -> Worker:
         """Models of all arms with the detector, or both folders with it."""
         return open_worker(spec, device)
+
+    def sources(self, spec: Spec) -> Sources | None:
+        """The images of both folders; None where models make them."""
+        if BASE in spec.models:
+            return None
+        folders = {
+            BASE: open_folder(str(spec.inputs["before"].source)),
+            ERASED: open_folder(str(spec.inputs["after"].source)),
+        }
+        units = units_of_folders(folders[BASE], folders[ERASED], items_in(spec))
+        prints = {arm: folder.images.fingerprints() for arm, folder in folders.items()}
+
+        def of(shard: Shard) -> set[tuple[str, str]]:
+            mine = [(unit, row_of(unit.item, unit.sample, 0)["id"]) for unit in units[shard.start : shard.stop]]
+            return {(f"{arm}/{id}", prints[arm][unit.place or 0]) for unit, id in mine for arm in prints}
+
+        return Sources(("before", "after"), of)
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Rules on the evidence, tests, the vector and the verdict."""

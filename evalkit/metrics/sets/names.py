@@ -16,7 +16,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "prdc": _BALLS,
     "prdc_efflite0": tuple(f"{name}_efflite0" for name in _BALLS),
 }
-USUAL = ("fid", "is", "kid", *_BALLS, "fd_efflite0", "kid_efflite0", *GROUPS["prdc_efflite0"])
+USUAL = ("fid", "is", "kid", "fvd", *_BALLS, "fd_efflite0", "kid_efflite0", *GROUPS["prdc_efflite0"])
 NO_PROMPT = frozenset({"aesthetic_v2"})
 
 
@@ -39,6 +39,8 @@ def chosen_metrics(given: Sequence[str], protocol: ScoreProtocol, *, reference: 
             raise _unknown(name, [*HEADS, *GROUPS, *alike])
         if name in HEADS:
             protocol.check(name)
+        elif protocol.clips is not None:
+            raise EvalkitError(f"{METRICS.get(name).label} looks at images, and {protocol.id} at videos. Leave it out.")
         if name in HEADS and name not in ALONE and not reference:
             raise EvalkitError(
                 f"{METRICS.get(name).label} compares two sets, and there is no reference. Give --reference FOLDER|NPZ."

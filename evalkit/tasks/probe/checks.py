@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pyarrow as pa
 
 from evalkit.errors import EvalkitError
-from evalkit.jobs.checks import Checks, Failure, How, Outcome, same_numbers
-from evalkit.jobs.earlier import as_stated
-from evalkit.jobs.task import Task
+from evalkit.jobs.checks import Failure, How, Outcome
+from evalkit.jobs.recomputed import TaskChecks, unlike
 from evalkit.runs.store import Run
-from evalkit.text import as_float
 
 
-class ProbeChecks(Checks):
+class ProbeChecks(TaskChecks):
     """What evidence.jsonl promises of rows and results."""
 
     scores = False
     makes = False
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
-
     def recompute(self, run: Run, how: How) -> Outcome:
         """Rules applied to the evidence again; rows, scores and their bounds must be the same."""
         try:
-            again = self.task.aggregate(self.task.spec(run), self.task.parts(run))
+            again = self.again(run)
         except EvalkitError as error:
             return Outcome(0, open=f"the evidence cannot be judged here: {error}")
-        results, earlier = as_stated(run.results, again.results)
-        wanted = {each.metric: (each.value, each.low, each.high) for each in results}
-        said = {row["metric"]: tuple(as_float(row[key]) for key in ("value", "low", "high")) for row in run.results}
-        bad = [
-            Failure(
-                "results.json", f"{name} is {_first(said.get(name))}, the evidence gives {_first(wanted.get(name))}"
-            )
-            for name in {**said, **wanted}
-            if not same_numbers(said.get(name), wanted.get(name))
-        ]
+        bad, earlier = unlike(run, again.results, source="the evidence gives")
         bad += _rows(run.samples, pa.concat_tables(again.rows))
         return Outcome(0 if bad else len(run.results), tuple(bad), earlier)
 
@@ -53,7 +37,3 @@ def _rows(said: pa.Table, wanted: pa.Table) -> list[Failure]:
         for name in names
         if a[name] != b[name]
     ]
-
-
-def _first(found: tuple[Any, ...] | None) -> Any:
-    return None if found is None else found[0]

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import Checks
-from evalkit.jobs.shard import Shard
+from evalkit.jobs.shard import Shard, Sources
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task, Worker
 from evalkit.metrics.metric import Metric
@@ -65,6 +65,13 @@ class ProbeTask(Task):
             allow_missing=bool(spec.parameters["allow_missing"]),
             threads=int(spec.here.get("threads", 2)),
         )
+
+    def sources(self, spec: Spec) -> Sources | None:
+        """The images that were listed."""
+        if "images" not in spec.inputs:
+            return None
+        pairs = [(each.id, each.sha256) for each in listing_of(spec, suite_of(spec)).images]
+        return Sources(("images",), lambda shard: set(pairs[shard.start : shard.stop]))
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Verdicts by the rules, scores, the evidence in one file, and the benchmark's own files."""

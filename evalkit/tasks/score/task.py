@@ -13,8 +13,9 @@ from evalkit.device import pick_device
 from evalkit.encoders.prompt_scorer import load_prompt_scorer
 from evalkit.encoders.set_encoder import SetEncoder
 from evalkit.jobs.checks import Checks
+from evalkit.jobs.data import sources_of
 from evalkit.jobs.options import batch_of
-from evalkit.jobs.shard import Shard, split
+from evalkit.jobs.shard import Shard, Sources, split
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
 from evalkit.metrics.registry import METRICS
@@ -89,6 +90,11 @@ class ScoreTask(Task):
             facts={"unavailable": dict(here.get("unavailable", {}))},
             file=read_statistics(str(reference.source)) if reference is not None and is_file(spec) else None,
         )
+
+    def sources(self, spec: Spec) -> Sources | None:
+        """The images of both sides."""
+        roles = {ROLES[side]: n for side, n in counts(spec).items()}
+        return sources_of(*((role, opened_images(spec.inputs[role]), n) for role, n in roles.items()))
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Results with intervals, contributions of images, features or moments; features lie on disk meanwhile."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,29 +14,11 @@ from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 from evalkit.jobs.timers import Timers
 from evalkit.tasks.tokenizer.native import cut
-from evalkit.tasks.tokenizer.pixels import Feed, to_batch
+from evalkit.tasks.tokenizer.output import Output, Shares, too_small
+from evalkit.tasks.tokenizer.pixels import Feed
 from evalkit.tasks.tokenizer.shift import shift
 from evalkit.tasks.tokenizer.survival import survival
 from evalkit.tokenizers.base import Codes, Tokenizer
-
-SMALLEST = 32  # px a side: what LPIPS' trunks still take
-Shares = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Output:
-    """What a picture became: float [3, H, W] on the [0, 1] scale, or the `reason` why there is none.
-
-    `codes`, `bits`: how many were spent. `indices`: those that occur, for code counts. `columns`: scores that need the
-    model (survival, shift); an array is a share for each scale or bit, under `<score>|<part>`.
-    """
-
-    picture: Tensor | None = None
-    reason: str | None = None
-    codes: int = 0
-    bits: float | None = None
-    indices: npt.NDArray[np.int64] | None = None
-    columns: dict[str, float | Shares | None] = field(default_factory=dict)
 
 
 class Forward:
@@ -53,15 +34,14 @@ class Forward:
         return self._in_pieces(list(images), feed, self.batch_size)
 
     def _whole(self, image: Pixels, feed: Feed) -> Output:
-        height, width = image.shape[:2]
-        if min(height, width) < SMALLEST:
-            return Output(reason=f"a {width}x{height} image is below {SMALLEST} px, too small to be scored as it is")
+        if (refused := too_small(image)) is not None:
+            return refused
         pieces = cut(image, self.model)
         outputs = self._in_pieces(pieces.pieces, feed, self.batch_size)
         bad = next((each for each in outputs if each.picture is None), None)
         if bad is not None:
             return bad
-        picture = pieces.join([each.picture for each in outputs if each.picture is not None])
+        picture = pieces.join([each.picture for each in outputs if isinstance(each.picture, Tensor)])
         bits = None if any(each.bits is None for each in outputs) else sum(each.bits or 0.0 for each in outputs)
         used = [each.indices for each in outputs if each.indices is not None]
         columns = {name: _mean([each.columns[name] for each in outputs]) for name in outputs[0].columns}
@@ -125,3 +105,9 @@ def _lengths(codes: Codes) -> list[int]:
         return [int((row >= 0).sum()) for row in codes.indices]
     per_image = codes.values.shape[1] if codes.bits is not None else codes.values[0, 0].numel()
     return [int(per_image)] * len(codes)
+
+
+def to_batch(images: list[Pixels], feed: Feed) -> Tensor:
+    """Model input float32 [B, 3, S, S]: [0, 1], or what makes the network see [0, 1] where the protocol misfeeds it."""
+    batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div_(255)
+    return (batch + 1) / 2 if feed.misfed else batch

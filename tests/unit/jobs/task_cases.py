@@ -192,7 +192,24 @@ def score(folder):
     return score_images(photos(folder.parent), "sample/textures", metrics=metrics, options=options)
 
 
-CASES |= {"score": score}
+def likelihood(folder):
+    from evalkit.tasks.likelihood import image_likelihood
+
+    prompts = folder.parent / "captions.txt"
+    prompts.write_text("a photo of a red apple\n" * 4)
+    return image_likelihood(
+        photos(folder.parent), "world-ar", prompts=prompts, options=RunOptions(out=folder, device="cpu")
+    )
+
+
+def paired(folder):
+    from evalkit.tasks.paired import paired_scores
+
+    options = RunOptions(out=folder, device="cpu")
+    return paired_scores(photos(folder.parent), photos(folder.parent), metrics=["ssim", "exact"], options=options)
+
+
+CASES |= {"score": score, "likelihood": likelihood, "paired": paired}
 CASES |= {"tokenizer": tokenizer, "tokenizer-worst": tokenizer_worst}
 OF_TASK = {"watermark-attack": "attack", "watermark-robustness": "robustness"}
 

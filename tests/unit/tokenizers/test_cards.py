@@ -3,8 +3,9 @@ import torch
 
 from evalkit.errors import EvalkitError
 from evalkit.tasks.tokenizer.native import policy_of
-from evalkit.tokenizers.base import Codes, NetworkTokenizer, Tokenizer
+from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.tokenizers.cards import list_models, tokenizer_cards
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer
 from evalkit.weights.find import weights_manifest
 

@@ -8,7 +8,7 @@ were not trained on.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,17 @@ import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
-from evalkit.images.sample import Pixels, Sample
+from evalkit.images.loader import fitted
+from evalkit.images.sample import Pixels, Sample, Unreadable
+from evalkit.jobs.progress import Progress
 from evalkit.jsonio import parse_json
 from evalkit.metrics.base import Estimate
 from evalkit.stats.intervals import mean_interval
 from evalkit.tasks.probe.decoder.classifier import Classifier, HeldOut, train
 from evalkit.tasks.probe.decoder.equal import Equaliser, equaliser_for
 from evalkit.tasks.probe.decoder.features import SPECTRAL, Floats, featurizer, grid_traces, spectrum
+from evalkit.text import counted
+from evalkit.whole_files import whole
 
 _BATCH = 64
 
@@ -74,17 +78,27 @@ class Answer:
 
 
 def train_probe(
-    a: str | Path, b: str | Path, *, features: str = SPECTRAL, limit: int | None = None, device: str = "auto"
+    a: str | Path,
+    b: str | Path,
+    *,
+    features: str = SPECTRAL,
+    limit: int | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
 ) -> DecoderProbe:
-    """A probe that tells the images of `a` from those of `b`. Raises `EvalkitError` where a folder has too few."""
-    read = [_read(Path(str(each)), limit) for each in (a, b)]
-    sides = [[min(image.shape[:2]) for _, _, image in each] for each in read]
+    """A probe that tells the images of `a` from those of `b`. Raises `EvalkitError` where a folder has too few.
+
+    Images are read twice, because the smallest of them decides how all are made equal.
+    """
+    folders, told = (Path(str(a)), Path(str(b))), progress or Progress()
+    sides = [[min(each.source["size"]) for each in _read(folder, limit, _corner, told)] for folder in folders]
     equal = equaliser_for([*sides[0], *sides[1]])
-    small = [[equal(image) for _, _, image in each] for each in read]
+    read = [_read(each, limit, equal, Progress()) for each in folders]
+    small = [[each.image for each in half] for half in read]
     look = featurizer(features, device)
     table = np.concatenate([_features(look, each) for each in small])
     labels = np.repeat([0, 1], [len(small[0]), len(small[1])])
-    generators = [f"{label}/{generator}" for label, each in enumerate(read) for _, generator, _ in each]
+    generators = [f"{label}/{_generator(each.id)}" for label, half in enumerate(read) for each in half]
     classifier, held = train(table, labels, generators)
     return DecoderProbe(
         names=(Path(str(a)).name, Path(str(b)).name),
@@ -101,14 +115,21 @@ def train_probe(
     )
 
 
-def ask_probe(probe: DecoderProbe, folder: str | Path, *, limit: int | None = None, device: str = "auto") -> Answer:
-    """What `probe` says of the images in `folder`."""
-    read = _read(Path(str(folder)), limit)
-    small = [probe.equaliser(image) for _, _, image in read]
+def ask_probe(
+    probe: DecoderProbe,
+    folder: str | Path,
+    *,
+    limit: int | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Answer:
+    """What `probe` says of the images in `folder`; those that cannot be read are left out and told of."""
+    read = _read(Path(str(folder)), limit, probe.equaliser, progress or Progress())
+    small = [each.image for each in read]
     table = _features(featurizer(probe.features, device), small)
     probability, outside = probe.classifier.probability(table), probe.classifier.outside(table)
     inside = np.where(outside, np.nan, probability)
-    rows = tuple((name, float(p), bool(o)) for (name, _, _), p, o in zip(read, probability, outside, strict=True))
+    rows = tuple((each.id, float(p), bool(o)) for each, p, o in zip(read, probability, outside, strict=True))
     return Answer(
         mean_interval(inside, range=(0.0, 1.0)),
         mean_interval(outside.astype(float)),
@@ -122,7 +143,7 @@ def write_probe(path: Path, probe: DecoderProbe) -> None:
     """Keep a probe as an .npz file of plain arrays."""
     said = {key: value for key, value in asdict(probe).items() if key not in ("classifier", "spectra", "traces")}
     arrays: dict[str, Any] = {name: np.asarray(value, np.float64) for name, value in asdict(probe.classifier).items()}
-    with path.open("wb") as file:
+    with whole(path) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
             said=np.frombuffer(json.dumps(said).encode(), np.uint8),
@@ -156,15 +177,29 @@ def read_probe(path: Path) -> DecoderProbe:
         ) from None
 
 
-def _read(folder: Path, limit: int | None) -> list[tuple[str, str, Pixels]]:
-    """(id, generator, pixels) of every image that can be read; the generator is the first sub-folder."""
+def _read(folder: Path, limit: int | None, fit: Callable[[Pixels], Pixels], told: Progress) -> list[Sample]:
+    """Every image that can be read, with what `fit` makes of its pixels."""
     found = open_images(folder)
-    samples = [
-        each for each in found.read(0, min(len(found), limit or len(found)), threads=2) if isinstance(each, Sample)
-    ]
+    for remark in found.remarks():
+        told.note(remark)
+    samples, lost = [], []
+    for each in fitted(found.read(0, min(len(found), limit or len(found))), fit):
+        samples += [each] if isinstance(each, Sample) else []
+        lost += [each] if isinstance(each, Unreadable) else []
+    if lost:
+        told.note(f"left out: {counted(len(lost), 'image')} of {folder} (first {lost[0].id}: {lost[0].reason})")
     if not samples:
         raise EvalkitError(f"no image of {folder} can be read. Give a folder of images")
-    return [(s.id, s.id.split("/")[0] if "/" in s.id else "", s.image) for s in samples]
+    return samples
+
+
+def _corner(image: Pixels) -> Pixels:
+    return image[:1, :1].copy()
+
+
+def _generator(id: str) -> str:
+    """The first sub-folder."""
+    return id.split("/")[0] if "/" in id else ""
 
 
 def _features(look: Any, images: Sequence[Pixels]) -> Floats:
