@@ -62,7 +62,10 @@ class Upload:
     def begin(self, images: Sequence[Pixels]) -> None:
         """Begin to copy images of one size that will be asked for next; without a lane nothing is gained by it."""
         if self.lane is not None and images:
-            self._begun[_names(images)] = images, self.lane.send(_stacked(images))  # held, so that no other has their ids
+            self._begun[_names(images)] = (
+                images,
+                self.lane.send(_stacked(images)),
+            )  # held, so that no other has their ids
             while len(self._begun) > MOST:
                 del self._begun[next(iter(self._begun))]
 

@@ -145,9 +145,7 @@ class ReconstructionWorker(Worker):
             return None
         return self.finish.fed(each) if self.direct is None else self.finish.directly(each, self.direct)
 
-    def _through(
-        self, batch: Batch, shares: Shares
-    ) -> list[tuple[Sample | Unreadable, Future[Done] | Done | None]]:
+    def _through(self, batch: Batch, shares: Shares) -> list[tuple[Sample | Unreadable, Future[Done] | Done | None]]:
         """The batch through the network, and its outputs on their way to be scored."""
         if self.direct is not None:
             return [(each, ready if isinstance(ready, Done) else None) for each, ready in batch]
@@ -160,9 +158,7 @@ class ReconstructionWorker(Worker):
             if not isinstance(each, Sample) or not isinstance(ready, Mapping):
                 found.append((each, None))
                 continue
-            outputs = {
-                key: next(mine) if ready[key].size else Output(reason=TOO_LARGE) for key, mine in made.items()
-            }
+            outputs = {key: next(mine) if ready[key].size else Output(reason=TOO_LARGE) for key, mine in made.items()}
             if self._pool is None:
                 with shares.waiting():
                     found.append((each, self.finish(each, ready, outputs)))
