@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +29,7 @@ from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.live import hold
 from evalkit.jobs.options import RunOptions, check_apart
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
+from evalkit.jsonio import parse_json
 from evalkit.runs.store import Run
 from evalkit.weights.find import find_weights
 from evalkit.weights.reading import file_sha256
@@ -140,7 +140,7 @@ def label_of(path: str) -> str:
     """What an eraser is called: the method that its training states, else the name of its file."""
     facts = Path(path).expanduser().parent / FACTS
     try:
-        said = json.loads(facts.read_text(encoding="utf-8"))
+        said = parse_json(facts.read_bytes(), str(facts))
     except (OSError, ValueError):
         return Path(path).stem
     return str(said.get("method") or Path(path).stem) if isinstance(said, dict) else Path(path).stem

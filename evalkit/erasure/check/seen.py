@@ -12,6 +12,7 @@ from evalkit.encoders.classifiers.base import MOST, Classifier
 from evalkit.encoders.detectors.base import Detector
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
+from evalkit.jsonio import loose_json
 from evalkit.metrics.nudity import STRICT
 from evalkit.world.captions import read_caption
 from evalkit.world.vocabulary import CLASS_NAMES
@@ -115,7 +116,7 @@ def packed(seen: Seen) -> str:
 
 def unpacked(line: str | None) -> Seen | None:
     """What `packed` was given; None where nobody looked."""
-    return None if line is None else tuple(Thing(*each) for each in json.loads(line))
+    return None if line is None else tuple(Thing(*each) for each in loose_json(line))
 
 
 def _named(known: Sequence[str], concept: str) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from evalkit.images.sample import Pixels, Sample, Unreadable
 from evalkit.jobs.progress import Progress
 from evalkit.jsonio import parse_json
 from evalkit.metrics.base import Estimate
+from evalkit.metrics.npz import arrays_of
 from evalkit.stats.intervals import mean_interval
 from evalkit.tasks.probe.decoder.classifier import Classifier, HeldOut, train
 from evalkit.tasks.probe.decoder.equal import Equaliser, equaliser_for
@@ -156,13 +157,11 @@ def write_probe(path: Path, probe: DecoderProbe) -> None:
 def read_probe(path: Path) -> DecoderProbe:
     """The probe that `write_probe` kept. Raises `EvalkitError` for another file."""
     try:
-        with np.load(path, allow_pickle=False) as held:
-            said: dict[str, Any] = parse_json(held["said"].tobytes(), path.name)
-            arrays = {name: held[name] for name in held.files if name not in ("said", "spectra", "traces")}
-            single: dict[str, Any] = {
-                name: float(value) if value.ndim == 0 else value for name, value in arrays.items()
-            }
-            made = {"classifier": Classifier(**single), "spectra": held["spectra"], "traces": held["traces"]}
+        held = arrays_of(path)
+        said: dict[str, Any] = parse_json(held["said"].tobytes(), path.name)
+        arrays = {name: array for name, array in held.items() if name not in ("said", "spectra", "traces")}
+        single: dict[str, Any] = {name: float(value) if value.ndim == 0 else value for name, value in arrays.items()}
+        made = {"classifier": Classifier(**single), "spectra": held["spectra"], "traces": held["traces"]}
         parts = {
             "equaliser": Equaliser(**said["equaliser"]),
             "accuracy": Estimate(**said["accuracy"]),
