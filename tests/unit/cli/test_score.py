@@ -58,7 +58,9 @@ def test_likelihoods_and_pairs_are_printed_by_the_same_verb(folders):
     assert said.exit_code == 0, said.output
     assert "NLL per code" in said.output
     (folders / "b" / "6.png").unlink()
-    said = called("--images", folders / "a", "--paired", folders / "b", "--metrics", "ssim,cost", "--out", folders / "p")
+    said = called(
+        "--images", folders / "a", "--paired", folders / "b", "--metrics", "ssim,cost", "--out", folders / "p"
+    )
     assert said.exit_code == 1  # one image has no partner, which is listed
     assert "SSIM to baseline" in said.output
     assert "the baseline has no image of this name" in said.output
