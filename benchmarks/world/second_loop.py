@@ -129,12 +129,15 @@ class Training:
 
     def run(self) -> bool:
         """Train until the schedule or the time of this call ends; returns whether the schedule did."""
-        workers = self.preset.workers
-        label = f"{self.job.name}-{self.given.seed}"
+        many = {"num_workers": self.preset.workers, "prefetch_factor": 4, "multiprocessing_context": "fork"}
         loader = DataLoader(
-            Batches(self.job.draw, label, self.size), batch_size=None, sampler=range(self.step, 10**9),
-            num_workers=workers, prefetch_factor=4 if workers else None, multiprocessing_context="fork" if workers else None, pin_memory=self.device.type == "cuda", generator=torch.Generator(),  # not the one that a state keeps
-        )  # fmt: skip
+            Batches(self.job.draw, f"{self.job.name}-{self.given.seed}", self.size),
+            batch_size=None,
+            sampler=range(self.step, 10**9),
+            pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # not the one that a state keeps
+            **(many if self.preset.workers else {}),
+        )
         began = saved = time.perf_counter()
         before, first = self.seconds, self.step
         for batch in loader:

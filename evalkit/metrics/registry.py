@@ -39,6 +39,8 @@ MODULES = (
     "likelihood",
     "paired",
     "probe",
+    "decoder",
+    "drift",
     "watermark",
     "erasure",
 )

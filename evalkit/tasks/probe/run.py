@@ -27,6 +27,7 @@ from evalkit.tasks.probe.judged.suite import JudgedSuite
 from evalkit.tasks.probe.listing import Listing, covered, list_images
 from evalkit.tasks.probe.spec import (
     EVIDENCE,
+    GIVEN_SHARD,
     SHARD,
     VERSION,
     file_digest,
@@ -188,7 +189,7 @@ def _spec(
         (protocol_of(suite, own_options=own_options),),
         parameters=parameters,
         seed=options.seed,
-        shard=SHARD,
+        shard=SHARD if "images" in inputs else GIVEN_SHARD,
     )
 
 
