@@ -21,6 +21,7 @@ from evalkit.pages.short import values_page
 from evalkit.runs.shards import Parts
 from evalkit.runs.store import Result, Run
 from evalkit.stats.intervals import mean_interval
+from evalkit.tasks.clusters import prompts_of
 from evalkit.tasks.generate.spec import loaded
 from evalkit.tasks.likelihood.curve import CURVE, curve_chart, curve_of, npz_of
 from evalkit.tasks.likelihood.rows import SCHEMA
@@ -87,7 +88,7 @@ def _result(spec: Spec, metric: Metric, good: pa.Table) -> Result:
         return Result(
             TASK, name, metric.name, None, None, None, "", 0, *told, "unavailable", "no image has a likelihood"
         )
-    found = mean_interval(values, method="mean", range=(metric.low, metric.high))
+    found = mean_interval(values, clusters=prompts_of(good), method="mean", range=(metric.low, metric.high))
     return Result(TASK, name, metric.name, found.value, found.low, found.high, found.method, found.n, *told)
 
 
