@@ -20,7 +20,6 @@ from evalkit.tasks.generate.memory import peak_memory
 from evalkit.tasks.generate.rows import made, row_of, table
 from evalkit.tasks.generate.spec import Asked, Wanted
 
-
 THREADS = 2  # that make PNG files
 Written = tuple[dict[str, Any], Image, str, Future[bytes]]  # a row, its image, the name of its file, and the file
 
