@@ -3,6 +3,7 @@
 tf1-bilinear: TensorFlow 1's filter, corner-aligned grid, no antialiasing (guided-diffusion, torch-fidelity).
 bilinear: torch's filter with half-pixel centres, no antialiasing (pytorch-fid, clean-fid's legacy mode).
 bilinear-antialias: the same, antialiased (torchmetrics' default).
+bilinear-short: torch's filter as in bilinear on the shorter side, then the centre square (VideoGPT's FVD).
 bicubic-float: Pillow's antialiased bicubic filter on float channels, clipped, never rounded to 8 bits (clean-fid).
 bicubic-8bit: Pillow's antialiased bicubic filter, rounded to 8 bits, aspect not kept (dgm-eval).
 square-bicubic: the centre square, then Pillow's bicubic filter to 8 bits (CMMD's reader).
@@ -13,6 +14,7 @@ fit-bicubic: the longer side by torch's antialiased bicubic filter, then black m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -40,6 +42,16 @@ def _tf1(images: Tensor, side: int) -> Tensor:
 
 def _bilinear(images: Tensor, side: int) -> Tensor:
     return interpolated(images, (side, side), "bilinear")
+
+
+def _bilinear_short(images: Tensor, side: int) -> Tensor:
+    """The longer side is rounded up, the square's place down."""
+    height, width = images.shape[2:]
+    scale = side / min(height, width)
+    shape = (side, math.ceil(width * scale)) if height < width else (math.ceil(height * scale), side)
+    small = F.interpolate(images.float(), size=shape, mode="bilinear", align_corners=False)
+    top, left = ((each - side) // 2 for each in small.shape[2:])
+    return small[:, :, top : top + side, left : left + side]
 
 
 def _bicubic_float(images: Tensor, side: int) -> Tensor:
@@ -92,6 +104,7 @@ WAYS: Mapping[str, Callable[[Tensor, int], Tensor]] = {
     "tf1-bilinear": _tf1,
     "bilinear": _bilinear,
     "bilinear-antialias": torch_resize,
+    "bilinear-short": _bilinear_short,
     "bicubic-float": _bicubic_float,
     "bicubic-8bit": _by_pillow(lambda image, side: resize_exact(image, (side, side), "bicubic")),
     "square-bicubic": _by_pillow(_square),

@@ -36,8 +36,18 @@ class Aggregated:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+def _nothing() -> Shard | None:
+    return None
+
+
 class Worker(ABC):
-    """Holds the models of one spec on one device; opened once and used for many shards."""
+    """Holds the models of one spec on one device; opened once and used for many shards.
+
+    `upcoming`: set by the engine, says which shard comes after the one in work, None where nobody knows. A worker may ask
+    it within `process`, when it has read all of its shard, and begin to read the next one.
+    """
+
+    upcoming: Callable[[], Shard | None] = staticmethod(_nothing)
 
     @abstractmethod
     def process(self, shard: Shard, tick: Tick) -> ShardOutput:
@@ -125,7 +135,12 @@ MODULES = {
     "tokenizer": "evalkit.tasks.tokenizer.task",
     "generate": "evalkit.tasks.generate.task",
     "score": "evalkit.tasks.score.task",
+    "likelihood": "evalkit.tasks.likelihood.task",
+    "paired": "evalkit.tasks.paired.task",
     "probe": "evalkit.tasks.probe.task",
+    "probe-rounds": "evalkit.tasks.probe.rounds.task",
+    "decoder-train": "evalkit.tasks.probe.decoder.train_task",
+    "decoder": "evalkit.tasks.probe.decoder.ask_task",
     "watermark": "evalkit.watermark.embed.task",
     "watermark-detect": "evalkit.watermark.detection.task",
     "watermark-calibrate": "evalkit.watermark.detection.calibrate_task",

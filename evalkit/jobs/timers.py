@@ -66,6 +66,45 @@ class Timers:
         return spent(self.seconds, self.wall, images)
 
 
+class Shares:
+    """Seconds that a thread waits for others, shared among the stages that those are in meanwhile.
+
+    >>> timers = Timers()
+    >>> shares = Shares(timers)
+    >>> with shares.waiting():
+    ...     pass
+    >>> shares.add({"decode": 3.0, "encode": 1.0})
+    >>> shares.close()
+    >>> timers.bound_by()
+    'decode'
+    """
+
+    def __init__(self, timers: Timers) -> None:
+        self._timers, self._waited = timers, 0.0
+        self._theirs: dict[str, float] = {}
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Time of the block, but for what `timers` count within it."""
+        began, counted = time.perf_counter(), sum(self._timers.seconds.values())
+        try:
+            yield
+        finally:
+            within = sum(self._timers.seconds.values()) - counted
+            self._waited += max(0.0, time.perf_counter() - began - within)
+
+    def add(self, seconds: Mapping[str, float]) -> None:
+        """Seconds by stage of another thread."""
+        for stage, spent in seconds.items():
+            self._theirs[stage] = self._theirs.get(stage, 0.0) + spent
+
+    def close(self) -> None:
+        """Give the waited seconds to the stages."""
+        total = sum(self._theirs.values())
+        for stage, seconds in self._theirs.items():
+            self._timers.add(stage, self._waited * seconds / total if total else 0.0)
+
+
 def longest(seconds: Mapping[str, float]) -> str | None:
     """The stage that took longest, None where there is none."""
     return max(seconds, key=lambda stage: seconds[stage]) if seconds else None

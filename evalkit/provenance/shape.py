@@ -12,7 +12,7 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import Failure
 from evalkit.metrics.rate import BPP
 from evalkit.runs.store import RECORD, SAMPLES, Run
-from evalkit.tokenizers.base import NetworkTokenizer
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import TOKENIZERS
 
 SAME = 1e-6  # relative, of bits a pixel

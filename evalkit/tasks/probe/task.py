@@ -199,13 +199,21 @@ def _facts(
             "coverage": probed / expected,
             "rules": dict(suite.changed),
             "tasks": [name for name, score in scores if score.task and not score.part],
-            "scales": {name: score.high for name, score in scores if score.high != 1},
+            "scales": {name: _top(suite, score) for name, score in scores if _top(suite, score) != 1},
             "lost": dict(lost),
             "bounds": bounds,
             "notes": {name: score.note for name, score in scores if score.note},
             "evidence": dict(made_with),
         },
     }
+
+
+def _top(suite: Suite, score: ProbeScore) -> float | None:
+    """The upper end of a score's scale; None for a measure that is no share, though it ends at 1 (SSIM, LPIPS)."""
+    measured = (
+        isinstance(suite, JudgedSuite) and suite.said.measures and score.part not in ("", "-") and ":" not in score.part
+    )
+    return None if measured and score.high == 1 else score.high
 
 
 PROBE = ProbeTask()

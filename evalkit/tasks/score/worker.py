@@ -94,7 +94,7 @@ class ScoreWorker(Worker):
         """Features [k, d] by head of images of one size, None where memory ends; scores for prompts go into `rows`."""
         try:
             alone = samples[0].image[None] if len(samples) == 1 else None  # a large image is not copied
-            x = torch.from_numpy(np.stack([s.image for s in samples]) if alone is None else alone).permute(0, 3, 1, 2)
+            x = torch.from_numpy(np.stack([s.image for s in samples]) if alone is None else alone).movedim(-1, -3)
             with self.timers("features"):
                 found: Mapping[str, np.ndarray[Any, Any]] = self.encoder(x)
             if side == IMAGES:
@@ -108,8 +108,8 @@ class ScoreWorker(Worker):
         for name, scorer in self.scorers.items():
             values = scorer.score(x, [row["prompt"] or "" for row in rows])
             for row, value in zip(rows, values.tolist(), strict=True):
-                row[name] = value
-                if not np.isfinite(value):
+                row[name] = None if scorer.partial and np.isnan(value) else value
+                if row[name] is not None and not np.isfinite(value):
                     row["error"] = f"its {name} is not finite"
 
     def _row(self, side: str, sample: Sample) -> dict[str, Any]:
@@ -119,8 +119,8 @@ class ScoreWorker(Worker):
             "id": sample.id,
             "side": side,
             "sha256": sample.sha256,
-            "height": int(sample.image.shape[0]),
-            "width": int(sample.image.shape[1]),
+            "height": int(sample.image.shape[-3]),
+            "width": int(sample.image.shape[-2]),
             "label": own.classes.get(sample.id, None if folder == "." else folder),
             "prompt": own.prompts.get(sample.id),
         }
@@ -157,6 +157,7 @@ def _shape(each: Sample | Unreadable) -> tuple[int, ...] | str:
 
 
 def _small(image: Pixels) -> Pixels:
+    image = image[0] if image.ndim > 3 else image  # a video's first frame
     height, width = image.shape[:2]
     scale = THUMBNAIL / max(height, width)
     if scale >= 1:

@@ -29,7 +29,7 @@ from evalkit.tasks.tokenizer.results import results_of
 from evalkit.tasks.tokenizer.rows import schema
 from evalkit.tasks.tokenizer.spec import NAME, feeds_of, protocols_of, settings_of, upgraded
 from evalkit.tasks.tokenizer.worker import ReconstructionWorker
-from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
+from evalkit.tokenizers.base import Tokenizer
 from evalkit.tokenizers.registry import load_tokenizer
 
 
@@ -110,8 +110,11 @@ def opened(spec: Spec, device: str) -> Tokenizer:
     model = load_tokenizer(ref.name, ref.weights, device, ref.dtype)
     if model.weights_sha256 != ref.sha256:
         raise EvalkitError(f"the weights here are not those of the run (sha256 {str(ref.sha256)[:12]}…)")
-    if ref.settings.get("compile") and isinstance(model, NetworkTokenizer):
-        model.compile()
+    if ref.settings.get("compile"):
+        from evalkit.tokenizers.network import NetworkTokenizer  # imports torch, which codecs do without
+
+        if isinstance(model, NetworkTokenizer):
+            model.compile()
     return model
 
 
@@ -121,7 +124,7 @@ def evaluators_of(spec: Spec, device: str) -> Evaluators:
     if made is None:
         tasks, asked = frozenset(spec.parameters["tasks"]), spec.parameters
         made = Evaluators(protocols_of(spec), tasks, device, asked["features"], asked["ocr"], EvidenceCache.shared())
-    return made
+    return made.load()
 
 
 def _images(spec: Spec) -> ImageSet:

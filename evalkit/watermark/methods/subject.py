@@ -14,7 +14,8 @@ from torch import Tensor
 
 from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.metrics.npz import array_of, arrays_of
-from evalkit.tokenizers.base import OPEN_CODEBOOKS, NetworkTokenizer, Tokenizer
+from evalkit.tokenizers.base import OPEN_CODEBOOKS, Tokenizer
+from evalkit.tokenizers.network import NetworkTokenizer
 
 Floats = npt.NDArray[np.float64]
 
