@@ -42,13 +42,16 @@ READERS = {  # the one boundary of its kind: whatever is raised becomes one sent
     "tasks/probe/judged/items.py": "data files of benchmarks",
     "tasks/probe/judged/trust.py": "a table of scores",
     "textfiles.py": "TOML and tables",
+    "encoders/features/i3d.py": "a program's tensors, after consent",
     "tokenizers/cosmos.py": "TorchScript, which was looked through before",
     "weights/programs.py": "TorchScript archives, looked through",
     "weights/reading.py": "checkpoints",
     "weights/stubs.py": "names in pickles, of which nothing is run",
 }
 OWN = {  # what this process, its workers or this package wrote
+    "cli/campaign.py": "the campaign's data, just written",
     "cli/leaderboard.py": "the page's data, just written",
+    "encoders/classifiers/open_nsfw.py": "an image that was just written",
     "encoders/registry.py": "a file of the package",
     "erasure/check/spec.py": "the source of the spec itself",
     "erasure/pairs/concepts.py": "a file of the package",
@@ -57,6 +60,7 @@ OWN = {  # what this process, its workers or this package wrote
     "jobs/recomputed.py": "results that were just written",
     "jobs/remote_worker.py": "an exception of this process",
     "jobs/spec.py": "a plan that was just written",
+    "metrics/niqe.py": "a file of the package",
     "protocols/judged/read.py": "files of the package",
     "protocols/protocol.py": "a file of the package",
     "runs/shards.py": "shards whose digests agree",
@@ -73,6 +77,7 @@ OWN = {  # what this process, its workers or this package wrote
     "watermark/robustness/checks.py": "a record that was just written",
     "weights/find.py": "files of the package",
     "world/render.py": "sprites of the package",
+    "world/second/render.py": "sprites of the package",
 }
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from collections.abc import Sequence
-=======
->>>>>>> main
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,12 +30,7 @@ from evalkit.jobs.data import data_ref
 from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.live import hold
 from evalkit.jobs.options import RunOptions, check_apart
-<<<<<<< HEAD
-from evalkit.jobs.spec import DataRef, ModelRef, Spec
-from evalkit.jsonio import parse_json
-=======
 from evalkit.jobs.spec import Spec
->>>>>>> main
 from evalkit.runs.store import Run
 
 SAMPLES, SEARCH = 2, 64
@@ -153,79 +144,6 @@ def check_folders(
     return _run(replace(spec, parameters={**spec.parameters, **more}), options, detector)
 
 
-<<<<<<< HEAD
-def label_of(path: str) -> str:
-    """What an eraser is called: the method that its training states, else the name of its file."""
-    facts = Path(path).expanduser().parent / FACTS
-    try:
-        said = parse_json(facts.read_bytes(), str(facts))
-    except (OSError, ValueError):
-        return Path(path).stem
-    return str(said.get("method") or Path(path).stem) if isinstance(said, dict) else Path(path).stem
-
-
-def _sampler(generator: Generator, guidance: float | None) -> Sampler:
-    """The model's own guidance, or another scale of its form, over its whole distribution."""
-    own = generator.default_sampler
-    form = own.guidance if guidance is None else replace(own.guidance, scale=guidance)
-    return Sampler(form, temperature=own.temperature, steps=own.steps, filter=own.filter)
-
-
-def _asked(
-    pairs: str | Path, concept: str, retain: str | Path | None, limit: int | None
-) -> tuple[tuple[Item, ...], str, tuple[str, str | None]]:
-    """(items, kind of the concept, how both are read again)."""
-    found = read_pairs(pairs)
-    kept = None if retain is None else str(retain)
-    items = limited(items_of(found, concept, kept_prompts(kept)), limit)
-    kind = next(pair.kind for pair in found if pair.concept == concept)
-    return items, kind, (str(pairs), kept)
-
-
-def _check_prompts(generator: Generator, items: Sequence[Item]) -> None:
-    """Raises `EvalkitError` for a prompt that the generator does not take."""
-    from evalkit.generators.base import Request
-
-    for item in items:
-        generator.check(Request(item.id, item.prompt))
-
-
-def _model(generator: Generator, weights: str | None) -> ModelRef:
-    return ModelRef(generator.name, generator.weights_sha256, weights=weights)
-
-
-def _spec(
-    look: Look,
-    detector: Encoder,
-    models: dict[str, ModelRef],
-    inputs: dict[str, DataRef],
-    concept: str,
-    kind: str,
-    options: RunOptions,
-) -> Spec:
-    rule = rule_of(detector, concept, kind, look.labels, look.top, look.threshold)
-    if look.distances:
-        models = {**models, "features": ModelRef(FEATURES, file_sha256(find_weights("efficientnet-lite0")))}
-    parameters: dict[str, Any] = {
-        "concept": concept,
-        "limit": options.limit,
-        "shown": options.keep != "none",
-        "operating": None if look.operating is None else list(look.operating),
-    }
-    return Spec(
-        ERASURE_CHECK.name,
-        VERSION,
-        models,
-        inputs,
-        (protocol_of(rule, look.gates),),
-        parameters=parameters,
-        seed=options.seed,
-        shard=SHARD,
-    )
-
-
-=======
->>>>>>> main
 def _run(spec: Spec, options: RunOptions, keep: object) -> Run:
     out = options.out or run_folder(spec, f"{spec.parameters['label']}-{spec.parameters['concept']}")
     run = run_as_wished(ERASURE_CHECK, spec, out, options)

@@ -125,13 +125,9 @@ def packed(seen: Seen) -> str:
 
 def unpacked(line: str | None) -> Seen | None:
     """What `packed` was given; None where nobody looked."""
-<<<<<<< HEAD
-    return None if line is None else tuple(Thing(*each) for each in loose_json(line))
-=======
     if line is None:
         return None
-    return tuple(Thing(*each[:3], *map(tuple, each[3:])) for each in json.loads(line))
->>>>>>> main
+    return tuple(Thing(*each[:3], *map(tuple, each[3:])) for each in loose_json(line))
 
 
 def _named(known: Sequence[str], concept: str) -> tuple[str, ...]:

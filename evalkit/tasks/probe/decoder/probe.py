@@ -92,21 +92,11 @@ def probe_file(path: str | Path) -> Path:
 def read_probe(path: str | Path) -> DecoderProbe:
     """The probe in a file or a run. Raises `EvalkitError` for another one."""
     try:
-<<<<<<< HEAD
-        held = arrays_of(path)
-        said: dict[str, Any] = parse_json(held["said"].tobytes(), path.name)
+        held = arrays_of(probe_file(path))
+        said: dict[str, Any] = parse_json(held["said"].tobytes(), str(path))
         arrays = {name: array for name, array in held.items() if name not in ("said", "spectra", "traces")}
         single: dict[str, Any] = {name: float(value) if value.ndim == 0 else value for name, value in arrays.items()}
         made = {"classifier": Classifier(**single), "spectra": held["spectra"], "traces": held["traces"]}
-=======
-        with np.load(probe_file(path), allow_pickle=False) as held:
-            said: dict[str, Any] = parse_json(held["said"].tobytes(), str(path))
-            arrays = {name: held[name] for name in held.files if name not in ("said", "spectra", "traces")}
-            single: dict[str, Any] = {
-                name: float(value) if value.ndim == 0 else value for name, value in arrays.items()
-            }
-            made = {"classifier": Classifier(**single), "spectra": held["spectra"], "traces": held["traces"]}
->>>>>>> main
         parts = {
             "equaliser": Equaliser(**said["equaliser"]),
             "accuracy": Estimate(**said["accuracy"]),
