@@ -193,7 +193,10 @@ def _read(path: Path) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
         str(file).encode()
     except UnicodeError:
         raise EvalkitError("its path is not valid UTF-8") from None
-    samples = count_of(file)
+    try:
+        samples = count_of(file)
+    except EvalkitError:
+        raise EvalkitError("samples.parquet cannot be read") from None
     row = run_row(path, record, samples)
     return str(file), row, result_rows(row, read_json(path / "results.json", list))
 

@@ -19,6 +19,7 @@ from evalkit.judges.base import Judge
 from evalkit.judges.registry import load_judge
 from evalkit.judges.store import ReplyStore
 from evalkit.judges.usage import Ledger, Prices
+from evalkit.runs.plain import open_plain
 from evalkit.tasks.probe.editing.measure import load_measures
 from evalkit.tasks.probe.evidence.read import read_evidence
 from evalkit.tasks.probe.evidence.record import Evidence
@@ -136,7 +137,7 @@ def file_digest(path: Path) -> str:
         )
         return hashlib.sha256("".join(digests).encode("utf-8", "surrogatepass")).hexdigest()
     try:
-        with path.open("rb") as stream:
+        with open_plain(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise EvalkitError(f"{path} cannot be read: {error.strerror}. Give a file of evidence") from None
