@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.encoders.detectors.base import Detector
-from evalkit.encoders.detectors.describe import describe_detector
-from evalkit.encoders.registry import ENCODERS, encoder_names
+from evalkit.encoders.registry import encoder_names
 from evalkit.encoders.zero_shot import KEY, ZeroShot
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Generator
 from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.live import hold
-from evalkit.jobs.options import RunOptions, check_apart, weights_by_name
+from evalkit.jobs.options import RunOptions, check_apart
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
 from evalkit.runs.durable import write_bytes
 from evalkit.runs.store import Run
@@ -25,6 +24,7 @@ from evalkit.tasks.probe.evidence.record import Evidence
 from evalkit.tasks.probe.judged.options import JudgeOptions
 from evalkit.tasks.probe.judged.suite import JudgedSuite
 from evalkit.tasks.probe.listing import Listing, covered, list_images
+from evalkit.tasks.probe.networks import judge_of, networks_of
 from evalkit.tasks.probe.spec import (
     EVIDENCE,
     GIVEN_SHARD,
@@ -38,8 +38,6 @@ from evalkit.tasks.probe.spec import (
 )
 from evalkit.tasks.probe.suite import SUITES, Suite, prompt_set
 from evalkit.tasks.probe.task import PROBE
-from evalkit.weights.find import find_weights
-from evalkit.weights.reading import file_sha256
 
 
 def probe(
@@ -87,9 +85,9 @@ def probe(
             raise EvalkitError("evidence says what was seen, so no detector is needed. Leave out --detector")
         spec, keep = _of_evidence(asked, Path(evidence).expanduser(), samples, allow_missing, options)
     else:
-        networks = _networks(asked, detector, colors, options.weights, shared=model is not None)
+        networks = networks_of(asked, detector, colors, options.weights, shared=model is not None)
         if isinstance(asked, JudgedSuite):
-            networks = _with_judge(asked, judge, options.device)
+            networks = judge_of(asked, judge, options.device)
         if model is not None:
             images = _made(asked, model, samples, options)
         source = images.path if isinstance(images, Run) else Path(str(images))
@@ -106,13 +104,6 @@ def probe(
     if export_evidence is not None:
         _export(run, Path(export_evidence).expanduser())
     return run
-
-
-def _with_judge(suite: JudgedSuite, judge: JudgeOptions, device: str) -> tuple[dict[str, ModelRef], Any]:
-    if judge.judge is None and all(call.optional for call in suite.said.calls):
-        return {}, ()
-    ref, made = judge.model(suite, device)
-    return {"judge": ref}, made
 
 
 def _judged(spec: Spec, suite: JudgedSuite, judge: JudgeOptions) -> Spec:
@@ -208,41 +199,6 @@ def _model(listing: Listing) -> ModelRef:
         return ModelRef(listing.name)
     said = listing.run.record["model"]
     return ModelRef(str(said["name"]), said.get("weights_sha256"), str(said.get("dtype", "float32")))
-
-
-def _networks(
-    suite: Suite, detector: str | Detector | None, colors: ZeroShot | None, given: tuple[str, ...], *, shared: bool
-) -> tuple[dict[str, ModelRef], Any]:
-    """References to the detector and, where it sees no colours, to who names them; and the objects that they refer to."""
-    chosen = detector or suite.detector
-    if chosen is None:
-        return {}, ()
-    files: dict[str, str] = {}
-    if isinstance(chosen, Detector):
-        files = _files(given, (KEY,), shared=shared)
-        models = {"detector": ModelRef(chosen.id, chosen.weights_sha256, weights=hold(chosen))}
-        sees = chosen.sees_colors
-    else:
-        name = ENCODERS.canonical(chosen)
-        files = _files(given, (name, KEY), shared=shared)
-        file = files.get(name)
-        known = describe_detector(name, file)
-        models, sees = (
-            {"detector": ModelRef(name, known.weights_sha256, weights=file if known.weights_sha256 else None)},
-            known.sees_colors,
-        )
-    if colors is not None:
-        models["colors"] = ModelRef(colors.id, colors.weights_sha256, weights=hold(colors))
-    elif not sees:
-        path = find_weights(KEY, files.get(KEY))
-        models["colors"] = ModelRef(KEY, file_sha256(path), weights=str(path))
-    return models, (chosen, colors)
-
-
-def _files(given: tuple[str, ...], names: tuple[str, ...], *, shared: bool) -> dict[str, str]:
-    """Files of `--weights` by network; where a generator shares the list, a FILE without a name is the generator's."""
-    mine = [each for each in given if not shared or Path(each).is_dir() or each.partition("=")[0] in names]
-    return weights_by_name(mine, names, main=names[0])
 
 
 def _export(run: Run, target: Path) -> None:
