@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -35,8 +36,9 @@ from evalkit.tasks.probe.spec import (
     in_order,
     prompts_digest,
     protocol_of,
+    suite_called,
 )
-from evalkit.tasks.probe.suite import SUITES, Suite, prompt_set
+from evalkit.tasks.probe.suite import Suite, prompt_set
 from evalkit.tasks.probe.task import PROBE
 
 
@@ -55,14 +57,15 @@ def probe(
     allow_missing: bool = False,
     options: RunOptions | None = None,
 ) -> Run:
-    """Score the suite called `suite` on `images`, on those that `model` makes, or on `evidence`; the same call resumes.
+    """Score a suite on `images`, on those that `model` makes, or on `evidence`; the same call resumes.
 
-    `images`: a generation, or a folder in the suite's own layout. `evidence`: a file in the form of
-    `evalkit.tasks.probe.evidence`, or a run that holds one; no image, network or judge is needed then. `export_evidence`: a
-    file that the evidence is copied to. `detector`: the suite's own by default. `judge`: who judges where a suite needs a
-    judge, and what that may cost. `rules`: other numbers in the rules, by name; of judged suites `policy`. `samples`:
-    images of each prompt. `allow_missing`: score what is there. Raises `EvalkitError` in one sentence for images that are
-    missing, of other prompts, of mixed sizes or in another layout, and for evidence of another suite.
+    `suite`: its name, or a TOML file that declares a judged one. `images`: a generation, or a folder in the suite's own
+    layout. `evidence`: a file in the form of `evalkit.tasks.probe.evidence`, or a run that holds one; no image, network or
+    judge is needed then. `export_evidence`: a file that the evidence is copied to. `detector`: the suite's own by default.
+    `judge`: who judges where a suite needs a judge, and what that may cost. `rules`: other numbers in the rules, by name;
+    of judged suites `policy`. `samples`: images of each prompt. `allow_missing`: score what is there. Raises
+    `EvalkitError` in one sentence for images that are missing, of other prompts, of mixed sizes or in another layout, and
+    for evidence of another suite.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -76,7 +79,7 @@ def probe(
         raise EvalkitError(
             "a probe takes images, a model or evidence. Give exactly one of --images, --model, --evidence"
         )
-    asked, judge = SUITES.get(suite)(), judge or JudgeOptions()
+    asked, judge = suite_called(suite), judge or JudgeOptions()
     if isinstance(asked, JudgedSuite):
         asked = judge.opened(asked)
     asked = asked.configured(rules) if rules else asked
@@ -98,7 +101,11 @@ def probe(
         spec, keep = _of_images(asked, listing, source, networks, samples, allow_missing, options)
     if isinstance(asked, JudgedSuite):
         spec = _judged(spec, asked, judge)
-    out = options.out or run_folder(spec, f"{suite}-{spec.models['model'].name}")
+        if asked.own:
+            declared = {"declaration": hashlib.sha256(asked.own).hexdigest()}
+            here = {**spec.here, "declaration": str(Path(suite).expanduser().resolve())}
+            spec = replace(spec, parameters={**spec.parameters, **declared}, here=here)
+    out = options.out or run_folder(spec, f"{asked.name}-{spec.models['model'].name}")
     run = run_as_wished(PROBE, spec, out, options)
     del keep, asked  # live references end here
     if export_evidence is not None:

@@ -20,7 +20,7 @@ from evalkit.tasks.probe.evidence.record import Evidence
 from evalkit.tasks.probe.evidence.write import head
 from evalkit.tasks.probe.gallery import gallery_positions
 from evalkit.tasks.probe.judged.official_files import official_files
-from evalkit.tasks.probe.judged.suite import ITEMS, JudgedSuite
+from evalkit.tasks.probe.judged.suite import DECLARATION, ITEMS, JudgedSuite
 from evalkit.tasks.probe.listing import wanted_places
 from evalkit.tasks.probe.page import page
 from evalkit.tasks.probe.results import facts_of, results_of, usage_of
@@ -110,9 +110,12 @@ class ProbeTask(Task):
         return MemoryParts(rows, {}, {"evidence": evidence.facts})
 
     def spec(self, run: Run) -> Spec:
-        """The spec of a sealed run; the items of a judged suite are those that lie in the run."""
-        found, items = super().spec(run), run.path / ITEMS
-        return replace(found, here={**found.here, "items": str(items)}) if items.is_file() else found
+        """The spec of a sealed run; the items of a judged suite, and a user's declaration, are those that lie in the run."""
+        found = super().spec(run)
+        lying = {"items": run.path / ITEMS, "declaration": run.path / DECLARATION}
+        return replace(
+            found, here={**found.here, **{name: str(file) for name, file in lying.items() if file.is_file()}}
+        )
 
     def checks(self) -> Checks:
         """Verdicts and scores from the evidence."""

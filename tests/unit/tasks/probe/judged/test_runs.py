@@ -1,6 +1,5 @@
 """Runs of judged suites: budgets, lost replies asked anew, policies, names, and odd inputs in one sentence each."""
 
-import json
 import shutil
 from dataclasses import replace
 
