@@ -25,9 +25,9 @@ from second_loop import STOPPED
 HERE = Path(__file__).resolve().parent
 PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
     "gpu": {
-        "detector": ("--device", "cuda", "--fit", "1.2", "--every", "500"),
-        "vq": ("--device", "cuda", "--fit", "3.2", "--every", "500"),
-        "ar": ("--device", "cuda", "--fit", "5.8", "--every", "500"),
+        "detector": ("--device", "cuda", "--fit", "1.0", "--every", "500"),
+        "vq": ("--device", "cuda", "--fit", "3.0", "--every", "500"),
+        "ar": ("--device", "cuda", "--fit", "5.2", "--every", "500"),
         "measure": ("--device", "cuda"),
     },
     "cpu": {
@@ -45,42 +45,47 @@ PRESETS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 
+MEASURING = 2.0  # minutes that a call must have left to begin it
+STAGES = ("detector", "vq", "ar")
+
+
 class Call:
     """One call of this script: what time it has, and where results go."""
 
     def __init__(self, given: argparse.Namespace) -> None:
         self.work, self.out, self.preset = given.work, given.out, PRESETS[given.preset]
         self.end = time.monotonic() + 60 * given.limit
+        self.stages = [stage for stage in STAGES if stage in given.stages.split(",")]
         self.each = given.each or {"gpu": 250, "cpu": 250, "toy": 2}[given.preset]
 
+    @property
+    def left(self) -> float:
+        """Minutes of this call that are left."""
+        return float(self.end - time.monotonic()) / 60
+
     def train(self, stage: str) -> bool:
-        """Train a stage for the time that is left; returns whether its schedule ended."""
-        left = (self.end - time.monotonic()) / 60
-        if left < 0.6:
+        """Train a stage for the time that is left; returns whether its schedule ended, now or before."""
+        mark = self.work / f"{stage}.ended"
+        if mark.exists():
+            return True
+        if self.left < 0.6:
             return False
-        line = [f"second_{stage}.py", *self.preset[stage], "--minutes", f"{left - 0.4:.2f}", "--work", str(self.work)]
-        ended = self._run(line)
-        self._keep()
+        time_left = ["--minutes", f"{self.left - 0.4:.2f}"]
+        ended = self._run([f"second_{stage}.py", *self.preset[stage], *time_left, "--work", str(self.work)])
+        for path in (*self.work.glob("*.safetensors"), *self.work.glob("*.log")):
+            shutil.copy(path, self.out)
+        if ended:
+            mark.touch()
         return ended
 
     def measure(self) -> None:
-        """Every number of both halves."""
-        table = self.out / "second-detector.csv"
-        self._run(["second_detector.py", "--work", str(self.work), "--measure", str(self.work / "world_detector2.safetensors"),
-                   "--each", str(self.each), "--out", str(table), *self.preset["measure"][:2]])  # fmt: skip
-        floors = self.out / "world-2-floors.csv"
-        self._run(
-            [
-                "second_measure.py",
-                "--edition",
-                "2",
-                "--weights",
-                str(self.work),
-                "--out",
-                str(floors),
-                *self.preset["measure"],
-            ]
-        )
+        """Every number of the detector, where it was trained here, and of the rest."""
+        device, detector = self.preset["measure"][:2], self.work / "world_detector2.safetensors"
+        if detector.is_file():
+            more = ["--each", str(self.each), "--out", str(self.out / "second-detector.csv")]
+            self._run(["second_detector.py", "--measure", str(detector), *more, *device])
+        more = ["--weights", str(self.work), "--out", str(self.out / "world-2-floors.csv")]
+        self._run(["second_measure.py", "--edition", "2", *more, *self.preset["measure"]])
 
     def _run(self, line: Sequence[str]) -> bool:
         print("$", *line, flush=True)
@@ -90,10 +95,6 @@ class Call:
             raise SystemExit(f"{line[0]} failed with status {done.returncode}")
         return done.returncode == 0
 
-    def _keep(self) -> None:
-        for path in (*self.work.glob("*.safetensors"), *self.work.glob("*.log")):
-            shutil.copy(path, self.out)
-
 
 def main() -> None:
     """Go on where the last call stopped."""
@@ -102,16 +103,18 @@ def main() -> None:
     line.add_argument("--limit", type=float, default=1e6, help="minutes of this call")
     line.add_argument("--work", type=Path, default=Path("runs/world2"), help="states and weights")
     line.add_argument("--out", type=Path, default=Path("runs/world2-results"), help="weights, CSVs and logs")
+    line.add_argument("--stages", default=",".join(STAGES), help="those to train; --work holds the others' weights")
     line.add_argument("--each", type=int, help="fresh scenes of each task and harm for the detector")
     line.add_argument("--measure", action="store_true", help="measure what is there, whatever has ended")
     given = line.parse_args()
     for folder in (given.work, given.out):
         folder.mkdir(parents=True, exist_ok=True)
     call = Call(given)
-    ended = all(call.train(stage) for stage in ("detector", "vq", "ar"))
-    if ended or given.measure:
+    ended = all(call.train(stage) for stage in call.stages)
+    if measured := given.measure or (ended and call.left > MEASURING):
         call.measure()
-    print("all stages have ended" if ended else "stopped; the same command goes on")
+    print("measured" if measured else "stopped; the same command goes on")
+    raise SystemExit(0 if measured else STOPPED)
 
 
 if __name__ == "__main__":

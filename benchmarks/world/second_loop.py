@@ -35,7 +35,11 @@ class Job(Protocol):
     """One network to train."""
 
     name: str
-    net: nn.Module
+
+    @property
+    def net(self) -> nn.Module:
+        """The network whose parameters are trained."""
+        ...
 
     def draw(self, rng: Random, size: int) -> tuple[Tensor, ...]:
         """A batch on the CPU, from `rng` alone; runs in worker processes."""
@@ -129,12 +133,19 @@ class Training:
 
     def run(self) -> bool:
         """Train until the schedule or the time of this call ends; returns whether the schedule did."""
-        workers = self.preset.workers
-        label = f"{self.job.name}-{self.given.seed}"
+        many: dict[str, Any] = {
+            "num_workers": self.preset.workers,
+            "prefetch_factor": 4,
+            "multiprocessing_context": "fork",
+        }
         loader = DataLoader(
-            Batches(self.job.draw, label, self.size), batch_size=None, sampler=range(self.step, 10**9),
-            num_workers=workers, prefetch_factor=4 if workers else None, multiprocessing_context="fork" if workers else None, pin_memory=self.device.type == "cuda", generator=torch.Generator(),  # not the one that a state keeps
-        )  # fmt: skip
+            Batches(self.job.draw, f"{self.job.name}-{self.given.seed}", self.size),
+            batch_size=None,
+            sampler=range(self.step, 10**9),
+            pin_memory=self.device.type == "cuda",
+            generator=torch.Generator(),  # not the one that a state keeps
+            **(many if self.preset.workers else {}),
+        )
         began = saved = time.perf_counter()
         before, first = self.seconds, self.step
         for batch in loader:
@@ -168,7 +179,7 @@ class Training:
         with torch.autocast(self.device.type, torch.bfloat16):
             loss, shown = self.job.loss(moved, self.step, progress)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.job.net.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import ClassVar, Self, cast
+from typing import Self, cast
 
 import torch
 from torch import Tensor
@@ -56,7 +56,10 @@ class WorldAR(NetworkTokenGenerator):
     architecture = WorldARNet
     config: WorldARConfig
     network: WorldARNet
-    lexicon: ClassVar[Callable[[], Lexicon]] = staticmethod(first_lexicon)
+
+    def lexicon(self) -> Lexicon:
+        """The words that captions may have."""
+        return first_lexicon()
 
     def setup(self) -> None:
         """Sizes follow from the configuration."""
@@ -129,7 +132,9 @@ SECOND = WorldARConfig(
 class WorldAR2(WorldAR):
     """The second edition: 144 codes of world-vq2 behind the words of a caption; its weights are whole numbers."""
 
-    lexicon: ClassVar[Callable[[], Lexicon]] = staticmethod(lexicon)
+    def lexicon(self) -> Lexicon:
+        """The second edition's words."""
+        return lexicon()
 
     @classmethod
     def load(cls, source: Source) -> Self:

@@ -34,6 +34,7 @@ MODULES = (
     "shift",
     "text_rates",
     "image_text",
+    "niqe",
     "generation",
     "likelihood",
     "paired",

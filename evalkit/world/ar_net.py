@@ -72,7 +72,8 @@ class Block(nn.Module):
         scores = q @ k.transpose(2, 3) / q.shape[-1] ** 0.5
         if mask is not None:
             scores = scores.masked_fill(~mask, -1e4)
-        return scores.softmax(-1).to(v.dtype) @ v
+        mixed: Tensor = scores.softmax(-1).to(v.dtype) @ v
+        return mixed
 
 
 class WorldARNet(nn.Module):

@@ -79,7 +79,7 @@ class ScoreTask(Task):
             counts(spec),
             encoder,
             {
-                name: load_prompt_scorer(name, weights_path(spec, METRICS.get(name).needs[-1]), device)
+                name: load_prompt_scorer(name, weights_path(spec, (METRICS.get(name).needs or ("",))[-1]), device)
                 for name in spec.metrics
                 if name not in set_metrics(spec.metrics)
                 and all(need in spec.models for need in METRICS.get(name).needs)
@@ -98,7 +98,9 @@ class ScoreTask(Task):
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Results with intervals, contributions of images, features or moments; features lie on disk meanwhile."""
-        rows = pa.concat_tables([schema().empty_table(), *parts.tables()])
+        rows = pa.concat_tables(
+            [schema().empty_table(), *parts.tables()], promote_options="default"
+        )  # older ones have fewer
         found, protocol = collected(parts), protocol_of(spec)
         missing = next(iter(parts.facts()), {}).get("unavailable", {})
         reference = spec.inputs.get("reference")

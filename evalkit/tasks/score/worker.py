@@ -108,8 +108,8 @@ class ScoreWorker(Worker):
         for name, scorer in self.scorers.items():
             values = scorer.score(x, [row["prompt"] or "" for row in rows])
             for row, value in zip(rows, values.tolist(), strict=True):
-                row[name] = value
-                if not np.isfinite(value):
+                row[name] = None if scorer.partial and np.isnan(value) else value
+                if row[name] is not None and not np.isfinite(value):
                     row["error"] = f"its {name} is not finite"
 
     def _row(self, side: str, sample: Sample) -> dict[str, Any]:

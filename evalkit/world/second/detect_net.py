@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -61,8 +60,8 @@ class DetectorNet(nn.Module):
         self.join = nn.Sequential(Residual(middle), nn.SiLU(), nn.Conv2d(middle, high, 1), nn.SiLU())
         self.maps = nn.Conv2d(high, config.classes + config.colors + BOX, 1)
         self.whole = nn.Linear(high, config.grounds + config.styles)
-        with torch.no_grad():
-            self.maps.bias[: config.classes] = -4.0  # nearly every cell is no centre
+        if self.maps.bias is not None:
+            nn.init.constant_(self.maps.bias[: config.classes], -4.0)  # nearly every cell is no centre
 
     def forward(self, images: Tensor) -> Answers:
         """See the class."""

@@ -35,7 +35,7 @@ def draw_grounds(seeds: Tensor, kinds: Tensor) -> Tensor:
 def _tone(seeds: Tensor, kind: int, salt: int) -> Tensor:
     """[B, 3, 1, 1]: a colour between the ends of a ground, its channels moved a little."""
     low, high = torch.tensor(_TONES[kind], device=seeds.device, dtype=torch.float32)
-    mixed = low + (high - low) * uniform(seeds, salt) + _CHROMA * (uniform(seeds, salt + 1, 3) - 0.5)
+    mixed: Tensor = low + (high - low) * uniform(seeds, salt) + _CHROMA * (uniform(seeds, salt + 1, 3) - 0.5)
     return mixed[..., None, None]
 
 

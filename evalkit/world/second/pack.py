@@ -16,7 +16,7 @@ HEAD = 3  # seed, ground, style
 FIELDS = 6  # of a thing: class, colour (0: natural), x, y, size, angle
 ROW = HEAD + FIELDS * MOST_THINGS
 NOTHING = (-1,) + (0,) * (FIELDS - 1)
-_COLOR = {None: 0, **{name: i for i, name in enumerate(COLOR_NAMES, start=1)}}
+_COLOR: dict[str | None, int] = {None: 0, **{name: i for i, name in enumerate(COLOR_NAMES, start=1)}}
 _CLASS = {name: i for i, name in enumerate(CLASS_NAMES)}
 
 
@@ -27,7 +27,7 @@ def pack(scenes: Sequence[Scene]) -> Tensor:
 
 def things_of(rows: Tensor) -> Tensor:
     """The things of rows [B, ROW] as [B, MOST_THINGS, FIELDS]; class -1 is none."""
-    return rows[:, HEAD:].unflatten(1, (MOST_THINGS, FIELDS))
+    return rows[:, HEAD:].reshape(len(rows), MOST_THINGS, FIELDS)
 
 
 def _row(scene: Scene) -> list[int]:

@@ -46,7 +46,7 @@ def second_prompts(n: int = SUITE_SIZE, seed: int = 0, task: str | None = None) 
 
 @lru_cache(8)
 def _drawn(n: int, seed: int, task: str | None) -> tuple[SecondPrompt, ...]:
-    rng = Random(f"world2-{seed}")
+    rng = Random(f"world2-{seed}-{task}" if task else f"world2-{seed}")
     found: dict[str, SecondPrompt] = {}
     for index in range(n):
         prompt = _new(f"world2-{seed}-{index:05d}", task or TASKS[index % len(TASKS)], rng, found)

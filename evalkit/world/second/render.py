@@ -43,7 +43,7 @@ def render_scenes(scenes: Sequence[Scene]) -> list[Pixels]:
 def render(rows: Tensor) -> Tensor:
     """float32 [B, 3, SIDE, SIDE] of whole levels 0..255, from rows of `pack`, on the device of the rows."""
     size = _PIECE if rows.device.type == "cpu" else 1024
-    return torch.cat([_render(piece) for piece in rows.split(size)])
+    return torch.cat([_render(piece) for piece in torch.split(rows, size)])
 
 
 def _render(rows: Tensor) -> Tensor:
@@ -125,15 +125,15 @@ def _layers(index: int) -> Tensor:
 @cache
 def _picture() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     data = (files("evalkit.world.second") / "data" / "sprites.png").read_bytes()
-    bgra = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    return np.ascontiguousarray(bgra[..., [2, 1, 0, 3]], np.float32)
+    bgra = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED), np.float32)
+    return np.ascontiguousarray(bgra[..., [2, 1, 0, 3]])
 
 
+@cache
 def extents() -> Tensor:
     """float32 [classes, 2]: width and height of what is drawn of each sprite, as shares of its longest side."""
     solid = _atlas(torch.device("cpu"))[0, :, 4] > 0.5
-    shape = [(solid.any(2 - axis).sum(1) / SPRITE) for axis in (1, 0)]
-    return torch.stack(shape, 1)
+    return torch.stack([solid.any(dim=axis).sum(1) / SPRITE for axis in (1, 2)], 1)
 
 
 def boxes(rows: Tensor) -> Tensor:

@@ -102,6 +102,8 @@ HYPERNYMS: tuple[Hypernym, ...] = (
     Hypernym("clothing", "clothing", ("hat", "shoe"), ("piece of", "pieces of")),
 )
 
+NAMED: tuple[ObjectClass | Hypernym, ...] = (*CLASSES, *HYPERNYMS)
+
 # what a caption says of a ground; the renderer's grounds in the same order
 GROUNDS: tuple[str, ...] = ("plain", "gradient", "wooden", "brick", "grass", "fabric")
 PHOTO = "photo"  # no filter
@@ -125,8 +127,8 @@ JOINTS: tuple[str, ...] = ("and", "together with", "next to")
 
 @cache
 def named(name: str) -> ObjectClass | Hypernym:
-    """The class or hypernym with this canonical name; raises `KeyError` for any other."""
-    return {**{h.name: h for h in HYPERNYMS}, **{c.name: c for c in CLASSES}}[name]
+    """The class or hypernym with this canonical name; there must be one."""
+    return next(each for each in NAMED if each.name == name)
 
 
 def hypernyms_of(name: str) -> tuple[str, ...]:

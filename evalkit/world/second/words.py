@@ -5,12 +5,11 @@ from __future__ import annotations
 from functools import cache
 
 from evalkit.world.second.vocabulary import (
-    CLASSES,
     COLOR_NAMES,
     COUNTS,
     GROUNDS,
-    HYPERNYMS,
     JOINTS,
+    NAMED,
     RELATIONS,
     SIZES,
     STYLES,
@@ -25,8 +24,7 @@ def lexicon() -> Lexicon:
     """All words of the captions, with misspellings, which errors do not list; at most 26 words a caption."""
     texts = [*JOINTS, *WITHOUT, *COLOR_NAMES, *COUNTS.values(), *GROUNDS, "a an on background"]
     texts += [text for group in (RELATIONS, SIZES, STYLES) for wordings in group.values() for text in wordings]
-    known = (*CLASSES, *HYPERNYMS)
-    names = {word for c in known for pair in c.names for text in pair for word in text.split()}
-    units = [text for c in known if c.unit for text in c.unit]
+    names = {word for c in NAMED for pair in c.names for text in pair for word in text.split()}
+    units = [text for c in NAMED if c.unit for text in c.unit]
     told = sorted({word for text in [*texts, *units, *names] for word in text.split()})
     return Lexicon("world-ar2", [*told, *(misspelt(name) for name in names if len(name) > 2)], 26, told)

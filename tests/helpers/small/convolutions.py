@@ -100,12 +100,14 @@ CONVOLUTIONS |= {
             WorldVQConfig(48, 6, (12, 16), (16, 12, 8), (1, 1, 1)),
             around(8, 48, 16, 32, grid=(2, 4)),
             ((r"rise\.weight", 2.0),),
-        ),
-        "second": Case(
+        )
+    },
+    "world-vq2": {
+        "": Case(
             WorldVQ2,
             WorldVQConfig(48, 6, (12, 16), (16, 12, 8), (1, 1, 1)),
             around(8, 48, 16, 32, grid=(2, 4)),
             ((r"rise\.weight", 2.0),),
-        ),
+        )
     },
 }

@@ -107,4 +107,5 @@ def world(model: Any) -> Arrays:
 WORLD = WorldARConfig(width=16, layers=2, heads=2, codes=32, side=4, text=5, vocabulary=9)
 QUIET: Gains = ((r"(out|fall)\.(weight|bias)$", 0.03), (r"^(words|codes|near|rows|columns|start|word_places)", 0.1))
 LOUD: Gains = (*QUIET, (r"rise\.weight", 2.0))
-DECODERS["world-ar"] = {"": Case(WorldAR, WORLD, world, LOUD), "second": Case(WorldAR2, WORLD, world, LOUD)}
+DECODERS["world-ar"] = {"": Case(WorldAR, WORLD, world, LOUD)}
+DECODERS["world-ar2"] = {"": Case(WorldAR2, WORLD, world, LOUD)}
