@@ -128,9 +128,9 @@ def _score(given: dict[str, Any]) -> None:
 
 def _probe(given: dict[str, Any]) -> None:
     from evalkit.generators.registry import GENERATORS
-    from evalkit.tasks.probe.suite import SUITES
+    from evalkit.tasks.probe.spec import suite_called
 
-    SUITES.get(given["suite"])
+    suite_called(given["suite"])
     if given["model"]:
         GENERATORS.get(given["model"])
 
