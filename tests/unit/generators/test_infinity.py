@@ -148,7 +148,7 @@ def test_sizes_of_the_table_are_drawn_and_no_others():
     model = made(PLAIN)
     model.use_grid(16, 20)
     assert (model.scales, model.tokens_per_image, model.side) == (SCHEDULES[16, 20], 614, 320)
-    assert model.rope.shape == (614, 8, 2)
+    assert model.rope.shape == (2, 614, 16)
     with pytest.raises(EvalkitError, match="272x256"):
         model.use_grid(17, 16)
     with pytest.raises(EvalkitError, match=r"takes bits \[1, 614, 4\] for 1 texts; \(1, 5, 4\) given"):
