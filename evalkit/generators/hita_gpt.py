@@ -49,7 +49,8 @@ class HitaGptNet(ClassDecoder):
     def shift(self, places: Tensor) -> Tensor | None:
         """Learned positions of the class and of all slots but the last."""
         own = self.slot_pos(places.clamp(max=self.slots - 1)) * (places < self.slots)[:, None]
-        return own.view(-1, 1, self.heads, self.head)
+        shift: Tensor = own.view(-1, 1, self.heads, self.head)
+        return shift
 
     def head_of(self, hidden: Tensor, cond: Tensor, at: Tensor) -> Tensor:
         """float32 logits [B, n, V]: the first half of the head is for slots, the second for blocks."""

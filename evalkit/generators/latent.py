@@ -62,7 +62,7 @@ class LatentGenerator(OfficialNetwork, Generator):
     def _pixels(self, latents: Tensor) -> list[Pixels]:
         model = self.tokenizer
         with torch.inference_mode(), self._autocast():  # as the official scripts do
-            each = [model.decode(model.codes(latent=one / SCALE)).float() for one in latents.split(1)]
+            each = [model.decode(model.codes(latent=one / SCALE)).float() for one in latents[:, None]]
         return [image for one in each for image in to_uint8(one, "round")]
 
     @abstractmethod

@@ -22,7 +22,6 @@ from evalkit.images.sample import Pixels
 from evalkit.world.ar_net import WorldARConfig, WorldARNet
 from evalkit.world.text import encode_caption
 
-
 PART = 16  # rows that a thread has at least; its keys and values stay near the processor
 
 
@@ -106,10 +105,13 @@ class WorldAR(NetworkTokenGenerator):
             if parts == 1:
                 return self._drawn(conditions, sampler, draws, seeds), self.tokens_per_image
             size = -(-len(conditions) // parts)
-            cut = [slice(start, start + size) for start in range(0, len(conditions), size)]
+
+            def part(start: int) -> Tensor:
+                rows = slice(start, start + size)
+                return self._drawn(conditions[rows], sampler, draws[rows], seeds[start : start + size])
+
             with ThreadPoolExecutor(parts, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                done = pool.map(lambda rows: self._drawn(conditions[rows], sampler, draws[rows], seeds[rows]), cut)
-                return torch.cat(list(done)), self.tokens_per_image
+                return torch.cat(list(pool.map(part, range(0, len(conditions), size)))), self.tokens_per_image
 
     @torch.inference_mode()
     def _drawn(self, conditions: Tensor, sampler: Sampler, draws: Tensor, seeds: tuple[int, ...]) -> Tensor:

@@ -38,7 +38,10 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Stage:
-    """What the blocks need beside their input: rotary factors `rope` [2, n, D]; `guide` mixes both halves of the batch behind the blocks `mixed`."""
+    """What the blocks need beside their input.
+
+    `rope` [2, n, D] turns queries and keys; `guide` mixes both halves of the batch behind the blocks `mixed`.
+    """
 
     prompt: Prompt
     rope: Tensor

@@ -186,7 +186,7 @@ def turning(rope: Tensor) -> Tensor:
 def rotate(x: Tensor, turn: Tensor) -> Tensor:
     """Rotary embedding of [..., D] by `turn` [2, ..., D], in float32: neighbouring channels turn together."""
     y = x.float()
-    other = y.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
+    other = y.view(*y.shape[:-1], -1, 2).flip(-1).flatten(-2)
     return torch.addcmul(y * turn[0], other, turn[1]).type_as(x)
 
 

@@ -35,7 +35,7 @@ class GenerationWorker(Worker):
         files: dict[str, bytes] = {}
         start = shard.start
         while start < shard.stop:
-            positions = range(start, min(start + self.generator.rows, shard.stop))
+            positions = range(start, min(start + self.generator.batch, shard.stop))
             start = positions.stop
             asked = [self.wanted.at(position) for position in positions]
             for position, (prompt, number, request), outcome in zip(positions, asked, self._make(asked), strict=True):

@@ -195,12 +195,22 @@ def _spec(
 
 def _made(suite: Suite, model: str | Generator, samples: int | None, options: RunOptions) -> Run:
     """The images of a model, in a run beside the probe's."""
-    prompts = PromptSet(suite.name, tuple(Prompt(p.id, p.prompt, meta=dict(p.metadata)) for p in suite.prompts()))
+    prompts, sources = _asked(suite)
     beside = None if options.out is None else options.out.with_name(f"{options.out.name}-images")
     ours = (*encoder_names("boxes"), KEY)
     rest = tuple(each for each in options.weights if each.partition("=")[0] not in ours)
     mine = replace(options, out=beside, weights=rest, dtype="auto" if options.dtype == "float32" else options.dtype)
-    return generate_images(model, prompts, samples=samples or suite.samples, options=mine)
+    return generate_images(model, prompts, samples=samples or suite.samples, sources=sources, options=mine)
+
+
+def _asked(suite: Suite) -> tuple[PromptSet, Path | None]:
+    """The prompts of a suite, and where the source images lie that those of an editing benchmark name."""
+    if not isinstance(suite, JudgedSuite) or not suite.said.images.sources:
+        return PromptSet(
+            suite.name, tuple(Prompt(p.id, p.prompt, meta=dict(p.metadata)) for p in suite.prompts())
+        ), None
+    told = [(item, {**item.metadata, **suite.edited(item)}) for item in suite.prompts()]
+    return PromptSet(suite.name, tuple(Prompt(p.id, p.prompt, meta=meta) for p, meta in told)), suite.sources
 
 
 def _model(listing: Listing) -> ModelRef:
