@@ -149,6 +149,12 @@ class Generator(ABC):
         """Requests run together only where this is equal: the shape that they give the network (a prompt's length)."""
         return None
 
+    def preset(self, name: str) -> Sampler:
+        """The sampler `default`, or that of the authors' evaluation (`paper`); raises `EvalkitError` where none is known."""
+        if name == "default" or (name == "paper" and self.default_sampler.guidance.form != "passed"):
+            return self.default_sampler
+        raise EvalkitError(f"no settings called {name!r} are known of {self.name}. Leave out --preset, or give default")
+
     def passed(self, sampler: Sampler) -> dict[str, Any] | None:
         """What the model is called with, by the names that its own program has for it; None where that is the sampler."""
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, cast
 
@@ -98,6 +98,11 @@ class Infinity(NetworkTokenGenerator):
             Guidance("constant", config.scale), config.temperature, top_k=900, top_p=0.97, filter="var"
         )
         self.use_grid(*config.grid)
+
+    def preset(self, name: str) -> Sampler:
+        """`default` is the notebooks' sampler, `paper` that of the evaluation script: guidance 4, temperature 1."""
+        guidance = replace(self.default_sampler.guidance, scale=4.0)
+        return replace(self.default_sampler, guidance=guidance, temperature=1.0) if name == "paper" else super().preset(name)
 
     def lower(self, network: nn.Module) -> None:
         """All of the blocks, as officially, and what reads the text and the codes."""

@@ -52,6 +52,7 @@ def generate_images(
     top_k: int | None = None,
     top_p: float | None = None,
     steps: int | None = None,
+    preset: str = "default",
     layout: str | None = None,
     timeout: float | None = None,
     accelerate: str | Settings | None = None,
@@ -61,11 +62,12 @@ def generate_images(
 ) -> Run:
     """Make `samples` images of every prompt with `model` and seal them as a run; the same call resumes.
 
-    `sampler`: by default the model's own; `guidance` (in the model's own numbers), `temperature`, `top_k`, `top_p` and
-    `steps` change single values of it. `layout`: also write the images as `geneval`, `wise` or `npz50k` expects them.
-    `timeout`: seconds that a program or an endpoint has for one image. `accelerate`: draw faster or in less memory, as
-    `speculative:length=8` (see docs/runners.md); the record says what was gained. `prepare`: what is done to the loaded
-    generator (a watermark, say). `sources`: where the paths of source images begin [the folder of the prompts].
+    `sampler`: by default the model's own; `preset` `paper` is that of the authors' evaluation; `guidance` (in the model's
+    own numbers), `temperature`, `top_k`, `top_p` and `steps` change single values of it. `layout`: also write the images as
+    `geneval`, `wise` or `npz50k` expects them. `timeout`: seconds that a program or an endpoint has for one image.
+    `accelerate`: draw faster or in less memory, as `speculative:length=8` (see docs/runners.md); the record says what was
+    gained. `prepare`: what is done to the loaded generator (a watermark, say). `sources`: where the paths of source images
+    begin [the folder of the prompts].
 
     Raises `EvalkitError` before any work where a name, a file or an option is wrong.
 
@@ -86,7 +88,7 @@ def generate_images(
     parameters: dict[str, Any] = {
         "samples": samples,
         "n": n if options.limit is None else min(n, options.limit),
-        "sampler": as_passed(described, with_given(described, sampler or described.default_sampler, given)),
+        "sampler": as_passed(described, with_given(described, sampler or described.preset(preset), given)),
     }
     said = [*processors(described), *([] if prepare is None else [{**prepare.said, "prepare": prepare.name}])]
     if said:

@@ -290,3 +290,12 @@ def test_cache_budgets_by_class_of_head_work_here_too():
     plan = compress(model, Hack(0.4, samples=1))
     model.sample_tokens(asked)
     assert plan.report()["kv_keys"] == pytest.approx(0.4 * (1 + 4 + 12), abs=1)
+
+
+def test_the_papers_settings_are_those_of_the_evaluation_script_and_not_of_the_notebook():
+    model = made(PLAIN)
+    assert (model.preset("default").guidance.scale, model.preset("default").temperature) == (3.0, 0.5)
+    assert (model.preset("paper").guidance.scale, model.preset("paper").temperature) == (4.0, 1.0)
+    assert model.preset("paper").top_k == model.default_sampler.top_k
+    with pytest.raises(EvalkitError, match="demo"):
+        model.preset("demo")
