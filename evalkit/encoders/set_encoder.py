@@ -10,10 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from evalkit.device import pick_device
 from evalkit.encoders.base import FeatureExtractor
+from evalkit.encoders.features.i3d import I3dFeatures
 from evalkit.encoders.features.inception import OUTPUTS, InceptionFid
 from evalkit.encoders.registry import load_extractor
 from evalkit.errors import EvalkitError, WeightsError
+from evalkit.metrics.fvd import I3D
 from evalkit.protocols.score import ScoreProtocol
 
 INCEPTION = "inception-v3-fid"
@@ -43,27 +46,39 @@ class SetEncoder:
         self.protocol = protocol
         self.unavailable: dict[str, str] = {}
         self._outputs = tuple(head for head in heads if head in OUTPUTS)
-        self._networks: dict[str, FeatureExtractor] = {}
+        self._networks: dict[str, FeatureExtractor | I3dFeatures] = {}
         for name in ([INCEPTION] if self._outputs else []) + [head for head in heads if head not in OUTPUTS]:
-            if name not in RESIZE and name != INCEPTION:
+            if name not in RESIZE and name not in (INCEPTION, I3D):
                 raise EvalkitError(f"There is no head called {name!r}. Use some of {', '.join((*OUTPUTS, *RESIZE))}.")
             try:
-                self._networks[name] = load_extractor(name, (weights or {}).get(name), device)
+                self._networks[name] = self._loaded(name, (weights or {}).get(name), device)
             except WeightsError as error:
                 lost = self._outputs if name == INCEPTION else (name,)
                 self.unavailable |= dict.fromkeys(lost, str(error))
 
     def __call__(self, images: Tensor) -> dict[str, npt.NDArray[Any]]:
-        """float32 [B, d] of every available head for uint8 [B, 3, H, W] images; each row is its image's alone."""
+        """float32 [B, d] of every available head for uint8 [B, 3, H, W] images (of I3D: clips [B, T, 3, H, W]).
+
+        Each row is its image's alone.
+        """
         found: dict[str, npt.NDArray[Any]] = {}
+        rule = self.protocol.network
         for name, network in self._networks.items():
-            if isinstance(network, InceptionFid):
-                rule = self.protocol.network
+            if isinstance(network, I3dFeatures):
+                found[name] = _array(network.features(images, resize=rule.resize))
+            elif isinstance(network, InceptionFid):
                 outputs = network.outputs(images, self._outputs, resize=rule.resize, scale=rule.scale)
                 found |= {head: _array(outputs[head]) for head in self._outputs}
             else:
                 found[name] = _array(network.features(images, resize=RESIZE[name]))
         return found
+
+    def _loaded(self, name: str, weights: str | Path | None, device: str) -> FeatureExtractor | I3dFeatures:
+        if name != I3D:
+            return load_extractor(name, weights, device)
+        if self.protocol.clips is None:
+            raise EvalkitError(f"{self.protocol.id} is of images, and {I3D} looks at videos. Use a protocol of videos.")
+        return I3dFeatures(weights, pick_device(device), self.protocol.clips.eps)
 
     def digests(self) -> dict[str, str]:
         """The weights' sha256 of every loaded network: what a record and a file of statistics keep."""

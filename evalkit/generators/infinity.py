@@ -102,7 +102,11 @@ class Infinity(NetworkTokenGenerator):
     def preset(self, name: str) -> Sampler:
         """`default` is the notebooks' sampler, `paper` that of the evaluation script: guidance 4, temperature 1."""
         guidance = replace(self.default_sampler.guidance, scale=4.0)
-        return replace(self.default_sampler, guidance=guidance, temperature=1.0) if name == "paper" else super().preset(name)
+        return (
+            replace(self.default_sampler, guidance=guidance, temperature=1.0)
+            if name == "paper"
+            else super().preset(name)
+        )
 
     def lower(self, network: nn.Module) -> None:
         """All of the blocks, as officially, and what reads the text and the codes."""

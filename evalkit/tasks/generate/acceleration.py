@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -21,8 +20,10 @@ from evalkit.jsonio import parse_json
 from evalkit.metrics.generation import ACCEPTANCE_LENGTH, PEAK_MEMORY, SPEED_UP, STEP_COMPRESSION
 from evalkit.runs.store import Result
 from evalkit.stats.intervals import ratio_interval
+from evalkit.tasks.generate.memory import process_memory
 from evalkit.tasks.generate.spec import acceleration_of, loaded
 
+PLAIN_TOO = "the process, plain loop included"
 FEW = 2  # requests that are drawn both ways to measure the gain
 # (metric, what is divided, by what)
 RATIOS = ((STEP_COMPRESSION, "codes", "target_evaluations"), (ACCEPTANCE_LENGTH, "kept", "rounds"))
@@ -114,7 +115,7 @@ def measure(acceleration: Acceleration, requests: Sequence[Request]) -> dict[str
             found["speed_up_over_batches"] = round(batch / (_sum(ours, 0) / len(few)), 3)
             found["batch"] = size
     except (torch.cuda.OutOfMemoryError, EvalkitError) as error:
-        return {SPEED_UP.name: None, "not_measured": str(error).splitlines()[0], **_process_memory()}
+        return {SPEED_UP.name: None, "not_measured": str(error).splitlines()[0], **process_memory(PLAIN_TOO)}
     finally:
         acceleration.on()
     memory = {
@@ -123,7 +124,7 @@ def measure(acceleration: Acceleration, requests: Sequence[Request]) -> dict[str
     }
     return {
         **found,
-        **({**memory, "peak_memory_of": "the device"} if memory[PEAK_MEMORY.name] else _process_memory()),
+        **({**memory, "peak_memory_of": "the device"} if memory[PEAK_MEMORY.name] else process_memory(PLAIN_TOO)),
     }
 
 
@@ -168,14 +169,3 @@ def _timed(generator: Generator, requests: list[Request]) -> tuple[float, int]:
 
 def _sum(timed: Sequence[tuple[float, int]], at: int) -> float:
     return sum(each[at] for each in timed)
-
-
-def _process_memory() -> dict[str, Any]:
-    """The most memory that this process ever held, where the system tells."""
-    try:
-        import resource
-    except ImportError:
-        return {PEAK_MEMORY.name: None, "peak_memory_of": "not told by this system"}
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return {PEAK_MEMORY.name: peak, "peak_memory_of": "the process, plain loop included"}

@@ -15,6 +15,7 @@ from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
 from evalkit.tasks.generate.acceleration import exhibit
+from evalkit.tasks.generate.memory import peak_memory
 from evalkit.tasks.generate.rows import made, row_of, table
 from evalkit.tasks.generate.spec import Asked, Wanted
 
@@ -52,6 +53,7 @@ class GenerationWorker(Worker):
                 rows.append(row)
             tick(len(positions))
         facts = {"seconds": seconds, "wall": self.timers.seconds.get("generate", 0.0), "model": self._state()}
+        facts["memory"] = peak_memory(self.generator.device)
         return ShardOutput(table(rows), {}, files, self.timers.taken(), facts)
 
     def close(self) -> None:

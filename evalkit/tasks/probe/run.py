@@ -18,7 +18,7 @@ from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.live import hold
 from evalkit.jobs.options import RunOptions, check_apart, weights_by_name
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
-from evalkit.prompts.load import Prompt, PromptSet
+from evalkit.prompts.prompt import Prompt, PromptSet
 from evalkit.runs.durable import write_bytes
 from evalkit.runs.store import Run
 from evalkit.tasks.generate import generate_images
@@ -28,6 +28,7 @@ from evalkit.tasks.probe.judged.suite import JudgedSuite
 from evalkit.tasks.probe.listing import Listing, covered, list_images
 from evalkit.tasks.probe.spec import (
     EVIDENCE,
+    GIVEN_SHARD,
     SHARD,
     VERSION,
     file_digest,
@@ -36,7 +37,7 @@ from evalkit.tasks.probe.spec import (
     prompts_digest,
     protocol_of,
 )
-from evalkit.tasks.probe.suite import SUITES, Suite
+from evalkit.tasks.probe.suite import SUITES, Suite, prompt_set
 from evalkit.tasks.probe.task import PROBE
 from evalkit.weights.find import find_weights
 from evalkit.weights.reading import file_sha256
@@ -189,7 +190,7 @@ def _spec(
         (protocol_of(suite, own_options=own_options),),
         parameters=parameters,
         seed=options.seed,
-        shard=SHARD,
+        shard=SHARD if "images" in inputs else GIVEN_SHARD,
     )
 
 
@@ -206,9 +207,7 @@ def _made(suite: Suite, model: str | Generator, samples: int | None, options: Ru
 def _asked(suite: Suite) -> tuple[PromptSet, Path | None]:
     """The prompts of a suite, and where the source images lie that those of an editing benchmark name."""
     if not isinstance(suite, JudgedSuite) or not suite.said.images.sources:
-        return PromptSet(
-            suite.name, tuple(Prompt(p.id, p.prompt, meta=dict(p.metadata)) for p in suite.prompts())
-        ), None
+        return prompt_set(suite), None
     told = [(item, {**item.metadata, **suite.edited(item)}) for item in suite.prompts()]
     return PromptSet(suite.name, tuple(Prompt(p.id, p.prompt, meta=meta) for p, meta in told)), suite.sources
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,7 +14,7 @@ from evalkit.encoders.prompt_scorer import PromptScorer
 from evalkit.encoders.set_encoder import SetEncoder
 from evalkit.images.encode import png_bytes
 from evalkit.images.geometry import resize_exact
-from evalkit.images.loader import TOO_LARGE, shown
+from evalkit.images.loader import TOO_LARGE, batched, shown
 from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
@@ -23,7 +23,7 @@ from evalkit.metrics.statistics_file import ReferenceFile, StoredGaussian
 from evalkit.tasks.score.inputs import Asked
 from evalkit.tasks.score.rows import IMAGES, REFERENCE, table
 
-TOGETHER = 2**24  # pixels of images that are looked at together; a larger one comes alone
+TOGETHER = 2**24  # pixels of images that are looked at together, one more image aside
 THUMBNAIL = 256  # pixels of the longer side of an image that stays with the run
 Arrays = dict[str, np.ndarray[Any, Any]]
 
@@ -58,7 +58,9 @@ class ScoreWorker(Worker):
         side, offset = (IMAGES, 0) if shard.start < first else (REFERENCE, first)
         rows: list[dict[str, Any]] = []
         features: dict[str, list[np.ndarray[Any, Any]]] = defaultdict(list)
-        for batch in self._batches(side, shard.start - offset, shard.stop - offset):
+        reader = self.sets[side].read(shard.start - offset, shard.stop - offset, threads=self.threads)
+        batches = batched(reader, self.batch_size, pixels=TOGETHER, alike=_shape)
+        for batch in self.timers.over("read", batches):
             rows += self._scored(side, batch, features)
             tick(len(batch))
         arrays = {f"{side}|{head}": np.concatenate(parts) for head, parts in features.items()}
@@ -91,7 +93,8 @@ class ScoreWorker(Worker):
     ) -> Mapping[str, np.ndarray[Any, Any]] | None:
         """Features [k, d] by head of images of one size, None where memory ends; scores for prompts go into `rows`."""
         try:
-            x = torch.from_numpy(np.stack([each.image for each in samples])).permute(0, 3, 1, 2).contiguous()
+            alone = samples[0].image[None] if len(samples) == 1 else None  # a large image is not copied
+            x = torch.from_numpy(np.stack([s.image for s in samples]) if alone is None else alone).movedim(-1, -3)
             with self.timers("features"):
                 found: Mapping[str, np.ndarray[Any, Any]] = self.encoder(x)
             if side == IMAGES:
@@ -105,8 +108,8 @@ class ScoreWorker(Worker):
         for name, scorer in self.scorers.items():
             values = scorer.score(x, [row["prompt"] or "" for row in rows])
             for row, value in zip(rows, values.tolist(), strict=True):
-                row[name] = value
-                if not np.isfinite(value):
+                row[name] = None if scorer.partial and np.isnan(value) else value
+                if row[name] is not None and not np.isfinite(value):
                     row["error"] = f"its {name} is not finite"
 
     def _row(self, side: str, sample: Sample) -> dict[str, Any]:
@@ -116,32 +119,11 @@ class ScoreWorker(Worker):
             "id": sample.id,
             "side": side,
             "sha256": sample.sha256,
-            "height": int(sample.image.shape[0]),
-            "width": int(sample.image.shape[1]),
+            "height": int(sample.image.shape[-3]),
+            "width": int(sample.image.shape[-2]),
             "label": own.classes.get(sample.id, None if folder == "." else folder),
             "prompt": own.prompts.get(sample.id),
         }
-
-    def _batches(self, side: str, start: int, stop: int) -> Iterator[list[Sample | Unreadable]]:
-        """Neighbours of one size, at most `batch_size` and `TOGETHER` pixels; what cannot be read comes alone."""
-        held: list[Sample | Unreadable] = []
-        reader = self.sets[side].read(start, stop, threads=self.threads)
-        while True:
-            with self.timers("read"):
-                each = next(reader, None)
-            if held and (each is None or len(held) >= self._most(held[0]) or _shape(each) != _shape(held[0])):
-                yield held
-                held = []
-            if each is None:
-                return
-            held.append(each)
-
-    def _most(self, first: Sample | Unreadable) -> int:
-        """Images of the size of `first` that are looked at together."""
-        if isinstance(first, Unreadable):
-            return 1
-        height, width = first.image.shape[:2]
-        return int(max(1, min(self.batch_size, TOGETHER // (height * width))))
 
     def _exhibit(self, entries: Sequence[Mapping[str, Any]], tick: Tick) -> ShardOutput:
         """Small copies of chosen images, and what the page says of each."""
@@ -175,6 +157,7 @@ def _shape(each: Sample | Unreadable) -> tuple[int, ...] | str:
 
 
 def _small(image: Pixels) -> Pixels:
+    image = image[0] if image.ndim > 3 else image  # a video's first frame
     height, width = image.shape[:2]
     scale = THUMBNAIL / max(height, width)
     if scale >= 1:
