@@ -4,7 +4,7 @@ import json
 
 from click.testing import CliRunner
 
-from evalkit.cli.ls import ls
+from evalkit.cli import group
 from evalkit.cli.routes import routes
 from evalkit.generators.endpoints import served_models
 
@@ -21,8 +21,8 @@ def test_every_model_says_how_it_runs_under_what_licence_and_what_it_needs():
 
 
 def test_a_pattern_chooses_and_json_holds_the_same():
-    result = CliRunner().invoke(ls, ["generators", "infinity*", "--json"])
+    result = CliRunner().invoke(group, ["ls", "generators", "infinity*", "--json"])
     said = json.loads(result.output)
     assert [each["name"] for each in said] == [each.name for each in routes("infinity*")]
     assert all(each["licence"] == "MIT" for each in said)
-    assert "endpoint" in CliRunner().invoke(ls, ["generators", "qwen*"]).output
+    assert "endpoint" in CliRunner().invoke(group, ["ls", "generators", "qwen*"]).output
