@@ -18,6 +18,7 @@ from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.live import hold
 from evalkit.jobs.options import RunOptions, check_apart
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
+from evalkit.prompts.prompt import Prompt, PromptSet
 from evalkit.runs.durable import write_bytes
 from evalkit.runs.store import Run
 from evalkit.tasks.generate import generate_images
@@ -193,11 +194,20 @@ def _spec(
 
 def _made(suite: Suite, model: str | Generator, samples: int | None, options: RunOptions) -> Run:
     """The images of a model, in a run beside the probe's."""
+    prompts, sources = _asked(suite)
     beside = None if options.out is None else options.out.with_name(f"{options.out.name}-images")
     ours = (*encoder_names("boxes"), KEY)
     rest = tuple(each for each in options.weights if each.partition("=")[0] not in ours)
     mine = replace(options, out=beside, weights=rest, dtype="auto" if options.dtype == "float32" else options.dtype)
-    return generate_images(model, prompt_set(suite), samples=samples or suite.samples, options=mine)
+    return generate_images(model, prompts, samples=samples or suite.samples, sources=sources, options=mine)
+
+
+def _asked(suite: Suite) -> tuple[PromptSet, Path | None]:
+    """The prompts of a suite, and where the source images lie that those of an editing benchmark name."""
+    if not isinstance(suite, JudgedSuite) or not suite.said.images.sources:
+        return prompt_set(suite), None
+    told = [(item, {**item.metadata, **suite.edited(item)}) for item in suite.prompts()]
+    return PromptSet(suite.name, tuple(Prompt(p.id, p.prompt, meta=meta) for p, meta in told)), suite.sources
 
 
 def _model(listing: Listing) -> ModelRef:

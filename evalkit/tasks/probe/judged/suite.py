@@ -17,7 +17,7 @@ from evalkit.tasks.probe.editing.measure import EditMeasures
 from evalkit.tasks.probe.evidence.record import AskedReply, Evidence, ImageEvidence
 from evalkit.tasks.probe.judged.calls import Asked, asked_of, request_of
 from evalkit.tasks.probe.judged.items import JudgedItem, items_lines, items_of_lines, read_items
-from evalkit.tasks.probe.judged.layout import read_named, source_path
+from evalkit.tasks.probe.judged.layout import read_named, source_name, source_path
 from evalkit.tasks.probe.judged.rows import absent_row, judged_row
 from evalkit.tasks.probe.judged.seat import Seat
 from evalkit.tasks.probe.judged.summary import summarise
@@ -174,6 +174,12 @@ class JudgedSuite:
     def _request(self, asked: Asked, item: JudgedItem, image: ProbeImage) -> JudgeRequest:
         data = image.file.read_bytes() if image.file is not None else None
         return request_of(asked, self.folder, image.pixels, data, partial(self._source, item))
+
+    def edited(self, item: JudgedItem) -> dict[str, str]:
+        """What a generator is given beside the text: files below `sources`, by the names of `generate`'s lines."""
+        named = {"source": "source_image", "mask": "mask"}
+        templates = self.said.images.sources
+        return {theirs: source_name(templates[role], item) for role, theirs in named.items() if role in templates}
 
     def _source(self, item: JudgedItem, role: str) -> bytes:
         templates = self.said.images.sources
