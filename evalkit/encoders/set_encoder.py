@@ -12,6 +12,7 @@ from torch import Tensor
 
 from evalkit.encoders.base import FeatureExtractor
 from evalkit.encoders.features.inception import OUTPUTS, InceptionFid
+from evalkit.encoders.kept_features import Identity
 from evalkit.encoders.registry import load_extractor
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.protocols.score import ScoreProtocol
@@ -65,9 +66,17 @@ class SetEncoder:
                 found[name] = _array(network.features(images, resize=RESIZE[name]))
         return found
 
-    def digests(self) -> dict[str, str]:
-        """The weights' sha256 of every loaded network: what a record and a file of statistics keep."""
-        return {name: network.weights_sha256 or "" for name, network in self._networks.items()}
+    def identities(self) -> dict[str, Identity]:
+        """What decides the features of every available head."""
+        found: dict[str, Identity] = {}
+        for name, network in self._networks.items():
+            whose = f"{network.id} {network.version}", network.weights_sha256 or ""
+            if isinstance(network, InceptionFid):
+                rule = self.protocol.network
+                found |= dict.fromkeys(self._outputs, Identity(*whose, f"{rule.resize}, {rule.scale}"))
+            else:
+                found[name] = Identity(*whose, RESIZE[name] or "its own way")
+        return found
 
 
 def _array(x: Tensor) -> npt.NDArray[Any]:

@@ -19,7 +19,7 @@ from evalkit.metrics.kid import kid
 from evalkit.metrics.memorisation import authenticity
 from evalkit.metrics.per_class import frechet_per_class, intra_class_diversity
 from evalkit.metrics.prdc import Quantity, prdc
-from evalkit.metrics.rows import Rows, moments_of
+from evalkit.metrics.rows import Rows, gaussian_of
 from evalkit.metrics.rules import BallRule
 from evalkit.metrics.statistics_file import ReferenceFile, StoredGaussian
 from evalkit.metrics.transport import Gaussian
@@ -70,7 +70,7 @@ class Side:
             if head in (POOL, SPATIAL) and (self.file.pool or self.file.spatial):
                 return None
         rows = self.rows.get(head)
-        return moments_of(rows) if rows is not None and len(rows) > 1 else None
+        return gaussian_of(rows) if rows is not None and len(rows) > 1 else None
 
 
 def heads_of(metrics: Sequence[str]) -> tuple[str, ...]:

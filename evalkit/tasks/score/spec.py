@@ -72,10 +72,11 @@ def score_spec(
     label: str,
     statistics: bool,
     here: Mapping[str, Any],
+    cache: bool = True,
     file: ReferenceFile | None = None,
 ) -> Spec:
     """The spec of one scoring. `statistics`: outputs are taken that a file of statistics holds, beside what the metrics need.
-
+    `cache`: features of images that were looked at before are taken from the user's cache, and fresh ones kept there.
     Raises where the reference's `file` was made under another protocol or with another network.
     """
     wanted = [*heads_of(set_metrics(metrics)), *((POOL, SPATIAL) if statistics else ())]
@@ -105,6 +106,7 @@ def score_spec(
         here={
             "batch_size": options.batch_size,
             "threads": options.threads,
+            "cache": cache,
             "unavailable": dict(found.unavailable),
             **here,
         },

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import torch
 
 from evalkit.device import pick_device
+from evalkit.encoders.kept_features import KeptFeatures
 from evalkit.encoders.prompt_scorer import load_prompt_scorer
 from evalkit.encoders.set_encoder import SetEncoder
 from evalkit.jobs.checks import Checks
@@ -28,7 +30,7 @@ from evalkit.tasks.score.inputs import Asked, asked_of, opened_images
 from evalkit.tasks.score.page import page
 from evalkit.tasks.score.results import contributions_of, results_of
 from evalkit.tasks.score.rows import CONTRIBUTION, IMAGES, schema
-from evalkit.tasks.score.said import ROLES, counts, is_file, sets_said
+from evalkit.tasks.score.said import RECALLED, ROLES, counts, is_file, recalled, sets_said
 from evalkit.tasks.score.spec import NAME, protocol_of, weights_path
 from evalkit.tasks.score.worker import ScoreWorker
 
@@ -69,7 +71,9 @@ class ScoreTask(Task):
         heads = spec.parameters["heads"]
         weights = {name: ref.weights for name, ref in spec.models.items() if ref.weights is not None}
         encoder = SetEncoder(heads, protocol, device=device, weights=weights)
-        on_cpu = pick_device(device).type == "cpu"  # where sums depend on the batch, and one image is as fast
+        here_on = pick_device(device).type
+        on_cpu = here_on == "cpu"  # where sums depend on the batch and on threads, and one image each is faster
+        kept = KeptFeatures.of_user(encoder.identities(), here_on) if here.get("cache") else None
         prompts = spec.inputs.get("prompts")
         ids = sets[IMAGES].ids()[: spec.inputs["data"].n]
         reference = spec.inputs.get("reference")
@@ -88,6 +92,8 @@ class ScoreTask(Task):
             threads=int(here.get("threads", 2)),
             facts={"unavailable": dict(here.get("unavailable", {}))},
             file=read_statistics(str(reference.source)) if reference is not None and is_file(spec) else None,
+            lanes=torch.get_num_threads() if on_cpu else 1,
+            kept=kept,
         )
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
@@ -106,6 +112,7 @@ class ScoreTask(Task):
             "unavailable": dict(missing),
             "warnings": [f"{r.metric}: {r.ci_method}" for r in results if SORTED in r.ci_method],
             "statistics": "features" if found.few else "moments",
+            RECALLED: recalled(parts.facts()),
         }
         shares = contributions_of(spec.metrics, images, other)
         return Aggregated([_with(rows, shares)], results, files_of(found), said)
