@@ -129,9 +129,7 @@ class _Work:
             self._gaussians[head] = self.reference.statistics(head, rows.shape[1])
         gaussian = self._gaussians[head]
         if gaussian is None:
-            file = self.reference.file
-            has = f"{file.path.name} holds {file.contents()}" if file else "the reference has too few images"
-            return _without(len(rows), f"there are no statistics of {rows.shape[1]} features ({head}) here: {has}")
+            return _without(len(rows), self._no_statistics(head, rows.shape[1]))
         if metric == "fid_infinity":
             return fid_infinity_of(rows, gaussian, seed=self.seed)
         own = None if isinstance(gaussian, StoredGaussian) else self.reference.rows.get(head)
@@ -166,6 +164,14 @@ class _Work:
         if self.images.labels is None or self.reference.labels is None:
             return _without(len(rows), "the classes of both sets are not known")
         return frechet_per_class(rows, self.images.labels, other, self.reference.labels).mean
+
+    def _no_statistics(self, head: str, dim: int) -> str:
+        file = self.reference.file
+        if file is None:
+            other = self.reference.rows.get(head)
+            there = 0 if other is None else len(other)
+            return f"a Fréchet distance needs at least 2 images of the reference; {there} given"
+        return f"there are no statistics of {dim} features ({head}) here: {file.path.name} holds {file.contents()}"
 
     def _no_images(self, metric: str) -> str:
         file = self.reference.file

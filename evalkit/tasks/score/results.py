@@ -24,6 +24,7 @@ from evalkit.stats.intervals import mean_interval
 from evalkit.tasks.score.rows import IMAGES
 
 TASK = "score"
+SORTED, SINGULAR = "sorted by class", "is not above the"  # what methods say of sets that a value suffers from
 
 
 def results_of(
@@ -46,6 +47,15 @@ def results_of(
     told = (IMAGES_FAILED.unit, IMAGES_FAILED.better, protocol.id)
     label = spec.inputs["data"].name
     yield Result(TASK, label, IMAGES_FAILED.name, failed, None, None, "count", mine.num_rows, *told)
+
+
+def warnings_of(results: Sequence[Result]) -> list[str]:
+    """What a reader of the values must know: sorted images, and fewer images than dimensions."""
+    found = [f"{each.metric}: {each.ci_method}" for each in results if SORTED in each.ci_method]
+    few = [each.metric for each in results if SINGULAR in each.ci_method]
+    if few:
+        found.append(f"{', '.join(few)}: there are fewer images than features, so the distance is far above its limit")
+    return found
 
 
 def dataset_of(spec: Spec, metric: Metric) -> str:

@@ -28,14 +28,13 @@ from evalkit.tasks.score.checks import ScoreChecks
 from evalkit.tasks.score.features import KeptParts, collected, files_of, sides_of
 from evalkit.tasks.score.inputs import Asked, asked_of, opened_images
 from evalkit.tasks.score.page import page
-from evalkit.tasks.score.results import contributions_of, results_of
+from evalkit.tasks.score.results import contributions_of, results_of, warnings_of
 from evalkit.tasks.score.rows import CONTRIBUTION, IMAGES, schema
 from evalkit.tasks.score.said import RECALLED, ROLES, counts, is_file, recalled, sets_said
 from evalkit.tasks.score.spec import NAME, protocol_of, weights_path
 from evalkit.tasks.score.worker import ScoreWorker
 
 BATCH = 32  # images of a forward pass on an accelerator
-SORTED = "sorted by class"
 
 
 class ScoreTask(Task):
@@ -110,7 +109,7 @@ class ScoreTask(Task):
             "protocols": [{"id": protocol.id, "title": protocol.title, "sha256": protocol.sha256}],
             "encoders": {name: ref.sha256 for name, ref in spec.models.items()},
             "unavailable": dict(missing),
-            "warnings": [f"{r.metric}: {r.ci_method}" for r in results if SORTED in r.ci_method],
+            "warnings": warnings_of(results),
             "statistics": "features" if found.few else "moments",
             RECALLED: recalled(parts.facts()),
         }

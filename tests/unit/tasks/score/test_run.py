@@ -191,6 +191,11 @@ def test_one_image_and_few_images_have_reasons_instead_of_numbers(sets, tmp_path
     assert "need as many in both sets" in reasons["kid_efflite0"]
     assert "k = 3 needs more images" in reasons["precision_efflite0"]
     assert values(run)["vendi_efflite0"] == 1
+    (tmp_path / "solo").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "solo" / "a.png")
+    lone = run_of(tmp_path / "lone", sets[0], tmp_path / "solo", metrics=["fd_efflite0"])
+    assert "at least 2 images of the reference; 1 given" in lone.results[0]["reason"]
+    assert "fewer images than features" in run_of(tmp_path / "n", *sets, metrics=["fd_efflite0"]).record["warnings"][0]
 
 
 def test_identical_sets_are_at_no_distance(sets, tmp_path):
@@ -215,6 +220,7 @@ def test_mistakes_are_one_sentence_before_any_work(sets, tmp_path, colours):
         ({"protocol": "clean"}, "clean compares two sets"),
         ({"protocol": "ADM"}, "no protocol"),
         ({"metrics": ["kid"], "reference": real, "protocol": "adm"}, "does not define kid"),
+        ({"images": tmp_path / "real.npz"}, "real.npz holds statistics, not images. Give it as --reference"),
         ({"reference": tmp_path / "other.npz", "metrics": ["fid"]}, "other.npz"),
         ({"reference": tmp_path / "half.npz", "metrics": ["fid"]}, "lacks sigma"),
         ({"reference": tmp_path / "real.npz", "metrics": ["fid"], "protocol": "adm"}, "made with protocol evalkit-1"),
@@ -222,7 +228,7 @@ def test_mistakes_are_one_sentence_before_any_work(sets, tmp_path, colours):
     ]
     for given, said in cases:
         with pytest.raises(EvalkitError, match=said):
-            run_of(tmp_path / "never", made, **given)
+            run_of(tmp_path / "never", **{"images": made, **given})
     assert not (tmp_path / "never").exists()
 
 
