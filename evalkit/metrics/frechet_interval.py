@@ -19,7 +19,7 @@ from scipy.special import ndtr, ndtri
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.frechet import frechet_distance
-from evalkit.metrics.moments import Moments, merge
+from evalkit.metrics.moments import BLOCK, Moments, merge
 from evalkit.metrics.rows import Array, Rows, Taken, checked, gaussian_of, moments_of, row_blocks
 from evalkit.metrics.transport import Gaussian, Transport, same_dimensions, transport
 
@@ -72,7 +72,7 @@ def corrected_estimate(images: Rows, reference: Gaussian, *, groups: int = GROUP
 def influences(rows: Rows, found: Transport, *, second: bool = False) -> Array:
     """Influence [n] of every image of the first (or `second`) set on the distance, with mean 0."""
     of = found.of_second if second else found.of_first
-    values: Array = np.concatenate([of(block) for block in row_blocks(rows)])
+    values: Array = np.concatenate([of(block) for block in row_blocks(rows, BLOCK // 4)])
     values -= values.mean()
     return values
 

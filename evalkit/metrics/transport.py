@@ -105,19 +105,34 @@ class Factor:
 def transport(a: Gaussian, b: Gaussian) -> Transport:
     """The map between two Gaussians [d], on the support of the first where its covariance is singular."""
     same_dimensions(a.dim, b.dim)
-    one, two = factor(a), factor(b)
-    product = one.root.T @ two.root
-    if one.definite and two.definite:
-        eigenvalues, vectors = scipy.linalg.eigh(product @ product.T, overwrite_a=True, check_finite=False)
-        roots, least = roots_of(eigenvalues), math.sqrt(_TINY)
-    else:
-        vectors, roots, _ = scipy.linalg.svd(product, full_matrices=False, check_finite=False)
-        least = _TINY
+    means = a.mean, b.mean
+    one = factor(a)
+    del a  # a matrix of 2,048 features takes 34 MB, so none is held longer than it is needed
+    vectors, roots, trace, least = _between(one, b)
     keep = roots > least * roots.max(initial=0.0)
-    forward = one.inverse(vectors[:, keep]) * np.sqrt(roots[keep])
-    backward = (one.root @ vectors[:, keep]) / np.sqrt(roots[keep])
-    value = assemble(a.mean - b.mean, one.trace, two.trace, float(roots.sum()))
-    return Transport(value, a.mean, b.mean, forward, backward)
+    if not keep.all():
+        vectors = vectors[:, keep]
+    shares = np.sqrt(roots[keep])
+    backward = one.root @ vectors
+    backward /= shares
+    forward = one.inverse(vectors)
+    forward *= shares
+    value = assemble(means[0] - means[1], one.trace, trace, float(roots.sum()))
+    return Transport(value, *means, forward, backward)
+
+
+def _between(one: Factor, b: Gaussian) -> tuple[Array, Array, float, float]:
+    """Left singular vectors [r, k] and values [k] of F1ᵀ F2, the trace of the second covariance, and what share is noise."""
+    two = factor(b)
+    product = one.root.T @ two.root
+    if not (one.definite and two.definite):
+        vectors, roots, _ = scipy.linalg.svd(product, full_matrices=False, check_finite=False)
+        return vectors, roots, two.trace, _TINY
+    trace = two.trace
+    del two
+    product = product @ product.T
+    eigenvalues, vectors = scipy.linalg.eigh(product, overwrite_a=True, check_finite=False)
+    return vectors, roots_of(eigenvalues), trace, math.sqrt(_TINY)
 
 
 def cross_trace(one: Factor, two: Factor) -> float:
