@@ -10,14 +10,17 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from evalkit.device import pick_device
 from evalkit.encoders.base import FeatureExtractor
 from evalkit.encoders.features.inception import OUTPUTS, InceptionFid
 from evalkit.encoders.kept_features import Identity
 from evalkit.encoders.registry import load_extractor
+from evalkit.encoders.spectrum import VERSION, radial_spectrum
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.protocols.score import ScoreProtocol
 
 INCEPTION = "inception-v3-fid"
+SPECTRUM = "spectrum"  # a head that needs no network: the radial power spectrum of the image as it is
 RESIZE: Mapping[str, str | None] = {
     "clip-vitl14": "square-bicubic",  # CMMD's reader
     "clip-vitb32": None,  # the extractor's own way is CLIP-FID's
@@ -29,7 +32,7 @@ RESIZE: Mapping[str, str | None] = {
 class SetEncoder:
     """Loads the networks that `heads` need once; `unavailable` says of each head without one why.
 
-    `heads`: outputs of the FID network ("2048", "sfid", "logits_unbiased", …) and names of extractors.
+    `heads`: outputs of the FID network ("2048", "sfid", "logits_unbiased", …), names of extractors, and "spectrum".
     """
 
     def __init__(
@@ -41,11 +44,13 @@ class SetEncoder:
         weights: Mapping[str, str | Path] | None = None,
     ) -> None:
         """`weights`: files by network name, where they do not lie in a place that is searched."""
-        self.protocol = protocol
+        self.protocol, self._device = protocol, pick_device(device)
         self.unavailable: dict[str, str] = {}
         self._outputs = tuple(head for head in heads if head in OUTPUTS)
         self._networks: dict[str, FeatureExtractor] = {}
-        for name in ([INCEPTION] if self._outputs else []) + [head for head in heads if head not in OUTPUTS]:
+        self._spectrum = SPECTRUM in heads
+        others = [head for head in heads if head not in OUTPUTS and head != SPECTRUM]
+        for name in ([INCEPTION] if self._outputs else []) + others:
             if name not in RESIZE and name != INCEPTION:
                 raise EvalkitError(f"There is no head called {name!r}. Use some of {', '.join((*OUTPUTS, *RESIZE))}.")
             try:
@@ -57,6 +62,8 @@ class SetEncoder:
     def __call__(self, images: Tensor) -> dict[str, npt.NDArray[Any]]:
         """float32 [B, d] of every available head for uint8 [B, 3, H, W] images; each row is its image's alone."""
         found: dict[str, npt.NDArray[Any]] = {}
+        if self._device.type == "cuda":  # bytes cross once, and every resize is done there
+            images = images.pin_memory().to(self._device, non_blocking=True)
         for name, network in self._networks.items():
             if isinstance(network, InceptionFid):
                 rule = self.protocol.network
@@ -64,6 +71,8 @@ class SetEncoder:
                 found |= {head: _array(outputs[head]) for head in self._outputs}
             else:
                 found[name] = _array(network.features(images, resize=RESIZE[name]))
+        if self._spectrum:
+            found[SPECTRUM] = _array(radial_spectrum(images))
         return found
 
     def identities(self) -> dict[str, Identity]:
@@ -76,6 +85,8 @@ class SetEncoder:
                 found |= dict.fromkeys(self._outputs, Identity(*whose, f"{rule.resize}, {rule.scale}"))
             else:
                 found[name] = Identity(*whose, RESIZE[name] or "its own way")
+        if self._spectrum:
+            found[SPECTRUM] = Identity(VERSION, "none", "")
         return found
 
 

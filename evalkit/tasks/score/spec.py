@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.encoders.features.inception import OUTPUTS
-from evalkit.encoders.set_encoder import INCEPTION
+from evalkit.encoders.set_encoder import INCEPTION, SPECTRUM
 from evalkit.errors import EvalkitError, MissingDependency, WeightsError
 from evalkit.jobs.options import RunOptions, weights_by_name
 from evalkit.jobs.spec import DataRef, ModelRef, ProtocolRef, Spec
@@ -86,6 +86,8 @@ def score_spec(
         wanted = [*wanted, EMBEDDED]
         found = networks_of([*needs, EMBEDDED], options.weights)
     heads = [head for head in dict.fromkeys(wanted) if network_of(head) in found.here]
+    if heads and options.keep != "none":
+        heads.append(SPECTRUM)
     if file is not None:
         _check_file(file, protocol, found.here)
     return Spec(

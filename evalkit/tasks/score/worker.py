@@ -212,7 +212,7 @@ class ScoreWorker(Worker):
         files: dict[str, bytes] = {}
         for entry in entries:
             at = int(entry["position"])
-            sample = shown(self.sets[IMAGES].read(at, at + 1, threads=1))
+            sample = shown(self.sets[entry["side"]].read(at, at + 1, threads=1))
             if sample is not None:
                 files[str(entry["file"])] = png_bytes(_small(sample.image))
         tick(len(entries))

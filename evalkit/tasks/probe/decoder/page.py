@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from html import escape
 
 import numpy as np
 
-from evalkit.pages.figures import svg, tick_text, ticks, written
+from evalkit.encoders.spectrum import RINGS
+from evalkit.pages.curves import curves
 from evalkit.pages.html import csp_hash, house_style
-from evalkit.tasks.probe.decoder.features import PERIODS, RINGS, Floats
+from evalkit.tasks.probe.decoder.features import PERIODS
 from evalkit.tasks.probe.decoder.probe import Answer, DecoderProbe
 from evalkit.text import visible
-
-WIDTH, HEIGHT, LEFT, FOOT = 520.0, 240.0, 46.0, 30.0
-COLOURS = ("#1565c0", "#c2185b", "#2e7d32")
 
 
 def decoder_page(probe: DecoderProbe, answer: Answer | None = None, folder: str = "") -> str:
@@ -65,29 +62,3 @@ def answer_sentence(probe: DecoderProbe, answer: Answer, folder: str) -> str:
         f"{folder}: mean probability of {probe.names[1]} {share.value:.2f}{ends}; "
         f"{100 * beyond:.0f} % of {n:,} images are outside of what it was trained on."
     )
-
-
-def curves(x: Floats, lines: Mapping[str, Floats]) -> str:
-    """Lines over one axis, as SVG with a legend."""
-    low, high = min(float(y.min()) for y in lines.values()), max(float(y.max()) for y in lines.values())
-    room = (high - low) * 0.05 or 1.0
-    low, high = low - room, high + room
-    parts = []
-    for place, (name, y) in enumerate(lines.items()):
-        points = " ".join(f"{_x(a, x):.1f},{_y(b, low, high):.1f}" for a, b in zip(x, y, strict=True))
-        colour = COLOURS[place % len(COLOURS)]
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts.append(f'<text x="{LEFT + 8}" y="{16 + 15 * place}" fill="{colour}">{written(name)}</text>')
-    parts += [f'<text x="2" y="{_y(t, low, high):.1f}">{tick_text(t)}</text>' for t in ticks(low, high)]
-    parts += [
-        f'<text x="{_x(t, x):.1f}" y="{HEIGHT - 8}">{tick_text(t)}</text>' for t in ticks(float(x[0]), float(x[-1]))
-    ]
-    return svg(", ".join(lines), parts, WIDTH, HEIGHT)
-
-
-def _x(value: float, x: Sequence[float] | Floats) -> float:
-    return LEFT + (WIDTH - LEFT - 12) * (value - float(x[0])) / (float(x[-1]) - float(x[0]))
-
-
-def _y(value: float, low: float, high: float) -> float:
-    return 8 + (HEIGHT - FOOT - 8) * (high - value) / (high - low)

@@ -3,7 +3,8 @@ import pytest
 from PIL import Image
 
 from evalkit.encoders.kept_features import Identity
-from evalkit.encoders.set_encoder import INCEPTION
+from evalkit.encoders.set_encoder import INCEPTION, SPECTRUM
+from evalkit.encoders.spectrum import radial_spectrum
 from evalkit.metrics.sets.composition import LOGITS, POOL, SPATIAL
 from evalkit.tasks.score import task as score_task
 
@@ -43,7 +44,12 @@ class Colours:
         moments = np.concatenate([x.mean((2, 3)), x.std((2, 3))], 1)
         logits = np.zeros((len(x), 4), np.float32)
         logits[np.arange(len(x)), (moments[:, 0] // 64).astype(int).clip(0, 3)] = 9
-        given = {POOL: moments, SPATIAL: x[:, :, 0, :4].reshape(len(x), -1), LOGITS: logits}
+        given = {
+            SPECTRUM: radial_spectrum(images).numpy().astype(np.float32),
+            POOL: moments,
+            SPATIAL: x[:, :, 0, :4].reshape(len(x), -1),
+            LOGITS: logits,
+        }
         return {head: given[head] for head in self.heads}
 
 

@@ -7,10 +7,11 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from evalkit.errors import EvalkitError
+from evalkit.pages.curves import curves
 from evalkit.tasks.probe.decoder.classifier import train
 from evalkit.tasks.probe.decoder.equal import Equaliser, equaliser_for
 from evalkit.tasks.probe.decoder.features import PERIODS, grid_traces, spectral, spectrum
-from evalkit.tasks.probe.decoder.page import curves, decoder_page
+from evalkit.tasks.probe.decoder.page import decoder_page
 from evalkit.tasks.probe.decoder.probe import ask_probe, read_probe, train_probe, write_probe
 
 
