@@ -29,7 +29,7 @@ _PLACES = {
     "probe": "evalkit.tasks.probe.run:probe",
     "query": "evalkit.runs.query:query_runs",
     "read_run": "evalkit.runs:read_run",
-    "score": "evalkit.tasks.score:score_images",
+    "score": "evalkit.tasks.scoring:score",
     "verify_run": "evalkit.provenance.verify:verify_run",
 }
 _MOVED = {"load_protocol": "evalkit.protocols:load_protocol"}

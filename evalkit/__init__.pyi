@@ -8,7 +8,7 @@ from evalkit.runs import read_run as read_run
 from evalkit.runs.query import query_runs as query
 from evalkit.tasks.generate import generate_images as generate_images
 from evalkit.tasks.probe.run import probe as probe
-from evalkit.tasks.score import score_images as score
+from evalkit.tasks.scoring import score as score
 from evalkit.tasks.tokenizer import evaluate_tokenizer as evaluate_tokenizer
 from evalkit.tokenizers.cards import list_models as list_models
 from evalkit.tokenizers.registry import load_tokenizer as load_tokenizer

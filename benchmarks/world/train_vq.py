@@ -52,7 +52,7 @@ class Codes:
 
     def __init__(self, codebook: Tensor) -> None:
         self.codebook = codebook
-        self.count = torch.ones(len(codebook))
+        self.count = torch.ones(len(codebook), device=codebook.device)
         self.total = codebook.clone()
 
     def update(self, vectors: Tensor, indices: Tensor, *, revive: bool) -> int:

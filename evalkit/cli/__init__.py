@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from evalkit.cli.every import Said, for_every_verb
 from evalkit.errors import EvalkitError
 from evalkit.version import __version__
 
@@ -17,6 +18,10 @@ VERBS = {
     "score": ("evalkit.cli.score", "Is an image set like a reference (FID, KID, …), and does it fit its prompts?"),
     "probe": ("evalkit.cli.probe", "Does a generator do what it is told? GenEval, WISE, GEdit and the rest."),
     "probes": ("evalkit.cli.probes", "Get the files of benchmarks that cannot be shipped; show what they declare."),
+    "campaign": (
+        "evalkit.cli.campaign",
+        "Many models on many suites from one file: images once, one cost, one leaderboard.",
+    ),
     "judge": ("evalkit.cli.judge", "Can a judge be trusted? Repeats, controls, agreement with people, drift."),
     "watermark": ("evalkit.cli.watermark", "Mark images, find the marked ones in a folder, attack them; make keys."),
     "erasure": ("evalkit.cli.erasure", "Was a concept really erased? Pairs of prompts, erasers, and the check."),
@@ -58,7 +63,7 @@ class LazyGroup(click.Group):
             return None
         module = VERBS[cmd_name][0]
         command = getattr(importlib.import_module(module), module.rpartition(".")[2])
-        return command if isinstance(command, click.Command) else None
+        return for_every_verb(command) if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The verbs with one line each, without importing any."""
@@ -105,34 +110,36 @@ def main() -> None:
     from evalkit.cli.terminal import Harmless
 
     terminate_as_interrupt()
-    plain = sys.stdout, sys.stderr
+    plain, said = (sys.stdout, sys.stderr), Said()
     sys.stdout, sys.stderr = Harmless(sys.stdout), Harmless(sys.stderr)
     try:
-        code = group.main(standalone_mode=False)
+        code = group.main(standalone_mode=False, obj=said)
     except click.exceptions.Abort:
-        _say("interrupted; type the same command again to resume")
+        _say("interrupted; type the same command again to resume", said)
         sys.exit(130)
     except click.ClickException as error:
         error.show()
+        said.keep(error.format_message())
         sys.exit(2)
     except EvalkitError as error:
-        _say(str(error))
+        _say(str(error), said)
         sys.exit(2)
     except (OSError, MemoryError) as error:
-        _say(sentence(error))
+        _say(sentence(error), said)
         sys.exit(2)
     except RuntimeError as error:
         if type(error).__name__ != "OutOfMemoryError":  # torch's, which is not imported here
             raise
-        _say(sentence(MemoryError()))
+        _say(sentence(MemoryError()), said)
         sys.exit(2)
     finally:
         sys.stdout, sys.stderr = plain
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _say(message: str) -> None:
+def _say(message: str, said: Said) -> None:
     from evalkit.text import visible
 
-    lines = (visible(line, most=10_000) for line in message.split("\n"))  # names of files may hold anything
+    lines = [visible(line, most=10_000) for line in message.split("\n")]  # names of files may hold anything
     click.echo(click.style("evalkit: ", fg="red") + "\n".join(lines), err=True)
+    said.keep("; ".join(lines))

@@ -7,8 +7,9 @@ import json
 import sys
 
 import click
-from rich.console import Console
 from rich.text import Text
+
+from evalkit.cli.screen import Screen
 
 _MARKS = {"ok": ("✓", "green"), "note": ("·", "yellow"), "problem": ("✗", "red")}
 
@@ -29,7 +30,7 @@ def doctor(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(f) for f in findings], indent=1, ensure_ascii=False))
     else:
-        console = Console()
+        console = Screen()
         width = max(len(each.what) for each in findings) + 2
         for each in findings:
             mark, colour = _MARKS[each.level]

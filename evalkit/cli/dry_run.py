@@ -107,10 +107,20 @@ def _generate(given: dict[str, Any]) -> None:
 
 
 def _score(given: dict[str, Any]) -> None:
+    from evalkit.generators.registry import GENERATORS
+    from evalkit.metrics.paired import paired_metrics
     from evalkit.metrics.sets.names import chosen_metrics
     from evalkit.protocols.score import load_score_protocol
+    from evalkit.tasks.scoring import kind_of
 
     names = [name for name in (given["metrics"] or "").split(",") if name]
+    kind = kind_of(names, reference=given["reference"], model=given["model"], paired=given["paired"])
+    if kind == "paired":
+        paired_metrics(names)
+        return
+    if kind == "likelihood":
+        GENERATORS.get(given["model"])
+        return
     chosen_metrics(names, load_score_protocol(given["protocol"]), reference=given["reference"] is not None)
 
 

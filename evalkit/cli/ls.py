@@ -5,11 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
+
+from evalkit.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from evalkit.tasks.probe.suite import Suite
+
+MEASURING = (  # probes that need no prompts
+    ("decoder", "which kind of decoder made images, by a probe that you train", "yours", "—"),
+    ("rounds", "drift over rounds of editing", "yours", "—"),
+)
 
 
 @click.command()
@@ -101,7 +111,7 @@ def _probes(as_json: bool) -> None:
 
     found = [SUITES.get(name)() for name in SUITES]
     if as_json:
-        rows = [
+        said: list[dict[str, Any]] = [
             {
                 "name": s.name,
                 "title": s.title,
@@ -112,16 +122,19 @@ def _probes(as_json: bool) -> None:
             }
             for s in found
         ]
-        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        said += [{"name": name, "title": title} for name, title, *_ in MEASURING]
+        click.echo(json.dumps(said, indent=1, ensure_ascii=False))
         return
-    _print(
-        ("probe", "what it measures", "prompts", "images of each", "detector or judge"),
-        [
-            (s.name, s.title, f"{s.size:,}" if s.size else "yours", str(s.samples), s.detector or s.judge or "—")
-            for s in found
-        ],
-    )
+    rows = [(s.name, s.title, _images_of(s), s.detector or s.judge or "—") for s in found]
+    _print(("probe", "what it measures", "images", "detector or judge"), [*rows, *MEASURING])
     click.echo(f"Detectors: {', '.join(encoder_names('boxes'))}. Score a model with: evalkit probe NAME --model MODEL")
+    click.echo("GPT-ImgEval is geneval, reason-edit, wise and decoder; rounds follows edits of edits.")
+
+
+def _images_of(suite: Suite) -> str:
+    """Prompts, and images of each where there are several."""
+    prompts = f"{suite.size:,}" if suite.size else "yours"
+    return prompts if suite.samples == 1 else f"{prompts} x {suite.samples}"
 
 
 def _protocols(as_json: bool) -> None:
@@ -170,8 +183,8 @@ def _extractors(as_json: bool) -> None:
 
 def _print(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
+    for place, heading in enumerate(headings):
+        table.add_column(heading, overflow="fold", no_wrap=place == 0)
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    Screen().print(table)

@@ -146,9 +146,9 @@ def _said(each: Pilot | Forecast) -> dict[str, Any]:
 
 def _show(pilots: Sequence[Pilot], found: Sequence[Forecast]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
+    from evalkit.cli.screen import Screen
     from evalkit.jobs.forecast import bytes_text, duration_text
     from evalkit.jobs.timers import advice
 
@@ -162,7 +162,7 @@ def _show(pilots: Sequence[Pilot], found: Sequence[Forecast]) -> None:
         sizes = (bytes_text(each.memory), bytes_text(each.disk))
         cells = (duration_text(each.seconds), *sizes, f"{each.cpu_hours:,.2f}", hours)
         table.add_row(f"{each.n:,}", *cells, f"{each.bound} ({share:.0%})")
-    console = Console()
+    console = Screen()
     console.print(table)
     measured = ", ".join(f"{each.n} in {duration_text(each.wall)}" for each in pilots)
     console.print(f"measured here: {measured}", style="dim", highlight=False)

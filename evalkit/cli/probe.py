@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from evalkit.cli.every import for_every_verb
 from evalkit.cli.judge_options import judge_options
 from evalkit.cli.numbers import FINITE
 from evalkit.cli.options import run_options
@@ -62,10 +63,8 @@ class Suites(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The sub-verb of that name, else scoring with all words."""
         if args and args[0] in SUB_VERBS:
-            module, name = SUB_VERBS[args[0]]
-            command = getattr(importlib.import_module(module), name)
-            return args[0], command, args[1:]
-        return "", score, args
+            return args[0], self.get_command(ctx, args[0]), args[1:]
+        return "", self.get_command(ctx, ""), args
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The sub-verbs."""
@@ -74,10 +73,10 @@ class Suites(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """A sub-verb, or scoring."""
         if cmd_name not in SUB_VERBS:
-            return score
+            return for_every_verb(score)
         module, name = SUB_VERBS[cmd_name]
         command = getattr(importlib.import_module(module), name)
-        return command if isinstance(command, click.Command) else None
+        return for_every_verb(command) if isinstance(command, click.Command) else None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Help of the group is that of scoring."""
@@ -169,14 +168,14 @@ def _print_json(run: Run) -> None:
 
 
 def _show(run: Run) -> None:
-    from rich.console import Console
     from rich.text import Text
 
+    from evalkit.cli.screen import Screen
     from evalkit.cli.show import comparison, failed_samples
     from evalkit.tasks.probe.words import coverage_sentence, notes
     from evalkit.text import visible
 
-    console = Console()
+    console = Screen()
     ranked = [row for row in run.results if row["better"] != "none"]
     console.print(comparison([replace(run, results=ranked)], full=True))
     told = run.record["probe"]

@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from evalkit.cli.screen import Screen
 
 if TYPE_CHECKING:
     from evalkit.protocols import Protocol
@@ -66,7 +67,7 @@ def show(id: str, as_json: bool) -> None:
 def _print(found: Protocol | ScoreProtocol) -> None:
     from evalkit.protocols.protocol import flatten
 
-    console = Console()
+    console = Screen()
     console.print(Text(f"{found.id}: {found.title}", style="bold"))
     console.print(Text(f"source {found.source}; sha256 {found.sha256[:16]}", style="dim"))
     table = Table(show_header=False)
@@ -101,4 +102,4 @@ def diff(a: str, b: str) -> None:
         table.add_column(heading, overflow="fold")
     for row in different_fields(first.as_dict(), second.as_dict()):
         table.add_row(*row)
-    Console().print(table)
+    Screen().print(table)

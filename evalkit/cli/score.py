@@ -31,9 +31,13 @@ if TYPE_CHECKING:
     "--protocol",
     default="evalkit-1",
     show_default=True,
-    help="adm, torch-fidelity, clean, pytorch-fid or evalkit-1: resize, range and estimators.",
+    help="adm, torch-fidelity, clean, pytorch-fid or evalkit-1; of videos stylegan-v or videogpt.",
 )
 @click.option("--prompts", metavar="FILE", help="What each image should show [default: what its run asked for].")
+@click.option("--model", "-m", help="A generator of codes, for --metrics nll: the likelihood of the images under it.")
+@click.option(
+    "--paired", metavar="RUN|DATA", help="A baseline: the same prompts and seeds by the slower or original model."
+)
 @click.option(
     "--save-statistics",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -48,6 +52,8 @@ def score(
     metrics: str | None,
     protocol: str,
     prompts: str | None,
+    model: str | None,
+    paired: str | None,
     save_statistics: Path | None,
     no_cache: bool,
     options: RunOptions,
@@ -60,16 +66,18 @@ def score(
     evalkit score --images SAMPLES.npz --reference VIRTUAL_imagenet256.npz --protocol adm --metrics fid,sfid,is
     evalkit score --images A --reference B --metrics fd_efflite0,kid_efflite0,prdc_efflite0   needs no download
     evalkit score --images runs/generate-… --metrics clipscore,aesthetic_v2
+    evalkit score --images PHOTOS --metrics nll --model llamagen-b --prompts classes.jsonl
+    evalkit score --images runs/fast --paired runs/plain                   fidelity, speed-up, evaluations, memory
     evalkit score --images PHOTOS --save-statistics photos.npz
 
     Every value has an interval where one is defined. A metric whose weights are not here is unavailable, and says what
     is missing. Values of another protocol, n or reference never share a leaderboard. Typed again, an interrupted run
     goes on. Exit code 1: some images failed (they are listed).
     """
-    from evalkit.tasks.score import score_images
+    from evalkit.tasks.scoring import score as scored
 
     names = [each.strip() for each in (metrics or "").split(",") if each.strip()]
-    run = score_images(
+    run = scored(
         images,
         reference,
         metrics=names,
@@ -77,6 +85,8 @@ def score(
         prompts=prompts,
         statistics=save_statistics,
         cache=not no_cache,
+        model=model,
+        paired=paired,
         options=options,
     )
     (_print_json if as_json else _show)(run)
@@ -87,8 +97,8 @@ def score(
 
 
 def _failed(run: Run) -> list[dict[str, str]]:
-    bad = run.samples.filter(run.samples["error"].is_valid()).select(["side", "id", "error"]).to_pylist()
-    return [{"side": each["side"], "id": each["id"], "reason": each["error"]} for each in bad]
+    bad = run.samples.filter(run.samples["error"].is_valid()).to_pylist()
+    return [{"side": each.get("side", "images"), "id": each["id"], "reason": each["error"]} for each in bad]
 
 
 def _missing(run: Run) -> dict[str, list[str]]:
@@ -110,7 +120,7 @@ def _print_json(run: Run) -> None:
         "run": run.path.as_posix(),
         "results": run.results,
         "warnings": run.record["warnings"],
-        "recalled": run.record["recalled"],
+        "recalled": run.record.get("recalled", {}),
         "failed": _failed(run),
     }
     click.echo(json.dumps(said, indent=1, ensure_ascii=False))
@@ -118,14 +128,14 @@ def _print_json(run: Run) -> None:
 
 def _show(run: Run) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from evalkit.cli.screen import Screen
     from evalkit.metrics.registry import METRICS
     from evalkit.text import as_float, interval_text, number_text
 
-    console = Console()
+    console = Screen()
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     for heading, right in (("metric", 0), ("value", 1), ("95 % interval", 1), ("n", 1), ("against", 0)):
         table.add_column(heading, justify="right" if right else "left", overflow="fold")
@@ -139,7 +149,7 @@ def _show(run: Run) -> None:
     console.print(table)
     for reason, names in _missing(run).items():
         console.print(Text(visible(f"{', '.join(names)}: {reason}", most=1000), style="dim"), soft_wrap=True)
-    for side, n in run.record["recalled"].items():
+    for side, n in run.record.get("recalled", {}).items():
         console.print(f"{side}: features of {n:,} of {_of(run, side):,} images came from the cache", style="dim")
     for warning in run.record["warnings"]:
         console.print(Text(visible(warning, most=1000), style="yellow"), soft_wrap=True)

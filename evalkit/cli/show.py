@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evalkit.cli.published import published_table
+from evalkit.cli.screen import Screen
 from evalkit.metrics.registry import METRICS
 from evalkit.pages.summary import is_of_a_part
 from evalkit.protocols import differences, load_protocol
@@ -40,7 +41,7 @@ def show_json(runs: Sequence[Run]) -> None:
 
 def show_runs(runs: Sequence[Run], page: Path | None, *, full: bool = False, published: bool = False) -> None:
     """One comparison table, what could not be computed and why, failed samples, protocol differences, and where the report is."""
-    console = Console()
+    console = Screen()
     console.print(comparison(runs, full=full))
     reasons: dict[str, str] = {}
     for run in runs:
@@ -69,7 +70,7 @@ def show_runs(runs: Sequence[Run], page: Path | None, *, full: bool = False, pub
 
 def show_generated(run: Run) -> None:
     """How many images were made, which requests failed and why, how fast, and where everything lies."""
-    console = Console()
+    console = Screen()
     failed = failed_samples([run])
     timings = run.record["timings"]
     made = run.samples.num_rows - len(failed)
@@ -169,6 +170,8 @@ def _cell(row: dict[str, Any] | None) -> str:
 
 def _number(value: float) -> str:
     size = abs(value)
+    if 0 < size < 0.001:
+        return f"{value:.2g}"
     return f"{value:.1f}" if size >= 10 else f"{value:.2f}" if size >= 1 else f"{value:.3f}"
 
 

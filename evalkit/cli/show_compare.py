@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.text import Text
 
+from evalkit.cli.screen import Screen
 from evalkit.leaderboard.compare import Comparison
 from evalkit.leaderboard.compare_words import MARKS, sentence, summary
 from evalkit.leaderboard.gates import Judged
@@ -18,7 +18,7 @@ MOST = 6  # reasons that are listed
 
 def show_compare(comparison: Comparison, judged: Sequence[Judged]) -> None:
     """The counts, the conditions, a sentence a metric, and what could not be compared."""
-    console = Console()
+    console = Screen()
     console.print(Text(visible(summary(comparison)), style="bold"))
     for condition in judged:
         word = "worse" if condition.failed else "better"

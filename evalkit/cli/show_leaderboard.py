@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from evalkit.cli.screen import Screen
 from evalkit.leaderboard.boards import Board
 from evalkit.leaderboard.entrants import Entrant
 from evalkit.leaderboard.make import Leaderboard
@@ -22,7 +22,7 @@ def show_leaderboard(made: Leaderboard, *, explain: bool = False, every_pair: bo
 
     `explain`: every reason why runs are apart; `every_pair`: for every pair of them.
     """
-    console = Console()
+    console = Screen()
     seen = overview(made.boards, made.entrants)
     if len(seen.columns) > 1:
         console.print(Text(visible(seen.sentence) + "\n", style="bold"))

@@ -16,10 +16,10 @@ import click
 import pyarrow as pa
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from evalkit.cli.screen import Screen
 from evalkit.runs.query import TABLES, Answer, RunTables
 from evalkit.text import csv_cell, visible
 
@@ -30,7 +30,7 @@ HELD = {"runs": "a row a run", "samples": "a row per image and protocol", "resul
 
 def show_rows(answer: Answer) -> None:
     """The first rows, in as many columns as the terminal is wide; what is not shown is said."""
-    console = Console()
+    console = Screen()
     first = list(islice(answer.rows(), MOST_ROWS + 1))
     rows, more = first[:MOST_ROWS], len(first) > MOST_ROWS
     cells = [[_cell(value) for value in row] for row in rows]
@@ -44,7 +44,7 @@ def show_rows(answer: Answer) -> None:
     for row in cells:
         table.add_row(*(Text(cell) for cell in row[:fit]))
     if not console.is_terminal:
-        console = Console(width=sum(widths) + 3 * len(widths))  # whole rows, for grep and less
+        console = Screen(width=sum(widths) + 3 * len(widths))  # whole rows, for grep and less
     console.print(table)
     if not rows:
         click.echo("no rows", err=True)
@@ -80,7 +80,7 @@ def show_tables(tables: RunTables, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(columns, indent=1, ensure_ascii=False))
         return
-    console = Console()
+    console = Screen()
     for name, held in columns.items():
         console.print(Text(f"{name}: {HELD[name]}", style="bold"))
         console.print(Text(", ".join(f"{visible(column)} ({kind.lower()})" for column, kind in held.items()) + "\n"))

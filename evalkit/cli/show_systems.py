@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from evalkit.cli.screen import Screen
 from evalkit.systems.card import RUNNERS, Number, SystemCard
 from evalkit.systems.measures import MEASURES, RULES
 from evalkit.systems.plan import Needed, not_taken, taken
@@ -27,7 +28,7 @@ def show_systems(cards: Sequence[SystemCard]) -> None:
     table.add_column("system", no_wrap=True)
     for heading in ("year", "category", "evaluated", "headline"):
         table.add_column(heading, overflow="fold")
-    console = Console()
+    console = Screen()
     for card in cards:
         headline = Text("—") if card.headline is None else stated(card.headline)
         category = card.category if console.width >= WIDE else card.category.replace("/", "/\n")
@@ -42,7 +43,7 @@ def show_systems(cards: Sequence[SystemCard]) -> None:
 
 def show_system(card: SystemCard) -> None:
     """What it is, what is stated, and how it is evaluated."""
-    console = Console()
+    console = Screen()
     console.print(Text(card.title, style="bold"))
     console.print(
         Text(f"{card.id} · {card.year} · {card.category} · https://arxiv.org/abs/{card.arxiv}\n", style="dim")
@@ -66,7 +67,7 @@ def show_system(card: SystemCard) -> None:
 
 def show_plan(card: SystemCard, weights: Sequence[Needed], *, checked: bool) -> None:
     """The steps, what they need, and what is lacking; `checked`: each command was parsed and its names looked up."""
-    console = Console()
+    console = Screen()
     if card.headline is None:
         console.print(Text(f"{card.id}: no headline number ({card.unstated})", style="bold"))
     else:

@@ -97,13 +97,13 @@ def verify(
 
 def _show(verdict: Verdict, indent: str = "") -> None:
     """All levels of a run; of its parents the level reached and what failed."""
-    from rich.console import Console
     from rich.text import Text
 
+    from evalkit.cli.screen import Screen
     from evalkit.provenance.verdict import NAMES
     from evalkit.text import visible
 
-    console = Console()
+    console = Screen()
 
     def line(*parts: tuple[str, str]) -> None:
         console.print(

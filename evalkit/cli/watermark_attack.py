@@ -163,10 +163,10 @@ def _show(run: AttackRun, as_json: bool) -> None:
         click.echo(json.dumps(said, indent=1, ensure_ascii=False))
         return
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from evalkit.cli.screen import Screen
     from evalkit.metrics.psnr import PSNR
     from evalkit.text import visible
 
@@ -176,7 +176,7 @@ def _show(run: AttackRun, as_json: bool) -> None:
     for row in rows:
         psnr = "—" if row[PSNR.name] is None else f"{row[PSNR.name]:.1f}"
         table.add_row(Text(visible(row["attack"])), str(row["pictures"] - row["failed"]), str(row["changed"]), psnr)
-    console = Console()
+    console = Screen()
     console.print(table)
     idle = [row["attack"] for row in rows if row["pictures"] > row["failed"] and not row["changed"]]
     if idle:

@@ -100,10 +100,11 @@ def _show(done: Calibrated, out: Path, as_json: bool) -> None:
         }
         click.echo(json.dumps(said, indent=1, ensure_ascii=False))
         return
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console()
+    from evalkit.cli.screen import Screen
+
+    console = Screen()
     line = f"{done.pictures - done.copies:,} null images ({done.copies:,} near-copies left out)"
     if used:
         console.print(

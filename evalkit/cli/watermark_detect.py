@@ -129,14 +129,14 @@ def _print_json(run: Run) -> None:
 
 def _show(run: Run) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from evalkit.cli.screen import Screen
     from evalkit.text import visible
     from evalkit.watermark.detection.page import decided_by, most_significant, open_because, shown_row, verdict_line
 
-    console, counts = Console(), run.record["detection"]["counts"]
+    console, counts = Screen(), run.record["detection"]["counts"]
     console.print(Text(visible(verdict_line(run)), style="bold"))
     line = f"{counts['not detected']:,} not detected (which is not “not generated”), {counts['inconclusive']:,} inconclusive"
     if counts["inconclusive"]:

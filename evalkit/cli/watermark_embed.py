@@ -207,13 +207,13 @@ def _show(run: Run, failed: int, as_json: bool, *, signed: bool) -> None:
         said = {"run": run.path.as_posix(), "model": run.record["model"]["name"], "results": run.results}
         click.echo(json.dumps({**said, "images": run.samples.num_rows - failed, "failed": failed}, indent=1))
         return
-    from rich.console import Console
     from rich.text import Text
 
+    from evalkit.cli.screen import Screen
     from evalkit.cli.show import failed_samples
     from evalkit.metrics.registry import METRICS
 
-    console = Console()
+    console = Screen()
     made = run.samples.num_rows - failed
     console.print(Text(visible(f"{made} marked images: {run.path}/images"), style="bold"), soft_wrap=True)
     if "side" in run.samples.column_names and made:

@@ -80,8 +80,9 @@ def _plain(row: PowerRow) -> dict[str, Any]:
 
 def _show(rows: list[PowerRow], wanted: float) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
+
+    from evalkit.cli.screen import Screen
 
     first = rows[0]
     pool = f"a pool of {first.plan.lists} lists" if first.plan.lists > 1 else "one list"
@@ -103,7 +104,7 @@ def _show(rows: list[PowerRow], wanted: float) -> None:
             "—" if row.needed_normal is None else f"{row.needed_normal:,}",
         )  # fmt: skip
         before = row.plan.alpha
-    console = Console()
+    console = Screen()
     console.print(table)
     console.print(
         "Upper bounds: flat logits are supposed, and every code of an image counted once. Powers are exact (binomial),\n"

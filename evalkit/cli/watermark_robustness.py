@@ -143,10 +143,10 @@ def _show(run: RobustnessRun, as_json: bool) -> None:
         click.echo((run.path / "robustness.json").read_text(encoding="utf-8"), nl=False)
         return
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from evalkit.cli.screen import Screen
     from evalkit.metrics.psnr import PSNR
     from evalkit.metrics.watermark import AUC
     from evalkit.text import visible
@@ -163,7 +163,7 @@ def _show(run: RobustnessRun, as_json: bool) -> None:
         numbers += [(row[PSNR.name], 1), (row[f"marking_{PSNR.name}"], 1)]
         shown = ["—" if value is None else f"{value:.{digits}f}" for value, digits in numbers]
         table.add_row(Text(visible(row["attack"])), Text(visible(row["contender"])), *shown)
-    console = Console()
+    console = Screen()
     console.print(table)
     most = max((row["marked"] for row in run.rows), default=0)
     console.print(

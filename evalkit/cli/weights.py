@@ -6,9 +6,9 @@ import json
 import sys
 
 import click
-from rich.console import Console
 from rich.table import Table
 
+from evalkit.cli.screen import Screen
 from evalkit.text import visible
 
 
@@ -100,5 +100,5 @@ def _show(pattern: str, as_json: bool, *, digest: bool) -> bool:
             table.add_row(
                 name, s.state, ", ".join(s.models) or "metrics", s.entry.where + gate, s.entry.licence, *extra
             )
-        Console().print(table)
+        Screen().print(table)
     return any(s.state == "wrong content" for s in states)

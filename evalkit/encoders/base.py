@@ -9,16 +9,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 from evalkit.moved import moved
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 Kind = Literal["features", "distance", "text", "boxes", "answer", "label", "codes"]
 Vector = np.ndarray[Any, np.dtype[np.float32]]
@@ -76,6 +77,8 @@ class FeatureExtractor(ImageEncoder[Vector]):
 
     def __call__(self, images: Sequence[Pixels]) -> list[Vector]:
         """float32 [dim] of each image, by the extractor's own way to its side."""
+        import torch
+
         rows = (torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None] for image in images)
         return [self.features(row)[0].cpu().numpy() for row in rows]
 
@@ -88,6 +91,8 @@ class FeatureExtractor(ImageEncoder[Vector]):
         return np.asarray(stored, np.float32)
 
     def _check(self, images: Tensor) -> Tensor:
+        import torch
+
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
             raise EvalkitError(
                 f"{self.id} takes uint8 [B, 3, H, W] images; {images.dtype} {tuple(images.shape)} was given"
@@ -141,12 +146,6 @@ class Ocr(ImageEncoder[OcrText]):
     def unpack(self, stored: Any) -> OcrText:
         """The text with these lines and scores."""
         return OcrText(tuple(stored["lines"]), tuple(stored["scores"]))
-
-
-def torch_resize(images: Tensor, side: int) -> Tensor:
-    """float32 [B, 3, side, side] on the 0..255 scale by torch's antialiased bilinear filter."""
-    out = F.interpolate(images.float(), size=(side, side), mode="bilinear", align_corners=False, antialias=True)
-    return out
 
 
 def __getattr__(name: str) -> object:

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files as package_files
 from pathlib import Path
-from typing import TypeVar
-
-import torch
+from typing import TYPE_CHECKING, TypeVar
 
 from evalkit.device import pick_device
 from evalkit.encoders.base import Encoder, FeatureExtractor, Kind, Ocr, PerceptualDistance
@@ -19,8 +17,11 @@ from evalkit.encoders.faces.face import FaceDetector
 from evalkit.errors import EvalkitError
 from evalkit.registry import Registry, Table
 
-Load = Callable[[str | Path | None, torch.device], Encoder]
-OTHER = ("aliases", "patterns")  # parts of encoders.toml that are no kind
+if TYPE_CHECKING:
+    import torch
+
+Load = Callable[[str | Path | None, "torch.device"], Encoder]
+OTHER = ("aliases", "patterns", "weights")  # parts of encoders.toml that are no kind
 L = TypeVar("L", bound=Load)
 
 
@@ -41,6 +42,11 @@ def _listed() -> dict[str, dict[str, str]]:
 def _table() -> Table:
     modules = {name: module for kind, part in _listed().items() if kind not in OTHER for name, module in part.items()}
     return Table(modules, _listed()["aliases"], _listed()["patterns"])
+
+
+def weight_keys() -> dict[str, str]:
+    """Keys of the weights manifest by encoder, where they are not the encoder's own name."""
+    return _listed()["weights"]
 
 
 ENCODERS: Registry[Entry] = Registry("encoder", entry_point_group="evalkit.encoders", table=_table)

@@ -3,6 +3,7 @@
 tf1-bilinear: TensorFlow 1's filter, corner-aligned grid, no antialiasing (guided-diffusion, torch-fidelity).
 bilinear: torch's filter with half-pixel centres, no antialiasing (pytorch-fid, clean-fid's legacy mode).
 bilinear-antialias: the same, antialiased (torchmetrics' default).
+bilinear-short: torch's filter as in bilinear on the shorter side, then the centre square (VideoGPT's FVD).
 bicubic-float: Pillow's antialiased bicubic filter on float channels, clipped, never rounded to 8 bits (clean-fid).
 bicubic-8bit: Pillow's antialiased bicubic filter, rounded to 8 bits, aspect not kept (dgm-eval).
 square-bicubic: the centre square, then Pillow's bicubic filter to 8 bits (CMMD's reader).
@@ -13,6 +14,7 @@ fit-bicubic: the longer side by torch's antialiased bicubic filter, then black m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -20,8 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from evalkit.encoders.base import torch_resize
 from evalkit.encoders.features.tf_resize import tf1_bilinear
+from evalkit.encoders.interpolate import interpolated, torch_resize
 from evalkit.errors import EvalkitError
 from evalkit.images.geometry import resize_exact
 from evalkit.images.sample import Pixels
@@ -39,14 +41,24 @@ def _tf1(images: Tensor, side: int) -> Tensor:
 
 
 def _bilinear(images: Tensor, side: int) -> Tensor:
-    return F.interpolate(images.float(), size=(side, side), mode="bilinear", align_corners=False)
+    return interpolated(images, (side, side), "bilinear")
+
+
+def _bilinear_short(images: Tensor, side: int) -> Tensor:
+    """The longer side is rounded up, the square's place down."""
+    height, width = images.shape[2:]
+    scale = side / min(height, width)
+    shape = (side, math.ceil(width * scale)) if height < width else (math.ceil(height * scale), side)
+    small = F.interpolate(images.float(), size=shape, mode="bilinear", align_corners=False)
+    top, left = ((each - side) // 2 for each in small.shape[2:])
+    return small[:, :, top : top + side, left : left + side]
 
 
 def _bicubic_float(images: Tensor, side: int) -> Tensor:
     """torch's antialiased filter in float64 is Pillow's to 1e-3 of a grey level (in float32 it strays by 6e-3)."""
     if tuple(images.shape[2:]) == (side, side):
         return images.float()
-    out = F.interpolate(images.double(), size=(side, side), mode="bicubic", align_corners=False, antialias=True)
+    out = interpolated(images, (side, side), "bicubic", antialias=True, dtype=torch.float64)
     return out.clamp_(0, 255).float()
 
 
@@ -83,7 +95,7 @@ def _fit(images: Tensor, side: int) -> Tensor:
         small = images.float()
     else:
         new = round(height * scale), round(width * scale)
-        small = F.interpolate(images.float(), size=new, mode="bicubic", align_corners=False, antialias=True)
+        small = interpolated(images, new, "bicubic", antialias=True)
     down, across = side - new[0], side - new[1]
     return F.pad(small, (across // 2, across - across // 2, down // 2, down - down // 2))
 
@@ -92,6 +104,7 @@ WAYS: Mapping[str, Callable[[Tensor, int], Tensor]] = {
     "tf1-bilinear": _tf1,
     "bilinear": _bilinear,
     "bilinear-antialias": torch_resize,
+    "bilinear-short": _bilinear_short,
     "bicubic-float": _bicubic_float,
     "bicubic-8bit": _by_pillow(lambda image, side: resize_exact(image, (side, side), "bicubic")),
     "square-bicubic": _by_pillow(_square),

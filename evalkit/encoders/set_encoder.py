@@ -12,11 +12,13 @@ from torch import Tensor
 
 from evalkit.device import pick_device
 from evalkit.encoders.base import FeatureExtractor
+from evalkit.encoders.features.i3d import I3dFeatures
 from evalkit.encoders.features.inception import OUTPUTS, InceptionFid
 from evalkit.encoders.kept_features import Identity
 from evalkit.encoders.registry import load_extractor
 from evalkit.encoders.spectrum import VERSION, radial_spectrum
 from evalkit.errors import EvalkitError, WeightsError
+from evalkit.metrics.fvd import I3D
 from evalkit.protocols.score import ScoreProtocol
 
 INCEPTION = "inception-v3-fid"
@@ -47,26 +49,31 @@ class SetEncoder:
         self.protocol, self._device = protocol, pick_device(device)
         self.unavailable: dict[str, str] = {}
         self._outputs = tuple(head for head in heads if head in OUTPUTS)
-        self._networks: dict[str, FeatureExtractor] = {}
+        self._networks: dict[str, FeatureExtractor | I3dFeatures] = {}
         self._spectrum = SPECTRUM in heads
         others = [head for head in heads if head not in OUTPUTS and head != SPECTRUM]
         for name in ([INCEPTION] if self._outputs else []) + others:
-            if name not in RESIZE and name != INCEPTION:
+            if name not in RESIZE and name not in (INCEPTION, I3D):
                 raise EvalkitError(f"There is no head called {name!r}. Use some of {', '.join((*OUTPUTS, *RESIZE))}.")
             try:
-                self._networks[name] = load_extractor(name, (weights or {}).get(name), device)
+                self._networks[name] = self._loaded(name, (weights or {}).get(name), device)
             except WeightsError as error:
                 lost = self._outputs if name == INCEPTION else (name,)
                 self.unavailable |= dict.fromkeys(lost, str(error))
 
     def __call__(self, images: Tensor) -> dict[str, npt.NDArray[Any]]:
-        """float32 [B, d] of every available head for uint8 [B, 3, H, W] images; each row is its image's alone."""
+        """float32 [B, d] of every available head for uint8 [B, 3, H, W] images (of I3D: clips [B, T, 3, H, W]).
+
+        Each row is its image's alone.
+        """
         found: dict[str, npt.NDArray[Any]] = {}
         if self._device.type == "cuda":  # bytes cross once, and every resize is done there
             images = images.pin_memory().to(self._device, non_blocking=True)
+        rule = self.protocol.network
         for name, network in self._networks.items():
-            if isinstance(network, InceptionFid):
-                rule = self.protocol.network
+            if isinstance(network, I3dFeatures):
+                found[name] = _array(network.features(images, resize=rule.resize))
+            elif isinstance(network, InceptionFid):
                 outputs = network.outputs(images, self._outputs, resize=rule.resize, scale=rule.scale)
                 found |= {head: _array(outputs[head]) for head in self._outputs}
             else:
@@ -78,16 +85,26 @@ class SetEncoder:
     def identities(self) -> dict[str, Identity]:
         """What decides the features of every available head."""
         found: dict[str, Identity] = {}
+        rule, clips = self.protocol.network, self.protocol.clips
         for name, network in self._networks.items():
+            if isinstance(network, I3dFeatures):
+                found[name] = Identity(name, network.weights_sha256, f"{rule.resize}, {clips}")
+                continue
             whose = f"{network.id} {network.version}", network.weights_sha256 or ""
             if isinstance(network, InceptionFid):
-                rule = self.protocol.network
                 found |= dict.fromkeys(self._outputs, Identity(*whose, f"{rule.resize}, {rule.scale}"))
             else:
                 found[name] = Identity(*whose, RESIZE[name] or "its own way")
         if self._spectrum:
             found[SPECTRUM] = Identity(VERSION, "none", "")
         return found
+
+    def _loaded(self, name: str, weights: str | Path | None, device: str) -> FeatureExtractor | I3dFeatures:
+        if name != I3D:
+            return load_extractor(name, weights, device)
+        if self.protocol.clips is None:
+            raise EvalkitError(f"{self.protocol.id} is of images, and {I3D} looks at videos. Use a protocol of videos.")
+        return I3dFeatures(weights, pick_device(device), self.protocol.clips.eps)
 
 
 def _array(x: Tensor) -> npt.NDArray[Any]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from evalkit.errors import EvalkitError
+from evalkit.generators.rows import batch_size, fitting
 from evalkit.generators.sampling import SETTINGS, Sampler, sample, uniforms
 from evalkit.images.sample import Pixels
 
@@ -99,14 +100,15 @@ class Drawing(Protocol):
 class Generator(ABC):
     """A generator of images.
 
-    Networks are always run on `rows` requests at once (short batches are filled up with copies), because matrix products
-    of another shape round differently: so an image is the same at any batch size, in any order, after any interruption.
+    At most `rows` requests run at once; shorter batches are filled up with copies to the next of a few sizes. In float32
+    the number of rows moves no image (`benchmarks/world/rows.py`).
     """
 
     name: str
     conditions: Conditions = "class"
     side: int = 256
     rows: int = 8
+    rows_on_cpu: int = 8  # the most of them on a processor
     default_sampler: Sampler = Sampler()
     takes: frozenset[str] = frozenset(SETTINGS)  # settings of a sampler that reach the model
     else_give: str = "Leave it out"  # what to type instead of a setting that it does not take
@@ -117,7 +119,7 @@ class Generator(ABC):
 
     @abstractmethod
     def _generate(self, requests: Sequence[Request], sampler: Sampler) -> list[Image]:
-        """The images of exactly `rows` requests that share a sampler."""
+        """The images of at most `rows` requests that share a sampler."""
 
     def generate(self, requests: Sequence[Request]) -> Sequence[Image | Failed]:
         """One image (or, from programs outside, the reason why not) for each request, in order.
@@ -127,6 +129,14 @@ class Generator(ABC):
         for request in requests:
             self.check(request)
         return in_rows(requests, self.rows, self.default_sampler, self._generate, self.alike)
+
+    def row_bytes(self) -> int | None:
+        """Bytes that one more request takes while it runs; None where nobody counted them."""
+        return None
+
+    def rows_that_fit(self, device: torch.device | str) -> int:
+        """The rows that the free memory of a device holds; `rows` where nobody knows."""
+        return fitting(self.row_bytes(), self.rows, self.rows_on_cpu, device)
 
     def alike(self, request: Request) -> Hashable:
         """Requests run together only where this is equal: the shape that they give the network (a prompt's length)."""
@@ -162,7 +172,7 @@ def in_rows(
     work: Callable[[Sequence[Request], Sampler], Sequence[Any]],
     alike: Callable[[Request], Hashable],
 ) -> list[Any]:
-    """`work` over groups of exactly `rows` requests with equal samplers and shapes; results in the order of `requests`."""
+    """`work` over groups of requests with equal samplers and shapes, each of a `batch_size`; results in their order."""
     groups: dict[tuple[Sampler, Hashable], list[int]] = {}
     for index, request in enumerate(requests):
         groups.setdefault((request.sampler or default, alike(request)), []).append(index)
@@ -170,8 +180,9 @@ def in_rows(
     for (sampler, _), members in groups.items():
         for start in range(0, len(members), rows):
             part = members[start : start + rows]
-            filled = [requests[i] for i in part] + [requests[part[-1]]] * (rows - len(part))
-            made = [_of(each, rows / len(part)) for each in work(filled, sampler)[: len(part)]]
+            size = batch_size(len(part), rows)
+            filled = [requests[i] for i in part] + [requests[part[-1]]] * (size - len(part))
+            made = [_of(each, size / len(part)) for each in work(filled, sampler)[: len(part)]]
             done.update(zip(part, made, strict=True))
     return [done[index] for index in range(len(requests))]
 
@@ -217,15 +228,13 @@ class TokenGenerator(Generator):
         return torch.stack(in_rows(requests, self.rows, self.default_sampler, sampled, self.alike))
 
     def decode_tokens(self, tokens: Tensor, requests: Sequence[Request]) -> list[Pixels]:
-        """uint8 images of the codes [n, N] of `requests`, which decides the noise of stochastic decoders."""
-        images: list[Pixels] = []
-        for start in range(0, len(requests), self.rows):
-            rows, seeds = tokens[start : start + self.rows], [r.seed for r in requests[start : start + self.rows]]
-            spare = self.rows - len(seeds)
-            filled = torch.cat([rows, rows[-1:].expand(spare, *rows.shape[1:])]).to(self.device)
-            with torch.inference_mode():
-                images += self._pixels(filled, (*seeds, *seeds[-1:] * spare))[: len(seeds)]
-        return images
+        """uint8 images of the codes [n, N] of `requests`, which decides the noise of stochastic decoders.
+
+        One after the other: convolutions round by the size of the batch, which would move single levels of colour.
+        """
+        with torch.inference_mode():
+            each = [self._pixels(row[None].to(self.device), (r.seed,)) for row, r in zip(tokens, requests, strict=True)]
+        return [image for images in each for image in images]
 
     def choose(self, logits: Tensor, step: Step, sampler: Sampler, draws: Tensor) -> Tensor:
         """Codes [B, n] of guided logits [B, n, V] (bits [B, n, k] of [B, n, k, 2]): processors first, then temperature,
@@ -259,8 +268,7 @@ class TokenGenerator(Generator):
     def _generate(self, requests: Sequence[Request], sampler: Sampler) -> list[Image]:
         started = time.perf_counter()
         tokens, evaluations = self._sample(requests, sampler)
-        with torch.inference_mode():
-            pictures = self._pixels(tokens, tuple(request.seed for request in requests))
+        pictures = self.decode_tokens(tokens, requests)
         seconds = (time.perf_counter() - started) / len(requests)
         return [
             Image(request.id, np.ascontiguousarray(pixels), seconds, evaluations, self._notes(request.seed))

@@ -70,7 +70,7 @@ class HiMar(LatentGenerator):
 
     def setup(self) -> None:
         """The authors' sampler and the side follow from the configuration."""
-        super().setup()
+        self.places = sum(side**2 for side in self.config.sides) + self.config.buffer
         coarse, fine = self.config.scales
         self.default_sampler = Sampler(Guidance("hi-mar", fine, start=coarse), steps=self.config.steps)
         self.side = 16 * self.config.sides[1]

@@ -19,7 +19,7 @@ from evalkit.generators.nets.infinity import Infinity as Network
 from evalkit.generators.nets.infinity import Stage
 from evalkit.generators.nets.next_scale import CachePlan
 from evalkit.generators.nets.t5 import TextEncoder
-from evalkit.generators.network import NetworkTokenGenerator
+from evalkit.generators.network import LOGIT, NetworkTokenGenerator
 from evalkit.generators.next_scale import reached
 from evalkit.generators.pixels import to_uint8
 from evalkit.generators.registry import register
@@ -28,8 +28,6 @@ from evalkit.images.sample import Pixels
 from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.infinity import SCHEDULES, finest
 from evalkit.tokenizers.nets.residual_bits import Grid
-
-CODES_AT_ONCE = 4168  # of all rows together: a 1024 px image of the 2B model fills 5.5 GB with keys and values
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ class Infinity(NetworkTokenGenerator):
         self.default_sampler = Sampler(
             Guidance("constant", config.scale), config.temperature, top_k=900, top_p=0.97, filter="var"
         )
-        if self.dtype in (torch.bfloat16, torch.float16):
+        if self.low:
             self.network.block_chunks.to(self.dtype)
         self.use_grid(*config.grid)
 
@@ -110,10 +108,16 @@ class Infinity(NetworkTokenGenerator):
             )
         self._use(SCHEDULES[rows, columns], finest((rows, columns)))
 
+    def row_bytes(self) -> int:
+        """Keys and values (a 1024 px image of the 2B model: 5.5 GB in float32), and the last scale's activations."""
+        last, config = self.lengths[-1], self.config
+        keys = self._cache_bytes(config.depth, config.width, self.tokens_per_image)
+        return keys + last * (LOGIT * 2 * config.bits + 160 * config.width)
+
     def _use(self, scales: tuple[Grid, ...], largest: Grid) -> None:
         self.scales, self.lengths = scales, tuple(rows * columns for rows, columns in scales)
         self.tokens_per_image, self.side = sum(self.lengths), 16 * max(scales[-1])
-        self.rows = min(8, max(1, CODES_AT_ONCE // self.tokens_per_image))
+        self.rows = self.rows_that_fit(self.device)
         self.rope = rotary(scales, largest, self.config.width // self.config.heads).to(self.device)
 
     def encode_conditions(self, requests: Sequence[Request]) -> Tensor:

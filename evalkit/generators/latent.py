@@ -15,6 +15,7 @@ from evalkit.generators.base import Generator, Image, Request, in_rows
 from evalkit.generators.network import OfficialNetwork
 from evalkit.generators.pixels import to_uint8
 from evalkit.generators.sampling import Sampler
+from evalkit.images.sample import Pixels
 
 
 class LatentDrawing(Protocol):
@@ -34,10 +35,12 @@ class LatentGenerator(OfficialNetwork, Generator):
     drawing: LatentDrawing | None = None  # in place of `_latents`
     takes = frozenset({"guidance", "temperature", "steps"})
 
-    def setup(self) -> None:
-        """On a CPU, one request at a time."""
-        if torch.device(self.device).type == "cpu":
-            self.rows = 1  # with several threads, products of some processors round by the row that a request is in
+    rows = rows_on_cpu = 1  # with several threads, products of some processors round by the row that a request is in
+    places: int  # of the transformers' longest sequence
+
+    def row_bytes(self) -> int:
+        """Some twelve tensors of the feed-forward layers' width, for both branches of guidance."""
+        return 2 * 12 * self.places * 4 * int(self.config.width) * 4
 
     def latents(self, requests: Sequence[Request]) -> Tensor:
         """float32 [B, c, h, w]: the latents of each request before decoding."""
@@ -49,12 +52,17 @@ class LatentGenerator(OfficialNetwork, Generator):
 
     @abstractmethod
     def _latents(self, requests: Sequence[Request], sampler: Sampler) -> Tensor:
-        """The latents of exactly `rows` requests."""
+        """The latents of at most `rows` requests."""
 
     def _drawn(self, requests: Sequence[Request], sampler: Sampler) -> tuple[Tensor, list[dict[str, Any]]]:
         if self.drawing is not None:
             return self.drawing.latents(requests, sampler)
         return self._latents(requests, sampler), [{} for _ in requests]
+
+    def _pixels(self, latents: Tensor) -> list[Pixels]:
+        model = self.tokenizer
+        each = [model.decode(model.codes(latent=one / SCALE)) for one in latents.split(1)]  # as `decode_tokens` does
+        return [image for one in each for image in to_uint8(one, "round")]
 
     @abstractmethod
     def evaluations(self, sampler: Sampler) -> int:
@@ -63,8 +71,7 @@ class LatentGenerator(OfficialNetwork, Generator):
     def _generate(self, requests: Sequence[Request], sampler: Sampler) -> list[Image]:
         started = time.perf_counter()
         latents, told = self._drawn(requests, sampler)
-        model = self.tokenizer
-        pictures = to_uint8(model.decode(model.codes(latent=latents / SCALE)), "round")
+        pictures = self._pixels(latents)
         seconds = (time.perf_counter() - started) / len(requests)
         return [
             Image(

@@ -84,7 +84,7 @@ class Mar(LatentGenerator):
 
     def setup(self) -> None:
         """The authors' sampler and the side follow from the configuration."""
-        super().setup()
+        self.places = self.config.side**2 + self.config.buffer
         self.default_sampler = Sampler(Guidance("mar", self.config.scale), steps=256)
         self.side = 16 * self.config.side
 

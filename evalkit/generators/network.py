@@ -15,6 +15,8 @@ from evalkit.images.sample import Pixels
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.tokenizers.registry import load_tokenizer
 
+LOGIT = 64  # bytes that sampling takes for a logit: both branches, sorted, in double precision, summed up
+
 
 def load_official(
     source: Source, network: nn.Module, wrapping: tuple[str, ...], prefixes: tuple[str, ...], unused: tuple[str, ...]
@@ -82,8 +84,13 @@ class OfficialNetwork:
             self._tokenizer = load_tokenizer(self.source.tokenizer or "", given, str(self.device))
         return self._tokenizer
 
+    @property
+    def low(self) -> bool:
+        """Whether products are made in lower precision."""
+        return self.dtype in (torch.bfloat16, torch.float16)
+
     def _autocast(self) -> torch.autocast:
-        low = self.dtype in (torch.bfloat16, torch.float16)
+        low = self.low
         return torch.autocast(torch.device(self.device).type, dtype=self.dtype if low else None, enabled=low)
 
 
@@ -93,6 +100,10 @@ class NetworkTokenGenerator(OfficialNetwork, TokenGenerator):
     def __init__(self, source: Source, network: nn.Module) -> None:
         self.logits_processors = []
         super().__init__(source, network)
+
+    def _cache_bytes(self, layers: int, width: int, length: int) -> int:
+        """Bytes of the keys and values of `length` positions, for both branches of guidance."""
+        return 2 * 2 * layers * width * length * (2 if self.low else 4)
 
     def compile(self) -> None:
         """Let torch compile the network's blocks at their first use."""

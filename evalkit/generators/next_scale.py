@@ -14,7 +14,7 @@ from torch import Tensor
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Request, Step
 from evalkit.generators.nets.next_scale import CachePlan, NextScale, scale_mask
-from evalkit.generators.network import NetworkTokenGenerator
+from evalkit.generators.network import LOGIT, NetworkTokenGenerator
 from evalkit.generators.next_token import class_ids
 from evalkit.generators.sampling import Sampler
 from evalkit.images.sample import Pixels
@@ -34,6 +34,15 @@ class NextScaleGenerator(NetworkTokenGenerator):
         """Draw with these sides of the code maps, coarse to fine."""
         self.scales = scales
         self.tokens_per_image = sum(side * side for side in scales)
+
+    def row_bytes(self) -> int:
+        """Keys and values, and the logits and activations of the last scale."""
+        last, depth, width = (
+            self.scales[-1] ** 2,
+            len(self.network.blocks),
+            self.network.heads * self.network.head_width,
+        )
+        return self._cache_bytes(depth, width, self.tokens_per_image) + last * (LOGIT * self.vocab_size + 160 * width)
 
     def encode_conditions(self, requests: Sequence[Request]) -> Tensor:
         """Class ids [B]; the id behind the last class is the unconditional one."""

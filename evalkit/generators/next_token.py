@@ -12,7 +12,7 @@ from evalkit.errors import EvalkitError
 from evalkit.generators.base import Request, Step
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.nets.decoder import Decoder, DecoderSizes, Decoding
-from evalkit.generators.network import NetworkTokenGenerator
+from evalkit.generators.network import LOGIT, NetworkTokenGenerator
 from evalkit.generators.sampling import Sampler
 from evalkit.images.sample import Pixels
 
@@ -47,9 +47,14 @@ class NextTokenGenerator(NetworkTokenGenerator):
         """
         self.classes, self.vocab_size = self.config.classes, self.config.codes
         self.default_sampler = Sampler(Guidance("llamagen", self.config.scale))
-        if self.dtype in (torch.bfloat16, torch.float16):
+        if self.low:
             for parameter in self.network.parameters():
                 parameter.data = parameter.data.to(self.dtype)
+
+    def row_bytes(self) -> int:
+        """Keys and values, and what sampling makes of the logits."""
+        length = self.tokens_per_image + (getattr(self.config, "caption_tokens", 0) or 1)
+        return self._cache_bytes(self.config.layers, self.config.width, length) + LOGIT * self.vocab_size
 
     def encode_conditions(self, requests: Sequence[Request]) -> Tensor:
         """Class ids [B]."""

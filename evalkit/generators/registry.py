@@ -106,6 +106,7 @@ def load_generator(
     if load is None:
         raise EvalkitError(f"the generator {name} was registered by a class that has no `load`; see docs/runners.md")
     made: Generator = load(source)
+    made.rows = made.rows_that_fit(made.device) if made.row_bytes() else made.rows
     return made
 
 

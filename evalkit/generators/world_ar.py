@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import Self, cast
 
 import torch
 from torch import Tensor
@@ -12,13 +12,18 @@ from torch import Tensor
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Conditions, Request, Step
 from evalkit.generators.guidance import Guidance
-from evalkit.generators.network import NetworkTokenGenerator
+from evalkit.generators.network import LOGIT, NetworkTokenGenerator
 from evalkit.generators.pixels import to_uint8
-from evalkit.generators.registry import register
+from evalkit.generators.registry import Source, register
 from evalkit.generators.sampling import Sampler
 from evalkit.images.sample import Pixels
+from evalkit.weights.find import find_weights
+from evalkit.weights.layout import fit, without_init
+from evalkit.weights.reading import file_sha256, read_checkpoint
 from evalkit.world.ar_net import Cache, WorldARConfig, WorldARNet
-from evalkit.world.text import encode_caption
+from evalkit.world.second.int8 import widened
+from evalkit.world.second.words import lexicon
+from evalkit.world.text import Lexicon, first_lexicon
 
 
 @contextmanager
@@ -46,11 +51,15 @@ class WorldAR(NetworkTokenGenerator):
     """
 
     conditions: Conditions = "text"
-    rows = 16
+    rows = rows_on_cpu = 64
     one_by_one = True
     architecture = WorldARNet
     config: WorldARConfig
     network: WorldARNet
+
+    def lexicon(self) -> Lexicon:
+        """The words that captions may have."""
+        return first_lexicon()
 
     def setup(self) -> None:
         """Sizes follow from the configuration."""
@@ -58,17 +67,24 @@ class WorldAR(NetworkTokenGenerator):
         self.side = 8 * self.config.side
         self.default_sampler = Sampler(Guidance("llamagen", 1.0))  # what it learned; stronger guidance loses places
 
+    def row_bytes(self) -> int:
+        """Keys and values, and what sampling makes of the logits."""
+        config = self.config
+        length = config.text + config.side**2
+        return self._cache_bytes(config.layers, config.width, length) + LOGIT * config.codes
+
     def check(self, request: Request) -> None:
         """Also refuse words that the world does not have."""
         super().check(request)
         try:
-            encode_caption(request.prompt or "")
+            self.lexicon().encode(request.prompt or "")
         except EvalkitError as error:
             raise EvalkitError(f"request {request.id!r}: {error}") from None
 
     def encode_conditions(self, requests: Sequence[Request]) -> Tensor:
         """int64 [B, words]."""
-        return torch.tensor([encode_caption(request.prompt or "") for request in requests], device=self.device)
+        encode = self.lexicon().encode
+        return torch.tensor([encode(request.prompt or "") for request in requests], device=self.device)
 
     def logits(self, conditions: Tensor, tokens: Tensor) -> Tensor:
         """float32 [B, N, V]: entry i predicts code i of `tokens` [B, N] under the words `conditions` [B, words]."""
@@ -105,6 +121,31 @@ class WorldAR(NetworkTokenGenerator):
     def _pixels(self, tokens: Tensor, seeds: tuple[int, ...]) -> list[Pixels]:
         side = self.config.side
         return to_uint8(self._decode(tokens, seeds, (side, side)), "round")
+
+
+SECOND = WorldARConfig(
+    width=320, layers=8, heads=5, codes=2048, side=12, text=lexicon().length, vocabulary=len(lexicon().words) + 1
+)
+
+
+@register("world-ar2", weights="world_ar2.safetensors", config=SECOND, tokenizer="world-vq2")
+class WorldAR2(WorldAR):
+    """The second edition: 144 codes of world-vq2 behind the words of a caption; its weights are whole numbers."""
+
+    def lexicon(self) -> Lexicon:
+        """The second edition's words."""
+        return lexicon()
+
+    @classmethod
+    def load(cls, source: Source) -> Self:
+        """The runner with the weights of its file."""
+        path = find_weights(source.weights_key or "", source.weights)
+        with without_init():
+            network = cls.build(source.config)
+        fit(network, widened(read_checkpoint(path)), path, source.name)
+        made = cls(source, network)
+        made.weights_sha256 = file_sha256(path)
+        return made
 
 
 class WorldDecoding:

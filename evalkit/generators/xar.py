@@ -57,7 +57,7 @@ class Xar(LatentGenerator):
 
     def setup(self) -> None:
         """The authors' sampler and the side follow from the configuration."""
-        super().setup()
+        self.places = self.config.side**2
         self.default_sampler = Sampler(Guidance("xar", self.config.scale), steps=self.config.steps)
         self.side = 16 * self.config.side
 

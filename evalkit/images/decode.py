@@ -6,7 +6,7 @@ import importlib.util
 import io
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,10 @@ from evalkit.images.depth import DEEP_MODES, Scale, scale_of, to_sixteen_bits
 from evalkit.images.kinds import HEAD, HEIC, PNG, Kind, kind_of_bytes
 from evalkit.images.png_chunks import colour_chunks, without_long_texts
 from evalkit.images.sample import Pixels
+from evalkit.images.strips import Decoded
 
 MOST = "EVALKIT_MAX_PIXELS"  # environment variable: pixels of an image that are allowed
 MAX_PIXELS = 8192**2  # decoding and resizing take 7 bytes for each, 0.5 GB
-STRIP = 2**22  # pixels that are brought to RGB at a time
 ORIENTATION = 0x0112  # EXIF tag
 Admit = Callable[[int], None]
 
@@ -39,6 +39,7 @@ _UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {  # by EXIF orientation
     7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
     8: lambda a: a[:, ::-1].transpose(1, 0, 2),
 }
+_BACK = {6: 8, 8: 6}  # what undoes a turn; a reflection undoes itself
 
 
 def decode_image(data: bytes, *, max_pixels: int | None = None) -> Pixels:
@@ -75,10 +76,9 @@ def decode_with_source(
                         f"where it is none, set {MOST}"
                     )
                 admit(width * height)
-                picture.seek(0)
-                picture.load()
+                decoded = Decoded(picture, kind, data)
                 source = _source(picture)
-                return _to_rgb(picture, int(source["orientation"]), data if kind is PNG else b""), source
+                return _to_rgb(decoded, int(source["orientation"]), data if kind is PNG else b""), source
     except (BadImage, MemoryError):
         raise
     except UnidentifiedImageError:
@@ -138,34 +138,27 @@ def _several(picture: ImageFile.ImageFile) -> bool:
         return True
 
 
-def _to_rgb(picture: ImageFile.ImageFile, orientation: int, png: bytes) -> Pixels:
+def _to_rgb(decoded: Decoded, orientation: int, png: bytes) -> Pixels:
     """Alpha apart, colours to sRGB, alpha on white, upright; in strips, because each step is a copy."""
+    picture = decoded.picture
     profile = picture.info.get("icc_profile")
     chunks = colour_chunks(png) if png else {}
     tag = png_tag(chunks, profile=bool(profile))
     profile = None if tag else profile
     deep = picture.mode in DEEP_MODES
-    scale = scale_of(map(np.asarray, _strips(picture)), getattr(picture, "tag_v2", None)) if deep else None
-    pixels = np.empty((picture.height, picture.width, 3), np.uint8)
+    scale = scale_of(map(np.asarray, decoded.strips()), getattr(picture, "tag_v2", None)) if deep else None
+    turned = (picture.width, picture.height) if orientation > 4 else (picture.height, picture.width)
+    upright = np.empty((*turned, 3), np.uint8)
+    pixels = _UPRIGHT[_BACK.get(orientation, orientation)](upright)  # a view as the file has them
     top = 0
-    for strip in _strips(picture):
+    for strip in decoded.strips():
         shown, alpha = _plain(strip, chunks) if scale is None else _deep(strip, scale)
         shown = _coloured(shown, profile, tag)
         if alpha is not None:
             shown = Image.composite(shown, Image.new("RGB", shown.size, (255, 255, 255)), alpha)
         pixels[top : top + strip.height] = np.asarray(shown)
         top += strip.height
-    return np.ascontiguousarray(_UPRIGHT[orientation](pixels))
-
-
-def _strips(picture: Image.Image) -> Iterator[Image.Image]:
-    """The image from above, in pieces of at most `STRIP` pixels, or a row each."""
-    rows = max(1, STRIP // max(1, picture.width))
-    if rows >= picture.height:
-        yield picture
-        return
-    for top in range(0, picture.height, rows):
-        yield picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+    return upright
 
 
 def _deep(picture: Image.Image, scale: Scale) -> tuple[Image.Image, Image.Image | None]:

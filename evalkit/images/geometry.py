@@ -11,6 +11,9 @@ from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 
 MAX_SIDE = 8192  # of a square that images are brought to
+LARGE = (
+    2**22
+)  # pixels from which channels are resized one after the other, because Pillow takes 4 bytes a pixel for all
 WHOLE = 2**25  # pixels up to which an image is resized whole; of a longer one only what is kept
 Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
 
@@ -69,8 +72,13 @@ def resize_exact(image: Pixels, shape: tuple[int, int], filter: Filter | str) ->
         return image
     if filter not in _FILTERS:
         raise EvalkitError(f"there is no resize filter called {filter!r}; known: {', '.join(_FILTERS)}")
-    resized = Image.fromarray(image).resize((shape[1], shape[0]), _FILTERS[filter])
-    return np.asarray(resized, dtype=np.uint8)
+    if image.shape[0] * image.shape[1] > LARGE:
+        return np.stack([_by_pillow(np.ascontiguousarray(image[..., c]), shape, filter) for c in range(3)], 2)
+    return _by_pillow(image, shape, filter)
+
+
+def _by_pillow(image: Pixels, shape: tuple[int, int], filter: str) -> Pixels:
+    return np.asarray(Image.fromarray(image).resize((shape[1], shape[0]), _FILTERS[filter]), np.uint8)
 
 
 def fitted_place(image: Pixels, size: int) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -63,7 +63,7 @@ def read_ahead(loads: Iterable[Load], threads: int) -> Iterator[Sample | Unreada
     done = 0
     try:
         for number, load in enumerate(loads):
-            waiting.append(pool.submit(load, _admission(budget, number)))
+            waiting.append(pool.submit(_begun, load, budget, number))
             if len(waiting) >= AHEAD * threads:
                 yield waiting.popleft().result()
                 budget.taken(done)
@@ -79,7 +79,7 @@ def read_ahead(loads: Iterable[Load], threads: int) -> Iterator[Sample | Unreada
 
 def worked_ahead(
     samples: Iterable[Sample | Unreadable], work: Callable[[Sample | Unreadable], T], threads: int
-) -> Iterator[tuple[Sample | Unreadable, T]]:
+) -> Generator[tuple[Sample | Unreadable, T], None, None]:
     """Each sample with what `work` makes of it in one of `threads` threads, in order.
 
     At most `AHEAD * threads` samples and `PIXELS` pixels wait, one larger image aside. What `work` raises is raised here.
@@ -106,7 +106,7 @@ def _made(sample: Sample | Unreadable, made: Future[T]) -> tuple[Sample | Unread
 
 
 def _pixels(sample: Sample | Unreadable) -> int:
-    return sample.image.shape[0] * sample.image.shape[1] if isinstance(sample, Sample) else 0
+    return sample.image.size // 3 if isinstance(sample, Sample) else 0  # of a clip, of all its frames
 
 
 def sample_from_bytes(
@@ -131,6 +131,32 @@ def sample_from_bytes(
         return Unreadable(id, TOO_LARGE, sha256)
     except Exception as error:  # archives, file systems and streams raise many kinds; each costs only its own image
         return Unreadable(id, f"cannot be opened: {one_line(error)}", sha256)
+
+
+def batched(
+    samples: Iterable[Sample | Unreadable],
+    most: int,
+    *,
+    pixels: int = PIXELS,
+    alike: Callable[[Sample | Unreadable], object] = lambda each: None,
+) -> Iterator[list[Sample | Unreadable]]:
+    """Neighbours in lists of at most `most`; a list that has reached `pixels` is full, and one holds only what is `alike`.
+
+    Each list is emptied when the next is asked for, so that no image is held while the next one is decoded.
+    """
+    reader = iter(samples)
+    held: list[Sample | Unreadable] = []
+    while (each := next(reader, None)) is not None:
+        if held and alike(each) != alike(held[0]):
+            yield held
+            held.clear()
+        held.append(each)
+        del each
+        if len(held) >= most or sum(map(_pixels, held)) >= pixels:
+            yield held
+            held.clear()
+    if held:
+        yield held
 
 
 TOO_LARGE = "too large for this machine's memory"
@@ -166,5 +192,6 @@ def one_line(error: BaseException) -> str:
     return (str(error).splitlines() or [""])[0][:160] or type(error).__name__
 
 
-def _admission(budget: PixelBudget, number: int) -> Admit:
-    return lambda pixels: budget.admit(number, pixels)
+def _begun(load: Load, budget: PixelBudget, number: int) -> Sample | Unreadable:
+    budget.admit(number, 0)  # behind a large image not even the file is read
+    return load(lambda pixels: budget.admit(number, pixels))

@@ -87,16 +87,3 @@ def chosen(total: int, count: int, seed: int) -> Sequence[int]:
     """`count` of the numbers below `total` (all where there are fewer), sorted, by `seed`."""
     picked = np.random.default_rng(seed).permutation(total)[:count]
     return sorted(int(each) for each in picked)
-
-
-SAME = 1e-9  # relative, of numbers that are computed again from the same rows
-
-
-def same_number(a: float | None, b: float | None) -> bool:
-    """Whether a number that was computed again is the one that is stated; None where there is none."""
-    return a is b or (a is not None and b is not None and abs(a - b) <= SAME * max(abs(a), abs(b), 1.0))
-
-
-def same_numbers(one: Sequence[float | None] | None, other: Sequence[float | None] | None) -> bool:
-    """`same_number` for each of a value and its bounds; False where one side has no such row."""
-    return one is not None and other is not None and all(map(same_number, one, other))

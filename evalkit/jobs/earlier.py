@@ -21,12 +21,17 @@ KEY = ("task", "dataset", "metric", "protocol")
 BESIDE = (EXACT.name, POOLED.name)
 
 
+def key_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Task, data set, metric and protocol: what a result row is about."""
+    return tuple(row[name] for name in KEY)
+
+
 def as_stated(said: Sequence[Mapping[str, Any]], made: Sequence[Result]) -> tuple[list[Result], str | None]:
     """The results `made` of a run's rows, with the intervals that the run states where those name an earlier method.
 
     Also the sentence that says so, None where there is none. What differs under one and the same method stays.
     """
-    rows = {tuple(row[name] for name in KEY): row for row in said}
+    rows = {key_of(row): row for row in said}
     found, methods = [], []
     for each in made:
         row = rows.get(_key(each))

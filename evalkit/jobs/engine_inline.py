@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.engines import Engine, engine_of
 from evalkit.jobs.options import EngineOptions
 from evalkit.jobs.progress import Progress
-from evalkit.jobs.retry import retry
+from evalkit.jobs.retry import failures, retry
 from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Task, Worker
@@ -45,9 +46,12 @@ class Inline:
             return
         with self.timers("open"):
             self._worker = self._worker or task.open(spec, self.device)
-        for shard in shards:
+        left = deque(shards)
+        self._worker.upcoming = lambda: left[0] if left else None
+        while left:
+            shard = left.popleft()
             began = time.perf_counter()
-            output = self._worker.process(shard, progress.advance)
+            output = self._worker.process(shard, progress.advance if shard.exhibit is None else _unseen)
             self.timers.add("between stages", time.perf_counter() - began - sum(output.seconds.values()))
             with self.timers("store"):
                 store.put(shard.key, output)
@@ -62,6 +66,10 @@ class Inline:
         if self._worker is not None:
             self._worker.close()
             self._worker = None
+
+
+def _unseen(samples: int) -> None:
+    """What a second pass looks at counted in the first."""
 
 
 def run_folder(spec: Spec, label: str) -> Path:
@@ -186,7 +194,8 @@ def _seal(
 ) -> str | None:
     """Write the record; the stage that the run was bound by."""
     with engine.timers("environment"):
-        where = environment(str(getattr(engine, "device", "auto")))
+        device = str(getattr(engine, "device", "auto"))
+        where = environment(device, elsewhere=not isinstance(engine, Inline))
     stages = {**store.parts(keys).seconds(), **engine.timers.seconds}
     store.seal(
         {
@@ -201,9 +210,15 @@ def _seal(
             "engine": dict(engine.said()),
             "timings": spent(stages, engine.timers.wall, task.size(spec)),
             **facts,
-        }
+        },
+        keep=_some_failed(store),
     )
     return longest(stages)
+
+
+def _some_failed(store: RunStore) -> bool:
+    path = store.path / SAMPLES
+    return "error" in pq.read_schema(path).names and failures(pq.read_table(path, columns=["error"])) > 0
 
 
 def _exhibits(task: Task, spec: Spec, store: RunStore) -> Sequence[Shard]:

@@ -1,49 +1,48 @@
-"""`--retry-failed`: samples that failed are work again, in a finished run and in an unfinished one."""
+"""`--retry-failed`: the shards that hold failed samples are work again, in a finished run and in an unfinished one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.progress import Progress
+from evalkit.jobs.shard import Shard, Sources
 from evalkit.jobs.spec import Spec, different
 from evalkit.jobs.task import Task
 from evalkit.jsonio import parse_json
+from evalkit.runs.durable import sha256_of
+from evalkit.runs.shards import ABOUT, FILES
 from evalkit.runs.store import FRESH, PLAN, RunStore, of_content, read_run
 from evalkit.text import counted
 
 
 def retry(task: Task, spec: Spec, store: RunStore, told: Progress) -> None:
-    """Make work again of what failed in the run of `store`; nothing happens where nothing failed.
+    """Make work again of the shards with samples that failed, or whose inputs hold something else now.
 
-    What the task can take over from a sealed run is kept, and the finished shards of an unfinished one that hold no
-    failed sample. An input whose content is another now (a file that came back) is read again from its first sample.
+    Nothing happens to a sealed run where nothing failed. What follows from all rows, exhibits among it, is made anew.
     Raises `EvalkitError` where the folder holds a run that differs in more than the content of its inputs.
     """
-    if store.sealed:
-        run = read_run(store.path)
-        n = failures(run.samples)
-        if n == 0:
-            return
-        same = _same_inputs(run.record["plan"], spec.plan(), store)
-        kept = task.kept(run, spec) if same else {}
-        others = sum(each.rows.num_rows for each in kept.values())
-        told.note(f"{counted(n, 'sample')} failed and will be tried again; of the others {others:,} are kept")
-        listed = {Path(name).parts[0] for name in run.record["files"]}
-        store.unseal(spec.plan(), kept, stale=task.derived if kept else sorted(listed))
-    elif (store.path / PLAN).exists():
-        plan_file = store.path / PLAN
-        same = _same_inputs(parse_json(plan_file.read_bytes(), str(plan_file)), spec.plan(), store)
-        first = {shard.key for shard in task.shards(spec)}
-        good = {key for key in first if same and store.has(key) and _whole(store, key)}
-        if good != store.keys() & first:  # exhibits follow from all rows
-            for key in store.keys() - good:
-                store.drop(key)
-        store.take_over(spec.plan())
+    plan = store.path / PLAN
+    if not plan.exists():
+        return
+    changed = _changed(parse_json(plan.read_bytes(), str(plan)), spec.plan(), store)
+    vouched = store.kept() if store.sealed else None
+    failed = failures(read_run(store.path).samples) if store.sealed else 0
+    if vouched is not None and not failed:
+        return
+    good = _good(task, spec, store, changed, vouched)
+    if vouched is not None:
+        kept = sum(shard.size for shard in task.shards(spec) if shard.key in good)
+        told.note(f"{counted(failed, 'sample')} failed and will be tried again; of the others {kept:,} are kept")
+        store.unseal(_stale(task, store, good))
+    if good != store.keys() & {shard.key for shard in task.shards(spec)} or vouched is not None:
+        for key in store.keys() - good:
+            store.drop(key)
+    store.take_over(spec.plan())
 
 
 def failures(rows: pa.Table) -> int:
@@ -51,13 +50,58 @@ def failures(rows: pa.Table) -> int:
     return rows.num_rows - rows["error"].null_count if "error" in rows.column_names else 0
 
 
-def _whole(store: RunStore, key: str) -> bool:
-    return all(failures(rows) == 0 for rows in store.parts([key]).tables())
+def _good(
+    task: Task, spec: Spec, store: RunStore, changed: Sequence[str], vouched: Mapping[str, str] | None
+) -> set[str]:
+    """The keys of finished shards that stay."""
+    sources = task.sources(spec)
+    known = () if sources is None else tuple(f"inputs.{role}.digest" for role in sources.roles)
+    if any(name not in (*known, "parameters.asked") for name in changed):
+        return set()
+    shards = [shard for shard in task.shards(spec) if store.has(shard.key)]
+    if vouched is not None:
+        shards = [each for each in shards if sha256_of(store.shards / each.key / ABOUT) == vouched.get(each.key)]
+    return {shard.key for shard in shards if _stays(store, shard, sources)}
 
 
-def _same_inputs(before: Mapping[str, Any], now: Mapping[str, Any], store: RunStore) -> bool:
-    """Whether both plans are equal; False where only the content of inputs differs, an error where more does."""
-    others = [name for name in different(before, now) if not of_content(name)]
+def _stays(store: RunStore, shard: Shard, sources: Sources | None) -> bool:
+    """Whether no sample of a finished shard failed, and all were read from what is there now."""
+    parts = store.parts([shard.key])
+    tables, facts = list(parts.tables()), list(parts.facts())
+    if any(map(failures, tables)):
+        return False
+    return sources is None or _read(tables, facts) == sources.of(shard)
+
+
+def _read(tables: Sequence[pa.Table], facts: Sequence[Mapping[str, Any]]) -> set[tuple[str, str]]:
+    """(id, sha256) of what a finished shard was read from."""
+    told = [(str(id), str(sha256)) for each in facts for id, sha256 in each.get("sources", ())]
+    if told:
+        return set(told)
+    found: set[tuple[str, str]] = set()
+    for rows in tables:
+        name = "source_sha256" if "source_sha256" in rows.column_names else "sha256"
+        mine = rows.filter(pc.is_valid(rows[name])).select(["id", name]) if name in rows.column_names else rows[:0]
+        found |= set(zip(*mine.to_pydict().values(), strict=True)) if mine.num_rows else set()
+    return found
+
+
+def _stale(task: Task, store: RunStore, good: set[str]) -> list[str]:
+    """Files of a sealed run that a fresh one may not have: all that it lists but those of the shards that stay."""
+    listed = set(read_run(store.path).record["files"])
+    mine = {
+        str(name)
+        for key in good
+        for name in parse_json((store.shards / key / ABOUT).read_bytes(), ABOUT).get(FILES, {})
+    }
+    gone = {name for name in listed - mine if not name.startswith(f"{store.shards.name}/") and name != PLAN}
+    return [*sorted(gone), *task.derived]
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any], store: RunStore) -> list[str]:
+    """Names of what is other in the plan now; an error where that is more than the content of inputs."""
+    names = different(before, now)
+    others = [name for name in names if not of_content(name)]
     if others:
         raise EvalkitError(f"{store.path} holds another run (other {', '.join(others[:6])}); {FRESH}")
-    return before == now
+    return names

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,17 @@ class ShardOutput:
     files: Mapping[str, bytes] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a run's shards are read from now. `roles`: inputs of the spec that it speaks of.
+
+    `of` gives (id, sha256) of every source of a shard, as its rows name them.
+    """
+
+    roles: tuple[str, ...]
+    of: Callable[[Shard], Set[tuple[str, str]]]
 
 
 def split(n: int, size: int) -> list[Shard]:

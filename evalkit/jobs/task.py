@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import Checks
-from evalkit.jobs.shard import Shard, ShardOutput, split
+from evalkit.jobs.shard import Shard, ShardOutput, Sources, split
 from evalkit.jobs.spec import FORMAT, Spec, spec_of
 from evalkit.registry import Registry, Table
 from evalkit.runs.shards import MemoryParts, Parts
@@ -35,8 +35,18 @@ class Aggregated:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+def _nothing() -> Shard | None:
+    return None
+
+
 class Worker(ABC):
-    """Holds the models of one spec on one device; opened once and used for many shards."""
+    """Holds the models of one spec on one device; opened once and used for many shards.
+
+    `upcoming`: set by the engine, says which shard comes after the one in work, None where nobody knows. A worker may ask
+    it within `process`, when it has read all of its shard, and begin to read the next one.
+    """
+
+    upcoming: Callable[[], Shard | None] = staticmethod(_nothing)
 
     @abstractmethod
     def process(self, shard: Shard, tick: Tick) -> ShardOutput:
@@ -95,12 +105,12 @@ class Task(ABC):
         """What `aggregate` needs, from a sealed run's rows and statistics, for `verify`."""
         return MemoryParts(run.samples, statistics(run), run.record)
 
-    def kept(self, run: Run, spec: Spec) -> Mapping[str, ShardOutput]:
-        """Finished shards by key, made again from a sealed run, whose samples all succeeded; files stay where they lie.
+    def sources(self, spec: Spec) -> Sources | None:
+        """What shards are read from now, so that those whose inputs changed are done again; None where inputs are no files.
 
-        Empty where a run does not hold what its shards did (statistics of single shards are summed up in it).
+        A shard's rows name them by `id` and `source_sha256` or `sha256`, or its facts do by `sources`.
         """
-        return {}
+        return None
 
     def spec(self, run: Run) -> Spec:
         """The spec of a sealed run, without sources; `upgrade` reads those of format 1."""
@@ -125,7 +135,12 @@ MODULES = {
     "tokenizer": "evalkit.tasks.tokenizer.task",
     "generate": "evalkit.tasks.generate.task",
     "score": "evalkit.tasks.score.task",
+    "likelihood": "evalkit.tasks.likelihood.task",
+    "paired": "evalkit.tasks.paired.task",
     "probe": "evalkit.tasks.probe.task",
+    "probe-rounds": "evalkit.tasks.probe.rounds.task",
+    "decoder-train": "evalkit.tasks.probe.decoder.train_task",
+    "decoder": "evalkit.tasks.probe.decoder.ask_task",
     "watermark": "evalkit.watermark.embed.task",
     "watermark-detect": "evalkit.watermark.detection.task",
     "watermark-calibrate": "evalkit.watermark.detection.calibrate_task",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class Timers:
@@ -31,6 +33,16 @@ class Timers:
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - begin
 
+    def over(self, stage: str, items: Iterable[T]) -> Iterator[T]:
+        """The items; the time of making each is added to `stage`."""
+        made = iter(items)
+        while True:
+            with self(stage):
+                each = next(made, None)
+            if each is None:
+                return
+            yield each
+
     def add(self, stage: str, seconds: float) -> None:
         """Add seconds that were measured otherwise; threads may have counted more than there were, which adds nothing."""
         self.seconds[stage] = max(0.0, self.seconds.get(stage, 0.0) + seconds)
@@ -52,6 +64,45 @@ class Timers:
     def record(self, images: int) -> dict[str, Any]:
         """What a run's record says of its time; `images` were worked on."""
         return spent(self.seconds, self.wall, images)
+
+
+class Shares:
+    """Seconds that a thread waits for others, shared among the stages that those are in meanwhile.
+
+    >>> timers = Timers()
+    >>> shares = Shares(timers)
+    >>> with shares.waiting():
+    ...     pass
+    >>> shares.add({"decode": 3.0, "encode": 1.0})
+    >>> shares.close()
+    >>> timers.bound_by()
+    'decode'
+    """
+
+    def __init__(self, timers: Timers) -> None:
+        self._timers, self._waited = timers, 0.0
+        self._theirs: dict[str, float] = {}
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Time of the block, but for what `timers` count within it."""
+        began, counted = time.perf_counter(), sum(self._timers.seconds.values())
+        try:
+            yield
+        finally:
+            within = sum(self._timers.seconds.values()) - counted
+            self._waited += max(0.0, time.perf_counter() - began - within)
+
+    def add(self, seconds: Mapping[str, float]) -> None:
+        """Seconds by stage of another thread."""
+        for stage, spent in seconds.items():
+            self._theirs[stage] = self._theirs.get(stage, 0.0) + spent
+
+    def close(self) -> None:
+        """Give the waited seconds to the stages."""
+        total = sum(self._theirs.values())
+        for stage, seconds in self._theirs.items():
+            self._timers.add(stage, self._waited * seconds / total if total else 0.0)
 
 
 def longest(seconds: Mapping[str, float]) -> str | None:

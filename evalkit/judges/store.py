@@ -27,6 +27,7 @@ class ReplyStore:
         """Open or create the file. Raises `EvalkitError` where it cannot be read or written."""
         self.path = path
         self.broken = 0  # lines that could not be read
+        self.judges: set[str] = set()  # whose replies were there when it was opened
         self._lock = threading.Lock()
         self._known: dict[str, RawReply] = {}
         try:
@@ -50,6 +51,14 @@ class ReplyStore:
     def close(self) -> None:
         """Close the file; what was put is on disk already."""
         os.close(self._file)
+
+    def check_of(self, judge: str) -> None:
+        """Raise `EvalkitError` where the file held replies, and none of them is the judge's."""
+        if self.judges and judge not in self.judges:
+            raise EvalkitError(
+                f"{self.path} holds replies of {', '.join(sorted(self.judges))}, and {judge} is asked. "
+                "Give another --replies, or the same --judge"
+            )
 
     def get(self, key: str) -> RawReply | None:
         """The reply to the request with this key, unless it was an error."""
@@ -90,5 +99,8 @@ class ReplyStore:
         except DAMAGED:
             self.broken += 1
             return
+        about = found.get("about")
+        if isinstance(about, Mapping) and isinstance(about.get("judge"), str):
+            self.judges.add(about["judge"])
         if raw.kind != "error":
             self._known[key] = raw

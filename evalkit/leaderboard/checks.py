@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome
+from evalkit.jobs.recomputed import same_value
 from evalkit.jsonio import parse_json
 from evalkit.leaderboard.aggregate import TASK
 from evalkit.leaderboard.make import MARK, LeaderboardOptions, make_leaderboard
@@ -17,7 +17,6 @@ from evalkit.runs.store import Run
 
 FIELDS = ("value", "low", "high", "ci_method", "rank")
 RANKED = ("rank_interval", "tier")  # by the method that the document names
-SAME = 1e-9  # relative
 NEWEST = "part"  # of the terms of a board
 
 
@@ -49,7 +48,7 @@ class LeaderboardChecks(Checks):
             Failure(MARK, f"{_name(row)}: {field} is {row[field]}, the runs give {again[key][field]}")
             for key, row in mine.items()
             for field in (*FIELDS, *(RANKED if same else ()))
-            if key in again and not _close(row[field], again[key][field])
+            if key in again and not same_value(row[field], again[key][field])
         ]
         boards = {board for board, _ in mine}
         bad += [
@@ -82,12 +81,6 @@ def _told(terms: Mapping[str, Any]) -> str:
 
 def _name(row: Mapping[str, Any]) -> str:
     return f"{row['metric']} of {row['system']}"
-
-
-def _close(a: Any, b: Any) -> bool:
-    if isinstance(a, float) and isinstance(b, float):
-        return math.isclose(a, b, rel_tol=SAME, abs_tol=SAME)
-    return bool(a == b)
 
 
 CHECKS.add("leaderboard", LeaderboardChecks())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,15 @@ READ = ("record.json", "results.json", "samples.parquet")
 
 
 def collect(
-    paths: Sequence[Path], *, parts: bool = False, tell: Callable[[int], None] = lambda done: None
+    paths: Sequence[Path],
+    *,
+    parts: bool = False,
+    names: Mapping[Path, str] | None = None,
+    tell: Callable[[int], None] = lambda done: None,
 ) -> Collected:
     """Read the sealed runs; `parts` keeps results of one script, scale or bit of the codes too.
+
+    `names`: what the system of a run is called; its runs on other boards may be called the same.
 
     Raises `EvalkitError` for a run that is not sealed or not readable, and for one whose files are not those that its
     record names.
@@ -51,10 +57,10 @@ def collect(
             imported += _imported(path, record, digests, results)
             continue
         records.append((path, record, digests, results))
-    names = _names([(path, record) for path, record, *_ in records])
+    called = _names([(path, record) for path, record, *_ in records])
     entrants = [
-        Entrant(number, name, path, record, digests, (path / ATTESTATION).is_file())
-        for number, (name, (path, record, digests, _)) in enumerate(zip(names, records, strict=True))
+        Entrant(number, (names or {}).get(path, name), path, record, digests, (path / ATTESTATION).is_file())
+        for number, (name, (path, record, digests, _)) in enumerate(zip(called, records, strict=True))
     ]
     figures: list[Figure] = []
     failed: dict[int, frozenset[str]] = {}
@@ -64,8 +70,8 @@ def collect(
         figures += _figures(entrant, wanted, table)
         failed |= {entrant.number: lost} if (lost := table.failed()) else {}
         tell(1)
-    named, called = same_samples(entrants, figures)
-    return Collected(tuple(entrants), named, tuple(copies), called, failed, tuple(imported))
+    named, others = same_samples(entrants, figures)
+    return Collected(tuple(entrants), named, tuple(copies), others, failed, tuple(imported))
 
 
 def _imported(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -46,7 +46,8 @@ class LeaderboardOptions:
     numbers that share samples are taken on those that all of them have. `copy`: images too, so that the folder can be
     moved. `organization` (who evaluated): write Every Eval Ever. `benchmarks` (OWNER/NAME:TASK=METRIC): write the Hub's
     `.eval_results`. `public_key`: of the signer whose runs are marked as verified; a run with another signature, or one
-    that does not hold, is refused.
+    that does not hold, is refused. `names`: what the system of a run is called, by the run's path; a system's runs on
+    several boards stand in one line of the overview.
     """
 
     metrics: tuple[str, ...] = ()
@@ -58,6 +59,7 @@ class LeaderboardOptions:
     organization: str | None = None
     benchmarks: tuple[str, ...] = ()
     public_key: Path | None = None
+    names: Mapping[Path, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
     progress: Progress = field(default_factory=Progress, compare=False)
 
@@ -98,7 +100,7 @@ def make_leaderboard(
     told = options.progress
     told.start("leaderboard", len(paths))
     try:
-        collected = collect(paths, parts=options.parts, tell=told.advance)
+        collected = collect(paths, parts=options.parts, names=options.names, tell=told.advance)
     finally:
         told.finish()
     if not collected.entrants:

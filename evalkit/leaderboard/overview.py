@@ -69,7 +69,10 @@ class Overview:
 
 
 def overview(boards: Sequence[Board], entrants: Sequence[Entrant]) -> Overview:
-    """The overview of all boards with two systems or more; a star only where a system is first at 95 % confidence."""
+    """The overview of all boards with two systems or more; runs of one name are one system's.
+
+    A star stands only where a system is first at 95 % confidence.
+    """
     shown = [board for board in boards if len(board.entrants) > 1]
     names = {board.terms.digest: _family(board, shown) for board in shown}
     families = list(dict.fromkeys(names.values()))
@@ -77,8 +80,12 @@ def overview(boards: Sequence[Board], entrants: Sequence[Entrant]) -> Overview:
     columns = tuple(_column(board, families.index(names[board.terms.digest])) for board in shown)
     places = [{each.figure.entrant: each for each in board.order.standings} for board in shown]
     found = []
-    for entrant in entrants:
-        mine = [place.get(entrant.number) for place in places]
+    systems: dict[str, list[Entrant]] = {}
+    for each in entrants:
+        systems.setdefault(each.name, []).append(each)
+    for entrant, *others in systems.values():
+        numbers = [entrant.number, *(each.number for each in others)]
+        mine = [next((place[number] for number in numbers if number in place), None) for place in places]
         known = [each for each in mine if each is not None]
         if not known:
             continue

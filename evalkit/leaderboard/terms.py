@@ -118,8 +118,11 @@ def _data(record: Mapping[str, Any], metric: str, task: str) -> tuple[bool, str]
         part = record.get(name)
         if isinstance(part, dict) and part.get("digest"):
             return False, str(part["digest"])
-    part = record.get("data")
-    return True, str(part.get("digest") or "") if isinstance(part, dict) else ""
+    part, conditions = record.get("data"), record.get("conditions")
+    digest = str(part.get("digest") or "") if isinstance(part, dict) else ""
+    if isinstance(conditions, dict):  # a likelihood is of the images under their classes or prompts
+        digest = hashlib.sha256(f"{digest} {conditions.get('digest')}".encode()).hexdigest()
+    return True, digest
 
 
 def _part(record: Mapping[str, Any], label: str) -> str:

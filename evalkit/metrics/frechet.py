@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
+import scipy  # its parts are loaded at their first use
 from scipy.special import ndtri
 
 from evalkit.errors import EvalkitError

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
+import scipy  # its parts are loaded at their first use
 
 from evalkit.errors import EvalkitError
 

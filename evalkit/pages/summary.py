@@ -21,6 +21,8 @@ TASKS = {
     "codes": "Codes",
     "survival": "Survival of codes",
     "shift": "Consistency under shifts",
+    "likelihood": "Likelihood of codes",
+    "paired": "Beside the baseline",
     "probe": "Does it do what it is told?",
     "erasure-check": "Is the concept really gone?",
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +23,14 @@ class Found:
 
 
 def find_runs(paths: Iterable[str | Path]) -> Found:
-    """The runs in `paths`, each a run or a folder with runs at most three folders below.
+    """The runs in `paths`, each a run, a folder with runs at most three folders below, or a pattern (`runs/*-jpeg-*`).
 
-    Raises `EvalkitError` where a path is not there or holds no finished run.
+    Of what a pattern matches, files and folders without a run are passed over. Raises `EvalkitError` where a path is not
+    there, matches nothing or holds no finished run.
     """
     sealed: dict[Path, Path] = {}  # the same run may be given twice, or by two names
     unfinished: dict[Path, Path] = {}
-    for path in map(Path, paths):
+    for path in (each for given in paths for each in _matched(Path(given))):
         if not path.is_dir():
             state = "is a file" if path.exists() else "is not there"
             raise EvalkitError(f"{path} {state}; give a run folder (with record.json), or a folder of runs")
@@ -46,6 +49,16 @@ def find_runs(paths: Iterable[str | Path]) -> Found:
     if not sealed:
         raise EvalkitError("nothing to view; give a run folder (with record.json), or a folder of runs")
     return Found(tuple(sealed.values()), tuple(unfinished.values()))
+
+
+def _matched(path: Path) -> list[Path]:
+    """The path itself where it exists or is no pattern, else the folders that it matches and that hold a run."""
+    if os.path.lexists(path) or not glob.has_magic(str(path)):
+        return [path]
+    folders = [Path(each) for each in sorted(glob.glob(str(path))) if Path(each).is_dir()]
+    if not (found := [each for each in folders if _below(each, DEPTH)]):
+        raise EvalkitError(f"{path} matches no folder with a run; give a run folder, or a folder of runs")
+    return found
 
 
 def default_folder(given: Iterable[str | Path], runs: Iterable[Path]) -> Path:

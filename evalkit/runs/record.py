@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import importlib
 import importlib.metadata
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,11 +26,15 @@ def now() -> str:
     return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 
-def environment(device: str = "cpu") -> dict[str, Any]:
-    """Python, platform, packages, device and git state; no user name, no path, no host name."""
-    import torch
+def environment(device: str = "cpu", *, elsewhere: bool = False) -> dict[str, Any]:
+    """Python, platform, packages, device and git state; no user name, no path, no host name.
 
-    cuda = torch.cuda.is_available() and device != "cpu"
+    `elsewhere`: other processes did the work, so that a GPU may have been used although this one never loaded torch.
+    """
+    torch: Any = sys.modules.get("torch")
+    if elsewhere and device != "cpu":
+        torch = importlib.import_module("torch")
+    cuda = torch is not None and torch.cuda.is_available() and device != "cpu"
     return {
         "python": platform.python_version(),
         "system": platform.system(),

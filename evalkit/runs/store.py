@@ -22,7 +22,7 @@ from evalkit.runs.lock import NAME as LOCK
 from evalkit.runs.plain import read_plain
 from evalkit.runs.record import file_digests, with_digest
 from evalkit.runs.sealed import check_sealed
-from evalkit.runs.shards import LocalParts, ShardFolder
+from evalkit.runs.shards import ABOUT, LocalParts, ShardFolder
 from evalkit.weights.object_stores import fetched, is_url, opened
 from evalkit.whole_files import whole
 
@@ -97,34 +97,39 @@ class RunStore:
             raise EvalkitError(f"{self.path} holds another run ({_other(plan_file, plan)}")
         if not plan_file.exists() and self._strangers():
             raise EvalkitError(f"{self.path} is not empty and is not a run directory; give a fresh --out")
-        if self.sealed:  # a kill between sealing and sweeping leaves the shards behind
-            shutil.rmtree(self.shards, ignore_errors=True)
+        if self.sealed:
+            if self.shards.exists() and not self.kept():  # a kill between sealing and sweeping leaves them behind
+                shutil.rmtree(self.shards, ignore_errors=True)
             return
         write_bytes(plan_file, wanted)  # first, so that the folder is known as a run from then on
         self.shards.mkdir(parents=True, exist_ok=True)
         self._done.sweep()
 
-    def unseal(
-        self, plan: Mapping[str, Any], kept: Mapping[str, ShardOutput] | None = None, *, stale: Sequence[str] = ()
-    ) -> None:
-        """Make a sealed run unfinished again under `plan`, with the shards `kept`; a signature no longer holds.
+    def unseal(self, stale: Sequence[str] = ()) -> None:
+        """Make a sealed run unfinished again; a signature no longer holds.
 
-        Its other files are left where they are, but for the `stale` ones.
+        Its shards and other files are left where they are, but for the `stale` ones.
         """
-        shutil.rmtree(self.shards, ignore_errors=True)
-        self.shards.mkdir()
-        for key, output in (kept or {}).items():  # first: until the record is gone, a kill leaves the sealed run
-            self._done.put(key, output)
-        for name in (ATTESTATION, RECORD, "report.html"):
+        for name in (
+            ATTESTATION,
+            RECORD,
+            "report.html",
+        ):  # the signature first, so that none is left without its record
             (self.path / name).unlink(missing_ok=True)
         for name in stale:
             place = self.path / name
             shutil.rmtree(place, ignore_errors=True) if place.is_dir() else place.unlink(missing_ok=True)
-        self.take_over(plan)
 
     def take_over(self, plan: Mapping[str, Any]) -> None:
         """Go on under another plan with the shards that are there."""
         write_bytes(self.path / PLAN, canonical_json(plan))
+
+    def kept(self) -> dict[str, str]:
+        """The sha256 of about.json of each shard that the sealed run keeps, for its samples that failed."""
+        record = _parsed(self.path / RECORD, dict)
+        parts = {name: name.split("/") for name in record.get("files", {})}
+        mine = {name: each for name, each in parts.items() if each[0] == self.shards.name and each[-1] == ABOUT}
+        return {each[1]: str(record["files"][name]) for name, each in mine.items()}
 
     def forget(self) -> None:
         """Remove all shards."""
@@ -181,17 +186,19 @@ class RunStore:
             write_bytes(self.path / name, data)
         write_bytes(self.path / "results.json", results_json(results))
 
-    def seal(self, record: Mapping[str, Any]) -> None:
-        """Write record.json, the mark of a complete run, and drop the shards.
+    def seal(self, record: Mapping[str, Any], *, keep: bool = False) -> None:
+        """Write record.json, the mark of a complete run; drop the shards, or `keep` them for another try.
 
         Its `files` are the sha256 of every file that is there (what the job listed is not read again), its `digest` that
         of the rest of itself.
         """
         listed = record.get("files", {})
         names = [each.name for each in self.path.iterdir() if not each.name.startswith(WRITING)]
-        found = file_digests(self.path, sorted(set(names) - {RECORD, ATTESTATION, LOCK, self.shards.name}), listed)
+        others = {RECORD, ATTESTATION, LOCK} if keep else {RECORD, ATTESTATION, LOCK, self.shards.name}
+        found = file_digests(self.path, sorted(set(names) - others), listed)
         write_bytes(self.path / RECORD, pretty_json(with_digest({**record, "files": found})))
-        shutil.rmtree(self.shards, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(self.shards, ignore_errors=True)
 
     def _begun_shards(self) -> bool:
         return self._done.any()
@@ -308,7 +315,9 @@ def _other(plan_file: Path, plan: Mapping[str, Any]) -> str:
 
 def of_content(name: str) -> bool:
     """Whether a part of a plan says what an input holds."""
-    return name.startswith("inputs.") and name.endswith((".digest", ".settings.listing"))
+    return name == "parameters.asked" or (
+        name.startswith("inputs.") and name.endswith((".digest", ".settings.listing"))
+    )
 
 
 def check_target(folder: Path, runs: Sequence[Path], what: str, is_ours: Callable[[], bool]) -> None:

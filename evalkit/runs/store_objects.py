@@ -49,15 +49,11 @@ class ObjectStore(RunStore):
         if not self.sealed:
             self.remote.put(self.path, [PLAN])
 
-    def unseal(
-        self, plan: Mapping[str, Any], kept: Mapping[str, ShardOutput] | None = None, *, stale: Sequence[str] = ()
-    ) -> None:
+    def unseal(self, stale: Sequence[str] = ()) -> None:
         """The marker goes first."""
         for name in (ATTESTATION, RECORD, "report.html", *stale):
             self.remote.remove(name)
-        super().unseal(plan, kept, stale=stale)
-        for key in kept or {}:
-            self._push(key)
+        super().unseal(stale)
 
     def take_over(self, plan: Mapping[str, Any]) -> None:
         """The plan goes to the store too."""
@@ -101,9 +97,9 @@ class ObjectStore(RunStore):
         super().put(key, output)
         self._push(key)
 
-    def seal(self, record: Mapping[str, Any]) -> None:
-        """Seal here, then write the files, then the record, then remove the shards from the store."""
-        super().seal(record)
+    def seal(self, record: Mapping[str, Any], *, keep: bool = False) -> None:
+        """Seal here, then write the files, then the record, then remove from the store what is not kept of the shards."""
+        super().seal(record, keep=keep)
         self._finish()
 
     def cover(self, name: str, *, renew: bool = False) -> None:
@@ -129,11 +125,11 @@ class ObjectStore(RunStore):
             write_bytes(self.path / RECORD, record)
         elif plan is not None and not mine:
             write_bytes(self.path / PLAN, plan)
-        if record is None and plan is not None:
+        if plan is not None:
             names = self.remote.names(SHARDS)
             self._there = {name.split("/")[1] for name in names if name.endswith(f"/{ABOUT}")}
-            if RECORD in mine:
-                self._finish()
+        if plan is not None and record is None and RECORD in mine:
+            self._finish()
 
     def _push(self, key: str) -> None:
         names = sorted(_below(self.shards / key))
@@ -166,7 +162,10 @@ class ObjectStore(RunStore):
             self.remote.fs.copy(self.remote.path(homes[name]), self.remote.path(name))
         self.remote.put(self.path, [name for name in files if name not in homes])
         self.remote.put(self.path, [RECORD])
-        self.remote.remove(SHARDS)
+        for name in moved if self.kept() else ():
+            self.remote.remove(homes[name])
+        if not self.kept():
+            self.remote.remove(SHARDS)
 
     def _files(self) -> list[str]:
         return sorted(name for name in _below(self.path) if _of_run(name))

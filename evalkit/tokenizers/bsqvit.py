@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from evalkit.errors import EvalkitError
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.nets.vit import ClipBlock
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import register
 
 

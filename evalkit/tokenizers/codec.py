@@ -5,18 +5,20 @@ from __future__ import annotations
 import functools
 import io
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
-from evalkit.tokenizers.base import Codes, Tokenizer
-from evalkit.tokenizers.batch import Batch, as_batch
+from evalkit.tokenizers.base import Codes, PixelTokenizer
 from evalkit.tokenizers.registry import Entry, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from evalkit.tokenizers.batch import Batch
 
 PADDING = -1
 BRAILLE = 0x2800  # a byte b is written as chr(10240 + b), so that a text tokenizer can merge bytes
@@ -32,7 +34,7 @@ class CodecConfig:
 
 
 @register("jpeg-lm", config=CodecConfig("JPEG", 25, canonical=True))
-class Codec(Tokenizer):
+class Codec(PixelTokenizer):
     """The bytes of a compressed file as codes (vocabulary 256), padded with -1 to the longest of the batch.
 
     `jpeg-lm` leaves the tables out of the codes, since they are the same for every image.
@@ -48,12 +50,20 @@ class Codec(Tokenizer):
     def tokens_per_image(self, height: int, width: int) -> None:
         """A codec's number of codes depends on the image."""
 
+    def bits_per_code(self) -> float:
+        """A code is a byte."""
+        return 8.0
+
     def encode(self, images: Batch) -> Codes:
         """Codes int64 [B, longest] of images [B, 3, H, W] in [0, 1], rounded to 8 bits first."""
+        import torch  # in both methods, so that a run of a codec does without it
+
+        from evalkit.tokenizers.batch import as_batch
+
         given = as_batch(images)
         self.check_size(int(given.shape[2]), int(given.shape[3]))
         grey = given.float().clamp(0, 1).mul(255).add(0.5).floor().to(torch.uint8)
-        streams = [self._compress(each) for each in grey.permute(0, 2, 3, 1).cpu().numpy()]
+        streams = [self.to_bytes(each) for each in grey.permute(0, 2, 3, 1).cpu().numpy()]
         indices = torch.full((len(streams), max(map(len, streams))), PADDING)
         for row, stream in enumerate(streams):
             indices[row, : len(stream)] = torch.from_numpy(np.frombuffer(stream, np.uint8).astype(np.int64))
@@ -61,11 +71,13 @@ class Codec(Tokenizer):
 
     def decode(self, codes: Codes, *, seed: int = 0, noise: Tensor | None = None) -> Tensor:
         """Images [B, 3, H, W]; bytes that are no image raise `EvalkitError` with the row's number."""
+        import torch
+
         pictures = []
         for number, row in enumerate(codes.values.cpu().numpy()):
             values = row[row != PADDING]
             try:
-                pictures.append(self._decompress(bytes(values.tolist())))  # a code outside 0..255 is a ValueError
+                pictures.append(self.to_image(bytes(values.tolist())))  # a code outside 0..255 is a ValueError
             except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
                 raise EvalkitError(f"the codes of image {number} are no {self.config.format} image ({error})") from None
         if len({each.shape for each in pictures}) > 1:
@@ -73,7 +85,8 @@ class Codec(Tokenizer):
         batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
         return batch.float() / 255
 
-    def _compress(self, image: Pixels) -> bytes:
+    def to_bytes(self, image: Pixels) -> bytes:
+        """The file of a uint8 [H, W, 3] image, or JPEG-LM's part of it."""
         buffer = io.BytesIO()
         picture = Image.fromarray(image)
         if self.config.canonical:
@@ -82,7 +95,8 @@ class Codec(Tokenizer):
             picture.save(buffer, format=self.config.format, quality=self.config.quality)
         return buffer.getvalue()
 
-    def _decompress(self, stream: bytes) -> Pixels:
+    def to_image(self, stream: bytes) -> Pixels:
+        """The image of such a file."""
         if self.config.canonical:
             stream = with_tables(stream, self.config.quality)
         with Image.open(io.BytesIO(stream), formats=[self.config.format]) as picture:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from evalkit.errors import WeightsError
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.tokenizers.base import Codes
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import register
 from evalkit.weights.programs import check_consent
 
@@ -42,10 +43,14 @@ class Cosmos(NetworkTokenizer):
     open files. So a program is run only where its sha256 is known or named in EVALKIT_TRUST_TORCHSCRIPT.
     """
 
-    from_folder = True
-
     config: CosmosConfig
     network: Programs
+
+    @classmethod
+    def outline(cls, name: str, config: CosmosConfig, path: Path) -> nn.Module:
+        """Nothing is known of a program before it is loaded, but that it may be run."""
+        check_consent(name, path)
+        return Programs(nn.Identity(), nn.Identity())
 
     @classmethod
     def load_network(cls, name: str, config: CosmosConfig, path: Path) -> nn.Module:

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from evalkit.errors import EvalkitError
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.nets.detailflow import DetailFlowConfig, DetailFlowDecoder, DetailFlowEncoder
 from evalkit.tokenizers.nets.quantize import Codebook
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import register
 
 

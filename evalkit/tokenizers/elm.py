@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.nets.conv import AttnBlock, Downsample, Upsample, group_norm
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import register
 from evalkit.weights.layout import unwrap
 

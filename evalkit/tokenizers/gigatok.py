@@ -8,11 +8,12 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.llamagen import Encoder, Level, LlamaGenConfig, middle
 from evalkit.tokenizers.nets.conv import AdaptiveGroupNorm, DepthToSpaceUpsample, group_norm
 from evalkit.tokenizers.nets.qformer import MapToSequence, SequenceToMap
 from evalkit.tokenizers.nets.quantize import Codebook
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import register
 
 

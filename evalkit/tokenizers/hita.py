@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from evalkit.encoders.features.vit_dinov2 import DinoV2
 from evalkit.errors import EvalkitError, WeightsError
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.llamagen import Decoder, Encoder
 from evalkit.tokenizers.nets.dinov2 import normalised
 from evalkit.tokenizers.nets.hita import HitaConfig, HitaDecoder, HitaEncoder
 from evalkit.tokenizers.nets.quantize import Codebook
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import register
 from evalkit.weights.find import find_weights, weights_manifest
 from evalkit.weights.layout import fit, without_init

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from evalkit.errors import EvalkitError
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.nets.residual_bits import ChooseBits, Grid, decode_bits, encode_bits
 from evalkit.tokenizers.nets.taming import TamingConfig, TamingDecoder, TamingEncoder
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import register
 from evalkit.weights.layout import unwrap
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from evalkit.errors import MissingDependency, WeightsError
 from evalkit.jsonio import parse_json
-from evalkit.tokenizers.base import NetworkTokenizer
 from evalkit.tokenizers.nets.search import CodeSearch
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.weights.layout import fit, without_init
 from evalkit.weights.reading import read_checkpoint
 
@@ -22,8 +22,6 @@ class LibraryTokenizer(NetworkTokenizer):
 
     The libraries' own loaders only warn of parameters that a file lacks.
     """
-
-    from_folder = True
 
     library: ClassVar[str] = "diffusers"
     library_class: ClassVar[str]
@@ -44,20 +42,25 @@ class LibraryTokenizer(NetworkTokenizer):
         Raises `WeightsError` where the folder is another model's or damaged, and `MissingDependency` without the
         library.
         """
-        kind = cls.find_class()
-        stated = read_folder(path, cls.library_class, *cls.holders)
-        cls.check_settings(name, config, stated, path)
-        try:
-            with without_init():
-                network = cls.construct(kind, stated)
-        except Exception as error:  # the library raises many kinds for settings that make no network
-            raise WeightsError(f"{path.name} cannot be loaded as {name}: {_first_line(error)}") from None
+        with without_init():
+            network = cls.outline(name, config, path)
         files = (path / f"{cls.stem}{suffix}" for suffix in (".safetensors", ".bin"))
         weights = next((file for file in files if file.is_file()), None)
         if weights is None:
             raise WeightsError(f"{path.name} has no {cls.stem}.safetensors; give the model's whole folder")
         fit(network, cls.official_state(read_checkpoint(weights), network), path, name, unused=cls.unused)
         return network
+
+    @classmethod
+    def outline(cls, name: str, config: Any, path: Path) -> nn.Module:
+        """The network that the folder's config.json describes; raises as `load_network`."""
+        kind = cls.find_class()
+        stated = read_folder(path, cls.library_class, *cls.holders)
+        cls.check_settings(name, config, stated, path)
+        try:
+            return cls.construct(kind, stated)
+        except Exception as error:  # the library raises many kinds for settings that make no network
+            raise WeightsError(f"{path.name} cannot be loaded as {name}: {_first_line(error)}") from None
 
     @classmethod
     def find_class(cls) -> Any:

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.nets.taming import TamingConfig, TamingDecoder, TamingEncoder
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import register
 
 KL16 = TamingConfig(z=16, attention=frozenset({4}), moments=True)

@@ -6,15 +6,18 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-
-import torch
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from evalkit.device import pick_device, pick_dtype
 from evalkit.errors import EvalkitError
 from evalkit.registry import Registry, Table
-from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
+from evalkit.tokenizers.base import Tokenizer
 from evalkit.tokenizers.cards import table_of, tokenizer_cards
+
+if TYPE_CHECKING:
+    import torch
+
+    from evalkit.tokenizers.network import NetworkTokenizer
 
 C = TypeVar("C", bound=type[Tokenizer])
 
@@ -94,31 +97,47 @@ def load_tokenizer(
     'jpeg-lm'
     """
     entry = TOKENIZERS.get(tokenizer_name(name))
-    if entry.weights is None or not issubclass(entry.cls, NetworkTokenizer):
-        if weights is not None and entry.weights is None:
-            raise EvalkitError(f"{entry.name} has no weights; leave out weights={str(weights)!r}")
-        return entry.cls(entry.name, entry.config)  # type: ignore[call-arg]
-    return _load_network(entry, entry.cls, weights, pick_device(device), pick_dtype(dtype))
+    family = _network_family(entry)
+    if family is None:
+        return _without_weights(entry, weights)
+    return _load_network(entry, family, weights, pick_device(device), pick_dtype(dtype))
 
 
 def describe_tokenizer(name: str, weights: str | Path | None = None) -> Tokenizer:
     """The tokenizer called `name` without its weights: sizes, vocabulary, and the sha256 of its weight file.
 
-    It cannot encode or decode. A tokenizer that a library builds from its folder is loaded. Raises as `load_tokenizer`.
+    It cannot encode or decode, and takes no memory: its network lies on the device "meta". Raises as `load_tokenizer`.
     """
     entry = TOKENIZERS.get(tokenizer_name(name))
-    if entry.weights is None or not issubclass(entry.cls, NetworkTokenizer) or entry.cls.from_folder:
-        return load_tokenizer(name, weights, "cpu")
+    family = _network_family(entry)
+    if family is None:
+        return _without_weights(entry, weights)
+    import torch
+
     from evalkit.weights.find import find_weights
     from evalkit.weights.reading import file_sha256
 
-    nowhere = torch.device("meta")
+    path, nowhere = find_weights(entry.weights or "", weights), torch.device("meta")
     with nowhere:
-        network = entry.cls.build(entry.config)
-    model = entry.cls(entry.name, entry.config, network, nowhere, torch.float32)
-    path = find_weights(entry.weights, weights)
+        network = family.outline(entry.name, entry.config, path)
+    model = family(entry.name, entry.config, network, nowhere, torch.float32)
     model.weights_sha256, model.weights_source = file_sha256(path), str(path)
     return model
+
+
+def _network_family(entry: Entry) -> type[NetworkTokenizer] | None:
+    """The class of a tokenizer that is a network; torch is not loaded for another."""
+    if entry.weights is None:
+        return None
+    from evalkit.tokenizers.network import NetworkTokenizer
+
+    return entry.cls if issubclass(entry.cls, NetworkTokenizer) else None
+
+
+def _without_weights(entry: Entry, weights: str | Path | None) -> Tokenizer:
+    if weights is not None and entry.weights is None:
+        raise EvalkitError(f"{entry.name} has no weights; leave out weights={str(weights)!r}")
+    return entry.cls(entry.name, entry.config)  # type: ignore[call-arg]
 
 
 def _load_network(

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from evalkit.errors import EvalkitError
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.tokenizers.base import Codes
+from evalkit.tokenizers.network import NetworkTokenizer
 
 
 class MapTokenizer(NetworkTokenizer):

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from evalkit.errors import EvalkitError
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.nets.maskgit import Decoder
 from evalkit.tokenizers.nets.quantize import Codebook
 from evalkit.tokenizers.nets.titok import BASE, LARGE, SMALL, TiTokConfig, TiTokDecoder, TiTokEncoder, VitSize
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import register
 
 

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from evalkit.errors import EvalkitError
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.nets.residual import Choose, ResidualCodebook
 from evalkit.tokenizers.nets.taming import TamingConfig, TamingDecoder, TamingEncoder
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import register
 
 NET = TamingConfig(ch=160, z=32, attention=frozenset({4}), fused=True)

@@ -1,4 +1,4 @@
-"""world-vq: the reference world's tokenizer, trained by this project and shipped with it (benchmarks/world/train_vq.py)."""
+"""world-vq and world-vq2: the reference world's tokenizers, trained by this project (benchmarks/world)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from torch import Tensor
 from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.registry import register
 from evalkit.tokenizers.shapes import MapTokenizer
+from evalkit.world.second.scene import SIDE
+from evalkit.world.second.vq_net import CONFIG, WorldVQ2Net
 from evalkit.world.vq_net import WorldVQConfig, WorldVQNet
 
 
@@ -31,3 +33,15 @@ class WorldVQ(MapTokenizer):
 
     def _vectors(self, codes: Codes) -> Tensor:
         return self.network.lookup(codes.values.to(self.device), codes.map_grid())
+
+
+@register("world-vq2", weights="world_vq2.safetensors", config=CONFIG)
+class WorldVQ2(WorldVQ):
+    """2,048 codes that each see 40 px; made for the second edition's scenes of 96 px, takes any multiples of 8."""
+
+    architecture = WorldVQ2Net
+    network: WorldVQ2Net
+
+    def setup(self) -> None:
+        """Sizes follow from the configuration."""
+        self.vocab_size, self.multiple, self.native_size = self.config.codes, 8, SIDE

@@ -10,7 +10,8 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.live import find, held, hold, is_live
 from evalkit.jobs.options import weights_by_name
 from evalkit.jobs.spec import ModelRef
-from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
+from evalkit.tokenizers.base import Tokenizer
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import describe_tokenizer, load_tokenizer, tokenizer_alias
 from evalkit.watermark.keys import Key, read_key
 from evalkit.watermark.mark import Mark

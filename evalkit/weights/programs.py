@@ -21,13 +21,13 @@ _DOORS = {"torch", "ops", "getattr", "hasattr"}  # under another name they would
 
 
 def check_consent(key: str, path: Path) -> None:
-    """Raise `WeightsError` unless the programs in the folder `path` may run.
+    """Raise `WeightsError` unless the program `path`, or those in the folder `path`, may run.
 
     Known are those whose sha256 the manifest entry `key` states; others need theirs in the variable
     EVALKIT_TRUST_TORCHSCRIPT (several with commas). Programs that call an operator beyond those of
     `evalkit.weights.operators` never run.
     """
-    for file in sorted(path.glob("*.jit")):
+    for file in sorted(path.glob("*.jit")) if path.is_dir() else [path]:
         _check_program(file)
     digest = file_sha256(path)
     entry = weights_manifest().get(key)

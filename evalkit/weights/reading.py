@@ -10,8 +10,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from evalkit.errors import DAMAGED, WeightsError
 from evalkit.jsonio import parse_json
 from evalkit.weights.stubs import Kind, WouldRun, named_globals, refused, stand_ins
@@ -58,6 +56,8 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _load(path: Path, names: set[str]) -> Any:
+    import torch  # here, so that a file is hashed without it
+
     kinds: dict[str, Kind] = {}
     while True:
         try:
@@ -118,12 +118,16 @@ def _check_kind(path: Path) -> None:
     for mark, said in _NOT_WEIGHTS.items():
         if start.startswith(mark):
             raise WeightsError(f"{path.name} {said}")
-    if path.suffix != ".safetensors" and start.startswith(b"pk") and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if any(member.rpartition("/")[2] == "constants.pkl" for member in archive.namelist()):
-                raise WeightsError(
-                    f"{path.name} is a TorchScript program, which evalkit does not run; give its state dict"
-                )
+    if path.suffix != ".safetensors" and start.startswith(b"pk") and is_program(path):
+        raise WeightsError(f"{path.name} is a TorchScript program, which evalkit does not run; give its state dict")
+
+
+def is_program(path: Path) -> bool:
+    """Whether a file is a TorchScript program."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(member.rpartition("/")[2] == "constants.pkl" for member in archive.namelist())
 
 
 def _refused(path: Path, name: str) -> WeightsError:

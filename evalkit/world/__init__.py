@@ -5,31 +5,22 @@ Its tokenizer `world-vq` and its generator `world-ar` are shipped with trained w
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from evalkit.lazy import attach
 
-_HOMES = {
-    "Demand": "captions",
-    "Detection": "detector",
-    "Scene": "scene",
-    "Seen": "detector",
-    "Thing": "scene",
-    "WorldPrompt": "prompts",
-    "detect": "detector",
-    "draw_scene": "scene",
-    "verdict": "judge",
-    "read_caption": "captions",
-    "render_scene": "render",
-    "world_prompts": "prompts",
-}
-__all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has: {', '.join(__all__)}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "Demand": "captions",
+        "Detection": "detector",
+        "Scene": "scene",
+        "Seen": "detector",
+        "Thing": "scene",
+        "WorldPrompt": "prompts",
+        "detect": "detector",
+        "draw_scene": "scene",
+        "verdict": "judge",
+        "read_caption": "captions",
+        "render_scene": "render",
+        "world_prompts": "prompts",
+    },
+)

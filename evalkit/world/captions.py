@@ -26,21 +26,31 @@ JOINTS: tuple[str, ...] = ("and", "together with")
 
 @dataclass(frozen=True)
 class Wanted:
-    """Things that a caption asks for: canonical class, how many, and their colour if it names one."""
+    """Things that a caption asks for: canonical class, how many, and their colour if it names one.
+
+    The second edition adds `size` ("big" or "small", beside another thing) and, for a hypernym, the `classes` it covers.
+    """
 
     name: str
     count: int = 1
     color: str | None = None
+    size: str | None = None
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Demand:
-    """What a caption asks for. `relation` is of the first thing to the second; `ground` None leaves it open."""
+    """What a caption asks for. `relation` is of the first thing to the second; `ground` None leaves it open.
+
+    The second edition adds classes that must be `absent`, and a `style`; None leaves that open too.
+    """
 
     task: str
     wanted: tuple[Wanted, ...]
     relation: str | None = None
     ground: str | None = None
+    absent: tuple[str, ...] = ()
+    style: str | None = None
 
 
 def demand_of(scene: Scene) -> Demand:
@@ -72,8 +82,8 @@ def held_out(scene: Scene, caption: str) -> bool:
 def read_caption(caption: str) -> Demand:
     """What `caption` asks for. Raises `EvalkitError` where the world's grammar has no such sentence.
 
-    >>> read_caption("a photo of two puppies").wanted
-    (Wanted(name='dog', count=2, color=None),)
+    >>> read_caption("a photo of two puppies").wanted == (Wanted("dog", 2),)
+    True
     """
     text = caption.strip().lower().rstrip(".")
     found = _sentence().fullmatch(text)

@@ -38,10 +38,11 @@ class Detection:
 
 @dataclass(frozen=True)
 class Seen:
-    """What is in an image: its ground and its things, the surest first."""
+    """What is in an image: its ground, its things, the surest first, and its style where styles are told apart."""
 
     ground: str
     things: tuple[Detection, ...]
+    style: str | None = None
 
     def count(self, name: str) -> int:
         """How many things of a class there are."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.world.captions import Demand, demand_of, held_out, write_caption
+from evalkit.world.judge import EXACT
 from evalkit.world.scene import TASKS, Scene, draw_scene
 
 SUITE_SIZE = 500
@@ -54,17 +55,23 @@ def _drawn(n: int, seed: int, task: str | None) -> tuple[WorldPrompt, ...]:
 
 
 def geneval_metadata(demand: Demand, caption: str) -> dict[str, Any]:
-    """A line of GenEval's evaluation_metadata.jsonl; in position tasks the second class comes first, as there."""
+    """A line of GenEval's evaluation_metadata.jsonl; in position tasks the second class comes first, as there.
+
+    The second edition adds `size` and `any_of` (a hypernym's classes) to a class, and `style` to the line.
+    """
     include: list[dict[str, Any]] = []
     for wanted in demand.wanted:
         row: dict[str, Any] = {"class": wanted.name, "count": wanted.count}
-        include.append({**row, "color": wanted.color} if wanted.color else row)
+        more = {"color": wanted.color, "size": wanted.size, "any_of": list(wanted.classes)}
+        include.append({**row, **{name: value for name, value in more.items() if value}})
     if demand.relation is not None:
         include = [include[1], {**include[0], "position": [demand.relation, 0]}]
     line: dict[str, Any] = {"tag": demand.task, "include": include}
-    if demand.task == "counting":
+    if demand.task in EXACT:
         line["exclude"] = [{"class": w.name, "count": w.count + 1} for w in demand.wanted]
-    return {**line, "prompt": caption}
+    if demand.absent:
+        line["exclude"] = [{"class": name, "count": 1} for name in demand.absent]
+    return {**line, **({"style": demand.style} if demand.style else {}), "prompt": caption}
 
 
 def _new(name: str, task: str, rng: Random, known: dict[str, WorldPrompt]) -> WorldPrompt:

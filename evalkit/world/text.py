@@ -1,40 +1,57 @@
-"""Words to numbers: the fixed vocabulary of world-ar."""
+"""Words to numbers: the fixed vocabularies of the world's generators."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 from evalkit.errors import EvalkitError
 from evalkit.world.captions import JOINTS
 from evalkit.world.vocabulary import CLASSES, COLOR_NAMES, COUNTS, GROUNDS, OPENINGS, RELATIONS
 
-LENGTH = 18  # words of the longest caption
+LENGTH = 18  # words of the longest caption of edition 1
 PAD = 0
 
 
+class Lexicon:
+    """The words of `texts` in alphabetical order for the model `who`; word i is token i + 1, token 0 is padding.
+
+    `told`: the words that an error lists; all by default.
+    """
+
+    def __init__(self, who: str, texts: Iterable[str], length: int, told: Sequence[str] = ()) -> None:
+        self.who, self.length = who, length
+        self.words = tuple(sorted({word for text in texts for word in text.split()}))
+        self._told = " ".join(told or self.words)
+        self._numbers = {word: number for number, word in enumerate(self.words, start=1)}
+
+    def encode(self, caption: str) -> list[int]:
+        """`length` token numbers of a caption, padded at the end; an empty caption (no condition) is all padding.
+
+        Raises `EvalkitError` for a word that the world does not have, and for too many words.
+        """
+        given = caption.lower().replace(",", " ").rstrip(". ").split()
+        if unknown := [word for word in given if word not in self._numbers]:
+            raise EvalkitError(f"{self.who} does not know {', '.join(map(repr, unknown))}; it knows: {self._told}")
+        if len(given) > self.length:
+            raise EvalkitError(f"{self.who} takes at most {self.length} words; {len(given)} given in {caption!r}")
+        return [self._numbers[word] for word in given] + [PAD] * (self.length - len(given))
+
+
 @cache
-def words() -> tuple[str, ...]:
-    """Every word of the world's captions in alphabetical order; word i is token i + 1, token 0 is padding."""
+def first_lexicon() -> Lexicon:
+    """Every word of edition 1's captions, for world-ar."""
     texts = [*OPENINGS, *JOINTS, *COLOR_NAMES, *COUNTS.values(), *GROUNDS, "a an on background"]
     texts += [text for wordings in RELATIONS.values() for text in wordings]
     texts += [text for c in CLASSES for pair in (*c.names, *([c.unit] if c.unit else [])) for text in pair]
-    return tuple(sorted({word for text in texts for word in text.split()}))
+    return Lexicon("world-ar", texts, LENGTH)
+
+
+def words() -> tuple[str, ...]:
+    """Every word of edition 1's captions in alphabetical order."""
+    return first_lexicon().words
 
 
 def encode_caption(caption: str) -> list[int]:
-    """`LENGTH` token numbers of a caption, padded at the end; an empty caption (no condition) is all padding.
-
-    Raises `EvalkitError` for a word that the world does not have, and for too many words.
-    """
-    numbers = _numbers()
-    given = caption.lower().replace(",", " ").rstrip(". ").split()
-    if unknown := [word for word in given if word not in numbers]:
-        raise EvalkitError(f"world-ar does not know {', '.join(map(repr, unknown))}; it knows: {' '.join(words())}")
-    if len(given) > LENGTH:
-        raise EvalkitError(f"world-ar takes at most {LENGTH} words; {len(given)} given in {caption!r}")
-    return [numbers[word] for word in given] + [PAD] * (LENGTH - len(given))
-
-
-@cache
-def _numbers() -> dict[str, int]:
-    return {word: number for number, word in enumerate(words(), start=1)}
+    """`Lexicon.encode` with edition 1's words."""
+    return first_lexicon().encode(caption)

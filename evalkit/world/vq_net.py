@@ -98,7 +98,7 @@ class WorldVQNet(CodeSearch):
 
     def __init__(self, config: WorldVQConfig) -> None:
         super().__init__()
-        self.encoder = Encoder(config)
+        self.encoder: nn.Module = Encoder(config)
         self.decoder = Decoder(config)
         self.register_buffer("codebook", F.normalize(torch.randn(config.codes, config.code_dim), dim=1))
 

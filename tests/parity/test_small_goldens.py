@@ -17,9 +17,9 @@ from helpers.small.families import FAMILIES
 from evalkit.generators.latent import LatentGenerator
 from evalkit.generators.network import NetworkTokenGenerator
 from evalkit.generators.registry import GENERATORS
-from evalkit.tokenizers.base import NetworkTokenizer
 from evalkit.tokenizers.cosmos import Cosmos
 from evalkit.tokenizers.library import LibraryTokenizer
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import TOKENIZERS
 
 FOLDER = Path(__file__).parent / "data" / "small"

@@ -12,14 +12,14 @@ import evalkit
 ROOT = Path(evalkit.__file__).parent
 FLOORS = (  # a room imports its own floor and those below
     {
-        *("text", "errors", "jsonio", "textfiles", "whole_files", "secret_files", "version", "moved"),
+        *("text", "errors", "jsonio", "textfiles", "whole_files", "secret_files", "version", "moved", "lazy"),
         *("registry", "device", "remote", "transport"),
     },
     {"metrics", "stats", "protocols", "images", "prompts", "weights"},
     {"tokenizers", "generators", "encoders", "judges", "world"},
     {"jobs", "pages", "runs"},
     {"tasks", "watermark", "erasure"},
-    {"leaderboard", "provenance", "systems", "doctor"},
+    {"leaderboard", "provenance", "systems", "doctor", "campaigns", "callbacks"},
     {"cli", "__main__"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -29,7 +29,7 @@ def test_what_a_power_cut_leaves_of_an_unfinished_run_ends_with_the_same_bytes(v
     right, out = files(tmp_path / "calm"), tmp_path / "out"
     arguments = RUNS[verb](place, out)
     with monkeypatch.context() as patch:
-        patch.setattr(RunStore, "seal", lambda *_: (_ for _ in ()).throw(MemoryError()))
+        patch.setattr(RunStore, "seal", lambda *_, **__: (_ for _ in ()).throw(MemoryError()))
         assert call(arguments).code == 2
     shutil.copytree(out, tmp_path / "before")
     left = [each.relative_to(out) for each in sorted(out.rglob("*")) if each.is_file() and each.stat().st_size]
@@ -53,12 +53,12 @@ def test_a_plan_that_was_cut_short_is_begun_again(place, tmp_path, monkeypatch):
     out = tmp_path / "out"
     arguments = RUNS["attack"](place, out)
     with monkeypatch.context() as patch:
-        patch.setattr(RunStore, "seal", lambda *_: (_ for _ in ()).throw(MemoryError()))
+        patch.setattr(RunStore, "seal", lambda *_, **__: (_ for _ in ()).throw(MemoryError()))
         assert call(arguments).code == 2
     for how in ("half", "empty"):
         shortened(out / "plan.json", how)
         with monkeypatch.context() as patch:
-            patch.setattr(RunStore, "seal", lambda *_: (_ for _ in ()).throw(MemoryError()))
+            patch.setattr(RunStore, "seal", lambda *_, **__: (_ for _ in ()).throw(MemoryError()))
             assert call(arguments).code == 2
     assert call(arguments).code == 0
 

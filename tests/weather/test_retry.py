@@ -3,6 +3,8 @@
 import pytest
 from helpers.verbs import RUNS, call, files, photos
 
+from evalkit.jobs.engine_inline import Inline
+from evalkit.jobs.spec import Spec
 from evalkit.runs.store import RunStore
 
 FAST = ("tokenizer", "detect", "embed", "attack")
@@ -31,22 +33,42 @@ def lost(place):
     return back
 
 
+def done_by_one(monkeypatch):
+    """Shards hold one sample; gives the list of those that a worker does, without exhibits."""
+    plain, mapped, seen = Spec.__init__, Inline.map, []
+
+    def one(self, *args, **named):
+        plain(self, *args, **{**named, "shard": 1})
+
+    def map_(self, task, spec, shards, store, progress):
+        seen.extend(each.key for each in shards if each.exhibit is None)
+        mapped(self, task, spec, shards, store, progress)
+
+    monkeypatch.setattr(Spec, "__init__", one)
+    monkeypatch.setattr(Inline, "map", map_)
+    return seen
+
+
 @pytest.mark.parametrize("verb", EVERY)
-def test_an_input_that_came_back_is_done_again_in_the_finished_run(verb, place):
+def test_an_input_that_came_back_is_done_again_in_the_finished_run(verb, place, monkeypatch):
+    seen = done_by_one(monkeypatch)
     assert call(RUNS[verb](place, place / "calm")).code == 0
+    first = len(seen)
     back, arguments = lost(place), RUNS[verb](place, place / "out")
     assert call(arguments).code == 1
     back()
+    seen.clear()
     done = call([*arguments, "--retry-failed"])
     assert done.code == 0, done.said
     assert files(place / "out") == files(place / "calm")
+    assert len(seen) == first // 3, seen  # of three images one
     assert call([*arguments, "--retry-failed"]).code == 0
 
 
 def test_an_input_that_came_back_is_done_again_in_an_unfinished_run(place, monkeypatch):
     back, arguments = lost(place), RUNS["tokenizer"](place, place / "out")
     with monkeypatch.context() as patch:
-        patch.setattr(RunStore, "seal", lambda *_: (_ for _ in ()).throw(MemoryError()))
+        patch.setattr(RunStore, "seal", lambda *_, **__: (_ for _ in ()).throw(MemoryError()))
         assert call(arguments).code == 2
     back()
     refused = call(arguments)

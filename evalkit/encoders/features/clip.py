@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evalkit.encoders.base import FeatureExtractor
+from evalkit.encoders.interpolate import interpolated
 from evalkit.encoders.registry import register
 from evalkit.encoders.resize import resized
 from evalkit.errors import WeightsError
@@ -85,7 +86,7 @@ class ClipFeatures(FeatureExtractor):
         """The network's input [B, 3, side, side]."""
         x = self._check(images)
         if resize is None and self.rule.plain:
-            x = F.interpolate(x.float() / 255, size=(self.side, self.side), mode="bicubic", align_corners=False)
+            x = interpolated(x, (self.side, self.side), "bicubic") / 255
         else:
             x = resized(x, self.side, resize or "clip") / 255
         mean, std = (torch.tensor(values, device=self.device).view(3, 1, 1) for values in (MEAN, STD))

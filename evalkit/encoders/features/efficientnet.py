@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evalkit.encoders.base import FeatureExtractor, torch_resize
+from evalkit.encoders.base import FeatureExtractor
 from evalkit.encoders.folded import folded
+from evalkit.encoders.interpolate import torch_resize
 from evalkit.encoders.registry import register
 from evalkit.weights.find import find_weights
 from evalkit.weights.layout import fit, without_init

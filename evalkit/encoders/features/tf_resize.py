@@ -8,10 +8,10 @@ from torch import Tensor
 
 def tf1_bilinear(images: Tensor, height: int, width: int) -> Tensor:
     """float [B, C, height, width]: output pixel i lies at input position i * (input side / output side)."""
-    x = images.float() if not images.is_floating_point() else images
-    rows, row_weight = _positions(x.shape[2], height, x)
-    columns, column_weight = _positions(x.shape[3], width, x)
-    upper, lower = x[:, :, rows[0]], x[:, :, rows[1]]
+    like = images[:, :0].float() if not images.is_floating_point() else images  # of a large image few rows are used
+    rows, row_weight = _positions(images.shape[2], height, like)
+    columns, column_weight = _positions(images.shape[3], width, like)
+    upper, lower = (images[:, :, at].to(like.dtype) for at in rows)
     x = upper + (lower - upper) * row_weight[:, None]
     left, right = x[:, :, :, columns[0]], x[:, :, :, columns[1]]
     return left + (right - left) * column_weight

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from evalkit.erasure.check.arms import Drawn, draw
 from evalkit.generators.base import Request, Step, TokenGenerator
+from evalkit.generators.likelihood import log_probabilities, of_codes
 
 
 class Prefix:
@@ -53,16 +54,12 @@ class Likelihood:
     kl: Tensor
 
 
-@torch.inference_mode()
 def likelihood(base: TokenGenerator, erased: TokenGenerator, requests: Sequence[Request], codes: Tensor) -> Likelihood:
     """Both models on the codes [n, N] that the base drew (teacher forcing); the divergence is of the base from the erased."""
     parts = []
     for start in range(0, len(requests), base.rows):
         rows, given = requests[start : start + base.rows], codes[start : start + base.rows]
-        one, two = (
-            torch.log_softmax(model.logits(model.encode_conditions(rows), given).double(), -1).cpu()
-            for model in (base, erased)
-        )
-        own = [-each.gather(-1, given.cpu()[..., None]).squeeze(-1).mean(1) for each in (one, two)]
+        one, two = (log_probabilities(model, rows, given).cpu() for model in (base, erased))
+        own = [-of_codes(each, given).mean(1) for each in (one, two)]
         parts.append((*own, (one.exp() * (one - two)).sum(-1)))
     return Likelihood(*(torch.cat(each) for each in zip(*parts, strict=True)))

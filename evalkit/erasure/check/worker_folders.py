@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from evalkit.encoders.base import Encoder, FeatureExtractor
+from evalkit.encoders.base import Encoder, FeatureExtractor, Vector
+from evalkit.encoders.prompt_scorer import PromptScorer
 from evalkit.erasure.check.folders import Folder, Unit, featured
+from evalkit.erasure.check.items import RETAIN
 from evalkit.erasure.check.keep import small_copy
 from evalkit.erasure.check.rows import BASE, ERASED, looked, row_of
 from evalkit.erasure.check.seen import labels_of, look, packed
+from evalkit.erasure.check.texts import text_scores
+from evalkit.erasure.check.worker import Aside
+from evalkit.images.loader import TOO_LARGE
 from evalkit.images.sample import Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What one image gives: packed evidence, features where they are kept, a text score, and a copy where it is shown."""
+
+    sha256: str
+    seen: str
+    vectors: Sequence[Vector]
+    clip: float | None
+    copy: bytes | None
 
 
 class FolderWorker(Worker):
@@ -27,40 +44,42 @@ class FolderWorker(Worker):
         folders: tuple[Folder, Folder],
         detector: Encoder,
         features: FeatureExtractor | None,
+        scorer: PromptScorer | None,
         *,
         shown: bool,
+        aside: Aside,
         facts: Mapping[str, Any],
     ) -> None:
         self.units, self.folders, self.detector, self.features = units, folders, detector, features
+        self.scorer, self.aside = scorer, aside
         self.featured = featured(units, labels_of(detector))
         self.shown, self.facts, self.timers = shown, facts, Timers()
 
     def process(self, shard: Shard, tick: Tick) -> ShardOutput:
         """A row for each pair of images; arrays: features of both, by the position of the pair."""
+        if shard.key in self.aside:
+            return ShardOutput(looked([]), self.aside[shard.key](), seconds=self.timers.taken())
         rows, files, places = [], {}, []
-        vectors: dict[str, list[np.ndarray[tuple[int], np.dtype[np.float32]]]] = {BASE: [], ERASED: []}
+        sources: list[tuple[str, str | None]] = []
+        vectors: dict[str, list[Vector]] = {BASE: [], ERASED: []}
         for position in range(shard.start, shard.stop):
             unit = self.units[position]
             row = row_of(unit.item, unit.sample, 0)
             row["seed"] = None
-            pair = {arm: self._read(folder, unit) for arm, folder in zip((BASE, ERASED), self.folders, strict=True)}
+            pair = {arm: self._looked(folder, position) for arm, folder in zip(vectors, self.folders, strict=True)}
             bad = next((each for each in pair.values() if isinstance(each, Unreadable)), None)
             if bad is not None:
                 row["error"] = bad.reason
-            else:
-                keeps = self.features is not None and position in self.featured
-                places += [position] if keeps else []
-                for arm, sample in pair.items():
-                    if not isinstance(sample, Sample):
-                        continue
-                    with self.timers("detector"):
-                        row[f"seen_{arm}"] = packed(look(self.detector, [sample.image])[0])
-                    if keeps and self.features is not None:
-                        with self.timers("features"):
-                            vectors[arm] += self.features([sample.image])
-                    if self.shown and unit.sample == 0:
-                        row[f"file_{arm}"] = name = f"gallery/{row['id']}-{arm}.webp"
-                        files[name] = small_copy(sample.image)
+            for arm, each in pair.items():
+                if bad is not None or isinstance(each, Unreadable):
+                    continue
+                row |= {f"seen_{arm}": each.seen, f"clip_{arm}": each.clip}
+                vectors[arm] += each.vectors
+                if each.copy is not None:
+                    row[f"file_{arm}"] = name = f"gallery/{row['id']}-{arm}.webp"
+                    files[name] = each.copy
+            sources += [(f"{arm}/{row['id']}", each.sha256) for arm, each in pair.items()]
+            places += [position] if bad is None and self._keeps(position) else []
             rows.append(row)
             tick(1)
         arrays = {f"features_{arm}": np.stack(each) for arm, each in vectors.items() if each}
@@ -69,8 +88,34 @@ class FolderWorker(Worker):
             {**arrays, "feature_places": np.array(places, np.int64)},
             files,
             self.timers.taken(),
-            self.facts,
+            {**self.facts, "sources": sources},
         )
+
+    def _keeps(self, position: int) -> bool:
+        return self.features is not None and position in self.featured
+
+    def _looked(self, folder: Folder, position: int) -> _Looked | Unreadable:
+        """What is in one image; no image is held while the next one is decoded."""
+        unit = self.units[position]
+        sample = self._read(folder, unit)
+        if not isinstance(sample, Sample):
+            return sample
+        try:
+            with self.timers("detector"):
+                seen = packed(look(self.detector, [sample.image])[0])
+            with self.timers("features"):
+                vectors = self.features([sample.image]) if self.features and self._keeps(position) else []
+            clip = self._text(unit, sample)
+            copy = small_copy(sample.image) if self.shown and unit.sample == 0 else None
+        except MemoryError:
+            return Unreadable(sample.id, TOO_LARGE, sample.sha256)
+        return _Looked(sample.sha256, seen, vectors, clip, copy)
+
+    def _text(self, unit: Unit, sample: Sample) -> float | None:
+        if self.scorer is None or unit.sample or unit.item.subset != RETAIN:
+            return None
+        with self.timers("text scores"):
+            return text_scores(self.scorer, sample.image, unit.item.prompt)
 
     def _read(self, folder: Folder, unit: Unit) -> Sample | Unreadable:
         place = int(unit.place or 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from evalkit.generators.nets.decoder import Decoder
 from evalkit.generators.next_token import NextTokenGenerator
 from evalkit.generators.world_ar import WorldAR
 from evalkit.world.text import encode_caption
+from evalkit.world.text import words as world_words
 
 
 class WorldLearner(Learner):
@@ -49,6 +51,14 @@ class WorldLearner(Learner):
     def words(self, prompt: str) -> tuple[int, ...]:
         """Word numbers without padding."""
         return tuple(number for number in encode_caption(prompt) if number)
+
+    def text(self, words: Sequence[int]) -> str:
+        """A caption, which need not make sense."""
+        return " ".join(world_words()[number - 1] for number in words)
+
+    def vocabulary(self) -> tuple[int, ...]:
+        """All words of the world."""
+        return tuple(range(1, len(world_words()) + 1))
 
     @property
     def embedding(self) -> str:
@@ -154,6 +164,15 @@ class LanguageLearner(Learner):
     def words(self, prompt: str) -> tuple[int, ...]:
         """Token ids of the plain text."""
         return tuple(int(i) for i in self.generator.processor.tokenizer(prompt)["input_ids"])
+
+    def text(self, words: Sequence[int]) -> str:
+        """The text without special tokens."""
+        return str(self.generator.processor.tokenizer.decode(list(words), skip_special_tokens=True)).strip()
+
+    def vocabulary(self) -> tuple[int, ...]:
+        """Tokens that stand for letters of English words."""
+        tokens = self.generator.processor.tokenizer.get_vocab()
+        return tuple(sorted(number for token, number in tokens.items() if re.fullmatch(r"[Ġ▁]?[a-z]+", token)))
 
     @property
     def embedding(self) -> str:

@@ -14,6 +14,7 @@ from evalkit.metrics.cmmd import cmmd
 from evalkit.metrics.efflite0 import ENCODER, PLAIN
 from evalkit.metrics.fid_infinity import fid_infinity_of
 from evalkit.metrics.frechet_interval import frechet_estimate
+from evalkit.metrics.fvd import I3D
 from evalkit.metrics.inception_score import inception_score
 from evalkit.metrics.kid import kid
 from evalkit.metrics.memorisation import authenticity
@@ -44,10 +45,11 @@ HEADS: Mapping[str, str] = {
     "cmmd": "clip-vitl14",
     "fd_clip_vitb32": "clip-vitb32",
     "fd_dinov2": "dinov2-vitl14",
+    "fvd": I3D,
     **dict.fromkeys(PLAIN, ENCODER),
 }
 ALONE = frozenset({"is", "vendi", "intra_class_diversity", "vendi_efflite0"})  # metrics without a reference
-FRECHET = ("fid", "sfid", "fid_infinity", "fd_clip_vitb32", "fd_dinov2", "fd_efflite0")
+FRECHET = ("fid", "sfid", "fid_infinity", "fd_clip_vitb32", "fd_dinov2", "fd_efflite0", "fvd")
 
 
 @dataclass(frozen=True)

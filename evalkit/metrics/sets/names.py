@@ -6,7 +6,9 @@ import difflib
 from collections.abc import Mapping, Sequence
 
 from evalkit.errors import EvalkitError
+from evalkit.metrics.image_text import AESTHETIC
 from evalkit.metrics.metric import Metric
+from evalkit.metrics.niqe import LUMA
 from evalkit.metrics.registry import METRICS, of_task
 from evalkit.metrics.sets.composition import ALONE, HEADS
 from evalkit.protocols.score import ScoreProtocol
@@ -16,8 +18,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "prdc": _BALLS,
     "prdc_efflite0": tuple(f"{name}_efflite0" for name in _BALLS),
 }
-USUAL = ("fid", "is", "kid", *_BALLS, "fd_efflite0", "kid_efflite0", *GROUPS["prdc_efflite0"])
-NO_PROMPT = frozenset({"aesthetic_v2"})
+USUAL = ("fid", "is", "kid", "fvd", *_BALLS, "fd_efflite0", "kid_efflite0", *GROUPS["prdc_efflite0"])
+NO_PROMPT = frozenset({AESTHETIC.name, *LUMA})
 
 
 def image_metrics() -> list[Metric]:
@@ -39,6 +41,8 @@ def chosen_metrics(given: Sequence[str], protocol: ScoreProtocol, *, reference: 
             raise _unknown(name, [*HEADS, *GROUPS, *alike])
         if name in HEADS:
             protocol.check(name)
+        elif protocol.clips is not None:
+            raise EvalkitError(f"{METRICS.get(name).label} looks at images, and {protocol.id} at videos. Leave it out.")
         if name in HEADS and name not in ALONE and not reference:
             raise EvalkitError(
                 f"{METRICS.get(name).label} compares two sets, and there is no reference. Give --reference FOLDER|NPZ."

@@ -15,14 +15,22 @@ from evalkit.protocols.protocol import DEFAULT, Quirk, ids_in, toml_of
 
 @dataclass(frozen=True)
 class NetworkRule:
-    """How images reach the FID network.
+    """How images reach the network, by its `name`: the FID network of 299 px, or I3D of 224 px.
 
-    `resize`: a way of evalkit.encoders.resize to 299 px. `scale`: `(v - 128) / 128`, or `v / 127.5 - 1`.
+    `resize`: a way of evalkit.encoders.resize. `scale`: of pixel values v from 0 to 255.
     """
 
     name: str
     resize: str
     scale: Literal["(v - 128) / 128", "v / 127.5 - 1"]
+
+
+@dataclass(frozen=True)
+class ClipRule:
+    """What of a video is looked at: its first `frames` frames; shorter ones are left out. `eps`: of the batch norms."""
+
+    frames: int
+    eps: float
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,8 @@ class ReferenceRule:
 class ScoreProtocol:
     """Named definition of image-set metrics, read from `evalkit/protocols/score/<id>.toml`.
 
-    `metrics`: what the source computes; a rule that is None is of a metric that the source does not define.
+    `metrics`: what the source computes; a rule that is None is of a metric that the source does not define. `clips`: the
+    protocol is of videos.
     """
 
     id: str
@@ -50,11 +59,13 @@ class ScoreProtocol:
     subsets: SubsetRule | None = None
     balls: BallRule | None = None
     density: BallRule | None = None
+    clips: ClipRule | None = None
     quirks: tuple[Quirk, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data, as a record keeps it."""
-        return asdict(self)
+        """Plain data, as a record keeps it; rules for videos stand in it where there are some."""
+        said = asdict(self)
+        return said if self.clips is not None else {name: value for name, value in said.items() if name != "clips"}
 
     @property
     def sha256(self) -> str:
@@ -105,5 +116,6 @@ def _parse(data: dict[str, Any]) -> ScoreProtocol:
         subsets=rule(SubsetRule, "subsets"),
         balls=rule(BallRule, "balls"),
         density=rule(BallRule, "density"),
+        clips=rule(ClipRule, "clips"),
         quirks=tuple(Quirk(q["name"], tuple(q["moves"]), q["text"]) for q in data.get("quirks", ())),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -21,8 +20,10 @@ from evalkit.jsonio import parse_json
 from evalkit.metrics.generation import ACCEPTANCE_LENGTH, PEAK_MEMORY, SPEED_UP, STEP_COMPRESSION
 from evalkit.runs.store import Result
 from evalkit.stats.intervals import ratio_interval
+from evalkit.tasks.generate.memory import process_memory
 from evalkit.tasks.generate.spec import acceleration_of, loaded
 
+PLAIN_TOO = "the process, plain loop included"
 FEW = 2  # requests that are drawn both ways to measure the gain
 # (metric, what is divided, by what)
 RATIOS = ((STEP_COMPRESSION, "codes", "target_evaluations"), (ACCEPTANCE_LENGTH, "kept", "rounds"))
@@ -85,7 +86,7 @@ def exhibit(acceleration: Acceleration, requests: Sequence[Request]) -> dict[str
 
 
 def measure(acceleration: Acceleration, requests: Sequence[Request]) -> dict[str, Any]:
-    """Seconds and peak memory of both loops on the same few requests; speculation alone and beside a whole plain batch.
+    """Seconds and peak memory of both loops on the same few requests; speculation alone and beside the largest plain batch.
 
     Where a loop runs out of memory or fails, the gain is not measured and `speed_up` is None, with the reason.
     """
@@ -109,12 +110,12 @@ def measure(acceleration: Acceleration, requests: Sequence[Request]) -> dict[str
             "seconds_per_image": round(_sum(ours, 0) / len(few), 4),
             "seconds_per_image_plain": round(_sum(plain, 0) / len(few), 4),
         }
-        if alone and len(requests) >= whole > 1:
-            batch = _timed(generator, list(requests[:whole]))[0] / whole
+        if alone and (size := min(whole, len(requests))) > 1:
+            batch = _timed(generator, list(requests[:size]))[0] / size
             found["speed_up_over_batches"] = round(batch / (_sum(ours, 0) / len(few)), 3)
-            found["batch"] = whole
+            found["batch"] = size
     except (torch.cuda.OutOfMemoryError, EvalkitError) as error:
-        return {SPEED_UP.name: None, "not_measured": str(error).splitlines()[0], **_process_memory()}
+        return {SPEED_UP.name: None, "not_measured": str(error).splitlines()[0], **process_memory(PLAIN_TOO)}
     finally:
         acceleration.on()
     memory = {
@@ -123,7 +124,7 @@ def measure(acceleration: Acceleration, requests: Sequence[Request]) -> dict[str
     }
     return {
         **found,
-        **({**memory, "peak_memory_of": "the device"} if memory[PEAK_MEMORY.name] else _process_memory()),
+        **({**memory, "peak_memory_of": "the device"} if memory[PEAK_MEMORY.name] else process_memory(PLAIN_TOO)),
     }
 
 
@@ -136,15 +137,19 @@ def sentence(said: dict[str, Any]) -> str:
         parts.append(f"{said[ACCEPTANCE_LENGTH.name]:.2f} drafted codes kept a round")
     if said.get("kv_bytes_plain"):
         parts.append(f"{100 * said['kv_bytes'] / said['kv_bytes_plain']:.0f} % of the plain cache")
-    if said.get(SPEED_UP.name) is None:
-        parts.append(f"speed not measured ({said.get('not_measured', 'nothing was made')})")
-    else:
-        parts.append(f"{said[SPEED_UP.name]:.2f} times as fast as the plain loop on {said['measured_on']}")
-    if said.get("speed_up_over_batches") is not None:
-        parts.append(f"{said['speed_up_over_batches']:.2f} times its pace with {said['batch']} at once")
+    parts += _pace(said)
     if said.get(PEAK_MEMORY.name):
         parts.append(f"{said[PEAK_MEMORY.name] / 2**30:.2f} GiB at most of {said['peak_memory_of']}")
     return f"{said['kind']}, law of the images {said['law']}: {'; '.join(parts)}"
+
+
+def _pace(said: dict[str, Any]) -> list[str]:
+    """Against the best plain loop first, which is what a user gains; then the latency of a single image."""
+    if said.get(SPEED_UP.name) is None:
+        return [f"speed not measured ({said.get('not_measured', 'nothing was made')})"]
+    over = said.get("speed_up_over_batches")
+    best = [] if over is None else [f"{over:.2f} times the pace of the plain loop with {said['batch']} at once"]
+    return [*best, f"{said[SPEED_UP.name]:.2f} times as fast as the plain loop on {said['measured_on']}"]
 
 
 def _timed(generator: Generator, requests: list[Request]) -> tuple[float, int]:
@@ -164,14 +169,3 @@ def _timed(generator: Generator, requests: list[Request]) -> tuple[float, int]:
 
 def _sum(timed: Sequence[tuple[float, int]], at: int) -> float:
     return sum(each[at] for each in timed)
-
-
-def _process_memory() -> dict[str, Any]:
-    """The most memory that this process ever held, where the system tells."""
-    try:
-        import resource
-    except ImportError:
-        return {PEAK_MEMORY.name: None, "peak_memory_of": "not told by this system"}
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return {PEAK_MEMORY.name: peak, "peak_memory_of": "the process, plain loop included"}

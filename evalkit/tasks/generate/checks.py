@@ -12,9 +12,9 @@ from PIL import Image as Pictures
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Generator, Image, Request
 from evalkit.generators.registry import GENERATORS
-from evalkit.jobs.checks import Checks, Failure, How, Outcome, chosen
+from evalkit.jobs.checks import Failure, How, Outcome, chosen
+from evalkit.jobs.recomputed import TaskChecks, unlike
 from evalkit.jobs.spec import Spec
-from evalkit.jobs.task import Task
 from evalkit.jsonio import read_json_lines
 from evalkit.runs.store import Run
 from evalkit.tasks.generate.acceleration import accelerated
@@ -24,27 +24,18 @@ from evalkit.tasks.generate.weights import model_weights
 OUTSIDE = ("command:", "http:", "https:", "folder:")
 
 
-class GenerationChecks(Checks):
+class GenerationChecks(TaskChecks):
     """What a generation run's record and rows promise."""
 
     scores = False
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
-
     def recompute(self, run: Run, how: How) -> Outcome:
         """Results from the rows; the rows against the images' bytes and the manifest."""
-        again = self.task.aggregate(self.task.spec(run), self.task.parts(run)).results
-        counts = {each.metric: each.value for each in again}
-        bad = [
-            Failure("results.json", f"{row['metric']} is {row['value']}, the rows give {counts.get(row['metric'])}")
-            for row in run.results
-            if row["value"] != counts.get(row["metric"])
-        ]
+        bad, earlier = unlike(run, self.again(run).results)
         rows = run.samples.to_pylist()
         bad += [Failure(row["file"], "its row says another sha256") for row in rows if not _is_file_of(run, row)]
         bad += _manifest(run, rows)
-        return Outcome(0 if bad else len(run.results), tuple(bad))
+        return Outcome(0 if bad else len(run.results), tuple(bad), earlier)
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:
         """Images of chosen rows made again with their own seeds; equal pixels pass."""

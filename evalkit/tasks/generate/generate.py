@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from evalkit.device import pick_device
 from evalkit.errors import EvalkitError
 from evalkit.generators.accelerate.settings import Settings, parse
 from evalkit.generators.accelerate.start import draft_for
@@ -22,6 +23,7 @@ from evalkit.runs.store import Run, read_run
 from evalkit.runs.store_objects import open_store
 from evalkit.tasks.generate.layouts import left_out, write_layout
 from evalkit.tasks.generate.prepare import Preparation
+from evalkit.tasks.generate.reopen import in_shards_of
 from evalkit.tasks.generate.spec import (
     SHARD,
     VERSION,
@@ -93,15 +95,23 @@ def generate_images(
         here |= {"prepare": dict(prepare.here), "generator": prepare.generator and hold(prepare.generator)}
     inputs = {"prompts": prompts_ref(asked, source_of(prompts))}
     spec = Spec("generate", VERSION, models, inputs, parameters=parameters, seed=options.seed, shard=SHARD, here=here)
-    return _run(spec, options, layout)
+    return _run(spec, options, layout, _shard(described, isinstance(model, Generator), options))
 
 
-def _run(spec: Spec, options: RunOptions, layout: str | None) -> Run:
+def _shard(generator: Generator, loaded: bool, options: RunOptions) -> int:
+    """Images of a shard: the rows that will run at once, so that none of them waits for the next shard."""
+    if options.batch_size != "auto":
+        return max(SHARD, options.batch_size)
+    rows = generator.rows if loaded else generator.rows_that_fit(pick_device(options.device))
+    return max(SHARD, rows)
+
+
+def _run(spec: Spec, options: RunOptions, layout: str | None, shard: int) -> Run:
     name = spec.models["model"].name
     if (card := generator_cards().get(name)) is not None and card.non_commercial:
         options.progress.note(f"{name} is under {card.licence}: its licence forbids commercial use")
-    out = options.out or run_folder(spec, name)
-    spec = replace(spec, here={**spec.here, "folder": str(out)})
+    out = options.out or run_folder(spec, name)  # whatever the shards
+    spec = in_shards_of(replace(spec, here={**spec.here, "folder": str(out)}), out, shard)
     run = run_as_wished(GENERATE, spec, out, options)
     if layout is None:
         return run

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from evalkit.generators.base import Generator
 from evalkit.generators.network import NetworkTokenGenerator
 from evalkit.jobs.checks import Checks
-from evalkit.jobs.shard import Shard, ShardOutput
+from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
 from evalkit.metrics.generation import IMAGES_FAILED, IMAGES_MADE
@@ -22,11 +22,11 @@ from evalkit.tasks.generate.acceleration import FEW, accelerated, results, total
 from evalkit.tasks.generate.checks import GenerationChecks
 from evalkit.tasks.generate.layouts import LAYOUTS
 from evalkit.tasks.generate.manifest import manifest
+from evalkit.tasks.generate.memory import largest
 from evalkit.tasks.generate.page import page
 from evalkit.tasks.generate.prepare import prepare
-from evalkit.tasks.generate.reopen import kept
 from evalkit.tasks.generate.rows import SCHEMA, sampler_told
-from evalkit.tasks.generate.spec import SHARD, opened, upgraded, wanted
+from evalkit.tasks.generate.spec import opened, upgraded, wanted
 from evalkit.tasks.generate.worker import GenerationWorker
 
 
@@ -49,13 +49,7 @@ class GenerateTask(Task):
         generator = opened(spec, device)
         _set_up(generator, spec)
         prepare(generator, spec.parameters.get("processors", []), spec.here.get("prepare", {}))
-        size = spec.here.get("batch_size", "auto")
-        return GenerationWorker(
-            generator,
-            wanted(spec),
-            batch_size=SHARD if size == "auto" else int(size),
-            acceleration=accelerated(spec, generator, device),
-        )
+        return GenerationWorker(generator, wanted(spec), acceleration=accelerated(spec, generator, device))
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Counts, what an acceleration changed, and the manifest."""
@@ -74,6 +68,7 @@ class GenerateTask(Task):
                 "source": prompts.source,
             },
             "sampler": {**spec.parameters["sampler"], **sampler_told(samples)},
+            "memory": largest(fact.get("memory", {}) for fact in facts),
             "seconds_per_image": float(f"{sum(each.get('wall', 0.0) for each in facts) / made:.4g}") if made else None,
         }
         if "accelerate" in spec.parameters and made:
@@ -86,12 +81,8 @@ class GenerateTask(Task):
         if "accelerate" not in spec.parameters:
             return ()
         good = pc.indices_nonzero(pc.is_null(samples["error"])).to_pylist()
-        few = good[: max(FEW, SHARD)]
+        few = good[: max(FEW, spec.shard)]
         return [Shard("plain-loop", 0, len(few), {"positions": few})] if few else ()
-
-    def kept(self, run: Run, spec: Spec) -> Mapping[str, ShardOutput]:
-        """The shards of which every image was made."""
-        return kept(run, self.shards(spec))
 
     def page(self, run: Run) -> str:
         """A contact sheet."""
@@ -108,6 +99,8 @@ class GenerateTask(Task):
 
 def _set_up(generator: Generator, spec: Spec) -> None:
     here: Mapping[str, Any] = spec.here
+    if isinstance(here.get("batch_size"), int):
+        generator.rows = here["batch_size"]
     if spec.models["model"].settings.get("compile") and isinstance(generator, NetworkTokenGenerator):
         generator.compile()
     if here.get("timeout") is not None and hasattr(generator, "timeout"):

@@ -15,6 +15,7 @@ from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
 from evalkit.tasks.generate.acceleration import exhibit
+from evalkit.tasks.generate.memory import peak_memory
 from evalkit.tasks.generate.rows import made, row_of, table
 from evalkit.tasks.generate.spec import Asked, Wanted
 
@@ -22,10 +23,8 @@ from evalkit.tasks.generate.spec import Asked, Wanted
 class GenerationWorker(Worker):
     """Holds the generator; `process` gives rows and PNG files of a shard, and what each image took."""
 
-    def __init__(
-        self, generator: Generator, wanted: Wanted, *, batch_size: int, acceleration: Acceleration | None = None
-    ) -> None:
-        self.generator, self.wanted, self.batch_size, self.acceleration = generator, wanted, batch_size, acceleration
+    def __init__(self, generator: Generator, wanted: Wanted, *, acceleration: Acceleration | None = None) -> None:
+        self.generator, self.wanted, self.acceleration = generator, wanted, acceleration
         self.timers = Timers()
 
     def process(self, shard: Shard, tick: Tick) -> ShardOutput:
@@ -35,8 +34,10 @@ class GenerationWorker(Worker):
         rows: list[dict[str, Any]] = []
         seconds: list[float | None] = []
         files: dict[str, bytes] = {}
-        for start in range(shard.start, shard.stop, self.batch_size):
-            positions = range(start, min(start + self.batch_size, shard.stop))
+        start = shard.start
+        while start < shard.stop:
+            positions = range(start, min(start + self.generator.rows, shard.stop))
+            start = positions.stop
             asked = [self.wanted.at(position) for position in positions]
             for position, (prompt, number, request), outcome in zip(positions, asked, self._make(asked), strict=True):
                 row = row_of(prompt, number, request)
@@ -52,6 +53,7 @@ class GenerationWorker(Worker):
                 rows.append(row)
             tick(len(positions))
         facts = {"seconds": seconds, "wall": self.timers.seconds.get("generate", 0.0), "model": self._state()}
+        facts["memory"] = peak_memory(self.generator.device)
         return ShardOutput(table(rows), {}, files, self.timers.taken(), facts)
 
     def close(self) -> None:

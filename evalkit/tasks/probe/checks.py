@@ -1,59 +1,44 @@
-"""Verification of a probe: verdicts and scores from the evidence; no network is needed."""
+"""Verification of a probe: verdicts and scores from what was kept of its images; no network is needed."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pyarrow as pa
 
 from evalkit.errors import EvalkitError
-from evalkit.jobs.checks import Checks, Failure, How, Outcome, same_numbers
-from evalkit.jobs.earlier import as_stated
+from evalkit.jobs.checks import Failure, How, Outcome
+from evalkit.jobs.recomputed import TaskChecks, same_value, unlike
 from evalkit.jobs.task import Task
 from evalkit.runs.store import Run
-from evalkit.text import as_float
 
 
-class ProbeChecks(Checks):
-    """What evidence.jsonl promises of rows and results."""
+class ProbeChecks(TaskChecks):
+    """What the kept evidence promises of rows and results; `kept` is what it is called."""
 
     scores = False
     makes = False
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
+    def __init__(self, task: Task, kept: str = "the evidence") -> None:
+        super().__init__(task)
+        self.kept = kept
 
     def recompute(self, run: Run, how: How) -> Outcome:
         """Rules applied to the evidence again; rows, scores and their bounds must be the same."""
         try:
-            again = self.task.aggregate(self.task.spec(run), self.task.parts(run))
+            again = self.again(run)
         except EvalkitError as error:
-            return Outcome(0, open=f"the evidence cannot be judged here: {error}")
-        results, earlier = as_stated(run.results, again.results)
-        wanted = {each.metric: (each.value, each.low, each.high) for each in results}
-        said = {row["metric"]: tuple(as_float(row[key]) for key in ("value", "low", "high")) for row in run.results}
-        bad = [
-            Failure(
-                "results.json", f"{name} is {_first(said.get(name))}, the evidence gives {_first(wanted.get(name))}"
-            )
-            for name in {**said, **wanted}
-            if not same_numbers(said.get(name), wanted.get(name))
-        ]
-        bad += _rows(run.samples, pa.concat_tables(again.rows))
+            return Outcome(0, open=f"{self.kept} cannot be judged here: {error}")
+        bad, earlier = unlike(run, again.results, source=f"{self.kept} gives")
+        bad += _rows(run.samples, pa.concat_tables(again.rows), self.kept)
         return Outcome(0 if bad else len(run.results), tuple(bad), earlier)
 
 
-def _rows(said: pa.Table, wanted: pa.Table) -> list[Failure]:
+def _rows(said: pa.Table, wanted: pa.Table, kept: str) -> list[Failure]:
     if said.schema.names != wanted.schema.names or said.num_rows != wanted.num_rows:
-        return [Failure("samples.parquet", "its columns or rows are not those that the evidence gives")]
+        return [Failure("samples.parquet", f"its columns or rows are not those that {kept} gives")]
     names = said.column_names
     return [
-        Failure("samples.parquet", f"{a['id']}: {name} is {a[name]!r}, the evidence gives {b[name]!r}")
+        Failure("samples.parquet", f"{a['id']}: {name} is {a[name]!r}, {kept} gives {b[name]!r}")
         for a, b in zip(said.to_pylist(), wanted.to_pylist(), strict=True)
         for name in names
-        if a[name] != b[name]
+        if not same_value(a[name], b[name])
     ]
-
-
-def _first(found: tuple[Any, ...] | None) -> Any:
-    return None if found is None else found[0]

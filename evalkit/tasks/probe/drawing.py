@@ -6,10 +6,10 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from evalkit.encoders.detectors.world import NATURAL
 from evalkit.jsonio import parse_json
 from evalkit.tasks.probe.evidence.record import ImageEvidence
 from evalkit.text import visible
+from evalkit.world.judge import NATURAL
 
 SIDE = 320.0  # width of the drawing, the image's aside
 COLORS = 6  # of outlines, in the page's style

@@ -18,7 +18,6 @@ from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.live import hold
 from evalkit.jobs.options import RunOptions, check_apart, weights_by_name
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
-from evalkit.prompts.load import Prompt, PromptSet
 from evalkit.runs.durable import write_bytes
 from evalkit.runs.store import Run
 from evalkit.tasks.generate import generate_images
@@ -28,6 +27,7 @@ from evalkit.tasks.probe.judged.suite import JudgedSuite
 from evalkit.tasks.probe.listing import Listing, covered, list_images
 from evalkit.tasks.probe.spec import (
     EVIDENCE,
+    GIVEN_SHARD,
     SHARD,
     VERSION,
     file_digest,
@@ -36,7 +36,7 @@ from evalkit.tasks.probe.spec import (
     prompts_digest,
     protocol_of,
 )
-from evalkit.tasks.probe.suite import SUITES, Suite
+from evalkit.tasks.probe.suite import SUITES, Suite, prompt_set
 from evalkit.tasks.probe.task import PROBE
 from evalkit.weights.find import find_weights
 from evalkit.weights.reading import file_sha256
@@ -189,18 +189,17 @@ def _spec(
         (protocol_of(suite, own_options=own_options),),
         parameters=parameters,
         seed=options.seed,
-        shard=SHARD,
+        shard=SHARD if "images" in inputs else GIVEN_SHARD,
     )
 
 
 def _made(suite: Suite, model: str | Generator, samples: int | None, options: RunOptions) -> Run:
     """The images of a model, in a run beside the probe's."""
-    prompts = PromptSet(suite.name, tuple(Prompt(p.id, p.prompt, meta=dict(p.metadata)) for p in suite.prompts()))
     beside = None if options.out is None else options.out.with_name(f"{options.out.name}-images")
     ours = (*encoder_names("boxes"), KEY)
     rest = tuple(each for each in options.weights if each.partition("=")[0] not in ours)
     mine = replace(options, out=beside, weights=rest, dtype="auto" if options.dtype == "float32" else options.dtype)
-    return generate_images(model, prompts, samples=samples or suite.samples, options=mine)
+    return generate_images(model, prompt_set(suite), samples=samples or suite.samples, options=mine)
 
 
 def _model(listing: Listing) -> ModelRef:

@@ -31,8 +31,9 @@ from evalkit.tasks.probe.suite import SUITES, Encoders, Suite
 VERSION = 1
 EVIDENCE = "evidence.jsonl"  # in the run
 DATA = "data"  # the role of a judged suite's files among the inputs
-SHARD = 16
+SHARD, GIVEN_SHARD = 16, 1024  # images that are looked at, and whose evidence is given
 RULES = 1  # raised where the rules of a suite change
+MEASURES = 2  # raised where what networks measure of edits changes
 
 
 def suite_of(spec: Spec) -> Suite:
@@ -56,6 +57,8 @@ def protocol_of(suite: Suite, *, own_options: bool = False) -> ProtocolRef:
         "own": own_options,
         "prompts": prompts,
     }
+    if isinstance(suite, JudgedSuite) and suite.said.measures:
+        rules["measures"] = MEASURES
     return ProtocolRef(" ".join(said), hashlib.sha256(canonical_json(rules)).hexdigest(), dict(suite.changed))
 
 
@@ -181,7 +184,9 @@ def _seat(spec: Spec, device: str) -> Seat:
         deadline=here.get("deadline"),
     )
     file = Path(here["replies"]) if here.get("replies") else replies_file(judge.model)
-    return Seat(judge, ReplyStore(file), ledger, options)
+    store = ReplyStore(file)
+    store.check_of(judge.model)
+    return Seat(judge, store, ledger, options)
 
 
 def _check(sha256: str | None, ref: ModelRef) -> None:

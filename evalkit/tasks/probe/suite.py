@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from evalkit.encoders.detectors.base import Detector
 from evalkit.encoders.zero_shot import ZeroShot
 from evalkit.images.sample import Pixels
+from evalkit.prompts.prompt import Prompt, PromptSet
 from evalkit.protocols.judged import declared
 from evalkit.registry import Registry, Table
 from evalkit.tasks.probe.editing.measure import EditMeasures
@@ -128,3 +129,8 @@ class Suite(Protocol):
 _GENEVAL, _JUDGED = "evalkit.tasks.probe.geneval.suite", "evalkit.tasks.probe.judged.suites"
 _MODULES = {"geneval": _GENEVAL, "world": _GENEVAL, **dict.fromkeys(declared(), _JUDGED)}
 SUITES: Registry[Callable[[], Suite]] = Registry("probe", entry_point_group="evalkit.probes", table=Table(_MODULES))
+
+
+def prompt_set(suite: Suite) -> PromptSet:
+    """The prompts of a suite as a generator takes them."""
+    return PromptSet(suite.name, tuple(Prompt(p.id, p.prompt, meta=dict(p.metadata)) for p in suite.prompts()))

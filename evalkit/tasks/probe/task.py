@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import Checks
-from evalkit.jobs.shard import Shard
+from evalkit.jobs.shard import Shard, Sources
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task, Worker
 from evalkit.metrics.metric import Metric
@@ -65,6 +65,13 @@ class ProbeTask(Task):
             allow_missing=bool(spec.parameters["allow_missing"]),
             threads=int(spec.here.get("threads", 2)),
         )
+
+    def sources(self, spec: Spec) -> Sources | None:
+        """The images that were listed."""
+        if "images" not in spec.inputs:
+            return None
+        pairs = [(each.id, each.sha256) for each in listing_of(spec, suite_of(spec)).images]
+        return Sources(("images",), lambda shard: set(pairs[shard.start : shard.stop]))
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Verdicts by the rules, scores, the evidence in one file, and the benchmark's own files."""
@@ -192,13 +199,21 @@ def _facts(
             "coverage": probed / expected,
             "rules": dict(suite.changed),
             "tasks": [name for name, score in scores if score.task and not score.part],
-            "scales": {name: score.high for name, score in scores if score.high != 1},
+            "scales": {name: _top(suite, score) for name, score in scores if _top(suite, score) != 1},
             "lost": dict(lost),
             "bounds": bounds,
             "notes": {name: score.note for name, score in scores if score.note},
             "evidence": dict(made_with),
         },
     }
+
+
+def _top(suite: Suite, score: ProbeScore) -> float | None:
+    """The upper end of a score's scale; None for a measure that is no share, though it ends at 1 (SSIM, LPIPS)."""
+    measured = (
+        isinstance(suite, JudgedSuite) and suite.said.measures and score.part not in ("", "-") and ":" not in score.part
+    )
+    return None if measured and score.high == 1 else score.high
 
 
 PROBE = ProbeTask()

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
-from PIL import Image
-
 from evalkit.errors import EvalkitError
-from evalkit.images.loader import shown
+from evalkit.images.loader import batched, shown
 from evalkit.images.sample import Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
 from evalkit.tasks.probe.evidence.record import Evidence
-from evalkit.tasks.probe.gallery import gallery_file
+from evalkit.tasks.probe.gallery import gallery_file, small_copy
 from evalkit.tasks.probe.listing import Listing, Placed
 from evalkit.tasks.probe.suite import Encoders, ProbeImage, Suite
 from evalkit.tasks.probe.table import looked, looked_row
-
-SIDE, QUALITY = 320, 84
 
 
 class LookingWorker(Worker):
@@ -36,9 +31,23 @@ class LookingWorker(Worker):
         """Rows in the suite's order; facts: what the evidence was made with."""
         if shard.exhibit is not None:
             return self._copies(shard.exhibit["positions"])
-        with self.timers("read"):
-            read = list(self.listing.read(shard.start, shard.stop, threads=self.threads))
-        placed = self.listing.images[shard.start : shard.stop]
+        rows: list[dict[str, Any]] = []
+        batches = batched(self.listing.read(shard.start, shard.stop, threads=self.threads), shard.size)
+        for read in self.timers.over("read", batches):
+            rows += self._looked(self.listing.images[shard.start + len(rows) :][: len(read)], read)
+            tick(len(read))
+        facts = {"evidence": {**self.suite.facts(self.encoders), "model": self.model}}
+        if self.encoders.judge is not None:
+            facts["usage"] = dict(self.encoders.judge.used)
+        return ShardOutput(looked(rows), seconds=self.timers.taken(), facts=facts)
+
+    def close(self) -> None:
+        """Close the store of replies."""
+        if self.encoders.judge is not None:
+            self.encoders.judge.close()
+
+    def _looked(self, placed: Sequence[Placed], read: Sequence[Sample | Unreadable]) -> list[dict[str, Any]]:
+        """The rows of some images with their evidence."""
         rows = {each.name: self._failed(each, sample) for each, sample in zip(placed, read, strict=True)}
         good = [
             ProbeImage(each.name, each.prompt, each.sample, sample.image, None if each.part else each.path)
@@ -48,16 +57,7 @@ class LookingWorker(Worker):
         with self.timers("evidence"):
             for seen in self.suite.evidence(good, self.encoders):
                 rows[seen.image] = looked_row(seen, rows[seen.image]["sha256"])
-        tick(len(placed))
-        facts = {"evidence": {**self.suite.facts(self.encoders), "model": self.model}}
-        if self.encoders.judge is not None:
-            facts["usage"] = dict(self.encoders.judge.used)
-        return ShardOutput(looked(rows.values()), seconds=self.timers.taken(), facts=facts)
-
-    def close(self) -> None:
-        """Close the store of replies."""
-        if self.encoders.judge is not None:
-            self.encoders.judge.close()
+        return list(rows.values())
 
     def _failed(self, placed: Placed, sample: Sample | Unreadable) -> dict[str, Any]:
         """The row of an image before it is looked at; raises where it cannot be, and that was not allowed."""
@@ -78,7 +78,7 @@ class LookingWorker(Worker):
             for position in positions:
                 sample = shown(self.listing.read(position, position + 1, threads=1))
                 if sample is not None:
-                    files[gallery_file(position)] = _small(sample)
+                    files[gallery_file(position)] = small_copy(sample.image)
         return ShardOutput(looked([]), files=files, seconds=self.timers.taken())
 
 
@@ -94,11 +94,3 @@ class GivenWorker(Worker):
         rows = [looked_row(each) for each in self.evidence.images[shard.start : shard.stop]]
         tick(len(rows))
         return ShardOutput(looked(rows), facts={"evidence": self.facts})
-
-
-def _small(sample: Sample) -> bytes:
-    image = Image.fromarray(sample.image)
-    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, format="WEBP", quality=QUALITY, method=4)
-    return buffer.getvalue()

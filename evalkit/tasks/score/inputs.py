@@ -9,9 +9,11 @@ from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.images import content_digest, open_images
+from evalkit.images.clips import ClipSet
 from evalkit.images.sample import ImageSet
 from evalkit.jobs.data import data_ref
 from evalkit.jobs.live import held, hold, is_live
+from evalkit.jobs.options import RunOptions, check_apart
 from evalkit.jobs.spec import DataRef
 from evalkit.metrics.npz import NpzFile
 from evalkit.metrics.statistics_file import ReferenceFile, read_statistics
@@ -42,25 +44,28 @@ class Looked:
         return str(made_by or self.ref.name)
 
 
-def looked_at(data: str | Path | ImageSet, limit: int | None) -> Looked:
-    """The first `limit` images of `data`, which may be a run that left images; raises `EvalkitError` where there are none."""
+def looked_at(data: str | Path | ImageSet, limit: int | None, frames: int | None = None) -> Looked:
+    """The first `limit` images of `data`, which may be a run that left images; raises `EvalkitError` where there are none.
+
+    `frames`: the images are frames, and what is looked at are clips of so many.
+    """
     if isinstance(data, ImageSet):
-        return _looked(data, limit, hold(data), None)
+        return _looked(data, limit, hold(data), None, frames)
     path = Path(data).expanduser()
     if not (path / RECORD).is_file():
         if _has_statistics(path) and "arr_0" not in NpzFile(path).shapes:
             raise EvalkitError(f"{path.name} holds statistics, not images. Give it as --reference.")
-        return _looked(open_images(data), limit, str(data), None)
+        return _looked(open_images(data), limit, str(data), None, frames)
     run = read_run(path)
     if not (path / "images").is_dir():
         raise EvalkitError(f"{path} is a run that kept no images. Give a run of `evalkit generate`, or a folder.")
-    return _looked(open_images(path / "images"), limit, str(path / "images"), run)
+    return _looked(open_images(path / "images"), limit, str(path / "images"), run, frames)
 
 
-def looked_at_reference(data: str | Path | ImageSet, limit: int | None) -> Looked:
+def looked_at_reference(data: str | Path | ImageSet, limit: int | None, frames: int | None = None) -> Looked:
     """A reference: images, or an .npz of statistics, of which guided-diffusion's hold some images too."""
     if isinstance(data, ImageSet) or not _has_statistics(Path(data).expanduser()):
-        return looked_at(data, limit)
+        return looked_at(data, limit, frames)
     path = Path(data).expanduser()
     file = read_statistics(path)
     images = open_images(path) if file.images else None
@@ -81,8 +86,8 @@ def opened_images(ref: DataRef) -> ImageSet:
         raise EvalkitError(f"nothing says where the images {ref.name} lie. Give the run's own images")
     if is_live(ref.source):
         kept: ImageSet = held(ref.source)
-        return kept
-    images = open_images(ref.source)
+        return _clips(kept, ref.settings.get("frames"))
+    images = _clips(open_images(ref.source), ref.settings.get("frames"))
     if ref.settings.get("kind") == "statistics":
         found = file_sha256(Path(ref.source).expanduser())
     else:
@@ -143,11 +148,26 @@ def _of_file(ids: Sequence[str], source: str) -> Asked:
     return Asked(prompts, classes, DataRef(found.name, len(found.prompts), found.digest, source=source))
 
 
-def _looked(images: ImageSet, limit: int | None, source: str, run: Run | None) -> Looked:
+def tell(looked: Looked | None, out: Path, options: RunOptions) -> None:
+    """Refuses a run within the data, and says what of the data was left out."""
+    if looked is None or looked.images is None:
+        return
+    check_apart(looked.images.spec, out)
+    for remark in looked.images.remarks() if looked.file is None else ():
+        options.progress.note(remark)
+
+
+def _clips(images: ImageSet, frames: int | None) -> ImageSet:
+    return images if frames is None else ClipSet(images, frames)
+
+
+def _looked(images: ImageSet, limit: int | None, source: str, run: Run | None, frames: int | None) -> Looked:
+    images = _clips(images, frames)
     n = len(images) if limit is None else min(limit, len(images))
     if not n:
         raise EvalkitError("there is nothing to score: the image set is empty. Give a set that holds images")
     ref = data_ref(images, n, source)
+    ref = ref if frames is None else replace(ref, settings={**ref.settings, "frames": frames})
     ref = ref if run is None else replace(ref, name=run.path.resolve().name)
     return Looked(ref, images, {"spec": str(images.spec), **images.as_record()}, run)
 

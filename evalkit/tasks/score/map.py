@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit.metrics.rows import Array
-from evalkit.pages.curves import COLOURS, LINE, legend
 from evalkit.pages.figures import svg, written
 
-WIDTH, HEIGHT, PAD = 400.0, 300.0, 12.0
+WIDTH, HEIGHT, PAD = 380.0, 270.0, 12.0
 MOST = 600  # dots of each set
 
 
@@ -38,19 +37,17 @@ def score_map(points: Mapping[str, Array], pins: Sequence[Pin]) -> str:
 
     def at(x: float, y: float) -> tuple[float, float]:
         across, up = (np.array([x, y]) - low) / room
-        top = PAD + LINE * len(known)
-        return PAD + float(across) * (WIDTH - 2 * PAD), HEIGHT - PAD - float(up) * (HEIGHT - PAD - top)
+        return PAD + float(across) * (WIDTH - 2 * PAD), HEIGHT - PAD - float(up) * (HEIGHT - 2 * PAD)
 
-    parts = legend(PAD, [f"{side}, {len(each):,}" for side, each in known.items()])
-    for colour, each in zip(COLOURS, known.values(), strict=False):
+    parts, styles = [], {side: f"s{number}" for number, side in enumerate(known)}
+    for side, each in known.items():
         few = each[:: max(1, -(-len(each) // MOST))]
         dots = "".join("M{:.1f} {:.1f}h0".format(*at(*each)) for each in few.tolist())
-        parts.append(f'<path d="{dots}" stroke="{colour}" stroke-width="4" stroke-linecap="round" opacity=".65"/>')
-    colours = dict(zip(known, COLOURS, strict=False))
+        parts.append(f'<path class="dots {styles[side]}" d="{dots}"/>')
     for pin in pins:
-        if np.isfinite([pin.x, pin.y]).all() and pin.side in colours:
+        if np.isfinite([pin.x, pin.y]).all() and pin.side in styles:
             x, y = at(pin.x, pin.y)
-            dot = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colours[pin.side]}" stroke="var(--card)" stroke-width="2"/>'
+            dot = f'<circle class="spot {styles[pin.side]}" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
             parts.append(f'<a href="#{pin.target}"><title>{written(pin.name)}</title>{dot}</a>')
     said = ", ".join(f"{len(each):,} {side}" for side, each in known.items())
     figure = svg(f"Map of {said}", parts, WIDTH, HEIGHT)

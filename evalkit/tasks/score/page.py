@@ -14,7 +14,7 @@ from markupsafe import Markup
 from evalkit.encoders.spectrum import RINGS
 from evalkit.jsonio import parse_json
 from evalkit.metrics.registry import METRICS
-from evalkit.pages.curves import Band, curves
+from evalkit.pages.curves import CSS, Dot, chart
 from evalkit.pages.html import run_page
 from evalkit.pages.pictures import Shown, read_pixels, shown
 from evalkit.runs.store import Run
@@ -42,7 +42,7 @@ SAID = {
 
 def page(run: Run) -> str:
     """report.html of a sealed scoring; the same run gives the same text."""
-    style = (package_files("evalkit.tasks.score") / "page.css").read_text(encoding="utf-8")
+    style = (package_files("evalkit.tasks.score") / "page.css").read_text(encoding="utf-8") + CSS
     return run_page("evalkit.tasks.score", _content(run), style=style)
 
 
@@ -56,7 +56,7 @@ def _content(run: Run) -> dict[str, Any]:
         "missing": [_row(row) for row in run.results if row["status"] != "ok"],
         "galleries": galleries,
         "map": _map(run, galleries),
-        "spectra": _spectra(run, drawn.get("spectra", {})),
+        "spectra": _spectra(drawn.get("spectra", {})),
         "classes": [_class(each) for each in drawn.get("classes", [])[:CLASSES]],
         "all_classes": len(drawn.get("classes", [])),
         "failed": bad.num_rows,
@@ -80,17 +80,18 @@ def _class(each: Mapping[str, Any]) -> dict[str, Any]:
     return {"class": each["class"], "numbers": [*counts, *texts]}
 
 
-def _spectra(run: Run, spectra: Mapping[str, Any]) -> Markup:
-    """Mean spectra of both sets with their bands."""
-    names = {IMAGES: "images", REFERENCE: "reference"}
-    lines = {
-        f"{names[side]}, {spectra[side]['n']:,}": Band(
-            *(np.asarray(spectra[side][part], np.float64) for part in ("mean", "low", "high"))
-        )
-        for side in names
-        if side in spectra
+def _spectra(spectra: Mapping[str, Any]) -> Markup:
+    """Mean spectra of both sets, each ring with its interval."""
+    frequencies = ((np.arange(RINGS) + 0.5) / (2 * RINGS)).tolist()
+    series = {
+        side: [
+            Dot(x, y, low, high, f"{side}: {y:.3g} ({low:.3g} to {high:.3g}) at {x:.3g} cycles a pixel")
+            for x, y, low, high in zip(frequencies, each["mean"], each["low"], each["high"], strict=True)
+        ]
+        for side, each in spectra.items()
     }
-    return Markup(curves((np.arange(RINGS) + 0.5) / (2 * RINGS), lines) if lines else "")
+    styles = {IMAGES: 0, REFERENCE: 1}
+    return Markup(chart("cycles a pixel", "log10 of power", series, styles, line=True, reach=None, dots=True))
 
 
 def _map(run: Run, galleries: Sequence[Gallery]) -> Markup:

@@ -9,12 +9,12 @@ from evalkit.device import pick_device
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import ImageSet
 from evalkit.jobs.engine_inline import run_as_wished, run_folder
-from evalkit.jobs.options import RunOptions, check_apart
+from evalkit.jobs.options import RunOptions
 from evalkit.jobs.spec import DataRef
 from evalkit.metrics.sets.names import chosen_metrics, needs_reference, prompted
 from evalkit.protocols.score import load_score_protocol
 from evalkit.runs.store import Run
-from evalkit.tasks.score.inputs import Asked, Looked, asked_of, looked_at, looked_at_reference
+from evalkit.tasks.score.inputs import Asked, Looked, asked_of, looked_at, looked_at_reference, tell
 from evalkit.tasks.score.spec import score_spec
 from evalkit.tasks.score.statistics import write_statistics
 from evalkit.tasks.score.task import SCORE
@@ -54,8 +54,11 @@ def score_images(
     names = chosen_metrics(metrics, rules, reference=reference is not None)
     if not names and statistics is None:
         raise EvalkitError(f"the protocol {rules.id} compares two sets, and there is no reference. Give --reference.")
-    mine = looked_at(images, options.limit)
-    other = looked_at_reference(reference, options.limit) if reference is not None and needs_reference(names) else None
+    frames = None if rules.clips is None else rules.clips.frames
+    mine = looked_at(images, options.limit, frames)
+    other = None
+    if reference is not None and needs_reference(names):
+        other = looked_at_reference(reference, options.limit, frames)
     asked = _asked(names, mine, prompts)
     inputs: dict[str, DataRef] = {"data": mine.ref}
     inputs |= {} if other is None else {"reference": other.ref}
@@ -73,7 +76,7 @@ def score_images(
     )
     out = options.out or run_folder(spec, mine.label)
     for each in (mine, other):
-        _told(each, out, options)
+        tell(each, out, options)
     run = run_as_wished(SCORE, spec, out, options)
     if statistics is not None:
         write_statistics(run, Path(statistics))
@@ -93,12 +96,3 @@ def _asked(names: Sequence[str], mine: Looked, prompts: str | Path | None) -> As
     if without:
         raise EvalkitError(f"the image {without[0]} has no prompt in {source}. Give one prompt an image.")
     return asked
-
-
-def _told(looked: Looked | None, out: Path, options: RunOptions) -> None:
-    """Refuses a run within the data, and says what of the data was left out."""
-    if looked is None or looked.images is None:
-        return
-    check_apart(looked.images.spec, out)
-    for remark in looked.images.remarks() if looked.file is None else ():
-        options.progress.note(remark)

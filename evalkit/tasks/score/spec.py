@@ -86,7 +86,7 @@ def score_spec(
         wanted = [*wanted, EMBEDDED]
         found = networks_of([*needs, EMBEDDED], options.weights)
     heads = [head for head in dict.fromkeys(wanted) if network_of(head) in found.here]
-    if heads and options.keep != "none":
+    if heads and options.keep != "none" and protocol.clips is None:
         heads.append(SPECTRUM)
     if file is not None:
         _check_file(file, protocol, found.here)

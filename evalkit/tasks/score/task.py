@@ -15,8 +15,9 @@ from evalkit.encoders.kept_features import KeptFeatures
 from evalkit.encoders.prompt_scorer import load_prompt_scorer
 from evalkit.encoders.set_encoder import SPECTRUM, SetEncoder
 from evalkit.jobs.checks import Checks
+from evalkit.jobs.data import sources_of
 from evalkit.jobs.options import batch_of
-from evalkit.jobs.shard import Shard, split
+from evalkit.jobs.shard import Shard, Sources, split
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
 from evalkit.metrics.frechet_interval import contributions
@@ -85,7 +86,7 @@ class ScoreTask(Task):
             counts(spec),
             encoder,
             {
-                name: load_prompt_scorer(name, weights_path(spec, METRICS.get(name).needs[-1]), device)
+                name: load_prompt_scorer(name, weights_path(spec, (METRICS.get(name).needs or ("",))[-1]), device)
                 for name in spec.metrics
                 if name not in set_metrics(spec.metrics)
                 and all(need in spec.models for need in METRICS.get(name).needs)
@@ -99,9 +100,16 @@ class ScoreTask(Task):
             kept=kept,
         )
 
+    def sources(self, spec: Spec) -> Sources | None:
+        """The images of both sides."""
+        roles = {ROLES[side]: n for side, n in counts(spec).items()}
+        return sources_of(*((role, opened_images(spec.inputs[role]), n) for role, n in roles.items()))
+
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Results with intervals, contributions of images, features or moments; features lie on disk meanwhile."""
-        rows = pa.concat_tables([schema().empty_table(), *parts.tables()])
+        rows = pa.concat_tables(
+            [schema().empty_table(), *parts.tables()], promote_options="default"
+        )  # older ones have fewer
         found, protocol = collected(parts), protocol_of(spec)
         missing = next(iter(parts.facts()), {}).get("unavailable", {})
         reference = spec.inputs.get("reference")

@@ -19,7 +19,7 @@ from evalkit.encoders.prompt_scorer import PromptScorer
 from evalkit.encoders.set_encoder import SetEncoder
 from evalkit.images.encode import png_bytes
 from evalkit.images.geometry import resize_exact
-from evalkit.images.loader import TOO_LARGE, shown
+from evalkit.images.loader import TOO_LARGE, batched, shown
 from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
@@ -138,7 +138,7 @@ class ScoreWorker(Worker):
         if not samples:
             lost = [each for each in batch if isinstance(each, Unreadable)]
             return [Look({"id": e.id, "side": side, "sha256": e.sha256, "error": e.reason}) for e in lost]
-        rows = [self._row(side, each.id, each.sha256, *each.image.shape[:2]) for each in samples]
+        rows = [self._row(side, each.id, each.sha256, *each.image.shape[-3:-1]) for each in samples]
         found = self._looked(side, samples, rows)
         if found is None:  # costs the one image that does not fit
             if len(samples) > 1:
@@ -157,7 +157,8 @@ class ScoreWorker(Worker):
     ) -> Mapping[str, np.ndarray[Any, Any]] | None:
         """Features [k, d] by head of images of one size, None where memory ends; scores for prompts go into `rows`."""
         try:
-            x = torch.from_numpy(np.stack([each.image for each in samples])).permute(0, 3, 1, 2).contiguous()
+            alone = samples[0].image[None] if len(samples) == 1 else None  # a large image is not copied
+            x = torch.from_numpy(np.stack([s.image for s in samples]) if alone is None else alone).movedim(-1, -3)
             found: Mapping[str, np.ndarray[Any, Any]] = self.encoder(x)
             if side == IMAGES:
                 self._prompted(x, rows)
@@ -169,8 +170,8 @@ class ScoreWorker(Worker):
         for name, scorer in self.scorers.items():
             values = scorer.score(x, [row["prompt"] or "" for row in rows])
             for row, value in zip(rows, values.tolist(), strict=True):
-                row[name] = value
-                if not np.isfinite(value):
+                row[name] = None if scorer.partial and np.isnan(value) else value
+                if row[name] is not None and not np.isfinite(value):
                     row["error"] = f"its {name} is not finite"
 
     def _row(self, side: str, id: str, sha256: str, height: int, width: int) -> dict[str, Any]:
@@ -187,25 +188,11 @@ class ScoreWorker(Worker):
         }
 
     def _batches(self, side: str, start: int, stop: int) -> Iterator[list[Sample | Unreadable]]:
-        """Neighbours of one size, at most `batch_size` and `TOGETHER` pixels; what cannot be read comes alone."""
-        held: list[Sample | Unreadable] = []
+        """Neighbours of one size, at most `batch_size` and about `TOGETHER` pixels; what cannot be read comes alone."""
         reader = self.sets[side].read(start, stop, threads=self.threads)
-        while True:
-            with self.timers("read"):
-                each = next(reader, None)
-            if held and (each is None or len(held) >= self._most(held[0]) or _shape(each) != _shape(held[0])):
-                yield held
-                held = []
-            if each is None:
-                return
-            held.append(each)
-
-    def _most(self, first: Sample | Unreadable) -> int:
-        """Images of the size of `first` that are looked at together."""
-        if isinstance(first, Unreadable):
-            return 1
-        height, width = first.image.shape[:2]
-        return int(max(1, min(self.batch_size, TOGETHER // (height * width))))
+        batches = batched(reader, self.batch_size, pixels=TOGETHER, alike=_shape)
+        for batch in self.timers.over("read", batches):
+            yield [*batch]  # the list is emptied while its images are still looked at
 
     def _exhibit(self, entries: Sequence[Mapping[str, Any]], tick: Tick) -> ShardOutput:
         """Small copies of chosen images, and what the page says of each."""
@@ -245,7 +232,7 @@ def gaps(start: int, stop: int, known: Mapping[int, object]) -> list[tuple[int, 
 
 
 def _pixels(batch: Sequence[Sample | Unreadable]) -> int:
-    return sum(each.image.shape[0] * each.image.shape[1] for each in batch if isinstance(each, Sample))
+    return sum(each.image.size // 3 for each in batch if isinstance(each, Sample))
 
 
 def _shape(each: Sample | Unreadable) -> tuple[int, ...] | str:
@@ -253,6 +240,7 @@ def _shape(each: Sample | Unreadable) -> tuple[int, ...] | str:
 
 
 def _small(image: Pixels) -> Pixels:
+    image = image[0] if image.ndim > 3 else image  # a video's first frame
     height, width = image.shape[:2]
     scale = THUMBNAIL / max(height, width)
     if scale >= 1:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +12,11 @@ from PIL import Image as Pictures
 from evalkit.device import pick_device
 from evalkit.errors import EvalkitError
 from evalkit.images import content_digest, open_images
-from evalkit.jobs.checks import Checks, Failure, How, Outcome, chosen
+from evalkit.jobs.checks import Failure, How, Outcome, chosen
 from evalkit.jobs.data import data_failures
-from evalkit.jobs.earlier import as_stated
+from evalkit.jobs.earlier import key_of
 from evalkit.jobs.options import weights_by_name
+from evalkit.jobs.recomputed import ABSOLUTE, TaskChecks, same_value, unlike
 from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Task, Worker
@@ -27,11 +26,11 @@ from evalkit.metrics.registry import METRICS, of_level
 from evalkit.metrics.ssim import SSIM
 from evalkit.metrics.text_rates import ERROR, READER, SCRIPT
 from evalkit.protocols import Protocol, load_protocol
-from evalkit.runs.store import Run, results_json
+from evalkit.runs.store import Run
 from evalkit.tasks.tokenizer.distances import TASK as DISTRIBUTION
 from evalkit.tasks.tokenizer.evaluators import Evaluators
 from evalkit.tasks.tokenizer.pair import Pair
-from evalkit.tasks.tokenizer.recompute import key_of, without_features
+from evalkit.tasks.tokenizer.recompute import without_features
 from evalkit.tokenizers.registry import tokenizer_alias
 
 PARTS = ("[scale ", "[bit ")  # shares for each scale or bit, of which no statistic is kept
@@ -40,45 +39,35 @@ NEAR = 0.01  # relative, of images that a network made again: sums in another or
 NETWORKS = 1e-3  # absolute, of LPIPS of the same images
 
 
-class ReconstructionChecks(Checks):
+class ReconstructionChecks(TaskChecks):
     """What a tokenizer run's record, rows, statistics and images promise."""
 
     def __init__(self, task: Task, evaluators: Callable[[Spec, str], Evaluators]) -> None:
-        self.task, self.evaluators = task, evaluators
+        super().__init__(task)
+        self.evaluators = evaluators
 
     def recompute(self, run: Run, how: How) -> Outcome:
         """Every result again, intervals included where they need no features that were not kept."""
         other = [each["id"] for each in run.record["protocols"] if load_protocol(each["id"]).sha256 != each["sha256"]]
         if other:
             return Outcome(0, open=f"the protocol {other[0]} of this evalkit is not that of the run")
-        results, earlier = as_stated(
-            run.results, self.task.aggregate(self.task.spec(run), self.task.parts(run)).results
-        )
-        again = json.loads(results_json(results))
         without_interval = without_features(run)
-        made = {key_of(row): row for row in again if not _needs_more(row)}
         unknown = sorted({row["metric"] for row in run.results if METRICS.find(row["metric"]) is None})
-        said = {key_of(row): row for row in run.results if not _needs_more(row) and row["metric"] not in unknown}
+        made = self.again(run).results
+        rows = [*run.results, *map(asdict, made)]
+        left_out = {key_of(row) for row in rows if _needs_more(row) or row["metric"] in unknown}
+        failures, earlier = unlike(
+            run, made, source="rows and statistics give", same=SAME, skip=left_out, unbounded=without_interval
+        )
+        failures += _of_data(run)
         skipped = sum(map(_needs_more, run.results))
-        failures = _of_data(run)
-        failures += [Failure("results.json", f"{_name(key)} appears twice") for key in _twice(run.results)]
-        failures += [Failure("results.json", f"{_name(key)} is missing") for key in made if key not in said]
-        for key, row in said.items():
-            wanted = made.get(key)
-            if wanted is None:
-                failures.append(Failure("results.json", f"{_name(key)} follows from no row or statistic"))
-                continue
-            fields = [name for name in row if not (key in without_interval and name in ("low", "high", "ci_method"))]
-            for name in fields:
-                if not _close(row[name], wanted[name], SAME):
-                    reason = f"{_name(key)}: {name} is {row[name]}, rows and statistics give {wanted[name]}"
-                    failures.append(Failure("results.json", reason))
+        checked = sum(key_of(row) not in left_out for row in run.results)
         left = [f"{len(without_interval)} intervals"] if without_interval else []
         left += [f"{skipped} results of single scales and bits, or of infinitely many images"] if skipped else []
         open = [f"not kept is what {' and '.join(left)} need"] if left else []
         open += [earlier] if earlier else []
         open += [f"no package here declares {', '.join(unknown)}"] if unknown else []
-        return Outcome(len(said), tuple(failures), "; ".join(open) or None)
+        return Outcome(checked, tuple(failures), "; ".join(open) or None)
 
     def rescore(self, run: Run, count: int, how: How) -> Outcome:
         """Kept pairs of images under the protocol's own judges, against the columns of their rows."""
@@ -118,7 +107,7 @@ class ReconstructionChecks(Checks):
             for row in made:
                 kept = rows[names[at]].get(row["protocol"], {})
                 fields = [name for name in row if name in kept and name not in unlike and _fixed(name, kept)]
-                bad = [name for name in fields if not _close(row[name], kept.get(name), NEAR)]
+                bad = [name for name in fields if not same_value(row[name], kept.get(name), NEAR)]
                 failures += [
                     Failure("samples.parquet", f"{names[at]}: {name} is {kept.get(name)}, made again {row[name]}")
                     for name in bad
@@ -163,8 +152,8 @@ def _scored_again(
     for name, value in pair.row.items():
         if name not in row or name in ("task", SCRIPT, ERROR) or (name == SSIM.name and protocol.ssim.batch > 1):
             continue
-        slack = NETWORKS if name in distances else 0.0
-        if not _close(value, row[name], SAME, slack):
+        slack = NETWORKS if name in distances else ABSOLUTE
+        if not same_value(value, row[name], SAME, slack):
             reason = f"{picture['id']}: {name} is {value} scored again, its row says {row[name]}"
             failures.append(Failure(picture["reconstruction"], reason))
     return failures
@@ -207,20 +196,3 @@ def _extractors(protocols: Mapping[str, Protocol]) -> set[str]:
 def _needs_more(row: Mapping[str, Any]) -> bool:
     """Whether the result needs what no run keeps: shares for each scale or bit, or all features."""
     return row["task"] == "fid-infinity" or any(part in row["dataset"] for part in PARTS)
-
-
-def _name(key: tuple[str, ...]) -> str:
-    return f"{key[2]} of {key[1]} ({key[3]})"
-
-
-def _twice(rows: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    keys = [key_of(row) for row in rows]
-    return sorted({key for key in keys if keys.count(key) > 1})
-
-
-def _close(a: Any, b: Any, relative: float, slack: float = 0.0) -> bool:
-    if isinstance(a, float) and isinstance(b, float):
-        return math.isclose(a, b, rel_tol=relative, abs_tol=max(slack, 1e-9)) or (math.isnan(a) and math.isnan(b))
-    if isinstance(a, str) and isinstance(b, str):  # runs of format 1 say picture where it is image now
-        return a.replace("picture", "image") == b.replace("picture", "image")
-    return bool(a == b)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from evalkit.device import pick_device, pick_dtype
+from evalkit.device import check_device
 from evalkit.encoders.evidence import EvidenceCache
 from evalkit.encoders.registry import encoder_entry
 from evalkit.errors import EvalkitError
@@ -63,7 +63,7 @@ def evaluate_tokenizer(
     unknown = [task for task in tasks if task not in TASKS]
     if unknown:
         raise EvalkitError(f"there is no task called {unknown[0]!r}; give some of {', '.join(TASKS)}")
-    pick_device(options.device), pick_dtype(options.dtype)
+    check_device(options.device, options.dtype)
     further = _further(features, tasks)
     chosen = [load_protocol(each) for each in dict.fromkeys(protocols)]
     weights = weights_by_name(options.weights, names, canonical=tokenizer_alias)

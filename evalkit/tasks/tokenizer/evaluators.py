@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from evalkit.encoders.base import FeatureExtractor, Ocr, PerceptualDistance
+from evalkit.encoders.described import described
 from evalkit.encoders.evidence import EvidenceCache, evidence_of
 from evalkit.encoders.faces.face import FaceDetector, faces_found_again
 from evalkit.encoders.registry import load_extractor, load_faces, load_lpips, load_ocr
@@ -26,13 +26,20 @@ from evalkit.metrics.text_rates import READER, TextsRead
 from evalkit.protocols import Protocol
 from evalkit.tasks.tokenizer.pair import Pair
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FACES = "yunet-s"
 RECONSTRUCTION, TEXT = "reconstruction", "text"
 IMAGE_TASKS = frozenset({RECONSTRUCTION, "detail", TEXT})
 DISTRIBUTIONS = frozenset({"distribution", "fid-infinity"})
 
 
 class Evaluators:
-    """LPIPS networks, feature extractors, OCR and the face detector, as protocols and tasks ask, loaded once for all models."""
+    """LPIPS networks, feature extractors, OCR and the face detector, as protocols and tasks ask, loaded once for all models.
+
+    They are told by their files until `load` is called, which a worker does.
+    """
 
     def __init__(
         self,
@@ -47,7 +54,7 @@ class Evaluators:
 
         `cache`: where texts are kept [default: in memory, for the next model].
         """
-        self.tasks = tasks
+        self.tasks, self._device, self._reader = tasks, device, ocr
         self.further = tuple(features)
         self.unavailable: dict[str, str] = {}
         self.weights: dict[str, str | None] = {}
@@ -56,13 +63,22 @@ class Evaluators:
         self.ocr: Ocr | None = None
         self.faces: FaceDetector | None = None
         self.cache = cache or EvidenceCache()
-        self.here: set[str] = set()  # networks that metrics of pairs can ask
-        for need in self._needs(protocols):
-            self._try(TEXT if need == READER else need, lambda need=need: self._load(need, device, ocr))
-        own = [name for protocol in protocols for name in protocol.distribution.extractors]
-        for name in dict.fromkeys((*own, *self.further)):
-            if tasks & DISTRIBUTIONS and name not in self.here:
-                self._try(name, lambda name=name: self._load(name, device, ocr))
+        self._metrics: dict[str, list[Metric]] = {}  # by protocol
+        self.here: dict[str, bool] = {}  # networks that metrics can ask, and whether they are loaded
+        own = [name for protocol in protocols for name in protocol.distribution.extractors] if self._of_sets else []
+        further = self.further if self._of_sets else ()
+        for need in dict.fromkeys((*self._needs(protocols), *own, *further)):
+            self._try(need, self._describe)
+
+    def load(self) -> Evaluators:
+        """Load what is not loaded yet; what cannot be is unavailable from then on."""
+        for need in [need for need, loaded in self.here.items() if not loaded]:
+            self._try(need, self._load)
+        return self
+
+    @property
+    def _of_sets(self) -> bool:
+        return bool(self.tasks & DISTRIBUTIONS)
 
     def _needs(self, protocols: Sequence[Protocol]) -> tuple[str, ...]:
         """The networks of every metric of pairs that the tasks and one of the protocols take, once each."""
@@ -71,38 +87,73 @@ class Evaluators:
         wanted = [metric for metric in metrics if any(metric.under(protocol) for protocol in protocols)]
         return tuple(dict.fromkeys(need for metric in wanted for need in metric.needs))
 
-    def _try(self, what: str, load: Any) -> None:
+    def _try(self, need: str, act: Callable[[str], None]) -> None:
         try:
-            load()
+            act(need)
         except (WeightsError, MissingDependency) as error:
-            self.unavailable[what] = str(error)
+            self.unavailable[TEXT if need == READER else need] = str(error)
+            self.here.pop(need, None)
+            self._metrics = {}
+            self.weights = {name: each for name, each in self.weights.items() if name.partition(" ")[0] != need}
 
-    def _load(self, need: str, device: str, ocr: str) -> None:
-        """Load a network under the name that metrics know it by; raises `WeightsError` where its weights are missing."""
-        nets = {metric.needs[0]: net for net, metric in LPIPS.items()}
-        if need == READER:
-            self.ocr = load_ocr(ocr, device)
-            self.weights[f"{READER} {self.ocr.id} {self.ocr.version}"] = None
-        elif need == DETECTOR:
-            self.faces = load_faces(device)
-            self.weights[f"{DETECTOR} {self.faces.id}"] = self.faces.weights_sha256
-        elif need in nets:
-            self.lpips[need] = load_lpips(nets[need], device=device)
-            self.weights[need] = self.lpips[need].weights_sha256
+    def _describe(self, need: str) -> None:
+        """Note the weights of a network by the name that metrics know it by; one that no file describes is loaded."""
+        known = described(self._encoder(need))
+        if known is None:
+            self._load(need)
         else:
-            self.extractors[need] = load_extractor(need, device=device)
-            self.weights[need] = self.extractors[need].weights_sha256
-        self.here.add(need)
+            self._note(need, known.encoder, known.weights_sha256, known.version, loaded=False)
+
+    def _encoder(self, need: str) -> str:
+        """The encoder's own name."""
+        nets = {metric.needs[0]: net for net, metric in LPIPS.items()}
+        named = {READER: self._reader, DETECTOR: FACES, **{need: f"lpips-{net}" for need, net in nets.items()}}
+        return named.get(need, need)
+
+    def _load(self, need: str) -> None:
+        """Load a network; raises `WeightsError` where its weights are missing or damaged."""
+        if need == READER:
+            self.ocr = load_ocr(self._reader, self._device)
+            self._note(need, self.ocr.id, None, self.ocr.version)
+        elif need == DETECTOR:
+            self.faces = load_faces(self._device)
+            self._note(need, self.faces.id, self.faces.weights_sha256)
+        elif need in {metric.needs[0] for metric in LPIPS.values()}:
+            self.lpips[need] = load_lpips(self._encoder(need).removeprefix("lpips-"), device=self._device)
+            self._note(need, need, self.lpips[need].weights_sha256)
+        else:
+            self.extractors[need] = load_extractor(need, device=self._device)
+            self._note(need, need, self.extractors[need].weights_sha256)
+
+    def _note(self, need: str, encoder: str, sha256: str | None, version: str = "", *, loaded: bool = True) -> None:
+        named = {READER: f"{READER} {encoder} {version}", DETECTOR: f"{DETECTOR} {encoder}"}
+        self.weights[named.get(need, need)] = sha256
+        self.here[need] = loaded
+        self._metrics = {}
 
     def pair_metrics(self, protocol: Protocol) -> list[Metric]:
         """The metrics of pairs that `protocol` takes in these tasks and whose networks are here."""
-        sections = {RECONSTRUCTION, *self.tasks}
-        mine = [each for each in of_level("pair") if each.under(protocol) and each.task in sections and each.compute]
-        return [each for each in mine if all(need in self.here for need in each.needs)]
+        if protocol.id not in self._metrics:
+            sections = {RECONSTRUCTION, *self.tasks}
+            mine = [each for each in of_level("pair") if each.under(protocol) and each.task in sections]
+            able = [each for each in mine if each.compute and all(need in self.here for need in each.needs)]
+            self._metrics[protocol.id] = able
+        return self._metrics[protocol.id]
 
     def score(self, protocol: Protocol, pairs: Sequence[Pair], timers: Timers) -> None:
         """Fill the rows of `pairs` with every per-sample score of `protocol`."""
-        metrics = self.pair_metrics(protocol)
+        with timers("pixel metrics"):
+            for pair in pairs:
+                self.score_pixels(protocol, pair)
+        self.score_by_networks(protocol, pairs, timers)
+
+    def score_pixels(self, protocol: Protocol, pair: Pair) -> None:
+        """The scores that need no network, in any thread."""
+        self._compute(protocol, pair, {}, networks=False)
+
+    def score_by_networks(self, protocol: Protocol, pairs: Sequence[Pair], timers: Timers) -> None:
+        """The scores that need networks; those see all pairs together."""
+        metrics = [metric for metric in self.pair_metrics(protocol) if metric.needs]
         found: list[dict[str, Any]] = [{} for _ in pairs]
         for need in dict.fromkeys(need for metric in metrics for need in metric.needs):
             mine = [metric for metric in metrics if need in metric.needs]
@@ -111,12 +162,19 @@ class Evaluators:
                 asked, self._evidence(need, protocol, [pairs[i] for i in asked], timers), strict=True
             ):
                 found[i][need] = evidence
-        with timers("pixel metrics"):
-            for pair, evidence in zip(pairs, found, strict=True):
-                compared = Compared(pair.original, pair.reconstruction, protocol, pair.meta.get("text"), evidence)
-                mine = [metric for metric in metrics if metric.images(pair.row["task"])]
-                for compute in dict.fromkeys(metric.compute for metric in mine if metric.compute):
-                    pair.row.update(compute(compared))
+        if metrics:
+            with timers("pixel metrics"):
+                for pair, evidence in zip(pairs, found, strict=True):
+                    self._compute(protocol, pair, evidence, networks=True)
+
+    def _compute(self, protocol: Protocol, pair: Pair, evidence: dict[str, Any], *, networks: bool) -> None:
+        compared = Compared(pair.original, pair.reconstruction, protocol, pair.meta.get("text"), evidence)
+        metrics = self.pair_metrics(protocol)
+        asking = {metric.compute for metric in metrics if metric.needs}
+        mine = [metric for metric in metrics if metric.images(pair.row["task"])]
+        for compute in dict.fromkeys(metric.compute for metric in mine if metric.compute):
+            if (compute in asking) == networks:
+                pair.row.update(compute(compared))
 
     def score_groups(self, protocol: Protocol, pairs: Sequence[Pair], timers: Timers) -> None:
         """SSIM where the protocol takes its data range from groups of neighbours."""
@@ -228,5 +286,7 @@ def _by_shape(pairs: Sequence[Pair]) -> list[list[Pair]]:
     return list(groups.values())
 
 
-def _stack(pairs: Sequence[Pair], which: str) -> torch.Tensor:
+def _stack(pairs: Sequence[Pair], which: str) -> Tensor:
+    import torch
+
     return torch.from_numpy(np.stack([getattr(pair, which) for pair in pairs])).permute(0, 3, 1, 2).contiguous()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,29 +14,12 @@ from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 from evalkit.jobs.timers import Timers
 from evalkit.tasks.tokenizer.native import cut
-from evalkit.tasks.tokenizer.pixels import Feed, to_batch
+from evalkit.tasks.tokenizer.output import Output, Shares, too_small
+from evalkit.tasks.tokenizer.pixels import Feed
 from evalkit.tasks.tokenizer.shift import shift
 from evalkit.tasks.tokenizer.survival import survival
+from evalkit.tasks.tokenizer.upload import Upload
 from evalkit.tokenizers.base import Codes, Tokenizer
-
-SMALLEST = 32  # px a side: what LPIPS' trunks still take
-Shares = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Output:
-    """What a picture became: float [3, H, W] on the [0, 1] scale, or the `reason` why there is none.
-
-    `codes`, `bits`: how many were spent. `indices`: those that occur, for code counts. `columns`: scores that need the
-    model (survival, shift); an array is a share for each scale or bit, under `<score>|<part>`.
-    """
-
-    picture: Tensor | None = None
-    reason: str | None = None
-    codes: int = 0
-    bits: float | None = None
-    indices: npt.NDArray[np.int64] | None = None
-    columns: dict[str, float | Shares | None] = field(default_factory=dict)
 
 
 class Forward:
@@ -45,6 +27,17 @@ class Forward:
 
     def __init__(self, model: Tokenizer, tasks: frozenset[str], *, batch_size: int, seed: int, timers: Timers) -> None:
         self.model, self.tasks, self.batch_size, self.seed, self.timers = model, tasks, batch_size, seed, timers
+        self.upload = Upload(getattr(model, "device", torch.device("cpu")))
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether it gains by being told of the next batch."""
+        return self.upload.lane is not None
+
+    def begin(self, images: Sequence[Pixels], feed: Feed) -> None:
+        """Begin to bring the next images to the device."""
+        if not feed.whole and len(images) <= self.batch_size:
+            self.upload.begin([image for image in images if image.size])
 
     def __call__(self, images: Sequence[Pixels], feed: Feed) -> list[Output]:
         """One output for each uint8 image, in order."""
@@ -53,15 +46,14 @@ class Forward:
         return self._in_pieces(list(images), feed, self.batch_size)
 
     def _whole(self, image: Pixels, feed: Feed) -> Output:
-        height, width = image.shape[:2]
-        if min(height, width) < SMALLEST:
-            return Output(reason=f"a {width}x{height} image is below {SMALLEST} px, too small to be scored as it is")
+        if (refused := too_small(image)) is not None:
+            return refused
         pieces = cut(image, self.model)
         outputs = self._in_pieces(pieces.pieces, feed, self.batch_size)
         bad = next((each for each in outputs if each.picture is None), None)
         if bad is not None:
             return bad
-        picture = pieces.join([each.picture for each in outputs if each.picture is not None])
+        picture = pieces.join([each.picture for each in outputs if isinstance(each.picture, Tensor)])
         bits = None if any(each.bits is None for each in outputs) else sum(each.bits or 0.0 for each in outputs)
         used = [each.indices for each in outputs if each.indices is not None]
         columns = {name: _mean([each.columns[name] for each in outputs]) for name in outputs[0].columns}
@@ -73,8 +65,9 @@ class Forward:
         return [each for start in starts for each in self._batch(images[start : start + size], feed)]
 
     def _batch(self, images: list[Pixels], feed: Feed) -> list[Output]:
-        batch = to_batch(images, feed)
         try:
+            with self.timers("prepare"):
+                batch = self.upload(images, feed)
             with self.timers("encode"):
                 codes = self.model.encode(batch)
             with self.timers("decode"):

@@ -15,8 +15,8 @@ from evalkit.jsonio import pretty_json
 from evalkit.metrics.psnr import MSE
 from evalkit.metrics.registry import METRICS
 from evalkit.metrics.text_rates import CER_ORIGINAL, RECONSTRUCTION
-from evalkit.tasks.tokenizer.forward import Forward
-from evalkit.tasks.tokenizer.pixels import Feed, model_input, scored_original, scored_reconstructions
+from evalkit.tasks.tokenizer.output import Way, scored_output
+from evalkit.tasks.tokenizer.pixels import Feed, model_input, scored_original
 
 INDEX = "images/index.json"
 WORST, TEXTS = 12, 8
@@ -49,16 +49,17 @@ def worst(samples: pa.Table, protocol: str) -> list[dict[str, Any]]:
     ]
 
 
-def made_again(images: ImageSet, forward: Forward, feed: Feed, position: int) -> tuple[bytes, bytes] | None:
+def made_again(images: ImageSet, way: Way, feed: Feed, position: int) -> tuple[bytes, bytes] | None:
     """PNG files of the original and its reconstruction as they are scored; None where the source has changed."""
     sample = shown(images.read(position, position + 1, threads=1))
     if sample is None:
         return None
     fed = model_input(sample.image, feed)
-    (output,) = forward([fed], feed)
-    if output.picture is None:
+    (output,) = way([fed], feed)
+    reconstruction = scored_output(output, feed)
+    if reconstruction is None:
         return None
-    return png_bytes(scored_original(fed, feed)), png_bytes(scored_reconstructions(output.picture[None], feed)[0])
+    return png_bytes(scored_original(fed, feed)), png_bytes(reconstruction)
 
 
 def files_of(entries: Sequence[Mapping[str, Any]], made: Mapping[int, tuple[bytes, bytes] | None]) -> dict[str, bytes]:

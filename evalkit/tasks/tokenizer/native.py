@@ -8,15 +8,16 @@ alone, side by side and without overlap, so that seams stay visible as they woul
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 from evalkit.tokenizers.base import Tokenizer
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Policy = Literal["pad", "tiles"]
 
@@ -32,6 +33,8 @@ class Cut:
 
     def join(self, decoded: list[Tensor]) -> Tensor:
         """[3, height, width] from one [3, h, w] for each piece."""
+        import torch
+
         rows = [torch.cat(decoded[i : i + self.columns], dim=2) for i in range(0, len(decoded), self.columns)]
         return torch.cat(rows, dim=1)[:, : self.height, : self.width]
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from evalkit.errors import EvalkitError
 from evalkit.images.geometry import MAX_SIDE, fit_square, resize_exact
@@ -15,6 +14,9 @@ from evalkit.images.sample import Pixels
 from evalkit.protocols import Protocol
 from evalkit.tasks.tokenizer.native import policy_text
 from evalkit.tokenizers.base import Tokenizer
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,6 @@ def feed_of(protocol: Protocol, model: Tokenizer, size: int | None = None, *, wh
     return Feed(protocol, side, misfed, signed, policy_text(model) if whole else None)
 
 
-def to_batch(images: list[Pixels], feed: Feed) -> Tensor:
-    """Model input float32 [B, 3, S, S]: [0, 1], or what makes the network see [0, 1] where the protocol misfeeds it."""
-    batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div_(255)
-    return (batch + 1) / 2 if feed.misfed else batch
-
-
 def model_input(image: Pixels, feed: Feed) -> Pixels:
     """The uint8 image that the model is fed: a square, or the whole image."""
     return image if feed.whole else fit_square(image, feed.size, feed.protocol.input.method)
@@ -96,8 +92,28 @@ def scored_reconstructions(decoded: Tensor, feed: Feed) -> list[Pixels]:
         grey = (y.mul(2).sub(1).clamp(-1, 1).add(1) / 2).mul(255).floor()
     else:
         grey = y.clamp(0, 1).mul(255).floor()
-    pixels = grey.to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    pixels = grey.byte().permute(0, 2, 3, 1).contiguous().numpy()
     return [_scored_size(each, feed) for each in pixels]
+
+
+def scored_levels(decoded: Pixels, feed: Feed) -> Pixels:
+    """`scored_reconstructions` of an 8-bit image, whose values the protocol's rule turns into others one by one."""
+    levels = _levels(feed.protocol.pixels.reconstruction)
+    return _scored_size(decoded if levels is None else levels[decoded], feed)
+
+
+@cache
+def _levels(rule: str) -> Pixels | None:
+    """What a rule makes of each grey level v, by way of v / 255 in float32; None where every level stays itself."""
+    y = np.arange(256, dtype=np.float32) / np.float32(255)
+    if rule == "round":
+        grey = np.floor(y * np.float32(255) + np.float32(0.5))
+    elif rule == "truncate 127.5x+128":
+        grey = np.floor(np.clip((y * np.float32(2) - np.float32(1)) * np.float32(127.5) + np.float32(128), 0, 255))
+    else:
+        grey = np.floor(y * np.float32(255))
+    levels = grey.astype(np.uint8)
+    return None if (levels == np.arange(256)).all() else levels
 
 
 def _scored_size(image: Pixels, feed: Feed) -> Pixels:

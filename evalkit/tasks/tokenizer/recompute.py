@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from evalkit.jobs.earlier import key_of
 from evalkit.metrics.frechet import frechet_distance
 from evalkit.metrics.moments import load_moments
 from evalkit.protocols import load_protocol
 from evalkit.runs.store import Run
 from evalkit.tasks.tokenizer.distances import INFINITE, TASK, distances
 
-Key = tuple[str, ...]
 Arrays = dict[str, np.ndarray[Any, Any]]
-
-
-def key_of(row: Mapping[str, Any]) -> Key:
-    """Task, data set, metric and protocol: what a result row is about."""
-    return row["task"], row["dataset"], row["metric"], row["protocol"]
 
 
 def shown_extractors(run: Run) -> list[str]:
@@ -42,7 +36,7 @@ def kept_arrays(run: Run) -> Arrays:
     return arrays
 
 
-def without_features(run: Run) -> frozenset[Key]:
+def without_features(run: Run) -> frozenset[tuple[str, ...]]:
     """Results whose interval needs features that were not kept, and those of infinitely many images."""
     names, found = distances(), set()
     for row in run.results:

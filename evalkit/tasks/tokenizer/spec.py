@@ -15,7 +15,7 @@ from evalkit.jobs.spec import DataRef, ModelRef, ProtocolRef, Spec
 from evalkit.protocols import Protocol, load_protocol
 from evalkit.tasks.tokenizer.evaluators import Evaluators
 from evalkit.tasks.tokenizer.pixels import Feed, feed_of
-from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
+from evalkit.tokenizers.base import PixelTokenizer, Tokenizer
 
 NAME, VERSION, SHARD = "tokenizer", 2, 64
 
@@ -82,9 +82,13 @@ def batch_size(model: Tokenizer, options: RunOptions) -> int:
     """
     if options.batch_size != "auto":
         return options.batch_size
-    if not isinstance(model, NetworkTokenizer):
+    if isinstance(model, PixelTokenizer):
         return 8
     from evalkit.device import pick_device
+    from evalkit.tokenizers.network import NetworkTokenizer  # imports torch, which codecs do without
+
+    if not isinstance(model, NetworkTokenizer):
+        return 8
 
     return 64 if pick_device(options.device).type == "cuda" else min(16, max(1, 256**2 // model.native_size**2))
 

@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 from evalkit.encoders.evidence import EvidenceCache
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
-from evalkit.images.sample import content_digest
+from evalkit.images.sample import ImageSet, content_digest
 from evalkit.jobs.checks import Checks
+from evalkit.jobs.data import sources_of
 from evalkit.jobs.live import find
-from evalkit.jobs.shard import Shard
+from evalkit.jobs.shard import Shard, Sources
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
 from evalkit.pages import report_page
@@ -28,7 +29,7 @@ from evalkit.tasks.tokenizer.results import results_of
 from evalkit.tasks.tokenizer.rows import schema
 from evalkit.tasks.tokenizer.spec import NAME, feeds_of, protocols_of, settings_of, upgraded
 from evalkit.tasks.tokenizer.worker import ReconstructionWorker
-from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
+from evalkit.tokenizers.base import Tokenizer
 from evalkit.tokenizers.registry import load_tokenizer
 
 
@@ -48,10 +49,8 @@ class TokenizerTask(Task):
     def open(self, spec: Spec, device: str) -> ReconstructionWorker:
         """The tokenizer and the evaluator networks; raises `EvalkitError` where weights or rules are others here."""
         model = opened(spec, device)
-        data = spec.inputs["data"].source
-        images = find(data) or open_images(str(spec.here.get("data", data)))
         return ReconstructionWorker(
-            images,
+            _images(spec),
             model,
             feeds_of(spec, model),
             evaluators_of(spec, device),
@@ -60,6 +59,10 @@ class TokenizerTask(Task):
             seed=spec.seed,
             keep_all=spec.parameters["keep"] == "all",
         )
+
+    def sources(self, spec: Spec) -> Sources | None:
+        """The images."""
+        return sources_of(("data", _images(spec), self.size(spec)))
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Results with intervals; statistics that recompute them; what the record says of model, data and evaluators."""
@@ -107,8 +110,11 @@ def opened(spec: Spec, device: str) -> Tokenizer:
     model = load_tokenizer(ref.name, ref.weights, device, ref.dtype)
     if model.weights_sha256 != ref.sha256:
         raise EvalkitError(f"the weights here are not those of the run (sha256 {str(ref.sha256)[:12]}…)")
-    if ref.settings.get("compile") and isinstance(model, NetworkTokenizer):
-        model.compile()
+    if ref.settings.get("compile"):
+        from evalkit.tokenizers.network import NetworkTokenizer  # imports torch, which codecs do without
+
+        if isinstance(model, NetworkTokenizer):
+            model.compile()
     return model
 
 
@@ -118,7 +124,12 @@ def evaluators_of(spec: Spec, device: str) -> Evaluators:
     if made is None:
         tasks, asked = frozenset(spec.parameters["tasks"]), spec.parameters
         made = Evaluators(protocols_of(spec), tasks, device, asked["features"], asked["ocr"], EvidenceCache.shared())
-    return made
+    return made.load()
+
+
+def _images(spec: Spec) -> ImageSet:
+    data = spec.inputs["data"].source
+    return find(data) or open_images(str(spec.here.get("data", data)))
 
 
 def _data(spec: Spec, samples: pa.Table) -> dict[str, Any]:

@@ -12,31 +12,27 @@ import numpy as np
 from evalkit.images import open_images
 from evalkit.images.decode import decode_image
 from evalkit.images.sample import ImageSet, Sample
-from evalkit.jobs.checks import Checks, Failure, How, Outcome, chosen
+from evalkit.jobs.checks import Failure, How, Outcome, chosen
 from evalkit.jobs.data import data_failures
-from evalkit.jobs.earlier import as_stated
-from evalkit.jobs.task import Task
+from evalkit.jobs.recomputed import TaskChecks, unlike
 from evalkit.jsonio import canonical_json, pretty_json
-from evalkit.runs.store import Run, results_json
+from evalkit.runs.store import Run
 from evalkit.watermark.attacks.base import Attack
 from evalkit.watermark.attacks.spelling import Options, read_attack
 
 
-class AttackChecks(Checks):
+class AttackChecks(TaskChecks):
     """What a run of `evalkit watermark attack` promises."""
 
     scores = False
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
-
     def recompute(self, run: Run, how: How) -> Outcome:
         """Results and manifest from the rows; every row's image by its digest."""
-        again = self.task.aggregate(self.task.spec(run), self.task.parts(run))
-        results, earlier = as_stated(run.results, again.results)
-        bad = [
+        again = self.again(run)
+        bad, earlier = unlike(run, again.results)
+        bad += [
             Failure(name, "it does not follow from samples.parquet and the plan")
-            for name, data in {**again.files, "results.json": results_json(results)}.items()
+            for name, data in again.files.items()
             if (run.path / name).read_bytes() != (data if isinstance(data, bytes) else b"".join(data))
         ]
         bad += [

@@ -106,7 +106,9 @@ def _go_on(store: RunStore, spec: Spec) -> Spec:
     if merged.plan() == run.record["plan"] and not _lost(run):
         return merged
     source = _digests(merged) if merged.inputs != before.inputs else None
-    store.unseal(merged.plan())
+    store.unseal()
+    store.forget()
+    store.take_over(merged.plan())
     names, n = [each["record"]["name"] for each in merged.parameters["attacks"]], merged.inputs["data"].n
     mine = {name: run.samples.filter(pc.equal(run.samples["attack"], name)) for name in names}
     for shard in ATTACK.shards(merged):
@@ -142,8 +144,8 @@ def _lost(run: Run) -> bool:
 
 
 def _digests(spec: Spec) -> dict[str, str | None]:
-    images = open_images(str(spec.inputs["data"].source))
-    return {each.id: each.sha256 for each in images.read(0, spec.inputs["data"].n, threads=2)}
+    images, n = open_images(str(spec.inputs["data"].source)), spec.inputs["data"].n
+    return dict(zip(images.ids(), images.fingerprints(n), strict=False))
 
 
 def _kept(folder: Path, mine: pa.Table, wanted: range, source: dict[str, str | None] | None) -> pa.Table | None:

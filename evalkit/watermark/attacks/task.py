@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 
 from evalkit.images import content_digest, open_images
 from evalkit.jobs.checks import Checks
+from evalkit.jobs.data import sources_of_blocks
 from evalkit.jobs.live import find
-from evalkit.jobs.shard import Shard
+from evalkit.jobs.shard import Shard, Sources
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
 from evalkit.jsonio import canonical_json, pretty_json
@@ -73,6 +74,11 @@ class AttackTask(Task):
             batch=int(here.get("batch_size", 8)),
             threads=int(here.get("threads", 2)),
         )
+
+    def sources(self, spec: Spec) -> Sources | None:
+        """The images, for each attack."""
+        n = spec.inputs["data"].n
+        return sources_of_blocks(n, ("data", open_images(str(spec.inputs["data"].source)), n))
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Rows by attack, then image; the manifest; how many changed and what is left of them."""

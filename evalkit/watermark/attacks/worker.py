@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from evalkit.images.loader import PIXELS
+from evalkit.images.loader import PIXELS, batched
 from evalkit.images.sample import ImageSet, Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
@@ -74,18 +74,12 @@ class AttackWorker(Worker):
             return
         self._last = (range(0), [])
         kept: list[Sample | Unreadable] = []
-        batch: list[Sample | Unreadable] = []
-        reader = self.images.read(positions.start, positions.stop, threads=self.threads)
-        while True:
-            with self.timers("read"):
-                each = next(reader, None)
-            if batch and (each is None or len(batch) >= step or _pixels([*batch, each]) > PIXELS):
-                yield batch
-                batch = []
-            if each is None:
-                break
-            batch.append(each)
-            kept = [*kept, each] if _pixels([*kept, each]) <= PIXELS else []
+        whole = True
+        batches = batched(self.images.read(positions.start, positions.stop, threads=self.threads), step)
+        for batch in self.timers.over("read", batches):
+            whole = whole and _pixels([*kept, *batch]) <= PIXELS
+            kept = [*kept, *batch] if whole else []
+            yield batch
         if len(kept) == len(positions):
             self._last = (positions, kept)
 

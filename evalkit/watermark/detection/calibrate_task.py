@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from evalkit.jobs.checks import SAME, Checks, Failure, How, Outcome
-from evalkit.jobs.data import data_failures
-from evalkit.jobs.shard import Shard, ShardOutput
+from evalkit.jobs.checks import Checks, Failure, How, Outcome
+from evalkit.jobs.data import data_failures, sources_of
+from evalkit.jobs.recomputed import SAME, TaskChecks, unlike
+from evalkit.jobs.shard import Shard, ShardOutput, Sources
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task, Tick, Worker
 from evalkit.runs.shards import MemoryParts, Parts
 from evalkit.runs.store import Run
 from evalkit.watermark.detection.calibration_file import read_calibration
-from evalkit.watermark.detection.checks import SECRET, of_results
+from evalkit.watermark.detection.checks import SECRET
+from evalkit.watermark.detection.data import opened_images
 from evalkit.watermark.detection.null_rows import NULLS, grouped, null_rows
 from evalkit.watermark.detection.nulls import FILE, TASK, aggregate
 from evalkit.watermark.detection.rows import with_numbers
@@ -49,6 +51,10 @@ class CalibrateTask(Task):
     def open(self, spec: Spec, device: str) -> CalibrateWorker:
         """Tokenizer, cache, and the mark where one was given."""
         return CalibrateWorker(opened(spec, device))
+
+    def sources(self, spec: Spec) -> Sources | None:
+        """The images."""
+        return sources_of(("data", opened_images(spec.inputs["data"])[0], self.size(spec)))
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """The calibration, and counts."""
@@ -94,20 +100,18 @@ class CalibrateWorker(Worker):
         self.opened.cache.close()
 
 
-class CalibrationChecks(Checks):
+class CalibrationChecks(TaskChecks):
     """What the rows of `evalkit watermark calibrate` promise to somebody without the key."""
 
     scores = False
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
-
     def recompute(self, run: Run, how: How) -> Outcome:
         """Counts, and the calibration that detectors read, from the rows."""
-        done = self.task.aggregate(self.task.spec(run), self.task.parts(run))
-        bad = [*of_results(run.results, done.results), *_of_file(run, done)]
+        done = self.again(run)
+        bad, earlier = unlike(run, done.results)
+        bad += _of_file(run, done)
         bad += data_failures(run, done.facts["data"]["digest"])
-        return Outcome(0 if bad else len(run.results), tuple(bad))
+        return Outcome(0 if bad else len(run.results), tuple(bad), earlier)
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:
         """Nobody without the key can score an image again."""

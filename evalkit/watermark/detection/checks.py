@@ -10,36 +10,33 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from evalkit.jobs.checks import SAME, Checks, Failure, How, Outcome, same_number
+from evalkit.jobs.checks import Failure, How, Outcome
 from evalkit.jobs.data import data_failures
-from evalkit.jobs.task import Task
-from evalkit.runs.store import Result, Run
-from evalkit.text import as_float
+from evalkit.jobs.recomputed import SAME, TaskChecks, unlike
+from evalkit.runs.store import Run
 from evalkit.watermark.detection.rows import LN10
 from evalkit.watermark.exact import binomial_log_tail
 
-ROWS, RESULTS = "samples.parquet", "results.json"
+ROWS = "samples.parquet"
 Q_OF_EACH = 3  # the version of plans from which q is that of the image; before, its group's
 SECRET = "which codes are green is known to the key alone; who has it runs the command again with a fresh --out"
 
 
-class DetectionChecks(Checks):
+class DetectionChecks(TaskChecks):
     """What the rows of `evalkit watermark detect` promise to somebody without the key."""
 
     scores = False
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
-
     def recompute(self, run: Run, how: How) -> Outcome:
         """p from green and distinct codes where it is a binomial tail, then q, verdicts and results from the rows."""
-        done = self.task.aggregate(self.task.spec(run), self.task.parts(run))
+        done = self.again(run)
         again = pa.concat_tables(done.rows)
         good = np.flatnonzero(pc.is_null(again["error"]).to_numpy())
-        bad = [*_of_tails(run, good), *_of_verdicts(run.samples, again), *of_results(run.results, done.results)]
+        stated, earlier = unlike(run, done.results)
+        bad = [*_of_tails(run, good), *_of_verdicts(run.samples, again), *stated]
         bad += _of_q(run.samples, again, good) if self.task.spec(run).version >= Q_OF_EACH else []
         bad += data_failures(run, done.facts["data"]["digest"])
-        return Outcome(0 if bad else len(run.results), tuple(bad))
+        return Outcome(0 if bad else len(run.results), tuple(bad), earlier)
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:
         """Nobody without the key can score an image again."""
@@ -82,17 +79,6 @@ def _of_q(samples: pa.Table, again: pa.Table, good: npt.NDArray[np.int64]) -> li
     names = samples["id"].to_pylist()
     said, wanted = (table["q"].cast(pa.float64()).to_numpy()[good] for table in (samples, again))
     return of_cells([names[i] for i in good.tolist()], said, wanted, "q")
-
-
-def of_results(said: Sequence[dict[str, Any]], again: Sequence[Result]) -> list[Failure]:
-    """Results that the rows do not give, or that they give and nobody states."""
-    found = {row["metric"]: as_float(row["value"]) for row in said}
-    wanted = {each.metric: each.value for each in again}
-    return [
-        Failure(RESULTS, f"{name} is {found.get(name)}, the rows give {wanted.get(name)}")
-        for name in {**found, **wanted}
-        if not same_number(found.get(name), wanted.get(name))
-    ]
 
 
 def of_cells(names: Sequence[str], said: Any, wanted: Any, column: str) -> list[Failure]:

@@ -19,7 +19,8 @@ from evalkit.jobs.live import hold
 from evalkit.jobs.options import RunOptions, check_apart
 from evalkit.jobs.spec import Spec
 from evalkit.runs.store import Run
-from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
+from evalkit.tokenizers.base import Tokenizer
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.detection.calibration_file import calibration_digest, read_calibration
 from evalkit.watermark.detection.scan_spec import Cache, Planned, planned

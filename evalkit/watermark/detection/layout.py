@@ -12,7 +12,8 @@ from torch import Tensor
 
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
-from evalkit.tokenizers.base import Codes, NetworkTokenizer, Tokenizer
+from evalkit.tokenizers.base import Codes, Tokenizer
+from evalkit.tokenizers.network import NetworkTokenizer
 
 Ints = npt.NDArray[np.int64]
 

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import Checks
-from evalkit.jobs.shard import Shard
+from evalkit.jobs.data import sources_of
+from evalkit.jobs.shard import Shard, Sources
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
 from evalkit.runs.shards import MemoryParts, Parts
@@ -19,6 +20,7 @@ from evalkit.watermark.detection.calibration import Calibration
 from evalkit.watermark.detection.calibration_file import calibration_digest, read_calibration
 from evalkit.watermark.detection.checks import DetectionChecks
 from evalkit.watermark.detection.columns import method_of
+from evalkit.watermark.detection.data import opened_images
 from evalkit.watermark.detection.heat import shown
 from evalkit.watermark.detection.page import page
 from evalkit.watermark.detection.rows import final_schema, with_numbers
@@ -56,6 +58,10 @@ class DetectTask(Task):
         except EvalkitError:
             held_here.cache.close()
             raise
+
+    def sources(self, spec: Spec) -> Sources | None:
+        """The images."""
+        return sources_of(("data", opened_images(spec.inputs["data"])[0], self.size(spec)))
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Verdicts over all images."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from evalkit.images.geometry import fitted_place
 from evalkit.images.sample import Pixels
 
+STRIP = 2**21  # pixels of a change that are enlarged at a time
 FINEST = 4  # times the tokenizer's side at which the way to the image and back is simulated at most
 
 
@@ -37,17 +40,30 @@ class Frame:
         """The side of the square in the image's own pixels, or in the finest that is simulated."""
         return min(round(self.side * min(self.shape) / min(self.whole)), FINEST * self.side)
 
-    def enlarged(self, change: Tensor) -> Tensor:
-        """The change float [3, side, side] in the image's own pixels, [3, H, W]; nothing outside the square."""
+    def enlarged(self, change: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """The change float [3, side, side] in the image's own pixels; nothing outside the square.
+
+        Strips of columns [3, H, w], each with where it begins: the filter works along rows, then along columns.
+        """
         canvas = change.new_zeros(1, 3, *self.whole)
         top, left = self.corner
         canvas[0, :, top : top + self.side, left : left + self.side] = change
-        return resized(canvas, self.shape)[0]
+        height, width = self.shape
+        begun = 0
+        wide = resized(canvas, (canvas.shape[2], width))
+        most = max(2, STRIP // height)  # torch 2.14 enlarges a single column wrongly
+        for strip in torch.tensor_split(wide, -(-width // (most + 1)), 3):
+            yield begun, resized(strip, (height, strip.shape[3]))[0]
+            begun += strip.shape[3]
 
     def added(self, image: Pixels, change: Tensor, levels: float) -> Pixels:
         """The image with the change, by at most `levels` grey levels, rounded to whole ones."""
-        moved = self.enlarged(change).clamp(-levels / 255, levels / 255).mul(255).permute(1, 2, 0).cpu().numpy()
-        return np.asarray(np.clip(np.floor(image + moved + 0.5), 0, 255), np.uint8)
+        found = np.empty_like(image)
+        for begun, strip in self.enlarged(change):
+            moved = strip.clamp(-levels / 255, levels / 255).mul(255).permute(1, 2, 0).cpu().numpy()
+            part = slice(begun, begun + moved.shape[1])
+            found[:, part] = np.clip(np.floor(image[:, part] + moved + 0.5), 0, 255)
+        return found
 
 
 def seen_again(change: Tensor, between: int) -> Tensor:

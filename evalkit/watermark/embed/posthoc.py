@@ -14,7 +14,8 @@ from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.options import RunOptions, check_apart
 from evalkit.jobs.spec import Spec
 from evalkit.runs.store import Run
-from evalkit.tokenizers.base import NetworkTokenizer, Tokenizer
+from evalkit.tokenizers.base import Tokenizer
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.watermark.embed.nudge import Nudge
 from evalkit.watermark.embed.task import EMBED
 from evalkit.watermark.mark import Mark

@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from evalkit.images import content_digest, open_images
 from evalkit.jobs.checks import Checks
+from evalkit.jobs.data import sources_of
+from evalkit.jobs.shard import Sources
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
 from evalkit.metrics.watermark import EMBEDDED
@@ -63,6 +65,10 @@ class EmbedTask(Task):
             threads=int(spec.here.get("threads", 2)),
             seal=seal_of(mark.key, _content_of(spec)),
         )
+
+    def sources(self, spec: Spec) -> Sources | None:
+        """The images."""
+        return sources_of(("data", open_images(str(spec.inputs["data"].source)), self.size(spec)))
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Means of what marking cost, and mark.json."""

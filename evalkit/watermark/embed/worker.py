@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,8 @@ from torch import Tensor
 
 from evalkit.errors import EvalkitError
 from evalkit.images.encode import png_bytes
-from evalkit.images.loader import fitted
-from evalkit.images.sample import ImageSet, Pixels, Sample
+from evalkit.images.loader import batched, fitted
+from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
@@ -25,6 +25,7 @@ from evalkit.watermark.identity import prepared
 from evalkit.watermark.mark import Mark
 
 STRIPS = 8  # first images of the set that are shown before and after
+TOGETHER = 2**24  # pixels of images that are marked together, one more image aside
 BOOST = 8  # times that a strip shows the difference larger than it is
 
 
@@ -54,28 +55,31 @@ class EmbedWorker(Worker):
         """Rows in listing order; an image that cannot be read costs itself only."""
         rows: list[dict[str, Any]] = []
         files: dict[str, bytes] = {}
-        for start in range(shard.start, shard.stop, self.batch_size):
-            positions = range(start, min(start + self.batch_size, shard.stop))
-            with self.timers("read"):
-                reader = self.images.read(positions.start, positions.stop, threads=self.threads)
-                samples = list(fitted(reader, self._kept))
-            good = [each for each in samples if isinstance(each, Sample)]
-            made = iter(self._marked(good))
-            for position, sample in zip(positions, samples, strict=True):
-                if not isinstance(sample, Sample):
-                    rows.append(failed(sample, sample.reason))
-                    continue
-                list_id, views = next(made)
-                with self.timers("write"):
-                    name = f"images/{self.names[position]}.png"
-                    data = files[name] = png_bytes(views.marked)
-                    if position < STRIPS:
-                        files[f"strips/{position:07d}.png"] = png_bytes(strip(views, by_pixels=self.nudge is not None))
-                with self.timers("score"):
-                    scores = self.mark.score(views.codes_again[None])
-                    rows.append(row_of(sample, views, self.mark, list_id, scores, name, data))
-            tick(len(positions))
+        reader = fitted(self.images.read(shard.start, shard.stop, threads=self.threads), self._kept)
+        batches = batched(reader, self.batch_size, pixels=TOGETHER)
+        for samples in self.timers.over("read", batches):
+            rows += self._rows(shard.start + len(rows), samples, files)
+            tick(len(samples))
         return ShardOutput(table(rows), {}, files, self.timers.taken(), {"model": self._state(), "seal": self.seal})
+
+    def _rows(
+        self, start: int, samples: Sequence[Sample | Unreadable], files: dict[str, bytes]
+    ) -> Iterator[dict[str, Any]]:
+        """Rows of the samples from position `start`; their PNG files go into `files`."""
+        made = iter(self._marked([each for each in samples if isinstance(each, Sample)]))
+        for position, sample in enumerate(samples, start):
+            if not isinstance(sample, Sample):
+                yield failed(sample, sample.reason)
+                continue
+            list_id, views = next(made)
+            with self.timers("write"):
+                name = f"images/{self.names[position]}.png"
+                data = files[name] = png_bytes(views.marked)
+                if position < STRIPS:
+                    files[f"strips/{position:07d}.png"] = png_bytes(strip(views, by_pixels=self.nudge is not None))
+            with self.timers("score"):
+                scores = self.mark.score(views.codes_again[None])
+            yield row_of(sample, views, self.mark, list_id, scores, name, data)
 
     def _state(self) -> dict[str, Any]:
         model = self.tokenizer

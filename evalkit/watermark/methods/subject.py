@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from evalkit.errors import EvalkitError
-from evalkit.tokenizers.base import OPEN_CODEBOOKS, NetworkTokenizer, Tokenizer
+from evalkit.tokenizers.base import OPEN_CODEBOOKS, Tokenizer
+from evalkit.tokenizers.network import NetworkTokenizer
 
 Floats = npt.NDArray[np.float64]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.images.geometry import fit_square
+from evalkit.images.loader import fitted
 from evalkit.images.sample import ImageSet, Pixels, Sample
 from evalkit.jobs.timers import Timers
 from evalkit.watermark.identity import PREPARE
@@ -88,7 +89,8 @@ class Blocks:
         found = Images()
         start, stop = min(positions.start, limit), min(positions.stop, limit)
         with self.timers("read"):
-            for at, each in enumerate(data.read(start, stop, threads=self.threads), start=start):
+            squares = fitted(data.read(start, stop, threads=self.threads), self._square)
+            for at, each in enumerate(squares, start=start):
                 if not isinstance(each, Sample):
                     said = {"set": which, "attack": NOTHING, "error": each.reason}
                     failed.append({"id": each.id, "source_sha256": each.sha256, "position": at, **said})
@@ -96,9 +98,12 @@ class Blocks:
                 found.positions.append(at)
                 found.ids.append(each.id)
                 found.sources.append(each.sha256)
-                fits = each.image.shape[:2] == (self.side, self.side)
-                found.pixels.append(each.image if fits else fit_square(each.image, self.side, PREPARE))
+                found.pixels.append(each.image)
         return found
+
+    def _square(self, image: Pixels) -> Pixels:
+        fits = image.shape[:2] == (self.side, self.side)
+        return image if fits else fit_square(image, self.side, PREPARE)
 
 
 def _marked(contender: Contender, plain: Images) -> Images:

@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.images.decode import decode_image
 from evalkit.images.sample import Pixels
-from evalkit.jobs.checks import Checks, Failure, How, Outcome, chosen
+from evalkit.jobs.checks import Failure, How, Outcome, chosen
 from evalkit.jobs.data import data_failures
-from evalkit.jobs.earlier import as_stated
+from evalkit.jobs.recomputed import TaskChecks, same_value, unlike
 from evalkit.jobs.spec import Spec
-from evalkit.jobs.task import Task
 from evalkit.jsonio import canonical_json, parse_json
-from evalkit.runs.store import Run, results_json
+from evalkit.runs.store import Run
 from evalkit.watermark.attacks.base import Attack, seed_of
 from evalkit.watermark.attacks.spelling import Options, read_attack
 from evalkit.watermark.robustness.quality import Quality
 from evalkit.watermark.robustness.rows import EMBEDDING, NOTHING, QUALITY, UNMARKED, image_path
 
-SAME = 1e-9  # relative
 
-
-class RobustnessChecks(Checks):
+class RobustnessChecks(TaskChecks):
     """What a run of `evalkit watermark robustness` promises to somebody without the keys."""
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
 
     def recompute(self, run: Run, how: How) -> Outcome:
         """results.json, robustness.json and robustness.csv from the rows."""
-        again = self.task.aggregate(self.task.spec(run), self.task.parts(run))
-        results, earlier = as_stated(run.results, again.results)
-        bad = []
-        for name, made in {**again.files, "results.json": results_json(results)}.items():
+        again = self.again(run)
+        bad, earlier = unlike(run, again.results)
+        for name, made in again.files.items():
             said = (run.path / name).read_bytes()
             data = made if isinstance(made, bytes) else b"".join(made)
-            same = close(parse_json(said, name), parse_json(data, name)) if name.endswith(".json") else said == data
+            same = (
+                same_value(parse_json(said, name), parse_json(data, name)) if name.endswith(".json") else said == data
+            )
             if not same:
                 bad.append(Failure(name, "it does not follow from samples.parquet and the plan"))
         bad += data_failures(run, again.facts["data"]["digest"])
@@ -61,7 +55,7 @@ class RobustnessChecks(Checks):
                 skipped.append(str(error))
                 continue
             (found,) = quality.measure([pair[0]], [pair[1]])
-            other = [name for name in QUALITY[:2] if not close(row[name], found[name])]
+            other = [name for name in QUALITY[:2] if not same_value(row[name], found[name])]
             if other:
                 name = image_path(row["contender"], row["position"])
                 bad.append(Failure(name, f"after {row['attack']} it has another {', '.join(other)} than its row says"))
@@ -110,18 +104,3 @@ def _image(run: Run, name: str, position: int) -> Pixels:
         return decode_image(path.read_bytes())
     except OSError as error:
         raise EvalkitError(f"{path} cannot be read ({error.strerror}). Put it back") from None
-
-
-def close(said: Any, found: Any) -> bool:
-    """Whether two JSON values are equal, numbers up to rounding.
-
-    >>> close({"a": [1.0]}, {"a": [1.0 + 1e-12]}), close(0.5, None)
-    (True, False)
-    """
-    if isinstance(said, Mapping) and isinstance(found, Mapping):
-        return said.keys() == found.keys() and all(close(value, found[key]) for key, value in said.items())
-    if isinstance(said, list) and isinstance(found, list):
-        return len(said) == len(found) and all(close(a, b) for a, b in zip(said, found, strict=True))
-    if isinstance(said, float) and isinstance(found, float):
-        return math.isclose(said, found, rel_tol=SAME, abs_tol=SAME)
-    return bool(said == found)

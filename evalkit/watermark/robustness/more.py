@@ -35,7 +35,9 @@ def with_more(store: RunStore, spec: Spec) -> Spec:
     if merged.plan() == run.record["plan"] and same and not failed:
         return merged
     kept = list(_kept(run, merged, names, failed))  # read before anything is taken away
-    store.unseal(merged.plan())
+    store.unseal()
+    store.forget()
+    store.take_over(merged.plan())
     for shard, rows in kept:
         store.put(shard.key, ShardOutput(rows))
     return merged

@@ -8,8 +8,9 @@ from typing import Any
 from markupsafe import Markup
 
 from evalkit.metrics.psnr import PSNR
+from evalkit.pages.curves import CSS, STYLES, Dot, chart
 from evalkit.pages.html import run_page
-from evalkit.watermark.robustness.curves import CSS, STYLES, Dot, chart, families, family
+from evalkit.watermark.robustness.strengths import families, family
 from evalkit.watermark.robustness.summary import levels_of
 
 

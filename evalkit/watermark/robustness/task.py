@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from evalkit.images import content_digest, open_images
 from evalkit.jobs.checks import Checks
-from evalkit.jobs.shard import Shard
+from evalkit.jobs.data import sources_of_blocks
+from evalkit.jobs.shard import Shard, Sources
 from evalkit.jobs.spec import DataRef, Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
 from evalkit.jobs.timers import Timers
@@ -77,6 +78,11 @@ class RobustnessTask(Task):
         attacks = opened_attacks(spec, device)
         n = images_of(spec)
         return RobustnessWorker(blocks, contenders, attacks, quality, images=n, seed=spec.seed, timers=timers)
+
+    def sources(self, spec: Spec) -> Sources | None:
+        """The images of both sets, for each attack."""
+        sets = ((role, open_images(str(each.source)), each.n) for role, each in spec.inputs.items())
+        return sources_of_blocks(images_of(spec), *sets)
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Rates of each contender under each attack that was done, as results, CSV and JSON; rows stay in shard order."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evalkit.tokenizers.base import NetworkTokenizer
+from evalkit.tokenizers.network import NetworkTokenizer
 from helpers.filled import Gains, generator, tokenizer
 
 Arrays = dict[str, Tensor]

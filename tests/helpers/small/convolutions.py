@@ -20,7 +20,7 @@ from evalkit.tokenizers.nets.taming import TamingConfig
 from evalkit.tokenizers.open_magvit2 import OpenMagvit, OpenMagvitConfig
 from evalkit.tokenizers.taming import Taming, VqganConfig
 from evalkit.tokenizers.var import Var, VarConfig
-from evalkit.tokenizers.world_vq import WorldVQ
+from evalkit.tokenizers.world_vq import WorldVQ, WorldVQ2
 from evalkit.world.vq_net import WorldVQConfig
 from helpers.filled import Gains, integers, normal
 from helpers.small.case import Arrays, Case
@@ -97,6 +97,14 @@ CONVOLUTIONS |= {
     "world-vq": {
         "": Case(
             WorldVQ,
+            WorldVQConfig(48, 6, (12, 16), (16, 12, 8), (1, 1, 1)),
+            around(8, 48, 16, 32, grid=(2, 4)),
+            ((r"rise\.weight", 2.0),),
+        )
+    },
+    "world-vq2": {
+        "": Case(
+            WorldVQ2,
             WorldVQConfig(48, 6, (12, 16), (16, 12, 8), (1, 1, 1)),
             around(8, 48, 16, 32, grid=(2, 4)),
             ((r"rise\.weight", 2.0),),

@@ -15,7 +15,7 @@ from evalkit.generators.hita_gpt import HitaGpt, HitaGptConfig
 from evalkit.generators.llamagen import LlamaGen, LlamaGenConfig, LlamaGenText
 from evalkit.generators.nar import Nar, NarConfig
 from evalkit.generators.nets.caption import TextFeatures
-from evalkit.generators.world_ar import WorldAR
+from evalkit.generators.world_ar import WorldAR, WorldAR2
 from evalkit.world.ar_net import WorldARConfig
 from helpers.filled import Gains, integers, normal
 from helpers.small.case import Arrays, Case
@@ -106,4 +106,6 @@ def world(model: Any) -> Arrays:
 
 WORLD = WorldARConfig(width=16, layers=2, heads=2, codes=32, side=4, text=5, vocabulary=9)
 QUIET: Gains = ((r"(out|fall)\.(weight|bias)$", 0.03), (r"^(words|codes|near|rows|columns|start|word_places)", 0.1))
-DECODERS["world-ar"] = {"": Case(WorldAR, WORLD, world, (*QUIET, (r"rise\.weight", 2.0)))}
+LOUD: Gains = (*QUIET, (r"rise\.weight", 2.0))
+DECODERS["world-ar"] = {"": Case(WorldAR, WORLD, world, LOUD)}
+DECODERS["world-ar2"] = {"": Case(WorldAR2, WORLD, world, LOUD)}

@@ -35,7 +35,7 @@ def test_every_verb_has_help_and_most_show_an_example_on_the_first_screen(verb):
 def test_an_error_shows_what_acts_in_a_name_and_does_not_send_it(monkeypatch, capsys):
     code, _, err = typed(monkeypatch, capsys, "view", "no\x1b[2Jsuch\u202e")
     assert code == 2
-    assert "no\\x1b[2Jsuch\\u202e is not there" in err
+    assert "no\\x1b[2Jsuch\\u202e matches no folder" in err
     assert not {"\x1b", "\u202e"} & set(click.unstyle(err))
 
 
@@ -60,7 +60,7 @@ def test_an_unknown_verb_proposes_the_nearest(monkeypatch, capsys):
         (("tokenizer", "-m", "jpeg-lm", "--features", "dinov2-l14"), "did you mean dinov2"),
         (("tokenizer", "-m", "jpeg-lm", "--features", "clip-vitl14", "--tasks", "codes"), "add distribution"),
         (("protocol", "show", "nothing"), "known: evalkit-1"),
-        (("report", "/no/such"), "no run"),
+        (("report", "/no/such"), "is not there"),
         (("weights", "list", "nothing*"), "no weight file"),
     ],
 )

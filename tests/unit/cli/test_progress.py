@@ -2,9 +2,9 @@ import io
 import sys
 from types import SimpleNamespace
 
-from rich.console import Console
-
+from evalkit.cli.every import Said
 from evalkit.cli.progress import BarProgress, device_memory
+from evalkit.cli.screen import Screen
 from evalkit.jobs.timers import Timers
 
 
@@ -39,7 +39,7 @@ def test_the_bar_says_rate_bound_and_what_was_done_before(capsys, monkeypatch):
 
 def test_a_name_with_markup_is_shown_as_it_is_and_cannot_move_the_cursor(monkeypatch):
     bar = BarProgress()
-    bar.console = Console(file=io.StringIO(), force_terminal=True, width=120)
+    bar.console = Screen(file=io.StringIO(), terminal=True, width=120)
     bar.start("folder:a[/red]b [bold]\x1b[2J", 10)
     bar.advance(1)
     bar.bar.refresh()
@@ -47,3 +47,40 @@ def test_a_name_with_markup_is_shown_as_it_is_and_cannot_move_the_cursor(monkeyp
     shown = bar.console.file.getvalue()
     assert "a[/red]b [bold]\\x1b[2J" in shown
     assert "\x1b[2J" not in shown
+
+
+def plain(monkeypatch, **said):
+    """A bar without a terminal, whose time goes by three seconds at each look."""
+    clock = iter(range(0, 10_000, 3))
+    monkeypatch.setattr("evalkit.cli.progress.time.perf_counter", lambda: float(next(clock)))
+    bar = BarProgress()
+    bar.said = Said(**said)
+    bar.console = Screen(file=io.StringIO())
+    return bar
+
+
+def test_without_a_terminal_a_line_now_and_then_says_rate_and_time_left(monkeypatch):
+    bar = plain(monkeypatch)
+    bar.start("a model with a long name", 1000)
+    for _ in range(6):
+        bar.advance(50)
+    bar.finish()
+    lines = bar.console.file.getvalue().splitlines()
+    assert 1 <= len(lines) < 6
+    assert all("of 1,000" in line and "images/s" in line and line.endswith("left") for line in lines)
+    assert lines[0].startswith("a model with a long name: 50 of")
+
+
+def test_quiet_says_nothing_and_the_log_all(monkeypatch, tmp_path):
+    with (tmp_path / "log").open("w") as file:
+        bar = plain(monkeypatch, quiet=True, verbose=True, log=file)
+        bar.start("m", 100)
+        bar.advance(50)
+        bar.spent({"encode": 1.5, "decode": 2.5})
+        bar.note("something")
+        bar.finish()
+    assert bar.console.file.getvalue() == ""
+    log = (tmp_path / "log").read_text()
+    assert "something" in log
+    assert "50 of 100" in log
+    assert "seconds by stage: decode 2.5, encode 1.5" in log

@@ -100,3 +100,12 @@ def test_the_ways_differ():
 def test_an_unknown_way_names_the_known_ones():
     with pytest.raises(EvalkitError, match=r"no way to resize called 'nearest'. Use one of tf1-bilinear"):
         resized(images(9, 9), 4, "nearest")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_a_large_image_in_strips_is_the_whole_image(way, size, monkeypatch):
+    x = images(*size)
+    whole = resized(x, 24, way)
+    monkeypatch.setattr("evalkit.encoders.interpolate.WHOLE", 200)
+    assert torch.allclose(resized(x, 24, way), whole, atol=2e-4)

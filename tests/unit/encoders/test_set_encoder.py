@@ -6,6 +6,7 @@ from evalkit.encoders import set_encoder
 from evalkit.encoders.features.inception import FidInception, InceptionFid
 from evalkit.encoders.set_encoder import INCEPTION, SetEncoder
 from evalkit.errors import EvalkitError
+from evalkit.metrics.fvd import FVD
 from evalkit.metrics.sets.composition import HEADS, Side, heads_of, score_sets
 from evalkit.protocols.score import load_score_protocol
 
@@ -63,7 +64,11 @@ def test_other_networks_see_images_as_their_metrics_sources_do(monkeypatch):
 
 def test_every_head_of_the_set_metrics_is_known(monkeypatch):
     monkeypatch.setattr(set_encoder, "load_extractor", lambda *_: Seen())
-    SetEncoder(heads_of(list(HEADS)), ADM)
+    monkeypatch.setattr(set_encoder, "I3dFeatures", lambda *_: Seen())
+    SetEncoder(heads_of([name for name in HEADS if name != FVD.name]), ADM)
+    SetEncoder(heads_of([FVD.name]), load_score_protocol("videogpt"))
+    with pytest.raises(EvalkitError, match="looks at videos"):
+        SetEncoder(heads_of([FVD.name]), ADM)
     with pytest.raises(EvalkitError, match="no head called 'vgg'"):
         SetEncoder(["vgg"], ADM)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from helpers.filled import generator
+from helpers.near import near
 from helpers.small.families import FAMILIES
 
 from evalkit.errors import EvalkitError
@@ -40,14 +41,20 @@ def requests(count=5):
     return [Request(str(i), class_id=i % 4, seed=7 * i) for i in range(count)]
 
 
-@pytest.mark.parametrize("rows", [1, 3, 8])
-def test_a_request_gives_the_same_in_any_batch_order_and_number_of_rows(model, rows):
+def test_a_request_gives_the_same_in_any_batch_order_and_number_of_rows(model):
     if isinstance(model, NextTokenGenerator):
-        model.rows = rows
+        model.rows = 8
     together = drawn(model, requests())
-    backwards = drawn(model, requests()[::-1]).flip(0)
-    assert torch.equal(together, backwards)
+    assert torch.equal(together, drawn(model, requests()[::-1]).flip(0))
     assert torch.equal(together[3:4], drawn(model, requests()[3:4]))
+    for rows in (1, 3, 32):
+        model.rows = rows
+        other = drawn(model, requests())
+        if isinstance(model, NextTokenGenerator):
+            assert torch.equal(together, other)
+        else:  # vectors of numbers round by the shape of their products; images do not show it
+            assert near(together, other, 1e-4)
+    model.rows = 8 if isinstance(model, NextTokenGenerator) else 1
 
 
 def test_seeds_and_classes_change_the_image_and_nothing_else_does(model):

@@ -147,7 +147,7 @@ def test_bfloat16_keeps_the_blocks_in_it_and_gives_float32_logits():
 def test_sizes_of_the_table_are_drawn_and_no_others():
     model = made(PLAIN)
     model.use_grid(16, 20)
-    assert (model.scales, model.tokens_per_image, model.side, model.rows) == (SCHEDULES[16, 20], 614, 320, 6)
+    assert (model.scales, model.tokens_per_image, model.side) == (SCHEDULES[16, 20], 614, 320)
     assert model.rope.shape == (614, 8, 2)
     with pytest.raises(EvalkitError, match="272x256"):
         model.use_grid(17, 16)
@@ -256,14 +256,14 @@ def test_sharded_folders_load_whole(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "temperature", "side", "count", "rows"),
+    ("name", "temperature", "side", "count"),
     [
-        ("infinity-2b", 0.5, 1024, 10521, 1),
-        ("infinity-8b", 1.0, 1024, 10521, 1),
-        ("infinity-8b-512", 1.0, 512, 2521, 1),
+        ("infinity-2b", 0.5, 1024, 10521),
+        ("infinity-8b", 1.0, 1024, 10521),
+        ("infinity-8b-512", 1.0, 512, 2521),
     ],
 )
-def test_registered_names_hold_the_authors_settings(name, temperature, side, count, rows):
+def test_registered_names_hold_the_authors_settings(name, temperature, side, count):
     entry = GENERATORS.get(name)
     config = entry.config
     small = InfinityConfig(
@@ -275,7 +275,7 @@ def test_registered_names_hold_the_authors_settings(name, temperature, side, cou
     )
     sampler = model.default_sampler
     assert (sampler.temperature, sampler.top_k, sampler.top_p, sampler.guidance.scale) == (temperature, 900, 0.97, 3.0)
-    assert (model.side, model.tokens_per_image, model.rows) == (side, count, rows)
+    assert (model.side, model.tokens_per_image) == (side, count)
     assert config.width // config.heads == 128
     assert config.bits == 14 * 4 or config.patch == 1
 

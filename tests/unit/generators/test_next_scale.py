@@ -2,12 +2,14 @@
 
 import pytest
 import torch
-from helpers.near import are_best
+from helpers.drawn_codes import heard
+from helpers.near import are_best, same
 
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Request
 from evalkit.generators.flexvar import FlexVar, FlexVarConfig
 from evalkit.generators.guidance import Guidance
+from evalkit.generators.likelihood import code_nats
 from evalkit.generators.registry import GENERATORS, Source, load_generator
 from evalkit.generators.sampling import Sampler
 from evalkit.generators.var import Var, VarConfig
@@ -101,7 +103,7 @@ def test_processors_are_asked_scale_by_scale():
 
     model.logits_processors.append(note)
     model.sample_tokens(requests())
-    assert seen[2] == (2, range(5, 14), (8, 5), (10, 11, 12))
+    assert seen[2] == (2, range(5, 14), (4, 5), (10, 11, 12))
 
 
 def test_flexvar_draws_other_scales_and_takes_untrained_sides_greedily():
@@ -169,3 +171,9 @@ def test_registered_names_hold_the_authors_settings(name, scale, side):
     config = GENERATORS.get(name).config
     assert config.scale == scale
     assert 16 * (config.scales[-1] if hasattr(config, "scales") else 16) == side
+
+
+def test_the_likelihood_of_drawn_codes_is_the_product_of_the_chances_with_which_they_were_drawn(model):
+    model.rows, plain = 3, Sampler()
+    codes, logs = heard(model, requests(plain), plain)
+    same(-code_nats(model, requests(), codes), logs)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.drawn_codes import heard
 from helpers.near import are_best, near, same
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from evalkit.generators.detailflow_gpt import DetailFlowGpt, DetailFlowGptConfig
 from evalkit.generators.gigatok_gpt import GigaTokGpt, GigaTokGptConfig
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.hita_gpt import HitaGpt, HitaGptConfig, HitaGptNet
+from evalkit.generators.likelihood import code_nats
 from evalkit.generators.llamagen import LlamaGen, LlamaGenConfig
 from evalkit.generators.nar import Nar, NarConfig, diagonal
 from evalkit.generators.next_token import NextTokenGenerator
@@ -302,3 +304,16 @@ def test_hita_embeds_the_last_slot_as_the_official_sampler_does() -> None:
     )
     equal = (trained == sampled).all(-1)[0].tolist()
     assert equal == [True, True, True, False, True, True, True, True]
+
+
+@every
+def test_the_likelihood_of_drawn_codes_is_the_product_of_the_chances_with_which_they_were_drawn(
+    family: Family, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, plain = made(family), Sampler()
+    model.rows = 3
+    requests = asked(3, plain)
+    codes, logs = heard(model, requests, plain)
+    if family.cls is HitaGpt:  # its official sampler runs the network otherwise than training did
+        monkeypatch.setattr(model, "logits", lambda classes, codes: sampled_logits(model, classes, codes))
+    same(-code_nats(model, requests, codes), logs)

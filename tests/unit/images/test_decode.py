@@ -169,11 +169,24 @@ MODES = {
 def test_an_image_in_strips_is_the_whole_image(mode, format, monkeypatch):
     data = saved(MODES[mode], format, **({"transparency": 3} if mode in ("P", "I;16") and format == "PNG" else {}))
     whole = decode_image(data)
-    monkeypatch.setattr("evalkit.images.decode.STRIP", 64)
+    monkeypatch.setattr("evalkit.images.strips.STRIP", 64)
     assert np.array_equal(decode_image(data), whole)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("how", [{"lossless": True}, {"quality": 30}, {"several": True, "quality": 60}], ids=str)
+def test_a_large_webp_is_read_as_a_small_one(mode, how, monkeypatch):
+    image = MODES["RGBA"].resize((61, 43)).convert(mode)
+    more = {"save_all": True, "append_images": [image.rotate(90)]} if how.pop("several", False) else {}
+    data = saved(image, "WEBP", **how, **more)
+    whole = decode_image(data)
+    monkeypatch.setattr("evalkit.images.strips.STRIP", 64)
+    assert np.array_equal(decode_image(data), whole)
+    with pytest.raises(BadImage):
+        decode_image(data[: len(data) // 2])
 
 
 def test_a_float_image_in_strips_has_one_scale(monkeypatch):
     values = np.linspace(0, 200, 600, dtype=np.float32).reshape(20, 30)
-    monkeypatch.setattr("evalkit.images.decode.STRIP", 64)
+    monkeypatch.setattr("evalkit.images.strips.STRIP", 64)
     assert np.abs(decode_image(saved(Image.fromarray(values), "TIFF"))[..., 0] - values).max() <= 0.51

@@ -64,3 +64,12 @@ def test_png_bytes_are_lossless_and_deterministic():
     image = noise(9, 11)
     assert np.array_equal(decode_image(png_bytes(image)), image)
     assert png_bytes(image) == png_bytes(image)
+
+
+@pytest.mark.parametrize("filter", ["nearest", "box", "bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("shape", [(20, 30), (300, 40), (9, 200), (120, 90)])
+def test_an_image_resized_by_channels_is_that_resized_whole(filter, shape, monkeypatch):
+    image = np.random.default_rng(0).integers(0, 256, (120, 91, 3), dtype=np.uint8)
+    whole = resize_exact(image, shape, filter)
+    monkeypatch.setattr("evalkit.images.geometry.LARGE", 500)
+    assert np.array_equal(resize_exact(image, shape, filter), whole)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evalkit.images import loader
-from evalkit.images.loader import worked_ahead
+from evalkit.images.loader import batched, worked_ahead
 from evalkit.images.sample import Sample, Unreadable
 
 
@@ -47,3 +47,18 @@ def test_what_the_work_raises_is_raised_at_its_place():
     assert len([next(found) for _ in range(5)]) == 5
     with pytest.raises(ZeroDivisionError):
         next(found)
+
+
+def test_lists_of_neighbours_are_alike_bounded_and_emptied_before_the_next_is_read():
+    sides, kept = [4, 4, 4, 9, 9, 2], []
+
+    def samples():
+        for i, side in enumerate(sides):
+            assert sum(len(each) for each in kept) <= 1  # what was given before is let go; one may wait
+            yield Sample(str(i), np.zeros((side, side, 3), np.uint8), "")
+
+    found = []
+    for batch in batched(samples(), 2, pixels=81, alike=lambda each: each.image.shape):
+        kept.append(batch)
+        found.append([each.id for each in batch])
+    assert found == [["0", "1"], ["2"], ["3"], ["4"], ["5"]]

@@ -1,7 +1,9 @@
 """What every task promises: a spec that can be shipped, shards that depend on it alone, a pure aggregation, a whole run."""
 
 import importlib.util
+import json
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +12,13 @@ from typing import ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers.resealed import resealed
 
 from evalkit.jobs import engine_inline
+from evalkit.jobs.checks import How
 from evalkit.jobs.task import MODULES, TASKS
 from evalkit.provenance.verify import verify_run
+from evalkit.runs import read_run
 
 SPEC = importlib.util.spec_from_file_location("task_cases", Path(__file__).with_name("task_cases.py"))
 CASES = importlib.util.module_from_spec(SPEC)
@@ -111,6 +116,27 @@ def test_the_run_verifies_up_to_its_results(done):
     verdict = verify_run(done[0].path)
     assert verdict.failures == ()
     assert [step.status for step in verdict.steps if step.level in (0, 1, 3)] == ["passed"] * 3
+
+
+def forged(row, field):
+    """The result with another value in `field`; None where it states none."""
+    said = row[field]
+    if isinstance(said, bool) or not isinstance(said, int | float):
+        return None
+    return {**row, field: said + 1 if isinstance(said, int) else said * 1.001 + 1e-4}
+
+
+@pytest.mark.parametrize("field", ["value", "low", "high", "n"])
+def test_a_number_that_the_samples_do_not_give_fails_although_the_record_agrees_with_it(done, field, tmp_path):
+    run, made = done
+    folder = shutil.copytree(run.path, tmp_path / "run")
+    rows = json.loads((folder / "results.json").read_bytes())
+    at, lie = next(((i, lie) for i, row in enumerate(rows) if (lie := forged(row, field))), (0, None))
+    if lie is None:
+        pytest.skip(f"no result states its {field}")
+    (folder / "results.json").write_text(json.dumps([*rows[:at], lie, *rows[at + 1 :]]))
+    outcome = made[0][0].checks().recompute(read_run(resealed(folder)), How())
+    assert any(lie["metric"] in str(each) or each.file == "results.json" for each in outcome.failures)
 
 
 def test_the_same_call_reads_the_run_back(done, request):

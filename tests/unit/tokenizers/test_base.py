@@ -12,11 +12,12 @@ from torch import nn
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.images.geometry import fit_square
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.llamagen import LlamaGen, LlamaGenConfig
 from evalkit.tokenizers.maskgit import MaskGitVQConfig, MaskGitVQGAN
 from evalkit.tokenizers.nets.maskgit import MaskGitConfig
 from evalkit.tokenizers.nets.taming import TamingConfig
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.taming import Taming, VqganConfig
 
 NET = TamingConfig(ch=32, mult=(1, 2), blocks=1, z=32, attention=frozenset({1}))

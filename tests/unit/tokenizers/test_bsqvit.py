@@ -3,6 +3,7 @@
 import pytest
 import torch
 from helpers.near import same
+from helpers.tensors import random_images
 
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.tokenizers.base import Codes
@@ -10,10 +11,6 @@ from evalkit.tokenizers.bsqvit import BsqVit, BsqVitConfig
 from evalkit.tokenizers.registry import TOKENIZERS
 
 TINY = BsqVitConfig(5, size=16, patch=4, width=32, layers=2, heads=4, hidden=64)
-
-
-def pictures(n=3):
-    return torch.rand(n, 3, 16, 16, generator=torch.Generator().manual_seed(1))
 
 
 def official(state):
@@ -30,7 +27,7 @@ def test_channel_0_is_the_highest_digit_and_zero_is_a_zero_bit(model):
     z = torch.tensor([0.5, -1.0, 0.1, 0.0, 2.0])
     model.network.encoder.forward = lambda x: torch.zeros(1, 16, 32)
     model.network.quant_embed.bias = torch.nn.Parameter(z, requires_grad=False)
-    assert model.encode(pictures(1)).indices.unique().tolist() == [0b10101]
+    assert model.encode(random_images(1)).indices.unique().tolist() == [0b10101]
 
 
 def test_indices_of_36_bits_are_exact(tiny):
@@ -48,14 +45,14 @@ def test_indices_of_36_bits_are_exact(tiny):
 def test_codes_are_corners_of_the_unit_sphere(model):
     seen = []
     handle = model.network.post_quant_embed.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
-    model.decode(model.encode(pictures()))
+    model.decode(model.encode(random_images()))
     handle.remove()
     torch.testing.assert_close(seen[0].norm(dim=-1), torch.ones(3, 16))
 
 
 def test_a_patch_is_read_and_written_in_the_same_place_and_order(model):
     encoder, decoder = model.network.encoder, model.network.decoder
-    read, x = [], pictures(1)
+    read, x = [], random_images(1)
     encoder.through = lambda tokens: tokens
     encoder.conv1 = torch.nn.Identity()
     read = encoder(x)
@@ -71,7 +68,7 @@ def test_ema_weights_come_first_then_the_plain_ones_then_the_bare_file(tiny, mod
     no_ema = tiny(BsqVit, TINY, weights="bsqvit-b18", wrap=lambda s: {**official(s), "ema_state_dict": None})
     assert torch.equal(no_ema.network.quant_embed.weight, plain.network.quant_embed.weight)
     bare = tiny(BsqVit, TINY, weights="bsqvit-b18")
-    assert torch.equal(model.decode(model.encode(pictures())), bare.decode(bare.encode(pictures())))
+    assert torch.equal(model.decode(model.encode(random_images())), bare.decode(bare.encode(random_images())))
 
 
 @pytest.mark.parametrize("groups", [1, 9])

@@ -3,8 +3,9 @@ import torch
 
 from evalkit.errors import EvalkitError
 from evalkit.tasks.tokenizer.native import policy_of
-from evalkit.tokenizers.base import Codes, NetworkTokenizer, Tokenizer
+from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.tokenizers.cards import list_models, tokenizer_cards
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer
 from evalkit.weights.find import weights_manifest
 
@@ -51,7 +52,7 @@ def test_published_numbers_name_their_source_and_are_not_from_memory():
 
 def test_models_are_listed_by_pattern():
     assert [card.name for card in list_models("tokenizer", "llamagen-vq1*")] == ["llamagen-vq16", "llamagen-vq16-t2i"]
-    assert [card.name for card in list_models("generator", "world*")] == ["world-ar", "world-ar-draft"]
+    assert [card.name for card in list_models("generator", "world*")] == ["world-ar", "world-ar-draft", "world-ar2"]
 
 
 def test_unknown_names_propose_near_ones():

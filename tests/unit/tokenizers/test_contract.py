@@ -9,8 +9,9 @@ from helpers.small.images import image
 
 from evalkit.encoders.features.vit_dinov2 import DinoV2
 from evalkit.errors import EvalkitError
-from evalkit.tokenizers.base import Codes, NetworkTokenizer
+from evalkit.tokenizers.base import Codes
 from evalkit.tokenizers.cards import tokenizer_cards
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import TOKENIZERS
 from evalkit.tokenizers.shapes import NoiseTokenizer
 from evalkit.weights.find import weights_manifest

@@ -6,6 +6,7 @@ import types
 import pytest
 import torch
 from helpers.near import near, same
+from helpers.tensors import random_images
 
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.tokenizers.base import Codes
@@ -29,24 +30,20 @@ def model(tiny):
     return tiny(Dar, TINY, weights=FILE, wrap=official, suffix=".pt")
 
 
-def pictures(n=3):
-    return torch.rand(n, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-
-
 def test_a_query_sees_every_patch_and_no_later_query(model):
-    before = model.prequant(pictures(1))
+    before = model.prequant(random_images(1))
     with torch.no_grad():
         model.network.query_embedding.weight[5] += 1.0
-    after = model.prequant(pictures(1))
+    after = model.prequant(random_images(1))
     same(before[:, :5], after[:, :5])
     assert not near(before[:, 5:], after[:, 5:], 1e-3)
-    changed = pictures(1)
+    changed = random_images(1)
     changed[:, :, 12:, 12:] = 0.0
     assert not near(model.prequant(changed)[:, 0], after[:, 0], 1e-4)
 
 
 def test_a_code_is_told_to_its_own_step_and_to_later_ones_only(model):
-    indices = model.encode(pictures(1)).indices
+    indices = model.encode(random_images(1)).indices
     changed = indices.clone()
     changed[:, 4] = (changed[:, 4] + 1) % 64
     told = []
@@ -74,7 +71,7 @@ def test_the_sampler_is_a_second_order_adams_bashforth_on_the_shifted_times(mode
 
     model.network.diff_decoder.net.forward = speed
     noise = model.initial_noise(0)
-    picture = model.decode(model.encode(pictures(1)), noise=noise)
+    picture = model.decode(model.encode(random_images(1)), noise=noise)
     expected, before = 0.0, None
     for t, after in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
         expected += (after - t) * (2 * t if before is None else 1.5 * 2 * t - 0.5 * before)
@@ -124,7 +121,7 @@ def test_a_configuration_object_and_training_heads_in_the_file_are_passed_over(t
         return {"ema": {**state, **heads}, "config": settings}
 
     loaded = tiny(Dar, TINY, weights=FILE, wrap=wrap, suffix=".pt")
-    assert torch.equal(model.encode(pictures()).indices, loaded.encode(pictures()).indices)
+    assert torch.equal(model.encode(random_images()).indices, loaded.encode(random_images()).indices)
 
 
 @pytest.mark.parametrize("extra", ["encoder.codebook", "diff_decoder.net.blocks.2.mlp.fc1.bias"])
@@ -135,10 +132,10 @@ def test_unknown_keys_are_refused(tiny, extra):
 
 def test_bfloat16_gives_almost_the_same_features_and_a_float32_picture(tiny, model):
     low = tiny(Dar, TINY, weights=FILE, wrap=official, dtype="bfloat16")
-    exact, rough = model.prequant(pictures()), low.prequant(pictures())
+    exact, rough = model.prequant(random_images()), low.prequant(random_images())
     assert rough.dtype == torch.float32
     assert (exact - rough).abs().max() < 0.1 * exact.abs().max()
-    codes = model.encode(pictures())
+    codes = model.encode(random_images())
     picture = low.decode(codes)
     assert picture.dtype == torch.float32
     assert (picture - model.decode(codes)).abs().max() < 0.1 * picture.abs().max()

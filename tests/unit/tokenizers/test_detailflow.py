@@ -3,6 +3,7 @@
 import pytest
 import torch
 from helpers.near import near, same
+from helpers.tensors import random_images
 
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.tokenizers.detailflow import DetailFlow
@@ -39,10 +40,6 @@ def model(tiny):
     return tiny(DetailFlow, TINY, weights="detailflow-16", wrap=official, suffix=".pt")
 
 
-def pictures(n=3):
-    return torch.rand(n, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-
-
 def test_model_is_chosen_over_ema_as_the_official_loader_does(tiny):
     chosen = tiny(DetailFlow, TINY, weights="detailflow-16", wrap=official, suffix=".pt")
     bare = tiny(DetailFlow, TINY, weights="detailflow-16", suffix=".pt")
@@ -65,15 +62,15 @@ def test_mask_lets_tokens_see_patches_earlier_groups_and_their_own_group():
 
 def test_later_token_queries_do_not_change_earlier_codes(model):
     with torch.no_grad():
-        before = model.network.encoder(pictures() * 2 - 1)
+        before = model.network.encoder(random_images() * 2 - 1)
         model.network.encoder.latent_tokens[:, 6:] += torch.linspace(-1, 1, 16)  # norms take out what is alike in all
-        after = model.network.encoder(pictures() * 2 - 1)
+        after = model.network.encoder(random_images() * 2 - 1)
     same(before[:, :6], after[:, :6])
     assert not near(before[:, 6:], after[:, 6:], 1e-2)
 
 
 def test_a_prefix_decodes_alone(model):
-    codes = model.encode(pictures())
+    codes = model.encode(random_images())
     some = model.decode(model.codes(indices=codes.indices[:, :4]))
     assert some.shape == (3, 3, 16, 16)
     assert not near(some, model.decode(codes))
@@ -82,7 +79,7 @@ def test_a_prefix_decodes_alone(model):
 
 
 def test_a_prefix_decodes_at_the_side_that_holds_its_resolution(model):
-    codes = model.encode(pictures())
+    codes = model.encode(random_images())
     sides = [model.decode_prefix(codes, t).shape[-1] for t in (1, 4, 6, 8)]
     assert sides == [4, 12, 16, 16]
     assert [model.resolution(t) for t in (1, 4, 6, 8)] == [1, 9, 13, 16]
@@ -120,7 +117,7 @@ def test_pixels_come_in_row_column_channel_order():
 @pytest.mark.parametrize(("tokens", "side", "says"), [(0, None, "1 to 8"), (9, None, "1 to 8"), (4, 6, "steps of 4")])
 def test_prefixes_that_do_not_exist_are_named(model, tokens, side, says):
     with pytest.raises(EvalkitError, match=says):
-        model.decode_prefix(model.encode(pictures()), tokens, side=side)
+        model.decode_prefix(model.encode(random_images()), tokens, side=side)
 
 
 def test_more_codes_than_given_are_refused(model):

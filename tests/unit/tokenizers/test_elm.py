@@ -1,12 +1,17 @@
 """ELM's binary autoencoders: official names and prefix, big-endian codes, Bernoulli bits by seed, batch invariance."""
 
+from functools import partial
+
 import pytest
 import torch
 from helpers.near import same
+from helpers.tensors import random_images
 
 from evalkit.errors import WeightsError
 from evalkit.tokenizers.elm import ElmBAE, ElmConfig, ElmResBlock, FlatStack, generator
 from evalkit.tokenizers.registry import TOKENIZERS
+
+images = partial(random_images, height=8, width=12)
 
 TINY = ElmConfig(bits=6, mult=(1, 2), ch=32, blocks=1, z=32)
 
@@ -26,29 +31,25 @@ def model(tiny):
     return tiny(ElmBAE, TINY, weights="elm-bae-16", wrap=official, suffix=".th")
 
 
-def pictures(n=3, h=8, w=12):
-    return torch.rand(n, 3, h, w, generator=torch.Generator().manual_seed(1))
-
-
 def test_the_first_channel_is_the_most_significant_bit(model):
     bits = torch.tensor([1, 0, 0, 0, 1, 1]).view(1, 6, 1, 1).bool()
     assert model._pack(bits).indices.tolist() == [[35]]
 
 
 def test_bits_decode_as_their_indices_do(model):
-    codes = model.encode(pictures())
+    codes = model.encode(images())
     bits = (codes.indices[:, :, None] >> torch.arange(5, -1, -1)) & 1
     by_bits = model.decode(model.codes(bits=bits, grid=codes.grid))
     same(by_bits, model.decode(codes))
 
 
 def test_sampled_bits_depend_on_the_seed_alone(model):
-    one = model.encode_sampled(pictures(), seed=3).indices
+    one = model.encode_sampled(images(), seed=3).indices
     with torch.inference_mode():
-        chances = model._chances(pictures())
+        chances = model._chances(images())
     drawn = chances > torch.rand(1, *chances.shape[1:], generator=torch.Generator().manual_seed(3))
     assert torch.equal(one, model._pack(drawn).indices)
-    assert torch.equal(one[2:], model.encode_sampled(pictures()[2:], seed=3).indices)
+    assert torch.equal(one[2:], model.encode_sampled(images()[2:], seed=3).indices)
 
 
 def test_sampled_bits_follow_their_probabilities(model):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from helpers.near import near, same
+from helpers.tensors import random_images
 
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.tokenizers.base import Codes
@@ -34,12 +35,8 @@ def model(tiny):
     return tiny(FlowMo, TINY, weights="flowmo-lo", wrap=official, suffix=".pth")
 
 
-def pictures(n=3):
-    return torch.rand(n, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-
-
 def test_each_picture_starts_from_its_own_noise(model):
-    codes = model.encode(pictures())
+    codes = model.encode(random_images())
     noise = torch.cat([model.initial_noise(seed) for seed in (5, 6, 7)])
     whole = model.decode(codes, noise=noise)
     for i, seed in enumerate((5, 6, 7)):
@@ -75,9 +72,9 @@ def test_indices_are_little_endian_over_strided_channels(model):
 
 
 def test_codes_are_the_signs_of_the_code(model):
-    code = model.prequant(pictures())
+    code = model.prequant(random_images())
     assert code.shape == (3, 4, 6)
-    assert torch.equal(model.signs(model.encode(pictures()))[..., :-1], torch.where(code > 0, 1.0, -1.0))
+    assert torch.equal(model.signs(model.encode(random_images()))[..., :-1], torch.where(code > 0, 1.0, -1.0))
 
 
 def by_hand(model, codes, noise):
@@ -96,14 +93,14 @@ def by_hand(model, codes, noise):
 
 
 def test_decode_takes_euler_steps_with_guidance_in_its_interval(model):
-    codes, noise = model.encode(pictures()), torch.cat([model.initial_noise(s) for s in (1, 2, 3)])
+    codes, noise = model.encode(random_images()), torch.cat([model.initial_noise(s) for s in (1, 2, 3)])
     same(model.decode(codes, noise=noise), by_hand(model, codes, noise))
 
 
 def test_guidance_of_one_is_no_guidance(tiny, model):
     plain = replace(TINY, sampler=replace(TINY.sampler, guidance=1.0))
     other = tiny(FlowMo, plain, weights="flowmo-lo", wrap=official)
-    codes = model.encode(pictures())
+    codes = model.encode(random_images())
     z = model.initial_noise(0).expand(3, -1, -1, -1)
     for k in range(5, 0, -1):
         z = z - other.velocity(codes, z, k / 5) / 5
@@ -122,7 +119,7 @@ def test_the_official_schedule_guides_six_of_its_25_steps():
 
 
 def test_the_velocity_depends_on_state_code_and_time(model):
-    codes, z = model.encode(pictures()), model.initial_noise(0).expand(3, -1, -1, -1)
+    codes, z = model.encode(random_images()), model.initial_noise(0).expand(3, -1, -1, -1)
     v = model.velocity(codes, z, 0.5)
     flipped = model.codes(indices=7 - codes.indices)
     for other in (model.velocity(codes, z, 0.6), model.velocity(flipped, z, 0.5), model.velocity(codes, -z, 0.5)):
@@ -131,10 +128,10 @@ def test_the_velocity_depends_on_state_code_and_time(model):
 
 def test_encoding_in_bfloat16_gives_almost_the_same_code(tiny, model):
     low = tiny(FlowMo, TINY, weights="flowmo-lo", wrap=official, dtype="bfloat16")
-    exact, rough = model.prequant(pictures()), low.prequant(pictures())
+    exact, rough = model.prequant(random_images()), low.prequant(random_images())
     assert rough.dtype == torch.float32
     assert (exact - rough).abs().max() < 0.1 * exact.abs().max()
-    assert low.decode(low.encode(pictures())).dtype == torch.float32
+    assert low.decode(low.encode(random_images())).dtype == torch.float32
 
 
 @pytest.mark.parametrize(

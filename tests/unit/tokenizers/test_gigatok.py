@@ -1,8 +1,11 @@
 """GigaTok: official names and wrapping, the order of queries, and the laws of every tokenizer."""
 
+from functools import partial
+
 import pytest
 import torch
 from helpers.near import same
+from helpers.tensors import random_images
 
 from evalkit.errors import WeightsError
 from evalkit.tokenizers.cards import tokenizer_cards
@@ -10,13 +13,11 @@ from evalkit.tokenizers.gigatok import GigaTok, GigaTokConfig, QFormerSize
 from evalkit.tokenizers.nets.qformer import QFormerLayer, coarse_to_fine_queries
 from evalkit.tokenizers.registry import TOKENIZERS
 
+images = partial(random_images, height=8)
+
 TINY = GigaTokConfig(
     QFormerSize(16, 2, 2), QFormerSize(24, 1, 3), codes=64, tokens=16, size=8, mult=(1, 2), ch=32, blocks=1, z=32
 )
-
-
-def pictures(n=3, size=8):
-    return torch.rand(n, 3, size, size, generator=torch.Generator().manual_seed(1))
 
 
 def load(tiny, wrap=lambda state: {"model": state}, **more):
@@ -27,9 +28,9 @@ def test_ema_weights_win_over_plain_ones(tiny):
     plain = load(tiny)
     both = load(tiny, wrap=lambda state: {"model": {k: v + 1 for k, v in state.items()}, "ema": state})
     only_state_dict = load(tiny, wrap=lambda state: {"state_dict": state, "epoch": 3})
-    codes = plain.encode(pictures())
+    codes = plain.encode(images())
     for other in (both, only_state_dict):
-        assert torch.equal(codes.indices, other.encode(pictures()).indices)
+        assert torch.equal(codes.indices, other.encode(images()).indices)
         assert torch.equal(plain.decode(codes), other.decode(codes))
 
 

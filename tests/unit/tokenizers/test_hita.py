@@ -1,9 +1,12 @@
 """Hita: slots before patches, the window of the decoder, the backbone in a file of its own, official names."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
 from helpers.near import near, same
+from helpers.tensors import random_images
 
 from evalkit.encoders.features.vit_dinov2 import DinoSize, DinoV2
 from evalkit.errors import EvalkitError, WeightsError
@@ -16,6 +19,8 @@ from evalkit.tokenizers.nets.hita_layers import LayerSize
 from evalkit.tokenizers.registry import TOKENIZERS
 from evalkit.weights.find import weights_manifest
 
+images = partial(random_images, height=12)
+
 DINO = DinoSize(width=24, layers=2, heads=3, patch=4, positions=3, registers=2, size=8)
 TINY = HitaConfig(
     LlamaGenConfig(mult=(1, 2), codes=64, code_dim=4, ch=32, blocks=1, z=32),
@@ -26,10 +31,6 @@ TINY = HitaConfig(
     size=12,
     backbone=DINO,
 )
-
-
-def pictures(n=3, height=12, width=12):
-    return torch.rand(n, 3, height, width, generator=torch.Generator().manual_seed(1))
 
 
 def backbone_file(tmp_path, **extra):
@@ -84,21 +85,21 @@ def test_ema_weights_win_and_training_only_keys_are_tolerated(load):
         "encode_transformer.backbone.pretrained_encoder.cls_token": torch.zeros(1),
     }
     both = load(lambda state: {"ema": {**state, **extra}, "model": {key: value + 1 for key, value in state.items()}})
-    assert torch.equal(plain.encode(pictures()).indices, both.encode(pictures()).indices)
+    assert torch.equal(plain.encode(images()).indices, both.encode(images()).indices)
 
 
 def test_without_the_backbone_decode_works_and_encode_says_what_to_get(load):
     model = load(backbone=False)
     assert model.decode(model.codes(indices=torch.zeros(1, 42))).shape == (1, 3, 12, 12)
     with pytest.raises(WeightsError, match=f"can decode, but to encode it needs.*{BACKBONE}.*EVALKIT_WEIGHTS"):
-        model.encode(pictures(1))
+        model.encode(images(n=1))
 
 
 def test_the_backbone_is_found_in_the_weights_folder(load, tmp_path, monkeypatch):
     given = load()
     found = load(backbone=False)
     monkeypatch.setenv("EVALKIT_WEIGHTS", str(backbone_file(tmp_path).parent))
-    assert torch.equal(given.encode(pictures()).indices, found.encode(pictures()).indices)
+    assert torch.equal(given.encode(images()).indices, found.encode(images()).indices)
 
 
 def test_a_given_backbone_that_is_not_there_or_another_model_is_refused(load, tmp_path):
@@ -111,7 +112,7 @@ def test_a_given_backbone_that_is_not_there_or_another_model_is_refused(load, tm
 
 def test_other_rectangles_work_with_resized_positions(load):
     model = load()
-    codes = model.encode(pictures(1, 8, 20))
+    codes = model.encode(images(n=1, height=8, width=20))
     assert codes.grid == (4, 10)
     assert model.decode(codes).shape == (1, 3, 8, 20)
     with pytest.raises(EvalkitError, match="6 slot codes and then the patch codes of a 6x6 map; 41 codes given"):
@@ -128,7 +129,7 @@ def test_positions_keep_their_table_at_its_own_size_and_vary_smoothly_elsewhere(
 
 
 def test_backbone_pictures_are_normalised_after_an_antialiased_bicubic_resize():
-    x = pictures(2, 8, 8) * 2 - 1
+    x = images(n=2, height=8, width=8) * 2 - 1
     mean, std = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
     same(normalised(x, 8), ((x + 1) / 2 - mean) / std)
     sharp = F.interpolate(x, size=(12, 12), mode="bicubic", align_corners=True).clamp(-1, 1)

@@ -1,7 +1,10 @@
 """IBQ: the dot product chooses, the moving average wins, official names, and the laws of every tokenizer."""
 
+from functools import partial
+
 import pytest
 import torch
+from helpers.tensors import random_images
 
 from evalkit.errors import WeightsError
 from evalkit.tokenizers.ibq import Ibq
@@ -9,11 +12,9 @@ from evalkit.tokenizers.nets.taming import TamingConfig
 from evalkit.tokenizers.registry import TOKENIZERS
 from evalkit.tokenizers.taming import VqganConfig
 
+images = partial(random_images, height=8)
+
 TINY = VqganConfig(TamingConfig(ch=32, mult=(1, 2), blocks=1, z=16, attention=frozenset({1})), codes=50, code_dim=12)
-
-
-def pictures(n=3):
-    return torch.rand(n, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 
 
 def lightning(state):
@@ -36,17 +37,17 @@ def test_the_code_with_the_largest_dot_product_is_chosen(tiny):
     table[7] *= 40  # far away, and long: the nearest code it cannot be, the largest product it often is
     with torch.no_grad():
         model.network.quantize.embedding.weight.copy_(table)
-        z = model.network.quant_conv(model.network.encoder(pictures() * 2 - 1)).flatten(2).transpose(1, 2)
+        z = model.network.quant_conv(model.network.encoder(images() * 2 - 1)).flatten(2).transpose(1, 2)
     expected = (z @ table.t()).argmax(-1)
-    assert torch.equal(model.encode(pictures()).indices, expected)
+    assert torch.equal(model.encode(images()).indices, expected)
     assert (expected == 7).any()
     assert not (torch.cdist(z, table.expand(3, -1, -1)).argmin(-1) == 7).any()
 
 
 def test_the_moving_average_wins_over_plain_weights_also_for_the_codebook(tiny):
     plain, average = load(tiny), load(tiny, with_average)
-    codes = plain.encode(pictures())
-    assert torch.equal(codes.indices, average.encode(pictures()).indices)
+    codes = plain.encode(images())
+    assert torch.equal(codes.indices, average.encode(images()).indices)
     assert torch.equal(plain.decode(codes), average.decode(codes))
 
 

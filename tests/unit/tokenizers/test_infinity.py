@@ -1,11 +1,13 @@
 """Infinity: official names with and without wrappers, scale schedules, bits of the residual loop and its hook."""
 
+from functools import partial
 from itertools import pairwise
 
 import pytest
 import torch
 import torch.nn.functional as F
 from helpers.near import near, same
+from helpers.tensors import random_images
 
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.tokenizers.base import Codes
@@ -16,13 +18,11 @@ from evalkit.tokenizers.nets.taming import TamingConfig
 from evalkit.tokenizers.registry import TOKENIZERS
 from evalkit.weights.find import weights_manifest
 
+images = partial(random_images, height=8)
+
 SQUARE, UPRIGHT, LYING = ((1, 1), (2, 2), (4, 4)), ((1, 1), (3, 2), (6, 4)), ((1, 1), (2, 3), (4, 6))
 TINY = InfinityConfig(6, TamingConfig(ch=32, mult=(1, 2), blocks=1, z=6, middle=False), (SQUARE, UPRIGHT, LYING))
 FILE = "infinity_vae_d16.pth"
-
-
-def pictures(n=3, h=8, w=8):
-    return torch.rand(n, 3, h, w, generator=torch.Generator().manual_seed(1))
 
 
 def wrapped(state):
@@ -42,7 +42,7 @@ def model(tiny):
 
 @pytest.mark.parametrize(("h", "w", "lengths"), [(8, 8, (1, 4, 16)), (12, 8, (1, 6, 24)), (8, 12, (1, 6, 24))])
 def test_encode_and_decode_do_not_depend_on_the_batch(model, h, w, lengths):
-    x = pictures(3, h, w)
+    x = images(n=3, height=h, width=w)
     codes = model.encode(x)
     alone = [model.encode(x[i : i + 1]) for i in range(3)]
     assert codes.bits.shape == (3, sum(lengths), 6)
@@ -65,7 +65,7 @@ def test_the_schedule_follows_the_side_of_the_picture(tiny, side, scales, count)
     model = tiny(Infinity, InfinityConfig(6, net), weights=FILE)
     model.network.encoder.forward = lambda x: F.avg_pool2d(x, 16)[:, [0, 1, 2, 0, 1, 2]]
     model.network.decoder.forward = lambda h: F.interpolate(h[:, :3] * 6**0.5, scale_factor=16)
-    x = pictures(1, 2, 2).repeat_interleave(side // 2, 2).repeat_interleave(side // 2, 3)
+    x = images(n=1, height=2, width=2).repeat_interleave(side // 2, 2).repeat_interleave(side // 2, 3)
     codes = model.encode(x)
     assert codes.bits.shape == (1, count, 6)
     assert len(codes.scale_lengths) == scales
@@ -113,28 +113,26 @@ def test_choosing_signs_is_encoding_and_other_choices_reach_the_finer_scales(mod
     def flipped_first(scale, features):
         return signs(scale, features) ^ (scale == 0)
 
-    plain = model.encode(pictures()).bits
-    assert torch.equal(model.encode_choosing(pictures(), signs).bits, plain)
+    plain = model.encode(images()).bits
+    assert torch.equal(model.encode_choosing(images(), signs).bits, plain)
     assert asked == [(0, (3, 6, 1, 1)), (1, (3, 6, 2, 2)), (2, (3, 6, 4, 4))]
-    marked = model.encode_choosing(pictures(), flipped_first).bits
+    marked = model.encode_choosing(images(), flipped_first).bits
     assert torch.equal(marked[:, :1], 1 - plain[:, :1])
     assert all(not near(*pair, 1e-2) for pair in zip(seen[1:3], seen[4:], strict=True))
 
 
 def test_names_with_and_without_wrappers_load_alike(tiny, model):
     plain = tiny(Infinity, TINY, weights=FILE, wrap=lambda state: {"vae": state})
-    assert torch.equal(model.encode(pictures()).bits, plain.encode(pictures()).bits)
+    assert torch.equal(model.encode(images()).bits, plain.encode(images()).bits)
 
 
 def test_vae_is_preferred_to_ema_as_the_official_loader_does(tiny, model):
     def both(state):
         return {"ema": {key: torch.full_like(value, 7.0) for key, value in wrapped(state).items()}, "vae": state}
 
-    assert torch.equal(
-        model.encode(pictures()).bits, tiny(Infinity, TINY, weights=FILE, wrap=both).encode(pictures()).bits
-    )
+    assert torch.equal(model.encode(images()).bits, tiny(Infinity, TINY, weights=FILE, wrap=both).encode(images()).bits)
     alone = tiny(Infinity, TINY, weights=FILE, wrap=lambda state: {"ema": wrapped(state)})
-    assert torch.equal(model.encode(pictures()).bits, alone.encode(pictures()).bits)
+    assert torch.equal(model.encode(images()).bits, alone.encode(images()).bits)
 
 
 def test_bit_tables_in_the_file_are_not_refused_and_other_keys_are(tiny):
@@ -181,9 +179,9 @@ def test_codes_of_another_shape_are_refused(model, codes):
 @pytest.mark.parametrize(("h", "w", "message"), [(10, 10, "squares of 8 px"), (9, 8, "multiples of 2")])
 def test_sizes_without_a_schedule_are_refused(model, h, w, message):
     for call in (
-        lambda: model.encode(pictures(1, h, w)),
+        lambda: model.encode(images(n=1, height=h, width=w)),
         lambda: model.tokens_per_image(h, w),
-        lambda: model.encode_choosing(pictures(1, h, w), lambda k, f: f),
+        lambda: model.encode_choosing(images(n=1, height=h, width=w), lambda k, f: f),
     ):
         with pytest.raises(EvalkitError, match=message):
             call()

@@ -1,8 +1,11 @@
 """MaskBit and VQGAN+: official names, little-endian bits, batch invariance, files with and without the bit tables."""
 
+from functools import partial
+
 import pytest
 import torch
 from helpers.near import same
+from helpers.tensors import random_images
 
 from evalkit.errors import WeightsError
 from evalkit.tokenizers.base import Codes
@@ -11,12 +14,10 @@ from evalkit.tokenizers.nets.bits import signs_of, signs_to_indices
 from evalkit.tokenizers.nets.maskgit import MaskGitConfig
 from evalkit.tokenizers.registry import TOKENIZERS
 
+images = partial(random_images, height=8, width=12)
+
 BITS = MaskBitConfig(MaskGitConfig(z=5, mult=(1, 2), ch=32, blocks=1, maskbit=True))
 VQ = MaskBitConfig(MaskGitConfig(z=8, mult=(1, 2), ch=32, blocks=1, maskbit=True), codes=16)
-
-
-def pictures(n=3, h=8, w=12):
-    return torch.rand(n, 3, h, w, generator=torch.Generator().manual_seed(1))
 
 
 def test_channel_k_is_bit_k():
@@ -32,7 +33,7 @@ def test_signs_and_indices_are_inverse_for_every_code():
 
 def test_bits_decode_as_their_indices_do(tiny):
     model = tiny(MaskBit, BITS, weights="maskbit_tokenizer_10bit.bin")
-    codes = model.encode(pictures())
+    codes = model.encode(images())
     bits = (codes.indices[:, :, None] >> torch.arange(5)) & 1
     by_bits = model.decode(model.codes(bits=bits, grid=codes.grid))
     same(by_bits, model.decode(codes))
@@ -45,7 +46,7 @@ def test_bit_tables_in_the_file_are_not_needed_and_not_refused(tiny):
 
     plain = tiny(MaskBit, BITS, weights="maskbit_tokenizer_10bit.bin")
     full = tiny(MaskBit, BITS, weights="maskbit_tokenizer_10bit.bin", wrap=with_tables)
-    assert torch.equal(plain.encode(pictures()).indices, full.encode(pictures()).indices)
+    assert torch.equal(plain.encode(images()).indices, full.encode(images()).indices)
 
 
 def test_another_number_of_bits_is_refused_with_both_shapes(tiny):

@@ -1,16 +1,17 @@
 """MaskGIT's VQGAN: official names, the shortcut of the output, batch invariance, the clamp of the official decode."""
 
+from functools import partial
+
 import torch
+from helpers.tensors import random_images
 
 from evalkit.tokenizers.maskgit import MaskGitVQConfig, MaskGitVQGAN
 from evalkit.tokenizers.nets.maskgit import Decoder, MaskGitConfig, OutputShortcutBlock
 from evalkit.tokenizers.registry import TOKENIZERS
 
+images = partial(random_images, height=16, width=8)
+
 TINY = MaskGitVQConfig(MaskGitConfig(z=8, mult=(1, 2, 2), ch=32, blocks=2), codes=16)
-
-
-def pictures(n=3, h=16, w=8):
-    return torch.rand(n, 3, h, w, generator=torch.Generator().manual_seed(1))
 
 
 def test_decode_clamps_as_the_official_one(tiny):
@@ -18,7 +19,7 @@ def test_decode_clamps_as_the_official_one(tiny):
         return {key: value * (50 if key == "decoder.conv_out.weight" else 1) for key, value in state.items()}
 
     model = tiny(MaskGitVQGAN, TINY, weights="maskgit-vqgan-imagenet-f16-256.bin", wrap=stretch)
-    out = model.decode(model.encode(pictures()))
+    out = model.decode(model.encode(images()))
     assert (out.min(), out.max()) == (0.0, 1.0)
 
 

@@ -2,16 +2,13 @@
 
 import pytest
 import torch
+from helpers.tensors import random_images
 
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.tokenizers.open_magvit2 import OpenMagvit, OpenMagvitConfig
 from evalkit.tokenizers.registry import TOKENIZERS
 
 TINY = OpenMagvitConfig(bits=6, mult=(1, 2, 2), size=16, ch=32, blocks=1)
-
-
-def pictures(n=3, size=16):
-    return torch.rand(n, 3, size, size, generator=torch.Generator().manual_seed(1))
 
 
 def lightning(state):
@@ -30,14 +27,14 @@ def load(tiny, wrap=lightning):
 
 def test_the_moving_average_wins_over_plain_weights(tiny):
     plain, average = load(tiny), load(tiny, with_average)
-    codes = plain.encode(pictures())
-    assert torch.equal(codes.indices, average.encode(pictures()).indices)
+    codes = plain.encode(random_images())
+    assert torch.equal(codes.indices, average.encode(random_images()).indices)
     assert torch.equal(plain.decode(codes), average.decode(codes))
 
 
 def test_channel_zero_is_the_lowest_bit_and_zero_is_off(tiny):
     model = load(tiny)
-    x = pictures(1)
+    x = random_images(1)
     z = model.network.encoder(x * 2 - 1)
     bits = (z > 0).flatten(2)[0]
     expected = [sum(2**k for k in range(6) if bits[k, n]) for n in range(16)]

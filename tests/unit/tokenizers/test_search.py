@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from helpers.near import same
+from helpers.tensors import random_images
 
 from evalkit.errors import EvalkitError
 from evalkit.tokenizers.bsqvit import BsqVit, BsqVitConfig
@@ -24,10 +25,6 @@ FAMILIES = {
     "taming": (Taming, VqganConfig(NET, codes=64, code_dim=8), "taming-f16-16384"),
     "var": (Var, VarConfig(scales=(1, 2, 3, 4), net=FUSED, codes=64), "vae_ch160v4096z32.pth"),
 }
-
-
-def pictures(n=3, side=16):
-    return torch.rand(n, 3, side, side, generator=torch.Generator().manual_seed(1))
 
 
 def half(v, seed=0):
@@ -78,7 +75,7 @@ def model(request, tiny, tmp_path):
 
 def test_only_allowed_codes_are_found_and_those_allowed_already_stay(model):
     allowed = half(model.vocab_size)
-    plain, marked = model.encode(pictures()), model.encode_among(pictures(), allowed)
+    plain, marked = model.encode(random_images()), model.encode_among(random_images(), allowed)
     assert allowed[marked.indices].all()
     assert not allowed[plain.indices].all()
     assert marked.scale_lengths == plain.scale_lengths
@@ -86,42 +83,44 @@ def test_only_allowed_codes_are_found_and_those_allowed_already_stay(model):
     if not plain.scale_lengths:
         stays = allowed[plain.indices]
         assert torch.equal(marked.indices[stays], plain.indices[stays])
-    assert torch.equal(model.encode(pictures()).indices, plain.indices)  # nothing is left behind
+    assert torch.equal(model.encode(random_images()).indices, plain.indices)  # nothing is left behind
 
 
 def test_all_codes_allowed_is_plain_encoding(model):
     allowed = torch.ones(model.vocab_size, dtype=torch.bool)
-    assert torch.equal(model.encode_among(pictures(), allowed).indices, model.encode(pictures()).indices)
+    assert torch.equal(model.encode_among(random_images(), allowed).indices, model.encode(random_images()).indices)
 
 
 def test_each_picture_can_have_a_list_of_its_own(model):
     lists = torch.stack([half(model.vocab_size, seed) for seed in range(3)])
-    together = model.encode_among(pictures(), lists).indices
-    alone = [model.encode_among(pictures()[i : i + 1], lists[i]).indices for i in range(3)]
+    together = model.encode_among(random_images(), lists).indices
+    alone = [model.encode_among(random_images()[i : i + 1], lists[i]).indices for i in range(3)]
     assert torch.equal(together, torch.cat(alone))
 
 
 def test_each_place_can_have_a_list_of_its_own(model):
-    plain = model.encode(pictures())
+    plain = model.encode(random_images())
     count = plain.indices.shape[1]
     shared = torch.stack([half(model.vocab_size, seed) for seed in range(3)])
     lists = shared[:, None].repeat(1, count, 1)
     if plain.scale_lengths:
         with pytest.raises(EvalkitError, match="several scales"):
-            model.encode_among(pictures(), lists)
+            model.encode_among(random_images(), lists)
         return
-    assert torch.equal(model.encode_among(pictures(), lists).indices, model.encode_among(pictures(), shared).indices)
+    assert torch.equal(
+        model.encode_among(random_images(), lists).indices, model.encode_among(random_images(), shared).indices
+    )
     lists[:, ::2] = ~lists[:, ::2]
-    marked = model.encode_among(pictures(), lists).indices
+    marked = model.encode_among(random_images(), lists).indices
     assert lists.gather(2, marked[..., None]).all()
     stays = lists.gather(2, plain.indices[..., None])[..., 0]
     assert torch.equal(marked[stays], plain.indices[stays])
 
 
 def test_no_cost_allowed_or_no_share_allowed_changes_nothing(model):
-    allowed, plain = half(model.vocab_size), model.encode(pictures()).indices
-    assert torch.equal(model.encode_among(pictures(), allowed, most_cost=-1.0).indices, plain)
-    assert torch.equal(model.encode_among(pictures(), allowed, fraction=0.0).indices, plain)
+    allowed, plain = half(model.vocab_size), model.encode(random_images()).indices
+    assert torch.equal(model.encode_among(random_images(), allowed, most_cost=-1.0).indices, plain)
+    assert torch.equal(model.encode_among(random_images(), allowed, fraction=0.0).indices, plain)
 
 
 def test_a_limit_exchanges_the_cheapest_first():
@@ -169,15 +168,15 @@ def test_var_makes_good_at_finer_scales_what_an_exchange_costs_at_coarse_ones(ti
     model = tiny(cls, config, weights=weights)
     allowed = half(64)
     quantize = model.network.quantize
-    inside = model.encode_among(pictures(), allowed).indices
+    inside = model.encode_among(random_images(), allowed).indices
 
     def nearest(scale, features):
         flat = features.permute(0, 2, 3, 1).reshape(-1, 8)
         return nearest_code(flat, quantize.table(), allowed=allowed).reshape(3, -1)
 
-    chosen = model.encode_choosing(pictures(), nearest).indices
+    chosen = model.encode_choosing(random_images(), nearest).indices
     assert torch.equal(inside, chosen)
-    after = model.encode(pictures()).indices
+    after = model.encode(random_images()).indices
     assert not torch.equal(inside[:, 1:][allowed[after[:, 1:]]], after[:, 1:][allowed[after[:, 1:]]])
 
 
@@ -185,18 +184,18 @@ def test_lists_of_the_wrong_kind_are_refused(model):
     v = model.vocab_size
     for wrong in (torch.ones(v), torch.ones(v + 1).bool(), torch.zeros(v).bool(), torch.ones(2, v).bool()):
         with pytest.raises(EvalkitError, match=rf"allowed is bool \[{v}\]"):
-            model.encode_among(pictures(), wrong)
+            model.encode_among(random_images(), wrong)
 
 
 def test_tokenizers_without_a_codebook_say_so(tiny):
     codec = Codec("jpeg-q75", CodecConfig("JPEG", 75))
     with pytest.raises(EvalkitError, match="searches no codebook"):
-        codec.encode_among(pictures(), half(256))
+        codec.encode_among(random_images(), half(256))
     with pytest.raises(EvalkitError, match="has no gradients"):
-        codec.features(pictures())
+        codec.features(random_images())
     signs = tiny_bsq(tiny)
     with pytest.raises(EvalkitError, match="searches no codebook"):
-        signs.encode_among(pictures(2), half(256))
+        signs.encode_among(random_images(2), half(256))
 
 
 def tiny_bsq(tiny):
@@ -206,17 +205,17 @@ def tiny_bsq(tiny):
 
 def test_features_of_bits_are_what_the_encoder_puts_out(tiny):
     model = tiny_bsq(tiny)
-    x = pictures(2).requires_grad_()
+    x = random_images(2).requires_grad_()
     (gradient,) = torch.autograd.grad(model.features(x).square().sum(), x)
     assert gradient.abs().sum() > 0
 
 
 def test_features_lead_to_the_codes_and_have_gradients(model):
-    x = pictures().requires_grad_()
+    x = random_images().requires_grad_()
     found = model.features(x)
     assert found.shape[0] == 3
     assert math.isfinite(float(found.detach().abs().sum()))
     (gradient,) = torch.autograd.grad(found.square().sum() + found.sum(), x)
     assert gradient.shape == x.shape
     assert (gradient.abs().amax(dim=(1, 2, 3)) > 0).all()
-    same(model.features(pictures()[1:2]), found[1:2].detach(), 1e-4)
+    same(model.features(random_images()[1:2]), found[1:2].detach(), 1e-4)

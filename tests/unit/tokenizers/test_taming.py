@@ -1,7 +1,10 @@
 """taming VQGAN, FlexVAR and MAR KL-16: official wrapping and names; their laws are in test_llamagen.py."""
 
+from functools import partial
+
 import pytest
 import torch
+from helpers.tensors import random_images
 
 from evalkit.errors import WeightsError
 from evalkit.tokenizers.flexvar import FlexVar
@@ -10,6 +13,8 @@ from evalkit.tokenizers.mar import MarKl16
 from evalkit.tokenizers.nets.taming import TamingConfig
 from evalkit.tokenizers.registry import TOKENIZERS
 from evalkit.tokenizers.taming import Taming, VqganConfig
+
+images = partial(random_images, n=2, height=32)
 
 NET = TamingConfig(ch=32, mult=(1, 2), blocks=1, z=8, attention=frozenset({1}))
 TINY = {
@@ -24,10 +29,6 @@ TINY = {
 }
 
 
-def pictures():
-    return torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1))
-
-
 @pytest.mark.parametrize("family", sorted(TINY))
 def test_the_official_wrapping_is_opened_and_what_surrounds_it_is_left(tiny, family):
     cls, config, weights, top = TINY[family]
@@ -38,8 +39,8 @@ def test_the_official_wrapping_is_opened_and_what_surrounds_it_is_left(tiny, fam
         return {top: {**state, **trained}, "epoch": 3, "optimizer_states": [{"state": {0: torch.ones(2)}}]}
 
     wrapped = tiny(cls, config, weights=weights, wrap=official, suffix=".ckpt")
-    codes = bare.encode(pictures())
-    assert torch.equal(codes.values, wrapped.encode(pictures()).values)
+    codes = bare.encode(images())
+    assert torch.equal(codes.values, wrapped.encode(images()).values)
     assert torch.equal(bare.decode(codes), wrapped.decode(codes))
     assert wrapped.weights_sha256 != bare.weights_sha256
 
@@ -55,9 +56,9 @@ def test_the_codebook_is_searched_by_distance(tiny):
     cls, config, weights, _ = TINY["taming"]
     model = tiny(cls, config, weights=weights)
     with torch.no_grad():
-        z = model.network.quant_conv(model.network.encoder(pictures() * 2 - 1)).flatten(2).transpose(1, 2)
+        z = model.network.quant_conv(model.network.encoder(images() * 2 - 1)).flatten(2).transpose(1, 2)
         nearest = torch.cdist(z, model.network.quantize.embedding.weight.expand(2, -1, -1)).argmin(-1)
-    assert torch.equal(model.encode(pictures()).indices, nearest)
+    assert torch.equal(model.encode(images()).indices, nearest)
     assert len(nearest.unique()) > 2
 
 
@@ -70,10 +71,10 @@ def test_mar_codes_are_the_mean_and_ignore_the_variance(tiny):
         return {top: state}
 
     plain, loud = tiny(cls, config, weights=weights), tiny(cls, config, weights=weights, wrap=louder)
-    latent = plain.encode(pictures()).latent
+    latent = plain.encode(images()).latent
     assert latent.shape == (2, 4, 16, 16)
     assert latent.dtype == torch.float32
-    assert torch.equal(latent, loud.encode(pictures()).latent)
+    assert torch.equal(latent, loud.encode(images()).latent)
 
 
 def test_flexvar_counts_scale_with_the_picture(tiny):

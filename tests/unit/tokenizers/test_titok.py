@@ -3,6 +3,7 @@
 import pytest
 import torch
 from helpers.near import near, same
+from helpers.tensors import random_images
 
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.tokenizers.nets.maskgit import MaskGitConfig
@@ -18,10 +19,6 @@ LEGACY = TiTokConfig(4, VIT, VIT, codes=32, token_dim=6, legacy=True, size=16, p
 VAE = TiTokConfig(4, VIT, WIDE, codes=0, token_dim=6, size=16, patch=4)
 
 
-def pictures(n=3):
-    return torch.rand(n, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-
-
 @pytest.mark.parametrize("config", [VQ, LEGACY, VAE])
 def test_decode_depends_on_the_codes_and_is_repeatable(tiny, config):
     model = tiny(TiTok, config, weights="titok-l32")
@@ -35,7 +32,7 @@ def test_decode_depends_on_the_codes_and_is_repeatable(tiny, config):
 @pytest.mark.parametrize("suffix", [".bin", ".safetensors"])
 def test_bare_state_dicts_load_from_bin_and_safetensors(tiny, suffix):
     model = tiny(TiTok, VQ, weights="titok-bl64", suffix=suffix)
-    assert model.encode(pictures()).indices.shape == (3, 4)
+    assert model.encode(random_images()).indices.shape == (3, 4)
     assert model.vocab_size == 32
     assert model.tokens_per_image(16, 16) == 4
     assert len(model.weights_sha256) == 64
@@ -51,7 +48,7 @@ def test_legacy_encoder_reads_the_token_axis_as_channels():
     fixed.conv_out = torch.nn.Identity()
     latents = torch.randn(4, 16)
     with torch.no_grad():
-        seen = [net(pictures(1), latents) for net in (legacy, fixed)]
+        seen = [net(random_images(1), latents) for net in (legacy, fixed)]
     assert torch.equal(seen[0].flatten(), seen[1].squeeze(2).transpose(1, 2).flatten())
     assert not torch.equal(seen[0], seen[1])
 
@@ -80,22 +77,22 @@ def test_patches_unfold_in_row_column_channel_order(tiny):
 
 def test_vae_gives_the_mode_and_samples_by_seed(tiny):
     model = tiny(TiTok, VAE, weights="titok-bl64-vae")
-    mode = model.encode(pictures()).latent
-    one = model.encode_sampled(pictures(), seed=3).latent
-    mean, logvar = model._posterior(pictures())
+    mode = model.encode(random_images()).latent
+    one = model.encode_sampled(random_images(), seed=3).latent
+    mean, logvar = model._posterior(random_images())
     noise = torch.randn(1, 6, 1, 4, generator=torch.Generator().manual_seed(3))
     assert mode.shape == (3, 6, 1, 4)
     assert torch.equal(mode, mean)
     same(one, mean + (logvar / 2).exp() * noise)
-    alone = model.encode_sampled(pictures()[2:], seed=3).latent
+    alone = model.encode_sampled(random_images()[2:], seed=3).latent
     same(one[2:], alone)
     assert model.vocab_size is None
-    assert model.image_bits(model.encode(pictures())) == [None] * 3
+    assert model.image_bits(model.encode(random_images())) == [None] * 3
 
 
 def test_sampling_is_refused_where_there_is_a_codebook(tiny):
     with pytest.raises(EvalkitError, match="call encode"):
-        tiny(TiTok, VQ, weights="titok-bl64").encode_sampled(pictures())
+        tiny(TiTok, VQ, weights="titok-bl64").encode_sampled(random_images())
 
 
 def test_wrong_sizes_and_wrong_numbers_of_tokens_are_named(tiny):

@@ -2,16 +2,20 @@
 
 import json
 import re
+from functools import partial
 
 import pytest
 import torch
 from helpers.near import same
+from helpers.tensors import random_images
 from safetensors.torch import load_file, save_file
 
 from evalkit.errors import MissingDependency, WeightsError
 from evalkit.tokenizers import transformers_vq
 from evalkit.tokenizers.llamagen import LlamaGen, LlamaGenConfig
 from evalkit.tokenizers.registry import load_tokenizer
+
+images = partial(random_images, n=2, height=8)
 
 transformers = pytest.importorskip("transformers")
 
@@ -59,30 +63,31 @@ def emu3(path):
     )  # fmt: skip
     model = scatter(transformers.Emu3VQVAE(config))
     with torch.no_grad():  # codes from among the features, or one code would be the nearest everywhere
-        frames = (pictures(4) * 2 - 1).unsqueeze(1).repeat(1, 4, 1, 1, 1)
+        frames = (images(n=4) * 2 - 1).unsqueeze(1).repeat(1, 4, 1, 1, 1)
         z = model.quant_conv(model.encoder(frames).permute(0, 2, 1, 3, 4))
         model.quantize.embedding.weight.copy_(z.transpose(0, 1).flatten(1).t()[:60])
     model.save_pretrained(path)
     return model
 
 
-def pictures(n=2, rows=8, columns=8):
-    return torch.rand(n, 3, rows, columns, generator=torch.Generator().manual_seed(1))
-
-
 @torch.no_grad()
 def test_janus_decodes_as_the_library_and_codes_on_the_unit_sphere(tmp_path):
     peer = janus(tmp_path)
     model = load_tokenizer("janus", tmp_path, device="cpu")
-    codes = model.encode(pictures())
-    z = peer.quant_conv(peer.encoder(pictures() * 2 - 1)).permute(0, 2, 3, 1).reshape(-1, 8)
+    codes = model.encode(images())
+    z = peer.quant_conv(peer.encoder(images() * 2 - 1)).permute(0, 2, 3, 1).reshape(-1, 8)
     table = peer.quantize.embedding.weight
     cosine = torch.nn.functional.cosine_similarity(z[:, None], table[None], dim=-1)
     assert torch.equal(codes.indices, cosine.argmax(1).reshape(2, 16))
     same(model.decode(codes), (peer.decode(codes.indices) + 1) / 2)
     assert model.vocab_size == 60
     assert model.tokens_per_image(8, 12) == 24
-    assert model.decode(model.encode(pictures(1, 8, 12))).shape == (1, 3, 8, 12)  # the library decodes squares only
+    assert model.decode(model.encode(images(n=1, height=8, width=12))).shape == (
+        1,
+        3,
+        8,
+        12,
+    )  # the library decodes squares only
 
 
 @torch.no_grad()
@@ -100,28 +105,28 @@ def test_janus_is_llamagens_network_under_other_names(tmp_path):
     network.load_state_dict(state)
     twin = LlamaGen("twin", config, network, torch.device("cpu"), torch.float32)
     model = load_tokenizer("janus", tmp_path, device="cpu")
-    assert torch.equal(model.encode(pictures()).indices, twin.encode(pictures()).indices)
-    codes = model.encode(pictures())
+    assert torch.equal(model.encode(images()).indices, twin.encode(images()).indices)
+    codes = model.encode(images())
     same(model.decode(codes), twin.decode(codes))
 
 
 def test_janus_is_found_inside_a_generators_folder(tmp_path):
     peer = janus(tmp_path)
-    before = load_tokenizer("janus", tmp_path, device="cpu").encode(pictures()).indices
+    before = load_tokenizer("janus", tmp_path, device="cpu").encode(images()).indices
     whole = {f"model.vqmodel.{key}": value.contiguous() for key, value in peer.state_dict().items()}
     save_file({**whole, "lm_head.weight": torch.zeros(2, 2)}, tmp_path / "model.safetensors")
     settings = json.loads((tmp_path / "config.json").read_text())
     outer = {"architectures": ["JanusForConditionalGeneration"], "model_type": "janus", "vq_config": settings}
     (tmp_path / "config.json").write_text(json.dumps(outer))
-    assert torch.equal(load_tokenizer("janus", tmp_path, device="cpu").encode(pictures()).indices, before)
+    assert torch.equal(load_tokenizer("janus", tmp_path, device="cpu").encode(images()).indices, before)
 
 
 @torch.no_grad()
 def test_emu3_codes_and_pictures_are_the_librarys(tmp_path):
     peer = emu3(tmp_path)
     model = load_tokenizer("emu3", tmp_path, device="cpu")
-    codes = model.encode(pictures())
-    wanted = torch.stack(peer.encode(pictures() * 2 - 1, image_sizes=torch.tensor([[8, 8], [8, 8]])).image_tokens)
+    codes = model.encode(images())
+    wanted = torch.stack(peer.encode(images() * 2 - 1, image_sizes=torch.tensor([[8, 8], [8, 8]])).image_tokens)
     assert torch.equal(codes.indices, wanted.flatten(1))
     assert len(codes.indices.unique()) > 2
     assert codes.indices.shape[1] == model.tokens_per_image(8, 8) == 16
@@ -132,7 +137,7 @@ def test_emu3_codes_and_pictures_are_the_librarys(tmp_path):
 def test_emu3_loads_from_a_folder_with_the_official_names(tmp_path):
     emu3(tmp_path)
     model = load_tokenizer("emu3", tmp_path, device="cpu")
-    codes = model.encode(pictures())
+    codes = model.encode(images())
     state = {}
     for key, value in load_file(tmp_path / "model.safetensors").items():
         if re.search(r"_proj\.weight$", key):
@@ -150,7 +155,7 @@ def test_emu3_loads_from_a_folder_with_the_official_names(tmp_path):
     settings["architectures"] = ["Emu3VisionVQModel"]
     (official / "config.json").write_text(json.dumps(settings))
     twin = load_tokenizer("emu3", official, device="cpu")
-    assert torch.equal(twin.encode(pictures()).indices, codes.indices)
+    assert torch.equal(twin.encode(images()).indices, codes.indices)
     assert torch.equal(twin.decode(codes), model.decode(codes))
 
 

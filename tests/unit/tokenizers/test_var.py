@@ -3,6 +3,7 @@
 import pytest
 import torch
 from helpers.near import near
+from helpers.tensors import random_images
 
 from evalkit.errors import EvalkitError
 from evalkit.tokenizers.base import Codes
@@ -16,17 +17,13 @@ TINY = VarConfig(scales=(1, 2, 3, 4), net=NET, codes=16)
 FILE = "vae_ch160v4096z32.pth"
 
 
-def pictures(n=3):
-    return torch.rand(n, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-
-
 @pytest.fixture
 def model(tiny):
     return tiny(Var, TINY, weights=FILE, suffix=".pth")
 
 
 def test_finer_scales_code_what_the_coarser_ones_left_over(model):
-    x, quantize = pictures() * 2 - 1, model.network.quantize
+    x, quantize = random_images() * 2 - 1, model.network.quantize
     f = model.network.quant_conv(model.network.encoder(x))
     parts = quantize.encode(f, TINY.scales)
     coarse = quantize.decode([*parts[:-1], torch.zeros_like(parts[-1])], TINY.scales) - quantize.grow(
@@ -43,8 +40,8 @@ def test_choosing_the_nearest_codes_is_encoding(model):
         asked.append((scale, tuple(features.shape)))
         return model.network.quantize.indices(features)
 
-    chosen = model.encode_choosing(pictures(), nearest)
-    assert torch.equal(chosen.indices, model.encode(pictures()).indices)
+    chosen = model.encode_choosing(random_images(), nearest)
+    assert torch.equal(chosen.indices, model.encode(random_images()).indices)
     assert asked == [(i, (3, 8, side, side)) for i, side in enumerate(TINY.scales)]
 
 
@@ -55,8 +52,10 @@ def test_a_choice_at_a_coarse_scale_reaches_the_finer_ones(model):
         seen.append(features)
         return model.network.quantize.indices(features) ^ (odd and scale == 0)
 
-    plain = model.encode_choosing(pictures(), lambda scale, features: odd_first(scale, features, odd=False)).indices
-    marked = model.encode_choosing(pictures(), odd_first).indices
+    plain = model.encode_choosing(
+        random_images(), lambda scale, features: odd_first(scale, features, odd=False)
+    ).indices
+    marked = model.encode_choosing(random_images(), odd_first).indices
     assert torch.equal(marked[:, :1], plain[:, :1] ^ 1)
     assert all(not near(*pair, 1e-2) for pair in zip(seen[1:4], seen[5:], strict=True))
 
@@ -79,13 +78,13 @@ def test_pictures_are_clamped_as_the_official_decode_does(tiny):
 
 def test_the_training_statistic_in_the_file_is_not_needed_and_not_refused(tiny, model):
     full = tiny(Var, TINY, weights=FILE, wrap=lambda s: {**s, "quantize.ema_vocab_hit_SV": torch.zeros(10, 16)})
-    assert torch.equal(model.encode(pictures()).indices, full.encode(pictures()).indices)
+    assert torch.equal(model.encode(random_images()).indices, full.encode(random_images()).indices)
 
 
 def test_the_code_search_stays_in_float32_under_autocast(tiny, model):
     low = tiny(Var, TINY, weights=FILE, dtype="bfloat16")
     seen = []
-    low.encode_choosing(pictures(), lambda k, f: seen.append(f.dtype) or low.network.quantize.indices(f))
+    low.encode_choosing(random_images(), lambda k, f: seen.append(f.dtype) or low.network.quantize.indices(f))
     assert set(seen) == {torch.float32}
     f = torch.randn(2, 8, 4, 4, generator=torch.Generator().manual_seed(0))
     with torch.autocast("cpu", dtype=torch.bfloat16):

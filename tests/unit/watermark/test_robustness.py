@@ -21,7 +21,7 @@ from evalkit.watermark.keys import Key
 from evalkit.watermark.methods import MarkSpec, mark_for
 from evalkit.watermark.robustness import Contender, TokenMark, watermark_robustness
 from evalkit.watermark.robustness.contenders import Floats
-from evalkit.watermark.robustness.curves import families
+from evalkit.watermark.robustness.strengths import families
 from evalkit.watermark.robustness.summary import auc, rates
 
 

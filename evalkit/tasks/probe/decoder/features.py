@@ -49,12 +49,12 @@ def spectral(image: Pixels) -> Floats:
     return found
 
 
-def featurizer(name: str, device: str = "auto") -> Callable[[Sequence[Pixels]], Floats]:
+def featurizer(name: str, weights: str | None = None, device: str = "auto") -> Callable[[Sequence[Pixels]], Floats]:
     """[n, dim] features of equalised images: `spectral`, or any feature extractor (`efflite0` is shipped).
 
     Raises `EvalkitError` for an unknown name, `WeightsError` where its weights cannot be had.
     """
     if name == SPECTRAL:
         return lambda images: np.stack([spectral(image) for image in images])
-    extractor = load_extractor(name, None, device)
+    extractor = load_extractor(name, weights, device)
     return lambda images: np.stack(extractor(images)).astype(np.float64)

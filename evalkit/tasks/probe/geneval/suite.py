@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from evalkit.encoders.detectors.world import NATURAL
 from evalkit.errors import EvalkitError
 from evalkit.tasks.probe.evidence.record import Evidence, ImageEvidence
 from evalkit.tasks.probe.geneval.look import look
@@ -28,6 +27,7 @@ from evalkit.tasks.probe.layout import PlacedImage
 from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
 from evalkit.tasks.probe.suite import SUITES, Encoders, ProbeImage
 from evalkit.world.detector import THRESHOLD
+from evalkit.world.judge import NATURAL
 from evalkit.world.prompts import SUITE_SIZE, world_prompts
 from evalkit.world.vocabulary import CLASS_NAMES, COLOR_NAMES
 

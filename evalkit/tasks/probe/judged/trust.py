@@ -68,6 +68,7 @@ def bench_of(run: str | Path, judge: JudgeOptions, options: RunOptions | None = 
     _, made = judge.model(suite, options.device)
     ledger = Ledger(Prices(*judge.prices), most_cost=judge.budget, most_requests=judge.requests)
     store = ReplyStore(judge.replies or replies_file(made.model))
+    store.check_of(made.model)
     return Bench(suite, Seat(made, store, ledger, AskOptions(parse_tries=1)), images)
 
 

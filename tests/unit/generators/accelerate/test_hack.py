@@ -72,7 +72,7 @@ def test_a_budget_is_kept_is_reported_and_changes_the_law(model):
     assert report["law"] == "changed"
     assert report["kv_keys"] == pytest.approx(0.5 * CARRIED, abs=1)
     assert report["kv_bytes"] < report["kv_bytes_plain"]
-    rows, layers, width = 2 * model.rows, 4, 32
+    rows, layers, width = 2 * 4, 4, 32  # three requests run as four, and so do their unconditional ones
     assert report["kv_bytes_plain"] == 2 * 4 * rows * layers * width * CARRIED
     assert (report["heads"], report["contextual_heads"]) == (16, 8)
     model.plan = None

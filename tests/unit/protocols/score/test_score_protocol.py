@@ -8,8 +8,8 @@ from evalkit.protocols.score import load_score_protocol, score_protocol_ids
 IDS = score_protocol_ids()
 
 
-def test_the_five_protocols_are_there_and_the_default_is_first():
-    assert IDS == ("evalkit-1", "adm", "clean", "pytorch-fid", "torch-fidelity")
+def test_the_protocols_are_there_and_the_default_is_first():
+    assert IDS == ("evalkit-1", "adm", "clean", "pytorch-fid", "stylegan-v", "torch-fidelity", "videogpt")
 
 
 @pytest.mark.parametrize("name", IDS)
@@ -17,7 +17,7 @@ def test_a_protocol_is_named_like_its_file_and_has_a_source(name):
     protocol = load_score_protocol(name)
     assert protocol.id == name
     assert protocol.source
-    assert protocol.as_dict()["network"]["name"] == "inception-v3-fid"
+    assert protocol.network.name == ("inception-v3-fid" if protocol.clips is None else "i3d-kinetics400")
 
 
 def test_each_definition_has_a_digest_of_its_own():

@@ -218,11 +218,23 @@ def test_a_layout_accounts_for_every_image(prompts, tmp_path, layout):
     assert len([*(run.path / layout).rglob("*.png")]) == 19
 
 
+def test_a_run_keeps_the_shards_that_it_was_begun_with(prompts, tmp_path):
+    def shards(size, out):
+        return generate_images(Noise(), prompts, options=RunOptions(out=out, batch_size=size)).record["plan"]["shard"]
+
+    assert [shards(2, tmp_path / "run"), shards(99, tmp_path / "run")] == [16, 16]
+    assert shards(99, tmp_path / "other") == 99
+    with pytest.raises(EvalkitError, match="another run"):
+        generate_images(Noise(), prompts, options=RunOptions(out=tmp_path / "run", seed=5))
+
+
 def test_seconds_are_those_of_the_images_really_made(prompts, tmp_path):
-    """Nine prompts and one with rows of four: the last batch runs two copies, whose time is that of the two images."""
-    run = generate_images(Noise(), prompts, options=RunOptions(out=tmp_path / "run"))
+    """Ten prompts with rows of seven: the last batch of three runs a copy, whose time is that of the three images."""
+    model = Noise()
+    model.rows = 7
+    run = generate_images(model, prompts, options=RunOptions(out=tmp_path / "run"))
     seconds = [json.loads(line)["seconds"] for line in (run.path / "manifest.jsonl").read_text().splitlines()]
-    assert seconds == [0.5] * 8 + [1.0] * 2
+    assert seconds == [0.5] * 7 + [0.6667] * 3
     assert 0 < run.record["seconds_per_image"] < 0.5  # of the clock, not of what the stand-in says
 
 

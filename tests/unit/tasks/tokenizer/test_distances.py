@@ -79,7 +79,7 @@ def test_without_features_nothing_but_the_protocols_own_is_loaded(pictures, tmp_
 def test_further_features_take_their_own_way_to_their_size_under_every_protocol(pictures):
     protocol = load_protocol("vtbench-2025")
     assert protocol.distribution.resize == "bilinear-antialias"
-    judges = Evaluators([protocol], frozenset({"distribution"}), "cpu", ("dinov2-vits14",))
+    judges = Evaluators([protocol], frozenset({"distribution"}), "cpu", ("dinov2-vits14",)).load()
     assert judges.extractors_of(protocol)[-1] == "dinov2-vits14"
 
     class Pair:
@@ -146,7 +146,8 @@ def test_the_extrapolation_of_a_run_is_that_of_its_features(pictures, tmp_path):
     _, found = evaluate(pictures, tmp_path / "r", tasks=["fid-infinity"])
     extractor = load_extractor("efflite0", device="cpu")
     kept = []
-    from evalkit.tasks.tokenizer.pixels import feed_of, scored_reconstructions, to_batch
+    from evalkit.tasks.tokenizer.pixels import feed_of, scored_reconstructions
+    from evalkit.tasks.tokenizer.upload import to_batch
     from evalkit.tokenizers.registry import load_tokenizer
 
     model = load_tokenizer("jpeg-q10", None, "cpu", "float32")

@@ -206,7 +206,11 @@ def test_judges_name_what_they_cannot_load():
 
     judges = Evaluators([load_protocol("evalkit-1")], frozenset({"reconstruction", "distribution"}), "cpu")
     assert set(judges.unavailable) == {"lpips_alex", "lpips_vgg", "inception-v3-fid"}
-    assert list(judges.extractors) == ["efflite0"]
+    planned = dict(judges.weights)
+    assert list(planned) == ["efflite0"]
+    assert judges.extractors == {}  # known by their files, not loaded
+    assert list(judges.load().extractors) == ["efflite0"]
+    assert judges.weights == planned
     assert judges.ocr is None
 
 

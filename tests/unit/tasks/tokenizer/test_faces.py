@@ -10,8 +10,8 @@ from evalkit.metrics.metric import Pair as Compared
 from evalkit.protocols import load_protocol
 from evalkit.tasks.tokenizer import evaluate_tokenizer
 from evalkit.tasks.tokenizer.evaluators import Evaluators
+from evalkit.tasks.tokenizer.pair import Pair
 from evalkit.tasks.tokenizer.rows import schema
-from evalkit.tasks.tokenizer.worker import Pair
 
 RESULTS = tuple(metric.name for metric in DECLARED)
 
@@ -70,7 +70,7 @@ def test_only_evalkits_own_protocol_and_the_task_detail_speak_of_faces(tmp_path)
 def test_a_face_that_was_wiped_out_is_not_found_again():
     (sample,) = open_images("sample/photos").read(0, 1)
     wiped, protocol = np.full_like(sample.image, 128), load_protocol("evalkit-1")
-    judges = Evaluators([protocol], frozenset({"detail"}), "cpu")
+    judges = Evaluators([protocol], frozenset({"detail"}), "cpu").load()
 
     def row(x, y):
         seen = judges._find_faces(Pair({}, x, y, {}))

@@ -75,7 +75,7 @@ def test_missing_and_made_up_means_and_exchanged_pictures_are_found(run):
         return pretty_json([*rows, {**rows[0], "metric": "beauty"}])
 
     resealed(run, "results.json", more)
-    assert "beauty follows from no row" in str(verify_run(run).failures)
+    assert "beauty of photos follows from no row" in str(verify_run(run).failures)
     other = next((run / "images").glob("0*.png"))
     resealed(run, f"images/{other.name}", lambda data: (run / "images" / "1.png").read_bytes())
     assert f"images/{other.name}" in {failure.file for failure in verify_run(run).failures}

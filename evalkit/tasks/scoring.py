@@ -1,0 +1,91 @@
+"""`evalkit.score`: whatever an image set is scored by: a reference and prompts, a generator's likelihood, a baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from evalkit.errors import EvalkitError
+from evalkit.images.sample import ImageSet
+from evalkit.jobs.options import RunOptions
+from evalkit.metrics.likelihood import DECLARED, GROUP
+from evalkit.runs.store import Run
+from evalkit.tasks.likelihood import image_likelihood
+from evalkit.tasks.paired import paired_scores
+from evalkit.tasks.score import score_images
+
+LIKELIHOODS = frozenset({GROUP, *(metric.name for metric in DECLARED)})
+
+
+def score(
+    images: str | Path | ImageSet,
+    reference: str | Path | ImageSet | None = None,
+    *,
+    metrics: Sequence[str] = (),
+    protocol: str = "evalkit-1",
+    prompts: str | Path | None = None,
+    statistics: str | Path | None = None,
+    model: str | None = None,
+    paired: str | Path | ImageSet | None = None,
+    cache: bool = True,
+    options: RunOptions | None = None,
+) -> Run:
+    """Score `images` as `score_images` does; by their likelihood (metric `nll`) under `model`; or beside a `paired` baseline.
+
+    A likelihood speaks of the model and the others of the images, so the two are asked for apart. `cache`: features of
+    images that were looked at before are not taken again. Raises `EvalkitError` before any work where a name, a
+    file or an option is wrong.
+
+    >>> import pathlib, tempfile
+    >>> from evalkit.jobs.options import RunOptions
+    >>> out = pathlib.Path(tempfile.mkdtemp()) / "run"
+    >>> run = score("sample/photos", "sample/photos", metrics=["fd_efflite0"],
+    ...             options=RunOptions(out=out, limit=3, keep="none"))
+    >>> abs(run.results[0]["value"]) < 1e-3  # a set lies at no distance from itself
+    True
+    """
+    kind = kind_of(
+        metrics, reference=reference, model=model, paired=paired, others=prompts is not None or statistics is not None
+    )
+    if kind == "paired" and paired is not None:
+        return paired_scores(images, paired, metrics=metrics, options=options)
+    if kind == "likelihood" and model is not None:
+        return image_likelihood(images, model, prompts=prompts, options=options)
+    return score_images(
+        images,
+        reference,
+        metrics=metrics,
+        protocol=protocol,
+        prompts=prompts,
+        statistics=statistics,
+        cache=cache,
+        options=options,
+    )
+
+
+def kind_of(
+    metrics: Sequence[str], *, reference: object, model: str | None, paired: object, others: bool = False
+) -> Literal["score", "likelihood", "paired"]:
+    """Which task scores: that of sets, of likelihoods, or of pairs. `others`: prompts or statistics are given.
+
+    Raises `EvalkitError` where what was given belongs to two of them.
+    """
+    if paired is not None:
+        if reference is not None or model is not None or others:
+            raise EvalkitError(
+                "A baseline comes alone. Leave out --reference, --model, --prompts and --save-statistics."
+            )
+        return "paired"
+    wanted = LIKELIHOODS & set(metrics)
+    if not wanted:
+        if model is not None:
+            raise EvalkitError("A model is for its likelihood of the images. Give --metrics nll, or leave out --model.")
+        return "score"
+    if set(metrics) - LIKELIHOODS or reference is not None:
+        raise EvalkitError(
+            f"{min(wanted)} speaks of a model, and other metrics of the images. Give --metrics {GROUP} in a command of its own."
+        )
+    if model is None:
+        raise EvalkitError(f"{min(wanted)} is of a generator. Give --model NAME, such as --model llamagen-b.")
+    return "likelihood"

@@ -1,0 +1,76 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from helpers.filled import fill
+from safetensors.torch import save_file
+
+from evalkit.errors import EvalkitError, WeightsError
+from evalkit.generators.base import Request
+from evalkit.generators.registry import Source, load_generator
+from evalkit.generators.world_ar import SECOND, WorldAR2
+from evalkit.tokenizers.registry import load_tokenizer
+from evalkit.world.ar_net import WorldARNet
+from evalkit.world.second.int8 import narrowed, widened
+from evalkit.world.second.vq_net import CONFIG, WorldVQ2Net
+
+CPU = torch.device("cpu")
+SMALL = replace(SECOND, width=32, layers=1, heads=2)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Weights of both networks that mean nothing."""
+    found = tmp_path_factory.mktemp("weights")
+    for name, network in (("world_vq2", WorldVQ2Net(CONFIG)), ("world_ar2", WorldARNet(SMALL))):
+        fill(network)
+        state = {key: value.contiguous() for key, value in network.state_dict().items()}
+        save_file(narrowed(state) if name == "world_ar2" else state, found / f"{name}.safetensors")
+    return found
+
+
+def test_a_code_sees_40_px():
+    x = torch.rand(1, 3, 96, 96, requires_grad=True)
+    WorldVQ2Net(CONFIG).encoder(x)[0, :, 6, 6].sum().backward()
+    reached = x.grad.abs().sum((0, 1)).nonzero()
+    assert (reached.amin(0) == 32).all()
+    assert (reached.amax(0) == 71).all()
+
+
+def test_weights_of_a_folder_make_images_and_they_are_the_same_again(folder):
+    model = WorldAR2.load(
+        Source("world-ar2", SMALL, "world_ar2.safetensors", "world-vq2", folder, None, CPU, torch.float32)
+    )
+    model.rows = 2
+    asked = [Request("0", "a sketch of two dgos", seed=3), Request("1", "an animal without a cup", seed=4)]
+    made = [image.pixels for image in model.generate(asked)]
+    assert made[0].shape == (96, 96, 3)
+    assert (model.sample_tokens(asked[::-1])[0] == model.sample_tokens(asked)[1]).all()
+    with pytest.raises(EvalkitError, match=r"'unicorn'.*knows: a above.*zebra zebras$"):
+        model.generate([Request("0", "a unicorn", seed=3)])
+
+
+def test_the_tokenizer_takes_weights_of_a_file(folder):
+    model = load_tokenizer("world-vq2", folder / "world_vq2.safetensors", "cpu")
+    codes = model.encode(torch.rand(1, 3, 96, 96))
+    assert codes.indices.shape == (1, 144)
+    assert model.decode(codes).shape == (1, 3, 96, 96)
+
+
+@pytest.mark.parametrize("load", [load_tokenizer, load_generator], ids=["tokenizer", "generator"])
+def test_without_weights_the_error_says_how_to_make_them(load, monkeypatch):
+    monkeypatch.delenv("EVALKIT_WEIGHTS", raising=False)
+    with pytest.raises(WeightsError, match=r"benchmarks/world/second\.py and pass --weights PATH"):
+        load({"load_tokenizer": "world-vq2", "load_generator": "world-ar2"}[load.__name__], device="cpu")
+
+
+def test_weights_of_one_byte_come_back_to_half_a_step():
+    state = {"a": torch.randn(5, 4, 3) * torch.tensor([1e-3, 1.0, 9.0, 0.0, 1e-2]).view(5, 1, 1), "b": torch.randn(7)}
+    stored = narrowed(state)
+    back = widened(stored)
+    assert stored["a"].dtype == torch.int8
+    assert set(back) == set(state)
+    step = state["a"].flatten(1).abs().amax(1) / 127
+    assert ((back["a"] - state["a"]).flatten(1).abs().amax(1) <= 0.51 * step + 1e-6).all()
+    torch.testing.assert_close(back["b"], state["b"], rtol=1e-3, atol=1e-4)
+    assert widened(back).keys() == back.keys()
