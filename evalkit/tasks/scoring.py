@@ -28,12 +28,14 @@ def score(
     statistics: str | Path | None = None,
     model: str | None = None,
     paired: str | Path | ImageSet | None = None,
+    cache: bool = True,
     options: RunOptions | None = None,
 ) -> Run:
     """Score `images` as `score_images` does; by their likelihood (metric `nll`) under `model`; or beside a `paired` baseline.
 
-    A likelihood speaks of the model and the others of the images, so the two are asked for apart. Raises `EvalkitError`
-    before any work where a name, a file or an option is wrong.
+    A likelihood speaks of the model and the others of the images, so the two are asked for apart. `cache`: features of
+    images that were looked at before are not taken again. Raises `EvalkitError` before any work where a name, a
+    file or an option is wrong.
 
     >>> import pathlib, tempfile
     >>> from evalkit.jobs.options import RunOptions
@@ -57,6 +59,7 @@ def score(
         protocol=protocol,
         prompts=prompts,
         statistics=statistics,
+        cache=cache,
         options=options,
     )
 

@@ -44,7 +44,7 @@ class GenerationWorker(Worker):
         before: list[Written] = []
         start = shard.start
         while start < shard.stop:
-            positions = range(start, min(start + self.generator.rows, shard.stop))
+            positions = range(start, min(start + self.generator.batch, shard.stop))
             start = positions.stop
             asked = [self.wanted.at(position) for position in positions]
             written: list[Written] = []
