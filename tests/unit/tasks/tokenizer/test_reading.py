@@ -68,7 +68,7 @@ def test_shards_out_of_order_and_left_halfway_are_read_anew():
     reading = Reading(images, lambda each: None, 2, Timers())
     assert taken(reading, [Shard("b", 6, 9), Shard("a", 0, 3)]) == [["6", "7", "8"], ["0", "1", "2"]]
     with pytest.raises(ZeroDivisionError), reading(Shard("c", 3, 6), lambda: None) as reader:
-        len(next(reader).id) / 0
+        len(next(reader)) / 0
     assert taken(reading, [Shard("c", 3, 6)]) == [["3", "4", "5"]]
 
 
