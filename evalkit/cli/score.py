@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 @click.option("--prompts", metavar="FILE", help="What each image should show [default: what its run asked for].")
 @click.option("--model", "-m", help="A generator of codes, for --metrics nll: the likelihood of the images under it.")
 @click.option(
+    "--log-likelihoods", metavar="FILE", help="What a model of pixels states: JSON lines, id and log_likelihood (nats)."
+)
+@click.option(
     "--paired", metavar="RUN|DATA", help="A baseline: the same prompts and seeds by the slower or original model."
 )
 @click.option(
@@ -53,6 +56,7 @@ def score(
     prompts: str | None,
     model: str | None,
     paired: str | None,
+    log_likelihoods: str | None,
     save_statistics: Path | None,
     options: RunOptions,
     as_json: bool,
@@ -84,6 +88,7 @@ def score(
         statistics=save_statistics,
         model=model,
         paired=paired,
+        log_likelihoods=log_likelihoods,
         options=options,
     )
     (_print_json if as_json else _show)(run)
