@@ -97,7 +97,7 @@ _CHROMA = (17, 18, 24, 47, 18, 21, 26, 66, 24, 26, 56, 99, 47, 66, 99, 99)  # it
 
 def jpeg(images: Tensor, coarse: Tensor) -> Tensor:
     """Images as JPEG keeps them: chroma halved, blocks of 8 x 8 rounded to `coarse` [B, 1, 1, 1] times the tables."""
-    red, green, blue = images.split(1, 1)
+    red, green, blue = torch.split(images, 1, 1)
     y = 0.299 * red + 0.587 * green + 0.114 * blue
     chroma = F.avg_pool2d(torch.cat([(blue - y) * 0.564, (red - y) * 0.713], 1), 2)
     luma = torch.tensor(_LUMA, device=images.device, dtype=torch.float32).view(8, 8)

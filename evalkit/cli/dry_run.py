@@ -34,6 +34,8 @@ def parse_line(line: str) -> Parsed:
     )  # click keeps -h of the first one for good
     path: list[str] = []
     while isinstance(command, click.Group):
+        if path and command.invoke_without_command and all(word.startswith("-") for word in words[:1]):
+            break  # the group itself does something, such as listing
         name = words.pop(0) if words else ""
         found = command.get_command(context, name)
         if found is None:
@@ -128,9 +130,9 @@ def _score(given: dict[str, Any]) -> None:
 
 def _probe(given: dict[str, Any]) -> None:
     from evalkit.generators.registry import GENERATORS
-    from evalkit.tasks.probe.suite import SUITES
+    from evalkit.tasks.probe.spec import suite_called
 
-    SUITES.get(given["suite"])
+    suite_called(given["suite"])
     if given["model"]:
         GENERATORS.get(given["model"])
 

@@ -29,13 +29,14 @@ def score(
     model: str | None = None,
     paired: str | Path | ImageSet | None = None,
     log_likelihoods: str | Path | None = None,
+    cache: bool = True,
     options: RunOptions | None = None,
 ) -> Run:
     """Score `images` as `score_images` does; by their likelihood (metric `nll`) under `model`; or beside a `paired` baseline.
 
-    `log_likelihoods`: a file of what a model of pixels states of each image, for its bits per dimension.
-    A likelihood speaks of the model and the others of the images, so the two are asked for apart. Raises `EvalkitError`
-    before any work where a name, a file or an option is wrong.
+    `log_likelihoods`: a file of what a model of pixels states of each image, for its bits per dimension. `cache`: features
+    of images that were looked at before are not taken again. A likelihood speaks of the model and the others of the
+    images, so they are asked for apart. Raises `EvalkitError` before any work where a name, a file or an option is wrong.
 
     >>> import pathlib, tempfile
     >>> from evalkit.jobs.options import RunOptions
@@ -65,6 +66,7 @@ def score(
         protocol=protocol,
         prompts=prompts,
         statistics=statistics,
+        cache=cache,
         options=options,
     )
 

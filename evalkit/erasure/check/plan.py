@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from evalkit.generators.base import Generator, Request, TokenGenerator
 from evalkit.generators.sampling import Sampler
 from evalkit.jobs.options import RunOptions
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
+from evalkit.jsonio import parse_json
 from evalkit.metrics.image_text import CLIPSCORE
 from evalkit.weights.find import find_weights
 from evalkit.weights.reading import file_sha256
@@ -33,7 +33,7 @@ def label_of(path: str) -> str:
     """What an eraser is called: the method that its training states, else the name of its file."""
     facts = Path(path).expanduser().parent / FACTS
     try:
-        said = json.loads(facts.read_text(encoding="utf-8"))
+        said = parse_json(facts.read_bytes(), str(facts))
     except (OSError, ValueError):
         return Path(path).stem
     return str(said.get("method") or Path(path).stem) if isinstance(said, dict) else Path(path).stem

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from evalkit.metrics.npz import arrays_of
 from evalkit.pages.charts import Chart
 from evalkit.pages.plane import Point, plane
 from evalkit.runs.shards import Parts
@@ -40,8 +41,8 @@ def npz_of(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
 
 def curve_chart(run: Run) -> Chart | None:
     """Nats of each place with twice its standard error; None where no image has a likelihood."""
-    with np.load(run.path / "statistics" / f"{CURVE}.npz", allow_pickle=False) as held:
-        total, squares, n = held[SUM], held[SQUARES], int(held[COUNT])
+    held = arrays_of(run.path / "statistics" / f"{CURVE}.npz")
+    total, squares, n = held[SUM], held[SQUARES], int(held[COUNT])
     if n < 1:
         return None
     mean = total / n

@@ -13,7 +13,9 @@ from evalkit.errors import EvalkitError
 from evalkit.generators.likelihood import FIT, ImageLikelihood, check_likelihood
 from evalkit.images import content_digest
 from evalkit.jobs.checks import Checks
+from evalkit.jobs.data import sources_of
 from evalkit.jobs.row_checks import RowChecks
+from evalkit.jobs.shard import Sources
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
 from evalkit.metrics.generation import IMAGES_FAILED
@@ -61,6 +63,10 @@ class LikelihoodTask(Task):
         generator = check_likelihood(loaded(spec.models["model"], device, spec.here.get("tokenizer_weights")))
         asked = Asked() if prompts is None else asked_of(ids, prompts.source)
         return LikelihoodWorker(images, ImageLikelihood(generator), asked, threads=threads)
+
+    def sources(self, spec: Spec) -> Sources | None:
+        """The images."""
+        return sources_of(("data", opened_images(spec.inputs["data"]), self.size(spec)))
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Means over images with intervals, and the mean cost of each place of the code."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.encoders.features.inception import OUTPUTS
-from evalkit.encoders.set_encoder import INCEPTION
+from evalkit.encoders.set_encoder import INCEPTION, SPECTRUM
 from evalkit.errors import EvalkitError, MissingDependency, WeightsError
 from evalkit.jobs.options import RunOptions, weights_by_name
 from evalkit.jobs.spec import DataRef, ModelRef, ProtocolRef, Spec
@@ -73,10 +73,11 @@ def score_spec(
     label: str,
     statistics: bool,
     here: Mapping[str, Any],
+    cache: bool = True,
     file: ReferenceFile | None = None,
 ) -> Spec:
     """The spec of one scoring. `statistics`: outputs are taken that a file of statistics holds, beside what the metrics need.
-
+    `cache`: features of images that were looked at before are taken from the user's cache, and fresh ones kept there.
     Raises where the reference's `file` was made under another protocol or with another network.
     """
     held = (POOL, SPATIAL) if protocol.clips is None else (I3D,)
@@ -87,6 +88,8 @@ def score_spec(
         wanted = [*wanted, EMBEDDED]
         found = networks_of([*needs, EMBEDDED], options.weights)
     heads = [head for head in dict.fromkeys(wanted) if network_of(head) in found.here]
+    if heads and options.keep != "none" and protocol.clips is None:
+        heads.append(SPECTRUM)
     if file is not None:
         _check_file(file, protocol, found.here)
     return Spec(
@@ -107,6 +110,7 @@ def score_spec(
         here={
             "batch_size": options.batch_size,
             "threads": options.threads,
+            "cache": cache,
             "unavailable": dict(found.unavailable),
             **here,
         },

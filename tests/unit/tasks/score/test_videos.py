@@ -51,7 +51,7 @@ def videos(tmp_path, monkeypatch):
 
 def run_of(out, images, reference, weights=(), **given):
     options = RunOptions(out=out, device="cpu", weights=weights)
-    return evalkit.score(images, reference, options=options, **{"protocol": "stylegan-v", **given})
+    return evalkit.score(images, reference, options=options, **{"protocol": "stylegan-v", "cache": False, **given})
 
 
 def test_fvd_is_the_frechet_distance_of_clips(videos, tmp_path):
