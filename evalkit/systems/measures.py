@@ -56,7 +56,7 @@ MEASURES: dict[str, Measure] = {
     "coco-fid": Measure("FID against COCO images", "score", FID),
     "mjhq-fid": Measure("FID against the MJHQ-30K images", "score", FID),
     "prefix-fid": Measure("FID of completions against the originals", "score", FID),
-    "fvd": Measure("Fréchet video distance", "score", FVD),
+    FVD.name: Measure("Fréchet video distance", "score", FVD),
     "bits-per-dim": Measure("bits for each pixel value, from the likelihood of pixels", "score", BITS_PER_DIM),
     # tokenizers
     "rfid": Measure("FID of reconstructions", "tokenizer", FID),
