@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from evalkit.encoders.detectors.world import NATURAL
 from evalkit.erasure.check.items import DIRECT, RETAIN
 from evalkit.erasure.check.rows import ARMS, BASE, ERASED, FORCED, OTHER, PREFIXES
 from evalkit.erasure.check.seen import Asked, Rule, Seen, asked, share_shown, unpacked
@@ -17,7 +16,7 @@ from evalkit.errors import EvalkitError
 from evalkit.world.captions import Demand, read_caption
 from evalkit.world.detector import Detection
 from evalkit.world.detector import Seen as WorldSeen
-from evalkit.world.judge import verdict
+from evalkit.world.judge import NATURAL, verdict
 from evalkit.world.vocabulary import CLASS_NAMES
 
 Row = dict[str, Any]

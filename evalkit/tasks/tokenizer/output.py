@@ -39,7 +39,9 @@ class Output:
 class Way(Protocol):
     """Images through a tokenizer; `looks_ahead`: whether it gains by being told of the next batch."""
 
-    looks_ahead: bool
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether the next batch is wanted while this one is worked on."""
 
     def begin(self, images: Sequence[Pixels], feed: Feed) -> None:
         """These images come after those of the next call."""
