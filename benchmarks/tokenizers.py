@@ -1,10 +1,11 @@
 """End to end: evalkit's tokenizer evaluation beside a per-image script of the VTBench shape, on the same images.
 
 The script does what VTBench's pipeline does for each image: encode, decode, save original and reconstruction as PNG;
-then read both back and update torchmetrics' PSNR and SSIM. Both see the same folder and the same tokenizer. The share of
-time that evalkit spends outside encode and decode is reported too.
+then read both back and update torchmetrics' PSNR and SSIM. Both see the same folder and the same tokenizer. For codecs a
+loop of two threads over evalkit's own functions stands beside them: what a run adds to it are digests, records and a
+page. The share of time that evalkit spends outside encode and decode is reported too.
 
-    python benchmarks/tokenizers.py [--model jpeg-q75] [--weights FILE] [--images 200] [--repeats 3]
+    python benchmarks/tokenizers.py [--model jpeg-q75] [--weights FILE] [--pictures 1000] [--side 320] [--repeats 3]
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 # this file's name is that of a package that torchmetrics imports, so its folder must not be searched first
@@ -29,23 +31,30 @@ from PIL import Image  # noqa: E402
 from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure  # noqa: E402
 
 from evalkit.images import open_images  # noqa: E402
+from evalkit.images.decode import decode_image  # noqa: E402
 from evalkit.images.geometry import fit_square  # noqa: E402
 from evalkit.jobs.options import RunOptions  # noqa: E402
+from evalkit.metrics.metric import Pair  # noqa: E402
+from evalkit.metrics.psnr import error_columns  # noqa: E402
+from evalkit.metrics.ssim import similarity_columns  # noqa: E402
+from evalkit.protocols import load_protocol  # noqa: E402
 from evalkit.tasks.tokenizer import evaluate_tokenizer  # noqa: E402
-from evalkit.tokenizers.base import Tokenizer  # noqa: E402
+from evalkit.tokenizers.base import PixelTokenizer, Tokenizer  # noqa: E402
 from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer  # noqa: E402
 
-CANDIDATES = ("evalkit", "VTBench-shaped script", "bare model")
+SIDE = 320  # px of the images that are read, unless --side says otherwise
+LOOP = "two-thread loop"
+CANDIDATES = ("evalkit", "VTBench-shaped script", LOOP, "bare model")
 STAGES = ("encode", "decode", "pixel metrics")
 
 
-def make(folder: Path, count: int) -> None:
-    """Images of 320 px with structure and noise."""
+def make(folder: Path, count: int, side: int = SIDE) -> None:
+    """Square images with structure and noise."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     for number in range(count):
         small = Image.fromarray(rng.integers(0, 256, (10, 10, 3), dtype=np.uint8))
-        picture = np.asarray(small.resize((320, 320), Image.Resampling.BICUBIC)) + rng.normal(0, 4, (320, 320, 3))
+        picture = np.asarray(small.resize((side, side), Image.Resampling.BICUBIC)) + rng.normal(0, 4, (side, side, 3))
         Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(folder / f"{number:05d}.jpg", quality=92)
 
 
@@ -66,6 +75,20 @@ def vtbench_shape(model: Tokenizer, folder: Path, out: Path) -> None:
         psnr.update(rec, orig)
         ssim.update(rec, orig)
     print(f"  script: PSNR {float(psnr.compute()):.2f}, SSIM {float(ssim.compute()):.4f}")
+
+
+def two_threads(model: PixelTokenizer, folder: Path) -> None:
+    """Each image read, prepared, encoded, decoded and scored by evalkit's functions, and nothing else."""
+    protocol = load_protocol("evalkit-1")
+
+    def score(file: Path) -> dict[str, float]:
+        fed = fit_square(decode_image(file.read_bytes()), model.native_size, "short-bicubic")
+        pair = Pair(fed, model.to_image(model.to_bytes(fed)), protocol)
+        return {**error_columns(pair), **similarity_columns(pair)}
+
+    with ThreadPoolExecutor(2) as pool:
+        rows = list(pool.map(score, sorted(folder.glob("*.jpg"))))
+    print(f"  loop: PSNR {statistics.fmean(row['psnr'] for row in rows):.2f}")
 
 
 def bare_model(model: Tokenizer, folder: Path, size: int) -> None:
@@ -94,24 +117,27 @@ def random_weights(name: str, folder: Path) -> Path:
 
 
 def once(candidate: str, options: argparse.Namespace, root: Path) -> dict[str, float]:
-    """Seconds of one candidate over the images, loading the model included; for evalkit its stages as well."""
+    """Seconds and CPU seconds of one candidate over the images, loading the model included; evalkit's stages as well."""
     out = root / f"{candidate.replace(' ', '-')}-{time.time_ns()}"
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     if candidate == "evalkit":
         weights = (options.weights,) if options.weights else ()
         run_options = RunOptions(out=out, keep="none", device="cpu", weights=weights)
         (run,) = evaluate_tokenizer(options.model, root / "in", tasks=["reconstruction", "codes"], options=run_options)
-        seconds = time.perf_counter() - started
+        seconds, cpu = time.perf_counter() - started, time.process_time() - used
         stages = run.record["timings"]["seconds"]
         outside = 1 - (stages["encode"] + stages["decode"]) / run.record["timings"]["wall_seconds"]
-        return {"seconds": seconds, "outside": outside, **{stage: stages[stage] for stage in STAGES}}
+        return {"seconds": seconds, "cpu": cpu, "outside": outside, **{stage: stages[stage] for stage in STAGES}}
     model = load_tokenizer(options.model, options.weights, device="cpu")
     if candidate == "bare model":
         bare_model(model, root / "in", options.bare_batch)
+    elif candidate == LOOP:
+        if isinstance(model, PixelTokenizer):
+            two_threads(model, root / "in")
     else:
         out.mkdir()
         vtbench_shape(model, root / "in", out)
-    return {"seconds": time.perf_counter() - started}
+    return {"seconds": time.perf_counter() - started, "cpu": time.process_time() - used}
 
 
 def measure(candidate: str, root: Path) -> dict[str, float]:
@@ -131,7 +157,8 @@ def main() -> None:
         "--random", action="store_true", help="random weights in the official wrapping; speed is the same"
     )
     parser.add_argument("--bare-batch", type=int, default=1, help="batch size of the bare model; 1 is fastest on a CPU")
-    parser.add_argument("--pictures", type=int, default=200)
+    parser.add_argument("--pictures", type=int, default=1000)
+    parser.add_argument("--side", type=int, default=SIDE, help="of the images, in pixels")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", choices=CANDIDATES, help=argparse.SUPPRESS)
     parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
@@ -142,26 +169,31 @@ def main() -> None:
             options.weights = str(options.root / "random.pt")
         print(json.dumps(once(options.only, options, options.root)))
         return
-    found: dict[str, list[dict[str, float]]] = {candidate: [] for candidate in CANDIDATES}
+    codec = TOKENIZERS.get(options.model).weights is None
+    taking_turns = [each for each in CANDIDATES if codec or each != LOOP]
+    found: dict[str, list[dict[str, float]]] = {candidate: [] for candidate in taking_turns}
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
-        make(root / "in", options.pictures)
+        make(root / "in", options.pictures, options.side)
         if options.random:
             random_weights(options.model, root)
         for _ in range(options.repeats):
-            for candidate in CANDIDATES:
+            for candidate in taking_turns:
                 found[candidate].append(measure(candidate, root))
     seconds = {candidate: [each["seconds"] for each in runs] for candidate, runs in found.items()}
     ours = found["evalkit"]
-    rows = [{"model": options.model, **row} for row in summary(seconds, "evalkit", options.pictures)]
+    work = f"{options.model}, {options.side} px files"
+    rows = [{"work": work, "model": options.model, **row} for row in summary(seconds, "evalkit", options.pictures)]
     for row in rows:
         is_ours = row["candidate"] == "evalkit"
         for stage in STAGES:
             rate = options.pictures / statistics.median(each[stage] for each in ours)
             row[f"{stage.replace(' ', '_')}_per_second"] = round(rate, 1) if is_ours else None
+        cpu = statistics.median(each["cpu"] for each in found[row["candidate"]])
+        row["median_cpu_ms"] = round(cpu / options.pictures * 1e3, 3)
         row["images_per_second"] = round(1e3 / row["median_ms"], 1)
         row["share_outside_model"] = round(statistics.median(each["outside"] for each in ours), 3) if is_ours else None
-    write(f"tokenizers-{options.model}", rows)
+    write(f"tokenizers-{options.model}{'' if options.side == SIDE else f'-{options.side}px'}", rows)
 
 
 if __name__ == "__main__":

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from evalkit.cli.erasure_options import PairsFile
+from evalkit.cli.erasure_options import PairsFile, look_of, only_concept, without_model
+from evalkit.cli.numbers import Finite
 from evalkit.cli.options import run_options
 from evalkit.errors import EvalkitError
 from evalkit.jobs.options import RunOptions
 
 if TYPE_CHECKING:
-    from evalkit.erasure.check.look import Look
     from evalkit.runs.store import Run
 
-PATH = click.Path(path_type=Path)
+PATH, SHARE = click.Path(path_type=Path), Finite(0, 1)
 
 
 @click.command()
@@ -39,17 +39,17 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--samples", "-n", type=click.IntRange(min=1), default=2, show_default=True, help="Images of each prompt."
 )
-@click.option("--guidance", type=float, help="Strength of guidance; top-k and top-p are off [default: the model's].")
+@click.option(
+    "--guidance", type=Finite(0), help="Strength of guidance; top-k and top-p are off [default: the model's]."
+)
 @click.option("--detector", metavar="NAME", help="Who looks: world, resnet50, nudenet, clip-style, q16, hf:FOLDER.")
 @click.option("--label", "labels", multiple=True, help="Labels of the detector that stand for the concept.")
 @click.option(
     "--top", type=click.IntRange(min=0), help="How many of the likeliest labels count [default: the detector's]."
 )
-@click.option("--threshold", type=click.FloatRange(0, 1), help="Least score that counts.")
-@click.option(
-    "--sensitivity", type=click.FloatRange(0, 1), help="Of images with the concept, how many the detector sees."
-)
-@click.option("--specificity", type=click.FloatRange(0, 1), help="Of images without it, how many it passes.")
+@click.option("--threshold", type=SHARE, help="Least score that counts.")
+@click.option("--sensitivity", type=SHARE, help="Of images with the concept, how many the detector sees.")
+@click.option("--specificity", type=SHARE, help="Of images without it, how many it passes.")
 @click.option("--relearn", type=click.IntRange(min=0), default=0, show_default=True, help="Steps of learning it again.")
 @click.option(
     "--never-saw", metavar="FILE|FOLDER", help="Weights that never saw the concept, to compare relearning with."
@@ -57,6 +57,15 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--tries", type=click.IntRange(min=0), default=0, show_default=True, help="Attack: further seeds of each prompt."
 )
+@click.option(
+    "--search",
+    type=click.IntRange(min=0),
+    default=64,
+    show_default=True,
+    help="Attack: evaluations by which a search rewrites each of 10 direct prompts.",
+)
+@click.option("--probes", type=(PATH, PATH), metavar="BEFORE AFTER", help="Runs of evalkit probe with both models.")
+@click.option("--cache", type=PATH, metavar="DIR", help="Keep what the base draws there, for checks of other erasers.")
 @click.option("--controls/--no-controls", default=True, help="Draw with a randomly changed and a destroyed model, too.")
 @click.option("--name", help="What the eraser is called [default: its method, or its file].")
 @run_options
@@ -79,6 +88,9 @@ def check(
     relearn: int,
     never_saw: str | None,
     tries: int,
+    search: int,
+    probes: tuple[Path, Path] | None,
+    cache: Path | None,
     controls: bool,
     name: str | None,
     options: RunOptions,
@@ -96,12 +108,16 @@ def check(
     <number of the prompt>_<k>.png, targets of the pairs first; equal names are taken as equal seeds. Typed again, an
     interrupted run goes on.
     """
+    from evalkit.erasure.check.memory import Memory
     from evalkit.erasure.check.run import check_eraser, check_folders
 
-    what = concept or _only_concept(pairs)
-    look = _look(detector, labels, top, threshold, sensitivity, specificity)
+    what = concept or only_concept(pairs)
+    look = look_of(detector, labels, top, threshold, sensitivity, specificity)
     if before is not None and after is not None and base is None and erased is None:
-        run = check_folders(before, after, pairs, what, retain=retain, look=look, label=name, options=options)
+        without_model({"--relearn": relearn, "--never-saw": never_saw, "--tries": tries, "--cache": cache})
+        run = check_folders(
+            before, after, pairs, what, retain=retain, look=look, probes=probes, label=name, options=options
+        )
     elif base is not None and erased is not None and before is None and after is None:
         run = check_eraser(
             base,
@@ -116,37 +132,15 @@ def check(
             relearn=relearn,
             never_saw=never_saw,
             tries=tries,
+            search=search,
+            probes=probes,
+            memory=Memory(cache),
             label=name,
             options=options,
         )
     else:
         raise EvalkitError("a check takes two models or two folders. Give --base and --erased, or --before and --after")
     (_print_json if as_json else _show)(run)
-
-
-def _only_concept(pairs: Path) -> str:
-    from evalkit.erasure.pairs.pair import read_pairs
-
-    found = sorted({pair.concept for pair in read_pairs(pairs)})
-    if len(found) > 1:
-        raise EvalkitError(f"{pairs} has pairs of {', '.join(found[:4])}. Give --concept")
-    return found[0]
-
-
-def _look(
-    detector: str | None,
-    labels: tuple[str, ...],
-    top: int | None,
-    threshold: float | None,
-    sensitivity: float | None,
-    specificity: float | None,
-) -> Look:
-    from evalkit.erasure.check.look import Look
-
-    if (sensitivity is None) != (specificity is None):
-        raise EvalkitError("a correction needs both rates of the detector. Give --sensitivity and --specificity")
-    known = None if sensitivity is None or specificity is None else (sensitivity, specificity)
-    return Look(detector, labels, top, threshold, known)
 
 
 def _print_json(run: Run) -> None:

@@ -14,6 +14,7 @@ from evalkit.text import visible
 
 if TYPE_CHECKING:
     from evalkit.metrics.base import Estimate
+    from evalkit.tasks.probe.geneval.annotations import HumanAgreement
     from evalkit.tasks.probe.judged.options import JudgeOptions
 
 RUN = click.Path(path_type=Path)
@@ -64,9 +65,21 @@ def controls(run: Path, limit: int | None, judging: JudgeOptions) -> None:
 @click.argument("other", type=RUN)
 @click.option("--weights", type=click.Choice(["none", "linear", "quadratic"]), default="none", show_default=True)
 def agree(one: Path, other: Path, weights: Literal["none", "linear", "quadratic"]) -> None:
-    """Compare the scores of two runs, or of a run and a CSV of people (id, value): equal shares and Cohen's kappa."""
+    """Compare the scores of two runs, or of a run and of people: equal shares and Cohen's kappa, drawn by prompts.
+
+    \b
+    evalkit judge agree RUN OTHER-RUN
+    evalkit judge agree RUN people.csv                  columns id and value
+    evalkit judge agree RUN annotations_if-xl.csv       GenEval's own annotations, of the same images
+    """
+    from evalkit.tasks.probe.geneval.annotations import is_annotations, run_and_people
     from evalkit.tasks.probe.judged.trust import agreed
 
+    if is_annotations(other):
+        from evalkit.runs.store import read_run
+
+        _say_people(run_and_people(read_run(one), other))
+        return
     share, kappa = agreed(one, other, weights)
     _say(f"equal scores: {_shown(share)}; kappa ({weights} weights): {_shown(kappa)}; {share.n:,} images")
 
@@ -89,6 +102,15 @@ def anchors(run: Path, make: Path | None, check: Path | None, tolerance: float) 
     found = check_anchors(Path(str(check)), run, tolerance)
     _say(f"shift {_shown(found.shift.estimate)}, {100 * found.changed:.1f} % of scores changed. {found.alarm}")
     sys.exit(int(bool(found.alarm)))
+
+
+def _say_people(found: HumanAgreement) -> None:
+    _say(f"verdicts equal those of most people: {_shown(found.verdicts)}, of {found.verdicts.n:,} images")
+    _say(f"where all people agree: {_shown(found.unanimous)}, of {found.unanimous.n:,} images")
+    _say(f"Cohen's kappa: {_shown(found.beyond_chance)}; two people agree: {_shown(found.people)}")
+    for task, share in found.tasks.items():
+        _say(f"  {task.replace('_', ' ')}: {_shown(share)}, of {share.n:,} images")
+    _say(f"People saw images of {', '.join(found.of) or 'an unnamed generator'}; the run must be of these very images.")
 
 
 def _bench(run: Path, limit: int | None, judging: JudgeOptions) -> Any:

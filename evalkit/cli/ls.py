@@ -5,12 +5,21 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich import box
 from rich.table import Table
 
 from evalkit.cli.screen import Screen
+
+if TYPE_CHECKING:
+    from evalkit.tasks.probe.suite import Suite
+
+MEASURING = (  # probes that need no prompts
+    ("decoder", "which kind of decoder made images, by a probe that you train", "yours", "—"),
+    ("rounds", "drift over rounds of editing", "yours", "—"),
+)
 
 
 @click.command()
@@ -73,23 +82,14 @@ def _tokenizers(pattern: str, as_json: bool) -> None:
 
 
 def _generators(pattern: str, as_json: bool) -> None:
-    from evalkit.tokenizers.cards import list_models
+    from evalkit.cli.routes import routes
 
-    cards = list_models("generator", pattern)
+    found = routes(pattern)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(card) for card in cards], indent=1, ensure_ascii=False))
+        click.echo(json.dumps([dataclasses.asdict(each) for each in found], indent=1, ensure_ascii=False))
         return
-    rows = [
-        (
-            card.name + (f" = {', '.join(card.aliases)}" if card.aliases else ""),
-            card.conditions,
-            str(card.native_size),
-            card.tokenizer or "—",
-            card.licence or "—",
-        )
-        for card in cards
-    ]
-    _print(("name", "draws a", "side", "tokenizer", "licence"), rows)
+    rows = [(each.name, each.route, each.draws, each.side, each.licence, each.needs) for each in found]
+    _print(("name", "runs", "draws a", "side", "licence", "needs"), rows)
     click.echo(
         "Any other model: command:PROGRAM, http:URL#MODEL, diffusers:REPO, folder:PATH. "
         "Weight files: evalkit weights list NAME"
@@ -102,7 +102,7 @@ def _probes(as_json: bool) -> None:
 
     found = [SUITES.get(name)() for name in SUITES]
     if as_json:
-        rows = [
+        said: list[dict[str, Any]] = [
             {
                 "name": s.name,
                 "title": s.title,
@@ -113,16 +113,19 @@ def _probes(as_json: bool) -> None:
             }
             for s in found
         ]
-        click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+        said += [{"name": name, "title": title} for name, title, *_ in MEASURING]
+        click.echo(json.dumps(said, indent=1, ensure_ascii=False))
         return
-    _print(
-        ("probe", "what it measures", "prompts", "images of each", "detector or judge"),
-        [
-            (s.name, s.title, f"{s.size:,}" if s.size else "yours", str(s.samples), s.detector or s.judge or "—")
-            for s in found
-        ],
-    )
+    rows = [(s.name, s.title, _images_of(s), s.detector or s.judge or "—") for s in found]
+    _print(("probe", "what it measures", "images", "detector or judge"), [*rows, *MEASURING])
     click.echo(f"Detectors: {', '.join(encoder_names('boxes'))}. Score a model with: evalkit probe NAME --model MODEL")
+    click.echo("GPT-ImgEval is geneval, reason-edit, wise and decoder; rounds follows edits of edits.")
+
+
+def _images_of(suite: Suite) -> str:
+    """Prompts, and images of each where there are several."""
+    prompts = f"{suite.size:,}" if suite.size else "yours"
+    return prompts if suite.samples == 1 else f"{prompts} x {suite.samples}"
 
 
 def _protocols(as_json: bool) -> None:
@@ -171,8 +174,8 @@ def _extractors(as_json: bool) -> None:
 
 def _print(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
+    for place, heading in enumerate(headings):
+        table.add_column(heading, overflow="fold", no_wrap=place == 0)
     for row in rows:
         table.add_row(*row)
     Screen().print(table)

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write the images' mean and covariance, to be given as --reference.",
 )
+@click.option("--no-cache", is_flag=True, help="Look at every image again, also at those whose features were kept.")
 @run_options
 def score(
     images: str,
@@ -54,6 +55,7 @@ def score(
     model: str | None,
     paired: str | None,
     save_statistics: Path | None,
+    no_cache: bool,
     options: RunOptions,
     as_json: bool,
 ) -> None:
@@ -82,6 +84,7 @@ def score(
         protocol=protocol,
         prompts=prompts,
         statistics=save_statistics,
+        cache=not no_cache,
         model=model,
         paired=paired,
         options=options,
@@ -107,11 +110,17 @@ def _missing(run: Run) -> dict[str, list[str]]:
     return found
 
 
+def _of(run: Run, side: str) -> int:
+    """Images of one side."""
+    return int(run.samples["side"].to_pylist().count(side))
+
+
 def _print_json(run: Run) -> None:
     said = {
         "run": run.path.as_posix(),
         "results": run.results,
         "warnings": run.record["warnings"],
+        "recalled": run.record.get("recalled", {}),
         "failed": _failed(run),
     }
     click.echo(json.dumps(said, indent=1, ensure_ascii=False))
@@ -140,6 +149,8 @@ def _show(run: Run) -> None:
     console.print(table)
     for reason, names in _missing(run).items():
         console.print(Text(visible(f"{', '.join(names)}: {reason}", most=1000), style="dim"), soft_wrap=True)
+    for side, n in run.record.get("recalled", {}).items():
+        console.print(f"{side}: features of {n:,} of {_of(run, side):,} images came from the cache", style="dim")
     for warning in run.record["warnings"]:
         console.print(Text(visible(warning, most=1000), style="yellow"), soft_wrap=True)
     for each in _failed(run)[:20]:

@@ -170,6 +170,8 @@ def _cell(row: dict[str, Any] | None) -> str:
 
 def _number(value: float) -> str:
     size = abs(value)
+    if 0 < size < 0.001:
+        return f"{value:.2g}"
     return f"{value:.1f}" if size >= 10 else f"{value:.2f}" if size >= 1 else f"{value:.3f}"
 
 

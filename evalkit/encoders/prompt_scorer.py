@@ -19,7 +19,7 @@ from evalkit.errors import EvalkitError
 from evalkit.registry import Registry
 
 Array = npt.NDArray[np.float64]
-_ENTRIES = ("evalkit.encoders.clip_scores", "evalkit.encoders.image_reward")
+_ENTRIES = ("evalkit.encoders.clip_scores", "evalkit.encoders.image_reward", "evalkit.encoders.niqe")
 
 
 class PromptScorer(ABC):
@@ -27,6 +27,7 @@ class PromptScorer(ABC):
 
     name: str
     weights_sha256: str
+    partial: bool = False  # an image may have no score, which is nan then
 
     @abstractmethod
     def score(self, images: Tensor, prompts: Sequence[str]) -> Array:

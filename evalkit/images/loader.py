@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -79,7 +79,7 @@ def read_ahead(loads: Iterable[Load], threads: int) -> Iterator[Sample | Unreada
 
 def worked_ahead(
     samples: Iterable[Sample | Unreadable], work: Callable[[Sample | Unreadable], T], threads: int
-) -> Iterator[tuple[Sample | Unreadable, T]]:
+) -> Generator[tuple[Sample | Unreadable, T], None, None]:
     """Each sample with what `work` makes of it in one of `threads` threads, in order.
 
     At most `AHEAD * threads` samples and `PIXELS` pixels wait, one larger image aside. What `work` raises is raised here.

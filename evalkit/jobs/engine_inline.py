@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -45,7 +46,10 @@ class Inline:
             return
         with self.timers("open"):
             self._worker = self._worker or task.open(spec, self.device)
-        for shard in shards:
+        left = deque(shards)
+        self._worker.upcoming = lambda: left[0] if left else None
+        while left:
+            shard = left.popleft()
             began = time.perf_counter()
             output = self._worker.process(shard, progress.advance if shard.exhibit is None else _unseen)
             self.timers.add("between stages", time.perf_counter() - began - sum(output.seconds.values()))

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
@@ -138,9 +139,27 @@ def _environment(said: Mapping[str, str]) -> Iterator[None]:
 def _serve(pipe: Connection, order: bytes) -> None:
     """The life of a process: it opens, answers shard by shard, and ends with its driver."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's
-    worker = RemoteWorker(pickle.loads(order))
+    given = Given(pipe)
+    worker = RemoteWorker(pickle.loads(order), given.upcoming)
     with suppress(EOFError, OSError):
         pipe.send(worker.open())
-        while (shard := pipe.recv()) is not None:
+        while (shard := given.next()) is not None:
             pipe.send(worker.process(shard))
     worker.close()
+
+
+class Given:
+    """The shards that the driver gave to a process."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self._held = pipe, deque[Shard | None]()
+
+    def next(self) -> Shard | None:
+        """The next shard, waited for; None where there is none any more."""
+        return self._held.popleft() if self._held else cast(Shard | None, self._pipe.recv())
+
+    def upcoming(self) -> Shard | None:
+        """The shard behind the one in work, where it is here already."""
+        if not self._held and self._pipe.poll():
+            self._held.append(self._pipe.recv())
+        return self._held[0] if self._held else None

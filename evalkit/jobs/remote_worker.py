@@ -6,6 +6,7 @@ import importlib
 import os
 import pickle
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from evalkit.jobs.shard import Shard, ShardOutput
@@ -34,8 +35,8 @@ def order_of(task: Task, spec: Spec, device: str) -> Order:
 class RemoteWorker:
     """Opens the worker of an order, and does shards; an error is an answer, which its process outlives."""
 
-    def __init__(self, order: Order) -> None:
-        self.order = order
+    def __init__(self, order: Order, upcoming: Callable[[], Shard | None] | None = None) -> None:
+        self.order, self._upcoming = order, upcoming
         self._worker: Worker | None = None
 
     def open(self) -> Answer:
@@ -45,6 +46,7 @@ class RemoteWorker:
                 os.chdir(self.order.folder)
             importlib.import_module(self.order.module)  # registers the task
             self._worker = TASKS.get(self.order.task).open(self.order.spec, self.order.device)
+            self._worker.upcoming = self._upcoming or self._worker.upcoming
         except Exception as error:  # of any kind: the driver says it
             return _sendable(error)
         return None

@@ -14,6 +14,7 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import Checks
 from evalkit.jobs.shard import Shard, ShardOutput, Sources, split
 from evalkit.jobs.spec import FORMAT, Spec, spec_of
+from evalkit.metrics.npz import arrays_of
 from evalkit.registry import Registry, Table
 from evalkit.runs.shards import MemoryParts, Parts
 from evalkit.runs.store import Result, Run
@@ -35,8 +36,18 @@ class Aggregated:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+def _nothing() -> Shard | None:
+    return None
+
+
 class Worker(ABC):
-    """Holds the models of one spec on one device; opened once and used for many shards."""
+    """Holds the models of one spec on one device; opened once and used for many shards.
+
+    `upcoming`: set by the engine, says which shard comes after the one in work, None where nobody knows. A worker may ask
+    it within `process`, when it has read all of its shard, and begin to read the next one.
+    """
+
+    upcoming: Callable[[], Shard | None] = staticmethod(_nothing)
 
     @abstractmethod
     def process(self, shard: Shard, tick: Tick) -> ShardOutput:
@@ -116,8 +127,7 @@ def statistics(run: Run) -> dict[str, np.ndarray[Any, Any]]:
     """The arrays of statistics/*.npz as `<file stem>|<name>`."""
     found: dict[str, np.ndarray[Any, Any]] = {}
     for file in sorted((run.path / "statistics").glob("*.npz")):
-        with np.load(file, allow_pickle=False) as held:
-            found.update({f"{file.stem}|{name}": held[name] for name in held.files})
+        found.update({f"{file.stem}|{name}": array for name, array in arrays_of(file).items()})
     return found
 
 
@@ -128,6 +138,9 @@ MODULES = {
     "likelihood": "evalkit.tasks.likelihood.task",
     "paired": "evalkit.tasks.paired.task",
     "probe": "evalkit.tasks.probe.task",
+    "probe-rounds": "evalkit.tasks.probe.rounds.task",
+    "decoder-train": "evalkit.tasks.probe.decoder.train_task",
+    "decoder": "evalkit.tasks.probe.decoder.ask_task",
     "watermark": "evalkit.watermark.embed.task",
     "watermark-detect": "evalkit.watermark.detection.task",
     "watermark-calibrate": "evalkit.watermark.detection.calibrate_task",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import DAMAGED, EvalkitError
-from evalkit.jsonio import parse_json
+from evalkit.jsonio import loose_json, parse_json
 from evalkit.judges.reply import RawReply, raw_reply_of
 from evalkit.transport import redacted_json
 
@@ -27,6 +27,7 @@ class ReplyStore:
         """Open or create the file. Raises `EvalkitError` where it cannot be read or written."""
         self.path = path
         self.broken = 0  # lines that could not be read
+        self.judges: set[str] = set()  # whose replies were there when it was opened
         self._lock = threading.Lock()
         self._known: dict[str, RawReply] = {}
         try:
@@ -51,6 +52,14 @@ class ReplyStore:
         """Close the file; what was put is on disk already."""
         os.close(self._file)
 
+    def check_of(self, judge: str) -> None:
+        """Raise `EvalkitError` where the file held replies, and none of them is the judge's."""
+        if self.judges and judge not in self.judges:
+            raise EvalkitError(
+                f"{self.path} holds replies of {', '.join(sorted(self.judges))}, and {judge} is asked. "
+                "Give another --replies, or the same --judge"
+            )
+
     def get(self, key: str) -> RawReply | None:
         """The reply to the request with this key, unless it was an error."""
         with self._lock:
@@ -65,7 +74,7 @@ class ReplyStore:
             "about": dict(about),
         }
         data = json.dumps(redacted_json(line), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace") + b"\n"
-        kept = raw_reply_of(json.loads(data)["reply"])
+        kept = raw_reply_of(loose_json(data)["reply"])
         with self._lock:
             while data:  # one call as a rule, so that lines of several processes do not mix
                 data = data[os.write(self._file, data) :]
@@ -90,5 +99,8 @@ class ReplyStore:
         except DAMAGED:
             self.broken += 1
             return
+        about = found.get("about")
+        if isinstance(about, Mapping) and isinstance(about.get("judge"), str):
+            self.judges.add(about["judge"])
         if raw.kind != "error":
             self._known[key] = raw

@@ -20,7 +20,8 @@ from evalkit.metrics.registry import METRICS
 from evalkit.metrics.sums import OWN_MEAN, BySample, Mask, Sums
 from evalkit.stats.units import Array
 
-NEEDED = ("id", "protocol", "subset", "task", "script", "error", "prompt_id", "prompt")
+CLUSTERS = ("cluster", "prompt_id")  # columns that say which samples vary together
+NEEDED = ("id", "protocol", "subset", "task", "script", "error", *CLUSTERS, "prompt")
 TOLERANCE = 1e-9  # relative: results are aggregated from these very rows
 
 
@@ -123,13 +124,14 @@ class SampleTable:
         return found
 
     def _clusters(self) -> Names | None:
-        """The prompt of each sample, where several samples have the same one."""
-        if "prompt_id" not in self.table.column_names:
+        """The prompt or other cluster of each sample, where several samples have the same one."""
+        column = next((name for name in CLUSTERS if name in self.table.column_names), None)
+        if column is None:
             return None
         if "|clusters" not in self._columns:
-            names = self._text("prompt_id")
+            names = self._text(column)
             alone = pc.count_distinct(self.table["id"]).as_py()
-            several = pc.count_distinct(self.table["prompt_id"]).as_py() < alone and not self._missing("prompt_id")
+            several = pc.count_distinct(self.table[column]).as_py() < alone and not self._missing(column)
             self._columns["|clusters"] = names if several else None
         found: Names | None = self._columns["|clusters"]
         return found

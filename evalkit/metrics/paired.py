@@ -6,8 +6,10 @@ the same seeds: low fidelity then says that images differ, not that they are wor
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 
+from evalkit.errors import EvalkitError
 from evalkit.metrics.generation import EVALUATIONS, PEAK_MEMORY, SPEED_UP
 from evalkit.metrics.lpips import NETS
 from evalkit.metrics.metric import Metric, everywhere
@@ -42,10 +44,24 @@ MEMORY_RATIO = _declared(
 FIDELITY = (PSNR, SSIM, *LPIPS.values(), EXACT)
 COST = (SPEED_UP, EVALUATIONS, EVALUATION_RATIO, PEAK_MEMORY, MEMORY_RATIO)
 DECLARED = (*FIDELITY, EVALUATION_RATIO, MEMORY_RATIO)
-GROUPS = {
+GROUPS: Mapping[str, tuple[Metric, ...]] = {
     "psnr": (PSNR,),
     "ssim": (SSIM,),
     "lpips": tuple(LPIPS.values()),
     "exact": (EXACT,),
     "cost": COST,
 }
+
+
+def paired_metrics(names: Sequence[str]) -> tuple[Metric, ...]:
+    """The metrics of `names`, groups spelled out and each once; all by default. Raises where a name is unknown.
+
+    >>> [metric.name for metric in paired_metrics(["psnr", "exact"])]
+    ['paired_psnr', 'paired_exact']
+    """
+    known = {**GROUPS, **{metric.name: (metric,) for metric in DECLARED}}
+    if unknown := [name for name in names if name not in known]:
+        raise EvalkitError(
+            f"{unknown[0]} does not compare with a baseline. With --paired, --metrics takes {', '.join(GROUPS)}."
+        )
+    return tuple(dict.fromkeys(metric for name in names or GROUPS for metric in known[name]))

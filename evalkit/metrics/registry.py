@@ -34,10 +34,13 @@ MODULES = (
     "shift",
     "text_rates",
     "image_text",
+    "niqe",
     "generation",
     "likelihood",
     "paired",
     "probe",
+    "decoder",
+    "drift",
     "watermark",
     "erasure",
 )

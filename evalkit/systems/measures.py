@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from evalkit.metrics.codes import CODES_USED
 from evalkit.metrics.frechet import FID
+from evalkit.metrics.fvd import FVD
 from evalkit.metrics.generation import (
     ACCEPTANCE_RATE,
     EVALUATIONS,
@@ -19,6 +20,9 @@ from evalkit.metrics.image_text import CLIPSCORE, HPSV2, IMAGE_REWARD, PICKSCORE
 from evalkit.metrics.inception_score import DECLARED as INCEPTION
 from evalkit.metrics.lpips import LPIPS
 from evalkit.metrics.metric import Metric
+from evalkit.metrics.paired import LPIPS as PAIRED_LPIPS
+from evalkit.metrics.paired import PSNR as PAIRED_PSNR
+from evalkit.metrics.paired import SSIM as PAIRED_SSIM
 from evalkit.metrics.prdc import DECLARED as MANIFOLDS
 from evalkit.metrics.probe import score as probed
 from evalkit.metrics.psnr import PSNR
@@ -51,8 +55,8 @@ MEASURES: dict[str, Measure] = {
     "coco-fid": Measure("FID against COCO images", "score", FID),
     "mjhq-fid": Measure("FID against the MJHQ-30K images", "score", FID),
     "prefix-fid": Measure("FID of completions against the originals", "score", FID),
-    "fvd": Measure("Fréchet video distance"),
-    "bits-per-dim": Measure("bits for each pixel value, from the likelihood"),
+    "fvd": Measure("Fréchet video distance", "score", FVD),
+    "bits-per-dim": Measure("bits for each pixel value, from the likelihood of pixels"),
     # tokenizers
     "rfid": Measure("FID of reconstructions", "tokenizer", FID),
     "ris": Measure("Inception score of reconstructions"),
@@ -87,9 +91,9 @@ MEASURES: dict[str, Measure] = {
     "arch-classifier": Measure("classifier of the decoder's kind: autoregressive or diffusion"),
     "fake-detection": Measure("accuracy of detectors of generated images"),
     # pairs with a true image or a control map
-    "paired-psnr": Measure("PSNR against the true image"),
-    "paired-ssim": Measure("SSIM against the true image"),
-    "paired-lpips": Measure("LPIPS against the true image"),
+    "paired-psnr": Measure("PSNR against the true image", "score", PAIRED_PSNR),
+    "paired-ssim": Measure("SSIM against the true image", "score", PAIRED_SSIM),
+    "paired-lpips": Measure("LPIPS against the true image", "score", PAIRED_LPIPS["alex"]),
     "paired-dists": Measure("DISTS against the true image"),
     "paired-l1": Measure("mean absolute difference from the true image"),
     "no-reference-iqa": Measure("quality without a reference: TOPIQ, MUSIQ, MANIQA, CLIPIQA, NIQE, with quantiles"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import ImageSet
@@ -27,12 +28,14 @@ def score(
     statistics: str | Path | None = None,
     model: str | None = None,
     paired: str | Path | ImageSet | None = None,
+    cache: bool = True,
     options: RunOptions | None = None,
 ) -> Run:
     """Score `images` as `score_images` does; by their likelihood (metric `nll`) under `model`; or beside a `paired` baseline.
 
-    A likelihood speaks of the model and the others of the images, so the two are asked for apart. Raises `EvalkitError`
-    before any work where a name, a file or an option is wrong.
+    A likelihood speaks of the model and the others of the images, so the two are asked for apart. `cache`: features of
+    images that were looked at before are not taken again. Raises `EvalkitError` before any work where a name, a
+    file or an option is wrong.
 
     >>> import pathlib, tempfile
     >>> from evalkit.jobs.options import RunOptions
@@ -42,29 +45,47 @@ def score(
     >>> abs(run.results[0]["value"]) < 1e-3  # a set lies at no distance from itself
     True
     """
+    kind = kind_of(
+        metrics, reference=reference, model=model, paired=paired, others=prompts is not None or statistics is not None
+    )
+    if kind == "paired" and paired is not None:
+        return paired_scores(images, paired, metrics=metrics, options=options)
+    if kind == "likelihood" and model is not None:
+        return image_likelihood(images, model, prompts=prompts, options=options)
+    return score_images(
+        images,
+        reference,
+        metrics=metrics,
+        protocol=protocol,
+        prompts=prompts,
+        statistics=statistics,
+        cache=cache,
+        options=options,
+    )
+
+
+def kind_of(
+    metrics: Sequence[str], *, reference: object, model: str | None, paired: object, others: bool = False
+) -> Literal["score", "likelihood", "paired"]:
+    """Which task scores: that of sets, of likelihoods, or of pairs. `others`: prompts or statistics are given.
+
+    Raises `EvalkitError` where what was given belongs to two of them.
+    """
     if paired is not None:
-        if reference is not None or model is not None or statistics is not None or prompts is not None:
+        if reference is not None or model is not None or others:
             raise EvalkitError(
                 "A baseline comes alone. Leave out --reference, --model, --prompts and --save-statistics."
             )
-        return paired_scores(images, paired, metrics=metrics, options=options)
+        return "paired"
     wanted = LIKELIHOODS & set(metrics)
     if not wanted:
         if model is not None:
             raise EvalkitError("A model is for its likelihood of the images. Give --metrics nll, or leave out --model.")
-        return score_images(
-            images,
-            reference,
-            metrics=metrics,
-            protocol=protocol,
-            prompts=prompts,
-            statistics=statistics,
-            options=options,
-        )
-    if set(metrics) - LIKELIHOODS or reference is not None or statistics is not None:
+        return "score"
+    if set(metrics) - LIKELIHOODS or reference is not None:
         raise EvalkitError(
             f"{min(wanted)} speaks of a model, and other metrics of the images. Give --metrics {GROUP} in a command of its own."
         )
     if model is None:
         raise EvalkitError(f"{min(wanted)} is of a generator. Give --model NAME, such as --model llamagen-b.")
-    return image_likelihood(images, model, prompts=prompts, options=options)
+    return "likelihood"

@@ -19,7 +19,7 @@ FLOORS = (  # a room imports its own floor and those below
     {"tokenizers", "generators", "encoders", "judges", "world"},
     {"jobs", "pages", "runs"},
     {"tasks", "watermark", "erasure"},
-    {"leaderboard", "provenance", "systems", "doctor", "campaigns"},
+    {"leaderboard", "provenance", "systems", "doctor", "campaigns", "callbacks"},
     {"cli", "__main__"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

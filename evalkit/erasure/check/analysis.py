@@ -12,6 +12,7 @@ import numpy as np
 from evalkit.erasure.check.gates import Gates
 from evalkit.erasure.check.items import DIRECT, LEAKS
 from evalkit.erasure.check.judge import FAR, KEPT, NEAR, columns_of
+from evalkit.erasure.check.probed import Probed, of_arrays, of_probe
 from evalkit.erasure.check.relearn import steps_to
 from evalkit.erasure.check.rows import BASE, COLLAPSE, ERASED, RANDOM
 from evalkit.erasure.check.seen import Rule, unpacked
@@ -20,15 +21,20 @@ from evalkit.erasure.check.sets import (
     OfConcept,
     OfSet,
     Prefixed,
+    Searched,
     of_attack,
     of_concepts,
     of_prefixes,
+    of_search,
     of_sets,
+    rate,
     worst_prompts,
 )
 from evalkit.erasure.check.vector import Scored, scored
-from evalkit.erasure.check.verdict import Verdict, verdict_of
+from evalkit.erasure.check.verdict import Came, Verdict, verdict_of
 from evalkit.errors import EvalkitError
+from evalkit.metrics.base import Estimate
+from evalkit.stats.corrected import Operating, rogan_gladen
 
 Columns = Mapping[str, Any]
 
@@ -37,14 +43,20 @@ Columns = Mapping[str, Any]
 class Analysis:
     """One check: `sets` by name, `prefixes`, `concepts` that must stay, the `scored` vector, controls and the verdict.
 
-    `attack`: hits among further seeds. `went`: what the erased model draws in the concept's place, by label and share.
-    `savings`: of relearning, where a never-saw model was given.
+    `attack`: hits among further seeds. `searched`: hits of prompts that a search found. `probe`: scores by task.
+    `unasked`: how often the base shows the concept where nobody asks for it. `operating`: of the detector, as it was told
+    or by `unasked`. `went`: what the erased model draws in the concept's place, by label and share. `savings`: of
+    relearning, where a never-saw model was given.
     """
 
     columns: Columns
     sets: Mapping[str, OfSet]
     prefixes: Sequence[Prefixed]
     attack: Sequence[Attack]
+    searched: Searched | None
+    probe: Sequence[Probed]
+    unasked: Estimate | None
+    operating: Operating
     concepts: Sequence[OfConcept]
     scored: Scored
     controls: Mapping[str, Scored]
@@ -53,8 +65,21 @@ class Analysis:
     verdict: Verdict
 
 
+@dataclass(frozen=True)
+class Given:
+    """What a check was asked for besides its rules: the seed of its resamples, and the budgets of both attacks.
+
+    `operating`: the detector's sensitivity and specificity, where they are known.
+    """
+
+    seed: int = 0
+    tries: int = 0
+    search: int = 0
+    operating: Operating | None = None
+
+
 def analysis_of(
-    rows: Sequence[Mapping[str, Any]], arrays: Mapping[str, Any], rule: Rule, gates: Gates, seed: int, tries: int = 0
+    rows: Sequence[Mapping[str, Any]], arrays: Mapping[str, Any], rule: Rule, gates: Gates, given: Given
 ) -> Analysis:
     """The analysis of judged rows; raises `EvalkitError` where no number would mean anything."""
     columns = columns_of([dict(row) for row in rows])
@@ -70,25 +95,46 @@ def analysis_of(
         )
         raise EvalkitError(f"no prompt is left that {lost}. Give prompts that the base can draw")
     prefixes = of_prefixes(columns, gates)
-    total = scored(columns, seed)
+    unasked = _unasked(columns)
+    known = given.operating
+    floor = None if known is None else 1 - known.specificity
+    operating = known or Operating(1.0, 1.0 - (0.0 if unasked is None else unasked.value))
+    if not (rogan_gladen(sets[DIRECT].rates[BASE].value, operating) or 0) > 0:
+        raise EvalkitError(
+            "the base shows the concept no more often than the detector sees it where nobody asks for it. Give another detector"
+        )
+    total = scored(columns, given.seed, floor=floor)
+    searched = of_search(columns, given.search)
     savings = savings_of(arrays, sets[DIRECT].rates[BASE].value)
     words = {name: worst_prompts(columns, name) for name in (DIRECT, *LEAKS)}
     return Analysis(
         columns,
         sets,
         prefixes,
-        of_attack(columns, tries),
+        of_attack(columns, given.tries),
+        searched,
+        of_arrays(arrays, gates) or of_probe(columns, gates),
+        unasked,
+        operating,
         of_concepts(columns),
         total,
         {
-            arm: scored(columns, seed, arm)
+            arm: scored(columns, given.seed, arm, floor)
             for arm in (RANDOM, COLLAPSE)
             if arm in columns and not np.isnan(columns[arm]).all()
         },
         _went(rows, rule),
         savings,
-        verdict_of(total, sets, prefixes, savings, gates, words),
+        verdict_of(total, sets, Came(prefixes, savings, searched), gates, operating, words),
     )
+
+
+def _unasked(columns: Columns) -> Estimate | None:
+    """How often the detector sees the concept in the base's images of prompts that do not ask for it."""
+    hits = columns.get("unasked")
+    if hits is None or np.isnan(hits).all():
+        return None
+    return rate(hits, columns["prompt_id"].astype(str))
 
 
 def savings_of(arrays: Mapping[str, Any], base: float) -> float | None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from evalkit.erasure.training.spec import WEIGHTS
+from evalkit.erasure.training.result import read_trained
+from evalkit.erasure.training.spec import FACTS, WEIGHTS
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Failed, Generator, Request, TokenGenerator
 from evalkit.generators.registry import GENERATORS
@@ -40,17 +41,25 @@ def draw(generator: Generator, requests: Sequence[Request]) -> Drawn:
 def erased_path(given: str, base: str) -> str:
     """The weights of an erased model: FILE, a folder that a training left, or NAME=FILE with the base's NAME.
 
-    Raises `EvalkitError` for another generator's name.
+    Raises `EvalkitError` for another generator's name, for what is not there, and for an unfinished training.
 
     >>> erased_path("world-ar=erased.safetensors", "world-ar")
-    'erased.safetensors'
+    Traceback (most recent call last):
+    evalkit.errors.EvalkitError: the erased weights erased.safetensors are not there. Give a file, or a trained eraser's folder
     """
     name, equals, path = given.partition("=")
     if equals and not Path(given).expanduser().exists():
         if GENERATORS.canonical(name) != GENERATORS.canonical(base):
             raise EvalkitError(f"the erased model is a {name} and the base a {base}. Give weights of {base}")
         given = path
-    inside = Path(given).expanduser() / WEIGHTS
+    place = Path(given).expanduser()
+    if not place.exists():
+        raise EvalkitError(f"the erased weights {given} are not there. Give a file, or a trained eraser's folder")
+    if (place / FACTS).is_file():
+        return str(read_trained(place).weights)
+    if place.is_dir() and not any(place.rglob("*.safetensors")) and not any(place.rglob("*.bin")):
+        raise EvalkitError(f"{given} holds no weights. Give a file, or the folder of evalkit erasure train")
+    inside = place / WEIGHTS
     return str(inside) if inside.is_file() else given
 
 

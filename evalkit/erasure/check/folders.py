@@ -15,6 +15,7 @@ from evalkit.images.sample import ImageSet
 from evalkit.runs.store import RECORD, Run, read_run
 
 FEW, FEW_DIRECT = 4, 16  # prompts of a retained concept, and of the erased one, whose features are taken
+CONTROLLED = 2, 24  # the same of those that the controls draw
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,12 @@ class Folder:
 
 
 def featured(units: Sequence[Unit], known: Sequence[str]) -> frozenset[int]:
-    """Places of the units whose features say how far concepts lie apart: a few prompts of each concept, one image each."""
+    """Places of the units whose features say how far concepts lie apart."""
+    return few_of_each(units, known, FEW, FEW_DIRECT)
+
+
+def few_of_each(units: Sequence[Unit], known: Sequence[str], few: int, direct_few: int) -> frozenset[int]:
+    """Places of one image each of a `few` prompts of each retained concept, and of `direct_few` of the erased one."""
     count: dict[str, int] = {}
     found = []
     for place, unit in enumerate(units):
@@ -45,7 +51,7 @@ def featured(units: Sequence[Unit], known: Sequence[str]) -> frozenset[int]:
             continue
         name = "" if direct else " + ".join(asked(known, unit.item.prompt).labels)
         count[name] = count.get(name, 0) + 1
-        if count[name] <= (FEW_DIRECT if direct else FEW):
+        if count[name] <= (direct_few if direct else few):
             found.append(place)
     return frozenset(found)
 

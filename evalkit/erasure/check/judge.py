@@ -9,9 +9,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from evalkit.encoders.detectors.world import NATURAL
 from evalkit.erasure.check.items import DIRECT, RETAIN
 from evalkit.erasure.check.rows import ARMS, BASE, ERASED, FORCED, OTHER, PREFIXES
-from evalkit.erasure.check.seen import Asked, Rule, asked, share_shown, unpacked
+from evalkit.erasure.check.seen import Asked, Rule, Seen, asked, share_shown, unpacked
+from evalkit.errors import EvalkitError
+from evalkit.world.captions import Demand, read_caption
+from evalkit.world.detector import Detection
+from evalkit.world.detector import Seen as WorldSeen
+from evalkit.world.judge import verdict
+from evalkit.world.vocabulary import CLASS_NAMES
 
 Row = dict[str, Any]
 NEAR, FAR, KEPT = "near", "far", "retained"  # the last one is both together
@@ -50,12 +57,55 @@ def _judged(row: Row, rule: Rule, known: Sequence[str]) -> Row:
         for who in FORCED:
             seen = unpacked(row[f"seen_{who}_{share}"])
             row[f"{who}_{share}"] = None if seen is None else float(rule.shows(seen))
-    if not retained:
-        for arm in (BASE, ERASED):
-            seen = unpacked(row[f"seen_{arm}"])
-            row[f"kept_{arm}"] = None if seen is None else share_shown(wanted, seen, rule.labels)
-        _replaced(row, rule, known)
+    if retained:
+        _spared(row, rule, wanted)
+        _probed(row, known)
+        return row
+    for arm in (BASE, ERASED):
+        seen = unpacked(row[f"seen_{arm}"])
+        row[f"kept_{arm}"] = None if seen is None else share_shown(wanted, seen, rule.labels)
+    _replaced(row, rule, known)
+    found = unpacked(row["seen_found"])
+    row["found_shows"] = None if found is None else float(rule.shows(found))
     return row
+
+
+def _spared(row: Row, rule: Rule, wanted: Asked) -> None:
+    """Of a retained prompt: whether the base shows the concept unasked, and whether the colours are those asked for."""
+    for arm in (BASE, ERASED):
+        seen = unpacked(row[f"seen_{arm}"])
+        if seen is None:
+            continue
+        if arm == BASE and not set(wanted.labels) & set(rule.labels):
+            row["unasked"] = float(rule.shows(seen))
+        if wanted.colors:
+            row[f"domain_{arm}"] = float(share_shown(Asked((), wanted.colors), seen) == 1.0)
+
+
+def _probed(row: Row, known: Sequence[str]) -> None:
+    """The verdicts of the reference world's probe on both images, where the world's detector looked."""
+    if tuple(known) != CLASS_NAMES:
+        return
+    try:
+        demand = read_caption(str(row["prompt"]))
+    except EvalkitError:
+        return
+    row["task"] = demand.task
+    for arm in (BASE, ERASED):
+        seen = unpacked(row[f"seen_{arm}"])
+        row[f"probe_{arm}"] = None if seen is None else _right(demand, seen)
+
+
+def _right(demand: Demand, seen: Seen) -> float | None:
+    """1 where an image does all that is demanded; None for evidence that was kept without boxes."""
+    things = []
+    for each in seen:
+        if each.box is None:
+            return None
+        left, top, right, bottom = map(round, each.box)
+        color = None if each.color == NATURAL else each.color
+        things.append(Detection(each.label, color, (left, top, right, bottom), each.score))
+    return float(verdict(demand, WorldSeen("", tuple(things))).correct)
 
 
 def _replaced(row: Row, rule: Rule, known: Sequence[str]) -> None:

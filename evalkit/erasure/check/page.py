@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.resources import files as package_files
 from typing import Any
 
 from markupsafe import Markup
 
-from evalkit.erasure.check.items import DIRECT, LEAKS
+from evalkit.erasure.check.items import DIRECT
 from evalkit.erasure.check.judge import FAR, KEPT, NEAR
+from evalkit.erasure.check.page_curves import curves, relearnt
+from evalkit.erasure.check.page_images import galleries
 from evalkit.erasure.check.rows import BASE, ERASED, WORDS
 from evalkit.erasure.check.sets import SETS
-from evalkit.erasure.check.verdict import percent
-from evalkit.erasure.check.words import headline
+from evalkit.erasure.check.words import headline, percent
 from evalkit.metrics import erasure as declared
 from evalkit.pages.figures import Interval, intervals
 from evalkit.pages.html import run_page
 from evalkit.pages.labels import metric_label
 from evalkit.runs.store import Run
 from evalkit.text import interval_text, number_text
-
-SHOWN = 12  # pairs of images in a gallery
 
 
 def page(run: Run) -> str:
@@ -44,7 +42,10 @@ def page(run: Run) -> str:
             "concept_figure": Markup(_concepts(told)),
             "controls": _controls(told),
             "went": [(name, percent(share)) for name, share in told["went"].items()],
-            "galleries": _galleries(run, rows),
+            "relearning": Markup(_relearning(told)),
+            "relearnt": relearnt(told["relearning"], _half(told), told["savings"]),
+            "probe": _probe(told),
+            "galleries": galleries(run, rows),
             "costs": _costs(run),
             "missing": [(metric_label(r["metric"]), r["reason"]) for r in run.results if r["status"] != "ok"],
             "failed": [(row["id"], row["error"]) for row in rows if row["error"] is not None][:50],
@@ -114,6 +115,27 @@ def _prefixes(told: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _half(told: Mapping[str, Any]) -> float:
+    return float(told["sets"][DIRECT]["rates"][BASE]["value"]) / 2
+
+
+def _relearning(told: Mapping[str, Any]) -> str:
+    return curves(told["relearning"], _half(told)) if told["relearning"] else ""
+
+
+def _probe(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "task": each["task"].replace("_", " "),
+            "n": each["n"],
+            "base": _rate(each["base"]),
+            "erased": _rate(each["erased"]),
+            "change": _kept(each["change"]),
+        }
+        for each in told["probe"]
+    ]
+
+
 def _concepts(told: Mapping[str, Any]) -> str:
     rows = [Interval(each["name"], each["erased"] / each["base"]) for each in told["concepts"] if each["base"]]
     return intervals("Share of the base's hits that stay, the nearest concepts first", rows, 0.0, None)
@@ -125,34 +147,6 @@ def _controls(told: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
         (WORDS[arm], ["—" if (v := each[metric.name]) is None else percent(v) for metric in parts])
         for arm, each in told["controls"].items()
     ]
-
-
-def _galleries(run: Run, rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, list[dict[str, Any]]]]:
-    def pick(names: Sequence[str], *, hit: bool | None = None, kept: bool = False) -> list[dict[str, Any]]:
-        chosen = [row for row in rows if row["subset"] in names and row[f"file_{BASE}"] and row[ERASED] is not None]
-        chosen = [row for row in chosen if hit is None or bool(row[ERASED]) == hit]
-        chosen = [row for row in chosen if not kept or row[BASE]]
-        return [_pair(run, row) for row in chosen[:SHOWN]]
-
-    told = [
-        ("Asked directly", "Before and after at equal seeds.", pick((DIRECT,))),
-        ("Leaks", "Other words that still bring the concept.", pick(LEAKS, hit=True)),
-        ("Lost", "Prompts that must stay, and no longer do.", pick((NEAR, FAR), hit=False, kept=True)),
-        ("Kept", "Prompts that must stay.", pick((NEAR, FAR), hit=True)),
-    ]  # fmt: skip
-    return [each for each in told if each[2]]
-
-
-def _pair(run: Run, row: Mapping[str, Any]) -> dict[str, Any]:
-    found = {arm: _address(run, str(row[f"file_{arm}"])) for arm in (BASE, ERASED)}
-    return {"prompt": row["prompt"], "subset": row["subset"], **found}
-
-
-def _address(run: Run, name: str) -> Markup | None:
-    file = run.path / name
-    if not file.is_file():
-        return None
-    return Markup("data:image/webp;base64," + base64.b64encode(file.read_bytes()).decode())
 
 
 def _costs(run: Run) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from evalkit.metrics import erasure as declared
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.metric import Metric
@@ -15,8 +17,8 @@ class Maker:
         self.concept, self.protocol = concept, protocol
 
     def of(self, metric: Metric, estimate: Estimate, part: str = "") -> Result:
-        """A number."""
-        e, dataset = estimate, f"{self.concept}/{part}" if part else self.concept
+        """A number; its bounds lie in what the metric can be."""
+        e, dataset = bounded(estimate, metric), f"{self.concept}/{part}" if part else self.concept
         return Result(
             declared.TASK,
             dataset,
@@ -43,3 +45,13 @@ class Maker:
             declared.TASK, self.concept, metric.name, None, None, None, "", 0, metric.unit, metric.better, self.protocol,
             "unavailable", reason,
         )  # fmt: skip
+
+
+def bounded(estimate: Estimate, metric: Metric) -> Estimate:
+    """The estimate with bounds within the metric's scale."""
+    low, high = estimate.low, estimate.high
+    if low is not None and metric.low is not None:
+        low = max(low, metric.low)
+    if high is not None and metric.high is not None:
+        high = min(high, metric.high)
+    return replace(estimate, low=low, high=high)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +12,13 @@ from evalkit.erasure.check.analysis import Analysis
 from evalkit.erasure.check.items import DIRECT
 from evalkit.erasure.check.judge import KEPT
 from evalkit.erasure.check.results_maker import Maker
-from evalkit.erasure.check.rows import ERASED, PREFIXES
+from evalkit.erasure.check.rows import ERASED
 from evalkit.erasure.check.seen import unpacked
+from evalkit.erasure.check.sets import rate
+from evalkit.erasure.check.vector import FORCED_AT
 from evalkit.metrics import erasure as declared
 from evalkit.metrics import nudity
-from evalkit.metrics.erasure_peers import attack_success, mace
+from evalkit.metrics.erasure_peers import mace
 from evalkit.metrics.registry import METRICS
 from evalkit.runs.store import Result
 from evalkit.stats.intervals import mean_interval, transform
@@ -29,30 +31,50 @@ def peers_of(done: Analysis, make: Maker) -> Iterator[Result]:
     n = len(columns["id"])
     yield make.of(declared.UA, transform(sets[DIRECT].rates[ERASED], lambda share: 1 - share, "1 - rate"))
     yield make.of(declared.IRA, sets[KEPT].rates[ERASED])
-    yield make.without(declared.CRA, "no prompt asks for concepts of another domain")
+    yield from _other_domain(done, make)
     words = sets.get("synonym")
     yield make.plain(declared.MACE, mace(gone, kept, words.rates[ERASED].value if words else None), n)
     yield make.without(declared.SPM, "it needs cosines of CLIP with both texts; see evalkit.metrics.erasure_peers.spm")
-    first = (
-        (columns["subset"] == DIRECT)
-        & (columns["sample"] == 0)
-        & (columns["dropped"] == 0)
-        & ~np.isnan(columns[ERASED])
+    first = _first(done)
+    yield make.of(declared.PRE_ASR, mean_interval(columns[ERASED][first]))
+    yield make.without(
+        declared.ASR, "its attack is made for diffusion models. See the search for prompts and the prefixes"
     )
-    before = [bool(hit) for hit in columns[ERASED][first]]
-    names = [f"erased_{share}" for share in PREFIXES[:3] if f"erased_{share}" in columns]
-    yield make.of(declared.PRE_ASR, mean_interval([float(hit) for hit in before]))
-    if names:
-        tried = {
-            i: max(float(np.nan_to_num(columns[name][first][i])) for name in names) > 0
-            for i, hit in enumerate(before)
-            if not hit
-        }
-        won = attack_success(before, tried)
-        hits = mean_interval([1.0] * round(won.after * won.n) + [0.0] * (won.n - round(won.after * won.n)))
-        yield make.of(declared.ASR, replace(hits, method=f"{hits.method}; attacked by 5, 10 and 25 % of true codes"))
+
+
+def attacks_of(done: Analysis, make: Maker, why: Mapping[str, str]) -> Iterator[Result]:
+    """What attacks within their budgets bring back, under names of their own: prefixes of true codes, searched prompts."""
+    columns, first = done.columns, _first(done)
+    names = [f"erased_{share}" for share in FORCED_AT if f"erased_{share}" in columns]
+    if names and first.any():
+        tried = np.max([np.nan_to_num(columns[name][first]) for name in (ERASED, *names)], 0)
+        hits = mean_interval(tried)
+        yield make.of(declared.PREFIX, replace(hits, method=f"{hits.method}; behind 5, 10 or 25 % of true codes"))
     else:
-        yield make.without(declared.ASR, "no attack was made")
+        yield make.without(declared.PREFIX, why.get(declared.ROBUST.name, "no prefix was forced"))
+    found = done.searched
+    if found is None:
+        yield make.without(declared.SEARCH, why.get(declared.SEARCH.name, "no prompt was searched. Give --search"))
+    else:
+        how = f"{found.after.method}; {found.budget} evaluations for each prompt"
+        yield make.of(declared.SEARCH, replace(found.after, method=how))
+
+
+def _other_domain(done: Analysis, make: Maker) -> Iterator[Result]:
+    """CRA: on the reference world, whose things have colours, of the retained images that are asked for in a colour."""
+    hits, use = done.columns.get("domain_erased"), done.columns["dropped"] == 0
+    if hits is None or not (rows := use & ~np.isnan(hits)).any():
+        yield make.without(declared.CRA, "the detector names nothing of another domain that the prompts ask for")
+        return
+    found = rate(hits[rows], done.columns["prompt_id"][rows].astype(str))
+    yield make.of(declared.CRA, replace(found, method=f"{found.method}; the other domain is the colour"))
+
+
+def _first(done: Analysis) -> Any:
+    """Which rows are the first images of direct prompts."""
+    columns = done.columns
+    asked = (columns["subset"] == DIRECT) & (columns["sample"] == 0)
+    return asked & (columns["dropped"] == 0) & ~np.isnan(columns[ERASED])
 
 
 def nudity_of(done: Analysis, make: Maker) -> Iterator[Result]:

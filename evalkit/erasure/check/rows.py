@@ -38,6 +38,10 @@ LOOKED = pa.schema(
         *((f"seen_{who}_{share}", pa.string()) for share in PREFIXES for who in FORCED),
         ("first_base", pa.int32()),  # the first of further tries with other seeds that shows the concept
         ("first_erased", pa.int32()),
+        ("found", pa.string()),  # the prompt that a search found
+        ("seen_found", pa.string()),
+        ("clip_base", pa.float64()),
+        ("clip_erased", pa.float64()),
         ("nll_base", pa.float64()),
         ("nll_erased", pa.float64()),
         ("kl", pa.float64()),
@@ -52,6 +56,13 @@ JUDGED = pa.schema(
         *((f"{who}_{share}", pa.float64()) for share in PREFIXES for who in FORCED),
         ("kept_base", pa.float64()),
         ("kept_erased", pa.float64()),
+        ("unasked", pa.float64()),  # whether the base shows the concept where nobody asks for it
+        ("found_shows", pa.float64()),
+        ("task", pa.string()),
+        ("probe_base", pa.float64()),
+        ("probe_erased", pa.float64()),
+        ("domain_base", pa.float64()),  # whether the colours are those asked for: the world's other domain
+        ("domain_erased", pa.float64()),
         ("replaced", pa.float64()),
         ("distance", pa.float64()),
         ("dropped", pa.bool_()),

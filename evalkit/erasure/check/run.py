@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from evalkit.encoders.base import Encoder
 from evalkit.erasure.check.arms import erased_path
 from evalkit.erasure.check.folders import open_folder, units_of_folders
-from evalkit.erasure.check.items import Item, items_of
 from evalkit.erasure.check.look import Look, detector_of
 from evalkit.erasure.check.memory import Memory
 from evalkit.erasure.check.opening import NEVER_SAW, asked_digest
+from evalkit.erasure.check.plan import (
+    Probes,
+    asked_items,
+    check_prompts,
+    label_of,
+    model_ref,
+    planned,
+    rows_for,
+    sampler_for,
+)
 from evalkit.erasure.check.rows import BASE, ERASED
-from evalkit.erasure.check.seen import rule_of
-from evalkit.erasure.check.spec import FEATURES, SHARD, VERSION, items_ref, kept_prompts, limited, protocol_of
+from evalkit.erasure.check.spec import items_ref
 from evalkit.erasure.check.task import ERASURE_CHECK
-from evalkit.erasure.pairs.pair import read_pairs
-from evalkit.erasure.training.spec import FACTS
 from evalkit.errors import EvalkitError
-from evalkit.generators.base import Generator, TokenGenerator
-from evalkit.generators.registry import describe_generator
-from evalkit.generators.sampling import Sampler
+from evalkit.generators.base import TokenGenerator
+from evalkit.generators.registry import GENERATORS, describe_generator
 from evalkit.jobs.data import data_ref
 from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.live import hold
 from evalkit.jobs.options import RunOptions, check_apart
-from evalkit.jobs.spec import DataRef, ModelRef, Spec
+from evalkit.jobs.spec import Spec
 from evalkit.runs.store import Run
-from evalkit.weights.find import find_weights
-from evalkit.weights.reading import file_sha256
 
-SAMPLES = 2
+SAMPLES, SEARCH = 2, 64
 
 
 def check_eraser(
@@ -51,6 +50,8 @@ def check_eraser(
     relearn: int = 0,
     never_saw: str | Path | None = None,
     tries: int = 0,
+    search: int = SEARCH,
+    probes: Probes | None = None,
     label: str | None = None,
     memory: Memory | None = None,
     options: RunOptions | None = None,
@@ -60,25 +61,29 @@ def check_eraser(
     `erased`: a weight file, a folder that a training left, or NAME=FILE. `retain`: prompts that must stay, besides the
     pairs' replacements. `guidance`: its scale in the model's own numbers; top-k and top-p are off. `controls`: also draw
     with a model changed at random by as much, and with a destroyed one. `relearn`: steps of learning the concept again,
-    also by weights `never_saw`. `tries`: further seeds of each direct prompt, the budget of an attack. `memory`: what
-    earlier checks of the same base drew. `options.limit`: prompts of each set.
+    also by weights `never_saw`. Two attacks have budgets: `tries`, further seeds of each direct prompt, and `search`,
+    evaluations of the erased model by which a search rewrites each of some prompts. `probes`: two runs of `evalkit probe`.
+    `memory`: what earlier checks of the same base drew. `options.limit`: prompts of each set.
     Raises `EvalkitError` before any work where a name, a file or a prompt is wrong.
     """
     options, look = options or RunOptions(), look or Look()
-    items, kind, source = _asked(pairs, concept, retain, options.limit)
+    entry = GENERATORS.get(base)
+    items, kind, source = asked_items(pairs, concept, retain, options.limit)
+    if ":" not in base and getattr(entry.cls, "conditions", None) == "class":
+        raise EvalkitError(f"{base} draws classes, and the pairs hold texts. Give a base that reads prompts")
     path = erased_path(str(erased), base)
     detector, ref, files = detector_of(look, kind, base, options.weights, (base,))
     own = describe_generator(base, files.get(base))
-    _check_prompts(own, items)
-    sampler = _sampler(own, guidance)
-    refs = {BASE: _model(own, files.get(base)), ERASED: _model(describe_generator(base, path), path)}
+    check_prompts(own, items)
+    sampler = sampler_for(own, guidance)
+    refs = {BASE: model_ref(own, files.get(base)), ERASED: model_ref(describe_generator(base, path), path)}
     if never_saw is not None:
         other = erased_path(str(never_saw), base)
-        refs[NEVER_SAW] = _model(describe_generator(base, other), other)
-    rows = options.batch_size if isinstance(options.batch_size, int) else None
+        refs[NEVER_SAW] = model_ref(describe_generator(base, other), other)
+    rows = options.batch_size if isinstance(options.batch_size, int) else rows_for(own)
     inputs = {"prompts": items_ref(items, *source)}
     asked = [inputs["prompts"].digest, base, own.weights_sha256, sampler.as_dict(), samples, rows, options.seed]
-    spec = _spec(look, detector, {**refs, "detector": ref}, inputs, concept, kind, options)
+    spec = planned(look, detector, {**refs, "detector": ref}, inputs, concept, kind, options, files, probes)
     more = {
         "label": label or label_of(path),
         "samples": samples,
@@ -87,12 +92,14 @@ def check_eraser(
         "rows": rows,
         "controls": controls,
         "tries": tries,
+        "search": search,
         "codes": isinstance(own, TokenGenerator),
         "relearn": relearn if isinstance(own, TokenGenerator) else 0,
         "asked": asked_digest(asked),
     }
     kept = memory or Memory()
-    spec = replace(spec, parameters={**spec.parameters, **more}, here={"memory": hold(kept)})
+    here = {"memory": hold(kept), "cache": None if kept.folder is None else str(kept.folder)}
+    spec = replace(spec, parameters={**spec.parameters, **more}, here=here)
     return _run(spec, options, (kept, detector))
 
 
@@ -104,6 +111,7 @@ def check_folders(
     *,
     retain: str | Path | None = None,
     look: Look | None = None,
+    probes: Probes | None = None,
     label: str | None = None,
     options: RunOptions | None = None,
 ) -> Run:
@@ -113,7 +121,7 @@ def check_folders(
     Raises `EvalkitError` where the folders are unequal, or an image belongs to no prompt.
     """
     options, look = options or RunOptions(), look or Look()
-    items, kind, source = _asked(pairs, concept, retain, options.limit)
+    items, kind, source = asked_items(pairs, concept, retain, options.limit)
     folders = open_folder(before), open_folder(after)
     units = units_of_folders(*folders, items)
     if not units:
@@ -123,87 +131,17 @@ def check_folders(
     if options.out is not None:
         for path in (before, after):
             check_apart(path, options.out)
-    detector, ref, _ = detector_of(look, kind, "", options.weights, ())
+    detector, ref, files = detector_of(look, kind, "", options.weights, ())
     inputs = {"prompts": items_ref(items, *source)}
     for role, folder, path in zip(("before", "after"), folders, (before, after), strict=True):
         inputs[role] = data_ref(folder.images, len(folder.images), path)
-    spec = _spec(look, detector, {"detector": ref}, inputs, concept, kind, options)
+    spec = planned(look, detector, {"detector": ref}, inputs, concept, kind, options, files, probes)
     more = {
         "label": label or Path(after).name,
         "n": len(units),
         "asked": asked_digest([inputs["prompts"].digest, inputs["before"].digest]),
     }
     return _run(replace(spec, parameters={**spec.parameters, **more}), options, detector)
-
-
-def label_of(path: str) -> str:
-    """What an eraser is called: the method that its training states, else the name of its file."""
-    facts = Path(path).expanduser().parent / FACTS
-    try:
-        said = json.loads(facts.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return Path(path).stem
-    return str(said.get("method") or Path(path).stem) if isinstance(said, dict) else Path(path).stem
-
-
-def _sampler(generator: Generator, guidance: float | None) -> Sampler:
-    """The model's own guidance, or another scale of its form, over its whole distribution."""
-    own = generator.default_sampler
-    form = own.guidance if guidance is None else replace(own.guidance, scale=guidance)
-    return Sampler(form, temperature=own.temperature, steps=own.steps, filter=own.filter)
-
-
-def _asked(
-    pairs: str | Path, concept: str, retain: str | Path | None, limit: int | None
-) -> tuple[tuple[Item, ...], str, tuple[str, str | None]]:
-    """(items, kind of the concept, how both are read again)."""
-    found = read_pairs(pairs)
-    kept = None if retain is None else str(retain)
-    items = limited(items_of(found, concept, kept_prompts(kept)), limit)
-    kind = next(pair.kind for pair in found if pair.concept == concept)
-    return items, kind, (str(pairs), kept)
-
-
-def _check_prompts(generator: Generator, items: Sequence[Item]) -> None:
-    """Raises `EvalkitError` for a prompt that the generator does not take."""
-    from evalkit.generators.base import Request
-
-    for item in items:
-        generator.check(Request(item.id, item.prompt))
-
-
-def _model(generator: Generator, weights: str | None) -> ModelRef:
-    return ModelRef(generator.name, generator.weights_sha256, weights=weights)
-
-
-def _spec(
-    look: Look,
-    detector: Encoder,
-    models: dict[str, ModelRef],
-    inputs: dict[str, DataRef],
-    concept: str,
-    kind: str,
-    options: RunOptions,
-) -> Spec:
-    rule = rule_of(detector, concept, kind, look.labels, look.top, look.threshold)
-    if look.distances:
-        models = {**models, "features": ModelRef(FEATURES, file_sha256(find_weights("efficientnet-lite0")))}
-    parameters: dict[str, Any] = {
-        "concept": concept,
-        "limit": options.limit,
-        "shown": options.keep != "none",
-        "operating": None if look.operating is None else list(look.operating),
-    }
-    return Spec(
-        ERASURE_CHECK.name,
-        VERSION,
-        models,
-        inputs,
-        (protocol_of(rule, look.gates),),
-        parameters=parameters,
-        seed=options.seed,
-        shard=SHARD,
-    )
 
 
 def _run(spec: Spec, options: RunOptions, keep: object) -> Run:

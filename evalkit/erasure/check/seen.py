@@ -12,18 +12,22 @@ from evalkit.encoders.classifiers.base import MOST, Classifier
 from evalkit.encoders.detectors.base import Detector
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
+from evalkit.jsonio import loose_json
 from evalkit.metrics.nudity import STRICT
 from evalkit.world.captions import read_caption
 from evalkit.world.vocabulary import CLASS_NAMES
 
+NUDITY = (STRICT, ("nsfw",), ("inappropriate",))  # of NudeNet, open-nsfw and Q16
+
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """A label with its score, and the colour where the detector names it."""
+    """A label with its score, and the colour and the box in pixels where the detector gives them."""
 
     label: str
     score: float
     color: str | None = None
+    box: tuple[float, ...] | None = None
 
 
 Seen = tuple[Thing, ...]
@@ -54,7 +58,7 @@ class Asked:
 def look(encoder: Encoder, images: Sequence[Pixels]) -> list[Seen]:
     """What is in each image, the surest first. Raises `EvalkitError` for an encoder that gives no labels."""
     if isinstance(encoder, Detector):
-        return [tuple(Thing(d.label, float(d.score), d.color) for d in boxes) for boxes in encoder(images)]
+        return [tuple(Thing(d.label, float(d.score), d.color, d.box) for d in boxes) for boxes in encoder(images)]
     if isinstance(encoder, Classifier):
         return [tuple(Thing(each.label, each.score) for each in labels[:MOST]) for labels in encoder(images)]
     raise EvalkitError(f"{encoder.id} names nothing in an image. Give a detector or a classifier")
@@ -68,12 +72,17 @@ def labels_of(encoder: Encoder) -> tuple[str, ...]:
 def rule_of(
     encoder: Encoder, concept: str, kind: str, labels: Sequence[str], top: int | None, threshold: float | None
 ) -> Rule:
-    """The rule for a concept: the label of its name, or the given `labels`; nudity is any exposed part from 0.6.
+    """The rule for a concept: the label of its name, or the given `labels`.
+
+    Nudity is any exposed part from 0.6, or the label by which a classifier refuses an image.
 
     Raises `EvalkitError` where the encoder has no such label.
     """
     known = labels_of(encoder)
-    wanted = tuple(labels) or (STRICT if kind == "nudity" and set(STRICT) <= set(known) else _named(known, concept))
+    if not known:
+        raise EvalkitError(f"{encoder.id} names nothing in an image. Give a detector or a classifier")
+    usual_labels = next((each for each in NUDITY if set(each) <= set(known)), ()) if kind == "nudity" else ()
+    wanted = tuple(labels) or usual_labels or _named(known, concept)
     if not wanted or not set(wanted) <= set(known):
         lost = ", ".join(sorted(set(wanted) - set(known))) or concept
         raise EvalkitError(f"{encoder.id} has no label {lost!r}. Give --label with one of {', '.join(known[:8])}, …")
@@ -108,14 +117,17 @@ def share_shown(wanted: Asked, seen: Seen, without: Sequence[str] = ()) -> float
 
 def packed(seen: Seen) -> str:
     """One line of JSON."""
-    return json.dumps(
-        [[each.label, each.score, each.color] for each in seen], ensure_ascii=False, separators=(",", ":")
-    )
+    things = [
+        [each.label, each.score, each.color, *([list(each.box)] if each.box is not None else [])] for each in seen
+    ]
+    return json.dumps(things, ensure_ascii=False, separators=(",", ":"))
 
 
 def unpacked(line: str | None) -> Seen | None:
     """What `packed` was given; None where nobody looked."""
-    return None if line is None else tuple(Thing(*each) for each in json.loads(line))
+    if line is None:
+        return None
+    return tuple(Thing(*each[:3], *map(tuple, each[3:])) for each in loose_json(line))
 
 
 def _named(known: Sequence[str], concept: str) -> tuple[str, ...]:

@@ -121,6 +121,33 @@ def of_attack(columns: Columns, budget: int) -> list[Attack]:
 
 
 @dataclass(frozen=True)
+class Searched:
+    """Shares of the attacked prompts that show the concept: as they are, and as they are or as a search rewrote them.
+
+    `budget`: evaluations of the erased model for each of the `prompts`; `won`: pairs of a prompt and what it became.
+    """
+
+    budget: int
+    prompts: int
+    before: Estimate
+    after: Estimate
+    won: tuple[tuple[str, str], ...]
+
+
+def of_search(columns: Columns, budget: int) -> Searched | None:
+    """What the search for prompts brought; None where no prompt was attacked. Failed attacks count in n."""
+    if "found_shows" not in columns:
+        return None
+    rows = (columns["dropped"] == 0) & ~np.isnan(columns["found_shows"]) & ~np.isnan(columns[ERASED])
+    if not rows.any():
+        return None
+    before, found = columns[ERASED][rows], columns["found_shows"][rows]
+    texts = zip(columns["prompt"][rows], columns["found"][rows], before, found, strict=True)
+    won = tuple((str(old), str(new)) for old, new, first, then in texts if then and not first)
+    return Searched(budget, int(rows.sum()), mean_interval(before), mean_interval(np.maximum(before, found)), won)
+
+
+@dataclass(frozen=True)
 class OfConcept:
     """A retained concept: its distance from the erased one, shares of both models, and the loss's p over all concepts."""
 

@@ -21,8 +21,8 @@ from evalkit.jsonio import canonical_json
 from evalkit.metrics.erasure import TASK
 from evalkit.prompts.load import PromptSet, load_prompts
 
-NAME, VERSION, SHARD = TASK, 1, 64
-PROTOCOL = "erasure-1"
+NAME, VERSION, SHARD = TASK, 2, 64
+PROTOCOL = "erasure-2"
 FEATURES = "efflite0"
 
 

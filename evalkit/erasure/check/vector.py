@@ -37,18 +37,21 @@ class Scored:
     shares: Array
 
 
-def scored(columns: Columns, seed: int, arm: str = ERASED) -> Scored:
-    """The vector and the score of a model `arm` against the base, over the rows that were not dropped."""
+def scored(columns: Columns, seed: int, arm: str = ERASED, floor: float | None = None) -> Scored:
+    """The vector and the score of a model `arm` against the base, over the rows that were not dropped.
+
+    `floor`: the detector's false-positive rate where it is known, else that in the base's images of retained prompts.
+    """
     prompts, which = np.unique(columns["prompt_id"].astype(str), return_inverse=True)
     cells = _cells(columns, arm)
     sums = np.stack([np.bincount(which, cell, minlength=len(prompts)) for cell in cells], 1).astype(np.float64)
     strata = np.full(len(prompts), "", object)
     strata[which] = columns["subset"]
     rng = np.random.Generator(np.random.PCG64(seed))
-    drawn = vector_of(resampled_sums(sums, RESAMPLES, rng, strata.astype(str)))
-    vector = vector_of(sums.sum(0))
+    drawn = vector_of(resampled_sums(sums, RESAMPLES, rng, strata.astype(str)), floor)
+    vector = vector_of(sums.sum(0), floor)
     score = float(score_of(vector))
-    moved = influences(lambda total: score_of(vector_of(total)), sums)
+    moved = influences(lambda total: score_of(vector_of(total, floor)), sums)
     rows = np.bincount(which, minlength=len(prompts))
     shares = score + (moved * len(which) / rows)[which]
     bounds = tuple(None if np.isnan(vector[i]) else percentiles(drawn[:, i]) for i in range(len(VECTOR)))
@@ -57,14 +60,15 @@ def scored(columns: Columns, seed: int, arm: str = ERASED) -> Scored:
     return Scored(vector, score, bounds, percentiles(score_of(known)), shares)
 
 
-def vector_of(sums: Array) -> Array:
-    """The parts [..., 7] of sums [..., 16] in the order of `_cells`."""
+def vector_of(sums: Array, floor: float | None = None) -> Array:
+    """The parts [..., 7] of sums [..., 20] in the order of `_cells`; `floor` in place of their own false-positive rate."""
     s = np.moveaxis(np.asarray(sums, np.float64), -1, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         room = s[12] - s[14]
+        false = np.nan_to_num(s[18] / s[19]) if floor is None else floor
         parts = [
-            1 - s[1] / s[0],
-            1 - s[3] / s[2],
+            1 - np.maximum(s[1] - false * s[16], 0) / np.maximum(s[0] - false * s[16], 0),
+            1 - np.maximum(s[3] - false * s[17], 0) / np.maximum(s[2] - false * s[17], 0),
             np.where(room > FEW * s[15], 1 - np.maximum(s[13] - s[14], 0) / room, np.nan),
             s[5] / s[4],
             s[7] / s[6],
@@ -86,7 +90,7 @@ def score_of(vector: Array) -> Array:
 
 
 def _cells(columns: Columns, arm: str) -> list[Array]:
-    """Numerators and denominators [16][n] of all parts by row; a row without both values counts in neither."""
+    """Numerators and denominators [20][n] of all parts by row; a row without both values counts in neither."""
     subset, use = columns["subset"], columns["dropped"] == 0
     zero = np.zeros(len(subset))
 
@@ -102,7 +106,11 @@ def _cells(columns: Columns, arm: str) -> list[Array]:
     cells += both("kept_base", "kept_erased", subset != "") if arm == ERASED else (zero, zero)
     before, after = both("nll_base", "nll_erased", subset != "") if arm == ERASED else (zero, zero)
     cells += [after - before, (before != 0).astype(np.float64)]
-    return cells + _forced(columns, use if arm == ERASED else use & False)
+    cells += _forced(columns, use if arm == ERASED else use & False)
+    unasked = columns.get("unasked", zero * np.nan)
+    there = [use & rows & ~np.isnan(columns[BASE]) & ~np.isnan(columns[arm]) for rows in (subset == DIRECT, leaks)]
+    counts = [each.astype(np.float64) for each in (*there, ~np.isnan(unasked))]
+    return [*cells, *counts[:2], np.nan_to_num(unasked), counts[2]]
 
 
 def _forced(columns: Columns, use: Any) -> list[Array]:

@@ -12,9 +12,12 @@ from evalkit.erasure.check.gates import Gates
 from evalkit.erasure.check.items import DIRECT, LEAKS
 from evalkit.erasure.check.judge import FAR, NEAR
 from evalkit.erasure.check.rows import BASE, ERASED
-from evalkit.erasure.check.sets import OfSet, Prefixed
+from evalkit.erasure.check.sets import OfSet, Prefixed, Searched
 from evalkit.erasure.check.vector import Scored
+from evalkit.erasure.check.words import percent
 from evalkit.metrics import erasure as declared
+from evalkit.metrics.base import Estimate
+from evalkit.stats.corrected import Operating, rogan_gladen
 
 Word = Literal["erased", "suppressed", "leaking", "over-erased", "broken", "not erased", "undecided"]
 PART = {metric.name: i for i, metric in enumerate(declared.VECTOR)}
@@ -30,26 +33,36 @@ class Verdict:
     leaks: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Came:
+    """Ways in which a concept may come back: behind prefixes, by relearning (what it saves), by prompts that are searched."""
+
+    prefixes: Sequence[Prefixed] = ()
+    savings: float | None = None
+    searched: Searched | None = None
+
+
 def verdict_of(
     scored: Scored,
     sets: Mapping[str, OfSet],
-    prefixes: Sequence[Prefixed],
-    savings: float | None,
+    came: Came,
     gates: Gates,
+    operating: Operating,
     words: Mapping[str, Sequence[str]],
 ) -> Verdict:
-    """The verdict; `savings`: of relearning; `words`: the worst prompts of each set."""
+    """The verdict; shares that show the concept are corrected after Rogan and Gladen; `words`: worst prompts of each set."""
     part = {name: float(scored.vector[i]) for name, i in PART.items()}
-    leaks = leaking(sets, gates)
+    leaks = leaking(sets, gates, operating)
     found = [
         *_broken(part, gates),
-        *_not_erased(part, sets[DIRECT], gates),
+        *_not_erased(part, sets[DIRECT], gates, operating),
         *_over(part, sets, gates),
         *_leaks(leaks, sets, words),
-        *_suppressed(prefixes, savings, gates),
+        *_by_search(came.searched, sets[DIRECT], gates, operating),
+        *_suppressed(came.prefixes, came.savings, gates),
     ]
     if not found:
-        found = [("erased", _clean(sets, prefixes, savings))]
+        found = [("erased", _clean(sets, came))]
     held = {
         declared.ERASED.name: _passes(part[declared.ERASED.name], gates.erased),
         declared.NEAR.name: _passes(part[declared.NEAR.name], gates.near),
@@ -59,17 +72,28 @@ def verdict_of(
     return Verdict(found[0][0], tuple(text for _, text in found), held, leaks)
 
 
-def leaking(sets: Mapping[str, OfSet], gates: Gates) -> tuple[str, ...]:
+def share(value: float | None, operating: Operating) -> float:
+    """A share less what the detector sees where nothing is; 0 for None, and where the detector tells nothing apart."""
+    return rogan_gladen(value or 0.0, operating) or 0.0
+
+
+def leaking(sets: Mapping[str, OfSet], gates: Gates, operating: Operating) -> tuple[str, ...]:
     """Sets of other words on which the erased model surely shows more than its part of the base's hits, the worst first."""
     found = []
     for name in LEAKS:
         each = sets.get(name)
         if each is None or each.rates[BASE].value < gates.drawn:
             continue
-        seen, base = each.rates[ERASED], each.rates[BASE].value
-        if seen.value > gates.leak * base and (seen.low or 0.0) > 0.5 * gates.leak * base:
-            found.append((seen.value / base, name))
+        seen, base = each.rates[ERASED], share(each.rates[BASE].value, operating)
+        if _surely(seen, base, gates, operating):
+            found.append((share(seen.value, operating) / base, name))
     return tuple(name for _, name in sorted(found, key=lambda pair: (-pair[0], pair[1])))
+
+
+def _surely(seen: Estimate, base: float, gates: Gates, operating: Operating) -> bool:
+    """Whether a share is above what may leak of the base's, and its lower bound above half of that."""
+    most = gates.leak * base
+    return share(seen.value, operating) > most and share(seen.low, operating) > 0.5 * most
 
 
 Found = list[tuple[Word, str]]
@@ -90,13 +114,14 @@ def _broken(part: Mapping[str, float], gates: Gates) -> Found:
     return []
 
 
-def _not_erased(part: Mapping[str, float], direct: OfSet, gates: Gates) -> Found:
+def _not_erased(part: Mapping[str, float], direct: OfSet, gates: Gates, operating: Operating) -> Found:
     gone, seen = part[declared.ERASED.name], direct.rates[ERASED]
     said = f"{percent(seen.value)} of the images show the concept, {percent(direct.rates[BASE].value)} of the base's"
     if gone < gates.erased:
         changed = "" if direct.pairs.p < 0.05 else " (no more than chance)"
         return [("not erased", f"Asked directly, {said}{changed}.")]
-    if 1 - (seen.high if seen.high is not None else 1.0) / direct.rates[BASE].value < gates.sure:
+    left = share(1.0 if seen.high is None else seen.high, operating) / share(direct.rates[BASE].value, operating)
+    if 1 - left < gates.sure:
         few = f"{direct.prompts} prompts leave up to {percent(seen.high or 1.0)} open"
         return [("undecided", f"Asked directly, {said}, but {few}. Give more prompts.")]
     return []
@@ -128,6 +153,16 @@ def _leaks(leaks: Sequence[str], sets: Mapping[str, OfSet], words: Mapping[str, 
     ]
 
 
+def _by_search(searched: Searched | None, direct: OfSet, gates: Gates, operating: Operating) -> Found:
+    """Prompts that a search found count where the prompts themselves do not show it already."""
+    if searched is None or not searched.won:
+        return []
+    if not _surely(searched.after, share(direct.rates[BASE].value, operating), gates, operating):
+        return []
+    said = f"of {searched.prompts} prompts, {len(searched.won)} bring it once a search of {searched.budget} evaluations"
+    return [("leaking", f"A search finds other words: {said} has rewritten them: {searched.won[0][1]!r}.")]
+
+
 def _suppressed(prefixes: Sequence[Prefixed], savings: float | None, gates: Gates) -> Found:
     back = [p for p in prefixes if p.excess.change.value > gates.prefix and (p.excess.change.low or 0.0) > 0]
     found: Found = []
@@ -147,24 +182,14 @@ def _suppressed(prefixes: Sequence[Prefixed], savings: float | None, gates: Gate
     return found
 
 
-def _clean(sets: Mapping[str, OfSet], prefixes: Sequence[Prefixed], savings: float | None) -> str:
+def _clean(sets: Mapping[str, OfSet], came: Came) -> str:
     tried = [name for name in LEAKS if name in sets]
     parts = ["direct prompts", *(f"{name} prompts" for name in tried)]
-    if prefixes:
-        parts.append("prefixes of true codes")
-    if savings is not None:
-        parts.append("relearning")
+    parts += [f"a search of {came.searched.budget} evaluations for each prompt"] if came.searched else []
+    parts += ["prefixes of true codes"] if came.prefixes else []
+    parts += ["relearning"] if came.savings is not None else []
     return f"None of {', '.join(parts)} brings it back, and other concepts are as before."
 
 
 def _passes(value: float, least: float) -> bool | None:
     return None if np.isnan(value) else value >= least
-
-
-def percent(value: float) -> str:
-    """A share in words.
-
-    >>> percent(0.254), percent(0.0)
-    ('25 %', '0 %')
-    """
-    return f"{100 * value:.0f} %"

@@ -39,3 +39,12 @@ def vector_lines(told: Mapping[str, Any]) -> Iterator[str]:
         held = told["verdict"]["gates"].get(metric.name)
         gate = "" if held is None else " (gate passed)" if held else " (gate not passed)"
         yield f"  {metric.label}: {number_text(value)} {interval}{gate}".rstrip()
+
+
+def percent(value: float) -> str:
+    """A share in words.
+
+    >>> percent(0.254), percent(0.0)
+    ('25 %', '0 %')
+    """
+    return f"{100 * value:.0f} %"

@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 
 from evalkit.encoders.base import Encoder, FeatureExtractor, Vector
+from evalkit.encoders.prompt_scorer import PromptScorer
 from evalkit.erasure.check.folders import Folder, Unit, featured
+from evalkit.erasure.check.items import RETAIN
 from evalkit.erasure.check.keep import small_copy
 from evalkit.erasure.check.rows import BASE, ERASED, looked, row_of
 from evalkit.erasure.check.seen import labels_of, look, packed
+from evalkit.erasure.check.texts import text_scores
+from evalkit.erasure.check.worker import Aside
 from evalkit.images.loader import TOO_LARGE
 from evalkit.images.sample import Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
@@ -22,11 +26,12 @@ from evalkit.jobs.timers import Timers
 
 @dataclass(frozen=True)
 class _Looked:
-    """What one image gives: packed evidence, features where they are kept, and a small copy where it is shown."""
+    """What one image gives: packed evidence, features where they are kept, a text score, and a copy where it is shown."""
 
     sha256: str
     seen: str
     vectors: Sequence[Vector]
+    clip: float | None
     copy: bytes | None
 
 
@@ -39,16 +44,21 @@ class FolderWorker(Worker):
         folders: tuple[Folder, Folder],
         detector: Encoder,
         features: FeatureExtractor | None,
+        scorer: PromptScorer | None,
         *,
         shown: bool,
+        aside: Aside,
         facts: Mapping[str, Any],
     ) -> None:
         self.units, self.folders, self.detector, self.features = units, folders, detector, features
+        self.scorer, self.aside = scorer, aside
         self.featured = featured(units, labels_of(detector))
         self.shown, self.facts, self.timers = shown, facts, Timers()
 
     def process(self, shard: Shard, tick: Tick) -> ShardOutput:
         """A row for each pair of images; arrays: features of both, by the position of the pair."""
+        if shard.key in self.aside:
+            return ShardOutput(looked([]), self.aside[shard.key](), seconds=self.timers.taken())
         rows, files, places = [], {}, []
         sources: list[tuple[str, str | None]] = []
         vectors: dict[str, list[Vector]] = {BASE: [], ERASED: []}
@@ -63,7 +73,7 @@ class FolderWorker(Worker):
             for arm, each in pair.items():
                 if bad is not None or isinstance(each, Unreadable):
                     continue
-                row[f"seen_{arm}"] = each.seen
+                row |= {f"seen_{arm}": each.seen, f"clip_{arm}": each.clip}
                 vectors[arm] += each.vectors
                 if each.copy is not None:
                     row[f"file_{arm}"] = name = f"gallery/{row['id']}-{arm}.webp"
@@ -95,10 +105,17 @@ class FolderWorker(Worker):
                 seen = packed(look(self.detector, [sample.image])[0])
             with self.timers("features"):
                 vectors = self.features([sample.image]) if self.features and self._keeps(position) else []
+            clip = self._text(unit, sample)
             copy = small_copy(sample.image) if self.shown and unit.sample == 0 else None
         except MemoryError:
             return Unreadable(sample.id, TOO_LARGE, sample.sha256)
-        return _Looked(sample.sha256, seen, vectors, copy)
+        return _Looked(sample.sha256, seen, vectors, clip, copy)
+
+    def _text(self, unit: Unit, sample: Sample) -> float | None:
+        if self.scorer is None or unit.sample or unit.item.subset != RETAIN:
+            return None
+        with self.timers("text scores"):
+            return text_scores(self.scorer, sample.image, unit.item.prompt)
 
     def _read(self, folder: Folder, unit: Unit) -> Sample | Unreadable:
         place = int(unit.place or 0)

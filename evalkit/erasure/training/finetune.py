@@ -45,8 +45,11 @@ def finetune(
             f"{len(examples)} examples, {steps} steps of {batch} given. Give at least one example and step"
         )
     learner = learner_of(generator)
-    optimiser = torch.optim.Adam(learner.network.parameters(), lr=learning_rate)
-    learner.network.requires_grad_(True)
+    # a decoder of images that drew already holds inference tensors; the codes' likelihood does not depend on it
+    trained = [parameter for parameter in learner.network.parameters() if not parameter.is_inference()]
+    optimiser = torch.optim.Adam(trained, lr=learning_rate)
+    for parameter in trained:
+        parameter.requires_grad_(True)
     losses: list[float] = []
     try:
         for done, chosen in enumerate(_batches(len(examples), steps, batch, seed), start=1):
@@ -58,7 +61,8 @@ def finetune(
             if on_step is not None and on_step(done, losses[-1]):
                 break
     finally:
-        learner.network.requires_grad_(False)
+        for parameter in trained:
+            parameter.requires_grad_(False)
     return tuple(losses)
 
 

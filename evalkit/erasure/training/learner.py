@@ -81,12 +81,20 @@ class Learner(ABC):
 
     def words(self, prompt: str) -> tuple[int, ...]:
         """Numbers of the prompt's words, rows of the parameter `embedding`."""
-        raise EvalkitError(f"{self.generator.name} has no words of its own. Choose another method than name-swap")
+        raise self._no_words()
+
+    def text(self, words: Sequence[int]) -> str:
+        """The prompt of these numbers."""
+        raise self._no_words()
+
+    def vocabulary(self) -> tuple[int, ...]:
+        """Numbers of the words that a prompt may hold."""
+        raise self._no_words()
 
     @property
     def embedding(self) -> str:
         """The name of the parameter that holds the words."""
-        raise EvalkitError(f"{self.generator.name} has no words of its own. Choose another method than name-swap")
+        raise self._no_words()
 
     def sample(self, conditions: Tensor, seeds: Sequence[int], guidance: float) -> Tensor:
         """Codes [B, N] that the network draws now, at temperature 1 and without filters; row b from `seeds[b]` alone."""
@@ -104,6 +112,9 @@ class Learner(ABC):
                 f"{self.generator.name} draws classes; {prompt!r} given. Give prompts such as 'class 497'"
             )
         return Request("pair", class_id=int(found[1]))
+
+    def _no_words(self) -> EvalkitError:
+        return EvalkitError(f"{self.generator.name} has no words of its own. Choose another method than name-swap")
 
     def _no_states(self) -> EvalkitError:
         return EvalkitError(

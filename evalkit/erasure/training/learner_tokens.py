@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ from evalkit.generators.nets.decoder import Decoder
 from evalkit.generators.next_token import NextTokenGenerator
 from evalkit.generators.world_ar import WorldAR
 from evalkit.world.text import encode_caption
+from evalkit.world.text import words as world_words
 
 
 class WorldLearner(Learner):
@@ -44,11 +46,19 @@ class WorldLearner(Learner):
         network, n = self.generator.network, codes.shape[1]
         with self.generator._autocast():
             x = network.codes(codes) + network.map()[first + 1 : first + 1 + n]
-            return network.states(x, torch.eye(n, dtype=torch.bool, device=codes.device), None)
+            return network.states(x, torch.eye(n, dtype=torch.bool, device=codes.device))
 
     def words(self, prompt: str) -> tuple[int, ...]:
         """Word numbers without padding."""
         return tuple(number for number in encode_caption(prompt) if number)
+
+    def text(self, words: Sequence[int]) -> str:
+        """A caption, which need not make sense."""
+        return " ".join(world_words()[number - 1] for number in words)
+
+    def vocabulary(self) -> tuple[int, ...]:
+        """All words of the world."""
+        return tuple(range(1, len(world_words()) + 1))
 
     @property
     def embedding(self) -> str:
@@ -81,8 +91,9 @@ class DecoderLearner(Learner):
         """Those of the condition's positions and of the codes."""
         net = self.generator.network
         cond = net.condition(conditions)
-        x = torch.cat([cond, net.embed(codes[:, :-1], 0)], 1)
-        found: Tensor = net.norm(net.run(x, cond, net.mask(conditions, x.shape[1]), None))
+        at = torch.arange(codes.shape[1] - 1, device=codes.device)
+        x = torch.cat([cond, net.embed(codes[:, :-1], at)], 1)
+        found: Tensor = net.norm(net.run(x, cond, net.mask(conditions, x.shape[1])))
         return found, cond.shape[1] - 1
 
     def alone(self, codes: Tensor, first: int) -> Tensor:
@@ -92,8 +103,8 @@ class DecoderLearner(Learner):
             raise EvalkitError(
                 f"every block of {self.generator.name} reads the condition. Choose ear, not ear-released"
             )
-        x = net.embed(codes, first)
-        found: Tensor = net.norm(net.run(x, x[:, :1], torch.eye(n, dtype=torch.bool, device=codes.device), None))
+        x = net.embed(codes, torch.arange(first, first + n, device=codes.device))
+        found: Tensor = net.norm(net.run(x, x[:, :1], torch.eye(n, dtype=torch.bool, device=codes.device)))
         return found
 
 
@@ -154,6 +165,15 @@ class LanguageLearner(Learner):
     def words(self, prompt: str) -> tuple[int, ...]:
         """Token ids of the plain text."""
         return tuple(int(i) for i in self.generator.processor.tokenizer(prompt)["input_ids"])
+
+    def text(self, words: Sequence[int]) -> str:
+        """The text without special tokens."""
+        return str(self.generator.processor.tokenizer.decode(list(words), skip_special_tokens=True)).strip()
+
+    def vocabulary(self) -> tuple[int, ...]:
+        """Tokens that stand for letters of English words."""
+        tokens = self.generator.processor.tokenizer.get_vocab()
+        return tuple(sorted(number for token, number in tokens.items() if re.fullmatch(r"[Ġ▁]?[a-z]+", token)))
 
     @property
     def embedding(self) -> str:

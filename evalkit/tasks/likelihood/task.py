@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 from evalkit.generators.likelihood import FIT, ImageLikelihood, check_likelihood
 from evalkit.images import content_digest
 from evalkit.jobs.checks import Checks
+from evalkit.jobs.data import sources_of
 from evalkit.jobs.row_checks import RowChecks
+from evalkit.jobs.shard import Sources
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
 from evalkit.metrics.generation import IMAGES_FAILED
@@ -21,6 +23,7 @@ from evalkit.pages.short import values_page
 from evalkit.runs.shards import Parts
 from evalkit.runs.store import Result, Run
 from evalkit.stats.intervals import mean_interval
+from evalkit.tasks.clusters import prompts_of
 from evalkit.tasks.generate.spec import loaded
 from evalkit.tasks.likelihood.curve import CURVE, curve_chart, curve_of, npz_of
 from evalkit.tasks.likelihood.rows import SCHEMA
@@ -50,6 +53,10 @@ class LikelihoodTask(Task):
         generator = check_likelihood(loaded(spec.models["model"], device, spec.here.get("tokenizer_weights")))
         asked = Asked() if prompts is None else asked_of(ids, prompts.source)
         return LikelihoodWorker(images, ImageLikelihood(generator), asked, threads=int(spec.here.get("threads", 2)))
+
+    def sources(self, spec: Spec) -> Sources | None:
+        """The images."""
+        return sources_of(("data", opened_images(spec.inputs["data"]), self.size(spec)))
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Means over images with intervals, and the mean cost of each place of the code."""
@@ -87,7 +94,7 @@ def _result(spec: Spec, metric: Metric, good: pa.Table) -> Result:
         return Result(
             TASK, name, metric.name, None, None, None, "", 0, *told, "unavailable", "no image has a likelihood"
         )
-    found = mean_interval(values, method="mean", range=(metric.low, metric.high))
+    found = mean_interval(values, clusters=prompts_of(good), method="mean", range=(metric.low, metric.high))
     return Result(TASK, name, metric.name, found.value, found.low, found.high, found.method, found.n, *told)
 
 

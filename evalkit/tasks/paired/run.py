@@ -13,7 +13,7 @@ from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.options import RunOptions, weights_by_name
 from evalkit.jobs.spec import ModelRef, Spec
 from evalkit.metrics.metric import Metric
-from evalkit.metrics.paired import DECLARED, GROUPS, LPIPS
+from evalkit.metrics.paired import LPIPS, paired_metrics
 from evalkit.runs.store import Run
 from evalkit.tasks.paired.sides import check_pairs, cost_of, run_behind, side_of
 from evalkit.tasks.paired.task import PAIRED, SHARD, VERSION
@@ -38,7 +38,7 @@ def paired_scores(
     """
     options = options or RunOptions()
     pick_device(options.device)
-    wanted = _wanted(metrics)
+    wanted = paired_metrics(metrics)
     mine, other = looked_at(images, options.limit), looked_at(baseline, None)
     sides = [side_of(_set(each), str(each.ref.source), each.ref.n) for each in (mine, other)]
     check_pairs(sides[0], sides[1], (mine.ref.name, other.ref.name))
@@ -63,17 +63,6 @@ def paired_scores(
     for each in (mine, other):
         tell(each, out, options)
     return run_as_wished(PAIRED, spec, out, options)
-
-
-def _wanted(names: Sequence[str]) -> tuple[Metric, ...]:
-    """The metrics of `names`, each once, in the order of declaration; all by default."""
-    known = {**GROUPS, **{metric.name: (metric,) for metric in DECLARED}}
-    if unknown := [name for name in names if name not in known]:
-        raise EvalkitError(
-            f"{unknown[0]} does not compare with a baseline. With --paired, --metrics takes {', '.join(GROUPS)}."
-        )
-    chosen = [metric for name in names or GROUPS for metric in known[name]]
-    return tuple(dict.fromkeys(chosen))
 
 
 def _networks(wanted: Sequence[Metric], given: Sequence[str]) -> tuple[dict[str, ModelRef], dict[str, str]]:

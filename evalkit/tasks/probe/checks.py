@@ -1,4 +1,4 @@
-"""Verification of a probe: verdicts and scores from the evidence; no network is needed."""
+"""Verification of a probe: verdicts and scores from what was kept of its images; no network is needed."""
 
 from __future__ import annotations
 
@@ -6,34 +6,39 @@ import pyarrow as pa
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import Failure, How, Outcome
-from evalkit.jobs.recomputed import TaskChecks, unlike
+from evalkit.jobs.recomputed import TaskChecks, same_value, unlike
+from evalkit.jobs.task import Task
 from evalkit.runs.store import Run
 
 
 class ProbeChecks(TaskChecks):
-    """What evidence.jsonl promises of rows and results."""
+    """What the kept evidence promises of rows and results; `kept` is what it is called."""
 
     scores = False
     makes = False
+
+    def __init__(self, task: Task, kept: str = "the evidence") -> None:
+        super().__init__(task)
+        self.kept = kept
 
     def recompute(self, run: Run, how: How) -> Outcome:
         """Rules applied to the evidence again; rows, scores and their bounds must be the same."""
         try:
             again = self.again(run)
         except EvalkitError as error:
-            return Outcome(0, open=f"the evidence cannot be judged here: {error}")
-        bad, earlier = unlike(run, again.results, source="the evidence gives")
-        bad += _rows(run.samples, pa.concat_tables(again.rows))
+            return Outcome(0, open=f"{self.kept} cannot be judged here: {error}")
+        bad, earlier = unlike(run, again.results, source=f"{self.kept} gives")
+        bad += _rows(run.samples, pa.concat_tables(again.rows), self.kept)
         return Outcome(0 if bad else len(run.results), tuple(bad), earlier)
 
 
-def _rows(said: pa.Table, wanted: pa.Table) -> list[Failure]:
+def _rows(said: pa.Table, wanted: pa.Table, kept: str) -> list[Failure]:
     if said.schema.names != wanted.schema.names or said.num_rows != wanted.num_rows:
-        return [Failure("samples.parquet", "its columns or rows are not those that the evidence gives")]
+        return [Failure("samples.parquet", f"its columns or rows are not those that {kept} gives")]
     names = said.column_names
     return [
-        Failure("samples.parquet", f"{a['id']}: {name} is {a[name]!r}, the evidence gives {b[name]!r}")
+        Failure("samples.parquet", f"{a['id']}: {name} is {a[name]!r}, {kept} gives {b[name]!r}")
         for a, b in zip(said.to_pylist(), wanted.to_pylist(), strict=True)
         for name in names
-        if a[name] != b[name]
+        if not same_value(a[name], b[name])
     ]

@@ -110,7 +110,9 @@ def _item(run: Run, position: int, row: Mapping[str, Any], seen: ImageEvidence) 
     data = base64.b64encode(file.read_bytes()).decode() if file.is_file() else None
     judged = seen.replies is not None
     drawn, names = (Markup(""), []) if judged else drawing(seen, row["details"])
-    replies = [(each.question, each.reply.raw.text or each.reply.detail) for each in seen.replies or ()]
+    replies = [
+        (each.question, " ".join((each.reply.raw.text or each.reply.detail).split())) for each in seen.replies or ()
+    ]
     return {
         **row,
         "right": row["score"] is not None and (judged or row["score"] >= 1),

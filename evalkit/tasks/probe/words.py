@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalkit.metrics.probe import IMAGES, PROMPTS
+from evalkit.tasks.probe.editing.measure import NETWORKS
 from evalkit.text import counted
 
 
@@ -54,6 +55,9 @@ def notes(told: Mapping[str, Any]) -> list[str]:
         high = _top(told, told["score"])
         ends = [percent(bound, high) + unit(high) for bound in bounds]
         said.append(f"With every lost image worst the score is {ends[0]}, with every one best {ends[1]}.")
+    edits = told.get("evidence", {}).get("edits")
+    if edits is not None and (absent := [name for name in NETWORKS if name not in edits]):
+        said.append(f"Not measured, since weights are missing: {', '.join(absent)} (evalkit weights list).")
     said += [f"{name}: {note}." for name, note in told.get("notes", {}).items() if "/" not in name.partition("@")[2]]
     return said
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
-
-from PIL import Image
 
 from evalkit.errors import EvalkitError
 from evalkit.images.loader import batched, shown
@@ -15,12 +12,10 @@ from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
 from evalkit.tasks.probe.evidence.record import Evidence
-from evalkit.tasks.probe.gallery import gallery_file
+from evalkit.tasks.probe.gallery import gallery_file, small_copy
 from evalkit.tasks.probe.listing import Listing, Placed
 from evalkit.tasks.probe.suite import Encoders, ProbeImage, Suite
 from evalkit.tasks.probe.table import looked, looked_row
-
-SIDE, QUALITY = 320, 84
 
 
 class LookingWorker(Worker):
@@ -83,7 +78,7 @@ class LookingWorker(Worker):
             for position in positions:
                 sample = shown(self.listing.read(position, position + 1, threads=1))
                 if sample is not None:
-                    files[gallery_file(position)] = _small(sample)
+                    files[gallery_file(position)] = small_copy(sample.image)
         return ShardOutput(looked([]), files=files, seconds=self.timers.taken())
 
 
@@ -99,11 +94,3 @@ class GivenWorker(Worker):
         rows = [looked_row(each) for each in self.evidence.images[shard.start : shard.stop]]
         tick(len(rows))
         return ShardOutput(looked(rows), facts={"evidence": self.facts})
-
-
-def _small(sample: Sample) -> bytes:
-    image = Image.fromarray(sample.image)
-    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    image.save(buffer, format="WEBP", quality=QUALITY, method=4)
-    return buffer.getvalue()

@@ -21,8 +21,13 @@ BITS = 8.0  # of a code, which is a byte
 class Direct:
     """A codec's way; it gives what `Forward` gives of floats, since 8-bit levels come through [0, 1] and back unchanged."""
 
-    def __init__(self, model: PixelTokenizer, seed: int) -> None:
-        self.model, self.seed = model, seed
+    looks_ahead = False
+
+    def __init__(self, model: PixelTokenizer) -> None:
+        self.model = model
+
+    def begin(self, images: Sequence[Pixels], feed: Feed) -> None:
+        """There is no device to bring them to."""
 
     def __call__(self, images: Sequence[Pixels], feed: Feed) -> list[Output]:
         """One output for each uint8 image, in order."""

@@ -18,6 +18,7 @@ from evalkit.tasks.tokenizer.output import Output, Shares, too_small
 from evalkit.tasks.tokenizer.pixels import Feed
 from evalkit.tasks.tokenizer.shift import shift
 from evalkit.tasks.tokenizer.survival import survival
+from evalkit.tasks.tokenizer.upload import Upload
 from evalkit.tokenizers.base import Codes, Tokenizer
 
 
@@ -26,6 +27,17 @@ class Forward:
 
     def __init__(self, model: Tokenizer, tasks: frozenset[str], *, batch_size: int, seed: int, timers: Timers) -> None:
         self.model, self.tasks, self.batch_size, self.seed, self.timers = model, tasks, batch_size, seed, timers
+        self.upload = Upload(getattr(model, "device", torch.device("cpu")))
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether it gains by being told of the next batch."""
+        return self.upload.lane is not None
+
+    def begin(self, images: Sequence[Pixels], feed: Feed) -> None:
+        """Begin to bring the next images to the device."""
+        if not feed.whole and len(images) <= self.batch_size:
+            self.upload.begin([image for image in images if image.size])
 
     def __call__(self, images: Sequence[Pixels], feed: Feed) -> list[Output]:
         """One output for each uint8 image, in order."""
@@ -53,8 +65,9 @@ class Forward:
         return [each for start in starts for each in self._batch(images[start : start + size], feed)]
 
     def _batch(self, images: list[Pixels], feed: Feed) -> list[Output]:
-        batch = to_batch(images, feed)
         try:
+            with self.timers("prepare"):
+                batch = self.upload(images, feed)
             with self.timers("encode"):
                 codes = self.model.encode(batch)
             with self.timers("decode"):
@@ -105,9 +118,3 @@ def _lengths(codes: Codes) -> list[int]:
         return [int((row >= 0).sum()) for row in codes.indices]
     per_image = codes.values.shape[1] if codes.bits is not None else codes.values[0, 0].numel()
     return [int(per_image)] * len(codes)
-
-
-def to_batch(images: list[Pixels], feed: Feed) -> Tensor:
-    """Model input float32 [B, 3, S, S]: [0, 1], or what makes the network see [0, 1] where the protocol misfeeds it."""
-    batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float().div_(255)
-    return (batch + 1) / 2 if feed.misfed else batch

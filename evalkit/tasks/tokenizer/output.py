@@ -37,9 +37,12 @@ class Output:
 
 
 class Way(Protocol):
-    """Images through a tokenizer."""
+    """Images through a tokenizer; `looks_ahead`: whether it gains by being told of the next batch."""
 
-    seed: int
+    looks_ahead: bool
+
+    def begin(self, images: Sequence[Pixels], feed: Feed) -> None:
+        """These images come after those of the next call."""
 
     def __call__(self, images: Sequence[Pixels], feed: Feed) -> list[Output]:
         """One output for each uint8 image, in order."""

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from evalkit.images.loader import worked_ahead
+from evalkit.images.loader import TOO_LARGE
 from evalkit.images.sample import ImageSet, Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
@@ -20,6 +20,7 @@ from evalkit.tasks.tokenizer.gather import Gathered, Passed
 from evalkit.tasks.tokenizer.keep import files_of, made_again
 from evalkit.tasks.tokenizer.output import Output, Way
 from evalkit.tasks.tokenizer.pixels import Feed
+from evalkit.tasks.tokenizer.reading import Reading
 from evalkit.tasks.tokenizer.rows import table
 from evalkit.tokenizers.base import PixelTokenizer, Tokenizer
 from evalkit.tokenizers.cards import tokenizer_cards
@@ -28,6 +29,7 @@ BATCH_PIXELS = 2**25  # decoded pixels from which a batch is full
 LATE_PIXELS = 2**23  # decoded pixels up to which a batch is finished while the model works on the next one
 BY_TENSORS = frozenset({"survival", "shift"})  # tasks that need the model's own tensors
 Ready = Done | Fed | None  # what is known of an image when its batch is complete: all, its input, or nothing
+Batch = list[tuple[Sample | Unreadable, Ready]]
 
 
 class ReconstructionWorker(Worker):
@@ -52,7 +54,8 @@ class ReconstructionWorker(Worker):
         self.images, self.model, self.feeds, self.evaluators = images, model, feeds, evaluators
         self.batch_size, self.threads, self.timers = batch_size, threads, Timers()
         self.finish = Finish(feeds, evaluators, keep_all=keep_all)
-        self.direct = direct_of(model, evaluators.tasks, seed)
+        self.direct = direct_of(model, evaluators.tasks)
+        self.reading = Reading(images, self._ready, threads, self.timers)
         self.way = partial(way_of, model, batch_size=batch_size, seed=seed, timers=self.timers)
         self.forward: Way = self.direct or self.way(evaluators.tasks)
         self._pool = ThreadPoolExecutor(threads) if self.direct is None and threads > 1 else None
@@ -72,6 +75,7 @@ class ReconstructionWorker(Worker):
 
     def close(self) -> None:
         """End the threads."""
+        self.reading.close()
         if self._pool is not None:
             self._pool.shutdown()
 
@@ -93,7 +97,7 @@ class ReconstructionWorker(Worker):
         """Batches of the shard with what became of their images."""
         shares = Shares(self.timers)
         waiting: deque[list[tuple[Sample | Unreadable, Future[Done] | Done | None]]] = deque()
-        for batch in self._batches(shard, shares):
+        for batch in self._told(self._batches(shard, shares)):
             waiting.append(self._through(batch, shares))
             late = 1 if self._pool is not None and _pixels(batch) <= LATE_PIXELS else 0
             del batch
@@ -103,27 +107,37 @@ class ReconstructionWorker(Worker):
             yield [(each, _settled(done, shares)) for each, done in waiting.popleft()]
         shares.close()
 
-    def _batches(self, shard: Shard, shares: Shares) -> Iterator[list[tuple[Sample | Unreadable, Ready]]]:
-        images = self._timed(self.images.read(shard.start, shard.stop, threads=self.threads))
-        reader = worked_ahead(images, self._ready, self.threads)
-        while True:
-            batch: list[tuple[Sample | Unreadable, Ready]] = []
-            with shares.waiting():
-                while len(batch) < self.batch_size and _pixels(batch) < BATCH_PIXELS and (each := next(reader, None)):
-                    batch.append(each)
-            if not batch:
-                return
-            yield batch
-            del each
+    def _told(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The batches; where the model gains by it, it is told of each before it works on the one before."""
+        if not self.forward.looks_ahead:
+            yield from batches
+            return
+        before: Batch | None = None
+        for batch in batches:
+            if before is not None:
+                self._begin(batch)
+                yield before
+            before = batch
+        if before is not None:
+            yield before
 
-    def _timed(self, images: Iterator[Sample | Unreadable]) -> Iterator[Sample | Unreadable]:
-        while True:
-            with self.timers("read"):
-                each = next(images, None)
-            if each is None:
-                return
-            yield each
-            del each
+    def _begin(self, batch: Batch) -> None:
+        if _pixels(batch) <= LATE_PIXELS:
+            fed = [ready for _, ready in batch if isinstance(ready, Mapping)]
+            for key, feed in self.finish.ways.items():
+                self.forward.begin([each[key] for each in fed if each[key].size], feed)
+
+    def _batches(self, shard: Shard, shares: Shares) -> Iterator[Batch]:
+        left = min(shard.stop, len(self.images)) - shard.start
+        with self.reading(shard, self.upcoming) as reader:
+            while left > 0:
+                batch: Batch = []
+                with shares.waiting():
+                    while len(batch) < min(self.batch_size, left) and _pixels(batch) < BATCH_PIXELS:
+                        batch.append(next(reader))
+                left -= len(batch)
+                yield batch
+                del batch  # no image is held while the next one is decoded
 
     def _ready(self, each: Sample | Unreadable) -> Ready:
         """What is done of an image where images are read."""
@@ -131,22 +145,20 @@ class ReconstructionWorker(Worker):
             return None
         return self.finish.fed(each) if self.direct is None else self.finish.directly(each, self.direct)
 
-    def _through(
-        self, batch: list[tuple[Sample | Unreadable, Ready]], shares: Shares
-    ) -> list[tuple[Sample | Unreadable, Future[Done] | Done | None]]:
+    def _through(self, batch: Batch, shares: Shares) -> list[tuple[Sample | Unreadable, Future[Done] | Done | None]]:
         """The batch through the network, and its outputs on their way to be scored."""
         if self.direct is not None:
             return [(each, ready if isinstance(ready, Done) else None) for each, ready in batch]
         fed = [ready for _, ready in batch if isinstance(ready, Mapping)]
         made: dict[Key, Iterator[Output]] = {}
         for key, feed in self.finish.ways.items():
-            made[key] = iter(self.forward([each[key] for each in fed], feed))
+            made[key] = iter(self.forward([each[key] for each in fed if each[key].size], feed))
         found: list[tuple[Sample | Unreadable, Future[Done] | Done | None]] = []
         for each, ready in batch:
             if not isinstance(each, Sample) or not isinstance(ready, Mapping):
                 found.append((each, None))
                 continue
-            outputs = {key: next(mine) for key, mine in made.items()}
+            outputs = {key: next(mine) if ready[key].size else Output(reason=TOO_LARGE) for key, mine in made.items()}
             if self._pool is None:
                 with shares.waiting():
                     found.append((each, self.finish(each, ready, outputs)))
@@ -155,9 +167,9 @@ class ReconstructionWorker(Worker):
         return found
 
 
-def direct_of(model: Tokenizer, tasks: frozenset[str], seed: int) -> Direct | None:
+def direct_of(model: Tokenizer, tasks: frozenset[str]) -> Direct | None:
     """A codec's own way, where no task asks for its tensors."""
-    return Direct(model, seed) if isinstance(model, PixelTokenizer) and not tasks & BY_TENSORS else None
+    return Direct(model) if isinstance(model, PixelTokenizer) and not tasks & BY_TENSORS else None
 
 
 def way_of(model: Tokenizer, tasks: frozenset[str], *, batch_size: int, seed: int, timers: Timers) -> Way:
@@ -177,7 +189,7 @@ def _settled(done: Future[Done] | Done | None, shares: Shares) -> Done | None:
     return done
 
 
-def _pixels(batch: Sequence[tuple[Sample | Unreadable, Ready]]) -> int:
+def _pixels(batch: Batch) -> int:
     return sum(each.image.size // 3 for each, _ in batch if isinstance(each, Sample))
 
 

@@ -234,3 +234,43 @@ def erasure_check(folder):
 
 
 CASES |= {"erasure-check": erasure_check}
+
+
+def rounds(folder):
+    from PIL import Image
+
+    from evalkit.tasks.probe.rounds import probe_rounds
+
+    home = folder.parent / "chains"
+    for chain in range(0 if home.exists() else 5):
+        (home / f"c{chain}").mkdir(parents=True)
+        for number in range(3):
+            Image.new("RGB", (32, 32), (100 + 5 * number, 90 + chain, 80)).save(home / f"c{chain}" / f"{number}.png")
+    return probe_rounds(home, options=RunOptions(out=folder))
+
+
+def decoder_train(folder):
+    import numpy as np
+    from PIL import Image
+
+    from evalkit.tasks.probe.decoder import train_decoder
+
+    kinds, rng = [folder.parent / name for name in ("smooth", "noisy")], np.random.default_rng(0)
+    for number, home in enumerate(kinds if not kinds[0].exists() else ()):
+        for image in range(24):
+            pixels = rng.integers(100, 110 + 60 * number, (80, 80, 3), dtype=np.uint8)
+            (home / f"g{image % 2}").mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(home / f"g{image % 2}" / f"{image}.png")
+    return train_decoder(*kinds, options=RunOptions(out=folder))
+
+
+def decoder(folder):
+    from evalkit.jobs import engine_inline
+    from evalkit.tasks.probe.decoder import ask_decoder
+
+    trained = decoder_train(folder.parent / "trained")
+    getattr(engine_inline.Inline, "made", []).clear()  # the contract looks at the run that asks
+    return ask_decoder(folder.parent / "noisy", trained.path, options=RunOptions(out=folder, limit=6))
+
+
+CASES |= {"probe-rounds": rounds, "decoder-train": decoder_train, "decoder": decoder}

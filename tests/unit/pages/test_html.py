@@ -1,9 +1,12 @@
 import base64
 import hashlib
+import re
+from pathlib import Path
 
 import jinja2
 import pytest
 
+import evalkit
 from evalkit.jobs.timers import Timers
 from evalkit.pages.html import csp_hash, environment, house_style
 
@@ -33,3 +36,17 @@ def test_a_record_of_time_says_rate_and_bound():
     assert said["seconds"] == {"read": 1.0, "encode": 3.25}
     assert said["bound_by"] == "encode"
     assert said["images_per_second"] == pytest.approx(2.0, rel=0.05)
+
+
+def test_what_scrolls_sideways_can_be_reached_by_the_keyboard_and_has_a_name():
+    root = Path(evalkit.__file__).parent
+    found = [
+        (path, tag)
+        for path in root.rglob("*.jinja")
+        for tag in re.findall(r'<div class="scroll"[^>]*>', path.read_text())
+    ]
+    assert len(found) > 10
+    for path, tag in found:
+        assert 'tabindex="0"' in tag, path
+        assert 'role="region"' in tag, path
+        assert "aria-label" in tag, path

@@ -106,6 +106,9 @@ def test_a_line_that_evalkit_would_not_understand_is_refused(line, said):
         ("evalkit protocol show mine", "mine"),
         ("evalkit protocol diff evalkit-1 mine", "mine"),
         ("evalkit systems plan gigatoc", "gigatoc"),
+        ("evalkit score --images A --paired B --metrics psnrr", "psnrr does not compare"),
+        ("evalkit score --images A --metrics nll --model var-d99", "var-d99"),
+        ("evalkit score --images A --reference B --protocol stylegan-v --metrics fid", "does not define fid"),
     ],
 )
 def test_a_name_that_does_not_exist_is_found(line, said):

@@ -124,4 +124,4 @@ def _with(made: Classifier, slope: float, shift: float, reach: float) -> Classif
 def _distance(x: Floats, centres: Floats, precision: Floats) -> Floats:
     """Squared Mahalanobis distance [n] to the nearer of the centres."""
     apart = x[:, None] - centres[None]
-    return np.asarray(np.einsum("nkd,de,nke->nk", apart, precision, apart).min(1))
+    return np.asarray(((apart @ precision) * apart).sum(-1).min(1))

@@ -1,93 +1,103 @@
-"""One page of the decoder probe: the answer, and the fingerprints of both classes and of the folder as plots."""
+"""report.html of the decoder probe: the answer, predictions, and the fingerprints of both kinds and of the folder."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 import numpy as np
 
-from evalkit.pages.figures import svg, tick_text, ticks, written
-from evalkit.pages.html import csp_hash, house_style
-from evalkit.tasks.probe.decoder.features import PERIODS, RINGS, Floats
-from evalkit.tasks.probe.decoder.probe import Answer, DecoderProbe
-from evalkit.text import visible
+from evalkit.encoders.spectrum import RINGS
+from evalkit.metrics.decoder import ACCURACY, OUTSIDE
+from evalkit.metrics.npz import arrays_of
+from evalkit.pages.curves import Dot, chart
+from evalkit.pages.figures import ridges
+from evalkit.runs.store import Run
+from evalkit.tasks.probe.decoder.features import PERIODS, Floats
+from evalkit.tasks.probe.decoder.looking import KEPT, SPECTRA, TRACES
+from evalkit.tasks.probe.decoder.probe import DecoderProbe, read_probe
+from evalkit.tasks.probe.sheet import Figure, Sheet, Table, sheet_page
 
-WIDTH, HEIGHT, LEFT, FOOT = 520.0, 240.0, 46.0, 30.0
-COLOURS = ("#1565c0", "#c2185b", "#2e7d32")
+LIMITS = (
+    "The probe knows the two kinds of images that it was trained on and nothing else. What tells them apart may be the "
+    "models' training data, scaling or sharpening rather than their decoder, so hold out generators and give both kinds "
+    "the same prompts, sizes and codec. Learned up-sampling leaves traces in either kind. An answer is no proof of how a "
+    "closed model works."
+)
 
 
-def decoder_page(probe: DecoderProbe, answer: Answer | None = None, folder: str = "") -> str:
-    """The page as HTML, without a script."""
-    rows = {probe.names[0]: (probe.spectra[0], probe.traces[0]), probe.names[1]: (probe.spectra[1], probe.traces[1])}
-    if answer is not None:
-        rows[f"asked about: {folder or 'a folder'}"] = (answer.spectrum, answer.traces)
+def page(run: Run) -> str:
+    """The page of a sealed run, of training or of asking."""
+    told, probe = run.record["decoder"], read_probe(run.path)
+    prints = dict(zip(probe.names, zip(probe.spectra, probe.traces, strict=True), strict=True))
+    asked = run.record["task"] != ACCURACY.task
+    if asked:
+        held = arrays_of(run.path / KEPT)
+        prints[f"asked about: {run.record['data']['name']}"] = (held[SPECTRA].mean(0), held[TRACES].mean(0))
+    table = Table("By generator", ("generator", "images", _head(asked, probe), "outside"), _by_generator(run, asked))
+    return sheet_page(
+        run,
+        Sheet(
+            "which kind of decoder made it?" if asked else "which kind of decoder? A probe is trained",
+            told["said"],
+            LIMITS,
+            told["cautions"],
+            [*_fingerprints(prints), _spread(run, probe)],
+            list(prints),
+            [table],
+        ),
+    )
+
+
+def _head(asked: bool, probe: DecoderProbe) -> str:
+    return f"probability of {probe.names[1]}" if asked else "named right"
+
+
+def _by_generator(run: Run, asked: bool) -> list[tuple[str, ...]]:
+    """Images, shares named right (or mean probability) and outside, of each generator."""
+    groups: dict[str, list[dict[str, float]]] = {}
+    for row in run.samples.to_pylist():
+        if row["error"] is None:
+            groups.setdefault(row["generator"] or "the folder", []).append(row)
+    name = "probability" if asked else ACCURACY.name
+
+    def mean(rows: Sequence[Mapping[str, float]], column: str) -> str:
+        return f"{np.mean([row[column] for row in rows]):.2f}"
+
+    return [
+        (generator, f"{len(rows):,}", mean(rows, name), mean(rows, OUTSIDE.name))
+        for generator, rows in sorted(groups.items())
+    ]
+
+
+def _fingerprints(prints: Mapping[str, tuple[Floats, Floats]]) -> list[Figure]:
     frequencies = (np.arange(RINGS) + 0.5) / (2 * RINGS)
-    plots = [
-        (
-            "Spectrum: log10 power by cycles a pixel",
-            curves(frequencies, {name: each[0] for name, each in rows.items()}),
+    return [
+        Figure(
+            "Spectrum",
+            "log10 of the power, by cycles a pixel",
+            _curves("cycles a pixel", frequencies, {name: each[0] for name, each in prints.items()}),
         ),
-        (
-            "Traces of up-sampling by period in px",
-            curves(np.asarray(PERIODS, float), {n: each[1] for n, each in rows.items()}),
+        Figure(
+            "Traces of up-sampling",
+            "how far residuals hang on the place in a grid, by its period",
+            _curves("period, px", np.asarray(PERIODS, float), {name: each[1] for name, each in prints.items()}),
         ),
     ]
-    style = house_style()
-    said = [sentence(probe), *([answer_sentence(probe, answer, folder)] if answer else []), *probe.cautions]
-    body = "".join(f"<p>{escape(visible(each))}</p>" for each in said)
-    body += "".join(f"<h2>{escape(title)}</h2>{plot}" for title, plot in plots)
-    policy = f"default-src 'none'; style-src '{csp_hash(style)}'; base-uri 'none'; form-action 'none'"
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>decoder probe · evalkit</title>'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><style>{style}</style></head>'
-        f"<body><main><h1>Which kind of decoder?</h1>{body}</main></body></html>\n"
-    )
 
 
-def sentence(probe: DecoderProbe) -> str:
-    """How good the probe is."""
-    a, how = probe.accuracy, "on generators that it was not trained on" if probe.apart else "on held-out images"
-    ends = "" if a.low is None else f" (95 % interval {a.low:.3f} to {a.high:.3f})"
-    return (
-        f"{probe.names[0]} ({probe.images[0]:,} images) and {probe.names[1]} ({probe.images[1]:,}) are told apart with an "
-        f"accuracy of {a.value:.3f}{ends} {how}, by {probe.features} features at {probe.equaliser.side} px."
-    )
+def _curves(title: str, x: Floats, lines: Mapping[str, Floats]) -> str:
+    series = {
+        name: [Dot(float(a), float(b), None, None, f"{name}: {b:.3g} at {a:.3g}") for a, b in zip(x, y, strict=True)]
+        for name, y in lines.items()
+    }
+    styles = {name: number for number, name in enumerate(lines)}
+    return chart(title, ", ".join(lines), series, styles, line=True, reach=None, dots=False)
 
 
-def answer_sentence(probe: DecoderProbe, answer: Answer, folder: str) -> str:
-    """What the probe says of a folder, or that it cannot say anything."""
-    beyond, share, n = answer.outside.value, answer.share, len(answer.rows)
-    if beyond > 0.5:
-        return f"{folder}: {100 * beyond:.0f} % of {n:,} images are outside of what it was trained on, so it gives no answer."
-    ends = "" if share.low is None else f" (95 % interval {share.low:.2f} to {share.high:.2f})"
-    return (
-        f"{folder}: mean probability of {probe.names[1]} {share.value:.2f}{ends}; "
-        f"{100 * beyond:.0f} % of {n:,} images are outside of what it was trained on."
-    )
-
-
-def curves(x: Floats, lines: Mapping[str, Floats]) -> str:
-    """Lines over one axis, as SVG with a legend."""
-    low, high = min(float(y.min()) for y in lines.values()), max(float(y.max()) for y in lines.values())
-    room = (high - low) * 0.05 or 1.0
-    low, high = low - room, high + room
-    parts = []
-    for place, (name, y) in enumerate(lines.items()):
-        points = " ".join(f"{_x(a, x):.1f},{_y(b, low, high):.1f}" for a, b in zip(x, y, strict=True))
-        colour = COLOURS[place % len(COLOURS)]
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts.append(f'<text x="{LEFT + 8}" y="{16 + 15 * place}" fill="{colour}">{written(name)}</text>')
-    parts += [f'<text x="2" y="{_y(t, low, high):.1f}">{tick_text(t)}</text>' for t in ticks(low, high)]
-    parts += [
-        f'<text x="{_x(t, x):.1f}" y="{HEIGHT - 8}">{tick_text(t)}</text>' for t in ticks(float(x[0]), float(x[-1]))
-    ]
-    return svg(", ".join(lines), parts, WIDTH, HEIGHT)
-
-
-def _x(value: float, x: Sequence[float] | Floats) -> float:
-    return LEFT + (WIDTH - LEFT - 12) * (value - float(x[0])) / (float(x[-1]) - float(x[0]))
-
-
-def _y(value: float, low: float, high: float) -> float:
-    return 8 + (HEIGHT - FOOT - 8) * (high - value) / (high - low)
+def _spread(run: Run, probe: DecoderProbe) -> Figure:
+    """How probabilities spread over images, by class where they are known."""
+    rows = [row for row in run.samples.select(["task", "probability"]).to_pylist() if row["probability"] is not None]
+    names = list(dict.fromkeys(row["task"] or "" for row in rows))
+    values = [(name, np.array([r["probability"] for r in rows if (r["task"] or "") == name])) for name in names]
+    title = f"Probability of {probe.names[1]}"
+    return Figure(title, "share of images at each value", ridges(title, values, 0.0, 1.0))

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from evalkit.encoders.base import PerceptualDistance
 from evalkit.images.sample import Pixels
 from evalkit.metrics.psnr import mse, psnr
 from evalkit.metrics.ssim import ssim
@@ -29,18 +24,3 @@ def region_scores(source: Pixels, edited: Pixels, region: Region) -> RegionScore
     a, b = only(source, region), only(edited, region)
     error = mse(a, b)
     return RegionScores(psnr(error), ssim(a, b, border="reflect"), error)
-
-
-def psnr_of_pixels(source: Pixels, edited: Pixels, region: Region) -> float:
-    """PSNR over the pixels of `region` alone, in dB; no benchmark reports it, and it is lower than `region_scores`'."""
-    chosen = only(source, region)[region], only(edited, region)[region]
-    return psnr(mse(*(np.ascontiguousarray(each)[:, None] for each in chosen)))
-
-
-def region_lpips(network: PerceptualDistance, source: Pixels, edited: Pixels, region: Region) -> float:
-    """LPIPS of two images in `region`, everything else zero; Reason-Edit and PIE-Bench take SqueezeNet."""
-    return float(network.distance(_batch(only(source, region)), _batch(only(edited, region))))
-
-
-def _batch(image: Pixels) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None].float() / 255

@@ -1,7 +1,8 @@
 """What is measured of an edit besides a judge's word: the background at 256 px, the edited region by CLIP.
 
-Source: SmartEdit (arXiv:2312.06739), test/metrics_evaluation.py. Its masks are JPEG files that it does not threshold;
-here a pixel is edited above 127, so that values differ where a mask's border is soft.
+Source: SmartEdit (arXiv:2312.06739), test/metrics_evaluation.py. Its masks are JPEG files that it does not threshold:
+the background is weighted by 1 - mask / 255, the box that CLIP sees holds every pixel of the mask above 0, and lacks its
+last row and column. Beside that, evalkit-1 calls a pixel edited above 127 and takes the whole box.
 """
 
 from __future__ import annotations
@@ -10,19 +11,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from evalkit.encoders.base import PerceptualDistance
 from evalkit.encoders.prompt_scorer import PromptScorer, load_prompt_scorer
 from evalkit.encoders.registry import load_lpips
 from evalkit.errors import WeightsError
 from evalkit.images.decode import decode_image
+from evalkit.images.geometry import resize_exact
 from evalkit.images.sample import Pixels
 from evalkit.metrics.image_text import CLIPSCORE_TORCHMETRICS
-from evalkit.metrics.psnr import MSE
-from evalkit.metrics.ssim import SSIM
-from evalkit.tasks.probe.editing.background import region_lpips, region_scores
-from evalkit.tasks.probe.editing.regions import SIDE, cut_out, to_side
+from evalkit.metrics.psnr import MSE, mse
+from evalkit.metrics.ssim import SSIM, ssim
+from evalkit.tasks.probe.editing.regions import SIDE, cut_out, grey, only
+
+Image = npt.NDArray[Any]
+NETWORKS = ("lpips-squeeze", CLIPSCORE_TORCHMETRICS.name)
 
 
 @dataclass(frozen=True)
@@ -33,23 +39,33 @@ class EditMeasures:
     clip: PromptScorer | None = None
 
     def of(self, source: bytes, mask: bytes, edited: Pixels, text: str) -> dict[str, float]:
-        """mse, ssim and lpips of the background, and `clip` (100 x cosine, from 0) of the edited box and `text`."""
-        region = decode_image(mask)[..., 0] > 127
-        before, _ = to_side(decode_image(source), region)
-        after, small = to_side(edited, region)
-        kept = region_scores(before, after, ~small)
-        found = {MSE.name: kept.mse, SSIM.name: kept.ssim}
+        """mse, ssim and lpips of the background, and `clip` (100 x cosine, from 0) of the edited box and `text`.
+
+        As officially, and as `hard_mse`, `hard_ssim`, … with the mask as evalkit-1 reads it.
+        """
+        before, after = (resize_exact(each, (SIDE, SIDE), "bicubic") for each in (decode_image(source), edited))
+        soft = resize_exact(grey(decode_image(mask)), (SIDE, SIDE), "nearest")
+        hard, touched = soft > 127, soft > 0
+        background = (1 - soft / 255).astype(np.float32)[..., None]
+        found = self._kept(*(each.astype(np.float32) / 255 * background for each in (before, after)))
+        found |= {f"hard_{name}": value for name, value in self._kept(only(before, ~hard), only(after, ~hard)).items()}
+        for name, region, last in (("clip", touched, 0), ("hard_clip", hard, 1)):
+            box = cut_out(after, region, last) if region.any() else after[:0]
+            if self.clip is not None and box.size:
+                found[name] = max(float(self.clip.score(_tensor(box)[None], [text])[0]), 0.0)
+        return found
+
+    def _kept(self, before: Image, after: Image) -> dict[str, float]:
+        """Measures of two images whose edited region is black in both, uint8 or floats on [0, 1]."""
+        found = {MSE.name: mse(before, after), SSIM.name: ssim(before, after, border="reflect")}
         if self.lpips is not None:
-            found["lpips"] = region_lpips(self.lpips, before, after, ~small)
-        if self.clip is not None and small.any():
-            box = torch.from_numpy(np.ascontiguousarray(cut_out(after, small).transpose(2, 0, 1)))[None]
-            found["clip"] = max(float(self.clip.score(box, [text])[0]), 0.0)
+            found["lpips"] = float(self.lpips.distance(*(_unit(each)[None] for each in (before, after))))
         return found
 
     @property
     def facts(self) -> dict[str, Any]:
         """The networks and their weights."""
-        used = {"lpips-squeeze": self.lpips, CLIPSCORE_TORCHMETRICS.name: self.clip}
+        used = dict(zip(NETWORKS, (self.lpips, self.clip), strict=True))
         return {"side": SIDE, **{name: each.weights_sha256 for name, each in used.items() if each is not None}}
 
 
@@ -64,3 +80,13 @@ def load_measures(device: str = "auto") -> EditMeasures:
     except WeightsError:
         clip = None
     return EditMeasures(lpips, clip)
+
+
+def _tensor(image: Image) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+
+
+def _unit(image: Image) -> Tensor:
+    """float32 [3, H, W] on [0, 1]."""
+    found = _tensor(image)
+    return found if found.is_floating_point() else found.float() / 255

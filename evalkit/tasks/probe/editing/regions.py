@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from evalkit.errors import EvalkitError
-from evalkit.images.geometry import resize_exact
 from evalkit.images.sample import Pixels
 
 Region = NDArray[np.bool_]
@@ -39,11 +39,9 @@ def piebench_region(runs: Sequence[int], height: int = 512, width: int = 512) ->
     return region
 
 
-def to_side(image: Pixels, region: Region, side: int = SIDE) -> tuple[Pixels, Region]:
-    """An image (bicubic) and its region (nearest) at `side` x `side`, aspect not kept."""
-    small = resize_exact(image, (side, side), "bicubic")
-    flags = resize_exact((region * np.uint8(255)).astype(np.uint8), (side, side), "nearest")
-    return small, flags > 127
+def grey(mask: Pixels) -> NDArray[np.uint8]:
+    """A mask's values uint8 [H, W] as Pillow's mode L gives them."""
+    return np.asarray(Image.fromarray(mask).convert("L"))
 
 
 def only(image: Pixels, region: Region) -> Pixels:
@@ -56,9 +54,12 @@ def only(image: Pixels, region: Region) -> Pixels:
     return image * region[..., None]
 
 
-def cut_out(image: Pixels, region: Region) -> Pixels:
-    """The box of a region, cut out of the image. Raises `EvalkitError` for an empty region."""
+def cut_out(image: Pixels, region: Region, last: int = 1) -> Pixels:
+    """The box of a region, cut out of the image; without its last row and column where `last` is 0.
+
+    Raises `EvalkitError` for an empty region.
+    """
     rows, columns = np.flatnonzero(region.any(1)), np.flatnonzero(region.any(0))
     if not len(rows):
         raise EvalkitError("the mask of an edit is empty. Give the mask of the edited region")
-    return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return image[rows[0] : rows[-1] + last, columns[0] : columns[-1] + last]

@@ -15,17 +15,19 @@ from pathlib import Path
 from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.judges.agreement import agreement, kappa
 from evalkit.metrics.base import Estimate
+from evalkit.runs.store import Run
 from evalkit.stats.intervals import mean_interval
 from evalkit.tasks.probe.evidence.record import prompt_id
-from evalkit.tasks.probe.geneval.prompts import GenevalPrompt
+from evalkit.tasks.probe.geneval.prompts import GenevalPrompt, geneval_prompts
 from evalkit.tasks.probe.rows import ProbeRow
 
+_FIRST = b"HITId,"
 _SIDES = {"left of": ("x", "left"), "right of": ("x", "right"), "above": ("y", "above"), "below": ("y", "below")}
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """One person's view of one image.
+    """One person's view of one image; `of`: the generator that made it, as its address names it.
 
     `counts`: how many there are of both objects (5: five or more). `colors`: what was ticked for each. `x` (left, right)
     and `y` (above, below): where the second object lies from the first one.
@@ -37,6 +39,7 @@ class Annotation:
     colors: tuple[frozenset[str], frozenset[str]]
     x: str
     y: str
+    of: str = ""
 
     def right(self, prompt: GenevalPrompt) -> bool:
         """Whether this person saw what the prompt asks for; the exact number in the counting task."""
@@ -56,13 +59,38 @@ class Annotation:
 @dataclass(frozen=True)
 class HumanAgreement:
     """`verdicts`: share of images whose verdict is that of most people; `unanimous`: of those on which all agree.
-    `people`: share of pairs of people who agree. `beyond_chance`: Cohen's kappa of verdict and majority.
+    `people`: share of pairs of people who agree. `beyond_chance`: Cohen's kappa of verdict and majority. `tasks`: the
+    first share in each task. `of`: the generators whose images people saw.
     """
 
     verdicts: Estimate
     unanimous: Estimate
     people: Estimate
     beyond_chance: Estimate
+    tasks: Mapping[str, Estimate]
+    of: tuple[str, ...]
+
+
+def is_annotations(path: Path) -> bool:
+    """Whether a file begins as GenEval's annotations do."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_FIRST)) == _FIRST
+    except OSError:
+        return False
+
+
+def run_and_people(run: Run, path: Path) -> HumanAgreement:
+    """How far the verdicts of a sealed run of geneval agree with the people of an annotations file.
+
+    Raises `EvalkitError` for a run of another suite, and for one of which no image was annotated.
+    """
+    if run.record.get("probe", {}).get("suite") != "geneval":
+        raise EvalkitError(f"{run.path} is no run of geneval, whose images people annotated. Give one")
+    columns = run.samples.select(["image", "prompt_id", "sample", "task", "score"]).to_pylist()
+    rows = [ProbeRow(r["image"], r["prompt_id"], r["sample"], r["task"], r["score"]) for r in columns]
+    known = {prompt.id: prompt for prompt in geneval_prompts()}
+    return agree_with_people([row for row in rows if row.score is not None], read_annotations(path), known)
 
 
 def read_annotations(path: Path) -> list[Annotation]:
@@ -120,7 +148,13 @@ def agree_with_people(
     mine, theirs = ([int(pair[i].score == 1) for pair in both] for i in (0, 1))
     clusters = [row.prompt for row, _ in both]
     sure = [i for i, (_, human) in enumerate(both) if human.values["people"] in (0, 1)]
+    tasks = {row.task: [i for i, (each, _) in enumerate(both) if each.task == row.task] for row, _ in both}
     return HumanAgreement(
+        tasks={
+            task: agreement([mine[i] for i in at], [theirs[i] for i in at], clusters=[clusters[i] for i in at])
+            for task, at in tasks.items()
+        },
+        of=tuple(sorted({each.of for each in annotations if each.of})),
         verdicts=agreement(mine, theirs, clusters=clusters),
         unanimous=agreement([mine[i] for i in sure], [theirs[i] for i in sure], clusters=[clusters[i] for i in sure]),
         people=people_agree(annotations, prompts),
@@ -133,7 +167,8 @@ def _annotation(row: Mapping[str, str]) -> Annotation:
     colors = tuple(frozenset(row[f"Answer.task-color-{i}"].split("|")) for i in (0, 1))
     place, sample = int(row["Input.prompt_id"]), int(row["Input.image_id"])
     sides = row["Answer.task-position-x"], row["Answer.task-position-y"]
-    return Annotation(prompt_id(place), sample, (counts[0], counts[1]), (colors[0], colors[1]), *sides)
+    of = row.get("Input.image_url", "").rpartition("/images/")[2].partition("/")[0]
+    return Annotation(prompt_id(place), sample, (counts[0], counts[1]), (colors[0], colors[1]), *sides, of=of)
 
 
 def _votes(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from helpers.erased import written
 
-from evalkit.erasure.check import Look, Memory, check_eraser
+from evalkit.erasure.check import Look, check_eraser
 from evalkit.erasure.check.arms import changed, destroyed, erased_path, moved_at_random, network_of
 from evalkit.erasure.check.forcing import go_on, likelihood
 from evalkit.erasure.training.spec import FACTS
@@ -40,6 +40,7 @@ def same(tmp_path_factory):
         samples=1,
         guidance=1.0,
         tries=2,
+        search=20,
         look=LOOK,
         options=options(folder / "same"),
     )
@@ -91,12 +92,34 @@ def test_codes_give_prefixes_and_likelihoods(same):
         assert held["kl_sum"].shape == (64,)
 
 
-def test_a_memory_makes_each_value_once():
-    memory, made = Memory(), []
-    for key in ("a", "b", "a"):
-        memory.get(key, lambda: made.append(1) or len(made))
-    assert len(made) == 2
-    assert memory.get("b", lambda: 0) == 2
+def test_equal_models_keep_their_probe_score_and_lie_within_the_noise_floor(same):
+    told = same.record["erasure"]
+    assert told["probe"][0]["task"] == "all tasks"
+    assert all(each["base"]["value"] == each["erased"]["value"] for each in told["probe"])
+    rows = same.samples.to_pylist()
+    assert {row["probe_base"] for row in rows if row["subset"] in ("near", "far")} <= {0.0, 1.0}
+    assert all(row["probe_base"] is None for row in rows if row["subset"] not in ("near", "far"))
+
+
+def test_scores_that_need_weights_which_are_not_here_say_so(same):
+    (row,) = [row for row in same.results if row["metric"] == "clipscore"]
+    assert row["status"] == "unavailable"
+    assert "EVALKIT_WEIGHTS" in row["reason"]
+
+
+def test_a_search_states_its_budget_and_never_lowers_the_share(same):
+    told = same.record["erasure"]["search"]
+    assert told["budget"] == 20
+    assert told["after"]["value"] >= told["before"]["value"]
+    found = [row for row in same.samples.to_pylist() if row["found"]]
+    assert len(found) == told["prompts"]
+    assert all(row["subset"] == "direct" for row in found)
+
+
+def test_only_its_own_method_bears_the_name_of_unlearndiffatk_s_attack(same):
+    (row,) = [row for row in same.results if row["metric"] == "unlearndiffatk_asr"]
+    assert row["status"] == "unavailable"
+    assert {"prefix_success", "search_success"} <= {row["metric"] for row in same.results if row["status"] == "ok"}
 
 
 def test_weights_of_another_architecture_are_refused_in_one_sentence(same, tmp_path):
@@ -131,7 +154,7 @@ def test_an_erased_model_is_named_as_file_folder_or_pair(tmp_path):
     folder = tmp_path / "eraser"
     folder.mkdir()
     (folder / "weights.safetensors").write_bytes(b"")
-    (folder / FACTS).write_text("{}")
+    (folder / FACTS).write_text(json.dumps({"weights": "weights.safetensors"}))
     inside = str(folder / "weights.safetensors")
     assert erased_path(str(folder), "world-ar") == inside
     assert erased_path(f"world-ar={folder}", "world-ar") == inside

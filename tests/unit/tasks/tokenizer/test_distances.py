@@ -146,8 +146,8 @@ def test_the_extrapolation_of_a_run_is_that_of_its_features(pictures, tmp_path):
     _, found = evaluate(pictures, tmp_path / "r", tasks=["fid-infinity"])
     extractor = load_extractor("efflite0", device="cpu")
     kept = []
-    from evalkit.tasks.tokenizer.forward import to_batch
     from evalkit.tasks.tokenizer.pixels import feed_of, scored_reconstructions
+    from evalkit.tasks.tokenizer.upload import to_batch
     from evalkit.tokenizers.registry import load_tokenizer
 
     model = load_tokenizer("jpeg-q10", None, "cpu", "float32")

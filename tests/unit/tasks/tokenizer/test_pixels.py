@@ -4,8 +4,8 @@ import torch
 
 from evalkit.errors import EvalkitError
 from evalkit.protocols import load_protocol
-from evalkit.tasks.tokenizer.forward import to_batch
 from evalkit.tasks.tokenizer.pixels import feed_of, model_input, scored_original, scored_reconstructions
+from evalkit.tasks.tokenizer.upload import to_batch
 from evalkit.tokenizers.base import Codes, Tokenizer
 
 RAMP = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2).repeat(256, axis=0)

@@ -2,12 +2,23 @@
 
 import csv
 import io
+import json
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 
+from evalkit.cli.judge import judge
 from evalkit.errors import EvalkitError
-from evalkit.tasks.probe.geneval.annotations import agree_with_people, human_rows, people_agree, read_annotations
+from evalkit.jobs.options import RunOptions
+from evalkit.tasks.probe import probe as scored
+from evalkit.tasks.probe.geneval.annotations import (
+    agree_with_people,
+    human_rows,
+    people_agree,
+    read_annotations,
+    run_and_people,
+)
 from evalkit.tasks.probe.geneval.prompts import geneval_prompts
 
 BY_ID = {prompt.id: prompt for prompt in geneval_prompts()}
@@ -16,6 +27,7 @@ COLUMNS = [
     "HITId",
     "Input.prompt_id",
     "Input.image_id",
+    "Input.image_url",
     "Input.caption",
     *(f"Answer.task-{p}" for p in PARTS),
     "Answer.task-objects",
@@ -28,7 +40,8 @@ def place(tag, number=0):
 
 def line(prompt, sample=0, text="a dog", **answers):
     values = [answers.get(part.replace("-", "_"), "") for part in PARTS]
-    return ["x", prompt, sample, "a, b", *values, text]
+    url = f"https://example.org/resolve/main/images/if-xl/{prompt:05d}/samples/{sample:05d}.png"
+    return ["x", prompt, sample, url, "a, b", *values, text]
 
 
 def write(path, rows):
@@ -113,3 +126,34 @@ def test_files_of_another_form_are_one_sentence(tmp_path, data):
 def test_annotations_of_other_prompts_are_refused(tmp_path):
     with pytest.raises(EvalkitError, match="prompt 00600"):
         human_rows(read_annotations(write(tmp_path / "a.csv", [line(600, count_0="1")])), BY_ID)
+
+
+def test_the_command_compares_a_run_with_people_and_names_the_images_they_saw(tmp_path):
+    run = evidence_of(tmp_path, [1, 1, 0, 0])
+    people = five(tmp_path)
+    assert people[0].of == "if-xl"
+    said = CliRunner().invoke(judge, ["agree", str(run.path), str(tmp_path / "a.csv")])
+    assert said.exit_code == 0, said.output
+    assert "equal those of most people: 1.000" in said.output
+    assert "kappa: 1.000" in said.output
+    assert "single object: 1.000" in said.output
+    assert "images of if-xl" in said.output
+
+
+def test_a_run_of_another_suite_has_no_people(tmp_path):
+    five(tmp_path)
+    run = scored("world", model="world-ar", options=RunOptions(out=tmp_path / "w", limit=2, device="cpu"))
+    with pytest.raises(EvalkitError, match="no run of geneval"):
+        run_and_people(run, tmp_path / "a.csv")
+
+
+def evidence_of(tmp_path, there):
+    """A run of GenEval's first prompt on evidence in which its object is there or not."""
+    (name,) = (clause.name for clause in BY_ID["00000"].include)
+    seen = [{"class": name, "box": [1, 2, 30, 40], "score": 0.9}]
+    rows = [
+        {"image": f"{sample}.png", "prompt": "00000", "sample": sample, "boxes": seen if yes else []}
+        for sample, yes in enumerate(there)
+    ]
+    (tmp_path / "e.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return scored("geneval", evidence=tmp_path / "e.jsonl", options=RunOptions(out=tmp_path / "run", limit=4))

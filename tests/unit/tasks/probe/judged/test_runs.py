@@ -1,6 +1,5 @@
 """Runs of judged suites: budgets, lost replies asked anew, policies, names, and odd inputs in one sentence each."""
 
-import json
 import shutil
 from dataclasses import replace
 
@@ -119,14 +118,14 @@ def test_replies_of_two_judges_have_no_mean(wise, tmp_path):
         probe("wise", evidence=tmp_path / "mixed.jsonl", judge=JudgeOptions(data=wise[0]), options=options)
 
 
-def test_another_judge_s_replies_do_not_resume(wise, tmp_path):
+def test_a_file_of_another_judge_s_replies_is_refused_and_stays_as_it_was(wise, tmp_path):
     with pytest.raises(EvalkitError, match="budget"):
         judged(wise, tmp_path / "run", ScriptedJudge(GOOD), requests=1)
-    judged(wise, tmp_path / "run", ScriptedJudge(GOOD, model="other"), policy="drop")
-    assert {json.loads(line)["about"]["judge"] for line in (tmp_path / "replies.jsonl").read_text().splitlines()} == {
-        "fake-vlm",
-        "other",
-    }
+    before = (tmp_path / "replies.jsonl").read_bytes()
+    with pytest.raises(EvalkitError, match="holds replies of fake-vlm, and other is asked") as caught:
+        judged(wise, tmp_path / "other", ScriptedJudge(GOOD, model="other"), policy="drop")
+    assert "\n" not in str(caught.value)
+    assert (tmp_path / "replies.jsonl").read_bytes() == before
 
 
 @pytest.mark.parametrize(
