@@ -194,7 +194,8 @@ def main() -> None:
     parser.add_argument("--root", type=Path)
     given = parser.parse_args()
     if given.step:
-        step(*given.step.split("|"), given.root, given.small)
+        work, candidate = given.step.split("|")
+        step(work, candidate, given.root, given.small)
         return
     modules = {"torch-fidelity": "torch_fidelity", "clean-fid": "cleanfid"}
     missing = {name for name, module in modules.items() if importlib.util.find_spec(module) is None}
