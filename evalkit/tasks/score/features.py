@@ -12,6 +12,7 @@ from typing import IO, Any, cast
 import numpy as np
 
 from evalkit.metrics.moments import Moments, save_moments
+from evalkit.metrics.npz import arrays_of
 from evalkit.metrics.rows import moments_of
 from evalkit.metrics.sets.bank import FeatureBank
 from evalkit.metrics.sets.composition import FRECHET, HEADS, POOL, Side
@@ -91,11 +92,11 @@ class KeptParts(MemoryParts):
             side, _, head = path.stem.partition("-")
             if side in (MOMENTS, PROJECTION):
                 continue
-            with np.load(path, allow_pickle=False) as held:
-                if side == FILE:
-                    yield {f"{FILE}|{name}": held[name] for name in held.files}
-                else:
-                    yield {f"{side}|{head}": held["features"]}
+            held = arrays_of(path)
+            if side == FILE:
+                yield {f"{FILE}|{name}": array for name, array in held.items()}
+            else:
+                yield {f"{side}|{head}": held["features"]}
 
 
 def moments_files(run: Run) -> dict[tuple[str, str], Path]:

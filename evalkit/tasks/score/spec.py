@@ -13,6 +13,7 @@ from evalkit.errors import EvalkitError, MissingDependency, WeightsError
 from evalkit.jobs.options import RunOptions, weights_by_name
 from evalkit.jobs.spec import DataRef, ModelRef, ProtocolRef, Spec
 from evalkit.metrics.efflite0 import ENCODER as EMBEDDED
+from evalkit.metrics.fvd import I3D
 from evalkit.metrics.registry import METRICS
 from evalkit.metrics.sets.composition import POOL, SPATIAL, heads_of
 from evalkit.metrics.sets.names import set_metrics
@@ -79,10 +80,11 @@ def score_spec(
     `cache`: features of images that were looked at before are taken from the user's cache, and fresh ones kept there.
     Raises where the reference's `file` was made under another protocol or with another network.
     """
-    wanted = [*heads_of(set_metrics(metrics)), *((POOL, SPATIAL) if statistics else ())]
+    held = (POOL, SPATIAL) if protocol.clips is None else (I3D,)
+    wanted = [*heads_of(set_metrics(metrics)), *(held if statistics else ())]
     needs = [need for name in metrics for need in METRICS.get(name).needs] + [network_of(head) for head in wanted]
     found = networks_of(needs, options.weights)
-    if statistics and found.missing([INCEPTION]):
+    if statistics and protocol.clips is None and found.missing([INCEPTION]):
         wanted = [*wanted, EMBEDDED]
         found = networks_of([*needs, EMBEDDED], options.weights)
     heads = [head for head in dict.fromkeys(wanted) if network_of(head) in found.here]
