@@ -1,10 +1,9 @@
-"""Tokens per second of LlamaGen's decoding: evalkit's cache beside the shapes that other samplers give it.
+"""Tokens per second of LlamaGen's decoding: evalkit's loop beside the shapes that other samplers give it.
 
 The same network, weights, guidance and requests everywhere, and the same codes come out:
-  evalkit          keys and values are written into one allocation; a step reads those that are filled
-  masked cache     a step reads the whole allocation under a mask, and the unconditional rows run on to the end (the
+  evalkit          a step reads the cached positions up to the next multiple of 32; what guidance needs no more is left out
+  whole cache      a step reads the whole allocation under a mask, and the unconditional rows run on to the end (the
                    shape of LlamaGen's own sampler)
-  growing cache    keys and values grow by concatenation at every step (the shape of dynamic caches)
   no cache         the whole sequence runs again at every step
 
 On a GPU each row also says what share of the bandwidth bound is reached: a step must read every weight of the blocks and
@@ -32,47 +31,22 @@ from torch import Tensor
 from evalkit.generators.base import Request
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.llamagen import LlamaGen, LlamaGenConfig
-from evalkit.generators.nets.decoder import Decoder
-from evalkit.generators.nets.llama import SIZES, KVCache
+from evalkit.generators.nets.decoder import Decoder, Decoding
+from evalkit.generators.nets.llama import SIZES
 from evalkit.generators.registry import Source
 from evalkit.generators.sampling import Sampler
 
 
-class MaskedCache(KVCache):
-    """Gives back the whole allocation, as LlamaGen's cache does."""
-
-    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        super().extend(layer, keys, values)
-        return self.keys[layer], self.values[layer]
-
-
-class GrowingCache(KVCache):
-    """Holds a tensor for each layer that is copied whenever it grows."""
-
-    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        held: dict[int, tuple[Tensor, Tensor]] = self.__dict__.setdefault("held", {})
-        if layer in held:
-            keys, values = torch.cat([held[layer][0], keys], 2), torch.cat([held[layer][1], values], 2)
-        held[layer] = keys, values
-        return keys, values
-
-
-def cached(network: Decoder, conditions: Tensor, count: int, kind: type[KVCache]) -> Callable[[Tensor], Tensor]:
-    """A step function over a cache of the given kind: codes so far [B, n] -> logits [B, V]."""
-    rows, length = len(conditions), count
-    weight = network.tok_embeddings.weight
-    cache = kind(
-        len(network.layers), rows, network.heads, length, network.head, device=weight.device, dtype=weight.dtype
-    )
-    cache.keys.zero_()
-    cache.values.zero_()
-    cond = network.condition(conditions)
+def whole_cache(network: Decoder, conditions: Tensor, count: int) -> Callable[[Tensor], Tensor]:
+    """A step that reads the whole allocation, as LlamaGen's does: codes so far [B, n] -> logits [B, V]."""
+    decoding = Decoding(network, conditions, count)
+    length = len(decoding.cache.places)
 
     def step(codes: Tensor) -> Tensor:
-        start = cache.used
-        x = cond if start == 0 else network.embed(codes[:, -1:], start - 1)
-        mask = (torch.arange(length, device=weight.device) <= start)[None, None, None] if kind is MaskedCache else None
-        return network.head_of(network.run(x, cond, mask, cache), cond, start)[:, 0]
+        if not codes.shape[1]:
+            return decoding.first()
+        at = decoding.cache.places[codes.shape[1] : codes.shape[1] + 1]
+        return decoding.step(codes[:, -1:], at, length)[:, 0]
 
     return step
 
@@ -158,8 +132,7 @@ def main() -> None:
 
     work: dict[str, Callable[[], Tensor]] = {
         "evalkit": lambda: finished(model.sample_tokens(requests)),
-        "masked cache": other(lambda: cached(model.network, both, args.tokens, MaskedCache)),
-        "growing cache": other(lambda: cached(model.network, both, args.tokens, GrowingCache)),
+        "whole cache": other(lambda: whole_cache(model.network, both, args.tokens)),
     }
     if not args.without_no_cache:
         work["no cache"] = other(lambda: whole)

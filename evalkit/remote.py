@@ -6,7 +6,8 @@ import json
 import random
 import time
 import urllib.parse
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,11 +50,41 @@ def post_json(
     `timeout`: of each wait for the network; `seconds`: of all attempts and pauses together. The rules for keys,
     redirects and sizes are those of `evalkit.transport.post`.
     """
-    data, deadline, reason = json.dumps(body).encode(), time.monotonic() + seconds, "it was not asked"
+    return _asked(url, json.dumps(body).encode(), "application/json", timeout, seconds, tries, sleep)
+
+
+def post_form(
+    url: str,
+    fields: Mapping[str, Any],
+    files: Sequence[tuple[str, str, bytes]],
+    *,
+    timeout: float = 300.0,
+    seconds: float = 900.0,
+    tries: int = 5,
+) -> Answer:
+    """As `post_json`, for a form of fields and of PNG `files` (field, file name, bytes)."""
+    border = uuid.uuid4().hex
+    head = f"--{border}\r\nContent-Disposition: form-data; name="
+    parts = [f'{head}"{name}"\r\n\r\n{_plain(value)}\r\n'.encode() for name, value in fields.items()]
+    for name, file, data in files:
+        about = f'{head}"{name}"; filename="{file}"\r\nContent-Type: image/png\r\n\r\n'
+        parts.append(about.encode() + data + b"\r\n")
+    body = b"".join([*parts, f"--{border}--\r\n".encode()])
+    return _asked(url, body, f"multipart/form-data; boundary={border}", timeout, seconds, tries, time.sleep)
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _asked(
+    url: str, data: bytes, kind: str, timeout: float, seconds: float, tries: int, sleep: Callable[[float], None]
+) -> Answer:
+    deadline, reason = time.monotonic() + seconds, "it was not asked"
     for attempt in range(1, tries + 1):
         pause = min(MOST, WAIT * 2 ** (attempt - 1)) * random.uniform(0.5, 1.5)
         try:
-            reply = post(url, data, deadline=deadline, timeout=timeout, most_bytes=SIZE)
+            reply = post(url, data, deadline=deadline, timeout=timeout, most_bytes=SIZE, kind=kind)
             if reply.status == 200:
                 return Answer(_object(reply.body), attempt)
             reason = f"{host(url)} answers {reply.status}: {_said(reply)}"
@@ -100,6 +131,9 @@ def _said(reply: HttpReply) -> str:
     if 300 <= reply.status < 400:
         return "a redirect, which is not followed; give the address that it leads to"
     try:
-        return str(parse_json(text, "the answer")["error"]["message"])[:300]
+        found = parse_json(text, "the answer")
+        if "detail" in found:  # of servers built with FastAPI
+            return str(found["detail"])[:300]
+        return str(found["error"]["message"])[:300]
     except DAMAGED:
         return text.strip()[:300] or "nothing"

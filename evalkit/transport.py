@@ -47,12 +47,16 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 _OPENER = urllib.request.build_opener(_NoRedirect)
 
 
-def post(url: str, body: bytes, *, deadline: float, timeout: float, most_bytes: int) -> HttpReply:
-    """The reply to a POST of JSON. `deadline`: on the clock of `time.monotonic`; `timeout`: of each wait, in seconds.
+def post(
+    url: str, body: bytes, *, deadline: float, timeout: float, most_bytes: int, kind: str = "application/json"
+) -> HttpReply:
+    """The reply to a POST of a body of media type `kind`.
+
+    `deadline`: on the clock of `time.monotonic`; `timeout`: of each wait, in seconds.
 
     Raises `NoReply` where there is no whole reply.
     """
-    headers = {"Content-Type": "application/json", "User-Agent": "evalkit", "Accept-Encoding": "identity"}
+    headers = {"Content-Type": kind, "User-Agent": "evalkit", "Accept-Encoding": "identity"}
     request = urllib.request.Request(url, body, headers)
     if key := key_for(url):
         request.add_unredirected_header("Authorization", f"Bearer {key}")

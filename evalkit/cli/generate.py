@@ -28,6 +28,13 @@ from evalkit.jobs.options import RunOptions
 @click.option("--top-k", type=click.IntRange(min=0), help="0 is off, 1 is greedy [default: the model's].")
 @click.option("--top-p", type=FINITE, help="1 is off [default: the model's].")
 @click.option("--steps", type=STEPS, help="Iterations, where the model chooses their number.")
+@click.option(
+    "--preset",
+    type=click.Choice(["default", "paper"]),
+    default="default",
+    show_default=True,
+    help="paper: the settings of the authors' evaluation (Infinity's differ from its notebook's).",
+)
 @click.option("--layout", type=click.Choice(["geneval", "wise", "npz50k"]), help="Also as this scorer expects them.")
 @click.option("--timeout", type=Finite(min=1), help="Seconds that a program or endpoint has for an image.")
 @click.option(
@@ -47,6 +54,7 @@ def generate(
     top_k: int | None,
     top_p: float | None,
     steps: int | None,
+    preset: str,
     layout: str | None,
     timeout: float | None,
     accelerate: str | None,
@@ -60,6 +68,8 @@ def generate(
     evalkit generate -m var-d16 -p classes:imagenet -n 50 --layout npz50k
     evalkit generate -m llamagen-xl-t2i -p prompts.jsonl -n 4 --seed 0 --weights FOLDER
     evalkit generate -m world-ar -p world --accelerate speculative:length=16
+    evalkit generate -m infinity-2b -p prompts.jsonl --preset paper       guidance 4, temperature 1
+    evalkit generate -m http:http://localhost:8000/v1#qwen-image -p p.txt a server of vLLM-Omni or SGLang
     evalkit generate -m "command:python worker.py" -p prompts.txt         any program of any environment
 
     Typed again, an interrupted run goes on; the batch size never changes an image. Exit code 1: some requests failed
@@ -79,6 +89,7 @@ def generate(
         top_k=top_k,
         top_p=top_p,
         steps=steps,
+        preset=preset,
         layout=layout,
         timeout=timeout,
         accelerate=accelerate,

@@ -82,23 +82,14 @@ def _tokenizers(pattern: str, as_json: bool) -> None:
 
 
 def _generators(pattern: str, as_json: bool) -> None:
-    from evalkit.tokenizers.cards import list_models
+    from evalkit.cli.routes import routes
 
-    cards = list_models("generator", pattern)
+    found = routes(pattern)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(card) for card in cards], indent=1, ensure_ascii=False))
+        click.echo(json.dumps([dataclasses.asdict(each) for each in found], indent=1, ensure_ascii=False))
         return
-    rows = [
-        (
-            card.name + (f" = {', '.join(card.aliases)}" if card.aliases else ""),
-            card.conditions,
-            str(card.native_size),
-            card.tokenizer or "—",
-            card.licence or "—",
-        )
-        for card in cards
-    ]
-    _print(("name", "draws a", "side", "tokenizer", "licence"), rows)
+    rows = [(each.name, each.route, each.draws, each.side, each.licence, each.needs) for each in found]
+    _print(("name", "runs", "draws a", "side", "licence", "needs"), rows)
     click.echo(
         "Any other model: command:PROGRAM, http:URL#MODEL, diffusers:REPO, folder:PATH. "
         "Weight files: evalkit weights list NAME"

@@ -65,6 +65,11 @@ class EvidenceCache:
         except EvalkitError:
             return cls(None, among)
 
+    @property
+    def lasting(self) -> bool:
+        """Whether a file keeps what is put; else it is in memory, and little of it."""
+        return self._db is not None
+
     def get(self, keys: Sequence[Key]) -> dict[Key, str]:
         """What is known of the keys."""
         found = {key: self._near[key] for key in keys if key in self._near}

@@ -23,7 +23,11 @@ Conditions = Literal["class", "text", "any"]
 
 @dataclass(frozen=True)
 class Request:
-    """One image to make: from a prompt or a class id, with its own seed; `sampler` None is the model's default."""
+    """One image to make: from a prompt or a class id, with its own seed; `sampler` None is the model's default.
+
+    `source_image`: uint8 pixels that the prompt changes; `mask` of the same size is white where they may change. `rounds`:
+    earlier instructions, carried out one after another before `prompt`.
+    """
 
     id: str
     prompt: str | None = None
@@ -31,6 +35,8 @@ class Request:
     seed: int = 0
     sampler: Sampler | None = None
     source_image: Pixels | None = None
+    mask: Pixels | None = None
+    rounds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,7 @@ class Generator(ABC):
     else_give: str = "Leave it out"  # what to type instead of a setting that it does not take
     weights_sha256: str | None = None
     tokenizer_name: str | None = None
+    edits: bool = False  # takes source images
     deterministic: bool = True  # the same request gives the same image
     device: torch.device | str = "cpu"
 
@@ -142,6 +149,12 @@ class Generator(ABC):
         """Requests run together only where this is equal: the shape that they give the network (a prompt's length)."""
         return None
 
+    def preset(self, name: str) -> Sampler:
+        """The sampler `default`, or that of the authors' evaluation (`paper`); raises `EvalkitError` where none is known."""
+        if name == "default" or (name == "paper" and self.default_sampler.guidance.form != "passed"):
+            return self.default_sampler
+        raise EvalkitError(f"no settings called {name!r} are known of {self.name}. Leave out --preset, or give default")
+
     def passed(self, sampler: Sampler) -> dict[str, Any] | None:
         """What the model is called with, by the names that its own program has for it; None where that is the sampler."""
         return None
@@ -152,8 +165,18 @@ class Generator(ABC):
     def close(self) -> None:  # noqa: B027
         """Give back what the generator holds outside this process (worker programs, connections)."""
 
+    @property
+    def batch(self) -> int:
+        """Requests that are worth handing over at once."""
+        return self.rows
+
     def check(self, request: Request) -> None:
         """Raise unless the model takes the request."""
+        if not self.edits and (request.source_image is not None or request.rounds):
+            raise EvalkitError(
+                f"{self.name} makes images from nothing; request {request.id!r} changes one. Give a model that edits, "
+                "such as http:URL#qwen-image-edit"
+            )
         if self.conditions == "class" and request.class_id is None:
             raise EvalkitError(
                 f"{self.name} makes images of a class; request {request.id!r} gives none. Give --prompts classes:imagenet, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from evalkit.generators.base import Step
 from evalkit.generators.nets.decoder import ClassDecoder, DecoderSizes
-from evalkit.generators.nets.llama import SIZES, Context, KVCache, rope_2d, with_prefix
+from evalkit.generators.nets.llama import SIZES, KVCache, reach_of, rope_2d, with_prefix
 from evalkit.generators.next_token import NextTokenGenerator
 from evalkit.generators.registry import register
 from evalkit.generators.sampling import Sampler
@@ -48,33 +48,27 @@ class DetailFlowGptNet(ClassDecoder):
         """float32 [B, N, V]: entry i predicts code i of `tokens` [B, N]; a group's own codes are not read."""
         n, cond = tokens.shape[1], self.condition(conditions)
         if n <= self.causal:
-            x = torch.cat([cond, self.embed(tokens[:, : n - 1], 0)], 1)
+            x = torch.cat([cond, self.tok_embeddings(tokens[:, : n - 1])], 1)
         else:
-            known = self.embed(tokens[:, : (n - 1) // self.group * self.group], 0)
+            known = self.tok_embeddings(tokens[:, : (n - 1) // self.group * self.group])
             x = torch.cat([cond, known[:, : self.causal], self.special(len(tokens)), known[:, self.causal :]], 1)
         at = torch.arange(x.shape[1], device=x.device)
         seen = torch.where(
             (at < self.causal)[:, None], at[:, None] >= at, at[:, None] // self.group >= at // self.group
         )
-        rope = None if self.rope is None else self.rope[: len(at)]
-        return self.head_of(self._through(x, Context(rope, mask=seen))[:, :n], cond, 0)
+        return self.head_of(self.run(x, cond, seen)[:, :n], cond, at[:n])
 
     def special(self, rows: int) -> Tensor:
         """[B, group - 1, width]."""
         return self.spe_tok_embeddings.special_embeddings.weight.expand(rows, -1, -1)
 
-    def step(self, x: Tensor, cache: KVCache) -> Tensor:
-        """float32 logits [B, n, V] of the positions `x` [B, n, width], which see each other and all in `cache`."""
-        start, end = cache.used, cache.used + x.shape[1]
-        rope = None if self.rope is None else self.rope[start:end]
-        hidden = self._through(x, Context(rope, cache=cache, causal=False))
-        cache.used = end
-        return self.head_of(hidden, x, start)
-
-    def _through(self, x: Tensor, context: Context) -> Tensor:
-        for index, layer in enumerate(self.layers):
-            x = layer(x, context, index)
-        return x
+    def step(self, x: Tensor, start: int, cache: KVCache) -> Tensor:
+        """float32 logits [B, n, V] of the positions `x` [B, n, width] from `start` on, which see each other and the past."""
+        end = start + x.shape[1]
+        at, reach = cache.places[start:end], reach_of(end)
+        seen = cache.up_to(at[-1:], reach).expand(len(at), -1)
+        hidden = self.cached(x, replace(self.context(at, x, seen), at=at, reach=reach), cache)
+        return self.head_of(hidden, x, at)
 
 
 @register(
@@ -126,10 +120,10 @@ class DetailFlowGpt(NextTokenGenerator):
                 last = tokens[:, start - 1 : start] if start <= self.config.causal else tokens[:, start - group : start]
                 guided = guided and guidance.active(start - 1)
                 last = torch.cat([last, last]) if guided else last
-                x = net.embed(last, 0)
+                x = net.tok_embeddings(last)
                 if start == self.config.causal:
                     x = torch.cat([x, net.special(len(x))], 1)
-            logits = net.step(x, cache)
+            logits = net.step(x, start, cache)
             if guided:
                 single = start < self.config.causal
                 progress = 0.0 if single else (start // group) / (count // group + 1)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from evalkit.errors import BadImage, EvalkitError
@@ -12,6 +14,7 @@ from evalkit.generators.base import Conditions, Failed, Generator, Image, Reques
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.sampling import SETTINGS, Sampler
 from evalkit.images.decode import decode_image
+from evalkit.images.encode import png_bytes
 from evalkit.images.sample import Pixels
 
 TRIES = 3
@@ -32,6 +35,7 @@ class ExternalGenerator(Generator):
     timeout: float = 600.0  # seconds per image
     rows = 1
     deterministic = False
+    edits = True
     default_sampler = Sampler(Guidance("passed"), unset=frozenset(SETTINGS))
     takes = frozenset()
     tries: int = TRIES
@@ -48,6 +52,20 @@ class ExternalGenerator(Generator):
         raise EvalkitError(f"{self.name} takes requests one by one")
 
     def _one(self, request: Request) -> Image | Failed:
+        """The image of a request; of several rounds, each changes the image of the one before."""
+        made: list[Image] = []
+        for number, text in enumerate((*request.rounds, request.prompt)):
+            source = made[-1].pixels if made else request.source_image
+            mask = request.mask if number == 0 else None
+            found = self._tried(replace(request, prompt=text, source_image=source, mask=mask, rounds=()))
+            if isinstance(found, Failed):
+                where = f" (round {number + 1} of {len(request.rounds) + 1})" if request.rounds else ""
+                return Failed(request.id, f"{found.reason}{where}")
+            made.append(found)
+        last = made[-1]
+        return last if len(made) == 1 else _together(made)
+
+    def _tried(self, request: Request) -> Image | Failed:
         reason = ""
         for attempt in range(1, self.tries + 1):
             started = time.perf_counter()
@@ -66,6 +84,14 @@ class ExternalGenerator(Generator):
         return Failed(request.id, reason)
 
 
+def _together(made: Sequence[Image]) -> Image:
+    """The last round's image with the seconds and costs of all."""
+    last = made[-1]
+    costs = [each.notes["cost"] for each in made if "cost" in each.notes]
+    notes = {**last.notes, "rounds": len(made), **({"cost": sum(costs)} if costs else {})}
+    return replace(last, seconds=sum(each.seconds for each in made), notes=notes)
+
+
 def picture(data: bytes) -> Pixels:
     """The pixels of an image file; raises `RequestFailed` where it is none."""
     try:
@@ -76,10 +102,16 @@ def picture(data: bytes) -> Pixels:
 
 def request_line(request: Request, sampler: Sampler) -> dict[str, Any]:
     """A request as plain data, as workers get it; `sampler` holds the settings that were given."""
+    images = {"source_image": request.source_image, "mask": request.mask}
     return {
         "id": request.id,
         "prompt": request.prompt,
         "class_id": request.class_id,
         "seed": request.seed,
+        **{
+            f"{name}_base64": base64.b64encode(png_bytes(pixels)).decode()
+            for name, pixels in images.items()
+            if pixels is not None
+        },
         "sampler": {name: value for name, value in sampler.as_dict().items() if value is not None},
     }

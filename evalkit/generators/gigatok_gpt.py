@@ -58,10 +58,10 @@ class GigaTokGptNet(Decoder):
         y = super().condition(conditions)
         return y + self.positional_embedding[:1] if self.learned else y
 
-    def embed(self, tokens: Tensor, start: int) -> Tensor:
+    def embed(self, tokens: Tensor, at: Tensor) -> Tensor:
         """[B, n, width]: codes at the positions behind the class."""
-        y = super().embed(tokens, start)
-        return y + self.positional_embedding[1 + start : 1 + start + y.shape[1]] if self.learned else y
+        y = super().embed(tokens, at)
+        return y + self.positional_embedding.index_select(0, at + 1) if self.learned else y
 
     def steer(self, cond: Tensor) -> Tensor | None:
         """The class embedding for blocks of their own weights, or what the shared layer makes of it."""
@@ -70,10 +70,10 @@ class GigaTokGptNet(Decoder):
         steer: Tensor = self.adaLN(cond) if self.adaptive == "shared" else cond
         return steer
 
-    def head_of(self, hidden: Tensor, cond: Tensor, start: int) -> Tensor:
+    def head_of(self, hidden: Tensor, cond: Tensor, at: Tensor) -> Tensor:
         """float32 logits [B, n, V]."""
         if self.adaptive == "none":
-            return super().head_of(hidden, cond, start)
+            return super().head_of(hidden, cond, at)
         shift, scale = self.final_adaLN(cond).chunk(2, -1)
         y: Tensor = self.output(modulate(self.norm(hidden), shift, scale))
         return y.float()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from evalkit.generators.base import Request
 from evalkit.generators.guidance import Guidance
-from evalkit.generators.latent import LatentGenerator
+from evalkit.generators.latent import Draw, LatentGenerator, guided, known_places, staged
 from evalkit.generators.nets.diffusion_head import Respaced
 from evalkit.generators.nets.global_head import denoise
 from evalkit.generators.nets.hi_mar import HiMarNet
@@ -23,8 +23,6 @@ from evalkit.generators.nets.mar import put, take
 from evalkit.generators.next_token import class_ids
 from evalkit.generators.registry import register
 from evalkit.generators.sampling import Sampler
-
-Draw = Callable[[int], Tensor]  # number of latents a row -> standard normal [B, number, c]
 
 
 @dataclass(frozen=True)
@@ -91,17 +89,24 @@ class HiMar(LatentGenerator):
 
         `conditions`: class ids; the id behind the last class is the unconditional one. Rows hide equally many.
         """
+        return self.told_pivots(conditions, pivots, known_places(masked))
+
+    def told_pivots(self, conditions: Tensor, pivots: Tensor, known: Tensor) -> Tensor:
+        """`predict_pivots` where the places `known` [B, n] are given, ascending."""
         with torch.inference_mode(), self._autocast():
             cond = self.network.condition(conditions.to(self.device))
-            z = self.network.coarse(pivots.to(self.device), _known(masked).to(self.device), cond)
+            z = self.network.coarse(pivots.to(self.device), known.to(self.device), cond)
         return z.float()
 
     def predict(self, conditions: Tensor, told: Tensor, latents: Tensor, masked: Tensor) -> Tensor:
         """float32 [B, L, C]: the same of each latent, where `told` [B, S, C] is what the first phase said of the pivots."""
+        return self.told(conditions, told, latents, known_places(masked))
+
+    def told(self, conditions: Tensor, told: Tensor, latents: Tensor, known: Tensor) -> Tensor:
+        """`predict` where the places `known` [B, n] are given, ascending."""
         with torch.inference_mode(), self._autocast():
             cond = self.network.condition(conditions.to(self.device))
-            known = _known(masked).to(self.device)
-            z = self.network.fine(told.to(self.device), latents.to(self.device), known, cond)
+            z = self.network.fine(told.to(self.device), latents.to(self.device), known.to(self.device), cond)
         return z.float()
 
     def draw_pivots(self, conditions: Tensor, sampler: Sampler, orders: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
@@ -109,20 +114,20 @@ class HiMar(LatentGenerator):
         guidance, (rows, count) = sampler.guidance.coarse, orders.shape
         pivots = torch.zeros(rows, count, self.config.channels, device=self.device)
         told = torch.zeros(rows, count, self.config.width, device=self.device)
-        respaced, nothing = Respaced(self.head_steps), torch.full_like(conditions, self.config.classes)
-        with torch.inference_mode():
+        respaced, nothing = Respaced(self.head_steps), self.config.classes
+        with torch.inference_mode(), self._autocast():
             for hidden, following, end in _schedule(count, self.coarse_steps):
-                masked = _hide(orders[:, :hidden], count)
-                z = self.predict_pivots(conditions, pivots, masked)
-                free = None if guidance.off else self.predict_pivots(nothing, pivots, masked)
+                known = orders[:, hidden:].sort(1).values
+                z, free = guided(self.told_pivots, guidance.off, conditions, nothing, pivots, known)
                 places = orders[:, end:hidden].sort(1).values
                 now = take(z, places)
+                noise = staged(draw, places.shape[1], 1 + len(respaced.taken), self.device)
                 new = respaced.sample(
                     self.network.diffloss.net,
                     now.flatten(0, 1),
                     None if free is None else take(free, places).flatten(0, 1),
                     guidance.at((count - following) / count),
-                    lambda n=places.shape[1]: draw(n).to(self.device).flatten(0, 1),  # type: ignore[misc]
+                    lambda noise=noise: noise().flatten(0, 1),  # type: ignore[misc]
                     sampler.temperature,
                 )
                 pivots = put(pivots, places, new.reshape(rows, -1, self.config.channels))
@@ -138,20 +143,20 @@ class HiMar(LatentGenerator):
         """
         guidance, (rows, count) = sampler.guidance, orders.shape
         x = torch.zeros(rows, count, self.config.channels, device=self.device)
-        respaced, nothing = Respaced(self.global_steps), torch.full_like(conditions, self.config.classes)
-        with torch.inference_mode():
+        respaced, nothing = Respaced(self.global_steps), self.config.classes
+        with torch.inference_mode(), self._autocast():
             for hidden, following, _ in _schedule(count, sampler.steps or self.config.steps):
-                masked = _hide(orders[:, :hidden], count)
-                z = self.predict(conditions, told, x, masked)
-                free = None if guidance.off else self.predict(nothing, told, x, masked)
+                hide = torch.zeros(rows, count, device=self.device).scatter(1, orders[:, :hidden], 1.0) > 0
+                known = orders[:, hidden:].sort(1).values
+                z, free = guided(self.told, guidance.off, conditions, nothing, told, x, known)
                 x = denoise(
                     self.network.cond_diffloss.net,
                     respaced,
                     (z, free),
                     guidance.at((count - following) / count),
                     x,
-                    masked > 0,
-                    lambda: draw().to(self.device),
+                    hide,
+                    staged(lambda _: draw(), count, 1 + len(respaced.taken), self.device),
                     sampler.temperature,
                 )
         side = self.config.sides[1]
@@ -183,11 +188,3 @@ def _schedule(count: int, steps: int) -> Iterator[tuple[int, int, int]]:
         end = 0 if step == steps - 1 else following
         yield hidden, following, end
         hidden = end
-
-
-def _hide(places: Tensor, count: int) -> Tensor:
-    return torch.zeros(len(places), count, device=places.device).scatter(1, places, 1.0)
-
-
-def _known(masked: Tensor) -> Tensor:
-    return (masked == 0).nonzero()[:, 1].reshape(len(masked), -1)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from evalkit.generators.nets.decoder import ClassDecoder, DecoderSizes
@@ -38,28 +37,25 @@ class HitaGptNet(ClassDecoder):
         self.slot_pos = nn.Embedding(slots, config.width)
         self.slots, self.codes = slots, config.codes
 
-    def embed(self, tokens: Tensor, start: int) -> Tensor:
+    def embed(self, tokens: Tensor, at: Tensor) -> Tensor:
         """[B, n, width] of codes; slots by their own table, as in training."""
-        cut = max(self.slots - start, 0)
-        return torch.cat([self.slot_embeddings(tokens[:, :cut]), self.tok_embeddings(tokens[:, cut:])], 1)
+        of_slot = (at < self.slots)[:, None]
+        return torch.where(of_slot, self.slot_embeddings(tokens), self.tok_embeddings(tokens))
 
-    def embed_sampled(self, tokens: Tensor, start: int) -> Tensor:
+    def embed_sampled(self, tokens: Tensor, at: Tensor) -> Tensor:
         """As `embed`, but the last slot by the table of the blocks: the official sampler counts the class as a slot."""
-        return self.embed(tokens, start + 1)
+        return self.embed(tokens, at + 1)
 
-    def shift(self, start: int, end: int) -> Tensor | None:
+    def shift(self, places: Tensor) -> Tensor | None:
         """Learned positions of the class and of all slots but the last."""
-        if start >= self.slots:
-            return None
-        own = self.slot_pos.weight[start:end]
-        return F.pad(own, (0, 0, 0, end - start - len(own))).view(-1, self.heads, self.head)
+        own = self.slot_pos(places.clamp(max=self.slots - 1)) * (places < self.slots)[:, None]
+        shift: Tensor = own.view(-1, 1, self.heads, self.head)
+        return shift
 
-    def head_of(self, hidden: Tensor, cond: Tensor, start: int) -> Tensor:
+    def head_of(self, hidden: Tensor, cond: Tensor, at: Tensor) -> Tensor:
         """float32 logits [B, n, V]: the first half of the head is for slots, the second for blocks."""
-        y, cut = self.norm(hidden), max(self.slots - start, 0)
-        weight = self.output.weight
-        slots, blocks = F.linear(y[:, :cut], weight[: self.codes]), F.linear(y[:, cut:], weight[self.codes :])
-        return torch.cat([slots, blocks], 1).float()
+        slots, blocks = self.output(self.norm(hidden)).split(self.codes, -1)
+        return torch.where((at < self.slots)[:, None], slots, blocks).float()
 
 
 def _model(kind: str, size: str, scale: float = 1.5) -> Callable[[type[NextTokenGenerator]], type[NextTokenGenerator]]:

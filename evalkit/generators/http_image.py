@@ -28,6 +28,7 @@ def image_bytes(answer: Mapping[str, Any], asked: str, timeout: float) -> bytes:
         raise RemoteError("the endpoint's answer holds no image in data[0].b64_json or data[0].url", final=True)
     if address[:5].lower() == "data:":
         return _from_text(address)
+    address = urllib.parse.urljoin(asked, address)  # SGLang names a path on itself
     try:
         return get(address, asked=asked, deadline=time.monotonic() + timeout, timeout=timeout, most_bytes=SIZE)
     except NoReply as error:

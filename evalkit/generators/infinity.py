@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from evalkit.generators.nets.bit_scales import Sums, mask_of, rotary, split
 from evalkit.generators.nets.caption import TextFeatures
 from evalkit.generators.nets.infinity import Infinity as Network
 from evalkit.generators.nets.infinity import Stage
+from evalkit.generators.nets.llama import turning
 from evalkit.generators.nets.next_scale import CachePlan
 from evalkit.generators.nets.t5 import TextEncoder
 from evalkit.generators.network import LOGIT, NetworkTokenGenerator
@@ -74,6 +75,7 @@ class Infinity(NetworkTokenGenerator):
         r"^Infinity_(in)?visible_",
         r"\.zero_k_bias$",
     )
+    float32: ClassVar[str] = r"^(head|shared_ada_lin)"
     conditions: Conditions = "text"
     config: InfinityConfig
     network: Network
@@ -89,15 +91,27 @@ class Infinity(NetworkTokenGenerator):
         )
 
     def setup(self) -> None:
-        """Sizes and the authors' sampler; in lower precision the blocks' weights are kept in it, as officially."""
+        """Sizes and the authors' sampler."""
         config = self.config
         self.vocab_size = 2**config.bits
         self.default_sampler = Sampler(
             Guidance("constant", config.scale), config.temperature, top_k=900, top_p=0.97, filter="var"
         )
-        if self.low:
-            self.network.block_chunks.to(self.dtype)
         self.use_grid(*config.grid)
+
+    def preset(self, name: str) -> Sampler:
+        """`default` is the notebooks' sampler, `paper` that of the evaluation script: guidance 4, temperature 1."""
+        guidance = replace(self.default_sampler.guidance, scale=4.0)
+        return (
+            replace(self.default_sampler, guidance=guidance, temperature=1.0)
+            if name == "paper"
+            else super().preset(name)
+        )
+
+    def lower(self, network: nn.Module) -> None:
+        """All of the blocks, as officially, and what reads the text and the codes."""
+        super().lower(network)
+        cast(Network, network).block_chunks.to(self.dtype)
 
     def use_grid(self, rows: int, columns: int) -> None:
         """Draw images of 16 * `rows` x 16 * `columns` px; raises `EvalkitError` for sizes that the table does not list."""
@@ -118,7 +132,8 @@ class Infinity(NetworkTokenGenerator):
         self.scales, self.lengths = scales, tuple(rows * columns for rows, columns in scales)
         self.tokens_per_image, self.side = sum(self.lengths), 16 * max(scales[-1])
         self.rows = self.rows_that_fit(self.device)
-        self.rope = rotary(scales, largest, self.config.width // self.config.heads).to(self.device)
+        table = rotary(scales, largest, self.config.width // self.config.heads)
+        self.rope = turning(table).to(self.device)
 
     def encode_conditions(self, requests: Sequence[Request]) -> Tensor:
         """Features [B, 512, 2048] of flan-t5-xl with their mask as one more channel, padded at the right."""
@@ -150,7 +165,7 @@ class Infinity(NetworkTokenGenerator):
             for number, bits in enumerate(torch.split(tokens, list(lengths), 1)[:-1]):
                 parts.append(self.network.embed(sums.after(number, bits), number + 1))
             mask = mask_of(lengths, self.device)
-            return self.network.run(torch.cat(parts, 1), Stage(prompt, self.rope[: tokens.shape[1]], mask))
+            return self.network.run(torch.cat(parts, 1), Stage(prompt, self.rope[:, : tokens.shape[1]], mask))
 
     def _text(self, conditions: Tensor | TextFeatures) -> Tensor:
         if isinstance(conditions, TextFeatures):
@@ -163,7 +178,7 @@ class Infinity(NetworkTokenGenerator):
         self, conditions: Tensor, sampler: Sampler, draws: Tensor, seeds: tuple[int, ...]
     ) -> tuple[Tensor, int]:
         rows, guidance, count = len(conditions), sampler.guidance, self.tokens_per_image
-        draws = uniforms(seeds, count * self.config.bits).view(rows, count, -1)  # one for each bit, not for each code
+        draws = uniforms(seeds, count * self.config.bits).view(rows, count, -1).to(self.device)  # one for each bit
         text, mixed = self._text(conditions), self._mixed(guidance)
         found: list[Tensor] = []
         with self._autocast():
@@ -174,7 +189,7 @@ class Infinity(NetworkTokenGenerator):
             x, start = self.network.start(prompt), 0
             for number, length in enumerate(self.lengths):
                 guide = partial(guidance.combine, progress=number / max(len(self.lengths) - 1, 1))
-                rope = self.rope[start : start + length]
+                rope = self.rope[:, start : start + length]
                 logits = self.network.run(x, Stage(prompt, rope, cache=cache, guide=guide, mixed=mixed))
                 if not guidance.off and not mixed:
                     logits = guide(logits[:rows], logits[rows:])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -61,7 +61,8 @@ class LatentGenerator(OfficialNetwork, Generator):
 
     def _pixels(self, latents: Tensor) -> list[Pixels]:
         model = self.tokenizer
-        each = [model.decode(model.codes(latent=one / SCALE)) for one in latents.split(1)]  # as `decode_tokens` does
+        with torch.inference_mode(), self._autocast():  # as the official scripts do
+            each = [model.decode(model.codes(latent=one / SCALE)).float() for one in latents[:, None]]
         return [image for one in each for image in to_uint8(one, "round")]
 
     @abstractmethod
@@ -83,3 +84,32 @@ class LatentGenerator(OfficialNetwork, Generator):
             )
             for request, pixels, notes in zip(requests, pictures, told, strict=True)
         ]
+
+
+Draw = Callable[[int], Tensor]  # number of latents a row -> standard normal [B, number, c]
+
+
+def staged(draw: Draw, count: int, times: int, device: torch.device | str) -> Callable[[], Tensor]:
+    """Gives what `draw(count)` gives `times` times, brought to the device at once."""
+    noise = iter(torch.stack([draw(count) for _ in range(times)]).to(device, non_blocking=True))
+    return lambda: next(noise)
+
+
+def guided(
+    told: Callable[..., Tensor], off: bool, conditions: Tensor, nothing: int, *rest: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    """What is told under the conditions [B] and, for guidance, under the class id `nothing`, in one batch.
+
+    `rest`: what both halves are told about, [B, ...] each.
+    """
+    if off:
+        return told(conditions, *rest), None
+    both = torch.cat([conditions, torch.full_like(conditions, nothing)])
+    z, free = told(both, *(torch.cat([each, each]) for each in rest)).chunk(2)
+    return z, free
+
+
+def known_places(masked: Tensor) -> Tensor:
+    """int64 [B, n]: where `masked` [B, L] is 0, ascending; rows hide equally many."""
+    count = masked.shape[1] - int(masked[0].count_nonzero())
+    return masked.ne(0).to(torch.int8).sort(dim=1, stable=True).indices[:, :count]

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from evalkit.generators.base import Request
 from evalkit.generators.guidance import Guidance
-from evalkit.generators.latent import LatentGenerator
-from evalkit.generators.nets.diffusion_head import Respaced, Trace
+from evalkit.generators.latent import Draw, LatentGenerator, guided, known_places, staged
+from evalkit.generators.nets.diffusion_head import Respaced, Trace, spaced
 from evalkit.generators.nets.mar import MarNet, put, take
 from evalkit.generators.next_token import class_ids
 from evalkit.generators.registry import register
@@ -52,9 +52,6 @@ def schedule(steps: int, length: int) -> list[Part]:
             parts.append(Part(hidden, end, following))
         hidden = end
     return parts
-
-
-Draw = Callable[[int], Tensor]  # number of latents a row -> standard normal [B, number, c]
 
 
 @dataclass(frozen=True)
@@ -99,9 +96,13 @@ class Mar(LatentGenerator):
 
         `conditions`: class ids; the id behind the last class is the unconditional one. Rows hide equally many.
         """
+        return self.told(conditions, latents, known_places(masked))
+
+    def told(self, conditions: Tensor, latents: Tensor, known: Tensor) -> Tensor:
+        """`predict` where the places `known` [B, n] are given, ascending."""
         with torch.inference_mode(), self._autocast():
-            known = (masked == 0).nonzero()[:, 1].reshape(len(masked), -1).to(self.device)
             cond = self.network.condition(conditions.to(self.device))
+            known = known.to(self.device)
             z = self.network.decode(self.network.encode(latents.to(self.device), known, cond), known)
         return z.float()
 
@@ -112,7 +113,8 @@ class Mar(LatentGenerator):
         with torch.inference_mode():
             for part in schedule(sampler.steps or 256, length):
                 places = orders[:, part.end : part.hidden].sort(1).values
-                new = self.trace(conditions, sampler, tokens, orders, part, places, lambda n=places.shape[1]: draw(n))  # type: ignore[misc]
+                noise = staged(draw, places.shape[1], 1 + self.noises, self.device)
+                new = self.trace(conditions, sampler, tokens, orders, part, places, noise)
                 tokens = put(tokens, places, new.mean.reshape(rows, -1, self.config.channels))
         return self.as_map(tokens)
 
@@ -130,18 +132,22 @@ class Mar(LatentGenerator):
 
         `tokens` [B, L, c]; `draw` gives standard normal [B, n, c].
         """
-        masked = torch.zeros(*orders.shape, device=self.device).scatter(1, orders[:, : part.hidden], 1.0)
-        z = self.predict(conditions, tokens, masked)
-        nothing = torch.full_like(conditions, self.config.classes)
-        free = None if sampler.guidance.off else self.predict(nothing, tokens, masked)
-        return Respaced(self.head_steps).trace(
-            self.network.diffloss.net,
-            take(z, places).flatten(0, 1),
-            None if free is None else take(free, places).flatten(0, 1),
-            sampler.guidance.at((orders.shape[1] - part.following) / orders.shape[1]),
-            lambda: draw().to(self.device).flatten(0, 1),
-            sampler.temperature,
-        )
+        known = orders[:, part.hidden :].sort(1).values
+        z, free = guided(self.told, sampler.guidance.off, conditions, self.config.classes, tokens, known)
+        with self._autocast():
+            return Respaced(self.head_steps).trace(
+                self.network.diffloss.net,
+                take(z, places).flatten(0, 1),
+                None if free is None else take(free, places).flatten(0, 1),
+                sampler.guidance.at((orders.shape[1] - part.following) / orders.shape[1]),
+                lambda: draw().to(self.device).flatten(0, 1),
+                sampler.temperature,
+            )
+
+    @property
+    def noises(self) -> int:
+        """Draws of an iteration beside the start."""
+        return len(spaced(self.head_steps))
 
     def as_map(self, tokens: Tensor) -> Tensor:
         """Latents [B, c, h, w] of tokens [B, L, c]."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,9 @@ from evalkit.generators.nets.llama import (
     SIZES,
     Context,
     KVCache,
+    LayerCache,
     RMSNorm,
+    reach_of,
     rope_2d,
     with_prefix,
 )
@@ -48,23 +50,24 @@ class NarNet(ClassDecoder):
         self.medusa_output = nn.Linear(config.width, config.codes, bias=False)
         self.grid = config.grid
 
-    def both(self, x: Tensor, context: Context) -> tuple[Tensor, Tensor]:
+    def both(self, x: Tensor, context: Context, cache: KVCache | None) -> tuple[Tensor, Tensor]:
         """float32 logits [B, n, V] of the code to the right of each position, and of the one below."""
-        for index, layer in enumerate(self.layers):
-            if index == len(self.layers) - 1:
-                right = self.output(self.norm(x)).float()
-            x = layer(x, context, index)
-        if context.cache is not None:
-            context.cache.used += x.shape[1]
+        held: Sequence[LayerCache | None] = [None] * len(self.layers) if cache is None else cache.layers
+        for layer, own in zip(self.layers[:-1], held[:-1], strict=True):
+            x = layer(x, context, own)
+        right = self.output(self.norm(x)).float()
+        x = self.layers[-1](x, context, held[-1])
         return right, self.medusa_output(self.medusa_norm(x)).float()
 
     def forward(self, conditions: Tensor, tokens: Tensor) -> Tensor:
         """float32 [B, N, V]: entry i predicts code i of `tokens` [B, N] from the diagonals before its own."""
         g = self.grid
-        x = torch.cat([self.condition(conditions), self.embed(tokens, 0)], 1)
+        cond = self.condition(conditions)
+        x = torch.cat([cond, self.tok_embeddings(tokens)], 1)
         steps = torch.arange(g, device=x.device)[:, None] + torch.arange(g, device=x.device)
         order = torch.cat([steps.new_full((1,), -1), steps.flatten()])
-        right, below = self.both(x, Context(self.rope, mask=order[:, None] >= order))
+        everywhere = torch.arange(x.shape[1], device=x.device)
+        right, below = self.both(x, self.context(everywhere, cond, order[:, None] >= order), None)
         first = (right[:, 0] + below[:, 0]) / 2
         right, below = (y[:, 1:].reshape(len(y), g, g, -1) for y in (right, below))
         out = torch.empty_like(right)
@@ -75,18 +78,24 @@ class NarNet(ClassDecoder):
 
     def start(self, conditions: Tensor, cache: KVCache) -> Tensor:
         """float32 [B, 1, V] of the code in the corner."""
-        rope = None if self.rope is None else self.rope[:1]
-        right, below = self.both(self.condition(conditions), Context(rope, cache=cache))
+        right, below = self._through(self.condition(conditions), cache.places[:1], 0, cache)
         return (right + below) / 2
 
-    def after(self, tokens: Tensor, number: int, cache: KVCache) -> Tensor:
-        """float32 [B, n, V] of diagonal `number` + 1 behind the codes [B, m] of diagonal `number`."""
-        places = torch.tensor(diagonal(number, self.grid), device=tokens.device)
-        rope = None if self.rope is None else self.rope[1 + places]
-        # a diagonal sees itself and whatever is in the cache, so no mask is needed
-        right, below = self.both(self.embed(tokens, 0), Context(rope, cache=cache, causal=False))
+    def after(self, tokens: Tensor, number: int, places: Tensor, used: int, cache: KVCache) -> Tensor:
+        """float32 [B, n, V] of diagonal `number` + 1 behind the codes [B, m] of diagonal `number`.
+
+        `places` [m] of those in raster order; `used` positions of the cache are filled.
+        """
+        right, below = self._through(self.tok_embeddings(tokens), places + 1, used, cache)
         middle = (below[:, :-1] + right[:, 1:]) / 2
         return torch.cat([right[:, :1], middle, below[:, -1:]], 1) if number < self.grid - 1 else middle
+
+    def _through(self, x: Tensor, places: Tensor, used: int, cache: KVCache) -> tuple[Tensor, Tensor]:
+        """A diagonal sees itself and whatever is in the cache."""
+        end = used + x.shape[1]
+        at, reach = cache.places[used:end], reach_of(end)
+        seen = cache.up_to(at[-1:], reach).expand(len(at), -1)
+        return self.both(x, replace(self.context(places, x, seen), at=at, reach=reach), cache)
 
 
 def _model(size: str) -> Callable[[type[NextTokenGenerator]], type[NextTokenGenerator]]:
@@ -128,14 +137,20 @@ class Nar(NextTokenGenerator):
         cache = self.network.new_cache(len(both), grid**2)
         tokens = torch.zeros(rows, grid**2, dtype=torch.int64, device=conditions.device)
         known, last = tokens[:, :0], tokens[:, :0]
+        lines = [diagonal(number, grid) for number in range(steps)]
+        diagonals = [torch.arange(r.start, r.stop, r.step, device=tokens.device) for r in lines]
         for number in range(steps):
             guided = guided and (not number or guidance.active(known.shape[1]))
             x = torch.cat([last, last]) if guided else last
-            logits = self.network.after(x, number - 1, cache) if number else self.network.start(both, cache)
+            if number:
+                used = 1 + known.shape[1] - last.shape[1]
+                logits = self.network.after(x, number - 1, diagonals[number - 1], used, cache)
+            else:
+                logits = self.network.start(both, cache)
             if guided:
                 logits = guidance.combine(logits[:rows], logits[rows:], number / max(steps - 1, 1))
             places = diagonal(number, grid)
             last = self.choose(logits, Step(number, places, known, seeds), sampler, draws)
-            tokens[:, list(places)] = last
+            tokens[:, diagonals[number]] = last
             known = torch.cat([known, last], 1)
         return tokens, steps

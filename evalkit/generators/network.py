@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
@@ -42,13 +43,17 @@ class OfficialNetwork:
     wrapping: ClassVar[tuple[str, ...]] = ()  # top-level keys that the official loader tries, in its order
     prefixes: ClassVar[tuple[str, ...]] = ()
     unused: ClassVar[tuple[str, ...]] = ()
+    float32: ClassVar[str] = r"^$"  # modules that work in float32 where the others do not
     device: torch.device | str
     weights_sha256: str | None
 
     def __init__(self, source: Source, network: nn.Module) -> None:
         self.name, self.config, self.source = source.name, source.config, source
         self.device, self.dtype, self.tokenizer_name = source.device, source.dtype, source.tokenizer
-        self.network = network.eval().requires_grad_(False).to(device=source.device)
+        network = network.eval().requires_grad_(False)
+        if self.low:
+            self.lower(network)  # before it moves, and once instead of at every call
+        self.network = network.to(device=source.device)
         self._tokenizer: Tokenizer | None = None
         self.setup()
 
@@ -70,6 +75,12 @@ class OfficialNetwork:
         made = cls(source, network)
         made.weights_sha256 = digest
         return made
+
+    def lower(self, network: nn.Module) -> None:
+        """Give the weights of matrix products lower precision, in which autocast would bring them at every call."""
+        for name, module in network.named_modules():
+            if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d) and not re.search(self.float32, name):
+                module.to(self.dtype)
 
     def setup(self) -> None:
         """Set what follows from `config` (vocab_size, tokens_per_image, side, default_sampler)."""

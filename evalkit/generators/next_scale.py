@@ -25,6 +25,7 @@ class NextScaleGenerator(NetworkTokenGenerator):
 
     wrapping: ClassVar[tuple[str, ...]] = ("trainer.var_wo_ddp",)  # of files that training writes
     unused: ClassVar[tuple[str, ...]] = (r"^lvl_1L$", r"^attn_bias_for_masking$", r"\.zero_k_bias$")
+    float32: ClassVar[str] = r"^head"
     network: NextScale
     scales: tuple[int, ...]
     classes: int
@@ -80,6 +81,7 @@ class NextScaleGenerator(NetworkTokenGenerator):
         self, conditions: Tensor, sampler: Sampler, draws: Tensor, seeds: tuple[int, ...]
     ) -> tuple[Tensor, int]:
         rows, guidance = len(conditions), sampler.guidance
+        draws = draws.to(conditions.device)  # once, not at every scale
         null = torch.full_like(conditions, self.classes)
         with self._autocast():
             cond = self.network.class_emb(conditions if guidance.off else torch.cat([conditions, null]))

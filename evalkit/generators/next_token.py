@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Request, Step
@@ -41,15 +41,14 @@ class NextTokenGenerator(NetworkTokenGenerator):
     resize: int | None = None  # the side to which the official script resizes images before it saves them
 
     def setup(self) -> None:
-        """Sizes, and the sampler of most authors; a family adds its own.
-
-        Parameters go to lower precision where asked for; norms and rotary tables work in float32 all the same.
-        """
+        """Sizes, and the sampler of most authors; a family adds its own."""
         self.classes, self.vocab_size = self.config.classes, self.config.codes
         self.default_sampler = Sampler(Guidance("llamagen", self.config.scale))
-        if self.low:
-            for parameter in self.network.parameters():
-                parameter.data = parameter.data.to(self.dtype)
+
+    def lower(self, network: nn.Module) -> None:
+        """All parameters; norms and rotary tables work in float32 all the same."""
+        for parameter in network.parameters():
+            parameter.data = parameter.data.to(self.dtype)
 
     def row_bytes(self) -> int:
         """Keys and values, and what sampling makes of the logits."""

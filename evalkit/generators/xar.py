@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from evalkit.generators.base import Request
 from evalkit.generators.guidance import Guidance
-from evalkit.generators.latent import LatentGenerator
+from evalkit.generators.latent import LatentGenerator, staged
 from evalkit.generators.nets.xar import CELLS, Past, XarNet
 from evalkit.generators.next_token import class_ids
 from evalkit.generators.registry import register
@@ -22,6 +23,12 @@ from evalkit.generators.sampling import Sampler
 
 LAST = 0.04  # the time from which the last, noiseless step is taken
 Draw = Callable[[], Tensor]  # standard normal [B, cell, c]
+
+
+@cache
+def times(steps: int) -> tuple[float, ...]:
+    """The times of a cell's steps, from noise (1) to the image (0)."""
+    return (*torch.linspace(1.0, LAST, steps, dtype=torch.float64).tolist(), 0.0)
 
 
 @dataclass(frozen=True)
@@ -88,11 +95,11 @@ class Xar(LatentGenerator):
         self, both: Tensor, before: Tensor | None, cell: int, scale: float, steps: int, past: Past, draw: Draw
     ) -> Tensor:
         """The latents of one cell [B, n, c] by Euler-Maruyama steps; `before`: the cell before it, seen at time 0."""
-        x = draw().to(self.device, torch.float64)
-        times = [*torch.linspace(1.0, LAST, steps, dtype=torch.float64).tolist(), 0.0]
-        for i, (t, following) in enumerate(pairwise(times)):
+        noises = staged(lambda _: draw(), 0, steps, self.device)
+        x = noises().double()
+        for i, (t, following) in enumerate(pairwise(times(steps))):
             last = i == steps - 1
-            noise = None if last else draw().to(self.device, torch.float64)
+            noise = None if last else noises().double()
             v = self._velocity(both, x, before if i == 0 else None, cell, t, past, first=i == 0).double()
             twice = torch.cat([x, x])
             score = ((1 - t) / -1.0 * v - twice) / (t**2 + (1 - t) * t)

@@ -54,7 +54,10 @@ def merge(a: Moments, b: Moments) -> Moments:
     n = a.n + b.n
     delta = b.mean - a.mean
     mean = a.mean + delta * (b.n / n)
-    return Moments(n, mean, a.scatter + b.scatter + np.outer(delta, delta * (a.n * b.n / n)))
+    scatter = np.outer(delta, delta * (a.n * b.n / n))
+    scatter += a.scatter
+    scatter += b.scatter
+    return Moments(n, mean, scatter)
 
 
 def fold(chunks: Iterable[npt.NDArray[Any]]) -> Moments:

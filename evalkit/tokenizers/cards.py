@@ -53,6 +53,7 @@ class ModelCard:
     encode_only: bool = False
     conditions: str = ""  # of generators: class, text or any
     tokenizer: str = ""  # of generators: what decodes their codes
+    library: str = ""  # of generators: whose network it is, where it is not evalkit's own
     note: str = ""
     aliases: tuple[str, ...] = ()
     published: tuple[Published, ...] = ()

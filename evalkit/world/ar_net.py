@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from evalkit.generators.nets.llama import KVCache, reach_of, run_dtype
 from evalkit.world.text import LENGTH, words
 
 NEAR_GROUPS = 2  # parts of the channels that are mixed among neighbouring words
@@ -26,21 +27,13 @@ class WorldARConfig:
     vocabulary: int = len(words()) + 1
 
 
-class Cache:
-    """Keys and values of what was read so far: float [layers, 2, B, heads, positions, width of a head]."""
+@dataclass(frozen=True)
+class Past:
+    """What was read before: new keys and values go to the positions `at` of the cache, which is read up to `reach`."""
 
-    def __init__(self, config: WorldARConfig, batch: int, like: Tensor) -> None:
-        positions = config.text + config.side**2
-        shape = (config.layers, 2, batch, config.heads, positions, config.width // config.heads)
-        self.held = torch.empty(shape, device=like.device, dtype=like.dtype)
-        self.length = 0
-
-    def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """All keys and values of `layer` with the new ones [B, heads, n, width] after those before."""
-        end = self.length + k.shape[2]
-        self.held[layer, 0, :, :, self.length : end] = k
-        self.held[layer, 1, :, :, self.length : end] = v
-        return self.held[layer, 0, :, :, :end], self.held[layer, 1, :, :, :end]
+    cache: KVCache
+    at: Tensor
+    reach: int
 
 
 class Block(nn.Module):
@@ -55,12 +48,12 @@ class Block(nn.Module):
         self.rise = nn.Linear(width, 4 * width)
         self.fall = nn.Linear(4 * width, width)
 
-    def forward(self, x: Tensor, mask: Tensor | None, cache: Cache | None, layer: int) -> Tensor:
-        """[B, n, width] -> the same shape; `mask` [n, n] is True where a position may look."""
+    def forward(self, x: Tensor, mask: Tensor | None, past: Past | None = None, layer: int = 0) -> Tensor:
+        """[B, n, width] -> the same shape; `mask` is True where a position may look, or what is added there."""
         batch, n, width = x.shape
         q, k, v = self.qkv(self.norm_1(x)).view(batch, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        if cache is not None:
-            k, v = cache.extend(layer, k, v)
+        if past is not None:
+            k, v = past.cache.layers[layer].extend(k, v, past.at, past.reach)
         mixed = self._mixed(q, k, v, mask)
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, n, width))
         out: Tensor = x + self.fall(F.gelu(self.rise(self.norm_2(x))))
@@ -71,7 +64,7 @@ class Block(nn.Module):
             return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         scores = q @ k.transpose(2, 3) / q.shape[-1] ** 0.5
         if mask is not None:
-            scores = scores.masked_fill(~mask, -1e4)
+            scores = scores.masked_fill(~mask, -1e4) if mask.dtype == torch.bool else scores + mask
         mixed: Tensor = scores.softmax(-1).to(v.dtype) @ v
         return mixed
 
@@ -117,27 +110,29 @@ class WorldARNet(nn.Module):
         n = tokens.shape[1]
         x = torch.cat([self.read(text), self.places(tokens[:, : n - 1], n)], 1)
         reach = self.config.text + n
-        return self.states(x, self.visible[:reach, :reach], None)
+        return self.states(x, self.visible[:reach, :reach])
 
-    def begin(self, text: Tensor) -> tuple[Tensor, Cache]:
-        """Logits [B, codes] of the first code, and the cache that `step` goes on with."""
-        cache = Cache(self.config, len(text), self.norm.weight)
-        first = self.places(text[:, :0], 1)
-        reach = self.config.text + 1
-        logits = self._run(torch.cat([self.read(text), first], 1), self.visible[:reach, :reach], cache)
-        return logits[:, -1], cache
+    def begin(self, text: Tensor) -> tuple[Tensor, KVCache]:
+        """Logits [B, codes] of the first code, and the cache that `block` goes on with."""
+        config, like, count = self.config, self.norm.weight, self.config.text + 1
+        head, length = config.width // config.heads, config.text + config.side**2
+        dtype = run_dtype(like)
+        cache = KVCache(config.layers, len(text), config.heads, length, head, device=like.device, dtype=dtype)
+        x = torch.cat([self.read(text), self.places(text[:, :0], 1)], 1)
+        reach = reach_of(count)
+        seen = F.pad(self.visible[:count, :count], (0, reach - count))
+        return self._run(x, cache.bias(seen), Past(cache, cache.places[:count], reach))[:, -1], cache
 
-    def step(self, code: Tensor, position: int, cache: Cache) -> Tensor:
-        """Logits [B, codes] of code `position`, after code `position` - 1 [B] was chosen."""
-        x = self.codes(code)[:, None] + self.map()[position]
-        return self._run(x, None, cache)[:, -1]
-
-    def block(self, codes: Tensor, start: int, cache: Cache) -> Tensor:
+    def block(self, codes: Tensor, start: int, cache: KVCache) -> Tensor:
         """Logits [B, n, codes] behind codes [B, n] from position `start` on; what the cache held there is forgotten."""
-        n = codes.shape[1]
-        cache.length = begin = self.config.text + 1 + start
-        x = self.codes(codes) + self.map()[start + 1 : start + 1 + n]
-        return self._run(x, self.visible[begin : begin + n, : begin + n] if n > 1 else None, cache)
+        begin = self.config.text + 1 + start
+        end = begin + codes.shape[1]
+        return self.step(codes, cache.places[begin:end], reach_of(end), cache)
+
+    def step(self, codes: Tensor, at: Tensor, reach: int, cache: KVCache) -> Tensor:
+        """`block` of the codes at the places `at` [n] of the sequence, below `reach`: tensors in, a tensor out."""
+        x = self.codes(codes) + self.map().index_select(0, at - self.config.text)
+        return self._run(x, cache.up_to(at, reach), Past(cache, at, reach))
 
     def read(self, text: Tensor) -> Tensor:
         """[B, text, width] of word numbers."""
@@ -158,14 +153,12 @@ class WorldARNet(nn.Module):
         """Logits [..., codes] of states [..., width]."""
         return F.linear(states, self.codes.weight)
 
-    def _run(self, x: Tensor, mask: Tensor | None, cache: Cache | None) -> Tensor:
-        return self.head(self.states(x, mask, cache))
+    def _run(self, x: Tensor, mask: Tensor | None, past: Past | None) -> Tensor:
+        return self.head(self.states(x, mask, past))
 
-    def states(self, x: Tensor, mask: Tensor | None, cache: Cache | None) -> Tensor:
+    def states(self, x: Tensor, mask: Tensor | None, past: Past | None = None) -> Tensor:
         """[B, n, width]: what the blocks and the last normalisation make of inputs of that shape."""
         for layer, block in enumerate(self.blocks):
-            x = block(x, mask, cache, layer)
-        if cache is not None:
-            cache.length += x.shape[1]
+            x = block(x, mask, past, layer)
         normed: Tensor = self.norm(x)
         return normed

@@ -46,7 +46,7 @@ class WorldLearner(Learner):
         network, n = self.generator.network, codes.shape[1]
         with self.generator._autocast():
             x = network.codes(codes) + network.map()[first + 1 : first + 1 + n]
-            return network.states(x, torch.eye(n, dtype=torch.bool, device=codes.device), None)
+            return network.states(x, torch.eye(n, dtype=torch.bool, device=codes.device))
 
     def words(self, prompt: str) -> tuple[int, ...]:
         """Word numbers without padding."""
@@ -91,8 +91,9 @@ class DecoderLearner(Learner):
         """Those of the condition's positions and of the codes."""
         net = self.generator.network
         cond = net.condition(conditions)
-        x = torch.cat([cond, net.embed(codes[:, :-1], 0)], 1)
-        found: Tensor = net.norm(net.run(x, cond, net.mask(conditions, x.shape[1]), None))
+        at = torch.arange(codes.shape[1] - 1, device=codes.device)
+        x = torch.cat([cond, net.embed(codes[:, :-1], at)], 1)
+        found: Tensor = net.norm(net.run(x, cond, net.mask(conditions, x.shape[1])))
         return found, cond.shape[1] - 1
 
     def alone(self, codes: Tensor, first: int) -> Tensor:
@@ -102,8 +103,8 @@ class DecoderLearner(Learner):
             raise EvalkitError(
                 f"every block of {self.generator.name} reads the condition. Choose ear, not ear-released"
             )
-        x = net.embed(codes, first)
-        found: Tensor = net.norm(net.run(x, x[:, :1], torch.eye(n, dtype=torch.bool, device=codes.device), None))
+        x = net.embed(codes, torch.arange(first, first + n, device=codes.device))
+        found: Tensor = net.norm(net.run(x, x[:, :1], torch.eye(n, dtype=torch.bool, device=codes.device)))
         return found
 
 

@@ -19,7 +19,8 @@ from torch import Tensor
 from evalkit.generators.accelerate.settings import Cspd
 from evalkit.generators.accelerate.speculate import Counted
 from evalkit.generators.base import Request
-from evalkit.generators.mar import Draw, Mar, Part, schedule
+from evalkit.generators.latent import Draw
+from evalkit.generators.mar import Mar, Part, schedule
 from evalkit.generators.nets.diffusion_head import Trace
 from evalkit.generators.nets.mar import put
 from evalkit.generators.sampling import Sampler

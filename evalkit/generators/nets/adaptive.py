@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from evalkit.errors import EvalkitError
-from evalkit.generators.nets.llama import Block, Context
+from evalkit.generators.nets.llama import Block, Context, LayerCache
 
 
 def modulation(width: int, parts: int) -> nn.Sequential:
@@ -26,12 +26,12 @@ class _Steered(Block):
     def six(self, steer: Tensor) -> Tensor:
         """[B, 1, 6 * width]: shift, scale, gate before attention, then before the feed-forward."""
 
-    def forward(self, x: Tensor, context: Context, layer: int) -> Tensor:
+    def forward(self, x: Tensor, context: Context, cache: LayerCache | None = None) -> Tensor:
         """[B, n, width] -> the same shape."""
         if context.steer is None:
             raise EvalkitError("an adaptive block needs the class embedding")
         shift, scale, gate, shift2, scale2, gate2 = self.six(context.steer).chunk(6, -1)
-        x = x + gate * self.attention(modulate(self.attention_norm(x), shift, scale), context, layer)
+        x = x + gate * self.attention(modulate(self.attention_norm(x), shift, scale), context, cache)
         y: Tensor = x + gate2 * self.feed_forward(modulate(self.ffn_norm(x), shift2, scale2))
         return y
 

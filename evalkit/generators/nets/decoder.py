@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from evalkit.generators.nets.caption import CaptionEmbedding
-from evalkit.generators.nets.llama import Block, ClassEmbedding, Context, KVCache, RMSNorm
+from evalkit.generators.nets.llama import Block, ClassEmbedding, Context, KVCache, RMSNorm, reach_of, turning
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,10 @@ class Decoder(nn.Module):
     """Code embeddings, blocks, norm and head under LlamaGen's names; position 0 .. prefix-1 hold the condition.
 
     `rope` [prefix + tokens, D/2, 2] or None. Parameters may be in lower precision; the rotary table stays float32.
+    Places are tensors: a step of the cached loop is the same work wherever it stands, which a device can capture.
     """
 
-    rope: Tensor | None
+    turn: Tensor | None
 
     def __init__(
         self,
@@ -49,20 +50,20 @@ class Decoder(nn.Module):
         self.norm = RMSNorm(width)
         self.output = nn.Linear(width, outputs or codes, bias=False)
         self.heads, self.head = heads, width // heads
-        self.register_buffer("rope", rope, persistent=False)
+        self.register_buffer("turn", None if rope is None else turning(rope), persistent=False)
 
     def null(self, conditions: Tensor) -> Tensor:
         """The conditions of the unconditional branch, in the shape of `conditions`."""
         return self.cls_embedding.null(conditions)
 
-    def embed(self, tokens: Tensor, start: int) -> Tensor:
-        """[B, n, width] of codes [B, n], the first of which stands at code position `start`."""
+    def embed(self, tokens: Tensor, at: Tensor) -> Tensor:
+        """[B, n, width] of the codes [B, n] that stand at the code positions `at` [n]."""
         y: Tensor = self.tok_embeddings(tokens)
         return y
 
-    def embed_sampled(self, tokens: Tensor, start: int) -> Tensor:
+    def embed_sampled(self, tokens: Tensor, at: Tensor) -> Tensor:
         """As `embed`, for codes just sampled; differs only where an official sampler differs from the training."""
-        return self.embed(tokens, start)
+        return self.embed(tokens, at)
 
     def condition(self, conditions: Tensor) -> Tensor:
         """[B, prefix, width]."""
@@ -74,7 +75,7 @@ class Decoder(nn.Module):
         return None
 
     def new_cache(self, rows: int, length: int) -> KVCache:
-        """Room for `length` positions of `rows` sequences."""
+        """Room for `length` positions of `rows` sequences, at least."""
         weight = self.tok_embeddings.weight
         return KVCache(len(self.layers), rows, self.heads, length, self.head, device=weight.device, dtype=weight.dtype)
 
@@ -82,33 +83,39 @@ class Decoder(nn.Module):
         """What blocks are told of the condition [B, prefix, width]."""
         return None
 
-    def shift(self, start: int, end: int) -> Tensor | None:
-        """What is added to queries and keys of the positions from `start` to `end`, [n, H, D]."""
+    def shift(self, places: Tensor) -> Tensor | None:
+        """What is added to queries and keys at `places` [n], [n, 1, H, D]."""
         return None
 
-    def run(self, x: Tensor, cond: Tensor, mask: Tensor | None, cache: KVCache | None) -> Tensor:
-        """Hidden states of the positions `x` [B, n, width] behind those in `cache`; `cond` [B, prefix, width]."""
-        start = 0 if cache is None else cache.used
-        end = start + x.shape[1]
-        rope = None if self.rope is None else self.rope[start:end]
-        context = Context(rope, self.shift(start, end), mask, self.steer(cond), cache)
-        for index, layer in enumerate(self.layers):
-            x = layer(x, context, index)
-        if cache is not None:
-            cache.used = end
+    def context(self, places: Tensor, cond: Tensor, mask: Tensor | None) -> Context:
+        """What blocks are handed for inputs at `places` [n] without a cache."""
+        turn = None if self.turn is None else self.turn.index_select(1, places)[:, :, None, None]
+        return Context(turn, self.shift(places), mask, self.steer(cond))
+
+    def run(self, x: Tensor, cond: Tensor, mask: Tensor | None) -> Tensor:
+        """Hidden states of the first positions `x` [B, n, width], without a cache; `cond` [B, prefix, width]."""
+        context = self.context(torch.arange(x.shape[1], device=x.device), cond, mask)
+        for layer in self.layers:
+            x = layer(x, context)
         return x
 
-    def head_of(self, hidden: Tensor, cond: Tensor, start: int) -> Tensor:
-        """float32 logits [B, n, V] of hidden states, the first of which predicts code `start`."""
+    def cached(self, x: Tensor, context: Context, cache: KVCache, layers: slice = slice(None)) -> Tensor:
+        """Hidden states of inputs [B, n, width] that `context` puts into the cache, behind some of the layers."""
+        for layer, held in zip(self.layers[layers], cache.layers[layers], strict=True):
+            x = layer(x, context, held)
+        return x
+
+    def head_of(self, hidden: Tensor, cond: Tensor, at: Tensor) -> Tensor:
+        """float32 logits [B, n, V] of hidden states that predict the codes at the code positions `at` [n]."""
         y: Tensor = self.output(self.norm(hidden))
         return y.float()
 
     def forward(self, conditions: Tensor, tokens: Tensor) -> Tensor:
         """float32 [B, N, V]: entry i predicts code i of `tokens` [B, N]."""
-        cond = self.condition(conditions)
-        x = torch.cat([cond, self.embed(tokens[:, :-1], 0)], 1)
-        hidden = self.run(x, cond, self.mask(conditions, x.shape[1]), None)
-        return self.head_of(hidden[:, cond.shape[1] - 1 :], cond, 0)
+        cond, at = self.condition(conditions), torch.arange(tokens.shape[1], device=tokens.device)
+        x = torch.cat([cond, self.embed(tokens[:, :-1], at[:-1])], 1)
+        hidden = self.run(x, cond, self.mask(conditions, x.shape[1]))
+        return self.head_of(hidden[:, cond.shape[1] - 1 :], cond, at)
 
 
 class ClassDecoder(Decoder):
@@ -126,33 +133,36 @@ class Decoding:
     def __init__(self, network: Decoder, conditions: Tensor, tokens: int) -> None:
         self.network = network
         self.cond = network.condition(conditions)
-        self.prefix = self.cond.shape[1]
+        self.prefix, self.used = self.cond.shape[1], 0
         self.cache = network.new_cache(len(conditions), self.prefix + tokens - 1)
-        self.seen = network.mask(conditions, self.prefix + tokens - 1)
+        self.seen = network.mask(conditions, len(self.cache.places))
 
     def first(self) -> Tensor:
         """float32 [B, V]."""
-        n = self.prefix
-        mask = None if self.seen is None else self.seen[:, :, :n, :n]
-        hidden = self.network.run(self.cond, self.cond, mask, self.cache)
-        return self.network.head_of(hidden[:, -1:], self.cond, 0)[:, 0]
+        self.used = self.prefix
+        at = self.cache.places[: self.prefix]
+        hidden = self.network.cached(self.cond, self._context(self.cond, at, reach_of(self.prefix)), self.cache)
+        return self.network.head_of(hidden[:, -1:], self.cond, self.cache.places[:1])[:, 0]
 
     def after(self, codes: Tensor) -> Tensor:
         """float32 [B, V] behind `codes` [B]; fewer rows than before keep the first sequences alone."""
-        start, rows = self.cache.used, len(codes)
-        mask = None if self.seen is None else self.seen[:rows, :, start : start + 1, : start + 1]
-        x = self.network.embed_sampled(codes[:, None], start - self.prefix)
-        hidden = self.network.run(x, self.cond[:rows], mask, self.cache)
-        return self.network.head_of(hidden, self.cond[:rows], start - self.prefix + 1)[:, 0]
+        return self.block(codes[:, None], self.used - self.prefix)[:, 0]
 
     def block(self, codes: Tensor, start: int) -> Tensor:
         """float32 [B, n, V] behind codes [B, n] from position `start` on; whatever stood there before is forgotten."""
-        n = codes.shape[1]
-        begin, end = self.prefix + start, self.prefix + start + n
-        self.cache.used = begin
-        mask = None if self.seen is None else self.seen[:, :, begin:end, :end]
-        if mask is None and n > 1:
-            mask = torch.ones(n, end, dtype=torch.bool, device=codes.device).tril(begin)
-        parts = [self.network.embed_sampled(codes[:, i : i + 1], start + i) for i in range(n)]
-        hidden = self.network.run(torch.cat(parts, 1), self.cond, mask, self.cache)
-        return self.network.head_of(hidden, self.cond, start + 1)
+        begin, self.used = self.prefix + start, self.prefix + start + codes.shape[1]
+        return self.step(codes, self.cache.places[begin : self.used], reach_of(self.used))
+
+    def step(self, codes: Tensor, at: Tensor, reach: int) -> Tensor:
+        """`block` of the codes at the places `at` [n] of the sequence, below `reach`: tensors in, a tensor out."""
+        cond, place = self.cond[: len(codes)], at - self.prefix
+        x = self.network.embed_sampled(codes, place)
+        hidden = self.network.cached(x, self._context(cond, at, reach), self.cache)
+        return self.network.head_of(hidden, cond, place + 1)
+
+    def _context(self, cond: Tensor, at: Tensor, reach: int) -> Context:
+        if self.seen is None:
+            mask = self.cache.up_to(at, reach)
+        else:
+            mask = self.cache.bias(self.seen[: len(cond), :, :, :reach].index_select(2, at))
+        return replace(self.network.context(at, cond, mask), at=at, reach=reach)

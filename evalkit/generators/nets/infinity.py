@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from evalkit.generators.nets.llama import run_dtype
 from evalkit.generators.nets.next_scale import (
     EPS,
     Attention,
@@ -18,7 +19,6 @@ from evalkit.generators.nets.next_scale import (
     Seen,
     SharedAdaLin,
     plain_norm,
-    run_dtype,
 )
 from evalkit.generators.nets.over_text import CrossAttention, Whole
 
@@ -38,7 +38,10 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Stage:
-    """What the blocks need beside their input: `guide` mixes both halves of the batch behind the blocks `mixed`."""
+    """What the blocks need beside their input.
+
+    `rope` [2, n, D] turns queries and keys; `guide` mixes both halves of the batch behind the blocks `mixed`.
+    """
 
     prompt: Prompt
     rope: Tensor

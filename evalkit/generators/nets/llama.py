@@ -20,39 +20,67 @@ SIZES: dict[str, tuple[int, int, int]] = {
 }
 
 
+BUCKET = 32  # cached positions are read in multiples of this, so that steps have few shapes
+
+
+@dataclass(frozen=True)
+class LayerCache:
+    """Keys and values of one layer, [B, H, L, D]."""
+
+    keys: Tensor
+    values: Tensor
+
+    def extend(self, keys: Tensor, values: Tensor, at: Tensor, reach: int) -> tuple[Tensor, Tensor]:
+        """Write [B, H, n, D] at the positions `at` [n]; the first `reach` positions of these rows, filled or not."""
+        held = self.keys[: len(keys)].index_copy_(2, at, keys), self.values[: len(keys)].index_copy_(2, at, values)
+        return held[0][:, :, :reach], held[1][:, :, :reach]
+
+
 class KVCache:
-    """Keys and values of all layers for `length` positions, allocated once; `used` positions are filled."""
+    """Keys and values of all layers for `length` positions, allocated once; what is not filled holds zeros."""
 
     def __init__(
         self, layers: int, rows: int, heads: int, length: int, head: int, *, device: torch.device, dtype: torch.dtype
     ) -> None:
-        self.keys = torch.empty(layers, rows, heads, length, head, device=device, dtype=dtype)
-        self.values = torch.empty_like(self.keys)
-        self.used = 0
+        length = reach_of(length)
+        held = torch.zeros(layers, 2, rows, heads, length, head, device=device, dtype=dtype)
+        self.layers = [LayerCache(*layer) for layer in held]
+        self.places = torch.arange(length, device=device)
 
-    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Write [B, H, n, D] behind the used positions of a layer; all of its B rows' keys and values up to there."""
-        rows, end = len(keys), self.used + keys.shape[2]
-        self.keys[layer, :rows, :, self.used : end] = keys
-        self.values[layer, :rows, :, self.used : end] = values
-        return self.keys[layer, :rows, :, :end], self.values[layer, :rows, :, :end]
+    def bias(self, seen: Tensor) -> Tensor:
+        """What is added to attention where keys are `seen` (bool): nothing, or minus infinity elsewhere."""
+        keys = self.layers[0].keys
+        return torch.zeros(seen.shape, device=keys.device, dtype=keys.dtype).masked_fill_(~seen, -torch.inf)
+
+    def up_to(self, at: Tensor, reach: int) -> Tensor:
+        """`bias` [n, reach] of positions `at` [n] that see themselves and what lies before them."""
+        return self.bias(self.places[:reach] <= at[:, None])
+
+
+def reach_of(end: int) -> int:
+    """The positions that are read where `end` are filled.
+
+    >>> reach_of(1), reach_of(32), reach_of(33)
+    (32, 32, 64)
+    """
+    return -(-end // BUCKET) * BUCKET
 
 
 @dataclass(frozen=True)
 class Context:
     """What a pass over n positions hands to every block.
 
-    `rope` [n, D/2, 2] turns queries and keys, `shift` [n, H, D] is added to them; `mask` is True where a key is seen
-    (without one: keys up to the query's place, or all where not `causal`); `steer` [B, 1, ...] is the condition for
-    blocks that it steers; new keys and values go to `cache`.
+    `turn` [2, n, 1, 1, D] turns queries and keys (`turning`), `shift` [n, 1, H, D] is added to them. `mask`: True where a
+    key is seen, or what is added there (without one: keys up to the query's place). `steer` [B, 1, ...] is the condition
+    for blocks that it steers. New keys and values go to the positions `at` [n] of a cache, which is read up to `reach`.
     """
 
-    rope: Tensor | None = None
+    turn: Tensor | None = None
     shift: Tensor | None = None
     mask: Tensor | None = None
     steer: Tensor | None = None
-    cache: KVCache | None = None
-    causal: bool = True
+    at: Tensor | None = None
+    reach: int = 0
 
 
 class RMSNorm(nn.Module):
@@ -65,9 +93,7 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., width] -> the same shape."""
-        y = x.float()
-        y = y * torch.rsqrt(y.square().mean(-1, keepdim=True) + self.eps)
-        return y.type_as(x) * self.weight
+        return F.rms_norm(x, self.weight.shape, eps=self.eps) * self.weight
 
 
 class FeedForward(nn.Module):
@@ -91,26 +117,28 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int, norm: bool = False) -> None:
         super().__init__()
-        self.heads, self.head = heads, width // heads
+        self.heads, self.head, self.norm = heads, width // heads, norm
         self.wqkv = nn.Linear(width, 3 * width, bias=False)
         self.wo = nn.Linear(width, width, bias=False)
         self.q_norm = nn.LayerNorm(self.head) if norm else nn.Identity()
         self.k_norm = nn.LayerNorm(self.head) if norm else nn.Identity()
 
-    def forward(self, x: Tensor, context: Context, layer: int) -> Tensor:
+    def forward(self, x: Tensor, context: Context, cache: LayerCache | None = None) -> Tensor:
         """[B, n, width] -> the same shape."""
         b, n, width = x.shape
-        q, k, v = self.wqkv(x).view(b, n, 3, self.heads, self.head).unbind(2)
-        q, k = self.q_norm(q), self.k_norm(k)
-        if context.rope is not None:
-            q, k = rotate(q, context.rope), rotate(k, context.rope)
+        qkv = self.wqkv(x).view(b, n, 3, self.heads, self.head)
+        both, v = qkv[:, :, :2], qkv[:, :, 2]
+        if self.norm:
+            both = torch.stack([self.q_norm(both[:, :, 0]), self.k_norm(both[:, :, 1])], 2)
+        if context.turn is not None:
+            both = rotate(both, context.turn)
         if context.shift is not None:
-            q, k = q + context.shift, k + context.shift
-        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
-        if context.cache is not None:
-            k, v = context.cache.extend(layer, k, v)
-        causal = context.causal and context.mask is None and n > 1
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=context.mask, is_causal=causal)
+            both = both + context.shift
+        q, k = both.transpose(1, 3).unbind(2)
+        v = v.transpose(1, 2)
+        if cache is not None and context.at is not None:
+            k, v = cache.extend(k, v, context.at, context.reach)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=context.mask, is_causal=context.mask is None and n > 1)
         out: Tensor = self.wo(y.transpose(1, 2).reshape(b, n, width))
         return out
 
@@ -125,9 +153,9 @@ class Block(nn.Module):
         self.attention_norm = RMSNorm(width)
         self.ffn_norm = RMSNorm(width)
 
-    def forward(self, x: Tensor, context: Context, layer: int) -> Tensor:
+    def forward(self, x: Tensor, context: Context, cache: LayerCache | None = None) -> Tensor:
         """[B, n, width] -> the same shape."""
-        x = x + self.attention(self.attention_norm(x), context, layer)
+        x = x + self.attention(self.attention_norm(x), context, cache)
         y: Tensor = x + self.feed_forward(self.ffn_norm(x))
         return y
 
@@ -149,11 +177,17 @@ class ClassEmbedding(nn.Module):
         return torch.full_like(classes, self.embedding_table.num_embeddings - 1)
 
 
-def rotate(x: Tensor, rope: Tensor) -> Tensor:
-    """Rotary embedding of [B, n, H, D] by `rope` [n, D/2, (cos, sin)]: neighbouring channels turn together."""
-    even, odd = x.float().view(*x.shape[:-1], -1, 2).unbind(-1)
-    cos, sin = rope[:, None, :, 0], rope[:, None, :, 1]
-    return torch.stack([even * cos - odd * sin, odd * cos + even * sin], -1).flatten(-2).type_as(x)
+def turning(rope: Tensor) -> Tensor:
+    """[2, n, D] of a table [n, D/2, (cos, sin)]: factors of a channel and of its neighbour, as `rotate` takes them."""
+    cos, sin = rope.unbind(-1)
+    return torch.stack([torch.stack([cos, cos], -1), torch.stack([-sin, sin], -1)]).flatten(-2)
+
+
+def rotate(x: Tensor, turn: Tensor) -> Tensor:
+    """Rotary embedding of [..., D] by `turn` [2, ..., D], in float32: neighbouring channels turn together."""
+    y = x.float()
+    other = y.view(*y.shape[:-1], -1, 2).flip(-1).flatten(-2)
+    return torch.addcmul(y * turn[0], other, turn[1]).type_as(x)
 
 
 def rope_1d(length: int, head: int, base: float = 10000.0) -> Tensor:
@@ -178,3 +212,9 @@ def with_prefix(table: Tensor, count: int) -> Tensor:
 
 def _table(angles: Tensor) -> Tensor:
     return torch.stack([angles.cos(), angles.sin()], -1)
+
+
+def run_dtype(weight: Tensor) -> torch.dtype:
+    """What matrix products give where this weight lives: autocast's type, else its own."""
+    kind = weight.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from evalkit.generators.nets.llama import rotate
+from evalkit.generators.nets.llama import rotate, run_dtype
 
 EPS = 1e-6
 
@@ -75,7 +75,7 @@ class Attention(nn.Module):
     def forward(
         self, x: Tensor, mask: Tensor | None, cache: Seen | None, layer: int, rope: Tensor | None = None
     ) -> Tensor:
-        """[B, n, C] -> [B, n, C]; `mask` [n, n] is True where a position may look (without a cache), `rope` [n, D/2, 2]."""
+        """[B, n, C] -> [B, n, C]; `mask` [n, n] is True where a position may look (without a cache), `rope` [2, n, D]."""
         b, n, width = x.shape
         bias = torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
         qkv = F.linear(x, self.mat_qkv.weight, bias).view(b, n, 3, self.heads, width // self.heads)
@@ -85,7 +85,7 @@ class Attention(nn.Module):
             q = F.normalize(q, dim=-1) * self.scale_mul_1H11.clamp(max=math.log(100)).exp()
             k, scale = F.normalize(k, dim=-1), 1.0
         if rope is not None:
-            q, k = (rotate(each.transpose(1, 2), rope).transpose(1, 2) for each in (q, k))
+            q, k = rotate(q, rope), rotate(k, rope)
         q, k = q.to(v.dtype), k.to(v.dtype)
         if cache is None:
             out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale)
@@ -200,9 +200,3 @@ def scale_mask(scales: tuple[int, ...], device: torch.device | str) -> Tensor:
 def plain_norm(x: Tensor) -> Tensor:
     """Zero mean and unit variance along the channels."""
     return F.layer_norm(x, (x.shape[-1],), eps=EPS)
-
-
-def run_dtype(weight: Tensor) -> torch.dtype:
-    """What matrix products give where this weight lives: autocast's type, else its own."""
-    kind = weight.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype

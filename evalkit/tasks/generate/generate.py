@@ -11,6 +11,7 @@ from evalkit.errors import EvalkitError
 from evalkit.generators.accelerate.settings import Settings, parse
 from evalkit.generators.accelerate.start import draft_for
 from evalkit.generators.base import Generator
+from evalkit.generators.endpoints import parse_address
 from evalkit.generators.given import as_passed, with_given
 from evalkit.generators.registry import GENERATORS, describe_generator, load_generator, precision_on
 from evalkit.generators.sampling import Sampler
@@ -24,6 +25,7 @@ from evalkit.runs.store_objects import open_store
 from evalkit.tasks.generate.layouts import left_out, write_layout
 from evalkit.tasks.generate.prepare import Preparation
 from evalkit.tasks.generate.reopen import in_shards_of
+from evalkit.tasks.generate.sources import folder_of, sources_ref
 from evalkit.tasks.generate.spec import (
     SHARD,
     VERSION,
@@ -36,7 +38,7 @@ from evalkit.tasks.generate.spec import (
 )
 from evalkit.tasks.generate.task import GENERATE
 from evalkit.tasks.generate.weights import model_weights
-from evalkit.tokenizers.cards import generator_cards
+from evalkit.tokenizers.cards import generator_cards, tokenizer_cards
 
 
 def generate_images(
@@ -50,19 +52,24 @@ def generate_images(
     top_k: int | None = None,
     top_p: float | None = None,
     steps: int | None = None,
+    preset: str = "default",
     layout: str | None = None,
     timeout: float | None = None,
     accelerate: str | Settings | None = None,
     prepare: Preparation | None = None,
+    sources: Path | None = None,
     options: RunOptions | None = None,
 ) -> Run:
     """Make `samples` images of every prompt with `model` and seal them as a run; the same call resumes.
 
-    `sampler`: by default the model's own; `guidance` (in the model's own numbers), `temperature`, `top_k`, `top_p` and
-    `steps` change single values of it. `layout`: also write the images as `geneval`, `wise` or `npz50k` expects them.
-    `timeout`: seconds that a program or an endpoint has for one image. `accelerate`: draw faster or in less memory, as
-    `speculative:length=8` (see docs/runners.md); the record says what was gained. `prepare`: what is done to the loaded
-    generator (a watermark, say). Raises `EvalkitError` before any work where a name, a file or an option is wrong.
+    `sampler`: by default the model's own; `preset` `paper` is that of the authors' evaluation; `guidance` (in the model's
+    own numbers), `temperature`, `top_k`, `top_p` and `steps` change single values of it. `layout`: also write the images as
+    `geneval`, `wise` or `npz50k` expects them. `timeout`: seconds that a program or an endpoint has for one image.
+    `accelerate`: draw faster or in less memory, as `speculative:length=8` (see docs/runners.md); the record says what was
+    gained. `prepare`: what is done to the loaded generator (a watermark, say). `sources`: where the paths of source images
+    begin [the folder of the prompts].
+
+    Raises `EvalkitError` before any work where a name, a file or an option is wrong.
 
     >>> import tempfile, pathlib
     >>> out = pathlib.Path(tempfile.mkdtemp()) / "run"
@@ -81,7 +88,7 @@ def generate_images(
     parameters: dict[str, Any] = {
         "samples": samples,
         "n": n if options.limit is None else min(n, options.limit),
-        "sampler": as_passed(described, with_given(described, sampler or described.default_sampler, given)),
+        "sampler": as_passed(described, with_given(described, sampler or described.preset(preset), given)),
     }
     said = [*processors(described), *([] if prepare is None else [{**prepare.said, "prepare": prepare.name}])]
     if said:
@@ -91,9 +98,13 @@ def generate_images(
         if "draft" in models:
             parameters["accelerate"]["draft_weights"] = models["draft"].sha256
     here: dict[str, Any] = {"batch_size": options.batch_size, "timeout": timeout, "tokenizer_weights": beside}
+    if sources is not None:
+        here["sources"] = str(sources)
     if prepare is not None:
         here |= {"prepare": dict(prepare.here), "generator": prepare.generator and hold(prepare.generator)}
     inputs = {"prompts": prompts_ref(asked, source_of(prompts))}
+    if (changed := sources_ref(asked, sources or folder_of(source_of(prompts)))) is not None:
+        inputs["sources"] = changed
     spec = Spec("generate", VERSION, models, inputs, parameters=parameters, seed=options.seed, shard=SHARD, here=here)
     return _run(spec, options, layout, _shard(described, isinstance(model, Generator), options))
 
@@ -108,8 +119,8 @@ def _shard(generator: Generator, loaded: bool, options: RunOptions) -> int:
 
 def _run(spec: Spec, options: RunOptions, layout: str | None, shard: int) -> Run:
     name = spec.models["model"].name
-    if (card := generator_cards().get(name)) is not None and card.non_commercial:
-        options.progress.note(f"{name} is under {card.licence}: its licence forbids commercial use")
+    for said in forbidden(name, spec.models["model"].settings.get("tokenizer")):
+        options.progress.note(said)
     out = options.out or run_folder(spec, name)  # whatever the shards
     spec = in_shards_of(replace(spec, here={**spec.here, "folder": str(out)}), out, shard)
     run = run_as_wished(GENERATE, spec, out, options)
@@ -120,6 +131,15 @@ def _run(spec: Spec, options: RunOptions, layout: str | None, shard: int) -> Run
         options.progress.note(said)
     open_store(out).cover(layout, renew=True)
     return read_run(out)
+
+
+def forbidden(name: str, tokenizer: str | None) -> list[str]:
+    """One sentence for each licence that forbids commercial use: the generator's, its tokenizer's, an endpoint's model's."""
+    cards = [card for card in (generator_cards().get(name), tokenizer_cards().get(tokenizer or "")) if card is not None]
+    found = [(card.name, card.licence) for card in cards if card.non_commercial]
+    served = parse_address(name, name.partition(":")[2]).served if name.startswith("http:") else None
+    found += [(served.repo, served.licence)] if served is not None and served.non_commercial else []
+    return [f"{each} is under {licence}: its licence forbids commercial use" for each, licence in found]
 
 
 def _models(

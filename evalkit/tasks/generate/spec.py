@@ -18,6 +18,7 @@ from evalkit.jobs.live import find, held, hold, is_live
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
 from evalkit.prompts.load import Prompt, PromptSet, load_prompts
 from evalkit.tasks.generate.rows import seed_of
+from evalkit.tasks.generate.sources import folder_of, sources_ref, with_sources
 
 VERSION = 2
 SHARD = 16
@@ -32,12 +33,14 @@ class Wanted:
     samples: int
     seed: int
     sampler: Sampler
+    folder: Path = Path()
 
     def at(self, position: int) -> Asked:
         """What is asked at `position`, in the order of prompts, then samples."""
         prompt, number = self.prompts.prompts[position // self.samples], position % self.samples
         seed = seed_of(self.seed, prompt, number)
-        return prompt, number, Request(f"{prompt.id}-{number:02d}", prompt.prompt, prompt.class_id, seed, self.sampler)
+        request = Request(f"{prompt.id}-{number:02d}", prompt.prompt, prompt.class_id, seed, self.sampler)
+        return prompt, number, with_sources(request, prompt.meta, self.folder)
 
 
 def model_ref(generator: Generator, dtype: str, weights: str | None, *, compiled: bool = False) -> ModelRef:
@@ -67,7 +70,13 @@ def wanted(spec: Spec) -> Wanted:
     found = held(ref.source) if is_live(ref.source) else load_prompts(ref.source)
     if found.digest != ref.digest:
         raise EvalkitError(f"the prompts {ref.name} have changed since the run was planned. Give a fresh --out")
-    return Wanted(found, int(spec.parameters["samples"]), spec.seed, sampler_of(spec.parameters["sampler"]))
+    beside = spec.here.get("sources")
+    folder = Path(beside) if beside else folder_of(None if is_live(ref.source) else ref.source)
+    sources = sources_ref(found, folder)
+    if sources != spec.inputs.get("sources"):
+        raise EvalkitError(f"source images of {ref.name} have changed since the run was planned. Give a fresh --out")
+    sampler = sampler_of(spec.parameters["sampler"])
+    return Wanted(found, int(spec.parameters["samples"]), spec.seed, sampler, folder)
 
 
 def opened(spec: Spec, device: str) -> Generator:

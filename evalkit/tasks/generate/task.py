@@ -99,7 +99,8 @@ class GenerateTask(Task):
 
 def _set_up(generator: Generator, spec: Spec) -> None:
     here: Mapping[str, Any] = spec.here
-    if isinstance(here.get("batch_size"), int):
+    alone = generator.rows_on_cpu == 1 and str(generator.device) == "cpu"  # more rows would move levels of colour
+    if isinstance(here.get("batch_size"), int) and not alone:
         generator.rows = here["batch_size"]
     if spec.models["model"].settings.get("compile") and isinstance(generator, NetworkTokenGenerator):
         generator.compile()

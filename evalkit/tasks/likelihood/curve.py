@@ -52,7 +52,7 @@ def curve_chart(run: Run) -> Chart | None:
     for start in range(0, len(mean), step):
         part = slice(start, start + step)
         value, error = float(mean[part].mean()), 2 * float(spread[part].mean())
-        points.append(Point(f"code {start + 1}", start + 1, value, y_bounds=(value - error, value + error)))
+        points.append(Point(f"code {start + 1}", start + 1, value, y_bounds=(max(value - error, 0.0), value + error)))
     figure = plane("place of the code", "nats", points, joined=True)
     about = "mean over images; bars: twice the mean standard error" + (f"; {step} codes a point" if step > 1 else "")
     return Chart("Cost of each code", about, Markup(figure)) if figure else None

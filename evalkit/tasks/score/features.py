@@ -21,7 +21,7 @@ from evalkit.runs.shards import MemoryParts, Parts
 from evalkit.runs.store import Run
 from evalkit.tasks.score.rows import IMAGES, REFERENCE
 
-FOLDER, FILE, MOMENTS = "statistics", "file", "moments"
+FOLDER, FILE, MOMENTS, PROJECTION = "statistics", "file", "moments", "projection"
 KEPT = 2**28  # bytes of all features up to which a run keeps them; beyond, it keeps moments
 _BLOCK = 256  # rows that are written at once
 
@@ -90,7 +90,7 @@ class KeptParts(MemoryParts):
         """The arrays that the shards had."""
         for path in sorted(self.folder.glob("*.npz")):
             side, _, head = path.stem.partition("-")
-            if side == MOMENTS:
+            if side in (MOMENTS, PROJECTION):
                 continue
             held = arrays_of(path)
             if side == FILE:

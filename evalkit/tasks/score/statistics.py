@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from evalkit.encoders.set_encoder import SPECTRUM
 from evalkit.errors import EvalkitError
 from evalkit.metrics.moments import Moments, load_moments
 from evalkit.metrics.npz import arrays_of
@@ -22,7 +23,7 @@ def write_statistics(run: Run, path: Path) -> Path:
     Raises `EvalkitError` where the run has no features of two images.
     """
     heads = run.record["plan"]["parameters"]["heads"]
-    first = POOL if POOL in heads else next((head for head in reversed(heads) if head != SPATIAL), None)
+    first = POOL if POOL in heads else next((head for head in reversed(heads) if head not in (SPATIAL, SPECTRUM)), None)
     pool = None if first is None else _moments(run, first)
     if first is None or pool is None or pool.n < 2:
         raise EvalkitError("there are no features of two images to take statistics of. Add images, or fetch weights")

@@ -195,7 +195,7 @@ def test_an_endpoint_is_asked_again_while_it_is_busy(endpoint):
 
 def test_a_refusal_is_final_and_never_shows_the_key(endpoint):
     Endpoint.script = [(400, {"error": {"message": "prompt not allowed"}}), (200, {"data": []}), (200, {"data": []})]
-    made = load_generator(f"http:{endpoint}#painter")
+    made = load_generator(f"http:{endpoint}#painter?in_flight=1")
     refused, empty = made.generate([Request("0", prompt="bad"), Request("1", prompt="fine")])
     assert "answers 400: prompt not allowed" in refused.reason
     assert "secret" not in refused.reason
@@ -219,7 +219,7 @@ def test_an_image_may_come_in_any_form_that_endpoints_use(form, endpoint):
     text = answer()["data"][0]["b64_json"]
     Endpoint.files = {"/v1/file.png": base64.b64decode(text)}
     Endpoint.script = [(200, {"data": [forms(text, endpoint)[form]]})]
-    (done,) = load_generator(f"http:{endpoint}#painter").generate([Request("0", prompt="x")])
+    (done,) = load_generator(f"http:{endpoint}#painter?in_flight=1").generate([Request("0", prompt="x")])
     assert tuple(done.pixels[0, 0]) == (9, 8, 7)
 
 
@@ -231,7 +231,9 @@ def test_a_size_other_than_asked_is_said(endpoint):
 
 def test_a_redirect_is_not_followed_and_takes_no_key_along(endpoint):
     Endpoint.script = [(302, b""), (307, b"")]
-    made = load_generator(f"http:{endpoint}#painter").generate([Request(str(k), prompt="x") for k in range(2)])
+    made = load_generator(f"http:{endpoint}#painter?in_flight=1").generate(
+        [Request(str(k), prompt="x") for k in range(2)]
+    )
     assert all("redirect, which is not followed" in each.reason for each in made)
     assert len(Endpoint.seen) == 2
 
@@ -240,14 +242,16 @@ def test_the_key_of_openai_does_not_go_to_another_endpoint(endpoint, monkeypatch
     monkeypatch.delenv("EVALKIT_API_KEY")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-somebody-elses-key")
     Endpoint.script = [(200, answer())]
-    load_generator(f"http:{endpoint}#painter").generate([Request("0", prompt="x")])
+    load_generator(f"http:{endpoint}#painter?in_flight=1").generate([Request("0", prompt="x")])
     assert Endpoint.seen[-1][2] is None
 
 
 def test_a_key_that_an_endpoint_repeats_is_stored_nowhere(endpoint):
     echoed = {**answer(), "usage": {"key": "Bearer secret-key"}}
     Endpoint.script = [(200, echoed), (400, {"error": {"message": "bad key secret-key"}})]
-    good, bad = load_generator(f"http:{endpoint}#painter").generate([Request(str(k), prompt="x") for k in range(2)])
+    good, bad = load_generator(f"http:{endpoint}#painter?in_flight=1").generate(
+        [Request(str(k), prompt="x") for k in range(2)]
+    )
     assert "secret-key" not in f"{good.notes} {bad.reason}"
 
 

@@ -148,7 +148,7 @@ def test_sizes_of_the_table_are_drawn_and_no_others():
     model = made(PLAIN)
     model.use_grid(16, 20)
     assert (model.scales, model.tokens_per_image, model.side) == (SCHEDULES[16, 20], 614, 320)
-    assert model.rope.shape == (614, 8, 2)
+    assert model.rope.shape == (2, 614, 16)
     with pytest.raises(EvalkitError, match="272x256"):
         model.use_grid(17, 16)
     with pytest.raises(EvalkitError, match=r"takes bits \[1, 614, 4\] for 1 texts; \(1, 5, 4\) given"):
@@ -290,3 +290,12 @@ def test_cache_budgets_by_class_of_head_work_here_too():
     plan = compress(model, Hack(0.4, samples=1))
     model.sample_tokens(asked)
     assert plan.report()["kv_keys"] == pytest.approx(0.4 * (1 + 4 + 12), abs=1)
+
+
+def test_the_papers_settings_are_those_of_the_evaluation_script_and_not_of_the_notebook():
+    model = made(PLAIN)
+    assert (model.preset("default").guidance.scale, model.preset("default").temperature) == (3.0, 0.5)
+    assert (model.preset("paper").guidance.scale, model.preset("paper").temperature) == (4.0, 1.0)
+    assert model.preset("paper").top_k == model.default_sampler.top_k
+    with pytest.raises(EvalkitError, match="demo"):
+        model.preset("demo")

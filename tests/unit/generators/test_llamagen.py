@@ -148,7 +148,7 @@ def test_pictures_are_cut_to_bytes_and_resized_as_the_official_script_does() -> 
 def test_lower_precision_keeps_the_rotary_table() -> None:
     model = made(LlamaGen, TINY, torch.bfloat16)
     assert model.network.output.weight.dtype == torch.bfloat16
-    assert model.network.rope.dtype == torch.float32
+    assert model.network.turn.dtype == torch.float32
     assert model.sample_tokens([Request("a", class_id=1)]).shape == (1, 9)
     assert model.logits(torch.tensor([1]), torch.zeros(1, 9, dtype=torch.int64)).dtype == torch.float32
 

@@ -105,7 +105,7 @@ def sampled_logits(model: NextTokenGenerator, classes: Tensor, codes: Tensor) ->
     """Teacher forcing as the official sampler runs the network (Hita's embeds its last slot as a block)."""
     network = copy.deepcopy(model.network)
     if isinstance(network, HitaGptNet):
-        network.embed = lambda tokens, start: HitaGptNet.embed(network, tokens, start + 1)  # type: ignore[method-assign]
+        network.embed = lambda tokens, at: HitaGptNet.embed(network, tokens, at + 1)  # type: ignore[method-assign]
     with torch.inference_mode():
         return torch.as_tensor(network(classes, codes))
 
@@ -299,8 +299,8 @@ def test_hita_embeds_the_last_slot_as_the_official_sampler_does() -> None:
     model = made(FAMILIES["hita"])
     network, codes = model.network, torch.arange(8)[None]
     trained, sampled = (
-        network.embed(codes, 0),
-        torch.cat([network.embed_sampled(codes[:, i : i + 1], i) for i in range(8)], 1),
+        network.embed(codes, torch.arange(8)),
+        torch.cat([network.embed_sampled(codes[:, i : i + 1], torch.tensor([i])) for i in range(8)], 1),
     )
     equal = (trained == sampled).all(-1)[0].tolist()
     assert equal == [True, True, True, False, True, True, True, True]

@@ -74,7 +74,7 @@ def test_decoding_with_the_cache_equals_teacher_forcing():
     with torch.inference_mode():
         forced = net(text, tokens)
         logits, cache = net.begin(text)
-        stepped = [logits] + [net.step(tokens[:, i - 1], i, cache) for i in range(1, 9)]
+        stepped = [logits] + [net.block(tokens[:, i - 1 : i], i - 1, cache)[:, 0] for i in range(1, 9)]
     same(torch.stack(stepped, 1), forced, 1e-4)
 
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from evalkit.encoders.spectrum import RINGS
 from evalkit.metrics.decoder import ACCURACY, OUTSIDE
 from evalkit.metrics.npz import arrays_of
 from evalkit.pages.curves import Dot, chart
 from evalkit.pages.figures import ridges
 from evalkit.runs.store import Run
-from evalkit.tasks.probe.decoder.features import PERIODS, RINGS, Floats
+from evalkit.tasks.probe.decoder.features import PERIODS, Floats
 from evalkit.tasks.probe.decoder.looking import KEPT, SPECTRA, TRACES
 from evalkit.tasks.probe.decoder.probe import DecoderProbe, read_probe
 from evalkit.tasks.probe.sheet import Figure, Sheet, Table, sheet_page

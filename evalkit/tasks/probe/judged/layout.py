@@ -34,9 +34,14 @@ def image_name(rule: ImageRule, item: JudgedItem, sample: int) -> str:
     return _stem(rule.name, item.metadata, sample) + f".{rule.extensions[0]}"
 
 
+def source_name(template: str, item: JudgedItem) -> str:
+    """The name of a role's file below the folder of source images."""
+    return _stem(template, item.metadata, 0)
+
+
 def source_path(folder: Path, template: str, item: JudgedItem) -> Path:
     """The file of a role, such as the image that an edit starts from. Raises `EvalkitError` where it is not there."""
-    path = folder / _stem(template, item.metadata, 0)
+    path = folder / source_name(template, item)
     if not path.is_file():
         raise EvalkitError(f"{path} of item {item.id} is missing. Give the folder of source images: --sources DIR")
     return path

@@ -18,21 +18,22 @@ from evalkit.tasks.probe.editing.measure import EditMeasures
 from evalkit.tasks.probe.evidence.record import AskedReply, Evidence, ImageEvidence
 from evalkit.tasks.probe.judged.calls import Asked, asked_of, request_of
 from evalkit.tasks.probe.judged.items import JudgedItem, items_lines, items_of_lines, read_items
-from evalkit.tasks.probe.judged.layout import read_named, source_path
+from evalkit.tasks.probe.judged.layout import read_named, source_name, source_path
 from evalkit.tasks.probe.judged.rows import absent_row, judged_row
 from evalkit.tasks.probe.judged.seat import Seat
 from evalkit.tasks.probe.judged.summary import summarise
 from evalkit.tasks.probe.layout import PlacedImage
 from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
-from evalkit.tasks.probe.suite import Encoders, ProbeImage
+from evalkit.tasks.probe.suite import SUITES, Encoders, ProbeImage
 
-ITEMS = "items.jsonl"  # in the run
+ITEMS, DECLARATION = "items.jsonl", "suite.toml"  # in the run; the latter of a suite of the user's own
 
 
 @dataclass(frozen=True)
 class JudgedSuite:
     """`said`: the declaration. `items`: none until the benchmark's files are opened. `folder`, `sources`: where its files
-    and the images that edits start from lie. `policy`: for lost items, the benchmark's own by default.
+    and the images that edits start from lie. `policy`: for lost items, the benchmark's own by default. `own`: the bytes of
+    the file that declares it, where that is a user's.
     """
 
     said: Declaration
@@ -40,6 +41,7 @@ class JudgedSuite:
     folder: Path = Path()
     sources: Path = Path()
     policy: str = ""
+    own: bytes = b""
 
     @property
     def name(self) -> str:
@@ -149,9 +151,10 @@ class JudgedSuite:
         return summarise(self.said, rows, self.policy or self.said.policy)
 
     def files(self, rows: Sequence[ProbeRow]) -> Mapping[str, bytes]:
-        """The items, with which the evidence can be judged anew."""
+        """The items, and a user's declaration, with which the evidence can be judged anew."""
         wanted = {row.prompt for row in rows}
-        return {ITEMS: items_lines([item for item in self.prompts() if item.id in wanted])}
+        found = {ITEMS: items_lines([item for item in self.prompts() if item.id in wanted])}
+        return {**found, DECLARATION: self.own} if self.own else found
 
     def _asked(
         self, images: Sequence[ProbeImage], known: Mapping[str, JudgedItem], seat: Seat
@@ -173,6 +176,12 @@ class JudgedSuite:
         data = read_plain(image.file) if image.file is not None else None
         return request_of(asked, self.folder, image.pixels, data, partial(self._source, item))
 
+    def edited(self, item: JudgedItem) -> dict[str, str]:
+        """What a generator is given beside the text: files below `sources`, by the names of `generate`'s lines."""
+        named = {"source": "source_image", "mask": "mask"}
+        templates = self.said.images.sources
+        return {theirs: source_name(templates[role], item) for role, theirs in named.items() if role in templates}
+
     def _source(self, item: JudgedItem, role: str) -> bytes:
         templates = self.said.images.sources
         if role.startswith("@"):
@@ -188,8 +197,11 @@ def judged_suite(name: str) -> JudgedSuite:
 
 
 def suite_of_file(path: Path) -> JudgedSuite:
-    """The suite that a user's TOML file declares."""
-    return JudgedSuite(read_declaration(path))
+    """The suite that a user's TOML file declares. Raises `EvalkitError` where it is none, or bears a shipped one's name."""
+    said = read_declaration(path)
+    if said.name in SUITES:
+        raise EvalkitError(f"{path} bears the name {said.name}, which evalkit ships. Give the suite another name")
+    return JudgedSuite(said, own=path.read_bytes())
 
 
 def _plain(reply: Any) -> Any:

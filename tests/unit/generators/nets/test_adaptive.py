@@ -17,9 +17,9 @@ def test_a_block_with_closed_gates_changes_nothing(kind: type[AdaptiveBlock | Sh
         if name.startswith("ada"):
             torch.nn.init.zeros_(parameter)
     steer = torch.randn(2, 1, 8) if kind is AdaptiveBlock else torch.zeros(2, 1, 48)
-    assert torch.equal(block(x, Context(steer=steer), 0), x)
+    assert torch.equal(block(x, Context(steer=steer)), x)
 
 
 def test_a_block_without_its_class_is_refused() -> None:
     with pytest.raises(EvalkitError, match="class embedding"):
-        AdaptiveBlock(8, 2)(torch.zeros(1, 1, 8), Context(), 0)
+        AdaptiveBlock(8, 2)(torch.zeros(1, 1, 8), Context())

@@ -1,0 +1,28 @@
+"""`evalkit ls generators`: every route with its licence and what it needs."""
+
+import json
+
+from click.testing import CliRunner
+
+from evalkit.cli import group
+from evalkit.cli.routes import routes
+from evalkit.generators.endpoints import served_models
+
+
+def test_every_model_says_how_it_runs_under_what_licence_and_what_it_needs():
+    found = routes()
+    assert {each.route for each in found} == {"native", "library", "endpoint", "worker"}
+    assert all(each.licence and each.needs and each.type and each.draws for each in found)
+    kinds = {each.name: each.route for each in found}
+    assert kinds["var-d16"] == kinds["world-ar"] == "native"
+    assert kinds["janus-pro-1b"] == kinds["dit"] == "library"
+    assert kinds["orthus"] == "worker"
+    assert {name for name, kind in kinds.items() if kind == "endpoint"} >= set(served_models()) - {"glm-image"}
+
+
+def test_a_pattern_chooses_and_json_holds_the_same():
+    result = CliRunner().invoke(group, ["ls", "generators", "infinity*", "--json"])
+    said = json.loads(result.output)
+    assert [each["name"] for each in said] == [each.name for each in routes("infinity*")]
+    assert all(each["licence"] == "MIT" for each in said)
+    assert "endpoint" in CliRunner().invoke(group, ["ls", "generators", "qwen*"]).output
