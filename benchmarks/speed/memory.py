@@ -113,7 +113,7 @@ def measured(case: str, large: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        for count in (200, large):
+        for count in (200, 1_000, large):
             megabytes, seconds = peak(CASES[case](root, count), root / f"out-{count}")
             row = {"case": case, "images": count, "peak_mb": round(megabytes), "seconds": round(seconds, 1)}
             first = rows[0]["peak_mb"] if rows else row["peak_mb"]

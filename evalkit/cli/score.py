@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 @click.option("--prompts", metavar="FILE", help="What each image should show [default: what its run asked for].")
 @click.option("--model", "-m", help="A generator of codes, for --metrics nll: the likelihood of the images under it.")
 @click.option(
+    "--log-likelihoods", metavar="FILE", help="What a model of pixels states: JSON lines, id and log_likelihood (nats)."
+)
+@click.option(
     "--paired", metavar="RUN|DATA", help="A baseline: the same prompts and seeds by the slower or original model."
 )
 @click.option(
@@ -54,6 +57,7 @@ def score(
     prompts: str | None,
     model: str | None,
     paired: str | None,
+    log_likelihoods: str | None,
     save_statistics: Path | None,
     no_cache: bool,
     options: RunOptions,
@@ -87,6 +91,7 @@ def score(
         cache=not no_cache,
         model=model,
         paired=paired,
+        log_likelihoods=log_likelihoods,
         options=options,
     )
     (_print_json if as_json else _show)(run)

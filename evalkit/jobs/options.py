@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.progress import Progress
@@ -60,8 +60,9 @@ class RunOptions:
         """Take text where a path or several files are meant. Raises `EvalkitError` for a limit below 1."""
         if self.out is not None:
             object.__setattr__(self, "out", Path(self.out))
-        if isinstance(self.weights, str | Path):
-            object.__setattr__(self, "weights", (str(self.weights),))
+        weights: Any = self.weights
+        if isinstance(weights, str | Path):
+            object.__setattr__(self, "weights", (str(weights),))
         if self.limit is not None and self.limit < 1:
             raise EvalkitError(f"a limit of {self.limit} leaves no sample. Give 1 or more, or none")
 

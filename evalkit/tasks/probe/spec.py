@@ -153,7 +153,10 @@ def file_digest(path: Path) -> str:
         return hashlib.sha256("".join(digests).encode("utf-8", "surrogatepass")).hexdigest()
     try:
         with open_plain(path) as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+            digest = hashlib.sha256()
+            while chunk := stream.read(2**20):
+                digest.update(chunk)
+            return digest.hexdigest()
     except OSError as error:
         raise EvalkitError(f"{path} cannot be read: {error.strerror}. Give a file of evidence") from None
 

@@ -99,10 +99,11 @@ def _map(run: Run, galleries: Sequence[Gallery]) -> Markup:
     tables = {side: run.samples.filter(pc.equal(run.samples["side"], side)) for side in (IMAGES, REFERENCE)}
     points = {side: coordinates(table) for side, table in tables.items() if table.num_rows}
     pins = [
-        Pin(*points[each["side"]][each["position"]].tolist(), each["side"], each["id"], each["target"])
+        Pin(float(at[0]), float(at[1]), each["side"], each["id"], each["target"])
         for gallery in galleries
         for each in gallery.entries
         if each["position"] < len(points.get(each["side"], ()))
+        for at in [points[each["side"]][each["position"]]]
     ]
     return Markup(score_map(points, pins))
 

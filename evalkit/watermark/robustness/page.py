@@ -48,7 +48,7 @@ def answers(
     if not levels:
         return []
     level = levels[len(levels) // 2]
-    cost = {row["contender"]: row["psnr"] for row in embedding}
+    cost = {row["contender"]: row[PSNR.name] for row in embedding}
     found = []
     for name in dict.fromkeys(row["contender"] for row in rows):
         shares = {row["attack"]: row[f"tpr_{level}"] for row in rows if row["contender"] == name}

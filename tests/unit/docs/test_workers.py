@@ -278,3 +278,15 @@ def test_the_loop_answers_evalkit_and_outlives_a_failed_request(tmp_path):
     assert (int(first.pixels.max()), int(last.pixels.max())) == (0, 2)
     assert "no such thing" in failed.reason
     assert first.notes == {"sampler": {"guidance": 5.0}}
+
+
+def test_nextstep_1(worker, monkeypatch):
+    pipeline, made = MagicMock(), MagicMock()
+    made.return_value.to.return_value = pipeline
+    pipeline.generate_image.return_value = [RED]
+    modules = {"nextstep.models.pipeline_nextstep": {"NextStepPipeline": made}}
+    assert is_red(served(worker("nextstep_1", modules), monkeypatch, "weights", "tokenizer"))
+    assert made.call_args.kwargs == {"model_name_or_path": "weights", "vae_name_or_path": "tokenizer"}
+    given = pipeline.generate_image.call_args.kwargs
+    assert (given["captions"], given["seed"], given["cfg"], given["num_sampling_steps"]) == ("a cup", 7, 7.5, 50)
+    assert given["images"] is None

@@ -1,5 +1,6 @@
 """What an erasure cost: probe scores, text scores and the other domain, with intervals, from images and from runs."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pyarrow as pa
 import pytest
 from helpers.erased import images, written
 
+from evalkit.encoders.classifiers.base import Classifier, Labelled
 from evalkit.erasure.check import Look, check_folders, opening, plan, probed
 from evalkit.erasure.check.gates import Gates
 from evalkit.erasure.check.items import items_of
@@ -117,3 +119,29 @@ def test_prompts_that_show_the_concept_anyway_do_not_count_for_the_eraser():
     sums[[18, 19]] = 10, 100  # a tenth of other images show it too
     assert vector_of(sums)[0] == pytest.approx(1 - 10 / 90)
     assert vector_of(sums, 0.0)[0] == pytest.approx(0.8)
+
+
+class Objects(Classifier):
+    """A classifier of the other domain: grounds, by the colour of a corner."""
+
+    id, weights_sha256 = "grounds", "0" * 64
+    labels = ("white", "grey", "beige", "mint")
+
+    def __call__(self, images):
+        return [(Labelled("white" if image[0, 0].min() > 250 else "grey", 1.0),) for image in images]
+
+
+def test_a_detector_of_the_other_domain_gives_cra_of_prompts_that_ask_for_something_in_it(folders):
+    run = checked(folders, look=replace(WORLD, domain=Objects()))
+    rows = [row for row in run.samples.to_pylist() if row["domain_erased"] is not None]
+    assert rows
+    assert all(any(f" {label} " in row["prompt"] for label in Objects.labels) for row in rows)
+    right = [row["domain_erased"] for row in rows]
+    found = of(run, "unlearncanvas_cra")["dog"]
+    assert found["value"] == pytest.approx(sum(right) / len(right))
+    assert "its own detector" in found["ci_method"]
+
+
+def test_a_network_without_labels_sees_no_other_domain(folders):
+    with pytest.raises(EvalkitError, match="names nothing in an image"):
+        checked(folders, look=replace(WORLD, domain="efflite0"))

@@ -49,7 +49,7 @@ def test_every_shard_gets_its_own_images_once(threads, size):
     images = Noted(23)
     found = taken(Reading(images, lambda each: each.id, threads, Timers()), split(23, size))
     assert [len(each) for each in found] == [shard.size for shard in split(23, size)]
-    assert sum(found, []) == images.ids()
+    assert [each for part in found for each in part] == images.ids()
     assert images.read_ones == list(range(23))
 
 
@@ -67,9 +67,8 @@ def test_shards_out_of_order_and_left_halfway_are_read_anew():
     images = Noted(12)
     reading = Reading(images, lambda each: None, 2, Timers())
     assert taken(reading, [Shard("b", 6, 9), Shard("a", 0, 3)]) == [["6", "7", "8"], ["0", "1", "2"]]
-    with pytest.raises(ValueError, match="stopped"), reading(Shard("c", 3, 6), lambda: None) as reader:
-        next(reader)
-        raise ValueError("stopped")
+    with pytest.raises(ZeroDivisionError), reading(Shard("c", 3, 6), lambda: None) as reader:
+        len(next(reader)) / 0
     assert taken(reading, [Shard("c", 3, 6)]) == [["3", "4", "5"]]
 
 
