@@ -27,6 +27,15 @@ $ evalkit probes show gedit                                       # everything t
 ```
 
 Judge texts are read from the official files and never rewritten. Texts that are evalkit's own are said to be so below.
+
+A benchmark of your own is such a file too. `benchmarks/probe_examples/riddles.toml` is one of forty lines:
+
+```console
+$ evalkit probe riddles.toml --data DIR --images DIR --judge …
+```
+
+The run keeps the file, so that it is verified and asked anew without it. Its digest is in the protocol: scores under
+another text of the file are ranked apart.
 """
 READ = """## How to read a judged score
 

@@ -182,7 +182,8 @@ def main() -> None:
                 found[candidate].append(measure(candidate, root))
     seconds = {candidate: [each["seconds"] for each in runs] for candidate, runs in found.items()}
     ours = found["evalkit"]
-    rows = [{"model": options.model, **row} for row in summary(seconds, "evalkit", options.pictures)]
+    work = f"{options.model}, {options.side} px files"
+    rows = [{"work": work, "model": options.model, **row} for row in summary(seconds, "evalkit", options.pictures)]
     for row in rows:
         is_ours = row["candidate"] == "evalkit"
         for stage in STAGES:

@@ -48,6 +48,17 @@ def parse_json(data: str | bytes, what: str, *, surrogates: bool = False) -> Any
     return found
 
 
+def loose_json(text: str | bytes) -> Any:
+    """The value of JSON as Python reads it, NaN and infinities included: what models, workers and caches write.
+
+    Raises `BadData` for anything else.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise BadData(f"no JSON: {(str(error).splitlines() or [type(error).__name__])[0][:120]}") from None
+
+
 def read_json(path: str | Path) -> Any:
     """The value in a JSON file. Raises `BadData` where it cannot be read or is not JSON."""
     return parse_json(read_text(path), str(path))

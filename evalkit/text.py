@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 MOST = 1200  # characters shown of a text
@@ -134,3 +134,14 @@ def _acts(c: str) -> bool:
     if kind == "Cf":  # number signs of Arabic are of this category too, but are drawn
         return c in MARKS or unicodedata.bidirectional(c) not in ("AN", "AL", "L", "R")
     return kind in ("Cc", "Cs", "Zl", "Zp")
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Names in a sentence.
+
+    >>> listed(["a", "b", "c"]), listed(list("abcdef"), 2)
+    ('a, b and c', 'a, b and 4 more')
+    """
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

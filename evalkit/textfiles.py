@@ -5,8 +5,10 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from evalkit.errors import BadData
 
@@ -57,6 +59,17 @@ def read_text(path: str | Path, *, other_unicode: bool = False) -> str:
         raise BadData(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); give another") from None
     except MemoryError:
         raise BadData(f"{path} does not fit the memory; split it") from None
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The tables of a TOML file. Raises `BadData` where it cannot be read or is none."""
+    try:
+        return tomllib.loads(read_text(path))
+    except BadData:
+        raise
+    except (ValueError, RecursionError, MemoryError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0][:120]
+        raise BadData(f"{path} is no TOML: {reason}. Mend the file") from None
 
 
 def lines_of(text: str) -> list[str]:

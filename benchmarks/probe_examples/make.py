@@ -30,9 +30,7 @@ from evalkit.tasks.generate import generate_images
 from evalkit.tasks.probe import probe
 from evalkit.tasks.probe.decoder import ask_decoder, train_decoder
 from evalkit.tasks.probe.judged.options import JudgeOptions
-from evalkit.tasks.probe.judged.suite import suite_of_file
 from evalkit.tasks.probe.rounds import probe_rounds
-from evalkit.tasks.probe.suite import SUITES
 from evalkit.world.captions import Demand, Wanted, demand_of
 from evalkit.world.prompts import world_prompts
 from evalkit.world.render import render_scene
@@ -96,8 +94,8 @@ def riddles(home: Path) -> Run:
     (data / "riddles.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     known = {f"is a {name}.": Demand("single_object", (Wanted(name),)) for name in RIDDLES}
     judge = JudgeOptions(judge=WorldJudge(known, refuses="midnight"), data=data, replies=home / "riddles.jsonl")
-    SUITES.add("riddles", lambda: suite_of_file(Path(__file__).with_name("riddles.toml")))
-    return probe("riddles", images, judge=judge, options=options(home / "riddles"))
+    suite = Path(__file__).with_name("riddles.toml")
+    return probe(str(suite), images, judge=judge, options=options(home / "riddles"))
 
 
 def reason_edit(home: Path) -> Run:

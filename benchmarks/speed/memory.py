@@ -1,68 +1,138 @@
-"""Peak memory of evaluating 200 and 20,000 images of 256 px with the codec tokenizer, each in a fresh process.
+"""Peak memory of a run over 200 and 20,000 images, each in a fresh process.
 
-python benchmarks/speed/memory.py [--large 20000]
+tokenizer: images of 256 px through the codec tokenizer. score: images of 64 px against as many others, FID, IS, KID,
+precision to coverage and Vendi score; a projection of colours to 2,048 features and 1,008 logits stands for the network,
+which holds as much for any number of images.
+
+python benchmarks/speed/memory.py [--large 20000] [--case tokenizer,score]
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from common import write
+from common import RESULTS, write
 from PIL import Image
 
+METRICS = "fid,is,kid,prdc,vendi"
 
-def make(folder: Path, count: int) -> None:
-    """`count` small JPEG files that share a few dozen contents."""
+
+def linked(folder: Path, count: int) -> None:
+    """`count` JPEG files of 256 px that share a few dozen contents."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     base = []
     for number in range(40):
-        picture = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+        pixels = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
         path = folder / f"{number:06d}.jpg"
-        Image.fromarray(picture).save(path, quality=80)
+        Image.fromarray(pixels).save(path, quality=80)
         base.append(path)
     for number in range(40, count):
         os.link(base[number % 40], folder / f"{number:06d}.jpg")
 
 
-def peak(folder: Path, out: Path) -> tuple[float, float]:
-    """Peak resident MB and wall seconds of one evaluation."""
+def distinct(folder: Path, count: int, seed: int) -> None:
+    """`count` JPEG files of 64 px, each with a content of its own."""
+    folder.mkdir()
+    rng = np.random.default_rng(seed)
+    for number in range(count):
+        pixels = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+        Image.fromarray(pixels).save(folder / f"{number:06d}.jpg", quality=80)
+
+
+class Projection:
+    """Stands for the networks: features of the means of an image's 8 x 8 squares, by fixed weights."""
+
+    def __init__(self, heads: Any, protocol: Any, *, device: str = "auto", weights: Any = None) -> None:
+        rng = np.random.default_rng(0)
+        sizes = {head: 1008 if head == "logits_unbiased" else 2048 for head in heads}
+        self.weights = {head: rng.normal(size=(192, size)).astype(np.float32) for head, size in sizes.items()}
+
+    def identities(self) -> dict[str, Any]:
+        """Nothing is kept."""
+        return {}
+
+    def __call__(self, images: Any) -> dict[str, Any]:
+        """Features by head."""
+        n = len(images)
+        means = images.float().numpy().reshape(n, 3, 8, 8, 8, 8).mean((3, 5)).reshape(n, -1) / 255
+        return {head: np.maximum(means @ weights, 0) for head, weights in self.weights.items()}
+
+
+def score_command(root: Path, count: int) -> list[str]:
+    """The arguments of one scoring; the file of weights is only named and hashed."""
+    for seed, side in enumerate(("made", "real")):
+        distinct(root / f"{side}-{count}", count, seed)
+    weights = root / "weights.pth"
+    weights.write_bytes(b"none")
+    sets = ["--images", str(root / f"made-{count}"), "--reference", str(root / f"real-{count}")]
+    return ["score", *sets, "--metrics", METRICS, "--device", "cpu", "--weights", f"inception-v3-fid={weights}"]
+
+
+def tokenizer_command(root: Path, count: int) -> list[str]:
+    """The arguments of one evaluation."""
+    linked(root / str(count), count)
+    return ["tokenizer", "-m", "jpeg-lm", "--data", str(root / str(count)), "--tasks", "reconstruction,codes"]
+
+
+CASES = {"tokenizer": tokenizer_command, "score": score_command}
+
+
+def peak(command: list[str], out: Path) -> tuple[float, float]:
+    """Peak resident MB and wall seconds of one command."""
     code = (
-        "import resource; from evalkit.cli import main\n"
+        "import resource, sys; from evalkit.cli import main\n"
+        "if sys.argv[1] == 'score':\n"
+        "    import memory; from evalkit.tasks.score import task; task.SetEncoder = memory.Projection\n"
         "try: main()\n"
         "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
-    command = [sys.executable, "-c", code, "tokenizer", "-m", "jpeg-lm", "--data", str(folder), "--out", str(out)]
     started = time.perf_counter()
-    done = subprocess.run([*command, "--tasks", "reconstruction,codes"], check=True, capture_output=True, text=True)
+    places = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command, "--out", str(out)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": places},
+    )
     return int(done.stdout.strip().splitlines()[-1]) / 1024, time.perf_counter() - started
 
 
-def main() -> None:
-    """Measure and write results/memory.csv."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--large", type=int, default=20_000)
-    large = parser.parse_args().large
-    rows = []
+def measured(case: str, large: int) -> list[dict[str, Any]]:
+    """Rows of one case: few images and many."""
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        for count in (200, large):
-            make(root / str(count), count)
-            megabytes, seconds = peak(root / str(count), root / f"out-{count}")
-            rate = round(count / seconds, 1)
-            rows.append(
-                {"pictures": count, "peak_mb": round(megabytes), "seconds": round(seconds, 1), "per_second": rate}
-            )
-    rows[-1]["above_smallest_mb"] = rows[-1]["peak_mb"] - rows[0]["peak_mb"]
-    rows[0]["above_smallest_mb"] = 0
-    write("memory", rows)
+        for count in (200, 1_000, large):
+            megabytes, seconds = peak(CASES[case](root, count), root / f"out-{count}")
+            row = {"case": case, "images": count, "peak_mb": round(megabytes), "seconds": round(seconds, 1)}
+            first = rows[0]["peak_mb"] if rows else row["peak_mb"]
+            rows.append({**row, "per_second": round(count / seconds, 1), "above_smallest_mb": row["peak_mb"] - first})
+    return rows
+
+
+def main() -> None:
+    """Measure and write results/memory.csv; the rows of cases that are left out stay as they are."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--large", type=int, default=20_000)
+    parser.add_argument("--case", default=",".join(CASES))
+    given = parser.parse_args()
+    chosen = given.case.split(",")
+    kept: list[dict[str, Any]] = []
+    if (RESULTS / "memory.csv").exists():
+        with (RESULTS / "memory.csv").open(newline="") as stream:
+            kept = [row for row in csv.DictReader(stream) if row.get("case") not in chosen]
+    write("memory", [*kept, *(row for case in chosen for row in measured(case, given.large))])
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ class Call:
     @property
     def left(self) -> float:
         """Minutes of this call that are left."""
-        return (self.end - time.monotonic()) / 60
+        return float(self.end - time.monotonic()) / 60
 
     def train(self, stage: str) -> bool:
         """Train a stage for the time that is left; returns whether its schedule ended, now or before."""

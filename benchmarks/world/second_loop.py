@@ -35,7 +35,11 @@ class Job(Protocol):
     """One network to train."""
 
     name: str
-    net: nn.Module
+
+    @property
+    def net(self) -> nn.Module:
+        """The network whose parameters are trained."""
+        ...
 
     def draw(self, rng: Random, size: int) -> tuple[Tensor, ...]:
         """A batch on the CPU, from `rng` alone; runs in worker processes."""
@@ -129,7 +133,11 @@ class Training:
 
     def run(self) -> bool:
         """Train until the schedule or the time of this call ends; returns whether the schedule did."""
-        many = {"num_workers": self.preset.workers, "prefetch_factor": 4, "multiprocessing_context": "fork"}
+        many: dict[str, Any] = {
+            "num_workers": self.preset.workers,
+            "prefetch_factor": 4,
+            "multiprocessing_context": "fork",
+        }
         loader = DataLoader(
             Batches(self.job.draw, f"{self.job.name}-{self.given.seed}", self.size),
             batch_size=None,
@@ -171,7 +179,7 @@ class Training:
         with torch.autocast(self.device.type, torch.bfloat16):
             loss, shown = self.job.loss(moved, self.step, progress)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.job.net.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1

@@ -146,7 +146,7 @@ class Measured:
             "tokenizer psnr dB", "all", mean_interval([-10 * math.log10(max(e, 1e-9)) for e in errors], method="mean")
         )
         fresh = [self.edition.scene(t, Random(f"use-{t}-{i}")) for t in self.edition.tasks for i in range(170)]
-        used = len(self._codes(self.edition.render(fresh)).unique()) / self.edition.tokenizer.vocab_size
+        used = len(torch.unique(self._codes(self.edition.render(fresh)))) / self.edition.tokenizer.vocab_size
         self._add("tokenizer codes in use", "all", Estimate(used, None, None, len(fresh), "counted"))
         for name, change in (("rounding", lambda x: x), ("jpeg 75", lambda x: _jpeg_file(x, 75))):
             same = (self._codes([change(x) for x in rebuilt]) == codes).double().mean(1).numpy()
@@ -257,7 +257,7 @@ class Measured:
     def _rebuilt(self, images: Sequence[Pixels]) -> tuple[list[Pixels], Tensor]:
         model, codes, side = self.edition.tokenizer, self._codes(images), self.edition.side // 8
         done: list[Pixels] = []
-        for part in codes.split(64):
+        for part in torch.split(codes, 64):
             y = model.decode(model.codes(indices=part, grid=(side, side))).clamp(0, 1).mul(255).round().to(torch.uint8)
             done += list(y.permute(0, 2, 3, 1).cpu().numpy())
         return done, codes

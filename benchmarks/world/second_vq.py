@@ -59,7 +59,7 @@ class VQJob:
         if step >= self.free:
             flat = z.detach().permute(0, 2, 3, 1).flatten(0, 2)
             self.codes.update(flat, indices.flatten(), revive=progress < 0.7)
-            shown["used"] = indices.unique().numel()
+            shown["used"] = torch.unique(indices).numel()
             if progress > 0.2:
                 again = self.net.encoder(kept_by_files(y.detach()))
                 loss = loss + 0.5 * F.mse_loss(again, q) * z.shape[1]

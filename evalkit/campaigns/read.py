@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from evalkit.campaigns.declaration import SETTINGS, Campaign, Contestant, JudgeUse, SuiteUse
-from evalkit.errors import BadData, EvalkitError
-from evalkit.textfiles import read_text
+from evalkit.errors import EvalkitError
+from evalkit.textfiles import read_toml
 
 Kind = Callable[[Any, str], Any]
 
@@ -21,11 +20,7 @@ def read_campaign(path: str | Path) -> Campaign:
     Raises `EvalkitError` in one sentence for what is no TOML, for an unknown key and for a value of another kind.
     """
     path = Path(path).expanduser()
-    try:
-        data = tomllib.loads(read_text(path))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise BadData(f"{path.name} is no TOML file: {str(error).splitlines()[0][:120]}. Mend it") from None
-    return _Reader(path.parent).campaign(data, path)
+    return _Reader(path.parent).campaign(read_toml(path), path)
 
 
 class _Reader:

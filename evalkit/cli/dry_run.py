@@ -34,6 +34,8 @@ def parse_line(line: str) -> Parsed:
     )  # click keeps -h of the first one for good
     path: list[str] = []
     while isinstance(command, click.Group):
+        if path and command.invoke_without_command and all(word.startswith("-") for word in words[:1]):
+            break  # the group itself does something, such as listing
         name = words.pop(0) if words else ""
         found = command.get_command(context, name)
         if found is None:
@@ -114,6 +116,8 @@ def _score(given: dict[str, Any]) -> None:
     from evalkit.tasks.scoring import kind_of
 
     names = [name for name in (given["metrics"] or "").split(",") if name]
+    if given["log_likelihoods"] is not None:
+        return
     kind = kind_of(names, reference=given["reference"], model=given["model"], paired=given["paired"])
     if kind == "paired":
         paired_metrics(names)
@@ -126,9 +130,9 @@ def _score(given: dict[str, Any]) -> None:
 
 def _probe(given: dict[str, Any]) -> None:
     from evalkit.generators.registry import GENERATORS
-    from evalkit.tasks.probe.suite import SUITES
+    from evalkit.tasks.probe.spec import suite_called
 
-    SUITES.get(given["suite"])
+    suite_called(given["suite"])
     if given["model"]:
         GENERATORS.get(given["model"])
 

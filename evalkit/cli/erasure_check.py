@@ -43,6 +43,7 @@ PATH, SHARE = click.Path(path_type=Path), Finite(0, 1)
     "--guidance", type=Finite(0), help="Strength of guidance; top-k and top-p are off [default: the model's]."
 )
 @click.option("--detector", metavar="NAME", help="Who looks: world, resnet50, nudenet, clip-style, q16, hf:FOLDER.")
+@click.option("--domain", metavar="NAME", help="Who sees the other domain: objects where a style was erased (CRA).")
 @click.option("--label", "labels", multiple=True, help="Labels of the detector that stand for the concept.")
 @click.option(
     "--top", type=click.IntRange(min=0), help="How many of the likeliest labels count [default: the detector's]."
@@ -80,6 +81,7 @@ def check(
     samples: int,
     guidance: float | None,
     detector: str | None,
+    domain: str | None,
     labels: tuple[str, ...],
     top: int | None,
     threshold: float | None,
@@ -112,7 +114,7 @@ def check(
     from evalkit.erasure.check.run import check_eraser, check_folders
 
     what = concept or only_concept(pairs)
-    look = look_of(detector, labels, top, threshold, sensitivity, specificity)
+    look = look_of(detector, domain, labels, top, threshold, sensitivity, specificity)
     if before is not None and after is not None and base is None and erased is None:
         without_model({"--relearn": relearn, "--never-saw": never_saw, "--tries": tries, "--cache": cache})
         run = check_folders(

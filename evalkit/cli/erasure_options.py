@@ -74,6 +74,7 @@ def only_concept(pairs: Path) -> str:
 
 def look_of(
     detector: str | None,
+    domain: str | None,
     labels: tuple[str, ...],
     top: int | None,
     threshold: float | None,
@@ -86,4 +87,4 @@ def look_of(
     if (sensitivity is None) != (specificity is None):
         raise EvalkitError("a correction needs both rates of the detector. Give --sensitivity and --specificity")
     known = None if sensitivity is None or specificity is None else (sensitivity, specificity)
-    return Look(detector, labels, top, threshold, known)
+    return Look(detector, labels, top, threshold, known, domain=domain)

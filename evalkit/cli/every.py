@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import click
 
-from evalkit.errors import BadData, EvalkitError
+from evalkit.errors import EvalkitError
 
 
 @dataclass
@@ -89,14 +89,10 @@ def _configured(ctx: click.Context, param: click.Parameter, value: Path | None) 
 
 def _values(ctx: click.Context, path: Path) -> dict[str, Any]:
     """Values by the name of the parameter: those at the top of the file, and those of the verb's own table."""
-    import tomllib
 
-    from evalkit.textfiles import read_text
+    from evalkit.textfiles import read_toml
 
-    try:
-        table: Any = tomllib.loads(read_text(path))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise BadData(f"{path.name} is no TOML file: {str(error).splitlines()[0][:120]}. Mend it") from None
+    table: Any = read_toml(path)
     known = {
         option.lstrip("-").replace("-", "_"): each
         for each in ctx.command.params

@@ -53,14 +53,17 @@ def plan(
 
     Pilots run here, in a folder that is removed. COMMAND is typed without --limit and --out.
     """
-    from evalkit.jobs.forecast import Machines, forecast
+    from evalkit.jobs.forecast import Machines, forecast, uncertainty
 
     pilots = _pilots(command, seconds)
     found = forecast(pilots, sorted(sizes or SIZES), Machines(workers, _rates(rates)))
     if as_json:
-        click.echo(json.dumps({"pilots": [_said(each) for each in pilots], "forecast": [_said(e) for e in found]}))
+        doubt = {"share_of_time": uncertainty(pilots), "load": _load(), "cpus": os.cpu_count()}
+        told = {"pilots": [_said(each) for each in pilots], "forecast": [_said(each) for each in found]}
+        click.echo(json.dumps({**told, "uncertain": doubt}))
     else:
         _show(pilots, found)
+        click.echo("\n".join(_doubts(pilots, found[-1].n, uncertainty(pilots))))
 
 
 def _pilots(command: Sequence[str], seconds: int) -> list[Pilot]:
@@ -142,6 +145,30 @@ def _said(each: Pilot | Forecast) -> dict[str, Any]:
     from dataclasses import asdict
 
     return asdict(each)
+
+
+def _load() -> float | None:
+    """Processes that wanted a CPU in the last minute, None where the system does not say."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def _doubts(pilots: Sequence[Pilot], most: int, share: float | None) -> list[str]:
+    """What is uncertain in the forecast, in words."""
+    last = pilots[-1]
+    told = "unknown, for want of a third pilot; give data with more images, or more --seconds"
+    if share is not None:
+        told = f"about {max(share, 0.01):.0%}, by which the pilot of {last.n} differs from the forecast by the two before it"
+    said = [f"uncertain: the time, by {told}"]
+    if most > 1000 * last.n:
+        said.append(
+            f"{most:,} images are {most // last.n:,} times the largest pilot: what only large runs show is missing"
+        )
+    load, cpus = _load(), os.cpu_count() or 1
+    if load is not None and load > 1.5 * cpus:
+        said.append(
+            f"others used this machine (load {load:.0f} on {cpus} CPUs): idle it is faster; CPU hours hold for both"
+        )
+    return said
 
 
 def _show(pilots: Sequence[Pilot], found: Sequence[Forecast]) -> None:

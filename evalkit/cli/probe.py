@@ -128,10 +128,10 @@ def score(
     evalkit probe wise --images DIR --judge http:URL#MODEL        a judge scores; evalkit probes fetch wise first
     evalkit probe wise --reask RUN --judge http:URL#MODEL         lost replies only
 
-    SUITE is geneval, world or another one that evalkit ls probes names. What networks see is kept as evidence.jsonl in
-    the run; rules are applied to it. Images that are missing are an error unless --allow-missing. Scores of a detector
-    that is not the benchmark's own bear its name. Typed again, an interrupted run goes on. Exit code 1: some images could
-    not be read (they are listed), 2: wrong usage or missing weights.
+    SUITE is geneval, world or another one that evalkit ls probes names, or a TOML file of your own. What networks see is
+    kept as evidence.jsonl in the run; rules are applied to it. Images that are missing are an error unless
+    --allow-missing. Scores of a detector that is not the benchmark's own bear its name. Typed again, an interrupted run
+    goes on. Exit code 1: some images could not be read (they are listed), 2: wrong usage or missing weights.
     """
     from evalkit.tasks.probe import probe as run_probe
     from evalkit.tasks.probe.reask import reask as asked_again

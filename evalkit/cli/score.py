@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 @click.option("--prompts", metavar="FILE", help="What each image should show [default: what its run asked for].")
 @click.option("--model", "-m", help="A generator of codes, for --metrics nll: the likelihood of the images under it.")
 @click.option(
+    "--log-likelihoods", metavar="FILE", help="What a model of pixels states: JSON lines, id and log_likelihood (nats)."
+)
+@click.option(
     "--paired", metavar="RUN|DATA", help="A baseline: the same prompts and seeds by the slower or original model."
 )
 @click.option(
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write the images' mean and covariance, to be given as --reference.",
 )
+@click.option("--no-cache", is_flag=True, help="Look at every image again, also at those whose features were kept.")
 @run_options
 def score(
     images: str,
@@ -53,7 +57,9 @@ def score(
     prompts: str | None,
     model: str | None,
     paired: str | None,
+    log_likelihoods: str | None,
     save_statistics: Path | None,
+    no_cache: bool,
     options: RunOptions,
     as_json: bool,
 ) -> None:
@@ -82,8 +88,10 @@ def score(
         protocol=protocol,
         prompts=prompts,
         statistics=save_statistics,
+        cache=not no_cache,
         model=model,
         paired=paired,
+        log_likelihoods=log_likelihoods,
         options=options,
     )
     (_print_json if as_json else _show)(run)
@@ -107,11 +115,17 @@ def _missing(run: Run) -> dict[str, list[str]]:
     return found
 
 
+def _of(run: Run, side: str) -> int:
+    """Images of one side."""
+    return int(run.samples["side"].to_pylist().count(side))
+
+
 def _print_json(run: Run) -> None:
     said = {
         "run": run.path.as_posix(),
         "results": run.results,
         "warnings": run.record["warnings"],
+        "recalled": run.record.get("recalled", {}),
         "failed": _failed(run),
     }
     click.echo(json.dumps(said, indent=1, ensure_ascii=False))
@@ -140,6 +154,8 @@ def _show(run: Run) -> None:
     console.print(table)
     for reason, names in _missing(run).items():
         console.print(Text(visible(f"{', '.join(names)}: {reason}", most=1000), style="dim"), soft_wrap=True)
+    for side, n in run.record.get("recalled", {}).items():
+        console.print(f"{side}: features of {n:,} of {_of(run, side):,} images came from the cache", style="dim")
     for warning in run.record["warnings"]:
         console.print(Text(visible(warning, most=1000), style="yellow"), soft_wrap=True)
     for each in _failed(run)[:20]:

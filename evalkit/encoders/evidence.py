@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 from evalkit.encoders.base import Encoder, ImageEncoder
 from evalkit.encoders.database import Database
 from evalkit.encoders.evidence_objects import SHARED, Key, SharedEvidence
-from evalkit.errors import EvalkitError
+from evalkit.errors import BadData, EvalkitError
 from evalkit.images.sample import Pixels
+from evalkit.jsonio import loose_json
 from evalkit.weights.download import cache_folder
 from evalkit.whole_files import whole
 
@@ -63,6 +64,11 @@ class EvidenceCache:
             return cls(cache_folder() / "evidence.sqlite", among)
         except EvalkitError:
             return cls(None, among)
+
+    @property
+    def lasting(self) -> bool:
+        """Whether a file keeps what is put; else it is in memory, and little of it."""
+        return self._db is not None
 
     def get(self, keys: Sequence[Key]) -> dict[Key, str]:
         """What is known of the keys."""
@@ -155,8 +161,8 @@ def evidence_of(
 def _held(text: str) -> Any:
     """What the cache holds; features may be NaN, which other readers of JSON refuse."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return loose_json(text)
+    except BadData:
         raise EvalkitError("the cache of evidence is damaged. Remove its file, evidence.sqlite") from None
 
 

@@ -7,6 +7,7 @@ import json
 import posixpath
 from collections.abc import Mapping, Sequence
 
+from evalkit.jsonio import loose_json
 from evalkit.weights.object_stores import opened
 
 Key = tuple[str, str, str, str]
@@ -28,7 +29,7 @@ class SharedEvidence:
         try:
             found = self._place.fs.cat([self._place.path(name) for name in wanted], on_error="omit")
             objects = found if isinstance(found, Mapping) else {}
-            by_name = {posixpath.basename(path): json.loads(data) for path, data in objects.items()}
+            by_name = {posixpath.basename(path): loose_json(data) for path, data in objects.items()}
         except Exception:  # stores and what lies in them raise many kinds
             self._works = False
             return {}

@@ -14,12 +14,15 @@ from evalkit.device import pick_device
 from evalkit.encoders.base import FeatureExtractor
 from evalkit.encoders.features.i3d import I3dFeatures
 from evalkit.encoders.features.inception import OUTPUTS, InceptionFid
+from evalkit.encoders.kept_features import Identity
 from evalkit.encoders.registry import load_extractor
+from evalkit.encoders.spectrum import VERSION, radial_spectrum
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.metrics.fvd import I3D
 from evalkit.protocols.score import ScoreProtocol
 
 INCEPTION = "inception-v3-fid"
+SPECTRUM = "spectrum"  # a head that needs no network: the radial power spectrum of the image as it is
 RESIZE: Mapping[str, str | None] = {
     "clip-vitl14": "square-bicubic",  # CMMD's reader
     "clip-vitb32": None,  # the extractor's own way is CLIP-FID's
@@ -31,7 +34,7 @@ RESIZE: Mapping[str, str | None] = {
 class SetEncoder:
     """Loads the networks that `heads` need once; `unavailable` says of each head without one why.
 
-    `heads`: outputs of the FID network ("2048", "sfid", "logits_unbiased", …) and names of extractors.
+    `heads`: outputs of the FID network ("2048", "sfid", "logits_unbiased", …), names of extractors, and "spectrum".
     """
 
     def __init__(
@@ -43,11 +46,13 @@ class SetEncoder:
         weights: Mapping[str, str | Path] | None = None,
     ) -> None:
         """`weights`: files by network name, where they do not lie in a place that is searched."""
-        self.protocol = protocol
+        self.protocol, self._device = protocol, pick_device(device)
         self.unavailable: dict[str, str] = {}
         self._outputs = tuple(head for head in heads if head in OUTPUTS)
         self._networks: dict[str, FeatureExtractor | I3dFeatures] = {}
-        for name in ([INCEPTION] if self._outputs else []) + [head for head in heads if head not in OUTPUTS]:
+        self._spectrum = SPECTRUM in heads
+        others = [head for head in heads if head not in OUTPUTS and head != SPECTRUM]
+        for name in ([INCEPTION] if self._outputs else []) + others:
             if name not in RESIZE and name not in (INCEPTION, I3D):
                 raise EvalkitError(f"There is no head called {name!r}. Use some of {', '.join((*OUTPUTS, *RESIZE))}.")
             try:
@@ -62,6 +67,8 @@ class SetEncoder:
         Each row is its image's alone.
         """
         found: dict[str, npt.NDArray[Any]] = {}
+        if self._device.type == "cuda":  # bytes cross once, and every resize is done there
+            images = images.pin_memory().to(self._device, non_blocking=True)
         rule = self.protocol.network
         for name, network in self._networks.items():
             if isinstance(network, I3dFeatures):
@@ -71,6 +78,25 @@ class SetEncoder:
                 found |= {head: _array(outputs[head]) for head in self._outputs}
             else:
                 found[name] = _array(network.features(images, resize=RESIZE[name]))
+        if self._spectrum:
+            found[SPECTRUM] = _array(radial_spectrum(images))
+        return found
+
+    def identities(self) -> dict[str, Identity]:
+        """What decides the features of every available head."""
+        found: dict[str, Identity] = {}
+        rule, clips = self.protocol.network, self.protocol.clips
+        for name, network in self._networks.items():
+            if isinstance(network, I3dFeatures):
+                found[name] = Identity(name, network.weights_sha256, f"{rule.resize}, {clips}")
+                continue
+            whose = f"{network.id} {network.version}", network.weights_sha256 or ""
+            if isinstance(network, InceptionFid):
+                found |= dict.fromkeys(self._outputs, Identity(*whose, f"{rule.resize}, {rule.scale}"))
+            else:
+                found[name] = Identity(*whose, RESIZE[name] or "its own way")
+        if self._spectrum:
+            found[SPECTRUM] = Identity(VERSION, "none", "")
         return found
 
     def _loaded(self, name: str, weights: str | Path | None, device: str) -> FeatureExtractor | I3dFeatures:
@@ -79,10 +105,6 @@ class SetEncoder:
         if self.protocol.clips is None:
             raise EvalkitError(f"{self.protocol.id} is of images, and {I3D} looks at videos. Use a protocol of videos.")
         return I3dFeatures(weights, pick_device(device), self.protocol.clips.eps)
-
-    def digests(self) -> dict[str, str]:
-        """The weights' sha256 of every loaded network: what a record and a file of statistics keep."""
-        return {name: network.weights_sha256 or "" for name, network in self._networks.items()}
 
 
 def _array(x: Tensor) -> npt.NDArray[Any]:

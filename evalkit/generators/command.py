@@ -20,7 +20,7 @@ from evalkit.generators.base import Request
 from evalkit.generators.external import ExternalGenerator, RequestFailed, request_line
 from evalkit.generators.program import LONGEST_REPLY, Ended, Log, Program
 from evalkit.generators.registry import Entry, Source
-from evalkit.jsonio import finite, parse_json
+from evalkit.jsonio import finite, loose_json, parse_json
 
 TIMEOUT = 600.0  # seconds per image
 LOG = "worker.log"
@@ -96,8 +96,8 @@ def _parsed(line: bytes) -> Any:
     except BadData:
         pass
     try:  # a worker's NaN costs the note that holds it, not the image
-        return parse_json(json.dumps(finite(json.loads(text))), "the line")
-    except (ValueError, RecursionError, MemoryError):
+        return parse_json(json.dumps(finite(loose_json(text))), "the line")
+    except (BadData, RecursionError, MemoryError):
         return None
 
 

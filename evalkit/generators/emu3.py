@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from evalkit.errors import MissingDependency
-from evalkit.generators.folders import folder_digest, load_whole, model_folder
+from evalkit.generators.folders import folder_digest, load_whole, loaded, model_folder
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.multimodal import MultimodalGenerator
 from evalkit.generators.pixels import to_uint8
@@ -54,7 +54,7 @@ class Emu3Generator(MultimodalGenerator):
             raise MissingDependency(source.name, "hf") from None
         folder = model_folder(source, source.config)
         model = load_whole(folder, Emu3ForConditionalGeneration.from_pretrained, dtype=source.dtype)
-        made = cls(source, model, Emu3Processor.from_pretrained(str(folder), local_files_only=True))
+        made = cls(source, model, loaded(folder, Emu3Processor.from_pretrained))
         made.weights_sha256 = folder_digest(folder)
         return made
 

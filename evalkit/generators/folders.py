@@ -34,17 +34,22 @@ def model_folder(source: Source, repo: str, *, pickled: bool = False) -> Path:
 
 def load_whole(folder: Path, load: Callable[..., Any], **settings: Any) -> Any:
     """What `load` (a `from_pretrained`) makes of the folder; missing or foreign parameters are an error, not a warning."""
-    try:
-        model, report = load(str(folder), local_files_only=True, output_loading_info=True, **settings)
-    except Exception as error:  # the libraries raise many kinds for a folder that is not theirs
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-        raise WeightsError(f"{folder.name} cannot be loaded: {said}. Give the model's whole folder") from None
+    model, report = loaded(folder, load, output_loading_info=True, **settings)
     missing = sorted(report.get("missing_keys", ()))
     if missing:
         raise WeightsError(
             f"{folder.name} lacks {len(missing)} parameters, the first is {missing[0]}; give the whole official folder"
         )
     return model
+
+
+def loaded(folder: Path, load: Callable[..., Any], **settings: Any) -> Any:
+    """What `load` (a `from_pretrained`) makes of the folder; raises `WeightsError`, whatever the library raises."""
+    try:
+        return load(str(folder), local_files_only=True, **settings)
+    except Exception as error:  # the libraries raise many kinds for a folder that is not theirs
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        raise WeightsError(f"{folder.name} cannot be loaded: {said}. Give the model's whole folder") from None
 
 
 def folder_digest(folder: Path) -> str:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import time
 import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
-from PIL import Image
-
 from evalkit.errors import DAMAGED
+from evalkit.images.decode import size_of
 from evalkit.remote import SIZE, RemoteError
 from evalkit.transport import NoReply, get, redacted
 
@@ -39,11 +37,10 @@ def image_bytes(answer: Mapping[str, Any], asked: str, timeout: float) -> bytes:
 
 def other_size(data: bytes, asked: str | None) -> str | None:
     """`512x512, where 1024x1024 was asked for`; None where the sizes agree, or none was asked for."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            found = f"{image.width}x{image.height}"
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    size = size_of(data)
+    if size is None:
         return None  # decoding says what is wrong with it
+    found = f"{size[1]}x{size[0]}"
     wanted = (asked or "").lower()
     return f"{found}, where {wanted} was asked for" if "x" in wanted and found != wanted else None
 

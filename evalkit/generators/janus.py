@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from evalkit.errors import MissingDependency
-from evalkit.generators.folders import folder_digest, load_whole, model_folder
+from evalkit.generators.folders import folder_digest, load_whole, loaded, model_folder
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.multimodal import MultimodalGenerator
 from evalkit.generators.pixels import to_uint8
@@ -45,7 +45,7 @@ class JanusGenerator(MultimodalGenerator):
             raise MissingDependency(source.name, "hf") from None
         folder = model_folder(source, source.config)
         model = load_whole(folder, JanusForConditionalGeneration.from_pretrained, dtype=source.dtype)
-        made = cls(source, model, JanusProcessor.from_pretrained(str(folder), local_files_only=True))
+        made = cls(source, model, loaded(folder, JanusProcessor.from_pretrained))
         made.weights_sha256 = folder_digest(folder)
         return made
 

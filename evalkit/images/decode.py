@@ -88,6 +88,15 @@ def decode_with_source(
         raise BadImage(f"damaged or truncated image: {reason}") from None
 
 
+def size_of(data: bytes) -> tuple[int, int] | None:
+    """(height, width) by a file's header, before it is turned upright; None where it cannot be read. Decodes nothing."""
+    try:
+        with Image.open(io.BytesIO(data), formats=(_readable(data).pillow or "",)) as picture:
+            return picture.height, picture.width
+    except Exception:  # as above; decoding it says why
+        return None
+
+
 def _most_pixels() -> int:
     """The largest allowed number of pixels; what is no number leaves the default."""
     given = os.environ.get(MOST, "")

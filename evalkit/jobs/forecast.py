@@ -15,7 +15,7 @@ START = "start-up"
 ONCE = frozenset({"open", START})  # stages whose time the number of images does not change
 ALONE = frozenset({"aggregate", "store"})  # stages of the driver, which more workers do not shorten
 SQUARE = ("prdc", *(each.name for each in (*MANIFOLDS, *VENDI)))  # they compare every image with every other
-BRIEF = 2.0  # seconds by which the start of a process differs from one to the next
+BRIEF = 0.5  # CPU seconds by which the start of a process differs from one to the next
 NOISE = 64 * 2**20  # bytes by which memory differs from one process to the next
 
 
@@ -62,7 +62,7 @@ class Machines:
 
 
 def forecast(pilots: Sequence[Pilot], sizes: Sequence[int], machines: Machines | None = None) -> list[Forecast]:
-    """The cost of each size, from at least two pilots of different size; the two largest count.
+    """The cost of each size, from at least two pilots of different size; the two largest count, of CPUs the smallest too.
 
     A stage is a line through both pilots; an aggregation that compares all images with all grows with the square of
     their number. Raises `EvalkitError` where the pilots are too few.
@@ -71,13 +71,29 @@ def forecast(pilots: Sequence[Pilot], sizes: Sequence[int], machines: Machines |
     >>> forecast([small, large], [1000])[0].seconds
     201.0
     """
-    used = sorted(pilots, key=lambda each: each.n)[-2:]
+    ordered = sorted(pilots, key=lambda each: each.n)
+    used = ordered[-2:]
     if len(used) < 2 or used[0].n == used[1].n:
         raise EvalkitError("a forecast needs runs of two sizes. Give data with more images, or a larger --limit")
-    return [_at(n, used[0], used[1], machines or Machines()) for n in sizes]
+    return [_at(n, ordered[0], used[0], used[1], machines or Machines()) for n in sizes]
 
 
-def _at(n: int, small: Pilot, large: Pilot, machines: Machines) -> Forecast:
+def uncertainty(pilots: Sequence[Pilot]) -> float | None:
+    """By what share of its seconds the largest pilot differs from its forecast by the two before it.
+
+    None where there are fewer than three. More images than the pilots had may add what no pilot shows.
+
+    >>> pilots = [Pilot(n, 1.0 + n * 0.5, {"model": n * 0.5}, 10**8, 0) for n in (16, 48, 144)]
+    >>> uncertainty(pilots)
+    0.0
+    """
+    *before, last = sorted(pilots, key=lambda each: each.n)
+    if len(before) < 2:
+        return None
+    return abs(forecast(before, [last.n])[0].seconds - last.wall) / last.wall
+
+
+def _at(n: int, least: Pilot, small: Pilot, large: Pilot, machines: Machines) -> Forecast:
     a, b = _with_rest(small), _with_rest(large)
     stages = {name: _stage(name, n, (small, a), (large, b), machines) for name in sorted({*a, *b})}
     stages |= {name: n / rate / machines.workers for name, rate in machines.rates.items()}
@@ -87,7 +103,7 @@ def _at(n: int, small: Pilot, large: Pilot, machines: Machines) -> Forecast:
         seconds,
         _memory(n, small, large),
         _disk(n, small, large),
-        _cpu(n, small, large, (a, b)) / 3600,
+        _cpu(n, least, large, b) / 3600,
         seconds * machines.workers / 3600 if large.gpu or machines.rates else 0.0,
         longest(stages) or START,
         stages,
@@ -118,11 +134,11 @@ def _stage(
     return max(0.0, _line(n, *points)) / (1 if name in ALONE else machines.workers)
 
 
-def _cpu(n: int, small: Pilot, large: Pilot, stages: tuple[Mapping[str, float], Mapping[str, float]]) -> float:
+def _cpu(n: int, least: Pilot, large: Pilot, stages: Mapping[str, float]) -> float:
     """Seconds of CPUs: as measured, or where too little was done to tell it from the start, as the stages took."""
-    if large.cpu - small.cpu > BRIEF:
-        return _line(n, (small.n, small.cpu), (large.n, large.cpu))
-    each = sum(seconds for name, seconds in stages[1].items() if name not in ONCE) / large.n
+    if large.cpu - least.cpu > BRIEF:
+        return _line(n, (least.n, least.cpu), (large.n, large.cpu))
+    each = sum(seconds for name, seconds in stages.items() if name not in ONCE) / large.n
     return large.cpu + each * (n - large.n)
 
 

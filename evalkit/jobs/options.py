@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.progress import Progress
@@ -38,7 +38,7 @@ class RunOptions:
     `out`: run directory (default `runs/<task>-<model>-<hash>`). `limit`: only the first samples. `batch_size`: a number,
     or "auto". `keep`: which images stay. `weights`: FILE for a single model, or NAME=FILE each.
     `compile`: let torch compile the network. `engine`: who does the shards. `retry_failed`:
-    samples that failed, in a finished run too, are done again.
+    samples that failed, in a finished run too, are done again. Text is taken for the path `out` and for one of `weights`.
     """
 
     out: Path | None = None
@@ -55,6 +55,16 @@ class RunOptions:
     retry_failed: bool = False
     engine: EngineOptions = field(default_factory=EngineOptions, compare=False)
     progress: Progress = field(default_factory=Progress, compare=False)
+
+    def __post_init__(self) -> None:
+        """Take text where a path or several files are meant. Raises `EvalkitError` for a limit below 1."""
+        if self.out is not None:
+            object.__setattr__(self, "out", Path(self.out))
+        weights: Any = self.weights
+        if isinstance(weights, str | Path):
+            object.__setattr__(self, "weights", (str(weights),))
+        if self.limit is not None and self.limit < 1:
+            raise EvalkitError(f"a limit of {self.limit} leaves no sample. Give 1 or more, or none")
 
 
 def weights_by_name(

@@ -14,6 +14,7 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import Checks
 from evalkit.jobs.shard import Shard, ShardOutput, Sources, split
 from evalkit.jobs.spec import FORMAT, Spec, spec_of
+from evalkit.metrics.npz import arrays_of
 from evalkit.registry import Registry, Table
 from evalkit.runs.shards import MemoryParts, Parts
 from evalkit.runs.store import Result, Run
@@ -126,8 +127,7 @@ def statistics(run: Run) -> dict[str, np.ndarray[Any, Any]]:
     """The arrays of statistics/*.npz as `<file stem>|<name>`."""
     found: dict[str, np.ndarray[Any, Any]] = {}
     for file in sorted((run.path / "statistics").glob("*.npz")):
-        with np.load(file, allow_pickle=False) as held:
-            found.update({f"{file.stem}|{name}": held[name] for name in held.files})
+        found.update({f"{file.stem}|{name}": array for name, array in arrays_of(file).items()})
     return found
 
 

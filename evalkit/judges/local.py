@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from PIL import Image
 
 from evalkit.device import pick_device
 from evalkit.errors import MissingDependency, WeightsError
+from evalkit.images.decode import decode_image
 from evalkit.judges.base import Judge
 from evalkit.judges.reply import RawReply, Token
 from evalkit.judges.request import JudgeRequest, Part
@@ -124,4 +124,4 @@ class TransformersJudge(Judge):
 def _part(part: Part) -> dict[str, Any]:
     if isinstance(part, str):
         return {"type": "text", "text": part}
-    return {"type": "image", "image": Image.open(io.BytesIO(part.data)).convert("RGB")}
+    return {"type": "image", "image": Image.fromarray(decode_image(part.data))}

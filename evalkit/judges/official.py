@@ -6,12 +6,12 @@ Each takes the text of a reply and raises `NoAnswer` where the official code fin
 from __future__ import annotations
 
 import ast
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from evalkit.errors import DAMAGED
+from evalkit.errors import DAMAGED, BadData
+from evalkit.jsonio import loose_json
 from evalkit.judges.official_edits import imgedit_scores, kris_dual, kris_score, rise_scores, viescore
 from evalkit.judges.parse import NoAnswer
 
@@ -68,7 +68,7 @@ def geneval_plus(text: str) -> float:
     """
     found = re.search(r"\{.*\}", text, re.DOTALL)
     try:
-        return float(json.loads(found.group())["correct"] == 1) if found else _nothing("there is no JSON object")
+        return float(loose_json(found.group())["correct"] == 1) if found else _nothing("there is no JSON object")
     except DAMAGED:
         raise NoAnswer("the JSON object is broken or says not whether it is correct") from None
 
@@ -99,8 +99,8 @@ def genexam(text: str) -> tuple[list[float], float, float, float]:
     piece = text.split("```json")[-1].split("```")[0]
     try:
         try:
-            found = json.loads(piece)
-        except (ValueError, RecursionError):
+            found = loose_json(piece)
+        except BadData:
             found = ast.literal_eval(piece.strip())
         answers, whole = [each["answer"] for each in found["answers"]], found["global_evaluation"]
         names = ("Spelling", "Clarity and Readability", "Logical Consistency")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any
 
-from evalkit.errors import DAMAGED
+from evalkit.errors import DAMAGED, BadData
+from evalkit.jsonio import loose_json
 from evalkit.judges.parse import NoAnswer
 
 _RISE = r"\*?\*?Final {}\*?\*?:?\s*([\d*\s,\n]*)"
@@ -30,7 +30,7 @@ def viescore(text: str) -> list[float]:
     inside = inside.strip().replace("\n", "")
     for piece in (inside, _mended(inside)):
         try:
-            score = json.loads(piece)["score"]
+            score = loose_json(piece)["score"]
             return [float(each) for each in (score if isinstance(score, list) else [score])]
         except DAMAGED:
             continue
@@ -69,7 +69,7 @@ def kris_score(name: str) -> Callable[[str], float]:
         block = re.search(r"\{[^{}]*" + key + r"[^{}]*\}", text, re.DOTALL)
         if block is not None:
             try:
-                return float(int(json.loads(block.group())[key]))
+                return float(int(loose_json(block.group())[key]))
             except DAMAGED:
                 pass
         for pattern in (rf"{name}[_\s]*score\s*[:：]?\s*([1-5])", *_OUT_OF_FIVE):
@@ -98,7 +98,7 @@ def kris_dual(text: str) -> dict[str, float | None]:
 def _bare_scores(text: str) -> list[float]:
     inside = text[text.find("[") : text.rfind("]") + 1] if "[" in text else ""
     if re.fullmatch(r"\[\d+, ?\d+\]", inside):
-        return [float(each) for each in json.loads(inside)]
+        return [float(each) for each in loose_json(inside)]
     if re.fullmatch(r"\s*\+?\d{1,2}\s*", text) and 0 <= int(text) <= 10:
         return [float(int(text))]
     raise NoAnswer("there are no scores")
@@ -126,7 +126,7 @@ def _object(text: str) -> dict[str, Any]:
             end = place + 1
             break
     try:
-        found = json.loads(text[start:end]) if start >= 0 else {}
-    except (ValueError, RecursionError):
+        found = loose_json(text[start:end]) if start >= 0 else {}
+    except BadData:
         return {}
     return found if isinstance(found, dict) else {}

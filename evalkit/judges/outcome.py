@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from evalkit.errors import DAMAGED
 from evalkit.judges.parse import NoAnswer, without_thoughts
 from evalkit.judges.reply import RawReply, Reply
 
@@ -48,9 +49,13 @@ def outcome(key: str, raw: RawReply, reader: Reader) -> Reply:
     try:
         return Reply(key, "answered", "", reader.parse(raw), raw)
     except NoAnswer as lacks:
-        if cut:
-            return Reply(key, "unparsed", "truncated", raw=raw)
-        return _lost(key, raw, str(lacks))
+        said = str(lacks)
+    except (
+        MemoryError,
+        *DAMAGED,
+    ) as error:  # a parser trips over what a model wrote; the question is lost, not the run
+        said = f"the parser cannot read it ({type(error).__name__})"
+    return Reply(key, "unparsed", "truncated", raw=raw) if cut else _lost(key, raw, said)
 
 
 def _lost(key: str, raw: RawReply, lacks: str) -> Reply:

@@ -12,6 +12,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from evalkit.errors import BadData
+from evalkit.jsonio import parse_json
+
 _FENCE = re.compile(r"```[ \t]*[\w+-]*[ \t]*\r?\n?(.*?)```", re.DOTALL)
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 _YES_NO = re.compile(r"[\s\"'`*_(\[{.>-]*(yes|no)\b", re.IGNORECASE)
@@ -178,8 +181,8 @@ def _objects_in(text: str) -> Iterator[dict[str, Any]]:
 def _loaded(piece: str) -> Any:
     """The value of JSON text, or of a Python literal; None for anything else."""
     try:
-        return json.loads(piece, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        return parse_json(piece, "the reply", surrogates=True)
+    except BadData:
         pass
     if not piece.startswith("{") or len(piece) > 20_000:
         return None

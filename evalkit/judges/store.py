@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import DAMAGED, EvalkitError
-from evalkit.jsonio import parse_json
+from evalkit.jsonio import loose_json, parse_json
 from evalkit.judges.reply import RawReply, raw_reply_of
 from evalkit.transport import redacted_json
 
@@ -74,7 +74,7 @@ class ReplyStore:
             "about": dict(about),
         }
         data = json.dumps(redacted_json(line), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace") + b"\n"
-        kept = raw_reply_of(json.loads(data)["reply"])
+        kept = raw_reply_of(loose_json(data)["reply"])
         with self._lock:
             while data:  # one call as a rule, so that lines of several processes do not mix
                 data = data[os.write(self._file, data) :]

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import parse_json
@@ -22,6 +21,7 @@ from evalkit.provenance.files import digest
 from evalkit.runs.plain import read_plain
 from evalkit.runs.sealed import changed, check_sealed
 from evalkit.runs.store import read_run
+from evalkit.runs.tables import table_of
 from evalkit.text import as_float
 
 READ = ("record.json", "results.json", "samples.parquet")
@@ -189,13 +189,8 @@ def _samples(path: Path, results: Sequence[dict[str, Any]]) -> pa.Table:
     metrics = {str(row["metric"]) for row in results if row.get("status", "ok") == "ok"}
     declared = [found for metric in metrics if (found := METRICS.find(metric))]
     wanted = {*NEEDED, *metrics, *(name for metric in declared for name in metric.by_sample.read)} - {"prompt"}
-    try:
-        file = pq.ParquetFile(path / "samples.parquet")
-        names = [name for name in file.schema_arrow.names if name in wanted]
-        table = file.read(columns=names)
-    except (pa.ArrowException, OSError, ValueError):
-        raise EvalkitError(f"{path / 'samples.parquet'} cannot be read; see: evalkit verify {path}") from None
-    if "id" not in names:
+    table = table_of(path / "samples.parquet", sorted(wanted))
+    if "id" not in table.column_names:
         raise EvalkitError(f"{path / 'samples.parquet'} has no column id, so it is none that evalkit wrote")
     return table
 

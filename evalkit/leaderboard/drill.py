@@ -16,7 +16,6 @@ from urllib.parse import quote
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from scipy.special import ndtri
 from scipy.stats import t
 
@@ -28,6 +27,7 @@ from evalkit.leaderboard.rank import LEVEL
 from evalkit.leaderboard.scores import Scores
 from evalkit.pages.view.pictures import COLUMNS, Pictures, address, sample_pictures
 from evalkit.runs.store import Run, write_bytes
+from evalkit.runs.tables import table_of
 from evalkit.stats.units import Array
 from evalkit.text import day_text, visible
 
@@ -162,9 +162,8 @@ class _Shown:
 
     def __init__(self, entrant: Entrant, folder: Path, copy: bool, needed: Sequence[str]) -> None:
         self.entrant, self.folder, self.copy = entrant, folder, copy
-        file = pq.ParquetFile(entrant.path / "samples.parquet")
-        names = [name for name in ("id", "protocol", "prompt", *COLUMNS) if name in file.schema_arrow.names]
-        samples = file.read(columns=names)
+        samples = table_of(entrant.path / "samples.parquet", ("id", "protocol", "prompt", *COLUMNS))
+        names = samples.column_names
         samples = samples.filter(pc.is_in(samples["id"], pa.array(needed, samples["id"].type)))
         index = entrant.path / "images" / "index.json"
         pictures = _listed(index) if index.is_file() else []

@@ -8,10 +8,10 @@ from statistics import fmean
 
 from evalkit.leaderboard.boards import Board
 from evalkit.leaderboard.entrants import Entrant
-from evalkit.leaderboard.words import listed, rank_text, rest_of_title, title
+from evalkit.leaderboard.words import rank_text, rest_of_title, title
 from evalkit.pages.labels import metric_label
 from evalkit.pages.summary import TASKS
-from evalkit.text import counted
+from evalkit.text import counted, listed
 
 STAR, WIDE = "★", 12  # columns of one task that a screen shows
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from evalkit.leaderboard.entrants import Entrant, Figure, part
+from evalkit.runs.tables import table_of
 
 Names = Mapping[str, str]
 IMAGE, PROMPT = "sha256", "prompt"  # columns that say what a sample is
@@ -90,9 +90,8 @@ def _column(entrant: Entrant, figure: Figure) -> str | None:
 
 def _pairs(path: Path, kind: _Kind) -> list[tuple[str, str]]:
     """(id, content) of each sample, by id; where a run does not say the content, that is its place in the data."""
-    file = pq.ParquetFile(path / "samples.parquet")
-    names = [name for name in ("id", kind.column) if name in file.schema_arrow.names]
-    table = file.read(columns=names)
+    table = table_of(path / "samples.parquet", ("id", kind.column))
+    names = table.column_names
     if kind.column == PROMPT and kind.column in names:
         table = table.filter(pc.is_valid(table[PROMPT]))
     ids = _texts(table["id"])

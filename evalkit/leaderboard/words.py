@@ -8,7 +8,7 @@ from evalkit.leaderboard.boards import Apart, Board
 from evalkit.leaderboard.entrants import Entrant
 from evalkit.leaderboard.rank import Standing
 from evalkit.pages.labels import metric_label
-from evalkit.text import counted, number_text, with_unit
+from evalkit.text import counted, listed, number_text, with_unit
 
 FEW = 4  # names that a sentence lists
 
@@ -165,14 +165,3 @@ def short_apart(apart: Sequence[Apart], entrants: Sequence[Entrant]) -> list[str
 def _values(word: str, group: Sequence[Apart]) -> list[str]:
     """Everything that runs of the group have of what differs."""
     return list(dict.fromkeys(value for each in group for w, a, b in each.differs if w == word for value in (a, b)))
-
-
-def listed(names: Sequence[str], most: int = FEW) -> str:
-    """Names in a sentence.
-
-    >>> listed(["a", "b", "c"]), listed(list("abcdef"), 2)
-    ('a, b and c', 'a, b and 4 more')
-    """
-    if len(names) > most:
-        return f"{', '.join(names[:most])} and {len(names) - most} more"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

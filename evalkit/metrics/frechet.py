@@ -23,8 +23,9 @@ from scipy.special import ndtri
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.metric import Features, Metric, NotMeasured, Pairs, Parts, View, everywhere
-from evalkit.metrics.moments import Array, blocks, features_to_statistics, fold
-from evalkit.metrics.transport import Gaussian, assemble, factor, roots_of, same_dimensions, transport
+from evalkit.metrics.moments import Array, blocks, fold
+from evalkit.metrics.rows import gaussian_of
+from evalkit.metrics.transport import Gaussian, assemble, cross_trace, factor, same_dimensions, transport
 
 HEUSEL = "Heusel et al. 2017, arXiv:1706.08500"
 
@@ -32,20 +33,13 @@ HEUSEL = "Heusel et al. 2017, arXiv:1706.08500"
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:
     """Fréchet distance of two sets from their moments; 0 for equal moments up to rounding, never negative."""
     same_dimensions(a.dim, b.dim)
-    s1, s2 = a.covariance(), b.covariance()
-    root, _ = factor(s1)
-    roots = roots_of(scipy.linalg.eigvalsh(root.T @ s2 @ root, overwrite_a=True, check_finite=False))
-    return assemble(a.mean - b.mean, float(np.trace(s1)), float(np.trace(s2)), float(roots.sum()))
+    one, two = factor(a), factor(b)
+    return assemble(a.mean - b.mean, one.trace, two.trace, cross_trace(one, two))
 
 
 def frechet_distance_of_features(x: Features, y: Features) -> float:
-    """The same distance from features [n, d] and [m, d], by the n x m route where that is smaller."""
-    same_dimensions(x.shape[1], y.shape[1])
-    if min(len(x), len(y)) >= x.shape[1]:
-        return frechet_distance(features_to_statistics(x), features_to_statistics(y))
-    (mx, cx), (my, cy) = _centred(x), _centred(y)
-    roots = scipy.linalg.svdvals(cx @ cy.T, check_finite=False)
-    return assemble(mx - my, float(np.square(cx).sum()), float(np.square(cy).sum()), float(roots.sum()))
+    """The same distance from features [n, d] and [m, d], through the samples where they are fewer than dimensions."""
+    return frechet_distance(gaussian_of(x), gaussian_of(y))
 
 
 def paired_frechet(pairs: Pairs, *, level: float = 0.95) -> Estimate:

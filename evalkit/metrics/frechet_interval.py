@@ -19,8 +19,8 @@ from scipy.special import ndtr, ndtri
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.frechet import frechet_distance
-from evalkit.metrics.moments import Moments, merge
-from evalkit.metrics.rows import Array, Rows, Taken, checked, moments_of, row_blocks
+from evalkit.metrics.moments import BLOCK, Moments, merge
+from evalkit.metrics.rows import Array, Rows, Taken, checked, gaussian_of, moments_of, row_blocks
 from evalkit.metrics.transport import Gaussian, Transport, same_dimensions, transport
 
 GROUPS = 10  # parts that are left out in turn
@@ -45,7 +45,7 @@ def frechet_estimate(
     n = len(images)
     if n < 2:
         return Estimate(math.nan, None, None, n, f"a Fréchet distance needs at least 2 images; {n} given", level)
-    found = transport(moments_of(images), reference)
+    found = transport(gaussian_of(images), reference)
     variance = influences(images, found).var(ddof=1) / n
     if reference_rows is not None:
         variance += influences(reference_rows, found, second=True).var(ddof=1) / len(reference_rows)
@@ -72,7 +72,7 @@ def corrected_estimate(images: Rows, reference: Gaussian, *, groups: int = GROUP
 def influences(rows: Rows, found: Transport, *, second: bool = False) -> Array:
     """Influence [n] of every image of the first (or `second`) set on the distance, with mean 0."""
     of = found.of_second if second else found.of_first
-    values: Array = np.concatenate([of(block) for block in row_blocks(rows)])
+    values: Array = np.concatenate([of(block) for block in row_blocks(rows, BLOCK // 4)])
     values -= values.mean()
     return values
 
@@ -83,7 +83,7 @@ def contributions(images: Rows, reference: Gaussian) -> Array:
     They sum to 0: an image below 0 holds the set near the reference.
     """
     checked(images, "the image set", 2)
-    return influences(images, transport(moments_of(images), reference)) / len(images)
+    return influences(images, transport(gaussian_of(images), reference)) / len(images)
 
 
 def frechet_difference(
@@ -104,7 +104,7 @@ def frechet_difference(
     m, _ = checked(second, "the second set", 2)
     if paired and n != m:
         raise EvalkitError(f"Paired sets have one size; {n} and {m} images were given. Compare them unpaired.")
-    one, two = transport(moments_of(first), reference), transport(moments_of(second), reference)
+    one, two = transport(gaussian_of(first), reference), transport(gaussian_of(second), reference)
     a, b = influences(first, one), influences(second, two)
     variance = (a - b).var(ddof=1) / n if paired else a.var(ddof=1) / n + b.var(ddof=1) / m
     if reference_rows is not None:

@@ -1,7 +1,8 @@
 """What a generator's likelihood of images comes to: the likelihood of their codes, given the tokenizer that made them.
 
-None of it is a likelihood of pixels: many images have the same codes, and what the tokenizer loses costs nothing. So
-numbers compare between generators of one tokenizer only, and bits per dimension not with those of models of pixels.
+Those of codes are no likelihood of pixels: many images have the same codes, and what the tokenizer loses costs nothing. So
+numbers compare between generators of one tokenizer only, and their bits per dimension not with those of models of pixels,
+which come from what such a model's own program states.
 """
 
 from __future__ import annotations
@@ -31,7 +32,16 @@ BPD = _declared(
     "bits of an image's codes per pixel value of the coded image; not a likelihood of pixels",
     unit="bit",
 )
-DECLARED = (NLL, BITS, BPD)
+PIXELS = _declared(
+    "bits_per_dim",
+    "Bits per dimension",
+    "bits per pixel value, from stated log-likelihoods of the pixels",
+    low=None,  # a density can be above 1
+    unit="bit",
+    source="the model's own program",
+)
+CODES = (NLL, BITS, BPD)
+DECLARED = (*CODES, PIXELS)
 
 
 def likelihood_columns(nats: float, codes: int, side: int) -> dict[str, float]:
@@ -42,3 +52,12 @@ def likelihood_columns(nats: float, codes: int, side: int) -> dict[str, float]:
     """
     bits = nats / math.log(2)
     return {NLL.name: nats / codes, BITS.name: bits, BPD.name: bits / (3 * side * side)}
+
+
+def reported_columns(nats: float, height: int, width: int) -> dict[str, float]:
+    """The column of an image of `height` x `width` x 3 values whose log-likelihood, of 8-bit pixels, is stated in nats.
+
+    >>> reported_columns(-192 * math.log(2), 8, 8)
+    {'bits_per_dim': 1.0}
+    """
+    return {PIXELS.name: -nats / math.log(2) / (3 * height * width)}

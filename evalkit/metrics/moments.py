@@ -10,7 +10,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
+from evalkit.metrics.npz import arrays_of
 
 Array = npt.NDArray[np.float64]
 BLOCK = 2048  # rows folded by one matrix product
@@ -53,7 +54,10 @@ def merge(a: Moments, b: Moments) -> Moments:
     n = a.n + b.n
     delta = b.mean - a.mean
     mean = a.mean + delta * (b.n / n)
-    return Moments(n, mean, a.scatter + b.scatter + np.outer(delta, delta * (a.n * b.n / n)))
+    scatter = np.outer(delta, delta * (a.n * b.n / n))
+    scatter += a.scatter
+    scatter += b.scatter
+    return Moments(n, mean, scatter)
 
 
 def fold(chunks: Iterable[npt.NDArray[Any]]) -> Moments:
@@ -97,10 +101,13 @@ def save_moments(path: Path | IO[bytes], **named: Moments) -> None:
 def load_moments(path: Path) -> dict[str, Moments]:
     """Read what `save_moments` wrote."""
     found: dict[str, Moments] = {}
-    with np.load(path, allow_pickle=False) as z:
-        for name in sorted({key.rpartition(".")[0] for key in z.files}):
-            mean = z[f"{name}.mean"]
+    held = arrays_of(path)
+    try:
+        for name in sorted({key.rpartition(".")[0] for key in held}):
+            mean = held[f"{name}.mean"]
             scatter = np.zeros((len(mean), len(mean)))
-            scatter[np.triu_indices(len(mean))] = z[f"{name}.scatter"]
-            found[name] = Moments(int(z[f"{name}.n"]), mean, scatter + np.triu(scatter, 1).T)
+            scatter[np.triu_indices(len(mean))] = held[f"{name}.scatter"]
+            found[name] = Moments(int(held[f"{name}.n"]), mean, scatter + np.triu(scatter, 1).T)
+    except DAMAGED:
+        raise EvalkitError(f"{path} holds no moments. Check its run: evalkit verify {path.parent.parent}") from None
     return found

@@ -29,7 +29,7 @@ Entries = npt.NDArray[np.float32]
 TILE = 2048  # rows of one side of a product
 _PIECES = 3  # numbers of low precision that hold one of high precision
 _SMALL = 2**31  # multiplications below which rounding to bfloat16 gains nothing
-_PAIRS = 1024  # pairs whose distance is computed at once
+_PAIRS = 256  # pairs whose distance is computed at once
 _CROWDED = 64  # open pairs of a row in one tile from which on a float64 product is cheaper
 
 

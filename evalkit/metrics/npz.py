@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
 
+STATISTICS = "Give an npz file of statistics (mu and sigma), or a folder of images."
 MOST = 2**31  # bytes of one array: a covariance of 16,384 features
 _MEMBERS = 10_000
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -20,8 +21,9 @@ _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.r
 class NpzFile:
     """The shapes of an npz file's arrays, and each array when it is asked for. Raises `EvalkitError`, whatever is wrong."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, hint: str = STATISTICS) -> None:
+        """`hint`: what to do where the file is none."""
+        self.path, self.hint = path, hint
         try:
             self.shapes: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]] = dict(self._headers())
         except EvalkitError:
@@ -50,9 +52,7 @@ class NpzFile:
 
     def wrong(self, what: str) -> EvalkitError:
         """The error that says `what` of this file."""
-        return EvalkitError(
-            f"{self.path.name} {what}. Give an npz file of statistics (mu and sigma), or a folder of images."
-        )
+        return EvalkitError(f"{self.path.name} {what}. {self.hint}")
 
     def _headers(self) -> list[tuple[str, tuple[tuple[int, ...], np.dtype[Any]]]]:
         with zipfile.ZipFile(self.path) as archive:
@@ -76,6 +76,27 @@ class NpzFile:
         if dtype.hasobject:
             raise self.wrong("holds Python objects, which evalkit does not run")
         return shape, bool(fortran), dtype
+
+
+def arrays_of(path: Path, hint: str = "") -> dict[str, npt.NDArray[Any]]:
+    """All arrays of an npz file; raises `EvalkitError`, whatever is wrong. `hint`: what to do then."""
+    file = NpzFile(path, hint or f"Check its run: evalkit verify {path.parent.parent}")
+    return {name: np.array(file.read(name)) for name in file.shapes}  # they may be written to
+
+
+def array_of(path: Path, hint: str) -> npt.NDArray[Any]:
+    """The array of an npy file, within the bounds of those in npz files; raises `EvalkitError`, whatever is wrong."""
+    try:
+        with path.open("rb") as stream:
+            version = np.lib.format.read_magic(stream)
+            shape, _, dtype = _HEADERS[version](stream)
+            rest = path.stat().st_size - stream.tell()
+            if dtype.hasobject or int(np.prod(shape, dtype=np.float64)) * dtype.itemsize != rest or rest > MOST:
+                raise ValueError("it does not hold what its header says")
+        found: npt.NDArray[Any] = np.load(path, allow_pickle=False)
+        return found
+    except Exception as error:  # numpy raises many kinds for damaged files
+        raise EvalkitError(f"{path} cannot be read ({_reason(error)}). {hint}") from None
 
 
 def _reason(error: BaseException) -> str:

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
-from evalkit.metrics.frechet import HEUSEL, frechet_distance, frechet_distance_of_features
-from evalkit.metrics.rows import Index, Rows, Taken, checked_pair, moments_of, row_blocks
+from evalkit.metrics.frechet import HEUSEL, frechet_distance
+from evalkit.metrics.rows import Index, Rows, Taken, checked_pair, gaussian_of, row_blocks
 from evalkit.metrics.score import declare_score
 
 Labels = npt.ArrayLike
@@ -64,7 +64,12 @@ def frechet_per_class(
         _members(reference_labels, len(reference), "reference images"),
     )
     shared = [name for name in own if len(own[name]) > 1 and len(theirs.get(name, ())) > 1]
-    values = {name: _distance(Taken(images, own[name]), Taken(reference, theirs[name])) for name in shared}
+    values = {
+        name: frechet_distance(
+            *(gaussian_of(Taken(*each)) for each in ((images, own[name]), (reference, theirs[name])))
+        )
+        for name in shared
+    }
     lost = len(set(own) | set(theirs)) - len(shared)
     return _over_classes(values, {name: len(own[name]) for name in shared}, lost, level)
 
@@ -80,12 +85,6 @@ def intra_class_diversity(images: Rows, labels: Labels, *, level: float = 0.95) 
     values = {name: _mean_distance(Taken(images, rows)) for name, rows in shared.items()}
     counts = {name: len(rows) for name, rows in shared.items()}
     return _over_classes(values, counts, len(members) - len(shared), level)
-
-
-def _distance(x: Rows, y: Rows) -> float:
-    if min(len(x), len(y)) < x.shape[1]:
-        return frechet_distance_of_features(np.asarray(x[:]), np.asarray(y[:]))
-    return frechet_distance(moments_of(x), moments_of(y))
 
 
 def _mean_distance(rows: Rows) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.moments import BLOCK, Moments, features_to_statistics, merge
+from evalkit.metrics.transport import FewSamples, Gaussian
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.int64]
@@ -73,6 +75,16 @@ def moments_of(rows: Rows) -> Moments:
     if total is None:
         raise EvalkitError("There are no features to take statistics of. Give at least one image.")
     return total
+
+
+def gaussian_of(rows: Rows) -> Gaussian:
+    """Mean and covariance of all rows [n, d]; of fewer rows than dimensions through the rows, which is exact and fast."""
+    n, d = rows.shape
+    if not 1 < n < d:
+        return moments_of(rows)
+    x = np.asarray(rows[:], np.float64)
+    mean = x.mean(0)
+    return FewSamples(mean, (x - mean) / math.sqrt(n - 1))
 
 
 def checked(rows: Rows, what: str, least: int = 1) -> tuple[int, int]:

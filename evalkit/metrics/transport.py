@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -67,33 +68,115 @@ class Transport:
         return influence
 
 
+@dataclass(frozen=True)
+class FewSamples:
+    """Mean [d] of fewer samples than dimensions, and the samples themselves, from which the covariance is factored.
+
+    `centred` [n, d]: less their mean, over the root of n - 1.
+    """
+
+    mean: Array
+    centred: Array
+
+    @property
+    def dim(self) -> int:
+        """Number of features."""
+        return len(self.mean)
+
+    def covariance(self) -> Array:
+        """[d, d]."""
+        found: Array = self.centred.T @ self.centred
+        return found
+
+
+@dataclass(frozen=True)
+class Factor:
+    """`root` [d, r] times its transpose is the covariance, whose trace is `trace`; r is d where it is `definite`.
+
+    `inverse`: v [r, k] -> F⁻ᵀ v, on the support of the covariance.
+    """
+
+    root: Array
+    trace: float
+    definite: bool
+    inverse: Callable[[Array], Array]
+
+
 def transport(a: Gaussian, b: Gaussian) -> Transport:
     """The map between two Gaussians [d], on the support of the first where its covariance is singular."""
     same_dimensions(a.dim, b.dim)
-    s1, s2 = a.covariance(), b.covariance()
-    root, inverse = factor(s1)
-    eigenvalues, vectors = scipy.linalg.eigh(root.T @ s2 @ root, overwrite_a=True, check_finite=False)
-    roots = roots_of(eigenvalues)
-    keep = roots > math.sqrt(_TINY) * roots.max(initial=0.0)
-    forward = inverse(vectors[:, keep]) * np.sqrt(roots[keep])
-    backward = (root @ vectors[:, keep]) / np.sqrt(roots[keep])
-    value = assemble(a.mean - b.mean, float(np.trace(s1)), float(np.trace(s2)), float(roots.sum()))
-    return Transport(value, a.mean, b.mean, forward, backward)
+    means = a.mean, b.mean
+    one = factor(a)
+    del a  # a matrix of 2,048 features takes 34 MB, so none is held longer than it is needed
+    vectors, roots, trace, least = _between(one, b)
+    keep = roots > least * roots.max(initial=0.0)
+    if not keep.all():
+        vectors = vectors[:, keep]
+    shares = np.sqrt(roots[keep])
+    backward = one.root @ vectors
+    backward /= shares
+    forward = one.inverse(vectors)
+    forward *= shares
+    value = assemble(means[0] - means[1], one.trace, trace, float(roots.sum()))
+    return Transport(value, *means, forward, backward)
 
 
-def factor(s: Array) -> tuple[Array, Callable[[Array], Array]]:
-    """F with F Fᵀ = `s`, and the map v -> F⁻ᵀ v (on the support of `s`)."""
+def _between(one: Factor, b: Gaussian) -> tuple[Array, Array, float, float]:
+    """Left singular vectors [r, k] and values [k] of F1ᵀ F2, the trace of the second covariance, and what share is noise."""
+    two = factor(b)
+    product = one.root.T @ two.root
+    if not (one.definite and two.definite):
+        vectors, roots, _ = scipy.linalg.svd(product, full_matrices=False, check_finite=False)
+        return vectors, roots, two.trace, _TINY
+    trace = two.trace
+    del two
+    product = product @ product.T
+    eigenvalues, vectors = scipy.linalg.eigh(product, overwrite_a=True, check_finite=False)
+    return vectors, roots_of(eigenvalues), trace, math.sqrt(_TINY)
+
+
+def cross_trace(one: Factor, two: Factor) -> float:
+    """The trace of the root of the product of two covariances.
+
+    Of singular ones it is the sum of the singular values of F1ᵀ F2: where an eigenvalue is 0, rounding leaves 1e-16 of the
+    largest, and its root would be 1e-8.
+    """
+    product = one.root.T @ two.root
+    if one.definite and two.definite:
+        return float(roots_of(scipy.linalg.eigvalsh(product @ product.T, overwrite_a=True, check_finite=False)).sum())
+    return float(scipy.linalg.svdvals(product, overwrite_a=True, check_finite=False).sum())
+
+
+def factor(gaussian: Gaussian) -> Factor:
+    """By Cholesky, by the samples where they are fewer than dimensions, or by eigenvectors where it is singular."""
+    if isinstance(gaussian, FewSamples):
+        x = gaussian.centred
+        return Factor(x.T, float(np.square(x).sum()), definite=False, inverse=partial(_through_samples, x))
+    s = gaussian.covariance()
+    trace = float(np.trace(s))
     try:
         lower = scipy.linalg.cholesky(s, lower=True, check_finite=False)
         spread = np.diag(lower)
         if spread.min() > 1e-7 * spread.max():
-            return lower, lambda v: scipy.linalg.solve_triangular(lower, v, lower=True, trans="T", check_finite=False)
+            return Factor(lower, trace, definite=True, inverse=partial(_solved, lower))
     except scipy.linalg.LinAlgError:
         pass
     values, vectors = scipy.linalg.eigh(s, check_finite=False)
     keep = values > _TINY * values.max(initial=0.0)
-    roots = np.sqrt(values[keep])
-    return vectors[:, keep] * roots, lambda v: (vectors[:, keep] / roots) @ v
+    axes, roots = vectors[:, keep], np.sqrt(values[keep])
+    return Factor(axes * roots, trace, definite=False, inverse=lambda v: (axes / roots) @ v)
+
+
+def _solved(lower: Array, v: Array) -> Array:
+    found: Array = scipy.linalg.solve_triangular(lower, v, lower=True, trans="T", check_finite=False)
+    return found
+
+
+def _through_samples(centred: Array, v: Array) -> Array:
+    left, lengths, axes = scipy.linalg.svd(centred, full_matrices=False, check_finite=False)
+    keep = lengths > _TINY * lengths.max(initial=0.0)
+    found: Array = (axes[keep].T / lengths[keep]) @ (left[:, keep].T @ v)
+    return found
 
 
 def roots_of(eigenvalues: Array) -> Array:

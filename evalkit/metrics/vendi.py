@@ -17,6 +17,7 @@ from scipy.special import ndtri
 
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
+from evalkit.metrics.moments import BLOCK
 from evalkit.metrics.rows import Array, Rows, checked, row_blocks
 from evalkit.metrics.score import declare_score
 
@@ -66,7 +67,7 @@ def vendi(rows: Rows, *, order: float = 1.0, level: float = 0.95) -> Estimate:
     """Vendi score of features [n, d] with its interval over images."""
     n, _ = checked(rows, "the image set")
     total: OuterSum | None = None
-    for block in row_blocks(rows):
+    for block in row_blocks(rows, BLOCK // 4):
         part = features_to_statistics(block)
         total = part if total is None else merge(total, part)
     if total is None or n < 2:
@@ -74,7 +75,7 @@ def vendi(rows: Rows, *, order: float = 1.0, level: float = 0.95) -> Estimate:
     eigenvalues, vectors = scipy.linalg.eigh(total.total / n)
     value = math.exp(_entropy(eigenvalues, order))
     weights = _weights(eigenvalues, order)
-    influence = np.concatenate([np.square(_unit(block) @ vectors) @ weights for block in row_blocks(rows)])
+    influence = np.concatenate([np.square(_unit(block) @ vectors) @ weights for block in row_blocks(rows, BLOCK // 4)])
     half = float(ndtri((1 + level) / 2)) * value * float(influence.std(ddof=1)) / math.sqrt(n)
     method = f"order {order:g}; infinitesimal jackknife over images (sampling only: the score grows with n)"
     return Estimate(value, max(1.0, value - half), value + half, n, method, level)

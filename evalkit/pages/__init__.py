@@ -12,7 +12,7 @@ from markupsafe import Markup
 from evalkit.errors import EvalkitError
 from evalkit.pages.charts import distribution_charts, interval_charts, plane_charts, stage_chart, survival_charts
 from evalkit.pages.columns import failed
-from evalkit.pages.html import csp_hash, environment, house_style
+from evalkit.pages.html import csp_hash, environment, house_script, house_style
 from evalkit.pages.labels import metric_label, ordered_scores
 from evalkit.pages.pictures import AMPLIFY
 from evalkit.pages.provenance import facts, protocol_differences, protocols, speed
@@ -56,7 +56,7 @@ def report_page(runs: Sequence[Run], firsts: Mapping[Key, First] | None = None) 
                 f"report.html, or look at its samples: evalkit view {run.path}"
             )
     folder = package_files("evalkit.pages")
-    style, script = house_style(), (folder / "report.js").read_text(encoding="utf-8")
+    style, script = house_style(), house_script()
     templates = environment(
         {
             "number": number_text, "unit": with_unit, "metric": metric_label, "plain": as_float,

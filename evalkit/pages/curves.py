@@ -9,18 +9,23 @@ from evalkit.pages.figures import svg, tick_text, ticks, written
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 380, 230, 44, 14, 12, 40  # user units
 STYLES = 6  # colours and dashes; further series repeat them
+WIDE, TALL = 5.4, 10  # of a character of a label, user units
 Reach = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Dot:
-    """A value at x with its interval, where there is one; `said` is what a pointer over it shows."""
+    """A value at x with its interval, where there is one; `said` is what a pointer over it shows.
+
+    `label`: what stands beside it, where no earlier label does.
+    """
 
     x: float
     y: float
     low: float | None
     high: float | None
     said: str
+    label: str = ""
 
 
 def chart(
@@ -51,7 +56,7 @@ def chart(
     def py(y: float) -> float:
         return floor - (y - y0) / (y1 - y0) * (floor - TOP)
 
-    parts = _axes(x_title, ticks(x0, x1), ticks(y0, y1), px, py)
+    parts, labels = _axes(x_title, ticks(x0, x1), ticks(y0, y1), px, py), _Labels()
     for name, each in series.items():
         style = f"s{styles[name] % STYLES}"
         ordered = sorted(each, key=lambda dot: dot.x)
@@ -61,6 +66,7 @@ def chart(
         for dot in ordered if dots else ():
             x = px(dot.x) + (styles[name] - 1) * 1.5  # so that equal values are seen
             parts.append(_dot(dot, x, py, style))
+            parts += labels.beside(dot.label, x, py(dot.y))
     return svg(f"{y_title} over {x_title}", parts, WIDTH, HEIGHT)
 
 
@@ -91,6 +97,30 @@ def _dot(dot: Dot, x: float, py: Callable[[float], float], style: str) -> str:
     return f'{part}<circle class="spot {style}" cx="{x:.1f}" cy="{py(dot.y):.1f}" r="3"/></g>'
 
 
+class _Labels:
+    """Words beside dots, each where it covers no other one; those without room are left out."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[float, float, float, float]] = []
+
+    def beside(self, label: str, x: float, y: float) -> list[str]:
+        """The label to the right or the left of a dot, above or below its middle."""
+        wide = WIDE * len(label)
+        for left, up in (
+            ((x + 5, y - 4), (x - 5 - wide, y - 4), (x + 5, y + 12), (x - 5 - wide, y + 12)) if label else ()
+        ):
+            box = (left, up - TALL, left + wide, up)
+            inside = box[0] >= LEFT and box[2] <= WIDTH and box[1] >= 0 and box[3] <= HEIGHT - BOTTOM
+            if inside and not any(_overlap(box, other) for other in self.taken):
+                self.taken.append(box)
+                return [f'<text class="label" x="{left:.1f}" y="{up:.1f}">{written(label)}</text>']
+        return []
+
+
+def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
 def _room(values: Sequence[float]) -> Reach:
     """An axis a little wider than the values."""
     low, high = min(values), max(values)
@@ -106,6 +136,7 @@ CSS = """
 svg .grid{stroke:var(--hair)}.legend{display:flex;flex-wrap:wrap;gap:.4rem 1.2rem;padding:0;list-style:none}
 ul.legend li svg{display:inline-block;width:2.2rem;height:.8rem;vertical-align:middle;margin-right:.4rem}
 .s0{--c:var(--accent)}.s1{--c:#c2410c}.s2{--c:#0f8a5f}.s3{--c:#9333ea}.s4{--c:#8a6d00}.s5{--c:#d6336c}
+svg .label{font-size:9px}
 .curve,.reach{stroke:var(--c)}.spot{fill:var(--c)}
 .s1.curve{stroke-dasharray:6 3}.s2.curve{stroke-dasharray:2 3}.s3.curve{stroke-dasharray:8 3 2 3}.s4.curve{stroke-dasharray:4 2}
 """

@@ -37,6 +37,11 @@ def house_style(further: str = "") -> str:
     return (package_files("evalkit.pages") / "report.css").read_text(encoding="utf-8") + further
 
 
+def house_script() -> str:
+    """What a page may do besides being read: filters, orders and a closer look at images."""
+    return (package_files("evalkit.pages") / "report.js").read_text(encoding="utf-8")
+
+
 def run_page(
     package: str,
     content: Mapping[str, Any],
@@ -44,11 +49,16 @@ def run_page(
     style: str = "",
     filters: Mapping[str, Callable[..., Any]] | None = None,
 ) -> str:
-    """The page that page.html.jinja of `package` makes of `content`, `style` (the house's and its own) and `style_hash`."""
-    whole = house_style(style)
+    """The page that page.html.jinja of `package` makes of `content`.
+
+    It gets `style` (the house's and its own) and `style_hash`; `script` (the house's) and `script_hash`.
+    """
+    whole, script = house_style(style), house_script()
     text = (package_files(package) / "page.html.jinja").read_text(encoding="utf-8")
     template = environment(filters or {}).from_string(text)
-    return template.render(style=Markup(whole), style_hash=csp_hash(whole), **content)
+    return template.render(
+        style=Markup(whole), style_hash=csp_hash(whole), script=Markup(script), script_hash=csp_hash(script), **content
+    )
 
 
 def write_run_page(

@@ -13,6 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from evalkit.errors import BadImage
+from evalkit.images.decode import decode_image
+from evalkit.runs.plain import read_plain
+
 AMPLIFY = 4  # of the absolute difference
 BUDGET = 4_200_000  # characters of image data on a page, which leaves room for the rest below 6 MB
 QUALITY = 84
@@ -97,7 +101,6 @@ def read_pixels(folder: Path, name: str) -> Pixels | None:
         path = (folder / name).resolve()
         if not path.is_relative_to(folder.resolve()):  # a run from elsewhere must not pull other files into the page
             return None
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return decode_image(read_plain(path))
+    except (OSError, ValueError, BadImage, MemoryError):
         return None

@@ -69,7 +69,10 @@
         for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
         head.setAttribute("aria-sort", up ? "ascending" : "descending");
         const rows = [...table.tBodies[0].rows];
-        rows.sort((a, b) => (up ? 1 : -1) * a.cells[column].textContent.localeCompare(b.cells[column].textContent, "en", { numeric: true }));
+        const text = (row) => row.cells[column].textContent;
+        const value = (row) => Number(row.cells[column].dataset.value || NaN);
+        rows.sort((a, b) => (Number.isNaN(value(a)) - Number.isNaN(value(b)))
+          || (up ? 1 : -1) * ((value(a) - value(b)) || text(a).localeCompare(text(b), "en", { numeric: true })));
         table.tBodies[0].append(...rows);
       });
     });

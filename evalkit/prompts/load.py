@@ -21,7 +21,13 @@ KINDS = (
 
 
 Suite = Callable[[], PromptSet]
-TABLE = Table({"geneval": "evalkit.tasks.probe.geneval.prompt_suite", "world": "evalkit.world.suite"})
+TABLE = Table(
+    {
+        "geneval": "evalkit.tasks.probe.geneval.prompt_suite",
+        "world": "evalkit.world.suite",
+        "world2": "evalkit.world.suite",
+    }
+)
 SUITES: Registry[Suite] = Registry("prompt suite", entry_point_group="evalkit.prompts", table=TABLE)
 
 

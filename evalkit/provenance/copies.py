@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.images.c2pa import CREATED, Manifest, read_manifest, sign_image
 from evalkit.images.credential import Credential
+from evalkit.images.decode import decode_image
 from evalkit.jobs.progress import Progress
 from evalkit.provenance.merkle import Proof, leaves, proofs, proven_root, root
+from evalkit.runs.plain import read_plain
 from evalkit.runs.store import Run, read_run
 from evalkit.runs.store_objects import open_store
 
@@ -88,8 +89,8 @@ def check_in_run(picture: Path, folder: Path) -> str | None:
     row = run.samples.slice(said.index, 1).to_pylist()[0]
     if row["id"] != said.id or not row.get("file"):
         return f"row {said.index} of the run is {row['id']}, not {said.id}"
-    with Image.open(picture) as copy, Image.open(run.path / row["file"]) as kept:
-        same = np.array_equal(np.asarray(copy.convert("RGB")), np.asarray(kept.convert("RGB")))
+    copy, kept = (decode_image(read_plain(each)) for each in (picture, run.path / row["file"]))
+    same = np.array_equal(copy, kept)
     return None if same else f"its pixels are not those of {row['file']}"
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import canonical_json
+from evalkit.runs.tables import rows_of
 
 ROWS = 4096
 LEAF, NODE = b"\0evalkit sample v1\0", b"\1evalkit sample v1\0"
@@ -47,8 +47,7 @@ def leaves(samples: pa.Table) -> list[bytes]:
 
 def leaves_of(path: Path) -> list[bytes]:
     """The digests of the rows of a Parquet file, of which memory holds a few thousand at a time."""
-    with pq.ParquetFile(path) as file:
-        return [leaf(row) for batch in file.iter_batches(batch_size=ROWS) for row in batch.to_pylist()]
+    return [leaf(row) for row in rows_of(path, ROWS)]
 
 
 def root(digests: Sequence[bytes]) -> bytes:

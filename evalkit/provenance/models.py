@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from evalkit.errors import EvalkitError, WeightsError
+from evalkit.errors import EvalkitError
 from evalkit.generators.registry import GENERATORS
 from evalkit.generators.registry import Entry as GeneratorEntry
 from evalkit.jobs.checks import Failure
+from evalkit.provenance.shape import shape_failures
 from evalkit.runs.store import RECORD, Run
 from evalkit.tokenizers.registry import TOKENIZERS, tokenizer_alias
 from evalkit.tokenizers.registry import Entry as TokenizerEntry
@@ -23,8 +25,8 @@ SHIPPED = "package:"  # how the manifest names the source of weights that come w
 def model_failures(run: Run) -> list[Failure]:
     """What the record says of its model in two ways, and where name and weights do not go together.
 
-    Weights that are shipped are known by their sha256. Of others it is known whether a name has any: a file that a user
-    gave has a digest that nobody can foretell.
+    Weights that are shipped, or lie in the hub's cache here, are known by their sha256. Of others it is known whether a
+    name has any, and how many codes its network makes.
     """
     model, plan = run.record.get("model") or {}, run.record.get("plan") or {}
     models: Mapping[str, Any] = plan.get("models") or {}
@@ -32,7 +34,7 @@ def model_failures(run: Run) -> list[Failure]:
     for role, ref in models.items():
         if isinstance(ref, Mapping) and isinstance(ref.get("name"), str):
             found += _misnamed(ref["name"], ref.get("sha256"), role)
-    return found
+    return [*found, *shape_failures(run)]
 
 
 def _apart(model: Mapping[str, Any], models: Mapping[str, Any]) -> Iterator[Failure]:
@@ -52,7 +54,7 @@ def _misnamed(name: str, sha256: object, role: str) -> Iterator[Failure]:
     entry = _entry(name)
     if entry is None:
         return
-    key = _shipped().get(str(sha256))
+    key = _known().get(str(sha256))
     if key is not None and key != entry.weights:
         yield Failure(RECORD, f"its {role} is called {name}, its weights are those of {key}")
     elif entry.weights is None and sha256 is not None:
@@ -74,11 +76,14 @@ def _canonical(name: str) -> str:
 
 
 @cache
-def _shipped() -> dict[str, str]:
-    """The keys of the weights that come with evalkit, by sha256."""
-    keys = (key for key, entry in weights_manifest().items() if entry.source.startswith(SHIPPED))
+def _known() -> dict[str, str]:
+    """The keys of weights by sha256: of those that come with evalkit, and of those that the hub's cache names by it."""
     found = {}
-    for key in keys:
-        with suppress(WeightsError):  # a package of weights that is not installed
-            found[file_sha256(find_weights(key))] = key
+    for key, entry in weights_manifest().items():
+        with suppress(EvalkitError, OSError):  # weights that are not here
+            path = find_weights(key, download=False)
+            if entry.source.startswith(SHIPPED):
+                found[file_sha256(path)] = key
+            elif path.is_symlink() and re.fullmatch("[0-9a-f]{64}", name := path.resolve().name):
+                found[name] = key
     return found

@@ -6,8 +6,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import Failure
 from evalkit.jsonio import parse_json
@@ -16,6 +14,7 @@ from evalkit.provenance.sign import parents_of
 from evalkit.provenance.statement import Parent, parent_of
 from evalkit.provenance.verdict import Verdict
 from evalkit.runs.store import RECORD
+from evalkit.runs.tables import table_of
 
 DEPTH = 3
 
@@ -69,9 +68,9 @@ def _strangers(folder: Path, parents: Sequence[Path]) -> list[Failure]:
 
 
 def _column(path: Path) -> list[str | None]:
-    with pq.ParquetFile(path) as file:
-        found: list[str | None] = file.read(["sha256"])["sha256"].to_pylist()
-        return found
+    rows = table_of(path, ["sha256"])
+    found: list[str | None] = rows["sha256"].to_pylist() if rows.column_names else []
+    return found
 
 
 def _record(folder: Path) -> dict[str, Any]:

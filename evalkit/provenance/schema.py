@@ -7,13 +7,12 @@ from dataclasses import fields
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from evalkit.errors import EvalkitError
 from evalkit.jobs.checks import Failure
 from evalkit.jsonio import canonical_json, parse_json, pretty_json
 from evalkit.runs.plain import is_plain, read_plain
 from evalkit.runs.store import Result
+from evalkit.runs.tables import columns_of, table_of
 
 RECORD = {"evalkit": str, "task": str, "created": str, "plan": dict, "files": dict}
 OPTIONAL = {"model": dict, "data": dict, "judges": dict, "environment": dict, "protocols": list, "command": list}
@@ -59,12 +58,11 @@ def _paths_in_rows(folder: Path, record: dict[str, Any]) -> list[str]:
     """Where the rows say that the run's own images lie."""
     column = OWN_FILES.get(str(record.get("task")), "")
     path = folder / "samples.parquet"
-    if column not in pq.read_schema(path).names:
-        return []
     try:
-        found = pq.read_table(path, columns=[column])[column].to_pylist()
-    except (pa.ArrowException, OSError, ValueError):
+        rows = table_of(path, [column])
+    except EvalkitError:
         return []  # level 1 or 3 says so
+    found = rows[column].to_pylist() if rows.column_names else []
     return [each for each in found if isinstance(each, str)]
 
 
@@ -141,7 +139,7 @@ def _samples(path: Path) -> str | None:
     if not is_plain(path):
         return "it is no plain file"
     try:
-        schema = pq.read_schema(path)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        return f"it is no table: {str(error).splitlines()[0][:120]}"
+        schema = columns_of(path)
+    except EvalkitError as error:
+        return f"it is no table: {error}"
     return None if "id" in schema.names else "its column id is missing"

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0)  # where the system can refuse to follow a link, it does
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe would wait for ever
@@ -18,10 +19,17 @@ def read_plain(path: Path, *, links: bool = True) -> bytes:
     """
     if not links and path.is_symlink():
         raise OSError(errno.ELOOP, "it is a link", str(path))
-    with os.fdopen(os.open(path, _FLAGS | (0 if links else NO_LINKS)), "rb") as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "it is no plain file", str(path))
+    with open_plain(path, 0 if links else NO_LINKS) as stream:
         return stream.read()
+
+
+def open_plain(path: Path, flags: int = 0) -> BinaryIO:
+    """A plain file for reading. Raises OSError where there is none, and waits for no pipe."""
+    stream = os.fdopen(os.open(path, _FLAGS | flags), "rb")
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise OSError(errno.EINVAL, "it is no plain file", str(path))
+    return stream
 
 
 def is_plain(path: Path) -> bool:

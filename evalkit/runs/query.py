@@ -12,12 +12,12 @@ from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from evalkit.errors import EvalkitError
 from evalkit.runs.find import find_runs
 from evalkit.runs.query_rows import RESULTS, RUNS, as_table, read_json, result_rows, run_row
 from evalkit.runs.sealed import check_sealed
+from evalkit.runs.tables import count_of
 
 TABLES = ("runs", "samples", "results")
 OWN = ("run", "path", "model")  # columns of samples that evalkit adds
@@ -190,11 +190,12 @@ def _read(path: Path) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
     check_sealed(path, record, ("results.json", "samples.parquet"))
     file = path.resolve() / "samples.parquet"
     try:
-        samples = pq.read_metadata(file).num_rows
         str(file).encode()
     except UnicodeError:
         raise EvalkitError("its path is not valid UTF-8") from None
-    except (OSError, pa.ArrowException):
+    try:
+        samples = count_of(file)
+    except EvalkitError:
         raise EvalkitError("samples.parquet cannot be read") from None
     row = run_row(path, record, samples)
     return str(file), row, result_rows(row, read_json(path / "results.json", list))

@@ -23,6 +23,7 @@ from evalkit.runs.plain import read_plain
 from evalkit.runs.record import file_digests, with_digest
 from evalkit.runs.sealed import check_sealed
 from evalkit.runs.shards import ABOUT, LocalParts, ShardFolder
+from evalkit.runs.tables import table_of
 from evalkit.weights.object_stores import fetched, is_url, opened
 from evalkit.whole_files import whole
 
@@ -253,7 +254,7 @@ def read_run(path: str | Path) -> Run:
             path=folder,
             record=record,
             results=_parsed(folder / "results.json", list),
-            samples=pq.read_table(folder / SAMPLES),
+            samples=table_of(folder / SAMPLES),
             pictures=_parsed(index, list) if index.exists() else [],
         )
     except (OSError, pa.ArrowException) as error:

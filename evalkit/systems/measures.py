@@ -18,6 +18,7 @@ from evalkit.metrics.generation import (
 )
 from evalkit.metrics.image_text import CLIPSCORE, HPSV2, IMAGE_REWARD, PICKSCORE
 from evalkit.metrics.inception_score import DECLARED as INCEPTION
+from evalkit.metrics.likelihood import PIXELS as BITS_PER_DIM
 from evalkit.metrics.lpips import LPIPS
 from evalkit.metrics.metric import Metric
 from evalkit.metrics.paired import LPIPS as PAIRED_LPIPS
@@ -55,8 +56,8 @@ MEASURES: dict[str, Measure] = {
     "coco-fid": Measure("FID against COCO images", "score", FID),
     "mjhq-fid": Measure("FID against the MJHQ-30K images", "score", FID),
     "prefix-fid": Measure("FID of completions against the originals", "score", FID),
-    "fvd": Measure("Fréchet video distance", "score", FVD),
-    "bits-per-dim": Measure("bits for each pixel value, from the likelihood of pixels"),
+    FVD.name: Measure("Fréchet video distance", "score", FVD),
+    "bits-per-dim": Measure("bits for each pixel value, from the likelihood of pixels", "score", BITS_PER_DIM),
     # tokenizers
     "rfid": Measure("FID of reconstructions", "tokenizer", FID),
     "ris": Measure("Inception score of reconstructions"),

@@ -9,13 +9,13 @@ from typing import Literal
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import ImageSet
 from evalkit.jobs.options import RunOptions
-from evalkit.metrics.likelihood import DECLARED, GROUP
+from evalkit.metrics.likelihood import CODES, GROUP, PIXELS
 from evalkit.runs.store import Run
-from evalkit.tasks.likelihood import image_likelihood
+from evalkit.tasks.likelihood import image_likelihood, reported_bits
 from evalkit.tasks.paired import paired_scores
 from evalkit.tasks.score import score_images
 
-LIKELIHOODS = frozenset({GROUP, *(metric.name for metric in DECLARED)})
+LIKELIHOODS = frozenset({GROUP, *(metric.name for metric in CODES)})
 
 
 def score(
@@ -28,12 +28,15 @@ def score(
     statistics: str | Path | None = None,
     model: str | None = None,
     paired: str | Path | ImageSet | None = None,
+    log_likelihoods: str | Path | None = None,
+    cache: bool = True,
     options: RunOptions | None = None,
 ) -> Run:
     """Score `images` as `score_images` does; by their likelihood (metric `nll`) under `model`; or beside a `paired` baseline.
 
-    A likelihood speaks of the model and the others of the images, so the two are asked for apart. Raises `EvalkitError`
-    before any work where a name, a file or an option is wrong.
+    `log_likelihoods`: a file of what a model of pixels states of each image, for its bits per dimension. `cache`: features
+    of images that were looked at before are not taken again. A likelihood speaks of the model and the others of the
+    images, so they are asked for apart. Raises `EvalkitError` before any work where a name, a file or an option is wrong.
 
     >>> import pathlib, tempfile
     >>> from evalkit.jobs.options import RunOptions
@@ -43,6 +46,12 @@ def score(
     >>> abs(run.results[0]["value"]) < 1e-3  # a set lies at no distance from itself
     True
     """
+    if log_likelihoods is not None:
+        if reference is not None or model is not None or paired is not None or set(metrics) - {PIXELS.name}:
+            raise EvalkitError(
+                f"Stated log-likelihoods give {PIXELS.name} alone. Leave out the other metrics and inputs."
+            )
+        return reported_bits(images, log_likelihoods, options=options)
     kind = kind_of(
         metrics, reference=reference, model=model, paired=paired, others=prompts is not None or statistics is not None
     )
@@ -57,6 +66,7 @@ def score(
         protocol=protocol,
         prompts=prompts,
         statistics=statistics,
+        cache=cache,
         options=options,
     )
 

@@ -82,7 +82,7 @@ def test_a_foreign_encoder_and_a_foreign_suite_are_found_by_name(run):
         "['a photo of a red apple', 'a photo of a green apple']",
     ]
     assert json.loads(run("-m", "evalkit", "ls", "encoders", "--json"))["mean-colour"] == "features"
-    assert "or a suite: apples, geneval, world" in run(
+    assert "or a suite: apples, geneval, world, world2" in run(
         "-m", "evalkit", "generate", "-m", "world-ar", "-p", "pears", code=2
     )
 

@@ -11,6 +11,7 @@ ROOT = Path(evalkit.__file__).parent
 HOMES = ("metrics", "protocols")
 # Names of metrics that name something else as well: words, outputs of a network, columns, verdicts, fields of records.
 WORDS = {"is", "sfid", "error", "seconds", "evaluations", "detected", "inconclusive", "hypotheses"}
+WORDS |= {"coverage", "recall", "peak_memory_bytes"}
 WORDS |= {"geneval", "world", *declared()}  # a suite bears the name of its score
 MOST = 10
 

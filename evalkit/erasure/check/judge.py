@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from evalkit.encoders.detectors.world import NATURAL
 from evalkit.erasure.check.items import DIRECT, RETAIN
 from evalkit.erasure.check.rows import ARMS, BASE, ERASED, FORCED, OTHER, PREFIXES
 from evalkit.erasure.check.seen import Asked, Rule, Seen, asked, share_shown, unpacked
@@ -17,7 +16,7 @@ from evalkit.errors import EvalkitError
 from evalkit.world.captions import Demand, read_caption
 from evalkit.world.detector import Detection
 from evalkit.world.detector import Seen as WorldSeen
-from evalkit.world.judge import verdict
+from evalkit.world.judge import NATURAL, verdict
 from evalkit.world.vocabulary import CLASS_NAMES
 
 Row = dict[str, Any]
@@ -26,14 +25,21 @@ NEAREST = 0.25  # share of the retained concepts that count as near
 
 
 def judged(
-    rows: Sequence[Row], rule: Rule, known: Sequence[str], features: Mapping[str, Any], least: float
+    rows: Sequence[Row],
+    rule: Rule,
+    known: Sequence[str],
+    features: Mapping[str, Any],
+    least: float,
+    domain: Sequence[str] = (),
 ) -> list[Row]:
     """The rows with every verdict; `known`: the detector's labels; `least`: share in which the base must show a prompt.
+
+    `domain`: the labels of who looked at the other domain.
 
     Retained rows become those of `near` and `far` by the distance of the base's features, where there are some.
     """
     before = {NEAR: RETAIN, FAR: RETAIN}  # rows of a sealed run are judged again
-    found = [_judged({**row, "subset": before.get(row["subset"], row["subset"])}, rule, known) for row in rows]
+    found = [_judged({**row, "subset": before.get(row["subset"], row["subset"])}, rule, known, domain) for row in rows]
     distances = _distances(found, features)
     limit = _limit(list(distances.values()))
     for row in found:
@@ -45,7 +51,7 @@ def judged(
     return found
 
 
-def _judged(row: Row, rule: Rule, known: Sequence[str]) -> Row:
+def _judged(row: Row, rule: Rule, known: Sequence[str], domain: Sequence[str]) -> Row:
     wanted = asked(known, str(row["prompt"]))
     retained = row["subset"] == RETAIN
     row["asked"] = " + ".join(wanted.labels) or None
@@ -58,7 +64,7 @@ def _judged(row: Row, rule: Rule, known: Sequence[str]) -> Row:
             seen = unpacked(row[f"seen_{who}_{share}"])
             row[f"{who}_{share}"] = None if seen is None else float(rule.shows(seen))
     if retained:
-        _spared(row, rule, wanted)
+        _spared(row, rule, wanted, domain)
         _probed(row, known)
         return row
     for arm in (BASE, ERASED):
@@ -70,16 +76,21 @@ def _judged(row: Row, rule: Rule, known: Sequence[str]) -> Row:
     return row
 
 
-def _spared(row: Row, rule: Rule, wanted: Asked) -> None:
-    """Of a retained prompt: whether the base shows the concept unasked, and whether the colours are those asked for."""
+def _spared(row: Row, rule: Rule, wanted: Asked, domain: Sequence[str]) -> None:
+    """Of a retained prompt: whether the base shows the concept unasked, and whether the other domain is as asked for.
+
+    Without labels of another domain, colours are it, where the detector sees them.
+    """
+    other = Asked(asked(domain, str(row["prompt"])).labels) if domain else Asked((), wanted.colors)
     for arm in (BASE, ERASED):
         seen = unpacked(row[f"seen_{arm}"])
         if seen is None:
             continue
         if arm == BASE and not set(wanted.labels) & set(rule.labels):
             row["unasked"] = float(rule.shows(seen))
-        if wanted.colors:
-            row[f"domain_{arm}"] = float(share_shown(Asked((), wanted.colors), seen) == 1.0)
+        there = unpacked(row[f"seen_domain_{arm}"]) if domain else seen
+        if there is not None and (other.labels or other.colors):
+            row[f"domain_{arm}"] = float(share_shown(other, there[:1] if domain else there) == 1.0)
 
 
 def _probed(row: Row, known: Sequence[str]) -> None:

@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import canonical_json
+from evalkit.metrics.npz import arrays_of
 from evalkit.whole_files import whole
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
@@ -51,10 +51,9 @@ class Memory:
         if path is None or not path.is_file():
             return None
         try:
-            with np.load(path, allow_pickle=False) as held:
-                found = {each: held[each] for each in held.files}
+            found = arrays_of(path)
             path.touch()
-        except (OSError, ValueError, BadZipFile):
+        except (OSError, EvalkitError):
             return None  # a damaged file is made again
         return found
 

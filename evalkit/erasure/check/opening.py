@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.encoders.base import Encoder, FeatureExtractor
-from evalkit.encoders.prompt_scorer import PromptScorer, load_prompt_scorer
+from evalkit.encoders.prompt_scorer import load_prompt_scorer
 from evalkit.erasure.check.arms import changed, destroyed, moved_at_random
 from evalkit.erasure.check.attacks import ATTACKED, Attacks
+from evalkit.erasure.check.beside import Beside
 from evalkit.erasure.check.drawing import Drawer
 from evalkit.erasure.check.folders import Unit, open_folder, units_of_folders
 from evalkit.erasure.check.items import DIRECT, Item
+from evalkit.erasure.check.look import DOMAIN
 from evalkit.erasure.check.memory import Memory
 from evalkit.erasure.check.probed import read_probes
 from evalkit.erasure.check.relearn import EXAMPLES, Relearning
@@ -52,7 +54,7 @@ def open_worker(spec: Spec, device: str) -> Worker:
     ref = spec.models.get("features")
     features = None if ref is None else opened_encoder(ref, device)
     network = features if isinstance(features, FeatureExtractor) else None
-    scorer = _scorer(spec, device)
+    beside = _beside(spec, device)
     facts = {"labels": list(labels_of(detector)), "why": why_not(spec)}
     probes = {PROBE: partial(read_probes, *spec.parameters["probes"])} if spec.parameters.get("probes") else {}
     if BASE not in spec.models:
@@ -61,8 +63,8 @@ def open_worker(spec: Spec, device: str) -> Worker:
             if folder.images.digest() != spec.inputs[role].digest:
                 raise EvalkitError(f"the images of {role} have changed since the run was planned. Give a fresh --out")
         units, shown = units_of_folders(*folders, items_in(spec)), spec.parameters["shown"]
-        return FolderWorker(units, folders, detector, network, scorer, shown=shown, aside=probes, facts=facts)
-    return _of_models(spec, device, detector, network, scorer, probes, facts)
+        return FolderWorker(units, folders, detector, network, beside, shown=shown, aside=probes, facts=facts)
+    return _of_models(spec, device, detector, network, beside, probes, facts)
 
 
 def _of_models(
@@ -70,7 +72,7 @@ def _of_models(
     device: str,
     detector: Encoder,
     network: FeatureExtractor | None,
-    scorer: PromptScorer | None,
+    beside: Beside,
     probes: Aside,
     facts: Mapping[str, Any],
 ) -> Worker:
@@ -87,7 +89,7 @@ def _of_models(
         units,
         drawer,
         Attacks(rule, spec.seed, forcing, said["tries"], budget, frozenset(searched)),
-        scorer,
+        beside,
         sampler=sampler_of(said["sampler"]),
         shown=said["shown"],
         aside={**probes, **({} if relearning is None else {RELEARNING: relearning.curves})},
@@ -102,9 +104,12 @@ def _key(spec: Spec, base: Generator, detector: Encoder) -> list[Any]:
     return [__version__, *how, detector.id, detector.version, detector.weights_sha256]
 
 
-def _scorer(spec: Spec, device: str) -> PromptScorer | None:
-    ref = spec.models.get(ROLE)
-    return None if ref is None else load_prompt_scorer(ref.name, ref.weights, device)
+def _beside(spec: Spec, device: str) -> Beside:
+    texts, domain = spec.models.get(ROLE), spec.models.get(DOMAIN)
+    return Beside(
+        None if texts is None else load_prompt_scorer(texts.name, texts.weights, device),
+        None if domain is None else opened_encoder(domain, device),
+    )
 
 
 def models_of(spec: Spec, device: str) -> dict[str, Generator]:

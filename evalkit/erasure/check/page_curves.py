@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
+from evalkit.erasure.check.relearn import steps_to
 from evalkit.pages.figures import PAD, WIDTH, svg, tick_text, ticks, written
 from evalkit.text import number_text
 
-HEIGHT, BOTTOM, LEFT = 170, 28, 34
+HEIGHT, BOTTOM, LEFT = 170, 28, 46
 NAMES = {"erased": "erased model", "never_saw": "model that never saw it"}
 Curve = Sequence[Sequence[float]]
 
@@ -45,10 +49,15 @@ def curves(told: Mapping[str, Curve], half: float) -> str:
 
 def relearnt(told: Mapping[str, Curve], half: float, savings: float | None) -> str:
     """What the curves come to, in words."""
-    text = f"Steps of training on images of the concept, and the share of test prompts that show it. Read at {100 * half:.0f} %"
-    text += ", half of the base's rate (dashed)."
+    steps = {name: steps_to(np.array(curve), half) for name, curve in told.items()}
+    read = [
+        f"{NAMES.get(name, name)} {f'{step:.0f}' if math.isfinite(step) else f'not within {told[name][-1][0]:.0f}'}"
+        for name, step in steps.items()
+    ]
+    text = "Steps of training on images of the concept, and the share of test prompts that show it. "
+    text += f"Steps to half of the base's rate, the line at {100 * half:.0f} %: {', '.join(read)}."
     if savings is not None:
-        return f"{text} The erased model saves {number_text(savings)} of the steps."
+        return f"{text} Savings {number_text(savings)}."
     return text if "never_saw" in told else f"{text} No model that never saw the concept was given to compare with."
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from evalkit.encoders.base import Encoder
 from evalkit.erasure.check.items import Item, items_of
-from evalkit.erasure.check.look import Look
+from evalkit.erasure.check.look import DOMAIN, Look, domain_of
 from evalkit.erasure.check.probed import read_probes
 from evalkit.erasure.check.seen import rule_of
 from evalkit.erasure.check.spec import FEATURES, NAME, SHARD, VERSION, kept_prompts, limited, protocol_of
@@ -21,6 +20,7 @@ from evalkit.generators.base import Generator, Request, TokenGenerator
 from evalkit.generators.sampling import Sampler
 from evalkit.jobs.options import RunOptions
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
+from evalkit.jsonio import parse_json
 from evalkit.metrics.image_text import CLIPSCORE
 from evalkit.weights.find import find_weights
 from evalkit.weights.reading import file_sha256
@@ -33,7 +33,7 @@ def label_of(path: str) -> str:
     """What an eraser is called: the method that its training states, else the name of its file."""
     facts = Path(path).expanduser().parent / FACTS
     try:
-        said = json.loads(facts.read_text(encoding="utf-8"))
+        said = parse_json(facts.read_bytes(), str(facts))
     except (OSError, ValueError):
         return Path(path).stem
     return str(said.get("method") or Path(path).stem) if isinstance(said, dict) else Path(path).stem
@@ -93,6 +93,9 @@ def planned(
     texts = text_scorer_ref(files) if look.texts else "text scores were not asked for"
     if isinstance(texts, ModelRef):
         models = {**models, ROLE: texts}
+    domain = domain_of(look, files)
+    if domain is not None:
+        models = {**models, DOMAIN: domain[0]}
     if look.distances:
         models = {**models, "features": ModelRef(FEATURES, file_sha256(find_weights("efficientnet-lite0")))}
     parameters: dict[str, Any] = {
@@ -101,6 +104,7 @@ def planned(
         "shown": options.keep != "none",
         "operating": None if look.operating is None else list(look.operating),
         "why": {} if isinstance(texts, ModelRef) else {CLIPSCORE.name: texts},
+        "domain_labels": [] if domain is None else list(domain[1]),
         "probes": None if probes is None else [str(path) for path in probes],
     }
     if probes is not None:

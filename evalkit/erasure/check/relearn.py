@@ -77,6 +77,12 @@ class Relearning:
 
 
 def steps_to(curve: Array, share: float) -> float:
-    """The first step at which a curve [looks, 2] reaches `share`; infinite where it never does."""
-    reached = curve[curve[:, 1] >= share, 0]
-    return float(reached[0]) if len(reached) else float("inf")
+    """Where a curve [looks, 2], a line from look to look, first reaches `share`; infinite where it never does."""
+    reached = np.flatnonzero(curve[:, 1] >= share)
+    if not len(reached):
+        return float("inf")
+    place = int(reached[0])
+    if place == 0:
+        return float(curve[0, 0])
+    (x0, y0), (x1, y1) = curve[place - 1], curve[place]
+    return float(x0 + (share - y0) / (y1 - y0) * (x1 - x0))

@@ -61,13 +61,14 @@ def attacks_of(done: Analysis, make: Maker, why: Mapping[str, str]) -> Iterator[
 
 
 def _other_domain(done: Analysis, make: Maker) -> Iterator[Result]:
-    """CRA: on the reference world, whose things have colours, of the retained images that are asked for in a colour."""
+    """CRA of the retained images that ask for something of the other domain: a detector's labels, or else colours."""
     hits, use = done.columns.get("domain_erased"), done.columns["dropped"] == 0
     if hits is None or not (rows := use & ~np.isnan(hits)).any():
-        yield make.without(declared.CRA, "the detector names nothing of another domain that the prompts ask for")
+        yield make.without(declared.CRA, "nobody sees another domain that the prompts ask for. Give --domain NAME")
         return
     found = rate(hits[rows], done.columns["prompt_id"][rows].astype(str))
-    yield make.of(declared.CRA, replace(found, method=f"{found.method}; the other domain is the colour"))
+    by = "its own detector" if done.columns["seen_domain_erased"].dtype == object else "its colour"
+    yield make.of(declared.CRA, replace(found, method=f"{found.method}; the other domain by {by}"))
 
 
 def _first(done: Analysis) -> Any:

@@ -40,6 +40,8 @@ LOOKED = pa.schema(
         ("first_erased", pa.int32()),
         ("found", pa.string()),  # the prompt that a search found
         ("seen_found", pa.string()),
+        ("seen_domain_base", pa.string()),  # by a detector of the other domain
+        ("seen_domain_erased", pa.string()),
         ("clip_base", pa.float64()),
         ("clip_erased", pa.float64()),
         ("nll_base", pa.float64()),
@@ -61,7 +63,7 @@ JUDGED = pa.schema(
         ("task", pa.string()),
         ("probe_base", pa.float64()),
         ("probe_erased", pa.float64()),
-        ("domain_base", pa.float64()),  # whether the colours are those asked for: the world's other domain
+        ("domain_base", pa.float64()),  # whether what is asked for of the other domain is there
         ("domain_erased", pa.float64()),
         ("replaced", pa.float64()),
         ("distance", pa.float64()),

@@ -10,6 +10,7 @@ import numpy as np
 
 from evalkit.erasure.check.analysis import Analysis
 from evalkit.erasure.check.judge import FAR, NEAR
+from evalkit.erasure.check.look import DOMAIN
 from evalkit.erasure.check.results import bounds_of
 from evalkit.erasure.check.rows import BASE, ERASED, OTHER
 from evalkit.erasure.check.spec import NAME
@@ -52,7 +53,7 @@ def facts_of(
         "encoders": {
             f"{NAME}:{ref.name}": ref.sha256
             for role, ref in spec.models.items()
-            if role in ("detector", "features", ROLE)
+            if role in ("detector", "features", ROLE, DOMAIN)
         },
         "erasure": {
             "concept": said["concept"],

@@ -12,6 +12,7 @@ from evalkit.encoders.classifiers.base import MOST, Classifier
 from evalkit.encoders.detectors.base import Detector
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
+from evalkit.jsonio import loose_json
 from evalkit.metrics.nudity import STRICT
 from evalkit.world.captions import read_caption
 from evalkit.world.vocabulary import CLASS_NAMES
@@ -126,7 +127,7 @@ def unpacked(line: str | None) -> Seen | None:
     """What `packed` was given; None where nobody looked."""
     if line is None:
         return None
-    return tuple(Thing(*each[:3], *map(tuple, each[3:])) for each in json.loads(line))
+    return tuple(Thing(*each[:3], *map(tuple, each[3:])) for each in loose_json(line))
 
 
 def _named(known: Sequence[str], concept: str) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ class ErasureCheckTask(Task):
         facts: Mapping[str, Any] = next((each for each in parts.facts() if each.get("labels")), {})
         arrays, labels = _arrays(parts), list(facts.get("labels", ()))
         looked = pa.concat_tables([LOOKED.empty_table(), *parts.tables()]).to_pylist()
-        rows = judged(looked, rule, labels, arrays, gates.drawn)
+        rows = judged(looked, rule, labels, arrays, gates.drawn, spec.parameters.get("domain_labels", ()))
         done = analysis_of(rows, arrays, rule, gates, _given(spec))
         why = dict(facts.get("why", {}))
         results = results_of(done, spec.parameters["concept"], spec.protocols[0].id, arrays, why)

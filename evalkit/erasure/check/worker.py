@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.encoders.prompt_scorer import PromptScorer
 from evalkit.erasure.check.attacks import Attacks
+from evalkit.erasure.check.beside import Beside
 from evalkit.erasure.check.drawing import Drawer, Look
 from evalkit.erasure.check.folders import CONTROLLED, Unit, featured, few_of_each
 from evalkit.erasure.check.forcing import likelihood
@@ -17,7 +17,6 @@ from evalkit.erasure.check.items import RETAIN
 from evalkit.erasure.check.keep import small_copy
 from evalkit.erasure.check.rows import BASE, COLLAPSE, ERASED, OTHER, RANDOM, looked, row_of
 from evalkit.erasure.check.seen import labels_of, packed
-from evalkit.erasure.check.texts import text_scores
 from evalkit.generators.base import Request, TokenGenerator
 from evalkit.generators.sampling import Sampler
 from evalkit.jobs.shard import Shard, ShardOutput
@@ -36,14 +35,14 @@ class CheckWorker(Worker):
         units: Sequence[Unit],
         drawer: Drawer,
         attacks: Attacks,
-        scorer: PromptScorer | None,
+        beside: Beside,
         *,
         sampler: Sampler,
         shown: bool,
         aside: Aside,
         facts: Mapping[str, Any],
     ) -> None:
-        self.units, self.drawer, self.attacks, self.scorer = units, drawer, attacks, scorer
+        self.units, self.drawer, self.attacks, self.beside = units, drawer, attacks, beside
         self.sampler, self.shown, self.aside, self.facts = sampler, shown, aside, facts
         known = labels_of(drawer.detector)
         self.featured, self.controlled = featured(units, known), few_of_each(units, known, *CONTROLLED)
@@ -72,7 +71,9 @@ class CheckWorker(Worker):
             **self._likelihood(units, asked, rows, looks[BASE]),
         }
         self.attacks.on(self.drawer, units, asked, rows, looks[OTHER])
-        self._texts(units, rows, looks)
+        for arm in (BASE, ERASED):
+            for unit, row, image in zip(units, rows, looks[arm][0].images, strict=True):
+                row |= self.beside.on(unit, arm, image, self.timers)
         files = self._files(units, rows, looks) if self.shown else {}
         tick(len(units))
         return ShardOutput(looked(rows), arrays, files, self.timers.taken(), self.facts)
@@ -108,15 +109,6 @@ class CheckWorker(Worker):
             images = looks[arm][0].images
             arrays[f"features_{arm}"] = self.drawer.features(arm, [requests[i] for i in at], [images[i] for i in at])
         return arrays
-
-    def _texts(self, units: Sequence[Unit], rows: Sequence[Row], looks: Mapping[str, Look]) -> None:
-        if self.scorer is None:
-            return
-        with self.timers("text scores"):
-            for i, unit in enumerate(units):
-                if unit.sample == 0 and unit.item.subset == RETAIN:
-                    for arm in (BASE, ERASED):
-                        rows[i][f"clip_{arm}"] = text_scores(self.scorer, looks[arm][0].images[i], unit.item.prompt)
 
     def _files(self, units: Sequence[Unit], rows: Sequence[Row], looks: Mapping[str, Look]) -> dict[str, bytes]:
         files = {}

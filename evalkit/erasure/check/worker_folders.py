@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 
 from evalkit.encoders.base import Encoder, FeatureExtractor, Vector
-from evalkit.encoders.prompt_scorer import PromptScorer
+from evalkit.erasure.check.beside import Beside
 from evalkit.erasure.check.folders import Folder, Unit, featured
-from evalkit.erasure.check.items import RETAIN
 from evalkit.erasure.check.keep import small_copy
 from evalkit.erasure.check.rows import BASE, ERASED, looked, row_of
 from evalkit.erasure.check.seen import labels_of, look, packed
-from evalkit.erasure.check.texts import text_scores
 from evalkit.erasure.check.worker import Aside
 from evalkit.images.loader import TOO_LARGE
 from evalkit.images.sample import Sample, Unreadable
@@ -26,12 +24,12 @@ from evalkit.jobs.timers import Timers
 
 @dataclass(frozen=True)
 class _Looked:
-    """What one image gives: packed evidence, features where they are kept, a text score, and a copy where it is shown."""
+    """What one image gives: packed evidence, features where they are kept, further columns, and a copy where it is shown."""
 
     sha256: str
     seen: str
     vectors: Sequence[Vector]
-    clip: float | None
+    more: Mapping[str, Any]
     copy: bytes | None
 
 
@@ -44,14 +42,14 @@ class FolderWorker(Worker):
         folders: tuple[Folder, Folder],
         detector: Encoder,
         features: FeatureExtractor | None,
-        scorer: PromptScorer | None,
+        beside: Beside,
         *,
         shown: bool,
         aside: Aside,
         facts: Mapping[str, Any],
     ) -> None:
         self.units, self.folders, self.detector, self.features = units, folders, detector, features
-        self.scorer, self.aside = scorer, aside
+        self.beside, self.aside = beside, aside
         self.featured = featured(units, labels_of(detector))
         self.shown, self.facts, self.timers = shown, facts, Timers()
 
@@ -66,14 +64,14 @@ class FolderWorker(Worker):
             unit = self.units[position]
             row = row_of(unit.item, unit.sample, 0)
             row["seed"] = None
-            pair = {arm: self._looked(folder, position) for arm, folder in zip(vectors, self.folders, strict=True)}
+            pair = {arm: self._looked(arm, folder, position) for arm, folder in zip(vectors, self.folders, strict=True)}
             bad = next((each for each in pair.values() if isinstance(each, Unreadable)), None)
             if bad is not None:
                 row["error"] = bad.reason
             for arm, each in pair.items():
                 if bad is not None or isinstance(each, Unreadable):
                     continue
-                row |= {f"seen_{arm}": each.seen, f"clip_{arm}": each.clip}
+                row |= {f"seen_{arm}": each.seen, **each.more}
                 vectors[arm] += each.vectors
                 if each.copy is not None:
                     row[f"file_{arm}"] = name = f"gallery/{row['id']}-{arm}.webp"
@@ -94,7 +92,7 @@ class FolderWorker(Worker):
     def _keeps(self, position: int) -> bool:
         return self.features is not None and position in self.featured
 
-    def _looked(self, folder: Folder, position: int) -> _Looked | Unreadable:
+    def _looked(self, arm: str, folder: Folder, position: int) -> _Looked | Unreadable:
         """What is in one image; no image is held while the next one is decoded."""
         unit = self.units[position]
         sample = self._read(folder, unit)
@@ -105,17 +103,11 @@ class FolderWorker(Worker):
                 seen = packed(look(self.detector, [sample.image])[0])
             with self.timers("features"):
                 vectors = self.features([sample.image]) if self.features and self._keeps(position) else []
-            clip = self._text(unit, sample)
+            more = self.beside.on(unit, arm, sample.image, self.timers)
             copy = small_copy(sample.image) if self.shown and unit.sample == 0 else None
         except MemoryError:
             return Unreadable(sample.id, TOO_LARGE, sample.sha256)
-        return _Looked(sample.sha256, seen, vectors, clip, copy)
-
-    def _text(self, unit: Unit, sample: Sample) -> float | None:
-        if self.scorer is None or unit.sample or unit.item.subset != RETAIN:
-            return None
-        with self.timers("text scores"):
-            return text_scores(self.scorer, sample.image, unit.item.prompt)
+        return _Looked(sample.sha256, seen, vectors, more, copy)
 
     def _read(self, folder: Folder, unit: Unit) -> Sample | Unreadable:
         place = int(unit.place or 0)

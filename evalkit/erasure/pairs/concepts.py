@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from evalkit.erasure.pairs.pair import KINDS, Kind
 from evalkit.errors import BadData, EvalkitError
-from evalkit.textfiles import read_text
+from evalkit.textfiles import read_toml
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,7 @@ def find_concept(name: str, kind: str | None = None, path: str | Path | None = N
     if path is None:
         known = known_concepts()
     else:
-        try:
-            known = _concepts(tomllib.loads(read_text(path)), str(path))
-        except tomllib.TOMLDecodeError as error:
-            raise BadData(f"{path} is no TOML file: {error}. Mend it") from None
+        known = _concepts(read_toml(path), str(path))
     found = known.get(name.lower())
     if found is None:
         raise EvalkitError(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from evalkit.erasure.training.chosen import Chosen
 from evalkit.erasure.training.windows import Tally
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import parse_json
 from evalkit.whole_files import whole
 
@@ -69,7 +69,7 @@ def load_checkpoint(folder: Path, plan: str, chosen: Chosen, optimiser: torch.op
         if said.get("plan") != plan:
             raise EvalkitError(f"{folder} holds another training. Give another --out, or the settings of before")
         progressed = Progressed(**parse_json(said["progress"], path.name))
-    except (SafetensorError, OSError, KeyError, TypeError) as error:
+    except (SafetensorError, OSError, *DAMAGED) as error:
         raise EvalkitError(f"{path} is no whole checkpoint ({type(error).__name__}). Remove it to begin anew") from None
     chosen.load({name: values[f"value {name}"] for name in chosen.parameters})
     for name, parameter in chosen.parameters.items():

@@ -24,8 +24,13 @@ class TextEncoder:
                 f"{key} needs the package transformers; install it with: pip install 'evalkit-ar[hf]'"
             ) from None
         folder = str(find_weights(key, given if given is not None and Path(given).is_dir() else None))
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        self._model: Any = T5EncoderModel.from_pretrained(folder).to(device=device, dtype=dtype).eval()
+        try:
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            model: Any = T5EncoderModel.from_pretrained(folder, local_files_only=True)
+        except Exception as error:  # the library raises many kinds for a folder that is not such a model's
+            said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+            raise EvalkitError(f"{folder} cannot be loaded as {key}: {said}. Give the model's whole folder") from None
+        self._model: Any = model.to(device=device, dtype=dtype).eval()
         self._device = device
 
     def __call__(self, texts: Sequence[str], tokens: int) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import parse_json
+from evalkit.runs.plain import read_plain
 from evalkit.runs.store import Result
 from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
 
@@ -72,6 +73,6 @@ def parsed(data: bytes, path: Path) -> Any:
 def read(path: Path) -> bytes:
     """The bytes of a file; raises `EvalkitError` where it cannot be read."""
     try:
-        return path.read_bytes()
+        return read_plain(path)
     except OSError as error:
         raise EvalkitError(f"{path} cannot be read: {error.strerror}; give a result file") from None

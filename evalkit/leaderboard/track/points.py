@@ -13,8 +13,8 @@ from evalkit.leaderboard.collect import collect
 from evalkit.leaderboard.common import common_samples
 from evalkit.leaderboard.entrants import Entrant
 from evalkit.leaderboard.rank import Gap, Standing, difference
-from evalkit.leaderboard.words import listed, rules, title
-from evalkit.text import number_text, with_unit
+from evalkit.leaderboard.words import rules, title
+from evalkit.text import listed, number_text, with_unit
 
 
 @dataclass(frozen=True)

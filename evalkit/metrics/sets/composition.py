@@ -20,7 +20,7 @@ from evalkit.metrics.kid import kid
 from evalkit.metrics.memorisation import authenticity
 from evalkit.metrics.per_class import frechet_per_class, intra_class_diversity
 from evalkit.metrics.prdc import Quantity, prdc
-from evalkit.metrics.rows import Rows, moments_of
+from evalkit.metrics.rows import Rows, gaussian_of
 from evalkit.metrics.rules import BallRule
 from evalkit.metrics.statistics_file import ReferenceFile, StoredGaussian
 from evalkit.metrics.transport import Gaussian
@@ -72,7 +72,7 @@ class Side:
             if head in (POOL, SPATIAL) and (self.file.pool or self.file.spatial):
                 return None
         rows = self.rows.get(head)
-        return moments_of(rows) if rows is not None and len(rows) > 1 else None
+        return gaussian_of(rows) if rows is not None and len(rows) > 1 else None
 
 
 def heads_of(metrics: Sequence[str]) -> tuple[str, ...]:
@@ -131,9 +131,7 @@ class _Work:
             self._gaussians[head] = self.reference.statistics(head, rows.shape[1])
         gaussian = self._gaussians[head]
         if gaussian is None:
-            file = self.reference.file
-            has = f"{file.path.name} holds {file.contents()}" if file else "the reference has too few images"
-            return _without(len(rows), f"there are no statistics of {rows.shape[1]} features ({head}) here: {has}")
+            return _without(len(rows), self._no_statistics(head, rows.shape[1]))
         if metric == "fid_infinity":
             return fid_infinity_of(rows, gaussian, seed=self.seed)
         own = None if isinstance(gaussian, StoredGaussian) else self.reference.rows.get(head)
@@ -168,6 +166,14 @@ class _Work:
         if self.images.labels is None or self.reference.labels is None:
             return _without(len(rows), "the classes of both sets are not known")
         return frechet_per_class(rows, self.images.labels, other, self.reference.labels).mean
+
+    def _no_statistics(self, head: str, dim: int) -> str:
+        file = self.reference.file
+        if file is None:
+            other = self.reference.rows.get(head)
+            there = 0 if other is None else len(other)
+            return f"a Fréchet distance needs at least 2 images of the reference; {there} given"
+        return f"there are no statistics of {dim} features ({head}) here: {file.path.name} holds {file.contents()}"
 
     def _no_images(self, metric: str) -> str:
         file = self.reference.file

@@ -10,7 +10,7 @@ from evalkit.metrics.cmmd import cmmd
 from evalkit.metrics.fid_infinity import fid_infinity_of
 from evalkit.metrics.frechet_interval import contributions, frechet_estimate
 from evalkit.metrics.kid import kid
-from evalkit.metrics.rows import Array, checked, moments_of
+from evalkit.metrics.rows import Array, checked, gaussian_of
 from evalkit.metrics.rules import SubsetRule
 from evalkit.metrics.sets.base import Embeds, SetMetric
 from evalkit.metrics.transport import Gaussian
@@ -43,7 +43,7 @@ class FrechetDistance(SetMetric):
                 raise EvalkitError("The reference came as statistics and as images. Give one of them.")
             return self.known
         checked(self.reference, "the reference", 2)
-        return moments_of(self.reference)
+        return gaussian_of(self.reference)
 
 
 class FrechetInfinity(FrechetDistance):

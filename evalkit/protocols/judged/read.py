@@ -23,6 +23,7 @@ from evalkit.protocols.judged.declaration import (
     TextRef,
 )
 from evalkit.protocols.protocol import Quirk
+from evalkit.textfiles import read_toml
 
 _FOLDER = "evalkit.protocols.judged"
 
@@ -47,12 +48,7 @@ def load_declaration(name: str) -> Declaration:
 
 def read_declaration(path: Path) -> Declaration:
     """The declaration in a file. Raises `EvalkitError` in one sentence for anything else."""
-    try:
-        return _declaration(tomllib.loads(path.read_text(encoding="utf-8")), path.name)
-    except OSError as error:
-        raise EvalkitError(f"{path} cannot be read: {error.strerror}. Give a benchmark's TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise EvalkitError(f"{path.name} is no TOML: {str(error).splitlines()[0][:120]}. Mend the file") from None
+    return _declaration(read_toml(path), path.name)
 
 
 @cache

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from evalkit.errors import EvalkitError
+from evalkit.images.decode import decode_image
 from evalkit.jsonio import parse_json
 from evalkit.runs.store import Run
 from evalkit.text import counted
@@ -85,7 +85,7 @@ def _npz(run: Run, rows: list[dict[str, Any]], folder: Path) -> dict[str, str]:
     target = folder / "arr_0.npy"
     array = np.lib.format.open_memmap(target, mode="w+", dtype=np.uint8, shape=(len(rows), height, width, 3))
     for number, row in enumerate(rows):
-        array[number] = np.asarray(Image.open(run.path / row["file"]))
+        array[number] = decode_image((run.path / row["file"]).read_bytes())
     array.flush()
     import zipfile
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evalkit.generators.base import Image, Request
-from evalkit.jsonio import finite
+from evalkit.jsonio import finite, loose_json
 from evalkit.prompts.load import Prompt
 
 SCHEMA = pa.schema(
@@ -65,8 +65,8 @@ def _hashed(said: str) -> int:
 
 def sampler_told(samples: pa.Table) -> dict[str, Any]:
     """The sampler that a program outside says it used (`sampler` in its replies), where all of its images agree."""
-    told = {json.dumps((json.loads(notes) if notes else {}).get("sampler")) for notes in _notes_of_made(samples)}
-    found = json.loads(told.pop()) if len(told) == 1 else None
+    told = {json.dumps((loose_json(notes) if notes else {}).get("sampler")) for notes in _notes_of_made(samples)}
+    found = loose_json(told.pop()) if len(told) == 1 else None
     return found if isinstance(found, dict) else {}
 
 

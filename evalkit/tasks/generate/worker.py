@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -19,13 +20,19 @@ from evalkit.tasks.generate.memory import peak_memory
 from evalkit.tasks.generate.rows import made, row_of, table
 from evalkit.tasks.generate.spec import Asked, Wanted
 
+THREADS = 2  # that make PNG files
+Written = tuple[dict[str, Any], Image, str, Future[bytes]]  # a row, its image, the name of its file, and the file
+
 
 class GenerationWorker(Worker):
-    """Holds the generator; `process` gives rows and PNG files of a shard, and what each image took."""
+    """Holds the generator; `process` gives rows and PNG files of a shard, and what each image took.
+
+    Files are made in threads while the generator works on the next batch.
+    """
 
     def __init__(self, generator: Generator, wanted: Wanted, *, acceleration: Acceleration | None = None) -> None:
         self.generator, self.wanted, self.acceleration = generator, wanted, acceleration
-        self.timers = Timers()
+        self.timers, self._pool = Timers(), ThreadPoolExecutor(THREADS, thread_name_prefix="evalkit-png")
 
     def process(self, shard: Shard, tick: Tick) -> ShardOutput:
         """Rows in request order; files images/<position>.png; facts: seconds of each image, and the model's state."""
@@ -34,31 +41,42 @@ class GenerationWorker(Worker):
         rows: list[dict[str, Any]] = []
         seconds: list[float | None] = []
         files: dict[str, bytes] = {}
+        before: list[Written] = []
         start = shard.start
         while start < shard.stop:
             positions = range(start, min(start + self.generator.batch, shard.stop))
             start = positions.stop
             asked = [self.wanted.at(position) for position in positions]
+            written: list[Written] = []
             for position, (prompt, number, request), outcome in zip(positions, asked, self._make(asked), strict=True):
                 row = row_of(prompt, number, request)
                 if isinstance(outcome, Image):
-                    with self.timers("write"):
-                        name = f"images/{position:07d}.png"
-                        files[name] = png_bytes(outcome.pixels)
-                        row.update(made(outcome, name, files[name]))
+                    png = self._pool.submit(png_bytes, outcome.pixels)
+                    written.append((row, outcome, f"images/{position:07d}.png", png))
                     seconds.append(outcome.seconds)
                 else:
                     row["error"] = outcome.reason
                     seconds.append(None)
                 rows.append(row)
+            self._write(before, files)
+            before = written
             tick(len(positions))
+        self._write(before, files)
         facts = {"seconds": seconds, "wall": self.timers.seconds.get("generate", 0.0), "model": self._state()}
         facts["memory"] = peak_memory(self.generator.device)
         return ShardOutput(table(rows), {}, files, self.timers.taken(), facts)
 
     def close(self) -> None:
         """End what the generator holds outside this process."""
+        self._pool.shutdown()
         self.generator.close()
+
+    def _write(self, written: Sequence[Written], files: dict[str, bytes]) -> None:
+        """Complete rows by their files, as soon as those are there."""
+        with self.timers("write"):
+            for row, image, name, png in written:
+                files[name] = png.result()
+                row.update(made(image, name, files[name]))
 
     def _exhibit(self, positions: Sequence[int]) -> ShardOutput:
         if self.acceleration is None:

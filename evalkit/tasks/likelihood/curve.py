@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from evalkit.metrics.npz import arrays_of
 from evalkit.pages.charts import Chart
 from evalkit.pages.plane import Point, plane
 from evalkit.runs.shards import Parts
@@ -40,8 +41,8 @@ def npz_of(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
 
 def curve_chart(run: Run) -> Chart | None:
     """Nats of each place with twice its standard error; None where no image has a likelihood."""
-    with np.load(run.path / "statistics" / f"{CURVE}.npz", allow_pickle=False) as held:
-        total, squares, n = held[SUM], held[SQUARES], int(held[COUNT])
+    held = arrays_of(run.path / "statistics" / f"{CURVE}.npz")
+    total, squares, n = held[SUM], held[SQUARES], int(held[COUNT])
     if n < 1:
         return None
     mean = total / n
@@ -51,7 +52,7 @@ def curve_chart(run: Run) -> Chart | None:
     for start in range(0, len(mean), step):
         part = slice(start, start + step)
         value, error = float(mean[part].mean()), 2 * float(spread[part].mean())
-        points.append(Point(f"code {start + 1}", start + 1, value, y_bounds=(value - error, value + error)))
+        points.append(Point(f"code {start + 1}", start + 1, value, y_bounds=(max(value - error, 0.0), value + error)))
     figure = plane("place of the code", "nats", points, joined=True)
     about = "mean over images; bars: twice the mean standard error" + (f"; {step} codes a point" if step > 1 else "")
     return Chart("Cost of each code", about, Markup(figure)) if figure else None

@@ -15,6 +15,7 @@ SCHEMA = pa.schema(
         ("sha256", pa.string()),
         ("height", pa.int32()),
         ("width", pa.int32()),
+        ("prompt_id", pa.string()),
         ("prompt", pa.string()),
         ("class_id", pa.int32()),
         ("codes", pa.int32()),

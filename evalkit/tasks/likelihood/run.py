@@ -13,13 +13,15 @@ from evalkit.images.sample import ImageSet
 from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.options import RunOptions
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
-from evalkit.metrics.likelihood import DECLARED
+from evalkit.metrics.likelihood import CODES, PIXELS
 from evalkit.runs.store import Run
 from evalkit.tasks.generate.spec import model_ref
 from evalkit.tasks.generate.weights import model_weights
-from evalkit.tasks.likelihood.task import LIKELIHOOD, SHARD, VERSION
+from evalkit.tasks.likelihood.reported import read_reported
+from evalkit.tasks.likelihood.task import LIKELIHOOD, REPORTED, SHARD, VERSION
 from evalkit.tasks.score.inputs import Asked, Looked, asked_of, looked_at, tell
 from evalkit.tokenizers.registry import describe_tokenizer
+from evalkit.weights.reading import file_sha256
 
 
 def image_likelihood(
@@ -63,12 +65,36 @@ def image_likelihood(
             "tokenizer": ModelRef(tokenizer, coder.weights_sha256, weights=beside),
         },
         inputs=inputs,
-        metrics=tuple(metric.name for metric in DECLARED),
+        metrics=tuple(metric.name for metric in CODES),
         seed=options.seed,
         shard=SHARD,
         here={"threads": options.threads, "tokenizer_weights": beside, "data": dict(mine.about)},
     )
     out = options.out or run_folder(spec, name)
+    tell(mine, out, options)
+    return run_as_wished(LIKELIHOOD, spec, out, options)
+
+
+def reported_bits(images: str | Path | ImageSet, stated: str | Path, *, options: RunOptions | None = None) -> Run:
+    """Bits per dimension of `images` from the log-likelihoods of their 8-bit pixels that a model's program states.
+
+    `stated`: JSON lines with `id` (of the image, with or without ending) and `log_likelihood` in nats, called after the
+    model. Raises `EvalkitError` before any work where a line is wrong.
+    """
+    options = options or RunOptions()
+    path = Path(stated).expanduser()
+    values = read_reported(path)
+    mine = looked_at(images, options.limit)
+    spec = Spec(
+        LIKELIHOOD.name,
+        VERSION,
+        inputs={"data": mine.ref, REPORTED: DataRef(path.stem, len(values), file_sha256(path), source=str(path))},
+        metrics=(PIXELS.name,),
+        seed=options.seed,
+        shard=SHARD,
+        here={"threads": options.threads, "data": dict(mine.about)},
+    )
+    out = options.out or run_folder(spec, path.stem)
     tell(mine, out, options)
     return run_as_wished(LIKELIHOOD, spec, out, options)
 

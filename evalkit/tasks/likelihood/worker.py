@@ -70,5 +70,5 @@ class LikelihoodWorker(Worker):
         return {**row, "codes": len(nats), **likelihood_columns(float(nats.sum()), len(nats), self.model.side)}
 
     def _asked(self, id: str) -> Mapping[str, Any]:
-        label = self.asked.classes.get(id)
-        return {"prompt": self.asked.prompts.get(id), "class_id": None if label is None else int(label)}
+        label, prompt = self.asked.classes.get(id), self.asked.prompts.get(id)
+        return {"prompt_id": prompt, "prompt": prompt, "class_id": None if label is None else int(label)}

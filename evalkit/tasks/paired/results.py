@@ -17,7 +17,9 @@ from evalkit.metrics.paired import EXACT, FIDELITY, MEMORY_RATIO, TASK
 from evalkit.metrics.registry import METRICS
 from evalkit.runs.store import Result
 from evalkit.stats.intervals import mean_interval, ratio_interval
+from evalkit.tasks.clusters import prompts_of
 from evalkit.tasks.paired import rows as columns
+from evalkit.text import counted
 
 NO_RECORD = "a run of evalkit generate tells it, and {} is a folder of images"
 Array = npt.NDArray[np.float64]
@@ -31,7 +33,7 @@ def results_of(
     missing: Mapping[str, str],
 ) -> Iterator[Result]:
     """One row for each of `names`. `costs`: what both records say (data, reference); `missing`: networks that are not here."""
-    clusters = _clusters(good)
+    clusters = prompts_of(good)
     for metric in map(METRICS.get, names):
         lost = next((missing[need] for need in metric.needs if need in missing), None)
         if lost is not None:
@@ -59,7 +61,8 @@ def remarks(costs: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What a reader of the speed-up must know."""
     mine, other = costs["data"], costs["reference"]
     if mine and other and mine["rows"] != other["rows"]:
-        return [f"The run drew {mine['rows']} images at once and the baseline {other['rows']}; seconds depend on that."]
+        said = counted(int(mine["rows"] or 0), "image")
+        return [f"The run drew {said} at once and the baseline {other['rows']}; seconds depend on that."]
     if mine and other and mine["acceleration"] != other["acceleration"] and (mine["rows"] or 1) > 1:
         return [f"Some accelerations draw one image at a time; the baseline drew {other['rows']} at once."]
     return []
@@ -113,14 +116,6 @@ def _memory(metric: Metric, costs: Mapping[str, Mapping[str, Any]], labels: tupl
         return _without("one record states the memory of the device, the other that of the process")
     value = own / float(costs["reference"]["memory"])
     return Estimate(value, None, None, 1, f"of {costs['data']['memory_of']}, in both records")
-
-
-def _clusters(good: pa.Table) -> list[str] | None:
-    """The prompt of each image where images share some."""
-    prompts = good["prompt_id"]
-    if prompts.null_count or len(set(found := prompts.to_pylist())) == len(found):
-        return None
-    return [str(each) for each in found]
 
 
 def _numbers(rows: pa.Table, name: str) -> Array:

@@ -10,6 +10,7 @@ from typing import Any
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import ImageSet
 from evalkit.jsonio import read_json_lines
+from evalkit.metrics.generation import PEAK_MEMORY
 from evalkit.runs.sealed import check_sealed
 from evalkit.runs.store import RECORD, Run, read_run
 
@@ -67,7 +68,7 @@ def cost_of(run: Run | None) -> dict[str, Any]:
         "machine": [where.get(name) for name in ("gpu", "machine", "cpus")],
         "rows": model.get("rows"),
         "acceleration": (record.get("acceleration") or {}).get("kind"),
-        "memory": (record.get("memory") or {}).get("peak_memory_bytes"),
+        "memory": (record.get("memory") or {}).get(PEAK_MEMORY.name),
         "memory_of": (record.get("memory") or {}).get("peak_memory_of"),
     }
 

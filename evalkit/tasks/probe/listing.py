@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from evalkit.errors import EvalkitError
-from evalkit.images.decode import Admit
+from evalkit.images.decode import Admit, size_of
 from evalkit.images.loader import Load, read_ahead, sample_from_bytes
 from evalkit.images.sample import Pixels, Sample, Unreadable
 from evalkit.jsonio import parse_json
@@ -174,9 +173,8 @@ def _part_of(image: Pixels, side: int, number: int) -> Pixels:
 
 def _size(path: Path) -> tuple[int, int]:
     try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return size_of(path.read_bytes()) or (0, 0)
+    except OSError:
         return 0, 0  # the worker says why it cannot be read
 
 

@@ -10,6 +10,7 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.options import RunOptions
 from evalkit.runs.store import Run, read_run
 from evalkit.tasks.probe.judged.options import JudgeOptions
+from evalkit.tasks.probe.judged.suite import DECLARATION
 from evalkit.tasks.probe.run import probe
 
 
@@ -30,7 +31,7 @@ def reask(run: str | Path, *, judge: JudgeOptions | None = None, options: RunOpt
     judge = replace(judge, tries=(judge.tries or 0) + int(said["tries"]) + 1, refused_too=True)
     out = options.out or path.with_name(f"{path.name}-again")
     return probe(
-        str(said["suite"]),
+        str(path / DECLARATION) if (path / DECLARATION).is_file() else str(said["suite"]),
         found.record["data"]["spec"],
         judge=judge,
         rules=said["rules"] or None,

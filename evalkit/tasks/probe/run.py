@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from evalkit.encoders.detectors.base import Detector
-from evalkit.encoders.detectors.describe import describe_detector
-from evalkit.encoders.registry import ENCODERS, encoder_names
+from evalkit.encoders.registry import encoder_names
 from evalkit.encoders.zero_shot import KEY, ZeroShot
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Generator
 from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.live import hold
-from evalkit.jobs.options import RunOptions, check_apart, weights_by_name
+from evalkit.jobs.options import RunOptions, check_apart
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
 from evalkit.prompts.prompt import Prompt, PromptSet
 from evalkit.runs.durable import write_bytes
@@ -26,6 +26,7 @@ from evalkit.tasks.probe.evidence.record import Evidence
 from evalkit.tasks.probe.judged.options import JudgeOptions
 from evalkit.tasks.probe.judged.suite import JudgedSuite
 from evalkit.tasks.probe.listing import Listing, covered, list_images
+from evalkit.tasks.probe.networks import judge_of, networks_of
 from evalkit.tasks.probe.spec import (
     EVIDENCE,
     GIVEN_SHARD,
@@ -36,11 +37,10 @@ from evalkit.tasks.probe.spec import (
     in_order,
     prompts_digest,
     protocol_of,
+    suite_called,
 )
-from evalkit.tasks.probe.suite import SUITES, Suite, prompt_set
+from evalkit.tasks.probe.suite import Suite, prompt_set
 from evalkit.tasks.probe.task import PROBE
-from evalkit.weights.find import find_weights
-from evalkit.weights.reading import file_sha256
 
 
 def probe(
@@ -58,14 +58,15 @@ def probe(
     allow_missing: bool = False,
     options: RunOptions | None = None,
 ) -> Run:
-    """Score the suite called `suite` on `images`, on those that `model` makes, or on `evidence`; the same call resumes.
+    """Score a suite on `images`, on those that `model` makes, or on `evidence`; the same call resumes.
 
-    `images`: a generation, or a folder in the suite's own layout. `evidence`: a file in the form of
-    `evalkit.tasks.probe.evidence`, or a run that holds one; no image, network or judge is needed then. `export_evidence`: a
-    file that the evidence is copied to. `detector`: the suite's own by default. `judge`: who judges where a suite needs a
-    judge, and what that may cost. `rules`: other numbers in the rules, by name; of judged suites `policy`. `samples`:
-    images of each prompt. `allow_missing`: score what is there. Raises `EvalkitError` in one sentence for images that are
-    missing, of other prompts, of mixed sizes or in another layout, and for evidence of another suite.
+    `suite`: its name, or a TOML file that declares a judged one. `images`: a generation, or a folder in the suite's own
+    layout. `evidence`: a file in the form of `evalkit.tasks.probe.evidence`, or a run that holds one; no image, network or
+    judge is needed then. `export_evidence`: a file that the evidence is copied to. `detector`: the suite's own by default.
+    `judge`: who judges where a suite needs a judge, and what that may cost. `rules`: other numbers in the rules, by name;
+    of judged suites `policy`. `samples`: images of each prompt. `allow_missing`: score what is there. Raises
+    `EvalkitError` in one sentence for images that are missing, of other prompts, of mixed sizes or in another layout, and
+    for evidence of another suite.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -79,7 +80,7 @@ def probe(
         raise EvalkitError(
             "a probe takes images, a model or evidence. Give exactly one of --images, --model, --evidence"
         )
-    asked, judge = SUITES.get(suite)(), judge or JudgeOptions()
+    asked, judge = suite_called(suite), judge or JudgeOptions()
     if isinstance(asked, JudgedSuite):
         asked = judge.opened(asked)
     asked = asked.configured(rules) if rules else asked
@@ -88,9 +89,9 @@ def probe(
             raise EvalkitError("evidence says what was seen, so no detector is needed. Leave out --detector")
         spec, keep = _of_evidence(asked, Path(evidence).expanduser(), samples, allow_missing, options)
     else:
-        networks = _networks(asked, detector, colors, options.weights, shared=model is not None)
+        networks = networks_of(asked, detector, colors, options.weights, shared=model is not None)
         if isinstance(asked, JudgedSuite):
-            networks = _with_judge(asked, judge, options.device)
+            networks = judge_of(asked, judge, options.device)
         if model is not None:
             images = _made(asked, model, samples, options)
         source = images.path if isinstance(images, Run) else Path(str(images))
@@ -101,19 +102,16 @@ def probe(
         spec, keep = _of_images(asked, listing, source, networks, samples, allow_missing, options)
     if isinstance(asked, JudgedSuite):
         spec = _judged(spec, asked, judge)
-    out = options.out or run_folder(spec, f"{suite}-{spec.models['model'].name}")
+        if asked.own:
+            declared = {"declaration": hashlib.sha256(asked.own).hexdigest()}
+            here = {**spec.here, "declaration": str(Path(suite).expanduser().resolve())}
+            spec = replace(spec, parameters={**spec.parameters, **declared}, here=here)
+    out = options.out or run_folder(spec, f"{asked.name}-{spec.models['model'].name}")
     run = run_as_wished(PROBE, spec, out, options)
     del keep, asked  # live references end here
     if export_evidence is not None:
         _export(run, Path(export_evidence).expanduser())
     return run
-
-
-def _with_judge(suite: JudgedSuite, judge: JudgeOptions, device: str) -> tuple[dict[str, ModelRef], Any]:
-    if judge.judge is None and all(call.optional for call in suite.said.calls):
-        return {}, ()
-    ref, made = judge.model(suite, device)
-    return {"judge": ref}, made
 
 
 def _judged(spec: Spec, suite: JudgedSuite, judge: JudgeOptions) -> Spec:
@@ -218,41 +216,6 @@ def _model(listing: Listing) -> ModelRef:
         return ModelRef(listing.name)
     said = listing.run.record["model"]
     return ModelRef(str(said["name"]), said.get("weights_sha256"), str(said.get("dtype", "float32")))
-
-
-def _networks(
-    suite: Suite, detector: str | Detector | None, colors: ZeroShot | None, given: tuple[str, ...], *, shared: bool
-) -> tuple[dict[str, ModelRef], Any]:
-    """References to the detector and, where it sees no colours, to who names them; and the objects that they refer to."""
-    chosen = detector or suite.detector
-    if chosen is None:
-        return {}, ()
-    files: dict[str, str] = {}
-    if isinstance(chosen, Detector):
-        files = _files(given, (KEY,), shared=shared)
-        models = {"detector": ModelRef(chosen.id, chosen.weights_sha256, weights=hold(chosen))}
-        sees = chosen.sees_colors
-    else:
-        name = ENCODERS.canonical(chosen)
-        files = _files(given, (name, KEY), shared=shared)
-        file = files.get(name)
-        known = describe_detector(name, file)
-        models, sees = (
-            {"detector": ModelRef(name, known.weights_sha256, weights=file if known.weights_sha256 else None)},
-            known.sees_colors,
-        )
-    if colors is not None:
-        models["colors"] = ModelRef(colors.id, colors.weights_sha256, weights=hold(colors))
-    elif not sees:
-        path = find_weights(KEY, files.get(KEY))
-        models["colors"] = ModelRef(KEY, file_sha256(path), weights=str(path))
-    return models, (chosen, colors)
-
-
-def _files(given: tuple[str, ...], names: tuple[str, ...], *, shared: bool) -> dict[str, str]:
-    """Files of `--weights` by network; where a generator shares the list, a FILE without a name is the generator's."""
-    mine = [each for each in given if not shared or Path(each).is_dir() or each.partition("=")[0] in names]
-    return weights_by_name(mine, names, main=names[0])
 
 
 def _export(run: Run, target: Path) -> None:

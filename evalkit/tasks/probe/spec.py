@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from evalkit.device import pick_device
 from evalkit.encoders.detectors.base import Detector
@@ -19,12 +20,13 @@ from evalkit.judges.base import Judge
 from evalkit.judges.registry import load_judge
 from evalkit.judges.store import ReplyStore
 from evalkit.judges.usage import Ledger, Prices
+from evalkit.runs.plain import open_plain
 from evalkit.tasks.probe.editing.measure import load_measures
 from evalkit.tasks.probe.evidence.read import read_evidence
 from evalkit.tasks.probe.evidence.record import Evidence
 from evalkit.tasks.probe.judged.official_files import official_evidence
 from evalkit.tasks.probe.judged.seat import Seat, replies_file
-from evalkit.tasks.probe.judged.suite import JudgedSuite
+from evalkit.tasks.probe.judged.suite import JudgedSuite, suite_of_file
 from evalkit.tasks.probe.listing import Listing, Place, list_images, wanted_places
 from evalkit.tasks.probe.suite import SUITES, Encoders, Suite
 
@@ -36,10 +38,22 @@ RULES = 1  # raised where the rules of a suite change
 MEASURES = 2  # raised where what networks measure of edits changes
 
 
+def suite_called(name: str) -> Suite:
+    """The suite called so, or that of a user's file NAME.toml."""
+    return suite_of_file(Path(name).expanduser()) if name.endswith(".toml") else SUITES.get(name)()
+
+
+def _own(suite: JudgedSuite) -> str | None:
+    """sha256 of a user's file that declares the suite."""
+    return hashlib.sha256(suite.own).hexdigest() if suite.own else None
+
+
 def suite_of(spec: Spec) -> Suite:
     """The suite of a spec with the numbers in its rules, and with its items where its files must say them."""
-    suite = SUITES.get(str(spec.parameters["suite"]))()
+    suite = suite_called(spec.here.get("declaration", str(spec.parameters["suite"])))
     if isinstance(suite, JudgedSuite):
+        if _own(suite) != spec.parameters.get("declaration"):
+            raise EvalkitError(f"the file of {suite.name} has changed since the run was planned. Give a fresh --out")
         suite = _opened(spec, suite)
     changed = spec.parameters["rules"]
     return suite.configured(changed) if changed else suite
@@ -50,7 +64,7 @@ def protocol_of(suite: Suite, *, own_options: bool = False) -> ProtocolRef:
     said = [suite.name, *(f"{name}={_word(value)}" for name, value in suite.changed.items())]
     said += ["own options of images"] if own_options else []
     prompts = [[prompt.id, dict(prompt.metadata)] for prompt in suite.prompts()]
-    rules = {
+    rules: dict[str, Any] = {
         "suite": suite.name,
         "version": RULES,
         "changed": dict(suite.changed),
@@ -59,6 +73,8 @@ def protocol_of(suite: Suite, *, own_options: bool = False) -> ProtocolRef:
     }
     if isinstance(suite, JudgedSuite) and suite.said.measures:
         rules["measures"] = MEASURES
+    if isinstance(suite, JudgedSuite) and suite.own:
+        rules["declaration"] = _own(suite)
     return ProtocolRef(" ".join(said), hashlib.sha256(canonical_json(rules)).hexdigest(), dict(suite.changed))
 
 
@@ -136,8 +152,11 @@ def file_digest(path: Path) -> str:
         )
         return hashlib.sha256("".join(digests).encode("utf-8", "surrogatepass")).hexdigest()
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        with open_plain(path) as stream:
+            digest = hashlib.sha256()
+            while chunk := stream.read(2**20):
+                digest.update(chunk)
+            return digest.hexdigest()
     except OSError as error:
         raise EvalkitError(f"{path} cannot be read: {error.strerror}. Give a file of evidence") from None
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.metrics.frechet_interval import influences
-from evalkit.metrics.rows import moments_of
+from evalkit.metrics.rows import gaussian_of
 from evalkit.metrics.sets.composition import FRECHET, HEADS
 from evalkit.metrics.statistics_file import StoredGaussian
 from evalkit.metrics.transport import transport
@@ -42,7 +42,7 @@ def frechet_influence(run: Run, metric: str) -> Influence | None:
     gaussian = reference.statistics(HEADS[metric], rows.shape[1])
     if gaussian is None:
         return None
-    found = transport(moments_of(rows), gaussian)
+    found = transport(gaussian_of(rows), gaussian)
     own = None if isinstance(gaussian, StoredGaussian) else reference.rows.get(HEADS[metric])
     shared = None if own is None else influences(own, found, second=True)
     return Influence(dict(zip(ids, influences(rows, found).tolist(), strict=True)), shared)

@@ -12,6 +12,7 @@ from typing import IO, Any, cast
 import numpy as np
 
 from evalkit.metrics.moments import Moments, save_moments
+from evalkit.metrics.npz import arrays_of
 from evalkit.metrics.rows import moments_of
 from evalkit.metrics.sets.bank import FeatureBank
 from evalkit.metrics.sets.composition import FRECHET, HEADS, POOL, Side
@@ -20,7 +21,7 @@ from evalkit.runs.shards import MemoryParts, Parts
 from evalkit.runs.store import Run
 from evalkit.tasks.score.rows import IMAGES, REFERENCE
 
-FOLDER, FILE, MOMENTS = "statistics", "file", "moments"
+FOLDER, FILE, MOMENTS, PROJECTION = "statistics", "file", "moments", "projection"
 KEPT = 2**28  # bytes of all features up to which a run keeps them; beyond, it keeps moments
 _BLOCK = 256  # rows that are written at once
 
@@ -89,13 +90,13 @@ class KeptParts(MemoryParts):
         """The arrays that the shards had."""
         for path in sorted(self.folder.glob("*.npz")):
             side, _, head = path.stem.partition("-")
-            if side == MOMENTS:
+            if side in (MOMENTS, PROJECTION):
                 continue
-            with np.load(path, allow_pickle=False) as held:
-                if side == FILE:
-                    yield {f"{FILE}|{name}": held[name] for name in held.files}
-                else:
-                    yield {f"{side}|{head}": held["features"]}
+            held = arrays_of(path)
+            if side == FILE:
+                yield {f"{FILE}|{name}": array for name, array in held.items()}
+            else:
+                yield {f"{side}|{head}": held["features"]}
 
 
 def moments_files(run: Run) -> dict[tuple[str, str], Path]:

@@ -53,6 +53,8 @@ def looked_at(data: str | Path | ImageSet, limit: int | None, frames: int | None
         return _looked(data, limit, hold(data), None, frames)
     path = Path(data).expanduser()
     if not (path / RECORD).is_file():
+        if _has_statistics(path) and "arr_0" not in NpzFile(path).shapes:
+            raise EvalkitError(f"{path.name} holds statistics, not images. Give it as --reference.")
         return _looked(open_images(data), limit, str(data), None, frames)
     run = read_run(path)
     if not (path / "images").is_dir():

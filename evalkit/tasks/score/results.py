@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +11,10 @@ import pyarrow.compute as pc
 
 from evalkit.jobs.spec import Spec
 from evalkit.metrics.base import Estimate
-from evalkit.metrics.frechet_interval import contributions
 from evalkit.metrics.generation import IMAGES_FAILED
 from evalkit.metrics.metric import Metric
 from evalkit.metrics.registry import METRICS
-from evalkit.metrics.sets.composition import ALONE, FRECHET, HEADS, Side, score_sets
+from evalkit.metrics.sets.composition import ALONE, Side, score_sets
 from evalkit.metrics.sets.names import set_metrics
 from evalkit.protocols.score import ScoreProtocol
 from evalkit.runs.store import Result
@@ -24,6 +22,7 @@ from evalkit.stats.intervals import mean_interval
 from evalkit.tasks.score.rows import IMAGES
 
 TASK = "score"
+SORTED, SINGULAR = "sorted by class", "is not above the"  # what methods say of sets that a value suffers from
 
 
 def results_of(
@@ -48,23 +47,19 @@ def results_of(
     yield Result(TASK, label, IMAGES_FAILED.name, failed, None, None, "count", mine.num_rows, *told)
 
 
+def warnings_of(results: Sequence[Result]) -> list[str]:
+    """What a reader of the values must know: sorted images, and fewer images than dimensions."""
+    found = [f"{each.metric}: {each.ci_method}" for each in results if SORTED in each.ci_method]
+    few = [each.metric for each in results if SINGULAR in each.ci_method]
+    if few:
+        found.append(f"{', '.join(few)}: there are fewer images than features, so the distance is far above its limit")
+    return found
+
+
 def dataset_of(spec: Spec, metric: Metric) -> str:
     """The label of what a number is taken against: the reference, the prompts, or the images themselves."""
     role = "prompts" if metric.level == "sample" else "data" if metric.name in ALONE else "reference"
     return (spec.inputs.get(role) or spec.inputs["data"]).name
-
-
-def contributions_of(names: Sequence[str], images: Side, reference: Side) -> np.ndarray[Any, Any] | None:
-    """How much each image adds to the first Fréchet distance that can be had; None where there is none."""
-    for name in names:
-        head = HEADS.get(name, "")
-        rows = images.rows.get(head)
-        if name not in FRECHET or rows is None or len(rows) < 2:
-            continue
-        gaussian = reference.statistics(head, rows.shape[1])
-        if gaussian is not None:
-            return contributions(rows, gaussian)
-    return None
 
 
 def _lost(metric: Metric, missing: Mapping[str, str]) -> str | None:

@@ -11,6 +11,7 @@ from evalkit.metrics.sets.names import image_metrics
 
 IMAGES, REFERENCE = "images", "reference"  # the values of `side`
 CONTRIBUTION = "contribution"  # of an image to the first Fréchet distance; it goes away with the image
+MAP = ("map_x", "map_y")  # where an image lies on the two axes along which the reference varies most
 
 
 def schema() -> pa.Schema:
@@ -26,6 +27,7 @@ def schema() -> pa.Schema:
             ("prompt", pa.string()),
             *((metric.name, pa.float64()) for metric in image_metrics()),
             (CONTRIBUTION, pa.float64()),
+            *((name, pa.float64()) for name in MAP),
             ("error", pa.string()),
         ]
     )

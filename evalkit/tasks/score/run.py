@@ -28,6 +28,7 @@ def score_images(
     protocol: str = "evalkit-1",
     prompts: str | Path | None = None,
     statistics: str | Path | None = None,
+    cache: bool = True,
     options: RunOptions | None = None,
 ) -> Run:
     """Score `images` against `reference` under a protocol of image sets; a sealed run with one row per image.
@@ -35,8 +36,9 @@ def score_images(
     `images`: what `open_images` takes, or the folder of a run that made images. `reference`: the same, or an npz of
     statistics. `metrics`: fid, sfid, is, kid, prdc (precision, recall, density, coverage), … [the usual ones of the
     protocol]; those whose weights are not here are `unavailable` with the reason. `prompts`: what each image should
-    show [what its run asked for]. `statistics`: a file that the images' own statistics are written to. Interrupted runs
-    are resumed. Raises `EvalkitError` before any work where a name, a file or an option is wrong.
+    show [what its run asked for]. `statistics`: a file that the images' own statistics are written to. `cache`: features
+    of images that an earlier run looked at are taken from the user's cache, by content, network, weights and protocol.
+    Interrupted runs are resumed. Raises `EvalkitError` before any work where a name, a file or an option is wrong.
 
     >>> import pathlib, tempfile
     >>> from evalkit.jobs.options import RunOptions
@@ -69,6 +71,7 @@ def score_images(
         label=mine.label,
         statistics=statistics is not None,
         here={"data": dict(mine.about), "reference": {} if other is None else dict(other.about)},
+        cache=cache,
         file=None if other is None else other.file,
     )
     out = options.out or run_folder(spec, mine.label)

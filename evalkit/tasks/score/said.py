@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +13,7 @@ from evalkit.images import content_digest
 from evalkit.jobs.spec import Spec
 from evalkit.tasks.score.rows import IMAGES, REFERENCE
 
+RECALLED = "recalled"  # fact of a shard, and part of the record
 ROLES = {IMAGES: "data", REFERENCE: "reference"}  # inputs of a spec by side
 
 
@@ -45,3 +48,11 @@ def sets_said(spec: Spec, rows: pa.Table) -> dict[str, Any]:
     if prompts is not None:
         said["prompts"] = {"name": prompts.name, "n": prompts.n, "digest": prompts.digest}
     return said
+
+
+def recalled(facts: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """Images of each side whose features an earlier run had kept, over all shards."""
+    found: Counter[str] = Counter()
+    for each in facts:
+        found.update(each.get(RECALLED, {}))
+    return {side: n for side, n in found.items() if n}

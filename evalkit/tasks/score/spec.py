@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.encoders.features.inception import OUTPUTS
-from evalkit.encoders.set_encoder import INCEPTION
+from evalkit.encoders.set_encoder import INCEPTION, SPECTRUM
 from evalkit.errors import EvalkitError, MissingDependency, WeightsError
 from evalkit.jobs.options import RunOptions, weights_by_name
 from evalkit.jobs.spec import DataRef, ModelRef, ProtocolRef, Spec
 from evalkit.metrics.efflite0 import ENCODER as EMBEDDED
+from evalkit.metrics.fvd import I3D
 from evalkit.metrics.registry import METRICS
 from evalkit.metrics.sets.composition import POOL, SPATIAL, heads_of
 from evalkit.metrics.sets.names import set_metrics
@@ -72,19 +73,23 @@ def score_spec(
     label: str,
     statistics: bool,
     here: Mapping[str, Any],
+    cache: bool = True,
     file: ReferenceFile | None = None,
 ) -> Spec:
     """The spec of one scoring. `statistics`: outputs are taken that a file of statistics holds, beside what the metrics need.
-
+    `cache`: features of images that were looked at before are taken from the user's cache, and fresh ones kept there.
     Raises where the reference's `file` was made under another protocol or with another network.
     """
-    wanted = [*heads_of(set_metrics(metrics)), *((POOL, SPATIAL) if statistics else ())]
+    held = (POOL, SPATIAL) if protocol.clips is None else (I3D,)
+    wanted = [*heads_of(set_metrics(metrics)), *(held if statistics else ())]
     needs = [need for name in metrics for need in METRICS.get(name).needs] + [network_of(head) for head in wanted]
     found = networks_of(needs, options.weights)
-    if statistics and found.missing([INCEPTION]):
+    if statistics and protocol.clips is None and found.missing([INCEPTION]):
         wanted = [*wanted, EMBEDDED]
         found = networks_of([*needs, EMBEDDED], options.weights)
     heads = [head for head in dict.fromkeys(wanted) if network_of(head) in found.here]
+    if heads and options.keep != "none" and protocol.clips is None:
+        heads.append(SPECTRUM)
     if file is not None:
         _check_file(file, protocol, found.here)
     return Spec(
@@ -105,6 +110,7 @@ def score_spec(
         here={
             "batch_size": options.batch_size,
             "threads": options.threads,
+            "cache": cache,
             "unavailable": dict(found.unavailable),
             **here,
         },

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
+from evalkit.encoders.set_encoder import SPECTRUM
 from evalkit.errors import EvalkitError
 from evalkit.metrics.moments import Moments, load_moments
+from evalkit.metrics.npz import arrays_of
 from evalkit.metrics.rows import moments_of
 from evalkit.metrics.sets.composition import POOL, SPATIAL
 from evalkit.metrics.statistics_file import save_statistics
@@ -23,7 +23,7 @@ def write_statistics(run: Run, path: Path) -> Path:
     Raises `EvalkitError` where the run has no features of two images.
     """
     heads = run.record["plan"]["parameters"]["heads"]
-    first = POOL if POOL in heads else next((head for head in reversed(heads) if head != SPATIAL), None)
+    first = POOL if POOL in heads else next((head for head in reversed(heads) if head not in (SPATIAL, SPECTRUM)), None)
     pool = None if first is None else _moments(run, first)
     if first is None or pool is None or pool.n < 2:
         raise EvalkitError("there are no features of two images to take statistics of. Add images, or fetch weights")
@@ -41,7 +41,6 @@ def write_statistics(run: Run, path: Path) -> Path:
 def _moments(run: Run, head: str) -> Moments | None:
     kept = run.path / FOLDER / f"{IMAGES}-{head}.npz"
     if kept.is_file():
-        with np.load(kept, allow_pickle=False) as held:
-            return moments_of(held["features"])
+        return moments_of(arrays_of(kept)["features"])
     file = moments_files(run).get((IMAGES, head))
     return None if file is None else load_moments(file)["features"]

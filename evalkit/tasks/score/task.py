@@ -8,33 +8,38 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import torch
 
 from evalkit.device import pick_device
+from evalkit.encoders.kept_features import KeptFeatures
 from evalkit.encoders.prompt_scorer import load_prompt_scorer
-from evalkit.encoders.set_encoder import SetEncoder
+from evalkit.encoders.set_encoder import SPECTRUM, SetEncoder
 from evalkit.jobs.checks import Checks
 from evalkit.jobs.data import sources_of
 from evalkit.jobs.options import batch_of
 from evalkit.jobs.shard import Shard, Sources, split
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
+from evalkit.metrics.frechet_interval import contributions
 from evalkit.metrics.registry import METRICS
+from evalkit.metrics.sets.composition import HEADS, Side
 from evalkit.metrics.sets.names import set_metrics
 from evalkit.metrics.statistics_file import read_statistics
 from evalkit.runs.shards import Parts
 from evalkit.runs.store import Run
 from evalkit.tasks.score.checks import ScoreChecks
-from evalkit.tasks.score.features import KeptParts, collected, files_of, sides_of
+from evalkit.tasks.score.exhibits import entries_of
+from evalkit.tasks.score.features import Collected, KeptParts, collected, files_of, sides_of
+from evalkit.tasks.score.figures import figures_file, first_distance, places, projection
 from evalkit.tasks.score.inputs import Asked, asked_of, opened_images
 from evalkit.tasks.score.page import page
-from evalkit.tasks.score.results import contributions_of, results_of
-from evalkit.tasks.score.rows import CONTRIBUTION, IMAGES, schema
-from evalkit.tasks.score.said import ROLES, counts, is_file, sets_said
+from evalkit.tasks.score.results import results_of, warnings_of
+from evalkit.tasks.score.rows import CONTRIBUTION, IMAGES, MAP, REFERENCE, schema
+from evalkit.tasks.score.said import RECALLED, ROLES, counts, is_file, recalled, sets_said
 from evalkit.tasks.score.spec import NAME, protocol_of, weights_path
 from evalkit.tasks.score.worker import ScoreWorker
 
 BATCH = 32  # images of a forward pass on an accelerator
-SORTED = "sorted by class"
 
 
 class ScoreTask(Task):
@@ -70,7 +75,9 @@ class ScoreTask(Task):
         heads = spec.parameters["heads"]
         weights = {name: ref.weights for name, ref in spec.models.items() if ref.weights is not None}
         encoder = SetEncoder(heads, protocol, device=device, weights=weights)
-        on_cpu = pick_device(device).type == "cpu"  # where sums depend on the batch, and one image is as fast
+        here_on = pick_device(device).type
+        on_cpu = here_on == "cpu"  # where sums depend on the batch and on threads, and one image each is faster
+        kept = KeptFeatures.of_user(encoder.identities(), here_on) if here.get("cache") else None
         prompts = spec.inputs.get("prompts")
         ids = sets[IMAGES].ids()[: spec.inputs["data"].n]
         reference = spec.inputs.get("reference")
@@ -89,6 +96,8 @@ class ScoreTask(Task):
             threads=int(here.get("threads", 2)),
             facts={"unavailable": dict(here.get("unavailable", {}))},
             file=read_statistics(str(reference.source)) if reference is not None and is_file(spec) else None,
+            lanes=torch.get_num_threads() if on_cpu else 1,
+            kept=kept,
         )
 
     def sources(self, spec: Spec) -> Sources | None:
@@ -112,34 +121,17 @@ class ScoreTask(Task):
             "protocols": [{"id": protocol.id, "title": protocol.title, "sha256": protocol.sha256}],
             "encoders": {name: ref.sha256 for name, ref in spec.models.items()},
             "unavailable": dict(missing),
-            "warnings": [f"{r.metric}: {r.ci_method}" for r in results if SORTED in r.ci_method],
+            "warnings": warnings_of(results),
             "statistics": "features" if found.few else "moments",
+            RECALLED: recalled(parts.facts()),
         }
-        shares = contributions_of(spec.metrics, images, other)
-        return Aggregated([_with(rows, shares)], results, files_of(found), said)
+        rows, drawn = _drawn(spec, rows, images, other, found)
+        return Aggregated([rows], results, {**files_of(found), **drawn}, said)
 
     def exhibits(self, spec: Spec, samples: pa.Table) -> Sequence[Shard]:
-        """Images that add most to the distance, and those that hold the set nearest to the reference."""
+        """Images that add most to the distance, those that hold the set nearest to the reference, and some of the map."""
         most = int(spec.parameters["shown"])
-        mine = samples.filter(pc.equal(samples["side"], IMAGES))
-        values = mine[CONTRIBUTION].to_numpy(zero_copy_only=False).astype(np.float64)
-        known = np.flatnonzero(~np.isnan(values))
-        order = known[np.argsort(-values[known], kind="stable")]
-        chosen = {
-            "farthest": order[: min(most, (len(order) + 1) // 2)],
-            "nearest": order[::-1][: min(most, len(order) // 2)],
-        }
-        entries = [
-            {
-                "which": which,
-                "position": int(at),
-                "id": mine["id"][int(at)].as_py(),
-                CONTRIBUTION: float(values[at]),
-                "file": f"images/{which}-{rank:02d}.png",
-            }
-            for which, places in chosen.items()
-            for rank, at in enumerate(places)
-        ]
+        entries = entries_of(samples, most) if most else []
         return [Shard("shown", 0, len(entries), {"entries": entries})] if entries else ()
 
     def page(self, run: Run) -> str:
@@ -166,15 +158,34 @@ def _labels(rows: pa.Table) -> dict[str, list[str]]:
     return found
 
 
-def _with(rows: pa.Table, shares: np.ndarray[Any, Any] | None) -> pa.Table:
-    """The rows with the contributions of good images of the set."""
-    if shares is None:
+def _drawn(
+    spec: Spec, rows: pa.Table, images: Side, other: Side, found: Collected
+) -> tuple[pa.Table, dict[str, bytes]]:
+    """The rows with contributions and places on the map, and the files that the page draws from."""
+    first = first_distance(spec.metrics, images, other)
+    axes = None
+    if first is not None:
+        metric, features, gaussian = first
+        rows = _with(rows, IMAGES, (CONTRIBUTION,), contributions(features, gaussian)[:, None])
+        axes = projection(gaussian)
+        for side, each in ((IMAGES, features), (REFERENCE, other.rows.get(HEADS[metric]))):
+            if axes is not None and each is not None and side in found.banks and len(each):
+                rows = _with(rows, side, MAP, places(each, *axes))
+    spectra = {side: banks[SPECTRUM] for side, banks in found.banks.items() if SPECTRUM in banks}
+    return rows, figures_file(spec.metrics, images, other, spectra, axes)
+
+
+def _with(rows: pa.Table, side: str, columns: Sequence[str], values: np.ndarray[Any, Any]) -> pa.Table:
+    """The rows with `values` [n, columns] of the good images of one side, where there are as many."""
+    good = pc.and_(pc.equal(rows["side"], side), pc.is_null(rows["error"])).to_numpy()
+    if int(good.sum()) != len(values):
         return rows
-    good = pc.and_(pc.equal(rows["side"], IMAGES), pc.is_null(rows["error"])).to_numpy()
-    values = np.full(rows.num_rows, np.nan)
-    values[good] = shares
-    column = pa.array(values, pa.float64(), mask=~good)
-    return rows.set_column(rows.schema.get_field_index(CONTRIBUTION), CONTRIBUTION, column)
+    for name, mine in zip(columns, values.T, strict=True):
+        place = rows.schema.get_field_index(name)
+        whole = rows[name].to_numpy(zero_copy_only=False).astype(np.float64)
+        whole[good] = mine
+        rows = rows.set_column(place, name, pa.array(whole, pa.float64(), mask=np.isnan(whole)))
+    return rows
 
 
 SCORE = ScoreTask()

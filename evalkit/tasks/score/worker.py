@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+import itertools
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 import torch
 
+from evalkit.encoders.base import Vector
+from evalkit.encoders.kept_features import KeptFeatures, SeenImage
+from evalkit.encoders.lanes import side_by_side
 from evalkit.encoders.prompt_scorer import PromptScorer
 from evalkit.encoders.set_encoder import SetEncoder
 from evalkit.images.encode import png_bytes
@@ -22,10 +27,19 @@ from evalkit.jobs.timers import Timers
 from evalkit.metrics.statistics_file import ReferenceFile, StoredGaussian
 from evalkit.tasks.score.inputs import Asked
 from evalkit.tasks.score.rows import IMAGES, REFERENCE, table
+from evalkit.tasks.score.said import RECALLED
 
-TOGETHER = 2**24  # pixels of images that are looked at together, one more image aside
+TOGETHER = 2**24  # pixels of images that are held for looking; a larger one comes alone
 THUMBNAIL = 256  # pixels of the longer side of an image that stays with the run
 Arrays = dict[str, np.ndarray[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Look:
+    """An image's row, and its features by head; none where it failed."""
+
+    row: dict[str, Any]
+    features: Mapping[str, Vector] | None = None
 
 
 class ScoreWorker(Worker):
@@ -43,9 +57,13 @@ class ScoreWorker(Worker):
         threads: int,
         facts: Mapping[str, Any],
         file: ReferenceFile | None = None,
+        lanes: int = 1,
+        kept: KeptFeatures | None = None,
     ) -> None:
+        """`lanes`: batches that are looked at side by side. `kept`: features of images that need not be read again."""
         self.sets, self.counts, self.encoder, self.scorers, self.asked = sets, counts, encoder, scorers, asked
         self.batch_size, self.threads, self.facts, self.file = batch_size, threads, facts, file
+        self.lanes, self.kept = lanes, kept
         self.timers = Timers()
 
     def process(self, shard: Shard, tick: Tick) -> ShardOutput:
@@ -56,37 +74,83 @@ class ScoreWorker(Worker):
             return ShardOutput(table([]), stored_arrays(self.file), {}, self.timers.taken(), self.facts)
         first = self.counts[IMAGES]
         side, offset = (IMAGES, 0) if shard.start < first else (REFERENCE, first)
-        rows: list[dict[str, Any]] = []
-        features: dict[str, list[np.ndarray[Any, Any]]] = defaultdict(list)
-        reader = self.sets[side].read(shard.start - offset, shard.stop - offset, threads=self.threads)
-        batches = batched(reader, self.batch_size, pixels=TOGETHER, alike=_shape)
-        for batch in self.timers.over("read", batches):
-            rows += self._scored(side, batch, features)
-            tick(len(batch))
-        arrays = {f"{side}|{head}": np.concatenate(parts) for head, parts in features.items()}
-        return ShardOutput(table(rows), arrays, {}, self.timers.taken(), self.facts)
+        start, stop = shard.start - offset, shard.stop - offset
+        looks = self._recalled(side, start, stop)
+        facts = {**self.facts, RECALLED: {side: len(looks)}}
+        tick(len(looks))
+        for begin, end in gaps(start, stop, looks):
+            at = begin
+            for fresh in self._looks(side, begin, end):
+                looks |= dict(enumerate(fresh, at))
+                at += len(fresh)
+                tick(len(fresh))
+        ordered = [looks[at] for at in range(start, stop)]
+        good = [each.features for each in ordered if each.features is not None]
+        arrays = {f"{side}|{head}": np.stack([each[head] for each in good]) for head in (good[0] if good else ())}
+        return ShardOutput(table(each.row for each in ordered), arrays, {}, self.timers.taken(), facts)
 
-    def _scored(
-        self, side: str, batch: Sequence[Sample | Unreadable], features: dict[str, list[np.ndarray[Any, Any]]]
-    ) -> list[dict[str, Any]]:
-        """Rows of images of one size, or of one that cannot be read; features of the good ones are appended."""
+    def _recalled(self, side: str, start: int, stop: int) -> dict[int, Look]:
+        """Images by position whose features were kept; those that are scored for their prompts are looked at anyway."""
+        if self.kept is None or (side == IMAGES and self.scorers):
+            return {}
+        images = self.sets[side]
+        with self.timers("recall"):
+            marks = {at: images.fingerprint(at) for at in range(start, stop)}
+            found = self.kept.get(list(marks.values()))
+            ids = images.ids()
+        seen = ((at, ids[at], found[mark]) for at, mark in marks.items() if mark in found)
+        return {
+            at: Look(self._row(side, id, each.sha256, each.height, each.width), each.features) for at, id, each in seen
+        }
+
+    def _looks(self, side: str, start: int, stop: int) -> Iterator[list[Look]]:
+        """What is seen in images `start` to `stop`, batch by batch in their order; good ones are kept."""
+
+        def look(batch: list[Sample | Unreadable]) -> tuple[list[Look], float]:
+            began = time.perf_counter()
+            return self._scored(side, batch), time.perf_counter() - began
+
+        at = start
+        batches = self._batches(side, start, stop)
+        for fresh, seconds in side_by_side(look, batches, self.lanes, weight=_pixels, most=TOGETHER):
+            self.timers.add("features", seconds / self.lanes)
+            self._keep(side, at, fresh)
+            at += len(fresh)
+            yield fresh
+
+    def _keep(self, side: str, start: int, looks: Sequence[Look]) -> None:
+        if self.kept is None:
+            return
+        images = self.sets[side]
+        self.kept.put(
+            {
+                images.fingerprint(at): SeenImage(
+                    look.row["sha256"], look.row["height"], look.row["width"], look.features
+                )
+                for at, look in enumerate(looks, start)
+                if look.features is not None
+            }
+        )
+
+    def _scored(self, side: str, batch: Sequence[Sample | Unreadable]) -> list[Look]:
+        """Images of one size, or one that cannot be read."""
         samples = [each for each in batch if isinstance(each, Sample)]
         if not samples:
-            return [{"id": e.id, "side": side, "sha256": e.sha256, "error": getattr(e, "reason", "")} for e in batch]
-        rows = [self._row(side, sample) for sample in samples]
+            lost = [each for each in batch if isinstance(each, Unreadable)]
+            return [Look({"id": e.id, "side": side, "sha256": e.sha256, "error": e.reason}) for e in lost]
+        rows = [self._row(side, each.id, each.sha256, *each.image.shape[-3:-1]) for each in samples]
         found = self._looked(side, samples, rows)
         if found is None:  # costs the one image that does not fit
             if len(samples) > 1:
-                return [row for each in samples for row in self._scored(side, [each], features)]
-            return [{**rows[0], "error": TOO_LARGE}]
+                return [look for each in samples for look in self._scored(side, [each])]
+            return [Look({**rows[0], "error": TOO_LARGE})]
         for head, values in found.items():
             for i in np.flatnonzero(~np.isfinite(values).all(1)):
                 rows[i]["error"] = f"its features ({head}) are not finite"
-        good = [i for i, row in enumerate(rows) if "error" not in row]
-        if good:
-            for head, values in found.items():
-                features[head].append(values[good])
-        return rows
+        return [
+            Look(row, None if "error" in row else {head: values[i] for head, values in found.items()})
+            for i, row in enumerate(rows)
+        ]
 
     def _looked(
         self, side: str, samples: Sequence[Sample], rows: list[dict[str, Any]]
@@ -95,11 +159,9 @@ class ScoreWorker(Worker):
         try:
             alone = samples[0].image[None] if len(samples) == 1 else None  # a large image is not copied
             x = torch.from_numpy(np.stack([s.image for s in samples]) if alone is None else alone).movedim(-1, -3)
-            with self.timers("features"):
-                found: Mapping[str, np.ndarray[Any, Any]] = self.encoder(x)
+            found: Mapping[str, np.ndarray[Any, Any]] = self.encoder(x)
             if side == IMAGES:
-                with self.timers("scores"):
-                    self._prompted(x, rows)
+                self._prompted(x, rows)
         except MemoryError:
             return None
         return found
@@ -112,25 +174,32 @@ class ScoreWorker(Worker):
                 if row[name] is not None and not np.isfinite(value):
                     row["error"] = f"its {name} is not finite"
 
-    def _row(self, side: str, sample: Sample) -> dict[str, Any]:
-        folder = PurePosixPath(sample.id).parent.as_posix()
+    def _row(self, side: str, id: str, sha256: str, height: int, width: int) -> dict[str, Any]:
+        folder = PurePosixPath(id).parent.as_posix()
         own = self.asked if side == IMAGES else Asked()
         return {
-            "id": sample.id,
+            "id": id,
             "side": side,
-            "sha256": sample.sha256,
-            "height": int(sample.image.shape[-3]),
-            "width": int(sample.image.shape[-2]),
-            "label": own.classes.get(sample.id, None if folder == "." else folder),
-            "prompt": own.prompts.get(sample.id),
+            "sha256": sha256,
+            "height": int(height),
+            "width": int(width),
+            "label": own.classes.get(id, None if folder == "." else folder),
+            "prompt": own.prompts.get(id),
         }
+
+    def _batches(self, side: str, start: int, stop: int) -> Iterator[list[Sample | Unreadable]]:
+        """Neighbours of one size, at most `batch_size` and about `TOGETHER` pixels; what cannot be read comes alone."""
+        reader = self.sets[side].read(start, stop, threads=self.threads)
+        batches = batched(reader, self.batch_size, pixels=TOGETHER, alike=_shape)
+        for batch in self.timers.over("read", batches):
+            yield [*batch]  # the list is emptied while its images are still looked at
 
     def _exhibit(self, entries: Sequence[Mapping[str, Any]], tick: Tick) -> ShardOutput:
         """Small copies of chosen images, and what the page says of each."""
         files: dict[str, bytes] = {}
         for entry in entries:
             at = int(entry["position"])
-            sample = shown(self.sets[IMAGES].read(at, at + 1, threads=1))
+            sample = shown(self.sets[entry["side"]].read(at, at + 1, threads=1))
             if sample is not None:
                 files[str(entry["file"])] = png_bytes(_small(sample.image))
         tick(len(entries))
@@ -150,6 +219,20 @@ def stored_arrays(file: ReferenceFile | None) -> Arrays:
     if file.features is not None:
         arrays["file|feats"] = file.features
     return arrays
+
+
+def gaps(start: int, stop: int, known: Mapping[int, object]) -> list[tuple[int, int]]:
+    """Ranges between `start` and `stop` of what is not known.
+
+    >>> gaps(0, 6, {1: "", 2: "", 5: ""})
+    [(0, 1), (3, 5)]
+    """
+    edges = [start - 1, *sorted(known), stop]
+    return [(a + 1, b) for a, b in itertools.pairwise(edges) if b - a > 1]
+
+
+def _pixels(batch: Sequence[Sample | Unreadable]) -> int:
+    return sum(each.image.size // 3 for each in batch if isinstance(each, Sample))
 
 
 def _shape(each: Sample | Unreadable) -> tuple[int, ...] | str:

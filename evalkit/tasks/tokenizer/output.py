@@ -37,9 +37,11 @@ class Output:
 
 
 class Way(Protocol):
-    """Images through a tokenizer; `looks_ahead`: whether it gains by being told of the next batch."""
+    """Images through a tokenizer."""
 
-    looks_ahead: bool
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether it gains by being told of the next batch."""
 
     def begin(self, images: Sequence[Pixels], feed: Feed) -> None:
         """These images come after those of the next call."""

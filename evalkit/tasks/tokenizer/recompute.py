@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from evalkit.jobs.earlier import key_of
 from evalkit.metrics.frechet import frechet_distance
 from evalkit.metrics.moments import load_moments
+from evalkit.metrics.npz import arrays_of
 from evalkit.protocols import load_protocol
 from evalkit.runs.store import Run
 from evalkit.tasks.tokenizer.distances import INFINITE, TASK, distances
@@ -29,7 +29,7 @@ def kept_arrays(run: Run) -> Arrays:
     for id in (each["id"] for each in run.record["protocols"]):
         codes = run.path / "statistics" / f"{id}-codes.npz"
         if codes.exists():
-            arrays[f"{id}|codes"] = _arrays(codes)["counts"]
+            arrays[f"{id}|codes"] = arrays_of(codes)["counts"]
         own = load_protocol(id).distribution.extractors
         for name in dict.fromkeys((*own, *shown_extractors(run))):
             arrays |= _features(run, id, name)
@@ -45,14 +45,14 @@ def without_features(run: Run) -> frozenset[tuple[str, ...]]:
             found.add(key_of(row))
         elif row["task"] == TASK and metric is not None and row["status"] == "ok":
             file = run.path / "statistics" / f"{row['protocol']}-{metric.name}.npz"
-            if file.exists() and "original" not in _arrays(file):
+            if file.exists() and "original" not in arrays_of(file):
                 found.add(key_of(row))
     return frozenset(found)
 
 
 def _features(run: Run, protocol: str, name: str) -> Arrays:
     file = run.path / "statistics" / f"{protocol}-{distances()[name].name}.npz"
-    found = _arrays(file) if file.exists() else {}
+    found = arrays_of(file) if file.exists() else {}
     if "original" in found and "reconstruction" in found:
         return {f"{protocol}|{name}|{which}": found[which] for which in ("original", "reconstruction")}
     if not found:
@@ -60,8 +60,3 @@ def _features(run: Run, protocol: str, name: str) -> Arrays:
     pair = load_moments(file)
     value = frechet_distance(pair["original"], pair["reconstruction"])
     return {f"{protocol}|{name}|moments": np.array([value, pair["original"].n], np.float64)}
-
-
-def _arrays(path: Path) -> Arrays:
-    with np.load(path, allow_pickle=False) as held:
-        return dict(held)

@@ -35,7 +35,8 @@ class CudaLane:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.stream: Any = torch.cuda.Stream(device)
+        stream: Any = torch.cuda.Stream  # untyped in torch
+        self.stream = stream(device)
 
     def send(self, batch: Tensor) -> Tensor:
         """Copy from pinned memory on the side stream."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from evalkit.errors import EvalkitError
+from evalkit.metrics.npz import array_of
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.tokenizers.registry import TOKENIZERS
 from evalkit.watermark.attacks.base import Attack
@@ -78,11 +79,8 @@ def forgery_of(name: str, values: Mapping[str, Any], options: Options) -> Attack
 def _read_list(values: Mapping[str, Any]) -> Tensor:
     TOKENIZERS.get(str(values["tokenizer"]))
     path = Path(str(values["list"])).expanduser()
-    try:
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise EvalkitError(f"the list {path} cannot be read ({error}); give an .npy file of bool [V]") from None
-    if not isinstance(found, np.ndarray) or found.dtype != np.bool_ or found.ndim != 1:
+    found = array_of(path, "Give an .npy file of bool [V]")
+    if found.dtype != np.bool_ or found.ndim != 1:
         raise EvalkitError(f"the list {path} is not bool [V]; save one with numpy.save(path, green)")
     return torch.from_numpy(found)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import canonical_json, parse_json, pretty_json
+from evalkit.metrics.npz import arrays_of
 from evalkit.runs.durable import write_bytes
 from evalkit.watermark.detection.calibration import HINT, Calibration
 from evalkit.weights.object_stores import url_of
@@ -99,10 +100,9 @@ def _read(file: Path) -> dict[str, Any]:
     if file.suffix == ".json":
         found: dict[str, Any] = parse_json(file.read_bytes(), str(file))
         return found
+    file.open("rb").close()  # a file that is not there, or may not be read, is said as such
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return {**parse_json(arrays["said"].tobytes(), str(file)), **{name: arrays[name] for name in _ARRAYS}}
-    except Exception as error:  # zipfile and numpy raise many kinds for damaged files
-        if isinstance(error, OSError) and error.errno:
-            raise
+        arrays = arrays_of(file, HINT)
+    except EvalkitError:
         raise ValueError from None
+    return {**parse_json(arrays["said"].tobytes(), str(file)), **{name: arrays[name] for name in _ARRAYS}}

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
+from evalkit.metrics.npz import array_of, arrays_of
 from evalkit.tokenizers.base import OPEN_CODEBOOKS, Tokenizer
 from evalkit.tokenizers.network import NetworkTokenizer
 
@@ -88,14 +89,12 @@ def compared(tokenizer: Tokenizer) -> tuple[Tensor, bool]:
 
 def read_frequencies(path: str | Path) -> Floats:
     """How often each code occurs, float64 [V], from an .npy file, or from `frequencies` in an .npz file."""
+    file, hint = Path(path).expanduser(), "Give the .npy file of `evalkit watermark calibrate`, float [V]"
     try:
-        found: Any = np.load(Path(path).expanduser(), allow_pickle=False)
-        counts = np.asarray(found if isinstance(found, np.ndarray) else found["frequencies"], dtype=np.float64)
-    except Exception as error:  # numpy and zipfile raise many kinds for damaged files
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
-        raise EvalkitError(
-            f"{path} holds no frequencies ({reason}); give the .npy file of `evalkit watermark calibrate`, float [V]"
-        ) from None
+        found = arrays_of(file, hint)["frequencies"] if zipfile.is_zipfile(file) else array_of(file, hint)
+        counts = np.asarray(found, dtype=np.float64)
+    except DAMAGED as error:
+        raise EvalkitError(f"{path} holds no frequencies ({type(error).__name__}). {hint}") from None
     if counts.ndim != 1 or not np.isfinite(counts).all() or (counts < 0).any():
         raise EvalkitError(f"{path} has shape {counts.shape}; counts [V] from 0 are expected, one for each code")
     return counts

@@ -10,8 +10,12 @@ from markupsafe import Markup
 from evalkit.metrics.psnr import PSNR
 from evalkit.pages.curves import CSS, STYLES, Dot, chart
 from evalkit.pages.html import run_page
+from evalkit.text import listed
+from evalkit.watermark.robustness.rows import NOTHING
 from evalkit.watermark.robustness.strengths import families, family
 from evalkit.watermark.robustness.summary import levels_of
+
+KEPT, LOST, FEW = 0.95, 0.05, 5  # shares of images; attacks that a sentence names
 
 
 def page(said: Mapping[str, Any]) -> str:
@@ -25,6 +29,7 @@ def page(said: Mapping[str, Any]) -> str:
             {"name": name, "style": number % STYLES, "null": said["nulls"][name]} for name, number in styles.items()
         ],
         "levels": levels,
+        "answers": answers(rows, said["embedding"], levels),
         "figures": _figures(rows, styles, levels),
         "rows": rows,
         "embedding": said["embedding"],
@@ -34,6 +39,31 @@ def page(said: Mapping[str, Any]) -> str:
         "images": max((row["marked"] for row in rows), default=0),
     }
     return run_page("evalkit.watermark.robustness", content, style=CSS, filters={"number": _number})
+
+
+def answers(
+    rows: Sequence[Mapping[str, Any]], embedding: Sequence[Mapping[str, Any]], levels: Sequence[str]
+) -> list[tuple[str, str]]:
+    """(contender, what its mark survives, what it does not, and what marking cost), at the middle level."""
+    if not levels:
+        return []
+    level = levels[len(levels) // 2]
+    cost = {row["contender"]: row[PSNR.name] for row in embedding}
+    found = []
+    for name in dict.fromkeys(row["contender"] for row in rows):
+        shares = {row["attack"]: row[f"tpr_{level}"] for row in rows if row["contender"] == name}
+        tested = {attack: share for attack, share in shares.items() if share is not None}
+        tested = {"no attack" if attack == NOTHING else attack: share for attack, share in tested.items()}
+        kept = [attack for attack, share in tested.items() if share >= KEPT]
+        lost = [attack for attack, share in tested.items() if share <= LOST]
+        parts = [
+            f"at FPR {level} found in {KEPT * 100:g} % or more of its images after {len(kept)} of {len(tested)} attacks"
+        ]
+        parts += [f"survives {listed(kept, FEW)}"] if kept else []
+        parts += [f"found in {LOST * 100:g} % or fewer after {listed(lost, FEW)}"] if lost else []
+        parts += [f"marking cost a PSNR of {cost[name]:.1f} dB"] if cost.get(name) is not None else []
+        found.append((str(name), "; ".join(parts)))
+    return found
 
 
 def _figures(
@@ -56,7 +86,7 @@ def _figures(
         )
     for level in levels:
         lossy = [row for row in rows if row[PSNR.name] is not None and row[PSNR.name] < 60]
-        series = _series(lossy, styles, level, lambda row: float(row[PSNR.name]))
+        series = _series(lossy, styles, level, lambda row: float(row[PSNR.name]), named=True)
         figure = chart("PSNR after the attack, dB", "found", series, styles, line=False)
         if figure:
             found.append(
@@ -69,14 +99,16 @@ def _figures(
     return found
 
 
-def _series(rows: Sequence[Mapping[str, Any]], styles: Mapping[str, int], level: str, x: Any) -> dict[str, list[Dot]]:
+def _series(
+    rows: Sequence[Mapping[str, Any]], styles: Mapping[str, int], level: str, x: Any, *, named: bool = False
+) -> dict[str, list[Dot]]:
     series: dict[str, list[Dot]] = {name: [] for name in styles}
     for row in rows:
         share, low, high = (row[f"tpr_{level}{end}"] for end in ("", "_low", "_high"))
         if share is None:
             continue
         words = f"{row['contender']}, {row['attack']}: {share:.3f} ({low:.3f} to {high:.3f}) of {row['marked']}"
-        series[row["contender"]].append(Dot(x(row), share, low, high, words))
+        series[row["contender"]].append(Dot(x(row), share, low, high, words, str(row["attack"]) if named else ""))
     return {name: dots for name, dots in series.items() if dots}
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from evalkit.world.vocabulary import COLORS, RELATIONS, ObjectClass
-
-__all__ = ["CLASSES", "CLASS_NAMES", "COLORS", "COLOR_NAMES", "RELATIONS"]
+from evalkit.world.vocabulary import COLORS as COLORS
+from evalkit.world.vocabulary import RELATIONS as RELATIONS
+from evalkit.world.vocabulary import ObjectClass
 
 
 @dataclass(frozen=True)

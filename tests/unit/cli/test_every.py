@@ -48,7 +48,7 @@ def test_the_file_gives_options_of_the_verb_and_typed_ones_win(tmp_path):
         ("limt = 3", "has no option 'limt'. Did you mean limit?"),
         ("config = 'x.toml'", "has no option 'config'"),
         ("[tokenizer]\nmodle = 1", "evalkit tokenizer has no option 'modle'. Did you mean model?"),
-        ("limit = ", "c.toml is no TOML file"),
+        ("limit = ", "c.toml is no TOML"),
         ('model = "jpeg-q75"\nlimit = "many"', "'many' is not a valid"),
     ],
 )

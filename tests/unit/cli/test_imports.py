@@ -45,10 +45,13 @@ def test_help_of_every_verb_takes_little_time(said):
 
 
 FIRST = """
-import sys, json
+import json, pathlib, re, sys
 from evalkit.cli import group
 group.main(sys.argv[1:], standalone_mode=False)
-print(json.dumps([name for name in ("torchvision.ops", "scipy.stats", "scipy.fft", "sklearn") if name in sys.modules]))
+heavy = ("torch", "torchvision", "scipy.linalg", "scipy.stats", "scipy.fft", "sklearn")
+status = pathlib.Path("/proc/self/status")  # ru_maxrss would be that of whoever started this process
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text())[1]) if status.exists() else 0
+print(json.dumps([[name for name in heavy if name in sys.modules], peak]))
 """
 
 
@@ -68,4 +71,6 @@ def test_a_codec_is_evaluated_without_packages_that_it_does_not_need(tmp_path):
     ]
     words += ["--tasks", "reconstruction", "--out", str(tmp_path / "run"), "--json"]
     done = subprocess.run([sys.executable, "-c", FIRST, *words], check=True, capture_output=True, text=True)
-    assert json.loads(done.stdout.strip().splitlines()[-1]) == []
+    loaded, peak = json.loads(done.stdout.strip().splitlines()[-1])
+    assert loaded == []
+    assert peak < 400 * 1024

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 from click.testing import CliRunner
@@ -35,6 +36,19 @@ def test_a_command_is_measured_on_few_images_and_forecast_at_many(pilots):
     shown = run("--size", "50000", "tokenizer", "--model", "jpeg-q75").output
     assert "50,000" in shown
     assert "13.9 h" in shown
+
+
+def test_what_is_uncertain_is_said(pilots, monkeypatch):
+    words = ("--seconds", "3600", "tokenizer", "--model", "jpeg-q75")
+    monkeypatch.setattr(module, "_load", lambda: 99.0)
+    said = json.loads(run("--json", *words).output)["uncertain"]
+    assert (said["share_of_time"], said["load"]) == (0.0, 99.0)
+    shown = run(*words).output
+    assert "uncertain: the time, by about 1%" in shown
+    assert "100,000,000 images are 1,000,000 times the largest pilot" in shown
+    assert "others used this machine (load 99" in shown
+    monkeypatch.setattr(module, "_load", lambda: None)
+    assert "for want of a third pilot" in run("--seconds", "10", "tokenizer", "--model", "jpeg-q75").output
 
 
 def test_pilots_stop_where_the_data_ends(pilots):
@@ -75,4 +89,6 @@ def test_forecasts_of_three_sizes_agree_with_real_runs(tmp_path, monkeypatch):
         assert each["cpu_hours"] * 3600 == pytest.approx(real.cpu, rel=0.25)
         assert each["memory"] == pytest.approx(real.memory, rel=0.25)
         assert each["disk"] == pytest.approx(real.disk, rel=0.25)
+        if os.getloadavg()[0] < 1.5 * (os.cpu_count() or 1):  # others would lengthen one and not the other
+            assert each["seconds"] == pytest.approx(real.wall, rel=0.25)
         print(each["n"], "wall", each["seconds"], real.wall, "cpu", each["cpu_hours"] * 3600, real.cpu)

@@ -47,3 +47,27 @@ def test_a_run_within_the_images_is_refused(folders):
     said = called("--images", folders / "a", "--metrics", "vendi_efflite0", "--out", folders / "a" / "run")
     assert said.exit_code != 0
     assert "lies within the data" in str(said.exception)
+
+
+def test_likelihoods_and_pairs_are_printed_by_the_same_verb(folders):
+    (folders / "captions.txt").write_text("a photo of a red apple\n" * 7)
+    said = called(
+        "--images", folders / "a", "--metrics", "nll", "--model", "world-ar", "--prompts", folders / "captions.txt",
+        "--device", "cpu", "--out", folders / "nll",
+    )  # fmt: skip
+    assert said.exit_code == 0, said.output
+    assert "NLL per code" in said.output
+    (folders / "b" / "6.png").unlink()
+    said = called(
+        "--images", folders / "a", "--paired", folders / "b", "--metrics", "ssim,cost", "--out", folders / "p"
+    )
+    assert said.exit_code == 1  # one image has no partner, which is listed
+    assert "SSIM to baseline" in said.output
+    assert "the baseline has no image of this name" in said.output
+    assert "a is a folder of images" in said.output.replace("\n", " ")
+
+
+def test_a_model_without_its_metric_is_wrong_usage(folders):
+    said = called("--images", folders / "a", "--model", "world-ar")
+    assert said.exit_code != 0
+    assert "Give --metrics nll" in str(said.exception)

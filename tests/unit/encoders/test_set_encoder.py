@@ -45,7 +45,7 @@ def test_one_pass_gives_every_head_as_the_protocol_brings_images_to_the_network(
     wanted = network.outputs(images(), ("2048", "logits_unbiased"), resize="bilinear", scale="v / 127.5 - 1")
     assert {head: rows.shape for head, rows in found.items()} == {"2048": (2, 2048), "logits_unbiased": (2, 1008)}
     assert all(np.array_equal(found[head], wanted[head].numpy()) for head in found)
-    assert encoder.digests() == {INCEPTION: network.weights_sha256}
+    assert {each.weights for each in encoder.identities().values()} == {network.weights_sha256}
     other = SetEncoder(["2048"], ADM, device="cpu", weights={INCEPTION: inception})(images())
     assert not np.allclose(other["2048"], found["2048"], rtol=1e-3, atol=0)
 

@@ -1,6 +1,7 @@
 """What options mean: whose a weight file is, in a function and in every verb; where a run may lie."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 
 from evalkit.cli import group
 from evalkit.errors import EvalkitError
-from evalkit.jobs.options import batch_of, check_apart, named_weights, weights_by_name
+from evalkit.jobs.options import RunOptions, batch_of, check_apart, named_weights, weights_by_name
 
 ALIASES = {"gigatok": "gigatok-bl"}
 
@@ -176,3 +177,11 @@ def test_a_run_within_its_data_is_refused_in_every_verb(verb, asked):
     line = [each.replace("retokenize:llamagen-vq16", "jpeg:75") for each in line]
     result = CliRunner().invoke(group, line)
     assert "lies within the data photos" in str(result.exception)
+
+
+def test_text_is_taken_for_a_path_and_for_one_file():
+    options = RunOptions(out="runs/a", weights="b.pt")
+    assert options.out == Path("runs/a")
+    assert options.weights == ("b.pt",)
+    with pytest.raises(EvalkitError, match="leaves no sample"):
+        RunOptions(limit=0)

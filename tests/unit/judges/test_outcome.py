@@ -53,3 +53,13 @@ def test_a_cut_reply_counts_only_where_the_reader_says_so():
 def test_a_raw_reply_survives_json():
     raw = RawReply("blocked", error="x", attempts=3, seconds=1.5)
     assert raw_reply_of(raw.as_json()) == raw
+
+
+@pytest.mark.parametrize("error", [ValueError, RecursionError, KeyError, OverflowError, MemoryError])
+def test_a_parser_that_trips_over_a_reply_loses_the_question_alone(error):
+    def trips(text):
+        raise error("x")
+
+    reply = outcome("k", RawReply(text="Score: ²"), text_reader(trips))
+    assert reply.state == "unparsed"
+    assert error.__name__ in reply.detail

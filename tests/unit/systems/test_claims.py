@@ -106,7 +106,7 @@ def test_what_evalkit_is_said_to_take_is_a_metric_of_that_verb():
             assert metric in METRICS, name
             assert f'"{metric.partition("_")[0]}' in sources(), f"{metric} has no test"
         elif verb == "score":
-            assert METRICS.get(metric).task in ("score", "paired") or metric == "fid", name
+            assert METRICS.get(metric).task in ("score", "paired", "likelihood") or metric == "fid", name
         elif verb == "probe":
             assert metric in SUITES, name
         elif metric in ("seconds", "evaluations"):

@@ -7,7 +7,7 @@ from helpers.near import same
 
 from evalkit.errors import EvalkitError, MissingDependency, WeightsError
 from evalkit.tokenizers.diffusers_vae import DiffusersVae, VaeConfig
-from evalkit.tokenizers.registry import load_tokenizer
+from evalkit.tokenizers.registry import describe_tokenizer, load_tokenizer
 
 diffusers = pytest.importorskip("diffusers")
 
@@ -37,6 +37,13 @@ def test_codes_and_pictures_are_the_librarys(folder):
     assert codes.latent[0, 0].numel() == model.tokens_per_image(32, 48) == 24
     assert len(model.weights_sha256) == 64
     assert model.image_bits(codes) == [None, None]
+
+
+def test_it_is_described_without_its_weights_in_memory(folder):
+    known, loaded = describe_tokenizer("sd-vae-ft-mse", folder), load_tokenizer("sd-vae-ft-mse", folder, device="cpu")
+    assert {each.device.type for each in known.network.parameters()} == {"meta"}
+    assert known.weights_sha256 == loaded.weights_sha256
+    assert (known.multiple, known.native_size) == (loaded.multiple, loaded.native_size)
 
 
 def test_a_pictures_latent_does_not_depend_on_its_batch(folder):

@@ -21,6 +21,7 @@ from evalkit.watermark.keys import Key
 from evalkit.watermark.methods import MarkSpec, mark_for
 from evalkit.watermark.robustness import Contender, TokenMark, watermark_robustness
 from evalkit.watermark.robustness.contenders import Floats
+from evalkit.watermark.robustness.page import answers
 from evalkit.watermark.robustness.strengths import families
 from evalkit.watermark.robustness.summary import auc, rates
 
@@ -169,3 +170,16 @@ def test_families_are_attacks_of_one_kind_in_the_order_of_strength() -> None:
         {"attack": each} for each in ("jpeg:90", "jpeg:50", "flip", "noise:0.1", "noise:0.1:floor", "noise:0.2:floor")
     ]
     assert families(rows) == {"jpeg": ["jpeg:50", "jpeg:90"], "noise:…:floor": ["noise:0.1:floor", "noise:0.2:floor"]}
+
+
+def test_the_page_answers_what_a_mark_survives_and_what_it_cost_first():
+    rows = [
+        {"contender": "a", "attack": attack, "tpr_0.01": share, "marked": 20}
+        for attack, share in (("none", 1.0), ("jpeg:75", 0.97), ("crop:0.5", 0.5), ("blur:9", 0.0), ("odd", None))
+    ]
+    ((name, said),) = answers(rows, [{"contender": "a", "psnr": 31.27}], ["0.01"])
+    assert name == "a"
+    assert said == (
+        "at FPR 0.01 found in 95 % or more of its images after 2 of 4 attacks; survives no attack and jpeg:75; "
+        "found in 5 % or fewer after blur:9; marking cost a PSNR of 31.3 dB"
+    )

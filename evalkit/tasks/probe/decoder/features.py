@@ -10,29 +10,23 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy.ndimage import convolve
 
 from evalkit.encoders.registry import load_extractor
+from evalkit.encoders.spectrum import LUMA, radial_spectrum
 from evalkit.images.sample import Pixels
 
 Floats = npt.NDArray[np.float64]
-RINGS = 48
 PERIODS = (2, 3, 4, 6, 8, 12, 16)
 SPECTRAL = "spectral"
-_LUMA = np.array([0.299, 0.587, 0.114])
+_LUMA = np.array(LUMA)
 _CROSS = np.array([[0, 0.25, 0], [0.25, -1, 0.25], [0, 0.25, 0]])
 
 
 def spectrum(image: Pixels) -> Floats:
     """log10 of the power at 48 rings of frequency [48], from 0 to half a cycle a pixel, of the luma of uint8 [H, W, 3]."""
-    luma = image @ _LUMA
-    height, width = luma.shape
-    window = np.outer(np.hanning(height), np.hanning(width))
-    power = np.abs(np.fft.rfft2((luma - luma.mean()) * window)) ** 2 / window.sum() ** 2
-    radius = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
-    ring = np.minimum((radius * 2 * RINGS).astype(int), RINGS)
-    sums, counts = (np.bincount(ring.ravel(), w, RINGS + 1)[:RINGS] for w in (power.ravel(), None))
-    return np.asarray(np.log10(sums / np.maximum(counts, 1) + 1e-9))
+    return np.asarray(radial_spectrum(torch.from_numpy(image.copy()).permute(2, 0, 1)[None])[0].numpy())
 
 
 def grid_traces(image: Pixels) -> Floats:

@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from PIL import Image
 
 from evalkit.errors import EvalkitError, WeightsError
+from evalkit.images.decode import size_of
 from evalkit.images.folder import FolderSet
 from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput, split
 from evalkit.jobs.spec import ModelRef, Spec
 from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
+from evalkit.metrics.npz import arrays_of
 from evalkit.runs.shards import MemoryParts, Parts
 from evalkit.runs.store import Run
 from evalkit.tasks.probe.decoder.equal import Equaliser
@@ -149,8 +150,7 @@ def looked(parts: Parts) -> Looked:
 
 def kept_parts(run: Run) -> Parts:
     """What the shards of a sealed run saw."""
-    with np.load(run.path / KEPT, allow_pickle=False) as held:
-        return MemoryParts(run.samples, {name: held[name] for name in held.files})
+    return MemoryParts(run.samples, arrays_of(run.path / KEPT))
 
 
 def shorter_sides(images: ImageSet, n: int) -> list[int]:
@@ -162,7 +162,6 @@ def shorter_sides(images: ImageSet, n: int) -> list[int]:
 
 def _side_of(images: FolderSet, index: int) -> int:
     try:
-        with Image.open(images.file(index)) as image:
-            return min(image.size)
-    except Exception:  # Pillow raises many kinds for damaged files; the worker says why it cannot be read
+        return min(size_of(images.file(index).read_bytes()) or (0, 0))
+    except OSError:  # the worker says why it cannot be read
         return 0

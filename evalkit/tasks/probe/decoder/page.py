@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from evalkit.encoders.spectrum import RINGS
 from evalkit.metrics.decoder import ACCURACY, OUTSIDE
+from evalkit.metrics.npz import arrays_of
 from evalkit.pages.curves import Dot, chart
 from evalkit.pages.figures import ridges
 from evalkit.runs.store import Run
-from evalkit.tasks.probe.decoder.features import PERIODS, RINGS, Floats
+from evalkit.tasks.probe.decoder.features import PERIODS, Floats
 from evalkit.tasks.probe.decoder.looking import KEPT, SPECTRA, TRACES
 from evalkit.tasks.probe.decoder.probe import DecoderProbe, read_probe
 from evalkit.tasks.probe.sheet import Figure, Sheet, Table, sheet_page
@@ -29,8 +31,8 @@ def page(run: Run) -> str:
     prints = dict(zip(probe.names, zip(probe.spectra, probe.traces, strict=True), strict=True))
     asked = run.record["task"] != ACCURACY.task
     if asked:
-        with np.load(run.path / KEPT, allow_pickle=False) as held:
-            prints[f"asked about: {run.record['data']['name']}"] = (held[SPECTRA].mean(0), held[TRACES].mean(0))
+        held = arrays_of(run.path / KEPT)
+        prints[f"asked about: {run.record['data']['name']}"] = (held[SPECTRA].mean(0), held[TRACES].mean(0))
     table = Table("By generator", ("generator", "images", _head(asked, probe), "outside"), _by_generator(run, asked))
     return sheet_page(
         run,

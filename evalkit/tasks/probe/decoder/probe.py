@@ -18,6 +18,7 @@ import numpy.typing as npt
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import canonical_json, parse_json
 from evalkit.metrics.base import Estimate
+from evalkit.metrics.npz import arrays_of
 from evalkit.stats.intervals import mean_interval
 from evalkit.tasks.probe.decoder.classifier import Classifier, HeldOut
 from evalkit.tasks.probe.decoder.equal import Equaliser
@@ -91,13 +92,11 @@ def probe_file(path: str | Path) -> Path:
 def read_probe(path: str | Path) -> DecoderProbe:
     """The probe in a file or a run. Raises `EvalkitError` for another one."""
     try:
-        with np.load(probe_file(path), allow_pickle=False) as held:
-            said: dict[str, Any] = parse_json(held["said"].tobytes(), str(path))
-            arrays = {name: held[name] for name in held.files if name not in ("said", "spectra", "traces")}
-            single: dict[str, Any] = {
-                name: float(value) if value.ndim == 0 else value for name, value in arrays.items()
-            }
-            made = {"classifier": Classifier(**single), "spectra": held["spectra"], "traces": held["traces"]}
+        held = arrays_of(probe_file(path))
+        said: dict[str, Any] = parse_json(held["said"].tobytes(), str(path))
+        arrays = {name: array for name, array in held.items() if name not in ("said", "spectra", "traces")}
+        single: dict[str, Any] = {name: float(value) if value.ndim == 0 else value for name, value in arrays.items()}
+        made = {"classifier": Classifier(**single), "spectra": held["spectra"], "traces": held["traces"]}
         parts = {
             "equaliser": Equaliser(**said["equaliser"]),
             "accuracy": Estimate(**said["accuracy"]),

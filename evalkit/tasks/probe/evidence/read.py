@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, cast
 
 from evalkit.errors import DAMAGED, EvalkitError
+from evalkit.runs.plain import open_plain
 from evalkit.tasks.probe.evidence.join import joined, merge_facts
 from evalkit.tasks.probe.evidence.lines import full_line, short_line
 from evalkit.tasks.probe.evidence.record import Evidence, ImageEvidence
@@ -72,7 +73,7 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _opened(path: Path) -> BinaryIO:
-    with path.open("rb") as stream:
+    with open_plain(path) as stream:
         packed = stream.read(2) == b"\x1f\x8b"
     return cast(BinaryIO, gzip.open(path, "rb")) if packed else path.open("rb")
 

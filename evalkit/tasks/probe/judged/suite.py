@@ -23,15 +23,16 @@ from evalkit.tasks.probe.judged.seat import Seat
 from evalkit.tasks.probe.judged.summary import summarise
 from evalkit.tasks.probe.layout import PlacedImage
 from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
-from evalkit.tasks.probe.suite import Encoders, ProbeImage
+from evalkit.tasks.probe.suite import SUITES, Encoders, ProbeImage
 
-ITEMS = "items.jsonl"  # in the run
+ITEMS, DECLARATION = "items.jsonl", "suite.toml"  # in the run; the latter of a suite of the user's own
 
 
 @dataclass(frozen=True)
 class JudgedSuite:
     """`said`: the declaration. `items`: none until the benchmark's files are opened. `folder`, `sources`: where its files
-    and the images that edits start from lie. `policy`: for lost items, the benchmark's own by default.
+    and the images that edits start from lie. `policy`: for lost items, the benchmark's own by default. `own`: the bytes of
+    the file that declares it, where that is a user's.
     """
 
     said: Declaration
@@ -39,6 +40,7 @@ class JudgedSuite:
     folder: Path = Path()
     sources: Path = Path()
     policy: str = ""
+    own: bytes = b""
 
     @property
     def name(self) -> str:
@@ -148,9 +150,10 @@ class JudgedSuite:
         return summarise(self.said, rows, self.policy or self.said.policy)
 
     def files(self, rows: Sequence[ProbeRow]) -> Mapping[str, bytes]:
-        """The items, with which the evidence can be judged anew."""
+        """The items, and a user's declaration, with which the evidence can be judged anew."""
         wanted = {row.prompt for row in rows}
-        return {ITEMS: items_lines([item for item in self.prompts() if item.id in wanted])}
+        found = {ITEMS: items_lines([item for item in self.prompts() if item.id in wanted])}
+        return {**found, DECLARATION: self.own} if self.own else found
 
     def _asked(
         self, images: Sequence[ProbeImage], known: Mapping[str, JudgedItem], seat: Seat
@@ -193,8 +196,11 @@ def judged_suite(name: str) -> JudgedSuite:
 
 
 def suite_of_file(path: Path) -> JudgedSuite:
-    """The suite that a user's TOML file declares."""
-    return JudgedSuite(read_declaration(path))
+    """The suite that a user's TOML file declares. Raises `EvalkitError` where it is none, or bears a shipped one's name."""
+    said = read_declaration(path)
+    if said.name in SUITES:
+        raise EvalkitError(f"{path} bears the name {said.name}, which evalkit ships. Give the suite another name")
+    return JudgedSuite(said, own=path.read_bytes())
 
 
 def _plain(reply: Any) -> Any:

@@ -23,9 +23,10 @@ from evalkit.runs.store import Run, read_run
 from evalkit.tasks.probe.evidence.record import Evidence
 from evalkit.tasks.probe.judged.options import JudgeOptions
 from evalkit.tasks.probe.judged.seat import Seat, replies_file
-from evalkit.tasks.probe.judged.suite import JudgedSuite
+from evalkit.tasks.probe.judged.suite import DECLARATION, JudgedSuite
 from evalkit.tasks.probe.listing import list_images
-from evalkit.tasks.probe.suite import SUITES, Encoders, ProbeImage
+from evalkit.tasks.probe.spec import suite_called
+from evalkit.tasks.probe.suite import Encoders, ProbeImage
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,9 @@ def bench_of(run: str | Path, judge: JudgeOptions, options: RunOptions | None = 
     """The bench of a sealed run, perhaps with another judge. Raises `EvalkitError` for a run of another kind."""
     found, options = read_run(run), options or RunOptions()
     said = found.record["plan"]["parameters"]
-    suite = SUITES.get(str(said.get("suite")))() if found.record["task"] == "probe" else None
+    own = found.path / DECLARATION
+    name = str(own) if own.is_file() else str(said.get("suite"))
+    suite = suite_called(name) if found.record["task"] == "probe" else None
     if not isinstance(suite, JudgedSuite):
         raise EvalkitError(f"{run} is no run of a judged suite. Give one that evalkit probe made with --judge")
     suite = judge.opened(suite)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from evalkit.metrics.drift import MEASURES, round_of
+from evalkit.metrics.psnr import PSNR
+from evalkit.metrics.ssim import SSIM
 from evalkit.pages.curves import Dot, chart
 from evalkit.runs.store import Run
 from evalkit.tasks.probe.sheet import Figure, Sheet, Strip, sheet_page
@@ -73,7 +75,7 @@ def _figure(measure: str, results: Mapping[str, Mapping[str, Any]], rounds: int)
 def _strips(run: Run) -> list[Strip]:
     rounds = int(run.record["plan"]["parameters"]["rounds"])
     rows = [row for row in run.samples.to_pylist() if row["error"] is None]
-    last = sorted((row for row in rows if row["round"] == rounds), key=lambda row: (row["psnr"], row["chain"]))
+    last = sorted((row for row in rows if row["round"] == rounds), key=lambda row: (row[PSNR.name], row["chain"]))
     at = {(row["chain"], row["round"]): row for row in rows}
     found = []
     for place, row in enumerate(last):
@@ -82,7 +84,7 @@ def _strips(run: Run) -> list[Strip]:
         images = [(embedded(run.path / strip_file(place, 0)), "the first image")]
         for k in range(1, rounds + 1):
             measured = at[row["chain"], k]
-            said = f"round {k}: {measured['psnr']:.1f} dB, SSIM {measured['ssim']:.3f}"
+            said = f"round {k}: {measured[PSNR.name]:.1f} dB, SSIM {measured[SSIM.name]:.3f}"
             images.append((embedded(run.path / strip_file(place, k)), said))
         found.append(Strip(row["chain"], images))
     return found

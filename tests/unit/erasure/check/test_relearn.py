@@ -22,8 +22,9 @@ from evalkit.jobs.timers import Timers
 CURVE = np.array([[0, 0.0], [5, 0.25], [10, 0.5], [15, 1.0]])
 
 
-def test_a_curve_is_read_at_its_first_step_that_is_enough():
+def test_a_curve_is_read_where_its_line_from_look_to_look_is_high_enough():
     assert steps_to(CURVE, 0.5) == 10
+    assert steps_to(CURVE, 0.375) == pytest.approx(7.5)
     assert steps_to(CURVE, 0.0) == 0
     assert math.isinf(steps_to(CURVE[:2], 0.5))
 

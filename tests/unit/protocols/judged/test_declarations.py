@@ -61,7 +61,7 @@ def test_other_files_are_refused_in_one_sentence(text, said, tmp_path):
     path.write_text(text)
     with pytest.raises(EvalkitError, match=said):
         read_declaration(path)
-    with pytest.raises(EvalkitError, match="cannot be read"):
+    with pytest.raises(EvalkitError, match="is not there"):
         read_declaration(tmp_path / "none.toml")
     with pytest.raises(EvalkitError, match="no judged benchmark 'none'"):
         load_declaration("none")

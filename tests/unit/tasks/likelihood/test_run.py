@@ -14,7 +14,9 @@ from evalkit.generators.registry import load_generator
 from evalkit.jobs.options import RunOptions
 from evalkit.leaderboard.terms import terms_of
 from evalkit.metrics.likelihood import BITS, BPD, NLL
+from evalkit.tasks.clusters import prompts_of
 from evalkit.tasks.likelihood import task as likelihood_task
+from evalkit.tasks.likelihood.rows import table
 from evalkit.world.prompts import world_prompts
 from evalkit.world.render import render_scene
 
@@ -124,3 +126,10 @@ def test_what_cannot_be_told_is_one_sentence_before_any_work(scenes, tmp_path, g
         run_of(tmp_path / "run", images, **{"prompts": captions, **given})
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_images_of_one_prompt_are_drawn_together_by_intervals():
+    rows = table({"id": str(i), "prompt_id": "ab"[i // 2], NLL.name: float(i)} for i in range(4))
+    assert prompts_of(rows) == ["a", "a", "b", "b"]
+    assert prompts_of(rows.slice(0, 1)) is None
+    assert prompts_of(table([{"prompt_id": "a"}, {}])) is None

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import evalkit
@@ -18,7 +19,7 @@ ADM = ("fid", "sfid", "is", "precision", "recall")
 
 def run_of(out, images, reference=None, **given):
     options = RunOptions(out=out, device="cpu", **given.pop("options", {}))
-    return evalkit.score(images, reference, options=options, **given)
+    return evalkit.score(images, reference, cache=False, options=options, **given)
 
 
 def values(run):
@@ -42,8 +43,7 @@ def test_embedded_features_give_every_metric_offline(sets, tmp_path):
         np.load(run.path / "statistics/reference-efflite0.npz") as b,
     ):
         one, two = (features_to_statistics(each["features"]) for each in (a, b))
-    assert values(run)["fd_efflite0"] == pytest.approx(frechet_distance(one, two), rel=1e-8)
-    # fewer images than dimensions: the order of the images alone moves the distance by 5e-9
+    assert values(run)["fd_efflite0"] == pytest.approx(frechet_distance(one, two), rel=1e-9)
 
 
 def test_batches_threads_and_shards_change_nothing(sets, tmp_path, monkeypatch):
@@ -52,6 +52,20 @@ def test_batches_threads_and_shards_change_nothing(sets, tmp_path, monkeypatch):
     other = run_of(tmp_path / "other", *sets, metrics=OFFLINE, options={"batch_size": 3, "threads": 1})
     same(one, other)
     assert one.samples.drop_columns("contribution").equals(other.samples.drop_columns("contribution"))
+
+
+def test_threads_of_computation_change_no_bit(sets, tmp_path, monkeypatch):
+    threads, runs = torch.get_num_threads(), []
+    for count in (1, 3):
+        torch.set_num_threads(count)
+        try:
+            runs.append(run_of(tmp_path / str(count), *sets, metrics=OFFLINE, options={"limit": 6}))
+            assert torch.get_num_threads() == count
+        finally:
+            torch.set_num_threads(threads)
+    for file in ("samples.parquet", "statistics/images-efflite0.npz"):
+        assert (runs[0].path / file).read_bytes() == (runs[1].path / file).read_bytes()
+    same(*runs)
 
 
 def test_a_run_that_was_cut_off_resumes_to_the_same_bytes(sets, tmp_path, monkeypatch):
@@ -177,6 +191,11 @@ def test_one_image_and_few_images_have_reasons_instead_of_numbers(sets, tmp_path
     assert "need as many in both sets" in reasons["kid_efflite0"]
     assert "k = 3 needs more images" in reasons["precision_efflite0"]
     assert values(run)["vendi_efflite0"] == 1
+    (tmp_path / "solo").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "solo" / "a.png")
+    lone = run_of(tmp_path / "lone", sets[0], tmp_path / "solo", metrics=["fd_efflite0"])
+    assert "at least 2 images of the reference; 1 given" in lone.results[0]["reason"]
+    assert "fewer images than features" in run_of(tmp_path / "n", *sets, metrics=["fd_efflite0"]).record["warnings"][0]
 
 
 def test_identical_sets_are_at_no_distance(sets, tmp_path):
@@ -201,6 +220,7 @@ def test_mistakes_are_one_sentence_before_any_work(sets, tmp_path, colours):
         ({"protocol": "clean"}, "clean compares two sets"),
         ({"protocol": "ADM"}, "no protocol"),
         ({"metrics": ["kid"], "reference": real, "protocol": "adm"}, "does not define kid"),
+        ({"images": tmp_path / "real.npz"}, "real.npz holds statistics, not images. Give it as --reference"),
         ({"reference": tmp_path / "other.npz", "metrics": ["fid"]}, "other.npz"),
         ({"reference": tmp_path / "half.npz", "metrics": ["fid"]}, "lacks sigma"),
         ({"reference": tmp_path / "real.npz", "metrics": ["fid"], "protocol": "adm"}, "made with protocol evalkit-1"),
@@ -208,7 +228,7 @@ def test_mistakes_are_one_sentence_before_any_work(sets, tmp_path, colours):
     ]
     for given, said in cases:
         with pytest.raises(EvalkitError, match=said):
-            run_of(tmp_path / "never", made, **given)
+            run_of(tmp_path / "never", **{"images": made, **given})
     assert not (tmp_path / "never").exists()
 
 

@@ -51,7 +51,7 @@ def videos(tmp_path, monkeypatch):
 
 def run_of(out, images, reference, weights=(), **given):
     options = RunOptions(out=out, device="cpu", weights=weights)
-    return evalkit.score(images, reference, options=options, **{"protocol": "stylegan-v", **given})
+    return evalkit.score(images, reference, options=options, **{"protocol": "stylegan-v", "cache": False, **given})
 
 
 def test_fvd_is_the_frechet_distance_of_clips(videos, tmp_path):
@@ -70,10 +70,11 @@ def test_fvd_is_the_frechet_distance_of_clips(videos, tmp_path):
 def test_statistics_of_videos_are_a_reference_under_their_own_protocol_only(videos, tmp_path):
     made, real, weights = videos
     direct = run_of(tmp_path / "a", made, real, weights).results[0]["value"]
-    features = np.load(tmp_path / "a" / "statistics" / f"reference-{I3D}.npz")["features"].astype(np.float64)
-    np.savez(tmp_path / "real.npz", mu=features.mean(0), sigma=np.cov(features.T))
+    run_of(tmp_path / "c", real, None, weights, statistics=tmp_path / "real.npz")
     stored = run_of(tmp_path / "b", made, tmp_path / "real.npz", weights)
-    assert stored.results[0]["value"] == pytest.approx(direct, rel=1e-5)
+    assert stored.results[0]["value"] == pytest.approx(direct, rel=1e-9)
+    with pytest.raises(EvalkitError, match="made with protocol stylegan-v"):
+        run_of(tmp_path / "d", made, tmp_path / "real.npz", weights, protocol="videogpt")
 
 
 def test_without_weights_fvd_says_which_file_is_missing(videos, tmp_path, monkeypatch):

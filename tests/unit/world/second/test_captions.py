@@ -4,6 +4,7 @@ from random import Random
 import pytest
 
 from evalkit.errors import EvalkitError
+from evalkit.prompts.load import load_prompts
 from evalkit.world.captions import Demand, Wanted
 from evalkit.world.detector import Detection, Seen
 from evalkit.world.judge import verdict
@@ -157,6 +158,7 @@ def test_the_suite_holds_600_different_held_out_captions_of_twelve_tasks():
     used = {pair for p in prompts for pair in pairs_of(p.scene) if held_pair(pair)}
     assert len(used) >= 100
     assert second_prompts(24) == prompts[:24]
+    assert [(p.id, p.prompt) for p in load_prompts("world2").prompts] == [(p.id, p.caption) for p in prompts]
 
 
 def test_metadata_add_to_genevals_what_the_tasks_need():

@@ -1,0 +1,219 @@
+"""CPU seconds of FID, IS, KID and precision to coverage of images of 256 px in one pass, beside torch-fidelity and clean-fid.
+
+Every candidate works in turn on the same PNG files with the same random weights, in a process of its own with two threads
+(sleeping, not spinning, while they wait: the peers gain most by that on a busy machine). Two sizes are measured; the
+difference gives the cost of an image without that of the algebra, which score_algebra.py measures at 5,000 and 50,000.
+clean-fid has FID and KID, reads both folders for each, and is given the network in PyTorch, because its file is not free
+to download here; evalkit takes both from one pass under its protocol `clean`.
+
+python benchmarks/speed/score.py [--small 8] [--large 24] [--rounds 3]     peers: pip install torch-fidelity clean-fid
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import write
+from PIL import Image
+
+WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"
+SIDE = 256
+
+
+def make(folder: Path, count: int, seed: int) -> None:
+    """`count` PNG files: noise on three scales."""
+    folder.mkdir()
+    rng = np.random.default_rng(seed)
+    for number in range(count):
+        pixels = np.zeros((SIDE, SIDE, 3))
+        for cell in (64, 16, 4):
+            pixels += rng.normal(110 / 3, 20, (SIDE // cell, SIDE // cell, 3)).repeat(cell, 0).repeat(cell, 1)
+        Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(folder / f"{number:05d}.png", compress_level=1)
+
+
+def make_weights(path: Path) -> None:
+    """A file of random weights under which features differ from image to image."""
+    import torch
+
+    from evalkit.encoders.features.inception import FidInception
+
+    torch.manual_seed(0)
+    network = FidInception()
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight)
+    torch.save(network.state_dict(), path)
+
+
+def ours(root: Path, size: int, metrics: str, protocol: str) -> float:
+    """A whole run, from files to a sealed folder with a page."""
+    import evalkit
+    from evalkit.jobs.options import RunOptions
+
+    out = root / f"run-{protocol}-{size}-{os.getpid()}"
+    options = RunOptions(out=out, device="cpu", weights=(f"inception-v3-fid={root / WEIGHTS}",))
+    sets = root / f"made-{size}", root / f"real-{size}"
+    run = evalkit.score(*sets, metrics=metrics.split(","), protocol=protocol, cache=False, options=options)
+    return float(run.results[0]["value"])
+
+
+def torch_fidelity(root: Path, size: int) -> float:
+    """Its four metrics at its own batch size."""
+    from torch_fidelity import calculate_metrics
+
+    found = calculate_metrics(
+        input1=str(root / f"made-{size}"),
+        input2=str(root / f"real-{size}"),
+        feature_extractor_weights_path=str(root / WEIGHTS),
+        isc=True,
+        fid=True,
+        kid=True,
+        prc=True,
+        cuda=False,
+        cache=False,
+        verbose=False,
+        kid_subset_size=size // 2,
+        isc_splits=2,
+    )
+    return float(found["frechet_inception_distance"])
+
+
+def clean_fid(root: Path, size: int) -> float:
+    """FID and KID by its two functions."""
+    import torch
+    from cleanfid import fid
+
+    from evalkit.encoders.features.inception import FidInception
+
+    network = FidInception().eval()
+    network.load_state_dict(torch.load(root / WEIGHTS))
+
+    @torch.no_grad()
+    def features(x: Any) -> Any:
+        return network((x - 128) / 128)["2048"]
+
+    more = {"mode": "clean", "num_workers": 0, "device": torch.device("cpu"), "custom_feat_extractor": features}
+    folders = str(root / f"made-{size}"), str(root / f"real-{size}")
+    value = float(fid.compute_fid(*folders, verbose=False, use_dataparallel=False, **more))
+    fid.compute_kid(*folders, verbose=False, use_dataparallel=False, **more)
+    return value
+
+
+FOUR, TWO = "FID, IS, KID, PRDC", "FID, KID, protocol clean"
+WORK: dict[tuple[str, str], Callable[[Path, int], float]] = {
+    (FOUR, "evalkit"): lambda root, size: ours(root, size, "fid,is,kid,prdc", "evalkit-1"),
+    (FOUR, "torch-fidelity"): torch_fidelity,
+    (TWO, "evalkit"): lambda root, size: ours(root, size, "fid,kid", "clean"),
+    (TWO, "clean-fid"): clean_fid,
+}
+
+
+def step(work: str, candidate: str, root: Path, size: int) -> None:
+    """Run one candidate once and print what it took; packages are loaded before."""
+    import torch
+
+    import evalkit.tasks.score
+
+    del evalkit
+    torch.set_num_threads(2)
+    if candidate != "evalkit":
+        importlib.import_module({"torch-fidelity": "torch_fidelity", "clean-fid": "cleanfid.fid"}[candidate])
+    wall, cpu = time.perf_counter(), cpu_seconds()
+    value = WORK[work, candidate](root, size)
+    print(json.dumps({"value": value, "wall": time.perf_counter() - wall, "cpu": cpu_seconds() - cpu}))
+
+
+def cpu_seconds() -> float:
+    """Of this process, its threads, and the processes that it started and saw end."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def took(work: str, candidate: str, root: Path, size: int) -> dict[str, float]:
+    """One run in a process of its own."""
+    command = [sys.executable, __file__, "--step", f"{work}|{candidate}", "--root", str(root), "--small", str(size)]
+    calm = {"OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **calm})
+    found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
+def rows_of(
+    work: str, found: dict[str, list[tuple[dict[str, float], dict[str, float]]]], sizes: tuple[int, int]
+) -> Any:
+    """A row for each candidate: cost of an image, and the ratio to evalkit in every round."""
+    images = 2 * (sizes[1] - sizes[0])
+
+    def rate(pair: tuple[dict[str, float], dict[str, float]], clock: str) -> float:
+        return (pair[1][clock] - pair[0][clock]) / images * 1e3
+
+    base = [rate(each, "cpu") for each in found["evalkit"]]
+    for candidate, pairs in found.items():
+        cpu, wall = ([rate(each, clock) for each in pairs] for clock in ("cpu", "wall"))
+        ratios = [one / other for one, other in zip(cpu, base, strict=True)]
+        yield {
+            "work": f"{work}, an image of {SIDE} px",
+            "candidate": candidate,
+            "median_ms": round(statistics.median(cpu), 1),
+            "min_ms": round(min(cpu), 1),
+            "max_ms": round(max(cpu), 1),
+            "wall_ms": round(statistics.median(wall), 1),
+            "total_cpu_s": round(statistics.median(pair[1]["cpu"] for pair in pairs), 1),
+            "images": f"2 x {sizes[1]}",
+            "rounds": len(pairs),
+            "times_ours": round(statistics.median(ratios), 2),
+            "times_ours_low": round(min(ratios), 2),
+            "times_ours_high": round(max(ratios), 2),
+            "value": round(pairs[-1][1]["value"], 6),
+            "load": round(os.getloadavg()[0], 1),
+        }
+
+
+def main() -> None:
+    """Measure in turn and write results/score.csv."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--small", type=int, default=8)
+    parser.add_argument("--large", type=int, default=24)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--step")
+    parser.add_argument("--root", type=Path)
+    given = parser.parse_args()
+    if given.step:
+        step(*given.step.split("|"), given.root, given.small)
+        return
+    modules = {"torch-fidelity": "torch_fidelity", "clean-fid": "cleanfid"}
+    missing = {name for name, module in modules.items() if importlib.util.find_spec(module) is None}
+    print(*(f"{name} is not installed and is left out" for name in missing), sep="\n")
+    sizes = given.small, given.large
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        make_weights(root / WEIGHTS)
+        for size in sizes:
+            make(root / f"made-{size}", size, 1)
+            make(root / f"real-{size}", size, 2)
+        for work in (FOUR, TWO):
+            candidates = [name for group, name in WORK if group == work and name not in missing]
+            found: dict[str, list[Any]] = {name: [] for name in candidates}
+            for _ in range(given.rounds):
+                for name in candidates:
+                    found[name].append(tuple(took(work, name, root, size) for size in sizes))
+            rows += rows_of(work, found, sizes)
+    write("score", rows)
+
+
+if __name__ == "__main__":
+    main()
