@@ -58,7 +58,6 @@ OWN = {  # what this process, its workers or this package wrote
     "generators/endpoints.py": "a file of the package",
     "jobs/engine_inline.py": "rows that were just written",
     "jobs/engine_local.py": "what this process sends its workers",
-    "generators/endpoints.py": "a file of the package",
     "jobs/recomputed.py": "results that were just written",
     "jobs/remote_worker.py": "an exception of this process",
     "jobs/spec.py": "a plan that was just written",
