@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Literal
 
@@ -60,6 +61,9 @@ def track(
 
 def _numbers(text: str | None) -> list[float]:
     try:
-        return [float(each) for each in text.split(",")] if text else []
+        found = [float(each) for each in text.split(",")] if text else []
     except ValueError:
-        raise click.UsageError(f"--steps {text!r} are no numbers; give --steps 1000,2000,…") from None
+        found = [math.nan]
+    if not all(map(math.isfinite, found)):
+        raise click.UsageError(f"--steps {text!r} are no numbers; give --steps 1000,2000,…")
+    return found

@@ -7,7 +7,6 @@ source instead of the sha256 of the pixels. What is damaged there is taken again
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -20,8 +19,9 @@ import torch
 from evalkit.encoders.base import Vector
 from evalkit.encoders.evidence import EvidenceCache
 from evalkit.encoders.evidence_objects import Key
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.images.sample import MISSING
+from evalkit.jsonio import loose_json
 from evalkit.weights.download import cache_folder
 
 FILE = "features.sqlite"
@@ -110,13 +110,13 @@ def _unpacked(text: str | None) -> SeenImage | None:
     if text is None:
         return None
     try:
-        held = json.loads(text)
+        held = loose_json(text)
         data = base64.b64decode(held["float32"], validate=True)
         said = {name: held[name] for name in ("sha256", "height", "width")}
         if held["digest"] != _digest(said, data):
             return None
         return SeenImage(said["sha256"], said["height"], said["width"], {"one": np.frombuffer(data, "<f4")})
-    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
+    except DAMAGED:
         return None
 
 

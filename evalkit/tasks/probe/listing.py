@@ -16,6 +16,7 @@ from evalkit.images.decode import Admit, size_of
 from evalkit.images.loader import Load, read_ahead, sample_from_bytes
 from evalkit.images.sample import Pixels, Sample, Unreadable
 from evalkit.jsonio import parse_json
+from evalkit.runs.plain import open_plain, read_plain
 from evalkit.runs.store import PLAN, RECORD, Run, read_run
 from evalkit.tasks.probe.coverage import Coverage, coverage
 from evalkit.tasks.probe.layout import PlacedImage
@@ -67,7 +68,7 @@ class Listing:
 
     def _load(self, index: int, admit: Admit) -> Sample | Unreadable:
         placed = self.images[index]
-        found = sample_from_bytes(placed.name, placed.path.read_bytes, admit=admit)
+        found = sample_from_bytes(placed.name, partial(read_plain, placed.path), admit=admit)
         if placed.part is None or not isinstance(found, Sample):
             return found
         return replace(found, image=_part_of(found.image, *placed.part))
@@ -173,7 +174,7 @@ def _part_of(image: Pixels, side: int, number: int) -> Pixels:
 
 def _size(path: Path) -> tuple[int, int]:
     try:
-        return size_of(path.read_bytes()) or (0, 0)
+        return size_of(read_plain(path)) or (0, 0)
     except OSError:
         return 0, 0  # the worker says why it cannot be read
 
@@ -192,5 +193,5 @@ def _check_sizes(found: Sequence[_Found]) -> None:
 
 
 def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
+    with open_plain(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -14,6 +14,7 @@ from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import canonical_json, parse_json, pretty_json
 from evalkit.metrics.npz import arrays_of
 from evalkit.runs.durable import write_bytes
+from evalkit.runs.plain import open_plain, read_plain
 from evalkit.watermark.detection.calibration import HINT, Calibration
 from evalkit.weights.object_stores import url_of
 
@@ -65,7 +66,7 @@ def write_calibration(path: str | Path, calibration: Calibration) -> None:
 def calibration_digest(path: str | Path) -> str:
     """sha256 of the file; raises `EvalkitError` where it cannot be read."""
     try:
-        return hashlib.sha256(Path(path).expanduser().read_bytes()).hexdigest()
+        return hashlib.sha256(read_plain(Path(path).expanduser())).hexdigest()
     except OSError as error:
         raise EvalkitError(f"{path} cannot be read ({error.strerror or error}); {HINT}") from None
 
@@ -98,9 +99,9 @@ def read_calibration(path: str | Path) -> Calibration:
 
 def _read(file: Path) -> dict[str, Any]:
     if file.suffix == ".json":
-        found: dict[str, Any] = parse_json(file.read_bytes(), str(file))
+        found: dict[str, Any] = parse_json(read_plain(file), str(file))
         return found
-    file.open("rb").close()  # a file that is not there, or may not be read, is said as such
+    open_plain(file).close()  # a file that is not there, or may not be read, is said as such
     try:
         arrays = arrays_of(file, HINT)
     except EvalkitError:

@@ -19,6 +19,7 @@ from evalkit.jobs.spec import ModelRef, Spec
 from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
 from evalkit.metrics.npz import arrays_of
+from evalkit.runs.plain import read_plain
 from evalkit.runs.shards import MemoryParts, Parts
 from evalkit.runs.store import Run
 from evalkit.tasks.probe.decoder.equal import Equaliser
@@ -162,6 +163,6 @@ def shorter_sides(images: ImageSet, n: int) -> list[int]:
 
 def _side_of(images: FolderSet, index: int) -> int:
     try:
-        return min(size_of(images.file(index).read_bytes()) or (0, 0))
+        return min(size_of(read_plain(images.file(index))) or (0, 0))
     except OSError:  # the worker says why it cannot be read
         return 0

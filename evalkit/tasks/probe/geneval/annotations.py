@@ -15,6 +15,7 @@ from pathlib import Path
 from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.judges.agreement import agreement, kappa
 from evalkit.metrics.base import Estimate
+from evalkit.runs.plain import read_plain
 from evalkit.runs.store import Run
 from evalkit.stats.intervals import mean_interval
 from evalkit.tasks.probe.evidence.record import prompt_id
@@ -96,7 +97,7 @@ def run_and_people(run: Run, path: Path) -> HumanAgreement:
 def read_annotations(path: Path) -> list[Annotation]:
     """The annotations in a file. Raises `EvalkitError` with the number of the line that is not of the official form."""
     try:
-        lines = path.read_bytes().decode().split("\n")
+        lines = read_plain(path).decode().split("\n")
     except (OSError, UnicodeDecodeError):
         raise EvalkitError(f"{path} cannot be read as text. Give GenEval's annotations_*.csv") from None
     found = []

@@ -11,6 +11,7 @@ from typing import Any
 
 from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import parse_json
+from evalkit.runs.plain import read_plain
 from evalkit.tasks.probe.geneval.prompts import GenevalPrompt
 from evalkit.tasks.probe.layout import PlacedImage
 from evalkit.tasks.probe.rows import ProbeRow
@@ -76,7 +77,7 @@ def read_results(path: Path, prompts: Sequence[GenevalPrompt]) -> list[ProbeRow]
 
 def _check_metadata(path: Path, prompt: SuitePrompt) -> None:
     try:
-        found = parse_json(path.read_bytes(), path.name)
+        found = parse_json(read_plain(path), path.name)
     except (OSError, ValueError, RecursionError):
         raise EvalkitError(
             f"{path} is missing or no JSON object. Write the prompt's line of the suite into it"
@@ -125,7 +126,7 @@ def _row_of(found: Any, ids: Mapping[str, str]) -> ProbeRow:
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     try:
-        data = path.read_bytes()
+        data = read_plain(path)
     except OSError as error:
         raise EvalkitError(f"{path} cannot be read: {error.strerror}. Give a result file") from None
     return ((number, line) for number, line in enumerate(data.split(b"\n"), 1) if line.strip())

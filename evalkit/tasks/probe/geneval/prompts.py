@@ -16,6 +16,7 @@ from typing import Any
 from evalkit.encoders.detectors.coco import COCO_CLASSES
 from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import parse_json
+from evalkit.runs.plain import read_plain
 
 SHA256 = "5c48e0813e812e3c373fa5c8ed07a8f0a483be30272b4427b0559c8048e67c13"
 TASKS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
@@ -71,7 +72,7 @@ def read_prompts(path: Path) -> tuple[GenevalPrompt, ...]:
     Raises `EvalkitError` with the number of the line that is not of this form.
     """
     try:
-        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        lines = read_plain(path).removeprefix(b"\xef\xbb\xbf").split(b"\n")
     except OSError as error:
         raise EvalkitError(f"{path} cannot be read: {error.strerror}. Give a file of prompts") from None
     found = tuple(_parsed(lines, path.name))

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import parse_json
 from evalkit.protocols.judged.declaration import Declaration, ItemRule
+from evalkit.runs.plain import read_plain
 
 Row = dict[str, Any]
 
@@ -74,7 +75,7 @@ def _check_files(said: Declaration, folder: Path) -> None:
             raise EvalkitError(
                 f"{folder} lacks {name} of {said.source.repository}. Type evalkit probes fetch {said.name}, or give --data"
             )
-        if wanted and hashlib.sha256(path.read_bytes()).hexdigest() != wanted:
+        if wanted and hashlib.sha256(read_plain(path)).hexdigest() != wanted:
             raise EvalkitError(
                 f"{path} is not the file of commit {said.source.commit[:10]}. Type evalkit probes fetch {said.name}"
             )
@@ -95,7 +96,7 @@ def rows_of(path: Path) -> list[Row]:
             case ".jsonl":
                 return json_lines(path)
             case ".json":
-                return _json_rows(parse_json(path.read_bytes(), path.name))
+                return _json_rows(parse_json(read_plain(path), path.name))
             case ".csv":
                 return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
             case ".parquet":
@@ -110,7 +111,7 @@ def rows_of(path: Path) -> list[Row]:
 
 def json_lines(path: Path) -> list[Row]:
     """The objects of a file of JSON lines."""
-    lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    lines = read_plain(path).removeprefix(b"\xef\xbb\xbf").split(b"\n")
     return [dict(parse_json(line, path.name)) for line in lines if line.strip()]
 
 

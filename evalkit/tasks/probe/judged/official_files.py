@@ -13,6 +13,7 @@ from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import parse_json
 from evalkit.judges.official import wise_found
 from evalkit.judges.reply import RawReply, Reply
+from evalkit.runs.plain import read_plain
 from evalkit.tasks.probe.evidence.record import AskedReply, Evidence, ImageEvidence
 from evalkit.tasks.probe.judged.items import JudgedItem, json_lines
 from evalkit.tasks.probe.judged.layout import image_name
@@ -149,7 +150,7 @@ def _read_imgedit(suite: JudgedSuite, path: Path) -> Texts | None:
         return None
     return {
         str(key): {"scores": text}
-        for key, text in parse_json(path.read_bytes(), path.name).items()
+        for key, text in parse_json(read_plain(path), path.name).items()
         if isinstance(text, str)
     }
 
@@ -164,7 +165,7 @@ def _read_tiif(suite: JudgedSuite, path: Path) -> Texts | None:
         places.setdefault((str(item.metadata["type"]), str(item.metadata["questions"])), []).append(item.id)
     found: Texts = {}
     for file in sorted(path.glob(f"*/{length}/*.json")):
-        row: dict[str, Any] = parse_json(file.read_bytes(), file.name)
+        row: dict[str, Any] = parse_json(read_plain(file), file.name)
         asked = "\n".join(str(each).strip() for each in row["questions"])
         free = [name for name in places.get((str(row["attribute"]), asked), []) if name not in found]
         if not free:

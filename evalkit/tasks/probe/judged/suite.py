@@ -13,6 +13,7 @@ from evalkit.judges.naming import metric_name
 from evalkit.judges.policy import policy_of
 from evalkit.judges.request import JudgeRequest
 from evalkit.protocols.judged import Declaration, declared, load_declaration, read_declaration
+from evalkit.runs.plain import read_plain
 from evalkit.tasks.probe.editing.measure import EditMeasures
 from evalkit.tasks.probe.evidence.record import AskedReply, Evidence, ImageEvidence
 from evalkit.tasks.probe.judged.calls import Asked, asked_of, request_of
@@ -172,7 +173,7 @@ class JudgedSuite:
         return edits.of(source, mask, image.pixels, str(item.metadata.get("text", "")))
 
     def _request(self, asked: Asked, item: JudgedItem, image: ProbeImage) -> JudgeRequest:
-        data = image.file.read_bytes() if image.file is not None else None
+        data = read_plain(image.file) if image.file is not None else None
         return request_of(asked, self.folder, image.pixels, data, partial(self._source, item))
 
     def edited(self, item: JudgedItem) -> dict[str, str]:
@@ -184,10 +185,10 @@ class JudgedSuite:
     def _source(self, item: JudgedItem, role: str) -> bytes:
         templates = self.said.images.sources
         if role.startswith("@"):
-            return source_path(self.sources, role.removeprefix("@"), item).read_bytes()
+            return read_plain(source_path(self.sources, role.removeprefix("@"), item))
         if role not in templates:
             raise EvalkitError(f"{self.name} names no image {role!r}. Mend the suite's file")
-        return source_path(self.sources, templates[role], item).read_bytes()
+        return read_plain(source_path(self.sources, templates[role], item))
 
 
 def judged_suite(name: str) -> JudgedSuite:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from evalkit.errors import EvalkitError
 from evalkit.images.kinds import BMP, JPEG, PNG, WEBP
+from evalkit.runs.plain import open_plain
 
 SUFFIXES = tuple(suffix for kind in (PNG, JPEG, WEBP, BMP) for suffix in kind.suffixes)
 
@@ -49,7 +50,7 @@ def digest_of(files: Iterable[tuple[str, Path]]) -> str:
     """sha256 over names and contents."""
     digest = hashlib.sha256()
     for name, file in files:
-        with file.open("rb") as stream:
+        with open_plain(file) as stream:
             digest.update(f"{name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode("utf-8", "replace"))
     return digest.hexdigest()
 

@@ -12,6 +12,7 @@ from evalkit.images.geometry import resize_exact
 from evalkit.images.sample import Pixels
 from evalkit.metrics.psnr import PSNR
 from evalkit.metrics.ssim import SSIM
+from evalkit.runs.plain import read_plain
 from evalkit.tasks.probe.editing.background import region_scores
 from evalkit.tasks.probe.editing.regions import Region
 from evalkit.tasks.probe.rounds.chains import Chain
@@ -41,13 +42,13 @@ def round_scores(first: Pixels, later: Pixels, kept: Region) -> dict[str, float 
 
 def chain_scores(chain: Chain) -> list[dict[str, Any]]:
     """The measures of each round of a chain. Raises `EvalkitError` for an image or a mask that cannot be read."""
-    first = decode_image(chain.images[0].read_bytes())
+    first = decode_image(read_plain(chain.images[0]))
     kept, rows = np.ones(first.shape[:2], bool), []
     for number, path in enumerate(chain.images[1:], 1):
         if number in chain.masks:
-            changed = decode_image(chain.masks[number].read_bytes())
+            changed = decode_image(read_plain(chain.masks[number]))
             kept = kept & (resize_exact(changed, first.shape[:2], "nearest")[..., 0] <= 127)
-        rows.append(round_scores(first, decode_image(path.read_bytes()), kept))
+        rows.append(round_scores(first, decode_image(read_plain(path)), kept))
     return rows
 
 

@@ -18,6 +18,7 @@ from evalkit.jobs.timers import Timers
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.drift import MEASURES, TASK, round_of, slope_of
 from evalkit.metrics.metric import Metric
+from evalkit.runs.plain import read_plain
 from evalkit.runs.shards import Parts
 from evalkit.runs.store import Result, Run
 from evalkit.stats.intervals import mean_interval
@@ -57,7 +58,7 @@ class RoundsWorker(Worker):
         chosen = {chain.name: chain for chain in self.chains}
         with self.timers("gallery"):
             files = {
-                strip_file(place, number): small_copy(image.read_bytes())
+                strip_file(place, number): small_copy(read_plain(image))
                 for place, name in enumerate(names)
                 for number, image in enumerate(chosen[name].images)
             }
