@@ -36,6 +36,9 @@ def side_by_side(
             while waiting and (len(waiting) > lanes or sum(each for each, _ in waiting) + load > most):
                 yield waiting.popleft()[1].result()
             waiting.append((load, pool.submit(function, item)))
+            del item  # no heavy item is held while the next one is made
+            while sum(each for each, _ in waiting) >= most:
+                yield waiting.popleft()[1].result()
         while waiting:
             yield waiting.popleft()[1].result()
     finally:

@@ -42,6 +42,7 @@ class Timers:
             if each is None:
                 return
             yield each
+            del each
 
     def add(self, stage: str, seconds: float) -> None:
         """Add seconds that were measured otherwise; threads may have counted more than there were, which adds nothing."""
