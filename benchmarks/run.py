@@ -22,6 +22,7 @@ SCRIPTS = {  # name: script with its arguments; each writes results/<name>.csv
     "frechet": ("speed/frechet.py",),
     "score-algebra": ("speed/score_algebra.py",),
     "encoders": ("speed/encoders.py",),
+    "score": ("speed/score.py",),
     "tokenizers-jpeg-q75": ("tokenizers.py", "--model", "jpeg-q75"),
     "tokenizers-jpeg-q75-1024px": (
         *("tokenizers.py", "--model", "jpeg-q75"),

@@ -23,6 +23,9 @@ import numpy as np
 from common import RESULTS, write
 from PIL import Image
 
+from evalkit.encoders.set_encoder import SPECTRUM
+from evalkit.encoders.spectrum import radial_spectrum
+
 METRICS = "fid,is,kid,prdc,vendi"
 
 
@@ -54,7 +57,7 @@ class Projection:
 
     def __init__(self, heads: Any, protocol: Any, *, device: str = "auto", weights: Any = None) -> None:
         rng = np.random.default_rng(0)
-        sizes = {head: 1008 if head == "logits_unbiased" else 2048 for head in heads}
+        sizes = {head: 1008 if head == "logits_unbiased" else 2048 for head in heads if head != SPECTRUM}
         self.weights = {head: rng.normal(size=(192, size)).astype(np.float32) for head, size in sizes.items()}
 
     def identities(self) -> dict[str, Any]:
@@ -65,7 +68,8 @@ class Projection:
         """Features by head."""
         n = len(images)
         means = images.float().numpy().reshape(n, 3, 8, 8, 8, 8).mean((3, 5)).reshape(n, -1) / 255
-        return {head: np.maximum(means @ weights, 0) for head, weights in self.weights.items()}
+        found = {head: np.maximum(means @ weights, 0) for head, weights in self.weights.items()}
+        return {**found, SPECTRUM: radial_spectrum(images).float().numpy()}
 
 
 def score_command(root: Path, count: int) -> list[str]:

@@ -3,8 +3,8 @@
 Every candidate works in turn on the same PNG files with the same random weights, in a process of its own with two threads
 (sleeping, not spinning, while they wait: the peers gain most by that on a busy machine). Two sizes are measured; the
 difference gives the cost of an image without that of the algebra, which score_algebra.py measures at 5,000 and 50,000.
-clean-fid has FID and KID, reads both folders for each, and is given the network in PyTorch, because its file is not free
-to download here; evalkit takes both from one pass under its protocol `clean`.
+clean-fid has FID and KID and reads both folders for each; it is given the same network in PyTorch instead of its own file,
+and its matrix square root (minutes for few images) is left out. evalkit takes both from one pass under its protocol `clean`.
 
 python benchmarks/speed/score.py [--small 8] [--large 24] [--rounds 3]     peers: pip install torch-fidelity clean-fid
 """
@@ -77,6 +77,8 @@ def torch_fidelity(root: Path, size: int) -> float:
     found = calculate_metrics(
         input1=str(root / f"made-{size}"),
         input2=str(root / f"real-{size}"),
+        feature_extractor="inception-v3-compat",
+        feature_layer_prc="2048",
         feature_extractor_weights_path=str(root / WEIGHTS),
         isc=True,
         fid=True,
@@ -92,7 +94,7 @@ def torch_fidelity(root: Path, size: int) -> float:
 
 
 def clean_fid(root: Path, size: int) -> float:
-    """FID and KID by its two functions."""
+    """The features of both folders, once for FID and once for KID, and KID; its matrix square root is left out."""
     import torch
     from cleanfid import fid
 
@@ -105,11 +107,11 @@ def clean_fid(root: Path, size: int) -> float:
     def features(x: Any) -> Any:
         return network((x - 128) / 128)["2048"]
 
-    more = {"mode": "clean", "num_workers": 0, "device": torch.device("cpu"), "custom_feat_extractor": features}
-    folders = str(root / f"made-{size}"), str(root / f"real-{size}")
-    value = float(fid.compute_fid(*folders, verbose=False, use_dataparallel=False, **more))
-    fid.compute_kid(*folders, verbose=False, use_dataparallel=False, **more)
-    return value
+    more = {"mode": "clean", "num_workers": 0, "device": torch.device("cpu"), "verbose": False, "batch_size": 32}
+    folders = [str(root / f"{side}-{size}") for side in ("made", "real")]
+    for _ in ("FID", "KID"):
+        found = [fid.get_folder_features(folder, features, **more) for folder in folders]
+    return float(fid.kernel_distance(*found))
 
 
 FOUR, TWO = "FID, IS, KID, PRDC", "FID, KID, protocol clean"
@@ -192,7 +194,8 @@ def main() -> None:
     parser.add_argument("--root", type=Path)
     given = parser.parse_args()
     if given.step:
-        step(*given.step.split("|"), given.root, given.small)
+        work, candidate = given.step.split("|")
+        step(work, candidate, given.root, given.small)
         return
     modules = {"torch-fidelity": "torch_fidelity", "clean-fid": "cleanfid"}
     missing = {name for name, module in modules.items() if importlib.util.find_spec(module) is None}

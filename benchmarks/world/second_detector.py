@@ -170,7 +170,7 @@ HARMS: dict[str, Callable[[Pixels, int], Pixels]] = {
     "none": lambda x, i: x,
     "noise 10": lambda x, i: _noisy(x, 10, i),
     "jpeg 50": lambda x, i: _jpeg_file(x, 50),
-    "noise 10, jpeg 50": lambda x, i: _jpeg_file(_noisy(x, 10, i), 50),
+    "noise 10 + jpeg 50": lambda x, i: _jpeg_file(_noisy(x, 10, i), 50),
 }
 
 

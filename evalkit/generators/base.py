@@ -26,7 +26,7 @@ class Request:
     """One image to make: from a prompt or a class id, with its own seed; `sampler` None is the model's default.
 
     `source_image`: uint8 pixels that the prompt changes; `mask` of the same size is white where they may change. `rounds`:
-    earlier instructions, carried out one after another before `prompt`.
+    earlier instructions, carried out one after another before `prompt`. `negative`: what the image must not show.
     """
 
     id: str
@@ -37,6 +37,7 @@ class Request:
     source_image: Pixels | None = None
     mask: Pixels | None = None
     rounds: tuple[str, ...] = ()
+    negative: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,7 @@ class Generator(ABC):
     weights_sha256: str | None = None
     tokenizer_name: str | None = None
     edits: bool = False  # takes source images
+    avoids: bool = False  # takes negative prompts
     deterministic: bool = True  # the same request gives the same image
     device: torch.device | str = "cpu"
 
@@ -176,6 +178,10 @@ class Generator(ABC):
             raise EvalkitError(
                 f"{self.name} makes images from nothing; request {request.id!r} changes one. Give a model that edits, "
                 "such as http:URL#qwen-image-edit"
+            )
+        if request.negative is not None and not self.avoids:
+            raise EvalkitError(
+                f"{self.name} takes no negative prompt; request {request.id!r} gives one. Leave negative_prompt out"
             )
         if self.conditions == "class" and request.class_id is None:
             raise EvalkitError(

@@ -58,6 +58,7 @@ class DiffusersGenerator(Generator):
             )
         self.conditions = "text" if "prompt" in self.call.parameters else "class"
         self.takes = frozenset(self.call.names)
+        self.avoids = "negative_prompt" in self.call.parameters
         self.default_sampler = self.call.sampler(config.guidance, config.steps)
 
     @classmethod
@@ -98,6 +99,8 @@ class DiffusersGenerator(Generator):
         asked = {"prompt": request.prompt} if self.conditions == "text" else {"class_labels": [request.class_id]}
         seeded = {"generator": torch.Generator().manual_seed(request.seed), "output_type": "pil"}
         settings = self.passed(sampler)
+        if request.negative is not None:
+            settings["negative_prompt"] = request.negative
         with torch.inference_mode():
             out = self.pipeline(**asked, **seeded, **settings)
         pixels = np.asarray(out.images[0].convert("RGB"))

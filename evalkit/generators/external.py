@@ -35,7 +35,7 @@ class ExternalGenerator(Generator):
     timeout: float = 600.0  # seconds per image
     rows = 1
     deterministic = False
-    edits = True
+    edits = avoids = True
     default_sampler = Sampler(Guidance("passed"), unset=frozenset(SETTINGS))
     takes = frozenset()
     tries: int = TRIES
@@ -108,6 +108,7 @@ def request_line(request: Request, sampler: Sampler) -> dict[str, Any]:
         "prompt": request.prompt,
         "class_id": request.class_id,
         "seed": request.seed,
+        **({} if request.negative is None else {"negative_prompt": request.negative}),
         **{
             f"{name}_base64": base64.b64encode(png_bytes(pixels)).decode()
             for name, pixels in images.items()

@@ -26,7 +26,6 @@ class HttpGenerator(ExternalGenerator):
     """Asks an endpoint for one image a request, `rows` of them at a time."""
 
     conditions: Conditions = "text"
-    edits = True
     tries = 1  # the endpoint is asked again where it is busy, so that an attempt is counted once
     device = "the endpoint's"
     else_give = "Give what the endpoint takes in its address: http:URL#MODEL?guidance_scale=5"
@@ -64,6 +63,8 @@ class HttpGenerator(ExternalGenerator):
     def ask(self, request: Request) -> tuple[bytes, dict[str, Any]]:
         """One image; the seed is sent where options hold seed=1, and to servers that are known to take it."""
         body: dict[str, Any] = {"model": self.address.model, "prompt": request.prompt, "n": 1, **self.address.options}
+        if request.negative is not None:
+            body["negative_prompt"] = request.negative
         if self.address.seeded:
             body["seed"] = request.seed
         try:

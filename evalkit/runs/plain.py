@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from io import BufferedReader
@@ -30,6 +31,15 @@ def open_plain(path: Path, flags: int = 0) -> BufferedReader:
         stream.close()
         raise OSError(errno.EINVAL, "it is no plain file", str(path))
     return stream
+
+
+def plain_sha256(path: Path) -> str:
+    """sha256 of a plain file's bytes; memory stays flat. Raises OSError where there is none."""
+    digest = hashlib.sha256()
+    with open_plain(path) as stream:
+        while chunk := stream.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def is_plain(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """Source images, masks and rounds of requests that change an image, as lines of a prompt file state them.
 
-A line may hold `source_image` and `mask` (paths, relative to the prompt file) and `rounds` (earlier instructions).
+A line may hold `source_image` and `mask` (paths, relative to the prompt file), `rounds` (earlier instructions) and
+`negative_prompt`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def sources_ref(prompts: PromptSet, folder: Path) -> DataRef | None:
 
     Raises `EvalkitError` for a file that cannot be read.
     """
-    named = [str(p.meta[name]) for p in prompts.prompts for name in FILES if p.meta.get(name)]
+    named = [path for p in prompts.prompts for path in _named(p.meta).values()]
     if not named:
         return None
     digest = hashlib.sha256()
@@ -41,22 +42,34 @@ def sources_ref(prompts: PromptSet, folder: Path) -> DataRef | None:
 
 
 def with_sources(request: Request, meta: Mapping[str, Any], folder: Path) -> Request:
-    """The request with the images and rounds that its line states; raises `EvalkitError` where one is unusable."""
+    """The request with the images, rounds and negative prompt that its line states.
+
+    Raises `EvalkitError` where one is unusable.
+    """
     pixels: dict[str, Any] = {}
-    for name in FILES:
-        if meta.get(name):
-            try:
-                pixels[name] = decode_image(_read(folder, str(meta[name])))
-            except BadImage as error:
-                raise EvalkitError(f"the {name} of request {request.id!r} is no image: {error}. Give another") from None
-    if "mask" in pixels and pixels["mask"].shape != getattr(pixels.get("source_image"), "shape", None):
+    for name, path in _named(meta).items():
+        try:
+            pixels[name] = decode_image(_read(folder, path))
+        except BadImage as error:
+            raise EvalkitError(f"the {name} of request {request.id!r} is no image: {error}. Give another") from None
+    if "mask" in pixels and pixels["mask"].shape != pixels["source_image"].shape:
         raise EvalkitError(
             f"the mask of request {request.id!r} has not the size of its source image. Give one that has"
         )
-    rounds = meta.get("rounds") or ()
+    rounds = (meta.get("rounds") or ()) if pixels else ()
     if not isinstance(rounds, list | tuple) or not all(isinstance(each, str) for each in rounds):
         raise EvalkitError(f"rounds of request {request.id!r} is no list of instructions. Give texts in their order")
-    return replace(request, rounds=tuple(rounds), **pixels) if pixels or rounds else request
+    negative = meta.get("negative_prompt")
+    if negative is not None and not isinstance(negative, str):
+        raise EvalkitError(f"the negative_prompt of request {request.id!r} is no text. Give a text, or leave it out")
+    if not pixels and negative is None:
+        return request
+    return replace(request, rounds=tuple(rounds), negative=negative, **pixels)
+
+
+def _named(meta: Mapping[str, Any]) -> dict[str, str]:
+    """Paths by what they are; a line without a source image may use the other names as it likes."""
+    return {name: str(meta[name]) for name in FILES if meta.get(name)} if meta.get("source_image") else {}
 
 
 def _read(folder: Path, name: str) -> bytes:

@@ -16,7 +16,7 @@ from evalkit.images.decode import Admit, size_of
 from evalkit.images.loader import Load, read_ahead, sample_from_bytes
 from evalkit.images.sample import Pixels, Sample, Unreadable
 from evalkit.jsonio import parse_json
-from evalkit.runs.plain import open_plain, read_plain
+from evalkit.runs.plain import plain_sha256, read_plain
 from evalkit.runs.store import PLAN, RECORD, Run, read_run
 from evalkit.tasks.probe.coverage import Coverage, coverage
 from evalkit.tasks.probe.layout import PlacedImage
@@ -114,7 +114,7 @@ def list_images(source: str | Path, suite: Suite, samples: int | None = None, li
         _check_sizes(kept)
     at = {(each[1], each[2]): each for each in kept}
     images = tuple(
-        Placed(name, file, prompt, number, sha256 or _sha256(file), part)
+        Placed(name, file, prompt, number, sha256 or plain_sha256(file), part)
         for place in wanted_places(suite, samples or suite.samples, limit)
         if place in at
         for name, prompt, number, file, sha256, _, part in [at[place]]
@@ -190,8 +190,3 @@ def _check_sizes(found: Sequence[_Found]) -> None:
             f"{one} has {a[1]} x {a[0]} pixels and {two} has {b[1]} x {b[0]}, so they are not of one model. "
             "Give images of one size"
         )
-
-
-def _sha256(path: Path) -> str:
-    with open_plain(path) as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -20,7 +20,7 @@ from evalkit.judges.base import Judge
 from evalkit.judges.registry import load_judge
 from evalkit.judges.store import ReplyStore
 from evalkit.judges.usage import Ledger, Prices
-from evalkit.runs.plain import open_plain
+from evalkit.runs.plain import plain_sha256
 from evalkit.tasks.probe.editing.measure import load_measures
 from evalkit.tasks.probe.evidence.read import read_evidence
 from evalkit.tasks.probe.evidence.record import Evidence
@@ -152,11 +152,7 @@ def file_digest(path: Path) -> str:
         )
         return hashlib.sha256("".join(digests).encode("utf-8", "surrogatepass")).hexdigest()
     try:
-        with open_plain(path) as stream:
-            digest = hashlib.sha256()
-            while chunk := stream.read(2**20):
-                digest.update(chunk)
-            return digest.hexdigest()
+        return plain_sha256(path)
     except OSError as error:
         raise EvalkitError(f"{path} cannot be read: {error.strerror}. Give a file of evidence") from None
 

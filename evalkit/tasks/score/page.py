@@ -98,13 +98,11 @@ def _map(run: Run, galleries: Sequence[Gallery]) -> Markup:
     """Both sets on the reference's main axes."""
     tables = {side: run.samples.filter(pc.equal(run.samples["side"], side)) for side in (IMAGES, REFERENCE)}
     points = {side: coordinates(table) for side, table in tables.items() if table.num_rows}
-    pins = [
-        Pin(float(at[0]), float(at[1]), each["side"], each["id"], each["target"])
-        for gallery in galleries
-        for each in gallery.entries
-        if each["position"] < len(points.get(each["side"], ()))
-        for at in [points[each["side"]][each["position"]]]
-    ]
+    pins = []
+    for each in (entry for gallery in galleries for entry in gallery.entries):
+        if each["position"] < len(points.get(each["side"], ())):
+            x, y = points[each["side"]][each["position"]]
+            pins.append(Pin(float(x), float(y), each["side"], each["id"], each["target"]))
     return Markup(score_map(points, pins))
 
 

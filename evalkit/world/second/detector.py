@@ -26,7 +26,7 @@ from evalkit.world.second.scene import SIDE
 from evalkit.world.second.vocabulary import CLASS_NAMES, COLOR_NAMES, GROUNDS, STYLE_NAMES
 
 WEIGHTS = "world_detector2.safetensors"
-THRESHOLD = 0.4
+THRESHOLD = 0.25
 NEAREST = 0.5  # of the larger of two boxes' longest sides: things whose centres are nearer are one
 _MOST = 24  # peaks of an image that are looked at
 _PIECE = 64

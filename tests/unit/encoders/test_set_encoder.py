@@ -90,3 +90,35 @@ def test_features_of_a_pass_score(monkeypatch):
     one, two = Side(encoder(images(40))), Side(encoder(images(30)))
     found = score_sets(["fd_clip_vitb32"], one, two, load_score_protocol("clean"))
     assert found["fd_clip_vitb32"].value >= 0
+
+
+def test_for_a_gpu_the_bytes_are_pinned_and_cross_once(inception, monkeypatch):
+    encoder = SetEncoder(["2048", "logits_unbiased", "spectrum"], ADM, device="cpu", weights={INCEPTION: inception})
+    wanted = encoder(images())
+    said, plain = [], torch.Tensor.to
+
+    def crossing(self, *args, **given):
+        if args == (torch.device("cuda"),):
+            said.append((self.dtype, given))
+            return self
+        return plain(self, *args, **given)
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: said.append("pinned") or self)
+    monkeypatch.setattr(torch.Tensor, "to", crossing)
+    encoder._device = torch.device("cuda")
+    found = encoder(images())
+    assert said == ["pinned", (torch.uint8, {"non_blocking": True})]
+    assert all(np.array_equal(found[head], wanted[head]) for head in wanted)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("protocol", ["adm", "pytorch-fid", "clean"])
+def test_features_of_a_gpu_are_those_of_the_cpu_to_float32(inception, protocol):
+    rules = load_score_protocol(protocol)
+    one, two = (
+        SetEncoder(["2048", "spectrum"], rules, device=device, weights={INCEPTION: inception})(images(4))
+        for device in ("cpu", "cuda")
+    )
+    for head in one:
+        assert np.abs(one[head] - two[head]).max() < 1e-4 * np.abs(one[head]).max()

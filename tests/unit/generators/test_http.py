@@ -220,6 +220,14 @@ def test_lines_of_a_prompt_file_name_their_source_images(url, tmp_path):
         generate_images(model, tmp_path / "p.jsonl", options=RunOptions(out=tmp_path / "other"))
 
 
+def test_a_line_may_say_what_an_image_must_not_show(url, tmp_path):
+    (tmp_path / "p.jsonl").write_text(json.dumps({"prompt": "fine", "negative_prompt": "blur"}) + "\n")
+    generate_images(f"http:{url}#qwen-image", tmp_path / "p.jsonl", options=RunOptions(out=tmp_path / "run"))
+    assert Server.asked[0]["negative_prompt"] == "blur"
+    with pytest.raises(EvalkitError, match="takes no negative prompt"):
+        load_generator("world-ar", device="cpu").generate([Request("0", prompt="", negative="blur")])
+
+
 def test_a_model_that_makes_images_from_nothing_refuses_a_source(tmp_path):
     model = load_generator("world-ar", device="cpu")
     with pytest.raises(EvalkitError, match="Give a model that edits"):

@@ -15,7 +15,7 @@ from evalkit.metrics.frechet_interval import (
     jackknife_bias,
 )
 from evalkit.metrics.moments import Moments
-from evalkit.metrics.rows import moments_of
+from evalkit.metrics.rows import gaussian_of, moments_of
 
 D = 6
 MIXING = np.random.default_rng(9).normal(size=(D, D)) / math.sqrt(D)
@@ -162,3 +162,15 @@ def test_infinity_against_a_given_reference_has_no_bias_left():
     few = fid_infinity_of(draw(100), law())
     assert math.isnan(few.value)
     assert "100 could be scored" in few.method
+
+
+@pytest.mark.parametrize(("n", "m", "d"), [(14, 12, 200), (14, 400, 200), (400, 12, 200), (300, 300, 40)])
+def test_the_order_of_images_and_the_way_to_the_moments_move_nothing_beyond_a_billionth(n, m, d):
+    rng = np.random.default_rng(7)
+    x = np.abs(rng.normal(0.1, 1, (n, d)) * np.geomspace(1, 1e-3, d)).astype(np.float32)
+    y = np.abs(rng.normal(0.0, 1, (m, d)) * np.geomspace(1, 1e-3, d)).astype(np.float32)
+    first = frechet_estimate(x, gaussian_of(y), y)
+    turned = frechet_estimate(x[::-1], gaussian_of(y[rng.permutation(m)]), y)
+    for one, other in zip((first.value, first.low, first.high), (turned.value, turned.low, turned.high), strict=True):
+        assert other == pytest.approx(one, rel=1e-9)
+    assert frechet_distance(moments_of(x), moments_of(y)) == pytest.approx(first.value, rel=1e-9)

@@ -25,7 +25,8 @@ SMALL = {
 SIDES = {"infinity": (16, 16), "var": (16, 16), "hita": (12, 12), "titok/latents": (8, 8), "flexvar": (16, 16)}
 NOISY = [name for name, case in SMALL.items() if issubclass(case.cls, NoiseTokenizer)]
 TRAINED = [name for name in TOKENIZERS if TOKENIZERS.get(name).weights]
-BUILT = [name for name in TRAINED if not TOKENIZERS.get(name).cls.from_folder]
+OUTLINE = NetworkTokenizer.outline.__func__  # of networks that their configuration describes, without a folder
+BUILT = [name for name in TRAINED if TOKENIZERS.get(name).cls.outline.__func__ is OUTLINE]
 
 
 def built(name):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from evalkit.errors import EvalkitError
 from evalkit.images.kinds import BMP, JPEG, PNG, WEBP
-from evalkit.runs.plain import open_plain
+from evalkit.runs.plain import plain_sha256
 
 SUFFIXES = tuple(suffix for kind in (PNG, JPEG, WEBP, BMP) for suffix in kind.suffixes)
 
@@ -50,8 +50,7 @@ def digest_of(files: Iterable[tuple[str, Path]]) -> str:
     """sha256 over names and contents."""
     digest = hashlib.sha256()
     for name, file in files:
-        with open_plain(file) as stream:
-            digest.update(f"{name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode("utf-8", "replace"))
+        digest.update(f"{name}\0{plain_sha256(file)}\n".encode("utf-8", "replace"))
     return digest.hexdigest()
 
 

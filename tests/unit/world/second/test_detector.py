@@ -38,9 +38,9 @@ def test_peaks_become_things_with_colour_and_box_in_pixels():
 
 
 def test_one_thing_is_found_once_and_weak_peaks_not_at_all():
-    things = [("dog", None, 10, 4, 6.0, 0.9), ("cat", None, 10, 6, 6.0, 0.7), ("cup", None, 20, 20, 6.0, 0.3)]
+    things = [("dog", None, 10, 4, 6.0, 0.9), ("cat", None, 10, 6, 6.0, 0.7), ("cup", None, 20, 20, 6.0, 0.2)]
     assert [t.name for t in read_answers(_answers(things))[0].things] == ["dog"]
-    assert [t.name for t in read_answers(_answers(things), 0.2)[0].things] == ["dog", "cup"]
+    assert [t.name for t in read_answers(_answers(things), 0.1)[0].things] == ["dog", "cup"]
     assert isinstance(read_answers(_answers(things))[0].things[0], Detection)
 
 
