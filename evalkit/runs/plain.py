@@ -6,8 +6,8 @@ import errno
 import hashlib
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 NO_LINKS = getattr(os, "O_NOFOLLOW", 0)  # where the system can refuse to follow a link, it does
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe would wait for ever
@@ -24,7 +24,7 @@ def read_plain(path: Path, *, links: bool = True) -> bytes:
         return stream.read()
 
 
-def open_plain(path: Path, flags: int = 0) -> BinaryIO:
+def open_plain(path: Path, flags: int = 0) -> BufferedReader:
     """A plain file for reading. Raises OSError where there is none, and waits for no pipe."""
     stream = os.fdopen(os.open(path, _FLAGS | flags), "rb")
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
