@@ -30,14 +30,14 @@ def find_runs(paths: Iterable[str | Path]) -> Found:
     """
     sealed: dict[Path, Path] = {}  # the same run may be given twice, or by two names
     unfinished: dict[Path, Path] = {}
-    for path in (each for given in paths for each in _matched(Path(given))):
+    for path, named in ((each, each == Path(given)) for given in paths for each in _matched(Path(given))):
         if not path.is_dir():
             state = "is a file" if path.exists() else "is not there"
             raise EvalkitError(f"{path} {state}; give a run folder (with record.json), or a folder of runs")
         here = _below(path, DEPTH)
         good = [run for run in here if (run / "record.json").is_file()]
         bad = [run for run in here if run not in good]
-        if not good:
+        if not good and named:
             also = f", but {bad[0]} is unfinished: type its command again to resume it" if bad else ""
             raise EvalkitError(
                 f"{path} holds no finished run{also}; expected record.json, as `evalkit tokenizer` leaves it"
