@@ -42,7 +42,7 @@ def write(name: str, rows: Sequence[Mapping[str, Any]]) -> Path:
     """Write rows to results/<name>.csv and print them."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.csv"
-    fields = ["machine", *rows[0]]
+    fields = ["machine", *(name for name in rows[0] if name != "machine")]
     with path.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, fields)
         writer.writeheader()
