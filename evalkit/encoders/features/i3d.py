@@ -156,8 +156,9 @@ class I3dFeatures:
 def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A state dict of either public layout under the names of this network.
 
-    >>> list(renamed({"mixed_3b.branch_1.0.batch3d.bias": torch.zeros(1)}))
-    ['Mixed_3b.b1a.bn.bias']
+    >>> names = ("conv3d_1a_7x7.conv3d.weight", "mixed_3b.branch_1.0.batch3d.bias")
+    >>> list(renamed(dict.fromkeys(names, torch.zeros(1))))[1]
+    'Mixed_3b.b1a.bn.bias'
     """
     if not any(key.startswith("conv3d_") for key in state):
         return dict(state)

@@ -57,7 +57,7 @@ def test_a_file_says_models_suites_seeds_and_judges(tmp_path):
         ('images = "made/{suite}"', "", "needs name or images"),
         ('name = "world"\n', "", "suites 1 has no name"),
         ("prices = [1, 2.5]", "prices = [1]", "prices = [prompt, reply]"),
-        ("budget = 3", "budget = ", "autumn.toml is no TOML file"),
+        ("budget = 3", "budget = ", "autumn.toml is no TOML:"),
         ("[[models]]", "[[model]]", "unknown key 'model'. Did you mean models"),
     ],
 )

@@ -12,7 +12,7 @@ from evalkit.encoders.registry import ENCODERS, encoder_entry, encoder_names, lo
 from evalkit.errors import EvalkitError
 
 LISTED = tomllib.loads((files("evalkit.encoders") / "encoders.toml").read_text(encoding="utf-8"))
-KINDS = {name: kind for kind, part in LISTED.items() if kind not in ("aliases", "patterns") for name in part}
+KINDS = {name: kind for kind, part in LISTED.items() if kind not in ("aliases", "patterns", "weights") for name in part}
 
 
 def test_names_are_listed_and_resolved_without_importing_a_network():

@@ -147,8 +147,8 @@ def test_frequencies_come_from_npy_and_npz(tmp_path):
     (tmp_path / "text.npy").write_text("1 2 3")
     for name, said in (
         ("bad.npy", "from 0 are expected"),
-        ("text.npy", "no frequencies"),
-        ("none.npy", "no frequencies"),
+        ("text.npy", "cannot be read"),
+        ("none.npy", "cannot be read"),
     ):
         with pytest.raises(EvalkitError, match=said):
             read_frequencies(tmp_path / name)
