@@ -69,7 +69,8 @@ def kid(images: Rows, reference: Rows, rule: SubsetRule | None = None, *, level:
     n, m, _ = checked_pair(images, reference)
     size = size_of(n, m, rule)
     if size < 2 or min(n, m) < size:
-        reason = f"subsets of {max(size, 2)} images need as many in both sets; {n} and {m} given"
+        wanted = f"{max(size, 2)} images need as many" if rule.fit != "half" else "half a set need four images or more"
+        reason = f"subsets of {wanted} in both sets; {n} and {m} given"
         return Estimate(math.nan, None, None, n, reason, level)
     if size == n == m:
         rule = replace(rule, subsets=1)  # every subset pair is the two sets
