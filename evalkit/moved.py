@@ -37,6 +37,8 @@ NAMES = {  # those that have another home, or another name
     ("evalkit.encoders.lpips", "load_lpips"): "evalkit.encoders.registry:load_lpips",
     ("evalkit.encoders.base", "load_extractor"): "evalkit.encoders.registry:load_extractor",
     ("evalkit.runs.job", "Progress"): "evalkit.jobs.progress:Progress",
+    ("evalkit.stats.intervals", "wilson"): "evalkit.stats.shares:wilson",
+    ("evalkit.stats.intervals", "clopper_pearson"): "evalkit.stats.shares:clopper_pearson",
 }
 
 

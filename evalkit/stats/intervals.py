@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.metrics.base import Estimate
+from evalkit.moved import moved
 from evalkit.stats.choice import Range, estimate
 from evalkit.stats.shares import share_interval
 from evalkit.stats.units import ratio_units, units_of
@@ -109,3 +110,8 @@ def _of_the_rest(
 def _is_binary(array: npt.NDArray[np.float64]) -> bool:
     known = array[~np.isnan(array)]
     return bool(np.all((known == 0) | (known == 1)))
+
+
+def __getattr__(name: str) -> object:
+    """Names that had their home here before."""
+    return moved(__name__, name)
