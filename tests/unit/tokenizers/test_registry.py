@@ -7,7 +7,18 @@ from evalkit.tokenizers.cards import tokenizer_cards
 from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer
 from evalkit.weights.find import weights_manifest
 
-NOT_TOKENIZERS = ("inception", "lpips", "vgg", "alex", "squeeze", "efficientnet", "dinov2", "clip", "world_ar", "detector")
+NOT_TOKENIZERS = (
+    "inception",
+    "lpips",
+    "vgg",
+    "alex",
+    "squeeze",
+    "efficientnet",
+    "dinov2",
+    "clip",
+    "world_ar",
+    "detector",
+)
 
 
 def test_every_weight_of_a_tokenizer_is_used_by_one():
