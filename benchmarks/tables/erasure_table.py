@@ -85,8 +85,8 @@ def claims_of(rows: Sequence[Row]) -> Iterator[tuple[str, bool]]:
     )
     for name in ("noise", "collapse"):
         yield (
-            f"{name}: target 0 and broken",
-            every(name, lambda r: float(r["direct"]) == 0 and r["verdict"] == "broken"),
+            f"{name}: broken, although the target is at most 0.05 (noise draws a dog by chance)",
+            every(name, lambda r: float(r["direct"]) <= 0.05 and r["verdict"] == "broken"),
         )
     yield "replace+retain: target at most 0.05", every("replace+retain", lambda r: float(r["direct"]) <= 0.05)
     yield "replace+retain: loses at most 5 points", every("replace+retain", lambda r: float(r["retained_low"]) >= -0.05)
