@@ -26,7 +26,7 @@ SCRIPTS = {  # name: script with its arguments; each writes results/<name>.csv
     "tokenizers-jpeg-q75": ("tokenizers.py", "--model", "jpeg-q75"),
     "tokenizers-jpeg-q75-1024px": (
         *("tokenizers.py", "--model", "jpeg-q75"),
-        *("--side", "1024", "--pictures", "200"),
+        *("--side", "1024", "--images", "200"),
     ),
     "geneval": ("speed/geneval.py",),
     "marks": ("speed/marks.py",),

@@ -5,7 +5,7 @@ then read both back and update torchmetrics' PSNR and SSIM. Both see the same fo
 loop of two threads over evalkit's own functions stands beside them: what a run adds to it are digests, records and a
 page. The share of time that evalkit spends outside encode and decode is reported too.
 
-    python benchmarks/tokenizers.py [--model jpeg-q75] [--weights FILE] [--pictures 1000] [--side 320] [--repeats 3]
+    python benchmarks/tokenizers.py [--model jpeg-q75] [--weights FILE] [--images 1000] [--side 320] [--repeats 3]
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def make(folder: Path, count: int, side: int = SIDE) -> None:
     rng = np.random.default_rng(0)
     for number in range(count):
         small = Image.fromarray(rng.integers(0, 256, (10, 10, 3), dtype=np.uint8))
-        picture = np.asarray(small.resize((side, side), Image.Resampling.BICUBIC)) + rng.normal(0, 4, (side, side, 3))
-        Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(folder / f"{number:05d}.jpg", quality=92)
+        drawn = np.asarray(small.resize((side, side), Image.Resampling.BICUBIC)) + rng.normal(0, 4, (side, side, 3))
+        Image.fromarray(np.clip(drawn, 0, 255).astype(np.uint8)).save(folder / f"{number:05d}.jpg", quality=92)
 
 
 def vtbench_shape(model: Tokenizer, folder: Path, out: Path) -> None:
@@ -157,7 +157,7 @@ def main() -> None:
         "--random", action="store_true", help="random weights in the official wrapping; speed is the same"
     )
     parser.add_argument("--bare-batch", type=int, default=1, help="batch size of the bare model; 1 is fastest on a CPU")
-    parser.add_argument("--pictures", type=int, default=1000)
+    parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--side", type=int, default=SIDE, help="of the images, in pixels")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", choices=CANDIDATES, help=argparse.SUPPRESS)
@@ -174,7 +174,7 @@ def main() -> None:
     found: dict[str, list[dict[str, float]]] = {candidate: [] for candidate in taking_turns}
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
-        make(root / "in", options.pictures, options.side)
+        make(root / "in", options.images, options.side)
         if options.random:
             random_weights(options.model, root)
         for _ in range(options.repeats):
@@ -183,14 +183,14 @@ def main() -> None:
     seconds = {candidate: [each["seconds"] for each in runs] for candidate, runs in found.items()}
     ours = found["evalkit"]
     work = f"{options.model}, {options.side} px files"
-    rows = [{"work": work, "model": options.model, **row} for row in summary(seconds, "evalkit", options.pictures)]
+    rows = [{"work": work, "model": options.model, **row} for row in summary(seconds, "evalkit", options.images)]
     for row in rows:
         is_ours = row["candidate"] == "evalkit"
         for stage in STAGES:
-            rate = options.pictures / statistics.median(each[stage] for each in ours)
+            rate = options.images / statistics.median(each[stage] for each in ours)
             row[f"{stage.replace(' ', '_')}_per_second"] = round(rate, 1) if is_ours else None
         cpu = statistics.median(each["cpu"] for each in found[row["candidate"]])
-        row["median_cpu_ms"] = round(cpu / options.pictures * 1e3, 3)
+        row["median_cpu_ms"] = round(cpu / options.images * 1e3, 3)
         row["images_per_second"] = round(1e3 / row["median_ms"], 1)
         row["share_outside_model"] = round(statistics.median(each["outside"] for each in ours), 3) if is_ours else None
     write(f"tokenizers-{options.model}{'' if options.side == SIDE else f'-{options.side}px'}", rows)

@@ -4,7 +4,7 @@ The loop does what GenEval's script does for each image: open the file, resize i
 every query's mask into a box and a full-size mask on the CPU. The network is a tiny Mask2Former with random weights, so
 the figure shows what is spent besides it.
 
-python benchmarks/speed/geneval.py [--pictures 8] [--repeats 5]
+python benchmarks/speed/geneval.py [--images 8] [--repeats 5]
 """
 
 from __future__ import annotations
@@ -69,16 +69,16 @@ def evidence(detector: Mask2FormerDetector, folder: Path) -> int:
 def main() -> None:
     """Measure, and write results/geneval.csv."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=8)
+    parser.add_argument("--images", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args()
     tiny = network(full=False)
     detector = Mask2FormerDetector.of_network(tiny, None, torch.device("cpu"), id="tiny")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        make(folder, given.pictures)
+        make(folder, given.images)
         work = {"evalkit": lambda: evidence(detector, folder), "GenEval-shaped loop": lambda: loop(tiny, folder)}
-        rows = summary(in_turn(work, given.repeats), "evalkit", given.pictures)
+        rows = summary(in_turn(work, given.repeats), "evalkit", given.images)
     write("geneval", [{"work": f"evidence of a {SIDE} px image, tiny detector", **row} for row in rows])
 
 

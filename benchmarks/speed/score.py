@@ -4,7 +4,7 @@ Every candidate works in turn on the same PNG files with the same random weights
 (sleeping, not spinning, while they wait: the peers gain most by that on a busy machine). Two sizes are measured; the
 difference gives the cost of an image without that of the algebra, which score_algebra.py measures at 5,000 and 50,000.
 clean-fid has FID and KID and reads both folders for each; it is given the same network in PyTorch instead of its own file,
-and its matrix square root is left out, as are torch-fidelity's eigenvalues (16 s of CPU, whatever the number of images; see
+and its matrix square root is left out, as are torch-fidelity's eigenvalues (16 s of CPU, for any number of images; see
 score_algebra.py). evalkit does all of it, and a page; under its protocol `clean` it takes FID and KID from one pass.
 
 python benchmarks/speed/score.py [--small 8] [--large 24] [--rounds 3]     peers: pip install torch-fidelity clean-fid

@@ -105,7 +105,7 @@ def main() -> None:
     line.add_argument("--out", type=Path, default=Path("runs/world2-results"), help="weights, CSVs and logs")
     line.add_argument("--stages", default=",".join(STAGES), help="those to train; --work holds the others' weights")
     line.add_argument("--each", type=int, help="fresh scenes of each task and harm for the detector")
-    line.add_argument("--measure", action="store_true", help="measure what is there, whatever has ended")
+    line.add_argument("--measure", action="store_true", help="measure what is there, also unfinished stages")
     given = line.parse_args()
     for folder in (given.work, given.out):
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """The training loop of the second world's networks: made to be stopped and resumed, on a CPU or a GPU.
 
-Step i of a seed sees the same scenes whatever was stopped in between; a state holds the networks, the optimiser, the
+Step i of a seed sees the same scenes with any stops in between; a state holds the networks, the optimiser, the
 running mean, the number of the step and the random numbers. A schedule needs to know its end: `--steps` gives it, and
 `--fit` sets it so that the whole takes so many minutes, from the speed of the first steps; the number is printed, stored,
 and with `--steps` the same file is made again on the same kind of machine. `--minutes` only ends this call.

@@ -1,4 +1,4 @@
-"""The radial power spectrum of images: what up-sampling, smoothing and noise leave, whatever the images show."""
+"""The radial power spectrum of images: what up-sampling, smoothing and noise leave, for any content."""
 
 from __future__ import annotations
 

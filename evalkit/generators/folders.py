@@ -44,7 +44,7 @@ def load_whole(folder: Path, load: Callable[..., Any], **settings: Any) -> Any:
 
 
 def loaded(folder: Path, load: Callable[..., Any], **settings: Any) -> Any:
-    """What `load` (a `from_pretrained`) makes of the folder; raises `WeightsError`, whatever the library raises."""
+    """What `load` (a `from_pretrained`) makes of the folder; raises `WeightsError` for every error of the library."""
     try:
         return load(str(folder), local_files_only=True, **settings)
     except Exception as error:  # the libraries raise many kinds for a folder that is not theirs

@@ -72,7 +72,7 @@ class LatentGenerator(OfficialNetwork, Generator):
     def _generate(self, requests: Sequence[Request], sampler: Sampler) -> list[Image]:
         started = time.perf_counter()
         latents, told = self._drawn(requests, sampler)
-        pictures = self._pixels(latents)
+        images = self._pixels(latents)
         seconds = (time.perf_counter() - started) / len(requests)
         return [
             Image(
@@ -82,7 +82,7 @@ class LatentGenerator(OfficialNetwork, Generator):
                 notes.get("target_evaluations", self.evaluations(sampler)),
                 {"acceleration": notes} if notes else {},
             )
-            for request, pixels, notes in zip(requests, pictures, told, strict=True)
+            for request, pixels, notes in zip(requests, images, told, strict=True)
         ]
 
 

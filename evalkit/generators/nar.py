@@ -91,7 +91,7 @@ class NarNet(ClassDecoder):
         return torch.cat([right[:, :1], middle, below[:, -1:]], 1) if number < self.grid - 1 else middle
 
     def _through(self, x: Tensor, places: Tensor, used: int, cache: KVCache) -> tuple[Tensor, Tensor]:
-        """A diagonal sees itself and whatever is in the cache."""
+        """A diagonal sees itself and all that is in the cache."""
         end = used + x.shape[1]
         at, reach = cache.places[used:end], reach_of(end)
         seen = cache.up_to(at[-1:], reach).expand(len(at), -1)

@@ -149,7 +149,7 @@ def _several(picture: ImageFile.ImageFile) -> bool:
 
 def _to_rgb(decoded: Decoded, orientation: int, png: bytes) -> Pixels:
     """Alpha apart, colours to sRGB, alpha on white, upright; in strips, because each step is a copy."""
-    picture = decoded.picture
+    picture = decoded.opened
     profile = picture.info.get("icc_profile")
     chunks = colour_chunks(png) if png else {}
     tag = png_tag(chunks, profile=bool(profile))

@@ -17,27 +17,27 @@ STRIP = 2**20  # pixels that are brought to RGB at a time
 class Decoded:
     """A file's pixels: Pillow's image, or OpenCV's array of a large still WebP, for which Pillow takes four copies."""
 
-    def __init__(self, picture: ImageFile.ImageFile, kind: Kind, data: bytes) -> None:
+    def __init__(self, opened: ImageFile.ImageFile, kind: Kind, data: bytes) -> None:
         """Decodes the first frame. Raises what decoders raise."""
-        self.picture = picture
-        large = picture.width * picture.height > STRIP
-        self._array = _webp(data) if kind is WEBP and large and not getattr(picture, "is_animated", False) else None
+        self.opened = opened
+        large = opened.width * opened.height > STRIP
+        self._array = _webp(data) if kind is WEBP and large and not getattr(opened, "is_animated", False) else None
         if self._array is None:
-            picture.seek(0)
-            picture.load()
+            opened.seek(0)
+            opened.load()
 
     def strips(self) -> Iterator[Image.Image]:
         """The image from above, in pieces of at most `STRIP` pixels, or a row each."""
-        height, width = self.picture.height, self.picture.width
+        height, width = self.opened.height, self.opened.width
         rows = max(1, STRIP // max(1, width))
         if rows >= height and self._array is None:
-            yield self.picture
+            yield self.opened
             return
         for top in range(0, height, rows):
             if self._array is not None:
                 yield Image.fromarray(self._array[top : top + rows])
             else:
-                yield self.picture.crop((0, top, width, min(top + rows, height)))
+                yield self.opened.crop((0, top, width, min(top + rows, height)))
 
 
 def _webp(data: bytes) -> npt.NDArray[np.uint8]:

@@ -19,7 +19,7 @@ _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.r
 
 
 class NpzFile:
-    """The shapes of an npz file's arrays, and each array when it is asked for. Raises `EvalkitError`, whatever is wrong."""
+    """The shapes of an npz file's arrays, and each array when it is asked for. Raises `EvalkitError` for a damaged one."""
 
     def __init__(self, path: Path, hint: str = STATISTICS) -> None:
         """`hint`: what to do where the file is none."""
@@ -79,13 +79,13 @@ class NpzFile:
 
 
 def arrays_of(path: Path, hint: str = "") -> dict[str, npt.NDArray[Any]]:
-    """All arrays of an npz file; raises `EvalkitError`, whatever is wrong. `hint`: what to do then."""
+    """All arrays of an npz file; raises `EvalkitError` for a damaged one. `hint`: what to do then."""
     file = NpzFile(path, hint or f"Check its run: evalkit verify {path.parent.parent}")
     return {name: np.array(file.read(name)) for name in file.shapes}  # they may be written to
 
 
 def array_of(path: Path, hint: str) -> npt.NDArray[Any]:
-    """The array of an npy file, within the bounds of those in npz files; raises `EvalkitError`, whatever is wrong."""
+    """The array of an npy file, within the bounds of those in npz files; raises `EvalkitError` for a damaged one."""
     try:
         with path.open("rb") as stream:
             version = np.lib.format.read_magic(stream)

@@ -1,4 +1,4 @@
-"""Reading the tables of runs that others may have made: whatever is wrong with one is one sentence."""
+"""Reading the tables of runs that others may have made: each error of a reader is one sentence."""
 
 from __future__ import annotations
 

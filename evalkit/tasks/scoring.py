@@ -1,4 +1,4 @@
-"""`evalkit.score`: whatever an image set is scored by: a reference and prompts, a generator's likelihood, a baseline."""
+"""`evalkit.score`: an image set by a reference and prompts, a generator's likelihood, a baseline."""
 
 from __future__ import annotations
 

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from evalkit.errors import EvalkitError
 from evalkit.world.captions import Demand, demand_of, held_out, write_caption
 from evalkit.world.judge import EXACT
 from evalkit.world.scene import TASKS, Scene, draw_scene
 
-SUITE_SIZE = 500
+SUITE_SIZE, TRIES = 500, 20_000
+S = TypeVar("S")
+P = TypeVar("P", bound="Captioned[Any]")
 
 
 @dataclass(frozen=True)
-class WorldPrompt:
-    """A held-out caption, what it demands, and a scene that meets it."""
+class Captioned(Generic[S]):
+    """A held-out caption, what it demands, and a scene (of either edition) that meets it."""
 
     id: str
     caption: str
     demand: Demand
-    scene: Scene
+    scene: S
 
     @property
     def metadata(self) -> dict[str, Any]:
         """GenEval's line of this prompt: tag, include, exclude (counting), prompt."""
         return geneval_metadata(self.demand, self.caption)
+
+
+@dataclass(frozen=True)
+class WorldPrompt(Captioned[Scene]):
+    """A prompt of the first edition."""
 
 
 def world_prompts(n: int = SUITE_SIZE, seed: int = 0, task: str | None = None) -> list[WorldPrompt]:
@@ -46,11 +54,30 @@ def world_prompts(n: int = SUITE_SIZE, seed: int = 0, task: str | None = None) -
 @lru_cache(8)
 def _drawn(n: int, seed: int, task: str | None) -> tuple[WorldPrompt, ...]:
     rng = Random(f"world-{seed}")
-    found: dict[str, WorldPrompt] = {}
+
+    def draw(id: str, wanted: str) -> tuple[WorldPrompt, bool]:
+        scene = draw_scene(wanted, rng)
+        caption = write_caption(scene, rng)
+        return WorldPrompt(id, caption, demand_of(scene), scene), held_out(scene, caption)
+
+    return different(n, f"world-{seed}", (task,) if task else TASKS, draw)
+
+
+def different(n: int, name: str, tasks: Sequence[str], draw: Callable[[str, str], tuple[P, bool]]) -> tuple[P, ...]:
+    """`n` prompts with different captions, the tasks in turn; `draw` gives one, and whether training never saw it.
+
+    Raises `EvalkitError` where there are fewer.
+    """
+    found: dict[str, P] = {}
     for index in range(n):
-        wanted = task or TASKS[index % len(TASKS)]
-        prompt = _new(f"world-{seed}-{index:05d}", wanted, rng, found)
-        found[prompt.caption] = prompt
+        task = tasks[index % len(tasks)]
+        for _ in range(TRIES):
+            prompt, apart = draw(f"{name}-{index:05d}", task)
+            if apart and prompt.caption not in found:
+                found[prompt.caption] = prompt
+                break
+        else:
+            raise EvalkitError(f"there are no more held-out {task} captions after {len(found)} prompts; ask for fewer")
     return tuple(found.values())
 
 
@@ -72,12 +99,3 @@ def geneval_metadata(demand: Demand, caption: str) -> dict[str, Any]:
     if demand.absent:
         line["exclude"] = [{"class": name, "count": 1} for name in demand.absent]
     return {**line, **({"style": demand.style} if demand.style else {}), "prompt": caption}
-
-
-def _new(name: str, task: str, rng: Random, known: dict[str, WorldPrompt]) -> WorldPrompt:
-    for _ in range(20_000):
-        scene = draw_scene(task, rng)
-        caption = write_caption(scene, rng)
-        if caption not in known and held_out(scene, caption):
-            return WorldPrompt(name, caption, demand_of(scene), scene)
-    raise EvalkitError(f"there are no more held-out {task} captions after {len(known)} prompts; ask for fewer")

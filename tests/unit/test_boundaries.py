@@ -23,7 +23,7 @@ CALLS = {
     *("pq.read_table", "pq.ParquetFile", "pq.read_schema", "pq.read_metadata", "pa.ipc.open_file", "csv.reader"),
     *("csv.DictReader", "zipfile.ZipFile", "tarfile.open", "gzip.open", "sqlite3.connect", "ElementTree.parse"),
 }
-READERS = {  # the one boundary of its kind: whatever is raised becomes one sentence, or costs one image
+READERS = {  # the one boundary of its kind: each error becomes one sentence, or costs one image
     "encoders/classifiers/q16.py": "a pickle of arrays, by an unpickler that knows nothing else",
     "encoders/database.py": "SQLite; a broken cache costs time",
     "erasure/training/checkpoint.py": "checkpoints of training",

@@ -33,6 +33,6 @@ def text_scorer_ref(files: Mapping[str, str]) -> ModelRef | str:
 
 
 def text_scores(scorer: PromptScorer, image: Pixels, prompt: str) -> float:
-    """The score of one image for its prompt, whatever stands beside it."""
+    """The score of one image for its prompt, alone."""
     pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
     return float(scorer.score(pixels, [prompt])[0])

@@ -121,7 +121,7 @@ def _run(spec: Spec, options: RunOptions, layout: str | None, shard: int) -> Run
     name = spec.models["model"].name
     for said in forbidden(name, spec.models["model"].settings.get("tokenizer")):
         options.progress.note(said)
-    out = options.out or run_folder(spec, name)  # whatever the shards
+    out = options.out or run_folder(spec, name)  # the same for any shards
     spec = in_shards_of(replace(spec, here={**spec.here, "folder": str(out)}), out, shard)
     run = run_as_wished(GENERATE, spec, out, options)
     if layout is None:

@@ -50,15 +50,15 @@ class Forward:
             return refused
         pieces = cut(image, self.model)
         outputs = self._in_pieces(pieces.pieces, feed, self.batch_size)
-        bad = next((each for each in outputs if each.picture is None), None)
+        bad = next((each for each in outputs if each.image is None), None)
         if bad is not None:
             return bad
-        picture = pieces.join([each.picture for each in outputs if isinstance(each.picture, Tensor)])
+        whole = pieces.join([each.image for each in outputs if isinstance(each.image, Tensor)])
         bits = None if any(each.bits is None for each in outputs) else sum(each.bits or 0.0 for each in outputs)
         used = [each.indices for each in outputs if each.indices is not None]
         columns = {name: _mean([each.columns[name] for each in outputs]) for name in outputs[0].columns}
         indices = np.concatenate(used) if used else None
-        return Output(picture, None, sum(each.codes for each in outputs), bits, indices, columns)
+        return Output(whole, None, sum(each.codes for each in outputs), bits, indices, columns)
 
     def _in_pieces(self, images: list[Pixels], feed: Feed, size: int) -> list[Output]:
         starts = range(0, len(images), size)
@@ -88,7 +88,7 @@ class Forward:
             return self._in_pieces(images, feed, 1)
         columns = self._columns(batch, codes, decoded)
         parts = zip(decoded, _lengths(codes), self.model.image_bits(codes), _indices(codes), columns, strict=True)
-        return [Output(picture, None, n, bits, used, row) for picture, n, bits, used, row in parts]
+        return [Output(image, None, n, bits, used, row) for image, n, bits, used, row in parts]
 
     def _columns(self, batch: Tensor, codes: Codes, decoded: Tensor) -> list[dict[str, float | Shares | None]]:
         columns: list[dict[str, float | Shares | None]] = [{} for _ in range(len(codes))]

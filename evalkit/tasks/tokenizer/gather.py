@@ -68,7 +68,7 @@ class Gathered:
     def _count(self, done: Sequence[Done], feed: Feed) -> None:
         outputs = [each.outputs[feed.key] for each in done]
         for output in outputs:
-            if output.picture is not None:
+            if output.image is not None:
                 for name, value in output.columns.items():
                     if isinstance(value, np.ndarray):
                         self._features[f"{feed.protocol.id}|{name}"].append(value[None])

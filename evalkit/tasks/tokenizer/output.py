@@ -1,4 +1,4 @@
-"""What a tokenizer made of an image, whatever way it went."""
+"""What a tokenizer made of an image, on either way."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Output:
     model (survival, shift); an array is a share for each scale or bit, under `<score>|<part>`.
     """
 
-    picture: Tensor | Pixels | None = None
+    image: Tensor | Pixels | None = None
     reason: str | None = None
     codes: int = 0
     bits: float | None = None
@@ -52,9 +52,9 @@ class Way(Protocol):
 
 def scored_output(output: Output, feed: Feed) -> Pixels | None:
     """The reconstruction as it is scored; None where there is none."""
-    if output.picture is None or isinstance(output.picture, np.ndarray):
-        return None if output.picture is None else scored_levels(output.picture, feed)
-    return scored_reconstructions(output.picture[None], feed)[0]
+    if output.image is None or isinstance(output.image, np.ndarray):
+        return None if output.image is None else scored_levels(output.image, feed)
+    return scored_reconstructions(output.image[None], feed)[0]
 
 
 def too_small(image: Pixels) -> Output | None:

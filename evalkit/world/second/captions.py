@@ -108,7 +108,7 @@ def _mistyped(words: Sequence[str], rng: Random) -> str:
 def held_out(scene: Scene, caption: str) -> bool:
     """Whether training never shows this caption.
 
-    A scene with a held-out pair of classes is held out, whatever its task and words; with one class the wording is
+    A scene with a held-out pair of classes is held out in every task and wording; with one class the wording is
     (a fifth of them).
     """
     pairs = pairs_of(scene)

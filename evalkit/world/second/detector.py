@@ -33,7 +33,7 @@ _PIECE = 64
 
 
 def detect_all(
-    pictures: Sequence[Pixels], network: DetectorNet | None = None, *, threshold: float = THRESHOLD
+    images: Sequence[Pixels], network: DetectorNet | None = None, *, threshold: float = THRESHOLD
 ) -> list[Seen]:
     """What is in each of the square uint8 [H, W, 3] images; other sizes than 96 are scaled to it (boxes are at 96).
 
@@ -42,8 +42,8 @@ def detect_all(
     network = network or shipped_network()
     device = network.whole.weight.device
     found: list[Seen] = []
-    for start in range(0, len(pictures), _PIECE):
-        stack = np.stack([_sized(pixels) for pixels in pictures[start : start + _PIECE]])
+    for start in range(0, len(images), _PIECE):
+        stack = np.stack([_sized(pixels) for pixels in images[start : start + _PIECE]])
         with torch.inference_mode():
             answers = network(torch.from_numpy(stack).to(device).permute(0, 3, 1, 2).float())
         found += read_answers(answers, threshold)

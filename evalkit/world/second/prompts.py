@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
-from typing import Any
 
 from evalkit.errors import EvalkitError
-from evalkit.world.captions import Demand
-from evalkit.world.prompts import geneval_metadata
+from evalkit.world.prompts import Captioned, different
 from evalkit.world.second.captions import describe, held_out
 from evalkit.world.second.scene import TASKS, Scene, draw_scene
 
@@ -17,18 +15,8 @@ SUITE_SIZE = 600
 
 
 @dataclass(frozen=True)
-class SecondPrompt:
-    """A held-out caption, what it demands, and a scene that meets it."""
-
-    id: str
-    caption: str
-    demand: Demand
-    scene: Scene
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """GenEval's line of this prompt."""
-        return geneval_metadata(self.demand, self.caption)
+class SecondPrompt(Captioned[Scene]):
+    """A prompt of the second edition."""
 
 
 def second_prompts(n: int = SUITE_SIZE, seed: int = 0, task: str | None = None) -> list[SecondPrompt]:
@@ -47,17 +35,10 @@ def second_prompts(n: int = SUITE_SIZE, seed: int = 0, task: str | None = None) 
 @lru_cache(8)
 def _drawn(n: int, seed: int, task: str | None) -> tuple[SecondPrompt, ...]:
     rng = Random(f"world2-{seed}-{task}" if task else f"world2-{seed}")
-    found: dict[str, SecondPrompt] = {}
-    for index in range(n):
-        prompt = _new(f"world2-{seed}-{index:05d}", task or TASKS[index % len(TASKS)], rng, found)
-        found[prompt.caption] = prompt
-    return tuple(found.values())
 
-
-def _new(name: str, task: str, rng: Random, known: dict[str, SecondPrompt]) -> SecondPrompt:
-    for _ in range(20_000):
-        scene = draw_scene(task, rng)
+    def draw(id: str, wanted: str) -> tuple[SecondPrompt, bool]:
+        scene = draw_scene(wanted, rng)
         caption, demand = describe(scene, rng)
-        if caption not in known and held_out(scene, caption):
-            return SecondPrompt(name, caption, demand, scene)
-    raise EvalkitError(f"there are no more held-out {task} captions after {len(known)} prompts; ask for fewer")
+        return SecondPrompt(id, caption, demand, scene), held_out(scene, caption)
+
+    return different(n, f"world2-{seed}", (task,) if task else TASKS, draw)

@@ -112,7 +112,7 @@ def _atlas(device: torch.device) -> Tensor:
 
 
 def _layers(index: int) -> Tensor:
-    rgba = torch.from_numpy(_picture()[:, index * SPRITE : (index + 1) * SPRITE]).permute(2, 0, 1)
+    rgba = torch.from_numpy(_sheet()[:, index * SPRITE : (index + 1) * SPRITE]).permute(2, 0, 1)
     alpha = rgba[3:] / 255
     grey = (rgba[:3] * torch.tensor([0.299, 0.587, 0.114]).view(3, 1, 1)).sum(0, keepdim=True)
     drawn = grey[alpha > 0.5]
@@ -123,7 +123,7 @@ def _layers(index: int) -> Tensor:
 
 
 @cache
-def _picture() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _sheet() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     data = (files("evalkit.world.second") / "data" / "sprites.png").read_bytes()
     bgra = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED), np.float32)
     return np.ascontiguousarray(bgra[..., [2, 1, 0, 3]])

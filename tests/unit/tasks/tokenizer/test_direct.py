@@ -37,7 +37,7 @@ def test_outputs_of_a_codec_are_those_of_its_tensors(name, whole):
     images = [soft(70, 53), soft(33, 90), soft(20, 90)] if whole else [soft(256, 256), soft(256, 256)[::-1].copy()]
     for mine, theirs in both(model, images, feed):
         assert (mine.codes, mine.bits, mine.reason) == (theirs.codes, theirs.bits, theirs.reason)
-        if theirs.picture is not None:
+        if theirs.image is not None:
             assert np.array_equal(mine.indices, theirs.indices)
             assert np.array_equal(scored_output(mine, feed), scored_output(theirs, feed))
 

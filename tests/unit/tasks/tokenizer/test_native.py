@@ -33,6 +33,15 @@ class Exact(Tokenizer):
         return None
 
 
+class Darker(Exact):
+    """Halves every value, so that a reconstruction is not its original."""
+
+    name = "darker"
+
+    def decode(self, codes, *, seed=0, noise=None):
+        return codes.values / 2
+
+
 def picture(height, width, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
@@ -45,6 +54,23 @@ def test_cutting_and_joining_gives_the_picture_back(height, width, fixed):
         model.check_size(*piece.shape[:2])
     joined = pieces.join([torch.from_numpy(piece).permute(2, 0, 1) for piece in pieces.pieces])
     assert np.array_equal(joined.permute(1, 2, 0).numpy(), image)
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_what_is_scored_and_kept_is_the_reconstruction_joined_from_its_pieces(tmp_path, monkeypatch, fixed):
+    (tmp_path / "data").mkdir()
+    monkeypatch.setenv("EVALKIT_OFFLINE", "1")
+    monkeypatch.setitem(TOKENIZERS._items, "darker", Entry("darker", Darker, fixed, None))
+    even = picture(50, 90) // 2 * 2
+    Image.fromarray(even).save(tmp_path / "data" / "a.png")
+    options = RunOptions(out=tmp_path / "run", keep="all")
+    (run,) = evaluate_tokenizer(
+        "darker", tmp_path / "data", tasks=["reconstruction"], native_resolution=True, options=options
+    )
+    (row,) = run.samples.to_pylist()
+    assert row["mse"] == pytest.approx(float(((even / 510) ** 2).mean()), rel=1e-5)
+    (kept,) = run.pictures
+    assert np.array_equal(np.asarray(Image.open(run.path / kept["reconstruction"])), even // 2)
 
 
 def test_the_policy_follows_what_the_model_takes_and_is_said():
