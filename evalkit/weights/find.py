@@ -81,11 +81,11 @@ def find_weights(key: str, given: str | Path | None = None, *, download: bool = 
 
 def missing_message(entry: WeightFile) -> str:
     """One sentence: what is missing, where it lies, how to pass it."""
-    what = entry.files[0] if len(entry.files) == 1 else f"the folder of {', '.join(entry.files)}"
+    what = f"weights {entry.files[0]}" if len(entry.files) == 1 else f"files {', '.join(entry.files)}"
     gate = " (you must accept its licence there first)" if entry.gated else ""
     flag = "" if entry.metric else "pass --weights PATH, or "
     return (
-        f"the weights {what} are not here and could not be fetched: get them from {entry.where}{gate} and {flag}"
+        f"the {what} are not here and could not be fetched: get them from {entry.where}{gate} and {flag}"
         "put them into a folder named in the environment variable EVALKIT_WEIGHTS"
     )
 

@@ -73,7 +73,7 @@ def test_a_folder_entry_needs_all_its_files(tmp_path):
     assert find._in_folder(entry, tmp_path) is None
     (tmp_path / "model.safetensors").touch()
     assert find._in_folder(entry, tmp_path) == tmp_path
-    assert "the folder of config.json, model.safetensors" in missing_message(entry)
+    assert "the files config.json, model.safetensors" in missing_message(entry)
     assert "accept its licence" in missing_message(entry)
 
 
