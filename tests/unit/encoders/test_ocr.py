@@ -45,8 +45,8 @@ def test_waiting_sessions_do_not_slow_torch(engine):
     engine.read(np.zeros((64, 64, 3), np.uint8))
     x = torch.rand(300, 300)
     started = time.process_time()
-    time.sleep(0.2)
-    assert time.process_time() - started < 0.15  # spinning threads would burn the time they wait
+    time.sleep(0.5)
+    assert time.process_time() - started < 0.4  # spinning threads would burn the time they wait
     assert (x @ x).shape == (300, 300)
 
 

@@ -51,11 +51,7 @@ class Server(BaseHTTPRequestHandler):
             self.counts[body["prompt"]] = self.counts.get(body["prompt"], 0) + 1
             self.busy[0] += 1
             self.busy[1] = max(self.busy)
-        try:
-            self.answer(body)
-        finally:
-            with self.lock:
-                self.busy[0] -= 1
+        self.answer(body)
 
     def form(self, data: bytes) -> dict[str, Any]:
         head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
@@ -100,6 +96,9 @@ class Server(BaseHTTPRequestHandler):
         self.say(200 if self.path == "/v1/images/7/content" else 404, png((7, 7, 7)))
 
     def say(self, code: int, found: Any, headers: dict[str, str] | None = None) -> None:
+        if self.command == "POST":  # done before the reply leaves: the next request may be here before `say` ends
+            with self.lock:
+                self.busy[0] -= 1
         data = found if isinstance(found, bytes) else json.dumps(found).encode()
         self.send_response(code)
         for name, value in {**(headers or {}), "Content-Length": str(len(data))}.items():

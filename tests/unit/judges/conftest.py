@@ -86,7 +86,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(200)
             self.send_header("Content-Length", "100000")
             self.end_headers()
-            for _ in range(40):
+            for _ in range(400):
                 self.wfile.write(b" ")
                 self.wfile.flush()
                 time.sleep(0.05)

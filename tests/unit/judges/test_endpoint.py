@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,15 +16,16 @@ from evalkit.judges.request import Parameters, question
 from .conftest import FILTER, GOOD
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
-HASTY = Patience(attempts=3, first_wait=0.001, timeout=0.5, most_bytes=100_000)
+CALM = Patience(attempts=3, first_wait=0.001, timeout=30, most_bytes=100_000)
+HASTY = replace(CALM, timeout=0.5)
 
 
-def soon(seconds=5.0):
+def soon(seconds=60.0):
     return time.monotonic() + seconds
 
 
-def judge_of(fake, **named):
-    return EndpointJudge(fake.address, "fake", patience=HASTY, **named)
+def judge_of(fake, patience=CALM, **named):
+    return EndpointJudge(fake.address, "fake", patience=patience, **named)
 
 
 def test_texts_and_images_go_out_in_the_order_of_the_request(fake):
@@ -70,7 +72,7 @@ def test_the_reply_is_kept_as_it_came(fake):
 )
 def test_passing_trouble_is_asked_again(fake, trouble):
     fake.script[:] = [trouble]
-    raw = judge_of(fake).reply(question("?"), soon())
+    raw = judge_of(fake, HASTY if trouble == "slow" else CALM).reply(question("?"), soon())
     assert (raw.kind, raw.text) == ("answer", GOOD)
     assert raw.attempts >= 2  # a busy machine may miss one more
 
@@ -89,11 +91,11 @@ def test_retry_after_is_waited_for_in_seconds_and_as_a_date(fake):
 
 
 def test_a_wait_beyond_the_deadline_is_not_begun(fake):
-    fake.script[:] = [(429, {}, {"Retry-After": "30"})]
+    fake.script[:] = [(429, {}, {"Retry-After": "300"})]
     began = time.monotonic()
-    raw = judge_of(fake).reply(question("?"), soon(5))
+    raw = judge_of(fake).reply(question("?"), soon(30))
     assert raw.error.startswith("deadline, after: http://127.0.0.1")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
 
 
 def test_trouble_that_stays_is_given_up_with_its_reason(fake):
@@ -128,7 +130,7 @@ def test_a_reply_that_drips_is_cut_off_at_the_deadline(fake):
     began = time.monotonic()
     raw = judge_of(fake).reply(question("?"), soon(0.6))
     assert raw.kind == "error"
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 15  # the whole reply takes 20 seconds
 
 
 def test_a_reply_that_is_too_large_is_not_read(fake):
