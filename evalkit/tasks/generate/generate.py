@@ -15,6 +15,7 @@ from evalkit.generators.endpoints import parse_address
 from evalkit.generators.given import as_passed, with_given
 from evalkit.generators.registry import GENERATORS, describe_generator, load_generator, precision_on
 from evalkit.generators.sampling import Sampler
+from evalkit.generators.workers import worker_of
 from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.live import hold
 from evalkit.jobs.options import RunOptions
@@ -134,11 +135,14 @@ def _run(spec: Spec, options: RunOptions, layout: str | None, shard: int) -> Run
 
 
 def forbidden(name: str, tokenizer: str | None) -> list[str]:
-    """One sentence for each licence that forbids commercial use: the generator's, its tokenizer's, an endpoint's model's."""
+    """One sentence for each licence that forbids commercial use: of generator, tokenizer, endpoint's model or worker."""
     cards = [card for card in (generator_cards().get(name), tokenizer_cards().get(tokenizer or "")) if card is not None]
     found = [(card.name, card.licence) for card in cards if card.non_commercial]
-    served = parse_address(name, name.partition(":")[2]).served if name.startswith("http:") else None
+    address = name.partition(":")[2]
+    served = parse_address(name, address).served if name.startswith("http:") else None
     found += [(served.repo, served.licence)] if served is not None and served.non_commercial else []
+    worker = worker_of(address.split()) if name.startswith("command:") else None
+    found += [(worker.title, worker.licence)] if worker is not None and worker.non_commercial else []
     return [f"{each} is under {licence}: its licence forbids commercial use" for each, licence in found]
 
 
