@@ -39,7 +39,7 @@ class Emu3Generator(MultimodalGenerator):
     def __init__(self, source: Source, model: Any, processor: Any, area: int = AREA) -> None:
         super().__init__(source, model, processor)
         self.area = area
-        self.cells = round(area**0.5 / STRIDE)
+        self.cells: int = round(area**0.5 / STRIDE)
         self.side, self.tokens_per_image = self.cells * STRIDE, self.cells**2
         mapping = model.model.vocabulary_mapping
         self.words = torch.tensor([mapping.img2bpe[i] for i in range(len(mapping.img2bpe))], device=source.device)
@@ -62,6 +62,11 @@ class Emu3Generator(MultimodalGenerator):
     def language(self) -> Any:
         """The language model inside."""
         return self.model.model.text_model
+
+    @property
+    def following(self) -> int:
+        """Codes, and a token that ends each row."""
+        return self.tokens_per_image + self.cells
 
     def prompt_ids(self, prompt: str) -> list[int]:
         """The prompt, the token that begins an image, and the image's size in codes."""
