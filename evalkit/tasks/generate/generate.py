@@ -11,7 +11,7 @@ from evalkit.errors import EvalkitError
 from evalkit.generators.accelerate.settings import Settings, parse
 from evalkit.generators.accelerate.start import draft_for
 from evalkit.generators.base import Generator
-from evalkit.generators.endpoints import parse_address
+from evalkit.generators.endpoints import parse_address, served_models
 from evalkit.generators.given import as_passed, with_given
 from evalkit.generators.registry import GENERATORS, describe_generator, load_generator, precision_on
 from evalkit.generators.sampling import Sampler
@@ -140,6 +140,7 @@ def forbidden(name: str, tokenizer: str | None) -> list[str]:
     found = [(card.name, card.licence) for card in cards if card.non_commercial]
     address = name.partition(":")[2]
     served = parse_address(name, address).served if name.startswith("http:") else None
+    served = served_models().get(address) if name.startswith("diffusers:") else served
     found += [(served.repo, served.licence)] if served is not None and served.non_commercial else []
     worker = worker_of(address.split()) if name.startswith("command:") else None
     found += [(worker.title, worker.licence)] if worker is not None and worker.non_commercial else []
