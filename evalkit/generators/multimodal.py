@@ -20,7 +20,8 @@ LENGTH = 64  # prompts are padded on the left to multiples of this, so that rows
 class MultimodalGenerator(TokenGenerator):
     """The network is transformers'; the loop is evalkit's, so that seeds, filters and watermarks work as everywhere.
 
-    Conditions are int64 [B, 2, L]: token ids, padded on the left, and which of them count.
+    Conditions are int64 [B, 2, L]: token ids, padded on the left, and which of them count; a model that takes negative
+    prompts adds theirs, [B, 4, L].
     """
 
     conditions: Conditions = "text"
@@ -116,11 +117,12 @@ class MultimodalGenerator(TokenGenerator):
         self, conditions: Tensor, sampler: Sampler, draws: Tensor, seeds: tuple[int, ...]
     ) -> tuple[Tensor, int]:
         rows, count, guidance = len(conditions), self.tokens_per_image, sampler.guidance
-        both = conditions
+        both = conditions[:, :2]
         if not guidance.off:
             other = self.unconditional(conditions)
+            conditions = both
             length = max(conditions.shape[2], other.shape[2])
-            both = torch.cat([self._longer(conditions, length), self._longer(other, length)])
+            both = torch.cat([self.longer(conditions, length), self.longer(other, length)])
         inputs, growing = (
             self.model.get_input_embeddings()(both[:, 0]),
             Growing(self.language, both[:, 1], self.following),
@@ -136,10 +138,11 @@ class MultimodalGenerator(TokenGenerator):
             inputs = self.embed(tokens[:, i : i + 1].repeat(len(both) // rows, 1), i)
         return tokens, count
 
-    def _longer(self, conditions: Tensor, length: int) -> Tensor:
+    def longer(self, conditions: Tensor, length: int) -> Tensor:
+        """Conditions padded to `length`."""
         missing = length - conditions.shape[2]
-        front = conditions.new_zeros(len(conditions), 2, missing)
-        front[:, 0] = self.padding
+        front = conditions.new_zeros(*conditions.shape[:2], missing)
+        front[:, ::2] = self.padding
         return torch.cat([front, conditions], 2)
 
 
