@@ -125,29 +125,6 @@ def test_arflow_forgets_the_image_before(worker, served, monkeypatch):
     assert reply["sampler"] == {"guidance": 1.5, "steps": 250}
 
 
-def test_elm_spreads_its_sub_codes_into_bits(worker, served, loads):
-    module = worker("elm", ("bae", "hparams", "llama"))
-    loads({})
-    model, decoder = MagicMock(), MagicMock()
-    made = MagicMock(return_value=MagicMock(to=lambda place: model))
-    import_module("llama.ar_model").GPT_models = {"GPT-L": made}
-    model.eval.return_value = model
-    import_module("bae.binaryae").load_pretrain.return_value.eval.return_value = decoder
-    codes = torch.zeros(1, 256, 2, dtype=torch.int64)
-    codes[0, 1] = torch.tensor([512, 3])
-    model.generate_cfg.return_value = (codes, None)
-    decoder.decode.return_value = (red()[None] + 1) / 2
-    pixels, reply = served(module, "repository", "weights", class_id=3)
-    assert is_red(pixels)
-    bits = decoder.decode.call_args.args[0]
-    assert bits.shape == (1, 20, 16, 16)
-    assert bits[0, :, 0, 1].tolist() == [1.0, *[0.0] * 17, 1.0, 1.0]
-    assert bits.sum() == 3
-    given = model.generate_cfg.call_args.kwargs
-    assert (given["num_iter"], given["cfg_scale"], given["cfg_schedule"]) == (256, 4.0, "linear")
-    assert reply["sampler"] == {"guidance": 4.0, "temperature": 1.0, "top_k": 1000}
-
-
 def test_arra_brings_the_folder_of_its_words(worker, served, monkeypatch, tmp_path):
     (tmp_path / "arra").mkdir()
     monkeypatch.chdir(tmp_path)
