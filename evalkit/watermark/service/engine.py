@@ -1,0 +1,158 @@
+"""One engine for the service and for scans: images in, answers out; one encoding a tokenizer, shared by all its marks."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evalkit.errors import BadImage, EvalkitError
+from evalkit.images.c2pa import manifest_of
+from evalkit.images.hashing import file_state
+from evalkit.images.loader import TOO_LARGE
+from evalkit.watermark.detection.cache import CodeCache
+from evalkit.watermark.service.answers import Answer, Rate
+from evalkit.watermark.service.bench import Bench, Held, Models, open_bench
+from evalkit.watermark.service.codes import Coder, Decoded, Ints, decoded
+from evalkit.watermark.service.judging import judged
+
+MOST_PIXELS = 2**25  # of an image
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An image file's bytes, and what its sender calls it."""
+
+    data: bytes = field(repr=False)
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`alpha`: the share of unmarked images that may be called, over all keys of the ring. `most_pixels`: of an image.
+
+    `cache`: the file of codes, None for the user's, ":memory:" for none. `c2pa`: manifests are read; `anchors`: PEM
+    certificates to trust.
+    """
+
+    alpha: float = 1e-6
+    models: Models = Models()
+    cache: str | None = None
+    threads: int = 2
+    most_pixels: int = MOST_PIXELS
+    c2pa: bool = True
+    anchors: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha < 1:
+            raise EvalkitError(f"alpha lies between 0 and 1; {self.alpha} given, type --alpha 1e-6, for example")
+
+
+class Engine:
+    """Answers for images by the ring at a path. `refresh` takes a changed ring over while answers are given."""
+
+    def __init__(self, ring: str | Path, settings: Settings | None = None) -> None:
+        """Raises `EvalkitError` where the ring, or anything that it names, is not right."""
+        self.path, self.settings = Path(ring).expanduser(), settings or Settings()
+        self._cache = CodeCache(self.settings.cache)
+        self._state = file_state(self.path)
+        self._refreshing = threading.Lock()
+        self._c2pa = self.settings.c2pa and importlib.util.find_spec("c2pa") is not None
+        try:
+            self.bench = open_bench(self.path, self.settings.models, self._cache)
+        except BaseException:
+            self._cache.close()
+            raise
+        self._pool = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="evalkit-decode")
+
+    def refresh(self) -> bool:
+        """Take the ring over where its file has changed; whether it has.
+
+        Raises `EvalkitError` where the new one is not right: the old one stays until the file changes again.
+        """
+        with self._refreshing:
+            state = file_state(self.path)
+            if state == self._state:
+                return False
+            self._state = state
+            bench = open_bench(self.path, self.settings.models, self._cache, self.bench)
+            changed = bench.ring.digest != self.bench.ring.digest
+            self.bench = bench
+            return changed
+
+    def look(self, uploads: Sequence[Upload], now: datetime | None = None) -> list[Answer]:
+        """An answer for each image, in order; what cannot be read costs itself only."""
+        bench = self.bench  # all answers of a call are by one ring
+        held = bench.valid(now or datetime.now(UTC))
+        digests = [hashlib.sha256(each.data).hexdigest() for each in uploads]
+        images = {sha256: each.data for sha256, each in zip(digests, uploads, strict=True)}
+        wanted = {each.entry.tokenizer for each in held}
+        coders = [each for each in bench.coders if each.identity in wanted]
+        codes, bad = self._codes(images, coders)
+        rate = Rate(self.settings.alpha, len(held))
+        marks = _marks(codes, held, rate)
+        c2pa = dict(zip(images, self._pool.map(self._manifest, images.values()), strict=True))
+        return [
+            Answer(each.id, sha256, rate, bench.ring.digest, tuple(marks.get(sha256, ())), c2pa[sha256], bad.get(sha256))
+            for sha256, each in zip(digests, uploads, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Let go of threads and of the cache."""
+        self._pool.shutdown(wait=True)
+        self._cache.close()
+
+    def _codes(
+        self, images: Mapping[str, bytes], coders: Sequence[Coder]
+    ) -> tuple[dict[str, dict[str, Ints]], dict[str, str]]:
+        """(codes by tokenizer and digest, why the others could not be read)."""
+        found = {each.identity: each.known(list(images)) for each in coders}
+        missing = [sha256 for sha256 in images if not coders or any(sha256 not in known for known in found.values())]
+        good: dict[str, Decoded] = {}
+        bad: dict[str, str] = {}
+        tokenizers = [each.tokenizer for each in coders]
+        read = self._pool.map(lambda sha256: _read(images[sha256], tokenizers, self.settings.most_pixels), missing)
+        for sha256, image in zip(missing, read, strict=True):
+            if isinstance(image, str):
+                bad[sha256] = image
+            else:
+                good[sha256] = image
+        for each in coders:
+            new = {sha256: image for sha256, image in good.items() if sha256 not in found[each.identity]}
+            found[each.identity] |= each.encoded(new) if new else {}
+        return found, bad
+
+    def _manifest(self, data: bytes) -> dict[str, Any] | None:
+        if not self._c2pa:
+            return None
+        found = manifest_of(data, anchors=self.settings.anchors)
+        return {"state": found.state, "source_types": list(found.source_types)}
+
+
+def _read(data: bytes, tokenizers: Sequence[Any], most: int) -> Decoded | str:
+    """The decoded image, or why it cannot be had."""
+    try:
+        return decoded(data, tokenizers, most)
+    except BadImage as error:
+        return str(error).partition(";")[0]
+    except MemoryError:
+        return TOO_LARGE
+
+
+def _marks(codes: Mapping[str, Mapping[str, Ints]], held: Sequence[Held], rate: Rate) -> dict[str, list[Any]]:
+    """What is said of each mark, by the image's digest."""
+    found: dict[str, list[Any]] = {}
+    for each in held:
+        rows = codes[each.entry.tokenizer]
+        if rows:
+            for sha256, said in zip(rows, judged(np.stack(list(rows.values())), each, rate), strict=True):
+                found.setdefault(sha256, []).append(said)
+    return found
