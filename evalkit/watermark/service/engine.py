@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -57,14 +56,13 @@ class Settings:
 
 
 class Engine:
-    """Answers for images by the ring at a path. `refresh` takes a changed ring over while answers are given."""
+    """Answers for images by the ring at a path. A ring that changes is made ready beside (`changed`)."""
 
     def __init__(self, ring: str | Path, settings: Settings | None = None) -> None:
         """Raises `EvalkitError` where the ring, or anything that it names, is not right."""
         self.path, self.settings = Path(ring).expanduser(), settings or Settings()
         self._cache = CodeCache(self.settings.cache)
         self._state = file_state(self.path)
-        self._refreshing = threading.Lock()
         self._c2pa = self.settings.c2pa and importlib.util.find_spec("c2pa") is not None
         try:
             self.bench = open_bench(self.path, self.settings.models, self._cache)
@@ -73,20 +71,17 @@ class Engine:
             raise
         self._pool = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="evalkit-decode")
 
-    def refresh(self) -> bool:
-        """Take the ring over where its file has changed; whether it has.
+    def changed(self) -> Bench | None:
+        """The marks of the ring's file where it has changed since the last call, to be set as `bench`; else None.
 
-        Raises `EvalkitError` where the new one is not right: the old one stays until the file changes again.
+        Raises `EvalkitError` where the new ring is not right: the old one stays until the file changes again.
         """
-        with self._refreshing:
-            state = file_state(self.path)
-            if state == self._state:
-                return False
-            self._state = state
-            bench = open_bench(self.path, self.settings.models, self._cache, self.bench)
-            changed = bench.ring.digest != self.bench.ring.digest
-            self.bench = bench
-            return changed
+        state = file_state(self.path)
+        if state == self._state:
+            return None
+        self._state = state
+        bench = open_bench(self.path, self.settings.models, self._cache, self.bench)
+        return bench if bench.ring.digest != self.bench.ring.digest else None
 
     def look(self, uploads: Sequence[Upload], now: datetime | None = None) -> list[Answer]:
         """An answer for each image, in order; what cannot be read costs itself only."""
