@@ -9,7 +9,9 @@ from evalkit.cli.watermark_calibrate import calibrate
 from evalkit.cli.watermark_detect import detect
 from evalkit.cli.watermark_embed import embed
 from evalkit.cli.watermark_power import power
+from evalkit.cli.watermark_ring import ring
 from evalkit.cli.watermark_robustness import robustness
+from evalkit.cli.watermark_service import scan, serve
 from evalkit.text import counted, visible
 
 
@@ -62,3 +64,6 @@ watermark.add_command(calibrate)
 watermark.add_command(attack)
 watermark.add_command(power)
 watermark.add_command(robustness)
+watermark.add_command(ring)
+watermark.add_command(scan)
+watermark.add_command(serve)

@@ -58,7 +58,9 @@ class Manifest:
         for each in (self.content or {}).get("assertions", []):
             if str(each.get("label", "")).startswith("c2pa.actions") and isinstance(each.get("data"), Mapping):
                 listed = each["data"].get("actions")
-                found += [a for a in listed if isinstance(a, Mapping) and "action" in a] if isinstance(listed, list) else []
+                found += (
+                    [a for a in listed if isinstance(a, Mapping) and "action" in a] if isinstance(listed, list) else []
+                )
         return found
 
 

@@ -106,7 +106,9 @@ def make_app(desk: Desk, limits: Limits, bounds: Bounds) -> FastAPI:
         finally:
             await desk.stop()
 
-    app = FastAPI(title="evalkit watermark detection", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="evalkit watermark detection", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
     app.add_api_route("/v1/image", service.image, methods=["POST"], **IMAGE)
     app.add_api_route("/v1/images", service.batch, methods=["POST"], **BATCH)
     app.add_api_route("/health", service.health, methods=["GET"], **HEALTH)

@@ -28,10 +28,11 @@ MOST_PIXELS = 2**25  # of an image
 
 @dataclass(frozen=True)
 class Upload:
-    """An image file's bytes, and what its sender calls it."""
+    """An image file's bytes, what its sender calls it, and why there are no bytes where there are none."""
 
     data: bytes = field(repr=False)
     id: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Settings:
     """
 
     alpha: float = 1e-6
-    models: Models = Models()
+    models: Models = field(default_factory=Models)
     cache: str | None = None
     threads: int = 2
     most_pixels: int = MOST_PIXELS
@@ -96,7 +97,11 @@ class Engine:
         marks = _marks(codes, held, rate)
         c2pa = dict(zip(images, self._pool.map(self._manifest, images.values()), strict=True))
         return [
-            Answer(each.id, sha256, rate, bench.ring.digest, tuple(marks.get(sha256, ())), c2pa[sha256], bad.get(sha256))
+            Answer(
+                *(each.id, sha256, rate, bench.ring.digest, tuple(marks.get(sha256, ()))),
+                c2pa=c2pa[sha256],
+                reason=each.reason or bad.get(sha256),
+            )
             for sha256, each in zip(digests, uploads, strict=True)
         ]
 

@@ -26,7 +26,9 @@ class AuditLog:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         except OSError as error:
-            raise EvalkitError(f"the audit log {path} cannot be written ({error.strerror}). Give another --log") from None
+            raise EvalkitError(
+                f"the audit log {path} cannot be written ({error.strerror}). Give another --log"
+            ) from None
         if not taken(self._handle):
             os.close(self._handle)
             raise EvalkitError(f"another process writes the audit log {path}. Give a --log for each service")

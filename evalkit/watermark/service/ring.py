@@ -133,4 +133,3 @@ def read_time(text: str | None) -> datetime | None:
 def time_text(time: datetime | None) -> str | None:
     """A time as records hold it."""
     return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
-

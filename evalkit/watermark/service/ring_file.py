@@ -74,5 +74,7 @@ def key_of(entry: Entry, ring: str | Path) -> Key:
     """The key of an entry of the ring at `ring`; raises `EvalkitError` where another one lies there."""
     key = read_key(placed(entry.key, ring))
     if key.id != entry.key_id:
-        raise EvalkitError(f"the key of {entry.id} is {key.id}; the ring names {entry.key_id}. Put the right file there")
+        raise EvalkitError(
+            f"the key of {entry.id} is {key.id}; the ring names {entry.key_id}. Put the right file there"
+        )
     return key

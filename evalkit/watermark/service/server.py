@@ -90,7 +90,11 @@ def serve(
     """Answer until SIGTERM or Ctrl-C; who waits then is still answered. `told` gets the address before the first request."""
     server, listening = make_server(ring, log, settings, address, allowed)
     told(url_of(listening))
-    server.run(sockets=[listening])
+    try:
+        server.run(sockets=[listening])
+    except KeyboardInterrupt:  # the signal that stopped it, raised once more when all was done
+        if not server.started:
+            raise
 
 
 def url_of(listening: socket.socket) -> str:
@@ -105,4 +109,6 @@ def _listening(address: Address) -> socket.socket:
         return socket.create_server((address.host, address.port), family=family, backlog=1024)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise EvalkitError(f"{address.host}:{address.port} cannot be listened on ({reason}). Give another --port") from None
+        raise EvalkitError(
+            f"{address.host}:{address.port} cannot be listened on ({reason}). Give another --port"
+        ) from None

@@ -1,0 +1,165 @@
+"""`evalkit watermark scan` and `serve`: the marks of a key ring, in a folder and as a service."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from evalkit.cli.numbers import THREADS, Finite
+from evalkit.cli.options import device_flag, dtype_flag, weights_flag
+from evalkit.text import counted, visible
+
+if TYPE_CHECKING:
+    from evalkit.watermark.service.engine import Settings
+
+PER_MINUTE, BURST, BYTES = 60.0, 64, 2**25
+_FLAGS = (
+    click.option(
+        "--key-ring", "ring", type=click.Path(path_type=Path), required=True, metavar="RING",
+        help="Of `evalkit watermark ring`.",
+    ),
+    click.option(
+        "--alpha", type=Finite(0, 1, min_open=True), default=1e-6, show_default=True,
+        help="At most this share of unmarked images is called marked, over all keys.",
+    ),
+    click.option("--cache", metavar="FILE", help="Codes of known images [default: the user's]."),
+    click.option("--no-cache", is_flag=True, help="Encode every image anew, and keep no codes."),
+    click.option("--no-c2pa", is_flag=True, help="Read no C2PA manifests."),
+    click.option(
+        "--c2pa-anchors", "anchors", type=click.Path(path_type=Path), metavar="PEM", help="Authorities to trust."
+    ),
+    click.option("--threads", type=THREADS, default=2, show_default=True, help="Decoding threads."),
+    device_flag(),
+    dtype_flag(),
+    weights_flag("the tokenizers"),
+)  # fmt: skip
+
+
+def engine_settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the flags of the engine; the command receives `ring: Path` and `settings: Settings` instead of them."""
+
+    @functools.wraps(command)
+    def collected(**given: Any) -> Any:
+        names = ("alpha", "cache", "no_cache", "no_c2pa", "anchors", "threads", "device", "dtype", "weights")
+        return command(**{name: value for name, value in given.items() if name not in names}, settings=_settings(given))
+
+    flagged: Callable[..., Any] = collected
+    for flag in reversed(_FLAGS):
+        flagged = flag(flagged)
+    return flagged
+
+
+def _settings(given: dict[str, Any]) -> Settings:
+    from evalkit.errors import EvalkitError
+    from evalkit.watermark.detection.worker import read_manifests
+    from evalkit.watermark.service.bench import Models
+    from evalkit.watermark.service.engine import Settings
+
+    if given["cache"] is not None and given["no_cache"]:
+        raise EvalkitError("--cache and --no-cache contradict each other; leave out one of them")
+    models = Models(given["device"], given["dtype"], tuple(given["weights"]))
+    cache = ":memory:" if given["no_cache"] else given["cache"]
+    anchors = None if given["anchors"] is None else read_manifests(str(given["anchors"])).anchors
+    return Settings(given["alpha"], models, cache, given["threads"], c2pa=not given["no_c2pa"], anchors=anchors)
+
+
+@click.command()
+@click.argument("folder")
+@engine_settings
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File of JSON lines.")
+@click.option("--details", is_flag=True, help="Also p-values and counts, which no client of a service may see.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON, and nothing else, on stdout.")
+def scan(
+    folder: str, ring: Path, settings: Settings, out: Path, details: bool, limit: int | None, as_json: bool
+) -> None:
+    """Look for all marks of a key ring in the images of FOLDER, as the service does, and write a JSON line for each.
+
+    \b
+    evalkit watermark scan PHOTOS --key-ring RING --out scan.jsonl
+    evalkit watermark scan PHOTOS --key-ring RING --out scan.jsonl --details --alpha 1e-4
+
+    Every tokenizer encodes an image once, for all of its marks. Typed again, an interrupted scan goes on. The lines are
+    in the interchange form of docs/service.md. Exit code 1: some images could not be read.
+    """
+    import json
+
+    from evalkit.cli.progress import BarProgress
+    from evalkit.jobs.progress import Progress
+    from evalkit.watermark.service.answers import MARKED, NOT_FOUND, UNDECIDED, UNREADABLE
+    from evalkit.watermark.service.scan import scan_folder
+
+    progress = Progress() if as_json else BarProgress()
+    done = scan_folder(folder, ring, out, settings, details=details, limit=limit, progress=progress)
+    if as_json:
+        said = {
+            "out": str(out),
+            "images": done.images,
+            "counts": done.counts,
+            "rate": done.rate.alpha,
+            "keys": done.rate.keys,
+        }
+        click.echo(json.dumps({**said, "ring": done.ring}, indent=1))
+    else:
+        counts = [f"{done.counts.get(each, 0):,} {each}" for each in (MARKED, NOT_FOUND, UNDECIDED, UNREADABLE)]
+        click.echo(visible(f"{out}: {', '.join(counts)}"))
+        wrong = done.rate.alpha * done.images
+        click.echo(
+            f"{counted(done.rate.keys, 'key')}; without any mark at most {wrong:.3g} images would be called marked"
+        )
+    if done.counts.get(UNREADABLE):
+        sys.exit(1)
+
+
+@click.command()
+@engine_settings
+@click.option("--audit-log", "log", type=click.Path(path_type=Path), help="[default: RING.audit.jsonl, beside it]")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any that is free.")
+@click.option("--behind", "proxies", default="", metavar="ADDRESS,…", help="Proxies whose X-Forwarded-For is believed.")
+@click.option(
+    "--per-minute", type=Finite(0, min_open=True), default=PER_MINUTE, show_default=True, help="Images of a client."
+)
+@click.option("--burst", type=click.IntRange(min=1), default=BURST, show_default=True, help="Of these at once.")
+@click.option(
+    "--most-bytes", type=click.IntRange(1, 2**29), default=BYTES, show_default=True, help="Of an image's file."
+)
+@click.option("--most-images", type=click.IntRange(1, 1000), default=BURST, show_default=True, help="Of a batch.")
+def serve(
+    ring: Path,
+    settings: Settings,
+    log: Path | None,
+    host: str,
+    port: int,
+    proxies: str,
+    per_minute: float,
+    burst: int,
+    most_bytes: int,
+    most_images: int,
+) -> None:
+    """Answer over HTTP whether images carry a mark of a key ring: verdicts, and no numbers.
+
+    \b
+    evalkit watermark serve --key-ring RING
+    evalkit watermark serve --key-ring RING --host 0.0.0.0 --port 80 --behind 10.0.0.1 --per-minute 30
+    curl --data-binary @image.png http://127.0.0.1:8000/v1/image
+
+    A change of RING is taken over while it answers. Every answer is in the audit log before it is sent. SIGTERM and
+    Ctrl-C stop it when all who wait have their answers. GET / shows how to ask. See docs/service.md.
+    """
+    from evalkit.watermark.service.server import Address, Allowed
+    from evalkit.watermark.service.server import serve as run
+
+    run(
+        ring,
+        log or ring.with_name(f"{ring.name}.audit.jsonl"),
+        settings,
+        Address(host, port, proxies),
+        Allowed(per_minute, burst, most_bytes, most_images),
+        lambda url: click.echo(f"listening on {url}"),
+    )
