@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from evalkit.cli.watermark_attack import attack
+from evalkit.cli.watermark_audit import audit
 from evalkit.cli.watermark_calibrate import calibrate
 from evalkit.cli.watermark_detect import detect
 from evalkit.cli.watermark_embed import embed
@@ -67,3 +68,4 @@ watermark.add_command(robustness)
 watermark.add_command(ring)
 watermark.add_command(scan)
 watermark.add_command(serve)
+watermark.add_command(audit)

@@ -69,6 +69,11 @@ MOST_FAILED = 20
     metavar="CERT KEYFILE",
     help="Also signed copies with a C2PA manifest, in signed/.",
 )
+@click.option(
+    "--profile",
+    type=click.Choice(["eu-article-50"]),
+    help="Both layers: the mark, and --c2pa with the source type trainedAlgorithmicMedia.",
+)
 @mark_options
 @run_options
 @click.pass_context
@@ -91,6 +96,7 @@ def embed(
     descent: int,
     spread: int,
     c2pa: tuple[Path, Path] | None,
+    profile: str | None,
     choice: MarkChoice,
     options: RunOptions,
     as_json: bool,
@@ -102,15 +108,19 @@ def embed(
     evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --out MARKED
     evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --by pixels --out MARKED
     evalkit watermark embed PHOTOS --tokenizer llamagen-vq16 --key my.key --lists 64 --fraction 0.5
+    evalkit watermark embed MADE --mark mark.json --key my.key --profile eu-article-50 --c2pa signer.pem signer.key
 
     MARKED holds images/*.png, mark.json (what a detector must know, all but the key), a row per image, and a page. A
     image marked afterwards is the tokenizer's square of it, painted anew; --by pixels keeps its size and its pixels and
-    changes them by few grey levels. Typed again, an interrupted run goes on; nothing is overwritten. Exit code 1: some
-    images failed (they are listed).
+    changes them by few grey levels. Typed again, an interrupted run goes on; nothing is overwritten. With --profile
+    eu-article-50 you state that a model made the images of FOLDER (docs/article-50.md). Exit code 1: some images failed
+    (they are listed).
     """
     if (folder is None) == (model is None):
         raise click.UsageError("give a FOLDER of images to mark, or --model and --prompts to make marked ones")
     _refuse(ctx, AFTERWARDS if model else GENERATING, "FOLDER" if model else "--model")
+    if profile is not None and c2pa is None:
+        raise click.UsageError("--profile eu-article-50 signs metadata too; give --c2pa CERT KEYFILE")
     credential = _credential(c2pa)
     if model is not None:
         if prompts is None or delta is None:
@@ -125,9 +135,11 @@ def embed(
         nudge = Nudge(descent, levels, spread) if by == "pixels" else None
         run = _afterwards(str(folder), choice, fraction, max_cost, nudge, options)
     if credential is not None:
+        from evalkit.images import open_images
         from evalkit.watermark.embed.signed import sign_run
 
-        sign_run(run, credential)
+        originals = None if folder is None or profile is None else open_images(folder)
+        sign_run(run, credential, made_by_model=profile is not None, originals=originals)
     failed = run.samples.num_rows - run.samples["error"].null_count
     _show(run, failed, as_json, signed=credential is not None)
     if failed:

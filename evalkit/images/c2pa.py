@@ -25,6 +25,12 @@ Action = Mapping[str, Any]
 
 MADE_BY_A_MODEL = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 CREATED: Action = {"action": "c2pa.created", "digitalSourceType": MADE_BY_A_MODEL}
+PARENT = "parent"  # what an action calls the ingredient that the image was made from
+OPENED: Action = {
+    "action": "c2pa.opened",
+    "digitalSourceType": MADE_BY_A_MODEL,
+    "parameters": {"ingredientIds": [PARENT]},
+}
 STORE = b"c2pa"  # the label of a manifest store, in the bytes of every file that holds one
 WATERMARKED: Action = {"action": "c2pa.watermarked.unbound"}  # carries no reference to a manifest, unlike .bound
 
@@ -71,11 +77,13 @@ def sign_image(
     actions: Sequence[Action] = (CREATED,),
     *,
     assertions: Sequence[Mapping[str, Any]] = (),
+    parent: str | Path | None = None,
 ) -> None:
     """Write `target`, the image `source` with a signed manifest in it; the pixels stay as they are.
 
     `actions`: what happened to the image, in order (`CREATED`, `WATERMARKED`, or other C2PA actions). `assertions`:
-    further ones, each with `label` and `data`. Raises `EvalkitError` where the format holds no manifest, `source` and
+    further ones, each with `label` and `data`. `parent`: the image that it was made from, whose manifest is kept as that
+    of an ingredient; the first action is then `OPENED`. Raises `EvalkitError` where the format holds no manifest, `source` and
     `target` are one file, or the credential is refused.
     """
     c2pa = _library()
@@ -101,6 +109,8 @@ def sign_image(
         with c2pa.Context.from_dict(settings) as context, _signer(c2pa, credential) as signer:
             builder = c2pa.Builder(json.dumps(definition), context)
             with builder, source.open("rb") as read, temporary.open("w+b") as write:
+                if parent is not None:
+                    _add_parent(builder, Path(parent))
                 builder.sign(signer, kind.mime, read, write)
         temporary.replace(target)
     except c2pa.C2paError as error:
@@ -153,6 +163,12 @@ def _read(stream: BinaryIO, kind: Kind, anchors: bytes | None, what: str) -> Man
     states: dict[str, State] = {"Valid": "valid", "Trusted": "trusted"}
     codes = tuple(str(each["code"]) for each in said.get("validation_status", []))
     return Manifest(states.get(state, "invalid"), codes, said["manifests"][said["active_manifest"]])
+
+
+def _add_parent(builder: Any, parent: Path) -> None:
+    with parent.open("rb") as stream:
+        ingredient = {"title": parent.name, "relationship": "parentOf", "label": PARENT}
+        builder.add_ingredient(json.dumps(ingredient), _holding(parent).mime, stream)
 
 
 def _library() -> Any:

@@ -46,6 +46,7 @@ class Lock:
 
 
 def taken(handle: int) -> bool:
+    """Whether the open file is this process's alone now, until it is closed."""
     try:
         import fcntl
     except ImportError:  # Windows: a second process is not noticed there

@@ -13,14 +13,14 @@ from dataclasses import replace
 
 import jsonschema
 import pytest
+from helpers.asked import ask
+from helpers.mutated import mutated
 
 from evalkit.watermark.service.answers import schema
 from evalkit.watermark.service.log import read_log
 from evalkit.watermark.service.ring import Ring
 from evalkit.watermark.service.ring_file import read_ring, write_ring
 from evalkit.watermark.service.server import Allowed
-from helpers.asked import ask
-from helpers.mutated import mutated
 
 FORM = {"content-type": "multipart/form-data; boundary=XX"}
 

@@ -1,5 +1,6 @@
 """A service that is killed within its work: every answer that a client has is in the log, and the next start goes on."""
 
+import http.client
 import json
 import signal
 import subprocess
@@ -7,9 +8,9 @@ import sys
 import threading
 from collections import Counter
 
-from evalkit.watermark.service.log import read_log
-
 from helpers.asked import ask
+
+from evalkit.watermark.service.log import read_log
 
 PROGRAM = """
 import sys
@@ -31,7 +32,7 @@ def test_nothing_that_a_client_was_told_is_lost_by_a_kill(ring, made, served, tm
         while True:
             try:
                 _, _, body = ask(url, "POST", "/v1/image", made.marked[number % 4])
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 return
             said = json.loads(body)
             told[said["image"]["sha256"], said["verdict"]] += 1

@@ -3,11 +3,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from helpers.mutated import mutated
 
 from evalkit.errors import EvalkitError
 from evalkit.watermark.service.ring import Ring, read_time
 from evalkit.watermark.service.ring_file import key_of, named_from, parsed, placed, read_ring, write_ring
-from helpers.mutated import mutated
 
 
 def test_a_ring_is_read_as_it_was_written_and_holds_no_key(made, tmp_path):
@@ -60,11 +60,17 @@ def test_one_name_stands_for_one_entry(made):
 def test_a_damaged_ring_is_one_sentence(made, tmp_path):
     write_ring(tmp_path / "ring", Ring((made.entry("one"),)))
     whole = (tmp_path / "ring").read_bytes()
-    for number in range(200):
-        try:
-            parsed(mutated(whole, number), "ring")
-        except EvalkitError as error:
-            assert "\n" not in str(error)
+    said = [_said_of(mutated(whole, number)) for number in range(200)]
+    assert sum(map(bool, said)) > 100
+    assert not any("\n" in each for each in said)
+
+
+def _said_of(data):
+    try:
+        parsed(data, "ring")
+    except EvalkitError as error:
+        return str(error)
+    return ""
 
 
 @pytest.mark.parametrize("changed", [{"state": "lost"}, {"key_id": "xyz"}, {"from": 3}, {"more": 1}, {"mark": None}])
