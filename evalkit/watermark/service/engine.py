@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from evalkit.errors import BadImage, EvalkitError
-from evalkit.images.c2pa import manifest_of
+from evalkit.images.c2pa import STORE, Manifest, manifest_of
 from evalkit.images.hashing import file_state
 from evalkit.images.loader import TOO_LARGE
 from evalkit.watermark.detection.cache import CodeCache
@@ -95,7 +95,7 @@ class Engine:
         codes, bad = self._codes(images, coders)
         rate = Rate(self.settings.alpha, len(held))
         marks = _marks(codes, held, rate)
-        c2pa = dict(zip(images, self._pool.map(self._manifest, images.values()), strict=True))
+        c2pa = self._manifests(images)
         return [
             Answer(
                 *(each.id, sha256, rate, bench.ring.digest, tuple(marks.get(sha256, ()))),
@@ -130,11 +130,21 @@ class Engine:
             found[each.identity] |= each.encoded(new) if new else {}
         return found, bad
 
-    def _manifest(self, data: bytes) -> dict[str, Any] | None:
+    def _manifests(self, images: Mapping[str, bytes]) -> dict[str, dict[str, Any] | None]:
+        """What C2PA says of each image, by digest; threads read the few that hold a manifest."""
         if not self._c2pa:
-            return None
-        found = manifest_of(data, anchors=self.settings.anchors)
-        return {"state": found.state, "source_types": list(found.source_types)}
+            return dict.fromkeys(images)
+        anchors = self.settings.anchors
+        stored = [sha256 for sha256, data in images.items() if STORE in data]
+        read = dict(
+            zip(
+                stored, self._pool.map(lambda sha256: manifest_of(images[sha256], anchors=anchors), stored), strict=True
+            )
+        )
+        found = {sha256: read.get(sha256, Manifest("absent")) for sha256 in images}
+        return {
+            sha256: {"state": each.state, "source_types": list(each.source_types)} for sha256, each in found.items()
+        }
 
 
 def _read(data: bytes, tokenizers: Sequence[Any], most: int) -> Decoded | str:
