@@ -142,7 +142,7 @@ def compared(folder: Path, files: Sequence[bytes]) -> list[dict[str, Any]]:
         images = [decoded(data, [tokenizer], MOST_PIXELS).squares[tokenizer.native_size] for data in part]
         tokenizer.encode(stacked(images))
 
-    work = {
+    work: dict[str, Callable[[Sequence[bytes]], object]] = {
         "decode and encode alone": alone,
         "engine, cold": lambda part: engine.look([Upload(data) for data in part]),
     }

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import get_args
 
 import click
 
 from evalkit.cli.options import weights_flag
 from evalkit.cli.watermark_options import MarkChoice, mark_options
 from evalkit.text import counted, visible
-
-if TYPE_CHECKING:
-    from evalkit.watermark.service.ring import State
+from evalkit.watermark.service.ring import State
 
 RING = click.argument("ring", type=click.Path(dir_okay=False, path_type=Path))
 SINCE = click.option("--from", "since", metavar="DATE", help="Look for it from then on, such as 2026-12-01 (UTC).")
@@ -62,7 +60,7 @@ def add(
     """
     from evalkit.errors import EvalkitError
     from evalkit.watermark.identity import tokenizer_identity
-    from evalkit.watermark.service.ring import Entry, Ring, read_time
+    from evalkit.watermark.service.ring import Entry, Ring
     from evalkit.watermark.service.ring_file import named_from, read_ring, write_ring
     from evalkit.watermark.shipped import named_tokenizer
 
@@ -76,7 +74,7 @@ def add(
     files = [None if each is None else named_from(each, ring) for each in (choice.frequencies, calibration)]
     entry = Entry(
         *(id, key.id, named_from(choice.key_spec, ring), choice.specs[0], identity, "active"),
-        *(read_time(since), read_time(until), files[0], files[1]),
+        *(since, until, files[0], files[1]),
     )
     found = read_ring(ring) if ring.exists() else Ring()
     write_ring(ring, found.added(entry))
@@ -111,7 +109,7 @@ def rotate(ring: Path, id: str, to: str, key: str) -> None:
 @click.option("--id", "id", required=True, help="The entry.")
 @SINCE
 @UNTIL
-@click.argument("state", type=click.Choice(["active", "retired", "revoked"]), required=False)
+@click.argument("state", type=click.Choice(get_args(State)), required=False)
 def state(ring: Path, id: str, since: str | None, until: str | None, state: State | None) -> None:
     """Change the STATE of an entry of RING, or when it is looked for.
 
@@ -121,13 +119,11 @@ def state(ring: Path, id: str, since: str | None, until: str | None, state: Stat
 
     Active entries mark and are looked for, retired ones are looked for, revoked ones are not.
     """
-    from evalkit.watermark.service.ring import read_time
     from evalkit.watermark.service.ring_file import read_ring, write_ring
 
     found = read_ring(ring)
     old = found.find(id)
-    times = (old.since if since is None else read_time(since), old.until if until is None else read_time(until))
-    new = replace(old, state=state or old.state, since=times[0], until=times[1])
+    new = replace(old, state=state or old.state, since=since or old.since, until=until or old.until)
     write_ring(ring, found.changed(new))
     click.echo(visible(f"{ring}: {id} is {new.state}"))
 
@@ -148,7 +144,6 @@ def show(ring: Path, as_json: bool) -> None:
     from rich.text import Text
 
     from evalkit.cli.screen import Screen
-    from evalkit.watermark.service.ring import time_text
     from evalkit.watermark.service.ring_file import read_ring
 
     found = read_ring(ring)
@@ -159,7 +154,7 @@ def show(ring: Path, as_json: bool) -> None:
     for heading in ("id", "state", "key", "method", "tokenizer", "from", "until"):
         table.add_column(heading, overflow="fold")
     for each in found.entries:
-        times = [time_text(time) or "" for time in (each.since, each.until)]
+        times = (each.since or "", each.until or "")
         cells = (each.id, each.state, each.key_id, each.mark.method, each.tokenizer_name, *times)
         table.add_row(*(Text(visible(cell)) for cell in cells))
     Screen().print(table)

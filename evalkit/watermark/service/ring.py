@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from evalkit.errors import EvalkitError
 from evalkit.watermark.spec import MarkSpec
 
 State = Literal["active", "retired", "revoked"]
-STATES: tuple[State, ...] = get_args(State)
 MOST_KEYS = 1000
-FIELDS = ("id", "key_id", "key", "mark", "tokenizer", "state", "from", "until", "frequencies", "calibration")
-HINT = "mend it, or make the entry again with `evalkit watermark ring add`"
+SHAPES = {"id": r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "key_id": r"[0-9a-f]{16}", "tokenizer": r"[^@]+@.+"}
+HINT = "Mend it, or make the entry again with `evalkit watermark ring add`"
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class Entry:
     `id`: its name on the ring. `key`: a file (from the ring's folder) or env:NAME; `key_id`: which key lies there.
     `tokenizer`: identity, name@sha256. `state`: active marks are embedded and looked for, retired ones are looked for,
     revoked ones are not (their key is known to others, so finding them proves nothing). `since` and `until`: when they
-    are looked for. `frequencies`, `calibration`: files of `evalkit watermark calibrate`.
+    are looked for (ISO 8601). `frequencies`, `calibration`: files of `evalkit watermark calibrate`.
     """
 
     id: str
@@ -34,21 +32,26 @@ class Entry:
     mark: MarkSpec
     tokenizer: str
     state: State = "active"
-    since: datetime | None = None
-    until: datetime | None = None
+    since: str | None = None
+    until: str | None = None
     frequencies: str | None = None
     calibration: str | None = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", self.id):
-            raise EvalkitError(f"{self.id!r} names no entry of a key ring. Give letters, digits, dots and dashes")
-        if self.since is not None and self.until is not None and self.since >= self.until:
+        for name, shape in SHAPES.items():
+            if not re.fullmatch(shape, getattr(self, name)):
+                raise EvalkitError(f"{getattr(self, name)[:64]!r} is no {name} of an entry of a key ring. {HINT}")
+        since, until = read_time(self.since), read_time(self.until)
+        if since is not None and until is not None and since >= until:
             raise EvalkitError(f"the entry {self.id} ends before it begins. Give --until a later date than --from")
+        object.__setattr__(self, "since", time_text(since))
+        object.__setattr__(self, "until", time_text(until))
 
     def valid(self, now: datetime) -> bool:
         """Whether a detector looks for it at this time."""
-        begun = self.since is None or self.since <= now
-        return self.state != "revoked" and begun and (self.until is None or now < self.until)
+        since, until = read_time(self.since), read_time(self.until)
+        begun = since is None or since <= now
+        return self.state != "revoked" and begun and (until is None or now < until)
 
     @property
     def tokenizer_name(self) -> str:
@@ -56,27 +59,8 @@ class Entry:
         return self.tokenizer.rpartition("@")[0]
 
     def as_dict(self) -> dict[str, Any]:
-        """As the file holds it."""
-        said = {name: getattr(self, name, None) for name in FIELDS if name not in ("mark", "from", "until")}
-        times = {"from": time_text(self.since), "until": time_text(self.until)}
-        return {**said, **times, "mark": self.mark.as_dict()}
-
-    @classmethod
-    def from_dict(cls, said: Mapping[str, Any]) -> Entry:
-        """What `as_dict` gave; raises `EvalkitError` for anything else."""
-        if not isinstance(said, Mapping) or set(said) != set(FIELDS):
-            raise EvalkitError(f"an entry has the fields {', '.join(FIELDS)} and no others; {HINT}")
-        texts = {name: said[name] for name in FIELDS if name != "mark"}
-        optional = ("from", "until", "frequencies", "calibration")
-        if any(not isinstance(text, str) and not (name in optional and text is None) for name, text in texts.items()):
-            raise EvalkitError(f"an entry holds something that is no text; {HINT}")
-        if not re.fullmatch(r"[0-9a-f]{16}", said["key_id"]) or not re.fullmatch(r"[^@]+@.+", said["tokenizer"]):
-            raise EvalkitError(f"the entry {said['id'][:64]!r} names no key or no tokenizer; {HINT}")
-        if said["state"] not in STATES or not isinstance(said["mark"], Mapping):
-            raise EvalkitError(f"the entry {said['id'][:64]!r} has no mark, or a state beside {STATES}; {HINT}")
-        since, until = read_time(said["from"]), read_time(said["until"])
-        plain = {name: said[name] for name in ("id", "key_id", "key", "tokenizer", "frequencies", "calibration")}
-        return cls(**plain, mark=MarkSpec.from_dict(said["mark"]), state=said["state"], since=since, until=until)
+        """As the file holds it: `typed.built` makes it again."""
+        return {**asdict(self), "mark": self.mark.as_dict()}
 
 
 @dataclass(frozen=True)

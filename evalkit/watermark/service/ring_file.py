@@ -11,6 +11,7 @@ from evalkit.errors import EvalkitError
 from evalkit.jsonio import parse_json, pretty_json
 from evalkit.runs.durable import write_bytes
 from evalkit.secret_files import write_new
+from evalkit.typed import built
 from evalkit.watermark.keys import Key, read_key
 from evalkit.watermark.service.ring import Entry, Ring
 
@@ -43,7 +44,8 @@ def parsed(data: bytes, what: str) -> Ring:
         raise EvalkitError(f"{what} is no key ring; {HINT}")
     if said["format"] != FORMAT:
         raise EvalkitError(f"{what} has another format than {FORMAT}, which this evalkit reads. Make it again")
-    return Ring(tuple(Entry.from_dict(each) for each in said["keys"]), hashlib.sha256(data).hexdigest())
+    entries = (built(Entry, each, f"{what}, entry {number}") for number, each in enumerate(said["keys"], 1))
+    return Ring(tuple(entries), hashlib.sha256(data).hexdigest())
 
 
 def write_ring(path: str | Path, ring: Ring) -> None:

@@ -6,13 +6,12 @@ import pytest
 from helpers.mutated import mutated
 
 from evalkit.errors import EvalkitError
-from evalkit.watermark.service.ring import Ring, read_time
+from evalkit.watermark.service.ring import Ring
 from evalkit.watermark.service.ring_file import key_of, named_from, parsed, placed, read_ring, write_ring
 
 
 def test_a_ring_is_read_as_it_was_written_and_holds_no_key(made, tmp_path):
-    until = read_time("2027-01-01")
-    entries = (made.entry("one", state="retired"), made.entry("two", until=until))
+    entries = (made.entry("one", state="retired"), made.entry("two", until="2027-01-01"))
     write_ring(tmp_path / "ring", Ring(entries))
     assert read_ring(tmp_path / "ring").entries == entries
     assert not any(key.secret.hex() in (tmp_path / "ring").read_text() for key in made.keys.values())
@@ -32,8 +31,7 @@ def test_a_ring_is_read_as_it_was_written_and_holds_no_key(made, tmp_path):
     ],
 )
 def test_revoked_keys_and_those_out_of_their_time_are_not_looked_for(made, changed, looked_for):
-    times = {name: read_time(text) if name != "state" else text for name, text in changed.items()}
-    assert made.entry("one", **times).valid(datetime(2026, 12, 1, tzinfo=UTC)) is looked_for
+    assert made.entry("one", **changed).valid(datetime(2026, 12, 1, tzinfo=UTC)) is looked_for
 
 
 def test_a_file_beside_the_ring_is_named_from_there(tmp_path):
@@ -54,7 +52,7 @@ def test_one_name_stands_for_one_entry(made):
     with pytest.raises(EvalkitError, match="twice"):
         Ring((made.entry("one"), made.entry("two", id="one")))
     with pytest.raises(EvalkitError, match="ends before"):
-        made.entry("one", since=read_time("2027-01-01"), until=read_time("2026-01-01"))
+        made.entry("one", since="2027-01-01", until="2026-01-01")
 
 
 def test_a_damaged_ring_is_one_sentence(made, tmp_path):
@@ -73,7 +71,10 @@ def _said_of(data):
     return ""
 
 
-@pytest.mark.parametrize("changed", [{"state": "lost"}, {"key_id": "xyz"}, {"from": 3}, {"more": 1}, {"mark": None}])
+@pytest.mark.parametrize(
+    "changed",
+    [{"state": "lost"}, {"key_id": "xyz"}, {"since": 3}, {"until": "soon"}, {"key": None}, {"more": 1}, {"mark": None}],
+)
 def test_an_entry_that_says_something_else_is_refused(made, changed):
     said = {**made.entry("one").as_dict(), **changed}
     with pytest.raises(EvalkitError):
