@@ -33,6 +33,10 @@ _FLAGS = (
     click.option(
         "--c2pa-anchors", "anchors", type=click.Path(path_type=Path), metavar="PEM", help="Authorities to trust."
     ),
+    click.option(
+        "--most-pixels", type=click.IntRange(1, 2**31), default=2**25, show_default=True,
+        help="Of an image; larger ones are not decoded.",
+    ),
     click.option("--threads", type=THREADS, default=2, show_default=True, help="Decoding threads."),
     device_flag(),
     dtype_flag(),
@@ -45,7 +49,20 @@ def engine_settings(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def collected(**given: Any) -> Any:
-        names = ("alpha", "cache", "no_cache", "no_c2pa", "anchors", "threads", "device", "dtype", "weights")
+        names = (
+            *(
+                "alpha",
+                "cache",
+                "no_cache",
+                "no_c2pa",
+                "anchors",
+                "most_pixels",
+                "threads",
+                "device",
+                "dtype",
+                "weights",
+            ),
+        )
         return command(**{name: value for name, value in given.items() if name not in names}, settings=_settings(given))
 
     flagged: Callable[..., Any] = collected
@@ -65,7 +82,8 @@ def _settings(given: dict[str, Any]) -> Settings:
     models = Models(given["device"], given["dtype"], tuple(given["weights"]))
     cache = ":memory:" if given["no_cache"] else given["cache"]
     anchors = None if given["anchors"] is None else read_manifests(str(given["anchors"])).anchors
-    return Settings(given["alpha"], models, cache, given["threads"], c2pa=not given["no_c2pa"], anchors=anchors)
+    numbers = (given["threads"], given["most_pixels"])
+    return Settings(given["alpha"], models, cache, *numbers, c2pa=not given["no_c2pa"], anchors=anchors)
 
 
 @click.command()
