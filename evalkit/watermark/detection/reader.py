@@ -22,13 +22,13 @@ from evalkit.jobs.timers import Timers
 from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.watermark.detection.cache import CodeCache, Kept, packed, unpacked
 from evalkit.watermark.detection.grids import counted_cells
-from evalkit.watermark.detection.kept import kept_of
 from evalkit.watermark.detection.layout import code_shape, grid_of, joined, stacked, values_of
 from evalkit.watermark.detection.phash import phash
 from evalkit.watermark.detection.views import View
 from evalkit.watermark.identity import preparation_id, prepared
 
 Ints = npt.NDArray[np.int64]
+EXTREME = 3.0  # sides in a ratio beyond this lose most of the image to the centre square
 
 
 @dataclass(frozen=True)
@@ -224,3 +224,17 @@ class Reader:
     def _kept(self, facts: _Facts, codes: Ints) -> Kept:
         data = packed(codes, self.vocabulary)
         return kept_of(data, facts.phash, facts.size, facts.source, self.tokenizer.native_size)
+
+
+def kept_of(codes: bytes, phash: int, size: tuple[int, int], source: Mapping[str, Any], native: int) -> Kept:
+    """What is kept of an image of `size` (height, width) whose square of `native` pixels was encoded."""
+    height, width = size
+    warnings = []
+    if min(height, width) < native // 2:
+        warnings.append(f"{width}x{height} was enlarged to {native}")
+    if max(height, width) > EXTREME * min(height, width):
+        warnings.append("of a long image the centre square alone is looked at")
+    if source.get("animated"):
+        warnings.append("of several frames or pages the first alone is looked at")
+    kind, mode, turned = source.get("format"), source.get("mode"), source.get("orientation")
+    return Kept(codes, phash, width, height, kind, mode, turned, "; ".join(warnings) or None)

@@ -13,9 +13,9 @@ from evalkit.images.decode import decode_with_source
 from evalkit.images.sample import Pixels
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.watermark.detection.cache import CodeCache, Kept, packed, unpacked
-from evalkit.watermark.detection.kept import kept_of
 from evalkit.watermark.detection.layout import batch_of, code_shape, stacked, values_of
 from evalkit.watermark.detection.phash import phash
+from evalkit.watermark.detection.reader import kept_of
 from evalkit.watermark.identity import preparation_id, prepared, tokenizer_identity
 
 Ints = npt.NDArray[np.int64]
