@@ -5,14 +5,12 @@ from __future__ import annotations
 import click
 
 from evalkit.cli.watermark_attack import attack
-from evalkit.cli.watermark_audit import audit
 from evalkit.cli.watermark_calibrate import calibrate
 from evalkit.cli.watermark_detect import detect
 from evalkit.cli.watermark_embed import embed
 from evalkit.cli.watermark_power import power
-from evalkit.cli.watermark_ring import ring
 from evalkit.cli.watermark_robustness import robustness
-from evalkit.cli.watermark_service import scan, serve
+from evalkit.cli.watermark_service import SERVICE
 from evalkit.text import counted, visible
 
 
@@ -59,13 +57,11 @@ def purge(cache: str | None) -> None:
         kept.close()
 
 
+for each in SERVICE:
+    watermark.add_command(each)
 watermark.add_command(embed)
 watermark.add_command(detect)
 watermark.add_command(calibrate)
 watermark.add_command(attack)
 watermark.add_command(power)
 watermark.add_command(robustness)
-watermark.add_command(ring)
-watermark.add_command(scan)
-watermark.add_command(serve)
-watermark.add_command(audit)

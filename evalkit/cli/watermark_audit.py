@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evalkit.cli.watermark_service import engine_settings
+from evalkit.cli.watermark_engine import engine_settings
 
 if TYPE_CHECKING:
     from evalkit.watermark.service.engine import Settings

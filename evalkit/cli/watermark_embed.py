@@ -31,6 +31,11 @@ MOST_FAILED = 20
 
 @click.command()
 @click.argument("folder", required=False)
+@click.option(
+    "--profile",
+    type=click.Choice(["eu-article-50"]),
+    help="Both layers: the mark, and --c2pa with the source type trainedAlgorithmicMedia.",
+)
 @click.option("--model", "-m", help="Generate, and mark while sampling: `evalkit ls generators`.")
 @click.option("--prompts", "-p", help="With --model: as for `evalkit generate`.")
 @click.option("--delta", type=NUMBER, help="With --model: what green logits gain; inf leaves only green codes.")
@@ -69,17 +74,13 @@ MOST_FAILED = 20
     metavar="CERT KEYFILE",
     help="Also signed copies with a C2PA manifest, in signed/.",
 )
-@click.option(
-    "--profile",
-    type=click.Choice(["eu-article-50"]),
-    help="Both layers: the mark, and --c2pa with the source type trainedAlgorithmicMedia.",
-)
 @mark_options
 @run_options
 @click.pass_context
 def embed(
     ctx: click.Context,
     folder: str | None,
+    profile: str | None,
     model: str | None,
     prompts: str | None,
     delta: float | None,
@@ -96,7 +97,6 @@ def embed(
     descent: int,
     spread: int,
     c2pa: tuple[Path, Path] | None,
-    profile: str | None,
     choice: MarkChoice,
     options: RunOptions,
     as_json: bool,
@@ -105,10 +105,10 @@ def embed(
 
     \b
     evalkit watermark embed --model world-ar --prompts world --key my.key --delta 2 --out MARKED
+    evalkit watermark embed MADE --mark mark.json --key my.key --profile eu-article-50 --c2pa signer.pem signer.key
     evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --out MARKED
     evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --by pixels --out MARKED
     evalkit watermark embed PHOTOS --tokenizer llamagen-vq16 --key my.key --lists 64 --fraction 0.5
-    evalkit watermark embed MADE --mark mark.json --key my.key --profile eu-article-50 --c2pa signer.pem signer.key
 
     MARKED holds images/*.png, mark.json (what a detector must know, all but the key), a row per image, and a page. A
     image marked afterwards is the tokenizer's square of it, painted anew; --by pixels keeps its size and its pixels and
@@ -116,11 +116,11 @@ def embed(
     eu-article-50 you state that a model made the images of FOLDER (docs/article-50.md). Exit code 1: some images failed
     (they are listed).
     """
+    if profile is not None and c2pa is None:
+        raise click.UsageError("--profile eu-article-50 signs metadata too; give --c2pa CERT KEYFILE")
     if (folder is None) == (model is None):
         raise click.UsageError("give a FOLDER of images to mark, or --model and --prompts to make marked ones")
     _refuse(ctx, AFTERWARDS if model else GENERATING, "FOLDER" if model else "--model")
-    if profile is not None and c2pa is None:
-        raise click.UsageError("--profile eu-article-50 signs metadata too; give --c2pa CERT KEYFILE")
     credential = _credential(c2pa)
     if model is not None:
         if prompts is None or delta is None:
