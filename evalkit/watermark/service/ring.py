@@ -81,6 +81,13 @@ class Ring:
         """The entries that a detector looks for at this time."""
         return tuple(each for each in self.entries if each.valid(now))
 
+    def marking(self, now: datetime) -> Entry:
+        """The entry that images are marked with at this time: the last active one."""
+        active = [each for each in self.valid(now) if each.state == "active"]
+        if not active:
+            raise EvalkitError("the key ring has no active entry now. Type `evalkit watermark ring show`")
+        return active[-1]
+
     def find(self, id: str) -> Entry:
         """The entry called `id`."""
         found = next((each for each in self.entries if each.id == id), None)

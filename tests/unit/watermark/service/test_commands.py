@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from evalkit.cli import group
 from evalkit.errors import EvalkitError
 from evalkit.images.credential import new_credential
+from evalkit.watermark.methods import read_mark
 from evalkit.watermark.service.ring_file import read_ring
 
 
@@ -77,6 +78,20 @@ def test_the_profile_needs_a_credential_and_gives_both_layers(own, made, tmp_pat
     shown = run(*signed, "--out", tmp_path / "audit")
     assert shown.exit_code == 0
     assert "both: 4" in shown.output
+
+
+def test_images_are_marked_as_the_last_active_entry_says(own, made, tmp_path):
+    given = ("embed", made.home / "plain", "--key-ring", own, "--by", "pixels", "--descent", 1, "--limit", 1)
+    assert run(*given, "--out", tmp_path / "new").exit_code == 0
+    assert read_mark(tmp_path / "new").key_id == made.keys["two"].id
+    assert read_mark(tmp_path / "new").spec == made.mark.spec
+    with pytest.raises(EvalkitError, match="leave out --key"):
+        run(*given, "--key", made.home / "one.key", "--out", tmp_path / "other")
+    assert run("ring", "state", own, "--id", "q1", "retired").exit_code == 0
+    with pytest.raises(EvalkitError, match="no active entry"):
+        run(*given, "--out", tmp_path / "other")
+    with pytest.raises(EvalkitError, match="whose mark"):
+        run("embed", made.home / "plain", "--tokenizer", "world-vq", "--out", tmp_path / "other")
 
 
 def test_an_address_that_is_taken_is_one_sentence(own, tmp_path):
