@@ -23,6 +23,7 @@ def watermark() -> None:
     evalkit watermark embed --model world-ar --prompts world --key my.key --delta 2 --out MARKED
     evalkit watermark detect PHOTOS --key my.key --mark MARKED/mark.json
     evalkit watermark attack PHOTOS --attack jpeg:75 --out attacked
+    evalkit watermark serve --key-ring RING
     evalkit watermark purge
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ def make_server(
     from evalkit.watermark.service.desk import Desk
 
     address, allowed = address or Address(), allowed or Allowed()
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # or damaged forms of strangers fill the disk
     limits = Limits(allowed.per_minute, allowed.burst)
     bounds = Bounds(allowed.most_bytes, allowed.images)
     listening = _listening(address)
@@ -71,7 +73,7 @@ def make_server(
         make_app(desk, limits, bounds),
         access_log=False,
         server_header=False,
-        log_level="warning",
+        log_level="error",
         proxy_headers=bool(address.proxies),
         forwarded_allow_ips=address.proxies or None,
         limit_concurrency=CONNECTIONS,
