@@ -117,8 +117,8 @@ def test_each_hostile_value_gives_a_run_or_one_sentence(scored, count):
     ],
 )
 def test_data_of_another_form_are_one_sentence(tmp_path, monkeypatch, suite, file, way, value):
-    small_images(suite, small_data(suite, tmp_path / "data"), tmp_path / "images")
     monkeypatch.setattr(items, "_check_files", lambda said, folder: None)  # where no sha256 is declared
+    small_images(suite, small_data(suite, tmp_path / "data"), tmp_path / "images")
     (path,) = (tmp_path / "data").rglob(file)
     text = path.read_text()
     rows = [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
