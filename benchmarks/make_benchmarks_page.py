@@ -94,7 +94,7 @@ def page() -> str:
 
 def _row(said: Declaration) -> str:
     each = said.images.samples * said.images.grid**2
-    images = f"{said.items.count:,} x {each}" if said.items.count else f"yours x {each}"
+    images = f"{said.items.count:,} x {each}" if said.items.count else f"as in its data x {each}"
     return (
         f"| [`{said.name}`](#{said.name}) | {said.title} | {images} | {said.judge} | {said.policy} | {said.licence} |"
     )
@@ -129,8 +129,10 @@ def _aggregate(said: Declaration) -> str:
         "categories": "the mean of the categories' means",
         "weighted": "categories by weights",
         "groups": "the mean of groups of categories",
+        "pooled": f"`{said.aggregate.formula}` over the means of the further scores",
     }
-    return kinds[said.aggregate.kind]
+    each = ", of which an image counts in several" if said.aggregate.each else ""
+    return kinds[said.aggregate.kind] + each
 
 
 def _link(paper: str) -> str:

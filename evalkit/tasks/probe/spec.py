@@ -21,13 +21,13 @@ from evalkit.judges.registry import load_judge
 from evalkit.judges.store import ReplyStore
 from evalkit.judges.usage import Ledger, Prices
 from evalkit.runs.plain import plain_sha256
-from evalkit.tasks.probe.editing.measure import load_measures
 from evalkit.tasks.probe.evidence.read import read_evidence
 from evalkit.tasks.probe.evidence.record import Evidence
 from evalkit.tasks.probe.judged.official_files import official_evidence
 from evalkit.tasks.probe.judged.seat import Seat, replies_file
 from evalkit.tasks.probe.judged.suite import JudgedSuite, suite_of_file
 from evalkit.tasks.probe.listing import Listing, Place, list_images, wanted_places
+from evalkit.tasks.probe.measures import measures_of
 from evalkit.tasks.probe.suite import SUITES, Encoders, Suite
 
 VERSION = 1
@@ -140,7 +140,7 @@ def encoders_of(spec: Spec, device: str) -> Encoders:
         None if detector is None else _detector(detector, device),
         None if colors is None else _colors(colors, device),
         _seat(spec, device) if "judge" in spec.models else None,
-        load_measures(device) if spec.parameters.get("measures") else None,
+        measures_of(str(kind), device) if (kind := spec.parameters.get("measures")) else None,
     )
 
 
