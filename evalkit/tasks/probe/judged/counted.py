@@ -16,7 +16,7 @@ from evalkit.metrics.base import Estimate
 from evalkit.protocols.judged.declaration import Declaration, ScoreRule
 from evalkit.stats.intervals import mean_interval, ratio_interval
 from evalkit.stats.resampled import percentiles, resampled_sums
-from evalkit.tasks.probe.judged.formula import evaluate
+from evalkit.tasks.probe.judged.formula import number_of
 from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
 
 CORRECTED = "evalkit-1"
@@ -73,13 +73,13 @@ def pooled(said: Declaration, groups: Mapping[str, Sequence[Item]], policy: str,
     turned = {key: rules[key].worst > rules[key].best for key in groups}
     worst = {key: found.best if turned[key] else found.worst for key, found in applied.items()}
     best = {key: found.worst if turned[key] else found.best for key, found in applied.items()}
-    ends = (float(evaluate(formula, worst)), float(evaluate(formula, best)))
+    ends = (number_of(formula, worst), number_of(formula, best))
     one = next(iter(applied.values()))
     note = "; ".join(filter(None, [one.reason, one.losses.warning, f"policy {one.policy}" if one.lost else ""]))
     if any(found.value is None for found in applied.values()):
         estimate = Estimate(math.nan, None, None, len(next(iter(groups.values()))), "none: the policy gives no score")
     else:
-        value = float(evaluate(formula, {key: found.value for key, found in applied.items()}))
+        value = number_of(formula, {key: found.value for key, found in applied.items()})
         kept = {key: filled(items, one.policy, scale_of(rules[key])) for key, items in groups.items()}
         estimate = _drawn(formula, kept, value)
     return ProbeScore(name, "", estimate, first.worst, first.best, bounds=ends, note=note)
@@ -101,7 +101,7 @@ def _drawn(formula: str, groups: Mapping[str, Sequence[Item]], value: float) -> 
             row[2 * place + 1] += item.weight
     sums = resampled_sums(columns, RESAMPLES, np.random.default_rng(0))
     means = sums[:, ::2] / np.maximum(sums[:, 1::2], 1e-12)
-    drawn = np.array([float(evaluate(formula, dict(zip(groups, row, strict=True)))) for row in means.tolist()])
+    drawn = np.array([number_of(formula, dict(zip(groups, row, strict=True))) for row in means.tolist()])
     low, high = percentiles(drawn) or (None, None)
     count = len(next(iter(groups.values())))
     return Estimate(value, low, high, count, f"percentile bootstrap over {len(clusters):,} prompts")

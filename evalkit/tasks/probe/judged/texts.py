@@ -12,6 +12,7 @@ from typing import Any
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import parse_json
 from evalkit.protocols.judged.declaration import TextRef
+from evalkit.tasks.probe.judged.templates import fill_in
 
 
 def official_text(folder: Path, ref: TextRef, fields: Mapping[str, Any]) -> str:
@@ -21,7 +22,7 @@ def official_text(folder: Path, ref: TextRef, fields: Mapping[str, Any]) -> str:
     """
     if ref.own:
         return ref.own
-    symbol, file = (name.format_map(fields) if "{" in name else name for name in (ref.symbol, ref.file))
+    symbol, file = (fill_in(name, fields) if "{" in name else name for name in (ref.symbol, ref.file))
     path = folder / file
     if path.suffix == ".py":
         texts = [each for each in _python_texts(path, symbol) if each.lstrip().startswith(ref.starts)]
