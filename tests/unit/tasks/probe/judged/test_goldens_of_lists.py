@@ -1,6 +1,8 @@
 """Suites whose replies hold lists, and whose headline is no plain mean, against outputs of the official code."""
 
+import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,8 @@ from evalkit.judges.scored import apply_policy
 from evalkit.metrics.recalled import reread
 from evalkit.protocols.judged import load_declaration
 from evalkit.tasks.probe.judged.formula import evaluate
+from evalkit.tasks.probe.judged.official_files import official_evidence
+from evalkit.tasks.probe.judged.suite import judged_suite
 
 DATA = Path(__file__).parent / "data"
 
@@ -177,3 +181,34 @@ def test_four_items_come_to_other_numbers_by_each_policy():
     assert found.value == pytest.approx(2 / 3, abs=0.02)
     assert found.spread == pytest.approx((0.5, 2.5 / 3), abs=0.02)
     assert POLICIES["drop-abort-missing"].action("missing") == "abort"
+
+
+def test_the_released_answers_to_dsg1k_come_to_the_official_scores():
+    """24,522 answers of three judges about images of Stable Diffusion 2.1, through parser, dependencies and means."""
+    golden = json.loads(gzip.decompress((DATA / "dsg1k_replay.json.gz").read_bytes()))
+    for judge, answers in golden["answers"].items():
+        items = []
+        for name, bits in answers.items():
+            parents, source = golden["items"][name]
+            fields = {"id": name, "questions": list(bits), "parents": parents, "categories": [""] * len(bits)}
+            texts = {f"answers/{place}": ("no", "yes")[int(bit)] for place, bit in enumerate(bits)}
+            items.append((fields, source, 0, texts))
+        suite, rows = judged_rows("dsg1k", items)
+        scores, expected = scores_of(suite, rows), golden["expected"][judge]
+        assert scores["dsg1k"] == pytest.approx(expected["all"], rel=1e-9)
+        assert scores["dsg1k/without-dependency"] == pytest.approx(expected["without"], rel=1e-9)
+        for source in {source for _, source in golden["items"].values()}:
+            assert scores[f"dsg1k/{source}"] == pytest.approx(expected[source], rel=1e-9)
+
+
+@pytest.mark.skipif("TIIF_BENCH" not in os.environ, reason="TIIF_BENCH names no copy of A113N-W3I/TIIF-Bench")
+@pytest.mark.parametrize("case", cases("tiif", "aggregate"))
+def test_the_released_replies_of_tiif_come_to_the_official_scores(case):
+    """The repository's own replies, which have no licence, through reader, parser and aggregation."""
+    repository = Path(os.environ["TIIF_BENCH"])
+    results = repository / "eval-results" / "testmini_subset_eval_results" / "testmini_subset_eval_results_GPT-4o"
+    for length, expected in case["expected"].items():
+        suite = judged_suite(f"tiif-{length}").opened(repository)
+        rows = suite.rules(official_evidence(suite, results / case["input"]))
+        assert len(rows) == expected["files"]
+        assert round(scores_of(suite, rows)[f"tiif-{length}"], 4) == expected["overall"]
