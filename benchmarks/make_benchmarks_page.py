@@ -40,6 +40,63 @@ $ evalkit probe riddles.toml --data DIR --images DIR --judge …
 The run keeps the file, so that it is verified and asked anew without it. Its digest is in the protocol: scores under
 another text of the file are ranked apart.
 """
+TRAPS = (
+    (
+        "a content filter turned people into a score of 0; the same images came to 7.50 instead of 6.97",
+        "Step1X-Edit 143, 145",
+        "refusals are a state of their own, counted by category",
+    ),
+    (
+        "one judge's name gave other scores in April and in June",
+        "Step1X-Edit 74",
+        "the snapshot is recorded; packs of anchors show drift",
+    ),
+    (
+        "file names did not match, and what was missing was left out",
+        "GPT-Image-Edit 5, 7",
+        "missing images are an error, or counted beside the score",
+    ),
+    (
+        "the paper's judge was GPT-4.1, the script's GPT-4o",
+        "ImgEdit 13, 34",
+        "the judge is a part of the score's name",
+    ),
+    (
+        "a plain mean stood for the weighted one",
+        "Bagel 299, WISE 12",
+        "the headline is computed from its categories",
+    ),
+    (
+        "no script for the summary; wrong annotations",
+        "Kris_Bench 1, 7, Bagel 280",
+        "aggregation and the data's revision are declared",
+    ),
+    (
+        "temperature 1 and a template by chance",
+        "TIIF-Bench 12, 13",
+        "the item chooses the template; replies are kept",
+    ),
+    (
+        "seeds, rewritten prompts and a category score of one image in four",
+        "ELLA 60, 67, Infinity 103, Lumina-mGPT-2.0 25",
+        "scores of each image are kept; categories say what they count",
+    ),
+    (
+        "a scorer was mended after publication",
+        "RISEBench 3, 7, Kris_Bench 5",
+        "the commit of the script is a part of the declaration",
+    ),
+    (
+        "scripts that stop, and a wrong port of a benchmark",
+        "UniGenBench 2, lmms-eval 1301",
+        "outputs of the official code are tests",
+    ),
+    (
+        "training and validation prompts were scored together",
+        "T2I-CompBench 7",
+        "the items are a part of what is compared",
+    ),
+)
 READ = """## How to read a judged score
 
 - **The judge belongs to the name.** `wise` is the score of the judge that the benchmark names; any other one's is called
@@ -73,19 +130,7 @@ $ evalkit judge anchors LATER --check pack.jsonl
 
 ## Why published scores were not met
 
-| what was seen | where | what evalkit does |
-|---|---|---|
-| a content filter turned people into a score of 0; the same images came to 7.50 instead of 6.97 | Step1X-Edit 143, 145 | refusals are a state of their own, counted by category |
-| one judge's name gave other scores in April and in June | Step1X-Edit 74 | the snapshot is recorded; packs of anchors show drift |
-| file names did not match, and what was missing was left out | GPT-Image-Edit 5, 7 | missing images are an error, or counted beside the score |
-| the paper's judge was GPT-4.1, the script's GPT-4o | ImgEdit 13, 34 | the judge is a part of the score's name |
-| a plain mean stood for the weighted one | Bagel 299, WISE 12 | the headline is computed from its categories |
-| no script for the summary; wrong annotations | Kris_Bench 1, 7, Bagel 280 | aggregation and the data's revision are declared |
-| temperature 1 and a template by chance | TIIF-Bench 12, 13 | the item chooses the template; replies are kept |
-| seeds, rewritten prompts and a category score of one image in four | ELLA 60, 67, Infinity 103, Lumina-mGPT-2.0 25 | scores of each image are kept; categories say what they count |
-| a scorer was mended after publication | RISEBench 3, 7, Kris_Bench 5 | the commit of the script is a part of the declaration |
-| scripts that stop, and a wrong port of a benchmark | UniGenBench 2, lmms-eval 1301 | outputs of the official code are tests |
-| training and validation prompts were scored together | T2I-CompBench 7 | the items are a part of what is compared |
+<traps>
 
 Numbers are those of issues and pull requests in the repositories.
 
@@ -112,7 +157,7 @@ def page() -> str:
     found = [load_declaration(name) for name in declared()]
     parts = [
         START,
-        READ,
+        READ.replace("<traps>", _traps()),
         "| suite | what it measures | images | judge | lost replies | licence | questions | prompt tokens |",
         "|---|---|---|---|---|---|---|---|",
     ]
@@ -121,6 +166,11 @@ def page() -> str:
     parts += [_row(each, counts.get(each.name)) for each in found]
     parts += ["", *(_section(each) for each in found), MORE]
     return "\n".join(parts)
+
+
+def _traps() -> str:
+    lines = ["| what was seen | where | what evalkit does |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {' | '.join(each)} |" for each in TRAPS)])
 
 
 def _row(said: Declaration, counts: Mapping[str, str] | None) -> str:
