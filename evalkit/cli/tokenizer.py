@@ -34,7 +34,7 @@ from evalkit.jobs.options import RunOptions
     "--tasks",
     default="reconstruction,detail,text,distribution,codes",
     show_default=True,
-    help="What to measure, separated by commas; also: tokbench-text (annotated words), "
+    help="What to measure, separated by commas; also: tokbench-text, tokbench-face (annotated), "
     "survival (do codes return when encoded again?), shift, fid-infinity.",
 )
 @click.option(

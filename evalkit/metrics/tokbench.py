@@ -1,4 +1,4 @@
-"""Words that a recogniser still reads in a reconstruction, by how large they were (TokBench, arXiv:2505.18142).
+"""Words and faces that a reconstruction still shows, by how large they were (TokBench, arXiv:2505.18142).
 
 A word's ratio is the longer side of its box for each character, as a share of the image's longer side. Words of three
 ranges of ratios are averaged apart, and the score is the mean of the three, so that small words count as much as large
@@ -19,9 +19,10 @@ from rapidfuzz.distance import Levenshtein
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.metric import Metric, NotMeasured, Pair, Parts
 
-TASK = "tokbench-text"
-RECOGNISER = "recogniser"
+TASK, FACE_TASK = "tokbench-text", "tokbench-face"
+RECOGNISER, EMBEDDER = "recogniser", "sface"
 COLUMN = "tokbench_words"  # of a row: JSON of [setting, [[ratio, accuracy, ned], …]]
+FACES = "tokbench_faces"  # of a row: JSON of [setting, [[ratio, similarity], …]]
 Kind = Literal["text", "face"]
 RANGES: Mapping[Kind, Mapping[int, tuple[float, ...]]] = {
     "text": {256: (0.02, 0.03, 0.04, 1.0), 512: (0.01, 0.02, 0.03, 1.0), 1024: (0.005, 0.01, 0.02, 1.0)},
@@ -76,18 +77,29 @@ def word_columns(pair: Pair) -> Mapping[str, Any]:
     return {COLUMN: json.dumps([setting, scores]) if scores else None}
 
 
+def face_columns(pair: Pair) -> Mapping[str, Any]:
+    """The similarities of the pair's faces, or nothing where it has none."""
+    setting, faces = pair.evidence[EMBEDDER]
+    return {FACES: json.dumps([setting, faces]) if faces else None}
+
+
 @dataclass(frozen=True)
 class MeanOfGroups:
-    """The mean of the three groups' means, or one group's mean; whole images are drawn. `place`: 1 accuracy, 2 NED."""
+    """The mean of the three groups' means, or one group's mean; whole images are drawn.
+
+    `place`: of the number in what `column` holds of a word or a face.
+    """
 
     place: int
     group: str = ""
+    column: str = COLUMN
+    kind: Kind = "text"
 
     def __call__(self, parts: Parts) -> Estimate | None:
         """The estimate; None for images without words. Raises `NotMeasured` where a group has none."""
         from evalkit.stats.combined import weighted_sum
 
-        groups = _groups(parts)
+        groups = _groups(parts, self.column, self.kind)
         if not any(groups):
             return None
         wanted = [GROUPS.index(self.group)] if self.group else range(len(GROUPS))
@@ -100,20 +112,20 @@ class MeanOfGroups:
         from evalkit.stats.intervals import mean_interval
 
         if not words:
-            raise NotMeasured(f"no word is {name} enough for its image")
+            raise NotMeasured(f"no {'word' if self.kind == 'text' else 'face'} is of the {name} ones")
         return mean_interval([word[self.place] for _, word in words], clusters=[row for row, _ in words], range=limits)
 
 
-def _groups(parts: Parts) -> list[list[tuple[int, list[float]]]]:
-    """(row, word) of each group; words of all images are pooled."""
+def _groups(parts: Parts, column: str, kind: Kind) -> list[list[tuple[int, list[float]]]]:
+    """(row, word or face) of each group; those of all images are pooled."""
     groups: list[list[tuple[int, list[float]]]] = [[] for _ in GROUPS]
-    for row, said in enumerate(parts.rows[COLUMN].to_pylist()):
+    for row, said in enumerate(parts.rows[column].to_pylist()):
         if said is not None:
-            setting, words = json.loads(said)
-            for word in words:
-                number = group_of(word[0], setting)
+            setting, found = json.loads(said)
+            for each in found:
+                number = group_of(each[0], setting, kind)
                 if number is not None:
-                    groups[number].append((row, word))
+                    groups[number].append((row, each))
     return groups
 
 
@@ -137,7 +149,27 @@ def _declared(name: str, label: str, title: str, place: int, group: str) -> Metr
     )
 
 
-DECLARED = tuple(
+def _of_faces(group: str) -> Metric:
+    return Metric(
+        name=f"tokbench_face_similarity_sface{'_' + group if group else ''}",
+        label=f"F-Sim{', ' + group if group else ''} (SFace)",
+        title=f"cosine of faces, {group + ' faces' if group else 'mean of small, medium and large faces'}, by SFace",
+        better="higher",
+        level="pair",
+        task=FACE_TASK,
+        source="arXiv:2505.18142",
+        low=-1.0,
+        high=1.0,
+        needs=(EMBEDDER,),
+        columns=(pa.field(FACES, pa.string()),),
+        compute=face_columns,
+        aggregate=MeanOfGroups(1, group, FACES, "face"),
+        family="tokbench",
+        shown=frozenset() if group else frozenset({"headline"}),
+    )
+
+
+WORDS = tuple(
     _declared(name, label, title, place, group)
     for name, label, title, place in (
         ("accuracy", "T-ACC", "words read letter by letter", 1),
@@ -145,3 +177,4 @@ DECLARED = tuple(
     )
     for group in ("", *GROUPS)
 )
+DECLARED = (*WORDS, *(_of_faces(group) for group in ("", *GROUPS)))

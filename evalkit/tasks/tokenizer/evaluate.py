@@ -26,10 +26,11 @@ DEFAULT_TASKS = ("reconstruction", "detail", "text", "distribution", "codes")
 TASKS = (
     *DEFAULT_TASKS,
     "tokbench-text",
+    "tokbench-face",
     "survival",
     "shift",
     "fid-infinity",
-)  # the next to last two run the model again
+)  # survival and shift run the model again
 
 
 def evaluate_tokenizer(
@@ -47,7 +48,7 @@ def evaluate_tokenizer(
     """Evaluate each tokenizer of `models` on `data` under every protocol, in one pass a model; one sealed run each.
 
     `data`: what `open_images` takes. `tasks`: some of reconstruction, detail, text, distribution, codes, tokbench-text,
-    survival, shift, fid-infinity.
+    tokbench-face, survival, shift, fid-infinity.
     `size`: side of the square input where the model allows others than its own. `native_resolution`: each image at
     its own size instead, padded or in tiles (`native`). `features`: feature extractors of further distribution
     distances, such as dinov2-vitl14 and clip-vitl14. `ocr`: who reads text: rapidocr, http:URL#MODEL or

@@ -23,10 +23,10 @@ from evalkit.metrics.metric import Pair as Compared
 from evalkit.metrics.registry import of_level
 from evalkit.metrics.ssim import SSIM, grouped_ssim
 from evalkit.metrics.text_rates import READER, TextsRead
-from evalkit.metrics.tokbench import RECOGNISER
+from evalkit.metrics.tokbench import EMBEDDER, RECOGNISER
 from evalkit.protocols import Protocol
 from evalkit.tasks.tokenizer.pair import Pair
-from evalkit.tasks.tokenizer.words import Recogniser, read_words
+from evalkit.tasks.tokenizer.words import Embedder, Recogniser, alike_faces, read_words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,6 +65,7 @@ class Evaluators:
         self.ocr: Ocr | None = None
         self.faces: FaceDetector | None = None
         self.words: Recogniser | None = None
+        self.embedder: Embedder | None = None
         self.cache = cache or EvidenceCache()
         self._metrics: dict[str, list[Metric]] = {}  # by protocol
         self.here: dict[str, bool] = {}  # networks that metrics can ask, and whether they are loaded
@@ -128,6 +129,11 @@ class Evaluators:
 
             self.words = made = RapidOcr()
             self._note(need, made.id, made.weights_sha256, made.version)
+        elif need == EMBEDDER:
+            from evalkit.encoders.faces.embed import FaceEmbedder
+
+            self.embedder = embedder = FaceEmbedder()
+            self._note(need, embedder.id, embedder.weights_sha256)
         elif need == DETECTOR:
             self.faces = load_faces(self._device)
             self._note(need, self.faces.id, self.faces.weights_sha256)
@@ -234,6 +240,10 @@ class Evaluators:
                 return [
                     (0, []) if self.words is None else read_words(p, protocol.input.method, self.words) for p in pairs
                 ]
+        if need == EMBEDDER:
+            with timers("faces"):
+                method, seen = protocol.input.method, self.embedder
+                return [(0, []) if seen is None else alike_faces(pair, method, seen) for pair in pairs]
         if need == DETECTOR:
             with timers("faces"):
                 return [self._find_faces(pair) for pair in pairs]

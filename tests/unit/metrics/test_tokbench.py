@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from evalkit.metrics.metric import NotMeasured, Parts
-from evalkit.metrics.tokbench import COLUMN, GROUPS, MeanOfGroups, group_of, ratio_of, word_scores
+from evalkit.metrics.tokbench import COLUMN, FACES, GROUPS, MeanOfGroups, group_of, ratio_of, word_scores
 from evalkit.protocols import load_protocol
 
 CASES = json.loads((Path(__file__).parent / "data" / "tokbench.json").read_text())["cases"]
@@ -55,10 +55,17 @@ def test_the_released_log_comes_to_its_mean():
 
 
 def test_a_group_without_words_and_images_without_any():
-    with pytest.raises(NotMeasured, match="no word is small enough"):
+    with pytest.raises(NotMeasured, match="no word is of the small ones"):
         MeanOfGroups(1)(parts([[0.5, 1.0, 1.0]]))
     assert MeanOfGroups(1)(parts()) is None
 
 
 def test_the_ratio_is_the_length_of_a_character_beside_the_longer_side():
     assert ratio_of((0, 0, 100, 20), "abcde", 200, 400) == 100 / 5 / 400
+
+
+def test_faces_go_by_other_ranges():
+    assert [group_of(ratio, 512, "face") for ratio in (0.0, 0.04, 0.05, 0.2, 1.0)] == [0, 0, 1, 2, None]
+    rows = pa.table({FACES: pa.array([json.dumps([256, [[0.05, 0.2], [0.15, 0.6], [0.5, 1.0], [0.05, 0.4]]])])})
+    found = MeanOfGroups(1, "", FACES, "face")(Parts(rows, load_protocol("evalkit-1"), range=(-1.0, 1.0)))
+    assert found.value == pytest.approx((0.3 + 0.6 + 1.0) / 3)

@@ -78,3 +78,41 @@ def test_other_folders_and_odd_words_are_refused(tmp_path, folder):
     (folder / "annotations" / "text_ic13.json").write_text('[{"file_name": "a.png"}]')
     with pytest.raises(EvalkitError, match="is no annotation of TokBench"):
         open_images(f"tokbench:{folder}")
+
+
+class Corner:
+    """A face as the grey level at its first landmark."""
+
+    id, weights_sha256 = "sface", "0" * 64
+
+    def embed(self, image, landmarks):
+        x, y = landmarks[0]
+        return [float(image[int(y), int(x), 0]) + 1, 1.0]
+
+
+def faces_of(folder):
+    (folder / "images/face_data").mkdir()
+    Image.new("RGB", (256, 256), (90, 90, 90)).save(folder / "images/face_data/f.png")
+    faces = [{"kps": [[10, 10]] * 5, "ratio": ratio} for ratio in (0.05, 0.15, 0.5)]
+    rows = [{"image_name": "f.png", "img_height": 256, "img_width": 256, "faces": faces}]
+    (folder / "annotations" / "face_meta.json").write_text(json.dumps(rows))
+
+
+def test_faces_are_compared_at_their_landmarks(folder, tmp_path, monkeypatch):
+    faces_of(folder)
+    monkeypatch.setattr("evalkit.encoders.faces.embed.FaceEmbedder", Corner)
+    monkeypatch.setattr("evalkit.tasks.tokenizer.evaluators.described", lambda name: None)
+    options = RunOptions(out=tmp_path / "run", device="cpu")
+    (run,) = evaluate_tokenizer("jpeg-q95", f"tokbench:{folder}", tasks=["tokbench-face"], options=options)
+    scores = {row["metric"]: row["value"] for row in run.results}
+    assert scores["tokbench_face_similarity_sface"] == pytest.approx(1, abs=1e-3)
+    assert verify_run(run.path).failures == ()
+
+
+def test_faces_without_their_network_are_unavailable_with_the_file_that_is_missing(folder, tmp_path):
+    faces_of(folder)
+    options = RunOptions(out=tmp_path / "run", device="cpu")
+    (run,) = evaluate_tokenizer("jpeg-q95", f"tokbench:{folder}", tasks=["tokbench-face"], options=options)
+    found = {row["metric"]: row for row in run.results}["tokbench_face_similarity_sface"]
+    assert found["status"] == "unavailable"
+    assert "face_recognition_sface_2021dec.onnx" in found["reason"]
