@@ -40,4 +40,5 @@ class FaceEmbedder:
         face = np.zeros((1, 15), np.float32)
         face[0, 4:14] = np.asarray(landmarks, np.float32).reshape(-1)
         aligned = self._network.alignCrop(np.ascontiguousarray(image[:, :, ::-1]), face)
-        return np.asarray(self._network.feature(aligned), np.float32)[0]
+        vector: npt.NDArray[np.float32] = np.asarray(self._network.feature(aligned), np.float32).reshape(-1)
+        return vector
