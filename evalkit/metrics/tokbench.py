@@ -16,6 +16,7 @@ from typing import Any, Literal
 import pyarrow as pa
 from rapidfuzz.distance import Levenshtein
 
+from evalkit.jsonio import parse_json
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.metric import Metric, NotMeasured, Pair, Parts
 
@@ -121,7 +122,7 @@ def _groups(parts: Parts, column: str, kind: Kind) -> list[list[tuple[int, list[
     groups: list[list[tuple[int, list[float]]]] = [[] for _ in GROUPS]
     for row, said in enumerate(parts.rows[column].to_pylist()):
         if said is not None:
-            setting, found = json.loads(said)
+            setting, found = parse_json(said, column)
             for each in found:
                 number = group_of(each[0], setting, kind)
                 if number is not None:

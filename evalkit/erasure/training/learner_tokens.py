@@ -132,7 +132,7 @@ class LanguageLearner(Learner):
         """Rows of equal length; the unconditional prompt may be the longer one."""
         other = self.null(conditions)
         length = max(conditions.shape[2], other.shape[2])
-        return torch.cat([self.generator._longer(each, length) for each in (conditions, other)])
+        return torch.cat([self.generator.longer(each, length) for each in (conditions, other)])
 
     def null(self, conditions: Tensor) -> Tensor:
         """The family's unconditional prompt."""

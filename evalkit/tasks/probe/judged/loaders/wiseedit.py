@@ -5,7 +5,6 @@ Source: beepkh/WiseEdit 58cadba, run_eval.py and Evaluation/evaluation_utils.py,
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import DAMAGED, EvalkitError
+from evalkit.jsonio import parse_json
 from evalkit.protocols.judged.declaration import TextRef
 from evalkit.tasks.probe.judged.items import rows_of
 from evalkit.tasks.probe.judged.texts import filled, official_text
@@ -76,7 +76,7 @@ def _references(cell: str | None) -> list[str]:
     """The files of a cell: a JSON list or text, or names between | or ;."""
     text = (cell or "").strip()
     try:
-        found = json.loads(text) if text else []
+        found = parse_json(text, "a cell") if text else []
         names = found if isinstance(found, list) else [found]
     except ValueError:
         names = re.split(r"\||;", text)
