@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -52,6 +52,11 @@ SHOWN, FAILED = 12, 20  # rows on the terminal
 @click.option(
     "--c2pa-anchors", type=click.Path(path_type=Path), metavar="PEM", help="Authorities to trust; implies --c2pa."
 )
+@click.option(
+    "--among",
+    metavar="NAME=LOW-HIGH,…",
+    help="Method payload: which messages are looked for, such as model=3,user=0-999999 [default: any].",
+)
 @mark_options
 @run_options
 def detect(
@@ -66,6 +71,7 @@ def detect(
     no_cache: bool,
     c2pa: bool,
     c2pa_anchors: Path | None,
+    among: str | None,
     choice: MarkChoice,
     options: RunOptions,
     as_json: bool,
@@ -107,11 +113,19 @@ def detect(
         cache=False if no_cache else cache,
         c2pa=c2pa or c2pa_anchors is not None,
         anchors=c2pa_anchors,
+        among=among,
         options=options,
     )
     (_print_json if as_json else _show)(run)
     if run.record["detection"]["counts"]["error"]:
         sys.exit(1)
+
+
+def _message(row: dict[str, Any]) -> str:
+    if row["message"] is None:
+        return ""
+    p = row["log10_p_message"]
+    return f"{row['message']} (probability {row['message_probability']:.4g}{'' if p is None else f', log10 p {p:.1f}'})"
 
 
 def _print_json(run: Run) -> None:
@@ -142,6 +156,7 @@ def _show(run: Run) -> None:
     if counts["inconclusive"]:
         line += f" ({open_because(counts)})"
     console.print(Text(f"{line}, {counts['error']:,} errors"))
+    told = bool(run.samples["message"].is_valid().to_numpy(zero_copy_only=False).any())
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     for heading, right in (
         ("image", 0),
@@ -150,11 +165,13 @@ def _show(run: Run) -> None:
         ("q", 1),
         ("green", 1),
         ("seen after", 0),
+        *([("message", 0)] if told else []),
     ):
         table.add_column(heading, justify="right" if right else "left", overflow="fold")
     for row in map(shown_row, most_significant(run, SHOWN)):
         green = f"{row['green']} / {row['distinct']}"
-        cells = (row["id"], row["verdict"], row["p_decides"], row["q"], green, row["transform"] or "")
+        cells: tuple[str, ...] = (row["id"], row["verdict"], row["p_decides"], row["q"], green, row["transform"] or "")
+        cells += (_message(row),) if told else ()
         table.add_row(*(Text(visible(cell)) for cell in cells))
     console.print(table)
     for warning in run.record["detection"]["warnings"]:

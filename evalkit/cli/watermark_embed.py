@@ -63,6 +63,9 @@ MOST_FAILED = 20
     "--spread", type=click.IntRange(min=1), default=8, help="--by pixels: near green codes that repeats go to."
 )
 @click.option(
+    "--message", metavar="NAME=NUMBER,…", help="Method payload: what images say, such as model=3,user=90210, or 0x1F."
+)
+@click.option(
     "--c2pa",
     nargs=2,
     type=click.Path(path_type=Path),
@@ -90,6 +93,7 @@ def embed(
     levels: float,
     descent: int,
     spread: int,
+    message: str | None,
     c2pa: tuple[Path, Path] | None,
     choice: MarkChoice,
     options: RunOptions,
@@ -102,6 +106,8 @@ def embed(
     evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --out MARKED
     evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --by pixels --out MARKED
     evalkit watermark embed PHOTOS --tokenizer llamagen-vq16 --key my.key --lists 64 --fraction 0.5
+    evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --method payload --layout model:8,user:8 \
+        --carrier places --message model=3,user=77 --by pixels
 
     MARKED holds images/*.png, mark.json (what a detector must know, all but the key), a row per image, and a page. A
     image marked afterwards is the tokenizer's square of it, painted anew; --by pixels keeps its size and its pixels and
@@ -112,6 +118,8 @@ def embed(
         raise click.UsageError("give a FOLDER of images to mark, or --model and --prompts to make marked ones")
     _refuse(ctx, AFTERWARDS if model else GENERATING, "FOLDER" if model else "--model")
     credential = _credential(c2pa)
+    if message is not None:
+        choice = replace(choice, specs=tuple(replace(spec, message=message) for spec in choice.specs))
     if model is not None:
         if prompts is None or delta is None:
             raise click.UsageError("--model needs --prompts and --delta (2 is a common bias; inf is the hard variant)")

@@ -17,6 +17,7 @@ from evalkit.watermark.methods.clusters import clusters
 from evalkit.watermark.methods.indexmark import indexmark
 from evalkit.watermark.methods.kgw import kgw
 from evalkit.watermark.methods.lbw import lbw
+from evalkit.watermark.methods.payload import payload
 from evalkit.watermark.methods.places import places
 from evalkit.watermark.methods.subject import Floats, Subject, codebook_of
 from evalkit.watermark.methods.wmar import wmar
@@ -30,6 +31,7 @@ METHODS: dict[str, Callable[[MarkSpec, Key, Subject], Mark]] = {
     "clusters": clusters,
     "places": places,
     "bitmark": bitmark,
+    "payload": payload,
 }
 
 
