@@ -17,6 +17,7 @@ from evalkit.cli.options import run_options
 from evalkit.cli.watermark_options import MarkChoice, mark_options
 from evalkit.jobs.options import RunOptions
 from evalkit.text import visible
+from evalkit.watermark.spec import DRAWING
 
 if TYPE_CHECKING:
     from evalkit.runs.store import Run
@@ -121,8 +122,9 @@ def embed(
     if message is not None:
         choice = replace(choice, specs=tuple(replace(spec, message=message) for spec in choice.specs))
     if model is not None:
-        if prompts is None or delta is None:
-            raise click.UsageError("--model needs --prompts and --delta (2 is a common bias; inf is the hard variant)")
+        if prompts is None or (delta is None) != (choice.specs[0].method in DRAWING):
+            needs = "and no --delta" if choice.specs[0].method in DRAWING else "and --delta"
+            raise click.UsageError(f"--model needs --prompts {needs} (2 is a common bias; inf is the hard variant)")
         if ctx.get_parameter_source("dtype") == ParameterSource.DEFAULT:
             options = replace(options, dtype="auto")
         numbers = {"guidance": guidance, "temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps}
@@ -146,7 +148,7 @@ def _generated(
     model: str,
     prompts: str,
     choice: MarkChoice,
-    delta: float,
+    delta: float | None,
     samples: int,
     numbers: dict[str, Any],
     options: RunOptions,

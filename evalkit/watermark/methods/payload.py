@@ -91,17 +91,14 @@ class PayloadMark(Mark):
 
     def bias(self, logits: Tensor, step: Step, delta: float) -> Tensor:
         """Green logits raised."""
-        green = self.green_places(0, step.positions.stop)
-        green = green[list(step.positions)] if self.by_place else green
+        green = self._green_at(step.positions) if self.by_place else self.green_codes(0)
         return raise_green(logits, np.repeat(green[None], len(logits), 0), delta)
 
     def green_places(self, list_id: int, count: int) -> Colours:
         """bool [V], by places [count, V]: what the message makes green."""
         if not self.by_place:
             return self.green_codes(list_id)
-        self.list_of(0)
-        odd = self._parity(np.arange(count), self.word or 0)
-        return np.stack([self._colours_at(place) == odd[place] for place in range(count)])
+        return self._green_at(range(count))
 
     def green_codes(self, list_id: int) -> Colours:
         """bool [V]; raises `EvalkitError` by places, where there is no one list."""
@@ -110,6 +107,12 @@ class PayloadMark(Mark):
         self.list_of(0)
         every = np.arange(self.vocabulary)
         return np.asarray(self._parity(every, self.word or 0) == self._shown(every, every))
+
+    def _green_at(self, places: Sequence[int]) -> Colours:
+        """bool [n, V]."""
+        self.list_of(0)
+        odd = self._parity(np.array(places, dtype=np.int64), self.word or 0)
+        return np.stack([self._colours_at(place) == shows for place, shows in zip(places, odd, strict=True)])
 
     def _row(self, codes: Ints) -> tuple[float, ...]:
         places, distinct, counts = self._distinct(codes)
