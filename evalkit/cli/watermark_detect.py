@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -121,13 +121,6 @@ def detect(
         sys.exit(1)
 
 
-def _message(row: dict[str, Any]) -> str:
-    if row["message"] is None:
-        return ""
-    p = row["log10_p_message"]
-    return f"{row['message']} (probability {row['message_probability']:.4g}{'' if p is None else f', log10 p {p:.1f}'})"
-
-
 def _print_json(run: Run) -> None:
     told = run.record["detection"]
     bad = run.samples.filter(run.samples["error"].is_valid()).select(["id", "error"]).to_pylist()
@@ -147,7 +140,8 @@ def _show(run: Run) -> None:
     from rich.text import Text
 
     from evalkit.cli.screen import Screen
-    from evalkit.text import visible
+    from evalkit.text import counted, visible
+    from evalkit.watermark.detection.messages import named
     from evalkit.watermark.detection.page import decided_by, most_significant, open_because, shown_row, verdict_line
 
     console, counts = Screen(), run.record["detection"]["counts"]
@@ -156,7 +150,7 @@ def _show(run: Run) -> None:
     if counts["inconclusive"]:
         line += f" ({open_because(counts)})"
     console.print(Text(f"{line}, {counts['error']:,} errors"))
-    told = bool(run.samples["message"].is_valid().to_numpy(zero_copy_only=False).any())
+    told = run.samples["message"].null_count < run.samples.num_rows
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     for heading, right in (
         ("image", 0),
@@ -171,9 +165,13 @@ def _show(run: Run) -> None:
     for row in map(shown_row, most_significant(run, SHOWN)):
         green = f"{row['green']} / {row['distinct']}"
         cells: tuple[str, ...] = (row["id"], row["verdict"], row["p_decides"], row["q"], green, row["transform"] or "")
-        cells += (_message(row),) if told else ()
+        cells += (row["told"],) if told else ()
         table.add_row(*(Text(visible(cell)) for cell in cells))
     console.print(table)
+    if (asked := run.record["plan"]["parameters"].get("among")) is not None:
+        alpha = run.record["detection"]["rule"]["alpha"]
+        count = counted(named(run.samples, alpha), "image")
+        console.print(Text(visible(f"{count} named among {asked}: any wrong one with chance {alpha:g} at most")))
     for warning in run.record["detection"]["warnings"]:
         console.print(Text(visible(warning), style="yellow"), soft_wrap=True)
     bad = run.samples.filter(run.samples["error"].is_valid()).slice(0, FAILED)

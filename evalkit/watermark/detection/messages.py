@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from evalkit.errors import EvalkitError
 from evalkit.watermark.detection.scan import Found, Scanner
@@ -51,6 +54,21 @@ def messages(scanner: Scanner, found: Found, start: int, among: str | None) -> T
         if isinstance(mark, PayloadMark) and (among is not None or present[row]):
             rows[place] = _read(scanner, mark, start + place, view, found.views * len(marks), among)
     return Told(*(list(column) for column in zip(*rows, strict=True)))
+
+
+def message_text(row: Mapping[str, Any]) -> str:
+    """What a row's message says, for page and terminal; "" where none was read."""
+    if row.get("message") is None:
+        return ""
+    p = row["log10_p_message"]
+    sure = f"probability {row['message_probability']:.4g}" + ("" if p is None else f", log10 p {p:.1f}")
+    return f"{row['message']} ({sure})"
+
+
+def named(samples: pa.Table, alpha: float) -> int:
+    """Images whose message is named: over all candidates and images a wrong one appears with chance `alpha` at most."""
+    log10_p = samples["log10_p_message"].drop_null().to_numpy()
+    return int((log10_p + np.log10(max(samples.num_rows, 1)) <= np.log10(alpha)).sum())
 
 
 def _read(

@@ -64,10 +64,14 @@ def test_a_message_is_read_where_its_presence_is_established(marked, tmp_path):
 
 def test_candidates_are_told_from_each_other_and_corrected_for_their_number(marked, tmp_path):
     rows, _ = detected(marked, marked / "marked/images", tmp_path / "a", "--among", "model=3,user=0-255")
-    few, _ = detected(marked, marked / "marked/images", tmp_path / "b", "--among", "model=3,user=77")
+    few, screen = detected(marked, marked / "marked/images", tmp_path / "b", "--among", "model=3,user=77")
     innocent, _ = detected(marked, marked / "marked/images", tmp_path / "c", "--among", "model=4,user=0-255")
     assert sum(row["message"] == "model=3,user=77" for row in few) == 4
     assert sum(row["message"] == "model=3,user=77" for row in rows) >= 3
+    named = sum(row["log10_p_message"] + np.log10(4) <= -3 for row in few)
+    assert f"{named} image" in screen
+    assert "named among model=3,user=77: any wrong one with chance 0.001 at most" in screen
+    assert "model=3,user=77 (probability" in (tmp_path / "b/report.html").read_text()
     for row, one in zip(rows, few, strict=True):
         if row["message"] == one["message"]:
             assert row["log10_p_message"] == pytest.approx(min(one["log10_p_message"] + np.log10(256), 0), abs=1e-6)
