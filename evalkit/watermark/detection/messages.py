@@ -15,6 +15,7 @@ from evalkit.watermark.mark import Mark
 from evalkit.watermark.methods import Several
 from evalkit.watermark.methods.payload import PayloadMark, payload_marks
 from evalkit.watermark.payload.fields import candidates, read_layout, said
+from evalkit.watermark.payload.scramble import Words
 
 LN10 = float(np.log(10.0))
 
@@ -47,12 +48,13 @@ def messages(scanner: Scanner, found: Found, start: int, among: str | None) -> T
     if not marks:
         return None
     rows: list[tuple[str | None, float | None, float | None]] = [(None, None, None)] * len(found.read)
+    asked = None if among is None else candidates(marks[0].fields, among)
     present = found.log_p <= np.log(scanner.alpha)
     for row, place in enumerate(found.scored.tolist()):
         mark = _of(scanner.mark, int(found.best.list_id[row]))
         view = int(found.best.view[row])
         if isinstance(mark, PayloadMark) and (among is not None or present[row]):
-            rows[place] = _read(scanner, mark, start + place, view, found.views * len(marks), among)
+            rows[place] = _read(scanner, mark, start + place, view, found.views * len(marks), asked)
     return Told(*(list(column) for column in zip(*rows, strict=True)))
 
 
@@ -72,13 +74,12 @@ def named(samples: pa.Table, alpha: float) -> int:
 
 
 def _read(
-    scanner: Scanner, mark: PayloadMark, position: int, view: int, tests: int, among: str | None
+    scanner: Scanner, mark: PayloadMark, position: int, view: int, tests: int, among: Words | None
 ) -> tuple[str | None, float | None, float | None]:
     codes = scanner.codes_of(position, view)
     if codes is None:
         return None, None, None
-    asked = None if among is None else candidates(mark.fields, among)
-    message, probability, log_p = mark.read(codes, asked)
+    message, probability, log_p = mark.read(codes, among)
     log10_p = None if among is None else min((log_p + float(np.log(tests))) / LN10, 0.0)
     return said(mark.fields, message), probability, log10_p
 

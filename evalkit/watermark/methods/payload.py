@@ -24,7 +24,7 @@ from evalkit.watermark.methods.subject import Subject
 from evalkit.watermark.payload.capacity import PILOT
 from evalkit.watermark.payload.fields import packed, read_layout, width
 from evalkit.watermark.payload.reading import Coins
-from evalkit.watermark.payload.scramble import scramble_of
+from evalkit.watermark.payload.scramble import Words, scramble_of
 from evalkit.watermark.payload.trellis import Trellis
 from evalkit.watermark.score import Scores, scores_of
 from evalkit.watermark.spec import MarkSpec
@@ -48,6 +48,7 @@ class PayloadMark(Mark):
         said = (DOMAIN, "scramble", tokenizer, spec.epoch or "0")
         self.scramble = scramble_of(key, self.trellis.bits, *said)
         self.word = None if self.message is None else self.scramble.word(self.message)
+        self._asked: tuple[Words, Words] | None = None
         self._colours: list[Colours] = []  # by place
         self._roles = self._drawn(0 if self.by_place else vocabulary)
 
@@ -70,11 +71,17 @@ class PayloadMark(Mark):
         """The coins of one image's codes [N]."""
         return self._coins(*self._distinct(np.asarray(codes, dtype=np.int64))[:2])
 
-    def read(self, codes: Codes, among: npt.NDArray[np.uint64] | None = None) -> tuple[int, float, float]:
+    def read(self, codes: Codes, among: Words | None = None) -> tuple[int, float, float]:
         """(message, probability, log p) of codes [N]: the likeliest of all, or of the messages `among`, uint64 [C]."""
         coins = self.coins(codes)
-        found = coins.read() if among is None else coins.among(self.scramble.words(among))
+        found = coins.read() if among is None else coins.among(self._words(among))
         return self.scramble.message(found.word), found.probability, found.log_p
+
+    def _words(self, among: Words) -> Words:
+        """Words of messages; those asked for last are kept, for a folder is asked about one set of them."""
+        if self._asked is None or self._asked[0] is not among:
+            self._asked = among, self.scramble.words(among)
+        return self._asked[1]
 
     def colours(self, codes: Codes, list_id: int) -> Colours:
         """Green under the message, or under the one that is read from these codes where none is given."""
