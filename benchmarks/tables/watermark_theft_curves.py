@@ -1,11 +1,11 @@
 """What stealing costs a thief, per method: images of a marked generator needed until forgeries succeed.
 
-A source of 64 codes among 256, each drawn behind the one before it (logits are normal with deviation 1.5, so about 6 bits
-a code), is marked by each method. The thief has so many marked images and as many unmarked ones, knows method and tokenizer,
-and scores each coin by the log ratio of its frequencies (`cooccurrence`: by groups of images that share codes). Then he
-draws images as the source does, but of the eight likeliest codes takes the one that scores highest. `forged`: share of 60
-forgeries that the detector calls at 1e-3; `found`: of 60 marked images. `message`: share of forgeries in which a message
-is read with probability above 0.9 (payload).
+A source draws 64 codes among 256. The logits of a code are those of the code before it plus those of the image's prompt,
+one of 500; both are normal with deviation 1.2. It is marked by each method. The thief has so many marked images and as
+many unmarked ones, knows method and tokenizer, and scores each coin by the log ratio of its frequencies (`cooccurrence`:
+by groups of images that share coins). Then he draws images as the source does, but of the eight likeliest codes takes the
+one that scores highest, each coin once. `forged`: share of 60 forgeries that the detector calls at 1e-3; `found`: of 60
+marked images. `message`: share of forgeries in which a message is read with probability above 0.9 (payload).
 
 Rotation: with a new key every R images a thief never has more than R. Run: python benchmarks/tables/watermark_theft_curves.py
 (writes watermark-theft-curves.csv)
@@ -36,9 +36,8 @@ Floats = npt.NDArray[np.float64]
 V, N, NEAR, TRIED, BATCH = 256, 64, 8, 60, 500
 IMAGES = (10, 30, 100, 300, 1000, 3000)
 KEY = Key(bytes(range(32)))
-LOGITS = torch.from_numpy(1.5 * np.random.default_rng(0).standard_normal((V + 1, V)))
-LIKELIEST = LOGITS.topk(NEAR, -1).indices.numpy()
-LAW = torch.softmax(LOGITS, -1)
+LOGITS = torch.from_numpy(1.2 * np.random.default_rng(0).standard_normal((V + 1, V)))
+PROMPTS = torch.from_numpy(1.2 * np.random.default_rng(1).standard_normal((500, V)))
 
 
 @dataclass(frozen=True)
@@ -79,17 +78,18 @@ def drawn(count: int, seed: int, marks: Callable[[int], Mark] | None = None, del
         seeds = tuple(range(seed * 10**6 + start, seed * 10**6 + start + size))
         mark = None if marks is None else marks(start // BATCH)
         tokens = torch.zeros(size, N, dtype=torch.int64)
+        prompts = PROMPTS[rng.integers(len(PROMPTS), size=size)]
         uniform = torch.from_numpy(rng.random((size, N)))
         for at in range(N):
             before = tokens[:, at - 1] if at else torch.full((size,), V)
             step = Step(at, range(at, at + 1), tokens[:, :at], seeds)
-            draws = uniform[:, at : at + 1]
+            draws, logits = uniform[:, at : at + 1], (LOGITS[before] + prompts)[:, None]
             if mark is None:
-                codes = pick(LAW[before][:, None], draws)
+                codes = pick(torch.softmax(logits, -1), draws)
             elif isinstance(mark, Draws):
-                codes = mark.draw(LAW[before][:, None], draws, step)
+                codes = mark.draw(torch.softmax(logits, -1), draws, step)
             else:
-                codes = pick(torch.softmax(mark.bias(LOGITS[before][:, None], step, delta or 0.0), -1), draws)
+                codes = pick(torch.softmax(mark.bias(logits, step, delta or 0.0), -1), draws)
             tokens[:, at] = codes[:, 0]
         found.append(tokens.numpy())
     return np.concatenate(found)
@@ -117,10 +117,11 @@ def stolen(mark: Mark, marked: Ints, clean: Ints, *, grouped: bool) -> Floats:
 def forged(mark: Mark, scores: Floats, seed: int) -> Ints:
     """int64 [TRIED, N]: of the likeliest codes behind the one before those that score best; a coin is worth its score once."""
     rng, rows = np.random.default_rng(seed), np.arange(TRIED)
+    prompts = PROMPTS[rng.integers(len(PROMPTS), size=TRIED)]
     found, used = np.zeros((TRIED, N), np.int64), np.zeros((TRIED, len(scores)), bool)
     for at in range(N):
         before = found[:, at - 1] if at else np.full(TRIED, V)
-        options = LIKELIEST[before]
+        options = (LOGITS[before] + prompts).topk(NEAR, -1).indices.numpy()
         coins = coins_of(mark, options, before[:, None], at)
         worth = np.where(used[rows[:, None], coins], 0.0, scores[coins]) + 1e-9 * rng.random(coins.shape)
         best = worth.argmax(1)
@@ -146,7 +147,9 @@ def curve(case: Case, images: Sequence[int], clean: Ints) -> list[dict[str, Any]
         return build_mark(spec, KEY, "t@x", V)
 
     def of_user(number: int) -> Mark:
-        return made(MarkSpec("payload", layout="id:16", carrier="places", message=str(977 * (number % case.users) % 65536)))
+        return made(
+            MarkSpec("payload", layout="id:16", carrier="places", message=str(977 * (number % case.users) % 65536))
+        )
 
     mark = made(case.spec)
     global BATCH
