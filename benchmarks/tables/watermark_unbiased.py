@@ -1,14 +1,14 @@
 """Methods that bias logits beside methods that leave the distribution of images unchanged, on the reference world.
 
-world-ar draws with guidance 1 and top-p 1. At temperature 1 it is sure of nearly every code, so nothing marks it; at 2 it
-has freedom, and pays for it in images that miss their caption, marked or not. Per temperature and method: share found and
-unmarked images called at 1e-3, median of log10 p, the same after JPEG 75 and a resize to half and back; quality as the
-share of images that show what their caption demands (world-probe) and the Frechet distance of efficientnet-lite0 features
-to other unmarked images of temperature 1; and forgeries: from the marked images and as many unmarked ones a thief scores
-each coin by the log ratio of its frequencies, exchanges codes of unmarked images for the best of their eight nearest, and
-renders them (`forged`: called at 1e-3).
+world-ar draws with guidance 1 and top-p 1. At temperature 1 it is sure of nearly every code (a median of 10 bits an image),
+at 2 it has 75 bits and at 3 470 bits of freedom, and pays for them in images that miss their caption, marked or not. Per
+temperature and method: share found at 1e-3 in the codes that were drawn and in the images (codes read back from PNG), the
+latter also after JPEG 75 and a resize to half and back; unmarked images called; quality as the share of images that show
+what their caption demands (world-probe) and the Frechet distance of efficientnet-lite0 features to other unmarked images
+of temperature 1; and forgeries: from the marked images and as many unmarked ones a thief scores each coin by the log ratio
+of its frequencies, exchanges codes of unmarked images for the best of their eight nearest, and renders them (`forged`).
 
-Run: python benchmarks/tables/watermark_unbiased.py [--images 120]  (writes watermark-unbiased.csv)
+Run: python benchmarks/tables/watermark_unbiased.py [--images 80]  (writes watermark-unbiased.csv)
 """
 
 from __future__ import annotations
@@ -40,13 +40,11 @@ from evalkit.watermark.methods.subject import codebook_of
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 NEAR, FORGED = 8, 60
-TEMPERATURES = (1.0, 2.0)
+TEMPERATURES = (1.0, 2.0, 3.0)
 CASES: tuple[tuple[str, MarkSpec, float | None], ...] = (
     ("lbw, delta 2", MarkSpec("lbw"), 2.0),
     ("places, delta 2", MarkSpec("places"), 2.0),
-    ("places, delta 4", MarkSpec("places"), 4.0),
     ("gumbel", MarkSpec("gumbel"), None),
-    ("gumbel, 1 list", MarkSpec("gumbel", lists=1), None),
     ("dipmark", MarkSpec("dipmark"), None),
     ("tournament", MarkSpec("tournament"), None),
     ("tournament, code before", MarkSpec("tournament", seeded="before"), None),
@@ -59,16 +57,16 @@ class Free(World):
 
     temperature = 1.0
 
-    def images(self, seed: int, mark: Mark | None = None, delta: float | None = None) -> list[Pixels]:
-        """Images read back from PNG files."""
+    def images(self, seed: int, mark: Mark | None = None, delta: float | None = None) -> tuple[list[Pixels], Ints]:
+        """(images read back from PNG files, the codes that were drawn)."""
         self.generator.logits_processors.clear()
         if mark is not None:
             mark_generator(self.generator, mark, delta)
         free = Sampler(Guidance(scale=1.0), temperature=self.temperature, top_p=1.0)
         asked = [Request(p.id, p.caption, seed=seed_of(seed, p.id), sampler=free) for p in self.prompts]
-        codes = self.generator.sample_tokens(asked)
+        codes = self.generator.sample_tokens(asked).numpy()
         self.generator.logits_processors.clear()
-        return self.rendered(codes.numpy())
+        return self.rendered(codes), codes
 
     def rendered(self, codes: Ints) -> list[Pixels]:
         """Images of codes, through PNG files."""
@@ -105,22 +103,24 @@ def forgeries(mark: Mark, marked: Ints, clean: Ints, covers: Ints, near: Ints) -
 def main() -> None:
     """Measure and write after every row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=120)
+    parser.add_argument("--images", type=int, default=80)
     count = parser.parse_args().images
     with tempfile.TemporaryDirectory() as folder:
         world, rows = Free(count, Path(folder)), list[dict[str, Any]]()
-        others = world.images(2)
+        others, _ = world.images(2)
         reference, table = world.features(others), torch.from_numpy(codebook_of(world.tokenizer))
         near = torch.cdist(table, table).topk(NEAR, largest=False).indices.numpy()
         for world.temperature in TEMPERATURES:
-            plain = world.images(1)
+            plain, _ = world.images(1)
             clean = world.codes(plain)
             rows.append(_quality(world, "none", plain, reference))
             for name, spec, delta in CASES:
                 mark = mark_for(spec, KEY, world.tokenizer)
-                images = world.images(3, mark, delta)
+                images, chosen = world.images(3, mark, delta)
                 fakes = world.codes(world.rendered(forgeries(mark, world.codes(images), clean, clean[:FORGED], near)))
-                rows.append({**_quality(world, name, images, reference), **_found(world, mark, images, clean, fakes)})
+                rows.append(
+                    {**_quality(world, name, images, reference), **_found(world, mark, images, chosen, clean, fakes)}
+                )
                 write("watermark-unbiased", [{**dict.fromkeys(rows[-1], ""), **row} for row in rows])
 
 
@@ -130,9 +130,12 @@ def _quality(world: Free, name: str, images: list[Pixels], reference: Floats) ->
     return {**told, "world_probe": world.right(images), "fd_efflite0": distance}
 
 
-def _found(world: Free, mark: Mark, images: list[Pixels], clean: Ints, fakes: Ints) -> dict[str, Any]:
-    scores = mark.score(world.codes(images))
+def _found(world: Free, mark: Mark, images: list[Pixels], chosen: Ints, clean: Ints, fakes: Ints) -> dict[str, Any]:
+    read = world.codes(images)
+    scores = mark.score(read)
     found = {
+        "found_in_codes": float((mark.score(chosen).log_p <= np.log(1e-3)).mean()),
+        "codes_read_back": float((read == chosen).mean()),
         **shares(scores.log_p, "tpr"), "median_log10_p": float(np.median(scores.log_p)) / np.log(10),
         "unmarked_called": float((mark.score(clean).log_p <= np.log(1e-3)).mean()),
         "coins": float(np.median(scores.distinct)),
