@@ -88,8 +88,8 @@ class PayloadMark(Mark):
         given = np.asarray(codes, dtype=np.int64)
         word = self.word if self.word is not None else self.coins(given).presence()[0]
         places = np.arange(len(given))
-        odd, shows = self._parity(places if self.by_place else given, word), self._shown(places, given)
-        return np.asarray((odd == shows) & (given >= 0))
+        odd = self._parity(places if self.by_place else given, word)
+        return np.asarray((odd == self._shown(places, given)) & (given >= 0))
 
     def units(self, codes: Codes) -> Ints:
         """The code, by places with its place, as one number."""
@@ -98,8 +98,8 @@ class PayloadMark(Mark):
 
     def bias(self, logits: Tensor, step: Step, delta: float) -> Tensor:
         """Green logits raised."""
-        green = self._green_at(step.positions) if self.by_place else self.green_codes(0)
-        return raise_green(logits, np.repeat(green[None], len(logits), 0), delta)
+        green = (self._green_at(step.positions) if self.by_place else self.green_codes(0))[None]
+        return raise_green(logits, np.repeat(green, len(logits), 0), delta)
 
     def green_places(self, list_id: int, count: int) -> Colours:
         """bool [V], by places [count, V]: what the message makes green."""
@@ -146,8 +146,7 @@ class PayloadMark(Mark):
     def _coins(self, places: Ints, codes: Ints) -> Coins:
         at, (pilots, all_windows, all_masks) = (places if self.by_place else codes), self._roles_to(places)
         pilot, windows, masks = pilots[at], all_windows[at], all_masks[at]
-        shows = self._shown(places, codes)
-        data = ~pilot
+        shows, data = self._shown(places, codes), ~pilot
         signs = np.where(shows[data], -1, 1)
         metrics = self.trellis.metrics(windows[data], masks[data], signs)
         return Coins(self.trellis, metrics, int(pilot.sum()), int((pilot & ~shows).sum()), int(data.sum()))
@@ -163,13 +162,9 @@ class PayloadMark(Mark):
     def _shown(self, places: Ints, codes: Ints) -> Colours:
         """bool: the colours of codes at places, whatever the message."""
         if not self.by_place:
-            shown: Colours = self._of_codes()[np.maximum(codes, 0)]
-            return shown
+            return np.asarray(self._colours_at(0)[np.maximum(codes, 0)])
         rows = [self._colours_at(int(place))[max(int(code), 0)] for place, code in zip(places, codes, strict=True)]
         return np.array(rows, dtype=bool)
-
-    def _of_codes(self) -> Colours:
-        return self._colours_at(0)
 
     def _colours_at(self, place: int) -> Colours:
         """bool [V]: the colours of all codes at a place; without places those of place 0 hold everywhere."""
