@@ -52,6 +52,11 @@ SHOWN, FAILED = 12, 20  # rows on the terminal
 @click.option(
     "--c2pa-anchors", type=click.Path(path_type=Path), metavar="PEM", help="Authorities to trust; implies --c2pa."
 )
+@click.option(
+    "--among",
+    metavar="NAME=LOW-HIGH,…",
+    help="Method payload: which messages are looked for, such as model=3,user=0-999999 [default: any].",
+)
 @mark_options
 @run_options
 def detect(
@@ -66,6 +71,7 @@ def detect(
     no_cache: bool,
     c2pa: bool,
     c2pa_anchors: Path | None,
+    among: str | None,
     choice: MarkChoice,
     options: RunOptions,
     as_json: bool,
@@ -107,6 +113,7 @@ def detect(
         cache=False if no_cache else cache,
         c2pa=c2pa or c2pa_anchors is not None,
         anchors=c2pa_anchors,
+        among=among,
         options=options,
     )
     (_print_json if as_json else _show)(run)
@@ -133,7 +140,8 @@ def _show(run: Run) -> None:
     from rich.text import Text
 
     from evalkit.cli.screen import Screen
-    from evalkit.text import visible
+    from evalkit.text import counted, visible
+    from evalkit.watermark.detection.messages import named
     from evalkit.watermark.detection.page import decided_by, most_significant, open_because, shown_row, verdict_line
 
     console, counts = Screen(), run.record["detection"]["counts"]
@@ -142,6 +150,7 @@ def _show(run: Run) -> None:
     if counts["inconclusive"]:
         line += f" ({open_because(counts)})"
     console.print(Text(f"{line}, {counts['error']:,} errors"))
+    told = run.samples["message"].null_count < run.samples.num_rows
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     for heading, right in (
         ("image", 0),
@@ -150,13 +159,19 @@ def _show(run: Run) -> None:
         ("q", 1),
         ("green", 1),
         ("seen after", 0),
+        *([("message", 0)] if told else []),
     ):
         table.add_column(heading, justify="right" if right else "left", overflow="fold")
     for row in map(shown_row, most_significant(run, SHOWN)):
         green = f"{row['green']} / {row['distinct']}"
-        cells = (row["id"], row["verdict"], row["p_decides"], row["q"], green, row["transform"] or "")
+        cells: tuple[str, ...] = (row["id"], row["verdict"], row["p_decides"], row["q"], green, row["transform"] or "")
+        cells += (row["told"],) if told else ()
         table.add_row(*(Text(visible(cell)) for cell in cells))
     console.print(table)
+    if (asked := run.record["plan"]["parameters"].get("among")) is not None:
+        alpha = run.record["detection"]["rule"]["alpha"]
+        count = counted(named(run.samples, alpha), "image")
+        console.print(Text(visible(f"{count} named among {asked}: any wrong one with chance {alpha:g} at most")))
     for warning in run.record["detection"]["warnings"]:
         console.print(Text(visible(warning), style="yellow"), soft_wrap=True)
     bad = run.samples.filter(run.samples["error"].is_valid()).slice(0, FAILED)

@@ -18,6 +18,7 @@ from evalkit.cli.options import run_options
 from evalkit.cli.watermark_options import MarkChoice, mark_options, of_ring
 from evalkit.jobs.options import RunOptions
 from evalkit.text import visible
+from evalkit.watermark.spec import DRAWING
 
 if TYPE_CHECKING:
     from evalkit.runs.store import Run
@@ -72,6 +73,9 @@ MOST_FAILED = 20
     "--spread", type=click.IntRange(min=1), default=8, help="--by pixels: near green codes that repeats go to."
 )
 @click.option(
+    "--message", metavar="NAME=NUMBER,…", help="Method payload: what images say, such as model=3,user=90210, or 0x1F."
+)
+@click.option(
     "--c2pa",
     nargs=2,
     type=click.Path(path_type=Path),
@@ -101,6 +105,7 @@ def embed(
     levels: float,
     descent: int,
     spread: int,
+    message: str | None,
     c2pa: tuple[Path, Path] | None,
     choice: MarkChoice,
     options: RunOptions,
@@ -114,6 +119,8 @@ def embed(
     evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --out MARKED
     evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --by pixels --out MARKED
     evalkit watermark embed PHOTOS --tokenizer llamagen-vq16 --key my.key --lists 64 --fraction 0.5
+    evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --method payload --layout model:8,user:8 \
+        --carrier places --message model=3,user=77 --by pixels
 
     MARKED holds images/*.png, mark.json (what a detector must know, all but the key), a row per image, and a page. A
     image marked afterwards is the tokenizer's square of it, painted anew; --by pixels keeps its size and its pixels and
@@ -128,9 +135,12 @@ def embed(
         raise click.UsageError("give a FOLDER of images to mark, or --model and --prompts to make marked ones")
     _refuse(ctx, AFTERWARDS if model else GENERATING, "FOLDER" if model else "--model")
     credential = _credential(c2pa)
+    if message is not None:
+        choice = replace(choice, specs=tuple(replace(spec, message=message) for spec in choice.specs))
     if model is not None:
-        if prompts is None or delta is None:
-            raise click.UsageError("--model needs --prompts and --delta (2 is a common bias; inf is the hard variant)")
+        if prompts is None or (delta is None) != (choice.specs[0].method in DRAWING):
+            needs = "and no --delta" if choice.specs[0].method in DRAWING else "and --delta"
+            raise click.UsageError(f"--model needs --prompts {needs} (2 is a common bias; inf is the hard variant)")
         if ctx.get_parameter_source("dtype") == ParameterSource.DEFAULT:
             options = replace(options, dtype="auto")
         numbers = {"guidance": guidance, "temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps}
@@ -156,7 +166,7 @@ def _generated(
     model: str,
     prompts: str,
     choice: MarkChoice,
-    delta: float,
+    delta: float | None,
     samples: int,
     numbers: dict[str, Any],
     options: RunOptions,

@@ -33,6 +33,11 @@ _FLAGS = (
     click.option("--context", type=click.IntRange(0, 1), help="kgw, wmar: codes before a code that decide its colour."),
     click.option("--clusters", type=click.IntRange(min=2), help="clusters, places: number of groups of near codes."),
     click.option("--pattern", type=click.IntRange(1, 12), help="bitmark: bits of a pattern."),
+    click.option("--layout", metavar="NAME:BITS,…", help="payload: fields of a message, 64 bits at most [default: id:32]."),
+    click.option("--carrier", type=click.Choice(["codes", "places"]), help="payload: what carries it [default: codes]."),
+    click.option("--seeded", type=click.Choice(["places", "before"]), help="gumbel, dipmark, tournament: what decides a draw."),
+    click.option("--reweight", type=FINITE, help="dipmark: share that is moved, 0.5 at most [default: 0.5]."),
+    click.option("--layers", type=click.IntRange(1, 64), help="tournament: layers [default: 20]."),
     click.option("--frequencies", type=click.Path(path_type=Path), metavar="FILE", help="Counts of codes, of calibrate."),
 )  # fmt: skip
 
@@ -132,7 +137,21 @@ def mark_options(command: Callable[..., Any], *, key_needed: bool = True) -> Cal
 
     @functools.wraps(command)
     def collected(**given: Any) -> Any:
-        names = ("method", "gamma", "lists", "kind", "cap", "context", "clusters", "pattern")
+        names = (
+            "method",
+            "gamma",
+            "lists",
+            "kind",
+            "cap",
+            "context",
+            "clusters",
+            "pattern",
+            "layout",
+            "carrier",
+            "seeded",
+            "reweight",
+            "layers",
+        )
         numbers = {name: given.pop(name) for name in names}
         picked = {name: given.pop(name) for name in ("key", "tokenizer", "mark", "epochs", "frequencies")}
         return command(**given, choice=choose(numbers, **picked, key_needed=key_needed))

@@ -10,6 +10,7 @@ import click
 from evalkit.cli.numbers import FINITE, NUMBER
 
 if TYPE_CHECKING:
+    from evalkit.watermark.payload.capacity import MessageRow
     from evalkit.watermark.power import PowerRow
 
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--lists", type=click.IntRange(min=1), default=1, show_default=True, help="Lists in the pool.")
 @click.option("--fpr", "levels", type=FINITE, multiple=True, help="False-positive rate [default: 1e-2 1e-3 1e-6].")
 @click.option("--power", "wanted", type=FINITE, default=0.9, show_default=True, help="Power to plan for.")
+@click.option("--bits", type=int, help="Also: the chance to read a message of so many bits (method payload).")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON, and nothing else, on stdout.")
 def power(
     tokens: int,
@@ -36,6 +38,7 @@ def power(
     lists: int,
     levels: tuple[float, ...],
     wanted: float,
+    bits: int | None,
     as_json: bool,
 ) -> None:
     """Say how likely a mark is found, and how many distinct codes it needs.
@@ -43,10 +46,12 @@ def power(
     \b
     evalkit watermark power --tokens 256 --delta 2
     evalkit watermark power --tokens 180 --delta 2 --match 0.66 --lists 64 --fpr 1e-6
+    evalkit watermark power --tokens 256 --delta 2 --bits 32
 
     TOKENS are distinct codes: a code that an image repeats is one coin. Powers are exact (binomial) and suppose flat
     logits, so they are upper bounds: where a model is sure of its next code, no bias moves it.
     """
+    from evalkit.watermark.payload.capacity import message_table
     from evalkit.watermark.power import MarkPlan, power_table
 
     plans = [
@@ -55,10 +60,16 @@ def power(
         for match in matches or (1.0, 0.7, 0.5, 0.3)
     ]
     rows = power_table(plans, tokens, wanted)
+    told = [] if bits is None else message_table(plans, bits, tokens, wanted)
     if as_json:
-        click.echo(json.dumps({"power_wanted": wanted, "rows": [_plain(row) for row in rows]}, indent=1))
+        said = {"power_wanted": wanted, "rows": [_plain(row) for row in rows]}
+        if told:
+            said["messages"] = [_plain_message(row) for row in told]
+        click.echo(json.dumps(said, indent=1))
         return
     _show(rows, wanted)
+    if told:
+        _show_messages(told, wanted)
 
 
 def _plain(row: PowerRow) -> dict[str, Any]:
@@ -76,6 +87,38 @@ def _plain(row: PowerRow) -> dict[str, Any]:
         "tokens_needed": row.needed,
         "tokens_needed_normal": row.needed_normal,
     }
+
+
+def _plain_message(row: MessageRow) -> dict[str, Any]:
+    return {
+        "tokens": row.codes,
+        "bits": row.bits,
+        "fpr": row.plan.alpha,
+        "match": row.plan.match,
+        "present": row.present,
+        "read": row.read,
+        "tokens_needed": row.needed,
+    }
+
+
+def _show_messages(rows: list[MessageRow], wanted: float) -> None:
+    from rich import box
+    from rich.table import Table
+
+    from evalkit.cli.screen import Screen
+
+    table = Table(
+        title=f"messages of {rows[0].bits} bits in {rows[0].codes} distinct codes, a quarter of them pilots",
+        title_style="dim", title_justify="left", header_style="bold", box=box.SIMPLE_HEAD,
+    )  # fmt: skip
+    for heading in ("FPR", "match", "green share", "seen to be there", "read", f"codes to read {wanted:g} of them"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        table.add_row(
+            f"{row.plan.alpha:g}", f"{row.plan.match:g}", f"{row.plan.green:.3f}", _share(row.present), _share(row.read),
+            "—" if row.needed is None else f"{row.needed:,}",
+        )  # fmt: skip
+    Screen().print(table)
 
 
 def _show(rows: list[PowerRow], wanted: float) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from evalkit.errors import EvalkitError
 from evalkit.generators.rows import batch_size, fitting
-from evalkit.generators.sampling import SETTINGS, Sampler, sample, uniforms
+from evalkit.generators.sampling import SETTINGS, Sampler, law, sample, uniforms
 from evalkit.images.sample import Pixels
 
 Conditions = Literal["class", "text", "any"]
@@ -92,6 +92,14 @@ class BitByBit(Protocol):
 
     def bit(self, logits: Tensor, drawn: Tensor, step: Step) -> Tensor:
         """Logits [B, n, 2] of the next bit of each code, behind those `drawn` [B, n, k]."""
+
+
+@runtime_checkable
+class Draws(Protocol):
+    """A logits processor that draws codes itself, from their probabilities after temperature and filters."""
+
+    def draw(self, law: Tensor, draws: Tensor, step: Step) -> Tensor:
+        """Codes [B, n] of probabilities [B, n, V]; `draws` [B, n] in [0, 1) are the requests' own."""
 
 
 class Drawing(Protocol):
@@ -274,6 +282,9 @@ class TokenGenerator(Generator):
         at = step.positions
         draws = draws[:, at.start : at.stop : at.step]
         processors: list[object] = list(self.logits_processors)
+        own = next((each for each in processors if isinstance(each, Draws)), None)
+        if own is not None:
+            return own.draw(law(logits, sampler), draws, step)
         in_order = [each for each in processors if isinstance(each, BitByBit)]
         if not in_order or logits.ndim < 4:
             return sample(logits, draws, sampler)
@@ -287,6 +298,11 @@ class TokenGenerator(Generator):
 
     def _sample(self, requests: Sequence[Request], sampler: Sampler) -> tuple[Tensor, int]:
         if self.drawing is not None:
+            if any(isinstance(each, Draws) for each in self.logits_processors):
+                raise EvalkitError(
+                    f"{self.name} draws ahead of itself here, and a method that draws codes itself cannot mark that. "
+                    "Generate without acceleration, or give --method lbw"
+                )
             with torch.inference_mode():
                 return self.drawing.draw(requests, sampler)
         seeds = tuple(request.seed for request in requests)

@@ -9,8 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 from torch import Tensor
 
 from evalkit.errors import EvalkitError
-from evalkit.generators.base import Step, TokenGenerator
+from evalkit.generators.base import Draws, Step, TokenGenerator
 from evalkit.watermark.mark import Mark
+from evalkit.watermark.spec import DRAWING
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,37 @@ class BitBias(GreenBias):
         return mark.bit(logits, drawn, step, self.delta)
 
 
-def said_of(mark: Mark, delta: float) -> dict[str, Any]:
-    """What plans and manifests say of a mark that is added with `delta`; raises `EvalkitError` where delta is not above 0."""
-    return GreenBias(mark, delta).as_dict()
+class KeyedDraw(GreenBias):
+    """For methods that leave logits alone, and draw codes by the key."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As for a bias; there is no delta."""
+        return {**super().as_dict(), "delta": None}
+
+    def draw(self, law: Tensor, draws: Tensor, step: Step) -> Tensor:
+        """Codes [B, n] of probabilities [B, n, V]."""
+        mark: object = self.mark
+        if not isinstance(mark, Draws):
+            raise EvalkitError(f"{self.mark.method} draws no codes; give one of {', '.join(DRAWING)}")
+        return mark.draw(law, draws, step)
+
+
+def marking(mark: Mark, delta: float | None) -> GreenBias:
+    """The processor that marks; raises `EvalkitError` where delta is missing, not above 0, or given to a method of draws."""
+    if mark.method in DRAWING:
+        if delta is not None:
+            raise EvalkitError(f"{mark.method} changes no logits, so there is no delta. Leave it out")
+        return KeyedDraw(mark, math.inf)
+    if delta is None:
+        raise EvalkitError(
+            f"{mark.method} raises green logits by a delta. Give one (2 is common, inf the hard variant)"
+        )
+    return (BitBias if mark.reads == "bits" else GreenBias)(mark, delta)
+
+
+def said_of(mark: Mark, delta: float | None) -> dict[str, Any]:
+    """What plans and manifests say of a mark that is added with `delta`; raises `EvalkitError` as `marking` does."""
+    return marking(mark, delta).as_dict()
 
 
 def check_generator(generator: object) -> TokenGenerator:
@@ -77,8 +106,11 @@ def check_generator(generator: object) -> TokenGenerator:
     return generator
 
 
-def mark_generator(generator: object, mark: Mark, delta: float) -> GreenBias:
-    """Let `generator` mark every image that it makes from now on; raises `EvalkitError` where it cannot."""
-    bias = (BitBias if mark.reads == "bits" else GreenBias)(mark, delta)
+def mark_generator(generator: object, mark: Mark, delta: float | None) -> GreenBias:
+    """Let `generator` mark every image that it makes from now on; raises `EvalkitError` where it cannot.
+
+    `delta`: None for methods that draw codes.
+    """
+    bias = marking(mark, delta)
     check_generator(generator).logits_processors.append(bias)
     return bias

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.watermark.lists import Kind, Scheme
+from evalkit.watermark.payload.fields import packed, read_layout, said
 
 # What each method takes, with what it takes where nothing is said. None: nothing, or found out when it is needed.
 NUMBERS: dict[str, dict[str, Any]] = {
@@ -21,10 +23,15 @@ NUMBERS: dict[str, dict[str, Any]] = {
     },
     "places": {"gamma": 0.5, "epoch": "0", "clusters": None, "groups": None},
     "bitmark": {"lists": 1, "epoch": "0", "pattern": 2},
+    "payload": {"epoch": "0", "layout": "id:32", "carrier": "codes", "message": None},
+    "gumbel": {"lists": 16, "epoch": "0", "seeded": "places"},
+    "dipmark": {"gamma": 0.5, "lists": 1, "epoch": "0", "seeded": "places", "reweight": 0.5},
+    "tournament": {"lists": 1, "epoch": "0", "seeded": "places", "layers": 20},
 }  # fmt: skip
 KINDS: dict[str, type] = {
     "gamma": float, "lists": int, "kind": str, "epoch": str, "cap": int, "frequencies": str, "context": int,
-    "clusters": int, "groups": str, "pattern": int,
+    "clusters": int, "groups": str, "pattern": int, "layout": str, "carrier": str, "message": str,
+    "seeded": str, "reweight": float, "layers": int,
 }  # fmt: skip
 ABOUT = {
     "lbw": "fixed lists of green codes, one of a pool for each image (LBW, arXiv 2506.01011)",
@@ -34,7 +41,12 @@ ABOUT = {
     "clusters": "groups of near codes have one colour; after arXiv 2508.06656",
     "places": "a list for each place, so that repeated codes count; shifts by whole cells lose it",
     "bitmark": "patterns of bits, for tokenizers of bits; after arXiv 2506.21209",
+    "payload": "a message of 8 to 64 bits (--layout, --message), in codes or in places (--carrier)",
+    "gumbel": "draws codes by the key, distribution unchanged: the largest of keyed Gumbel numbers",
+    "dipmark": "draws codes by the key, distribution unchanged: keyed reweighting; arXiv 2310.07710, 2310.10669",
+    "tournament": "draws codes by the key, distribution unchanged: tournaments, after SynthID-Text",
 }
+DRAWING = ("gumbel", "dipmark", "tournament")  # methods that change no logits
 
 
 @dataclass(frozen=True)
@@ -43,7 +55,9 @@ class MarkSpec:
 
     `gamma`, `lists`, `kind`, `epoch`, `frequencies` (a histogram's sha256): see `lists.Scheme`. `cap`: how often a code
     that repeats counts at most. `context`: codes before a code that decide over its colours. `clusters`: number of
-    groups of near codes. `pattern`: bits of a pattern. `groups`: sha256 of which codes belong together.
+    groups of near codes. `pattern`: bits of a pattern. `groups`: sha256 of which codes belong together. `layout`,
+    `message`: see `payload.fields`. `carrier`: codes, or places. `seeded`: what decides the secret numbers of a draw, its
+    place (places) or the code before. `reweight`: share that DiPmark moves, 1/2 at most. `layers` of a tournament.
 
     >>> MarkSpec(lists=16).kind
     'balanced'
@@ -60,6 +74,12 @@ class MarkSpec:
     clusters: int | None = None
     pattern: int | None = None
     groups: str | None = None
+    layout: str | None = None
+    carrier: str | None = None
+    message: str | None = None
+    seeded: str | None = None
+    reweight: float | None = None
+    layers: int | None = None
 
     def __post_init__(self) -> None:
         takes = numbers_of(self.method)
@@ -74,6 +94,26 @@ class MarkSpec:
             raise EvalkitError(f"cap is a whole number from 1; {self.cap} given")
         if self.gamma is not None:
             self.scheme()
+        if self.layout is not None:
+            self._check_payload(self.layout)
+        if self.method in DRAWING:
+            self._check_drawing()
+
+    def _check_drawing(self) -> None:
+        if self.seeded not in ("places", "before"):
+            raise EvalkitError(f"codes are drawn by places or by the code before; {self.seeded} given")
+        if (self.lists or 1) < 1 or not 1 <= (self.layers or 1) <= 64 or not 0 < (self.reweight or 0.5) <= 0.5:
+            raise EvalkitError(
+                f"lists is at least 1, layers 1 to 64, reweight above 0 up to 0.5; {self.lists}, {self.layers}, "
+                f"{self.reweight} given"
+            )
+
+    def _check_payload(self, layout: str) -> None:
+        fields = read_layout(layout)
+        if self.carrier not in ("codes", "places"):
+            raise EvalkitError(f"a message is carried by codes or places; {self.carrier} given")
+        if self.message is not None:
+            object.__setattr__(self, "message", said(fields, packed(fields, self.message)))
 
     def scheme(self) -> Scheme:
         """How the method's lists are made."""
@@ -123,4 +163,4 @@ def _is_kind(value: Any, default: Any, kind: type) -> bool:
 
 
 def _names() -> list[str]:
-    return [field.name for field in fields(MarkSpec) if field.name != "method"]
+    return [field.name for field in dataclasses.fields(MarkSpec) if field.name != "method"]

@@ -23,6 +23,7 @@ from evalkit.tokenizers.base import Tokenizer
 from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.detection.calibration_file import calibration_digest, read_calibration
+from evalkit.watermark.detection.messages import check_among
 from evalkit.watermark.detection.scan_spec import Cache, Planned, planned
 from evalkit.watermark.detection.task import DETECT, SHARDS, VERSION
 from evalkit.watermark.detection.verdict import Decide, Rule
@@ -52,6 +53,7 @@ def detect_watermark(
     cache: Cache = None,
     c2pa: bool = False,
     anchors: bytes | str | Path | None = None,
+    among: str | None = None,
     options: RunOptions | None = None,
 ) -> Run:
     """Look for the mark of `key` in every image of `data`; a sealed run with one row per image.
@@ -61,7 +63,8 @@ def detect_watermark(
     list]; `frequencies`: counts of codes, or their file. `alpha`, `fdr`, `decide` [the larger p with a calibration, else
     the exact one]: see `Rule`; `search`: what else is tried where the image itself does not decide (`views.read_search`).
     `calibration`: a file of `calibrate_watermark`. `cache`: the file of codes [the user's], or False. `c2pa`: read
-    manifests too; `anchors`: PEM certificates to trust, or their file.
+    manifests too; `anchors`: PEM certificates to trust, or their file. `among`: which messages are looked for, such as
+    `model=3,user=0-999999` [any, where presence is established].
 
     Rows hold `verdict` (detected, not detected, inconclusive, error), `p` and `log10_p` (exact, corrected for lists, keys
     and views), `q`, `z_uncalibrated` (no p-value follows from it) and more: docs/watermark.md. Raises `EvalkitError`
@@ -87,7 +90,8 @@ def detect_watermark(
     if name is None:
         raise EvalkitError("whose codes carry the mark? Give a tokenizer, such as llamagen-vq16, or a mark.json")
     scan = planned(data, name, plain, search, cache, options)
-    return _detect(scan, rule, calibration, _manifests(anchors) if c2pa else None, options)
+    check_among(spec.layout, among)
+    return _detect(scan, rule, calibration, _manifests(anchors) if c2pa else None, options, among)
 
 
 def detect_mark(
@@ -111,7 +115,12 @@ def detect_mark(
 
 
 def _detect(
-    scan: Planned, rule: Rule, calibration: str | Path | None, manifests: Manifests | None, options: RunOptions
+    scan: Planned,
+    rule: Rule,
+    calibration: str | Path | None,
+    manifests: Manifests | None,
+    options: RunOptions,
+    among: str | None = None,
 ) -> Run:
     """Plan the detection and run it."""
     digest: str | None = None
@@ -130,6 +139,7 @@ def _detect(
         "calibration": digest,
         "c2pa": None if manifests is None else hashlib.sha256(manifests.anchors or b"").hexdigest(),
         "heat_maps": HEAT_MAPS[options.keep],
+        **({} if among is None else {"among": among}),
     }
     here = {
         **scan.here,

@@ -18,6 +18,7 @@ from evalkit.metrics.watermark import DETECTED_SHARE, EXPECTED_FALSE, P_EXCESS, 
 from evalkit.pages.html import run_page
 from evalkit.runs.store import Run
 from evalkit.text import counted, number_text
+from evalkit.watermark.detection.messages import message_text
 from evalkit.watermark.detection.qq import qq_plot
 from evalkit.watermark.detection.results import whose
 from evalkit.watermark.detection.verdict import DETECTED, INCONCLUSIVE, Rule
@@ -147,6 +148,7 @@ def shown_row(row: dict[str, Any]) -> dict[str, Any]:
     calibrated = row["p_calibrated"]
     return {
         **row,
+        "told": message_text(row),
         "style": STYLES.get(row["verdict"], "no"),
         "p": p_text(row["log10_p"]),
         "p_decides": p_text(row.get("log10_p_decides", row["log10_p"])),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from evalkit.watermark.detection.messages import Told
 from evalkit.watermark.detection.reader import Read
 from evalkit.watermark.detection.tally import Tally
 from evalkit.watermark.mark import Mark
@@ -53,6 +55,9 @@ SHARD = pa.schema(
         ("n_calibration", pa.int32()),
         ("transform", pa.string()),
         ("c2pa", pa.string()),
+        ("message", pa.string()),
+        ("message_probability", pa.float64()),
+        ("log10_p_message", pa.float64()),  # --among: corrected for candidates, marks and views
         ("warning", pa.string()),
         ("error", pa.string()),
     ]
@@ -73,10 +78,11 @@ def shard_rows(
     calibrated: tuple[npt.NDArray[Any], ...] | None,
     warnings: Sequence[str | None],
     c2pa: Sequence[str | None],
+    told: Told | None = None,
 ) -> pa.Table:
     """The rows of images; `best` has a row for each image that has codes, in their order.
 
-    `views`: names of the views by number, "" for the image itself. `calibrated`: p, stratum and null images.
+    `views`: names of the views by number, "" for the image itself. `calibrated`: p, stratum and null images. `told`: messages.
     """
     good = np.array([each.kept is not None for each in read], dtype=bool)
     kept = [each.kept for each in read]
@@ -94,6 +100,7 @@ def shard_rows(
         "warning": warnings,
         "error": [each.reason for each in read],
         "c2pa": c2pa,
+        **({} if told is None else asdict(told)),
     }
     scored: dict[str, Any] = {
         "codes": best.codes,

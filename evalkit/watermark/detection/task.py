@@ -29,7 +29,7 @@ from evalkit.watermark.detection.scan_spec import Opened, opened
 from evalkit.watermark.detection.verdict import Rule
 from evalkit.watermark.detection.worker import DetectWorker, read_manifests
 
-VERSION = 3  # q of each image since 3
+VERSION = 4  # q of each image since 3, messages since 4
 SHARDS = (256, 2048, 8192)  # images of a shard in small and in large sets, and the size from which sets are large
 
 
@@ -105,7 +105,7 @@ def _worker(spec: Spec, held_here: Opened) -> DetectWorker:
         "warnings": [] if calibration is None else calibration.doubts(rule, spec.inputs["data"].n),
     }
     scanner = Scanner(held_here.reader, mark, held_here.views, rule.alpha)
-    return DetectWorker(held_here, scanner, calibration, manifests, facts)
+    return DetectWorker(held_here, scanner, calibration, manifests, facts, asked.get("among"))
 
 
 def opened_calibration(path: str, sha256: str) -> Calibration:

@@ -14,6 +14,7 @@ from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
 from evalkit.watermark.detection.calibration import Calibration
 from evalkit.watermark.detection.heat import heat_maps
+from evalkit.watermark.detection.messages import messages
 from evalkit.watermark.detection.reader import Read
 from evalkit.watermark.detection.rows import SHARD, shard_rows
 from evalkit.watermark.detection.scan import Scanner
@@ -49,7 +50,10 @@ class DetectWorker(Worker):
         calibration: Calibration | None,
         manifests: Manifests | None,
         facts: Mapping[str, Any],
+        among: str | None = None,
     ) -> None:
+        """`among`: the messages that are looked for, as text; None: any."""
+        self.among = among
         self.opened, self.scanner, self.calibration, self.manifests = opened, scanner, calibration, manifests
         self.facts = facts
         self.views = ("", *(view.name for view in opened.views))
@@ -67,7 +71,8 @@ class DetectWorker(Worker):
             calibrated = self.calibration.p_values(found.statistic, found.best.design_effect)
         c2pa = [self._manifest(i) if each.kept else None for i, each in enumerate(found.read, start=shard.start)]
         warnings = warnings_of(found.read, self.opened.states[shard.start : shard.stop])
-        rows = shard_rows(found.read, found.best, self.scanner.mark, self.views, calibrated, warnings, c2pa)
+        told = messages(self.scanner, found, shard.start, self.among)
+        rows = shard_rows(found.read, found.best, self.scanner.mark, self.views, calibrated, warnings, c2pa, told)
         return ShardOutput(rows, {}, {}, timers.taken(), self.facts)
 
     def close(self) -> None:

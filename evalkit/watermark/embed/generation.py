@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ def generate_marked(
     model: str | Generator,
     prompts: str | Path | PromptSet,
     build: Callable[[Tokenizer], Mark],
-    delta: float,
+    delta: float | None,
     *,
     samples: int = 1,
     guidance: float | None = None,
@@ -42,7 +41,8 @@ def generate_marked(
 ) -> Run:
     """Make images as `generate_images` does, each with the mark that `build` makes for the generator's tokenizer.
 
-    `delta` is added to guided logits of green codes before temperature, top-k and top-p; infinity leaves only green ones.
+    `delta` is added to guided logits of green codes before temperature, top-k and top-p; infinity leaves only green ones,
+    and None is for methods that draw codes by the key.
     The run holds mark.json, its plan the mark and its key's id, the manifest the list of each image (`notes`). Raises
     `EvalkitError` before any work where the model's codes cannot be marked, or cannot be read back.
     """
@@ -51,6 +51,7 @@ def generate_marked(
     mark = build(tokenizer_of(generator))
     mark.list_of(0)  # several marks at once say now that they only detect
     check_generator(generator)
+    said = said_of(mark, delta)
     here = {"mark": hold(mark), "key": mark.key.source}
     run = generate_images(
         model,
@@ -61,11 +62,11 @@ def generate_marked(
         top_k=top_k,
         top_p=top_p,
         steps=steps,
-        prepare=Preparation(NAME_OF, said_of(mark, delta), here, generator),
+        prepare=Preparation(NAME_OF, said, here, generator),
         options=options,
     )
     if not (run.path / NAME).exists():
-        write_mark(run.path / NAME, mark, {"how": "in generation", "delta": "inf" if math.isinf(delta) else delta})
+        write_mark(run.path / NAME, mark, {"how": "in generation", "delta": said["delta"]})
         open_store(run.path).cover(NAME)
     return read_run(run.path)
 
@@ -73,7 +74,7 @@ def generate_marked(
 def _prepare(generator: Generator, said: Mapping[str, Any], here: Mapping[str, Any]) -> None:
     numbers = {name: value for name, value in said.items() if name not in ("prepare", "tokenizer", "delta")}
     mark = opened_mark(numbers, here, tokenizer_of(generator))
-    mark_generator(generator, mark, float(said["delta"]))
+    mark_generator(generator, mark, None if said["delta"] is None else float(said["delta"]))
 
 
 PREPARATIONS.add(NAME_OF, _prepare)

@@ -14,11 +14,15 @@ from evalkit.watermark.keys import Key
 from evalkit.watermark.mark import Mark
 from evalkit.watermark.methods.bitmark import bitmark
 from evalkit.watermark.methods.clusters import clusters
+from evalkit.watermark.methods.dipmark import dipmark
+from evalkit.watermark.methods.gumbel import gumbel
 from evalkit.watermark.methods.indexmark import indexmark
 from evalkit.watermark.methods.kgw import kgw
 from evalkit.watermark.methods.lbw import lbw
+from evalkit.watermark.methods.payload import payload
 from evalkit.watermark.methods.places import places
 from evalkit.watermark.methods.subject import Floats, Subject, codebook_of
+from evalkit.watermark.methods.tournament import tournament
 from evalkit.watermark.methods.wmar import wmar
 from evalkit.watermark.spec import MarkSpec, numbers_of
 
@@ -30,6 +34,10 @@ METHODS: dict[str, Callable[[MarkSpec, Key, Subject], Mark]] = {
     "clusters": clusters,
     "places": places,
     "bitmark": bitmark,
+    "payload": payload,
+    "gumbel": gumbel,
+    "dipmark": dipmark,
+    "tournament": tournament,
 }
 
 

@@ -66,10 +66,15 @@ class MarkFile:
 
 
 def content_of(mark: Mapping[str, Any], tokenizer: str, embedding: Mapping[str, Any]) -> dict[str, Any]:
-    """What mark.json says, and what is authenticated, of a mark's `as_dict` for a tokenizer's identity."""
+    """What mark.json says, and what is authenticated, of a mark's `as_dict` for a tokenizer's identity.
+
+    A message is told with the embedding, so that a detector reads those of other runs, too.
+    """
     numbers = {name: value for name, value in mark.items() if name != "key_id"}
-    said = {"format": FORMAT, "mark": numbers, "tokenizer": tokenizer, "key_id": mark["key_id"]}
-    return {**said, "embedding": dict(embedding)}
+    told = dict(embedding)
+    if numbers.get("message") is not None:
+        told["message"], numbers["message"] = numbers["message"], None
+    return {"format": FORMAT, "mark": numbers, "tokenizer": tokenizer, "key_id": mark["key_id"], "embedding": told}
 
 
 def seal_of(key: Key, content: Mapping[str, Any]) -> str:

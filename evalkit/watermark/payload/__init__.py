@@ -1,0 +1,1 @@
+"""Messages in images: fields and their bits, the code that carries them, and how a message is read."""
