@@ -34,6 +34,18 @@ def pieces() -> Iterator[str]:
 
 def _command(command: click.Command, context: click.Context, level: int) -> Iterator[str]:
     yield f"\n{'#' * level} {context.command_path}\n"
+    yield from _body(command, context)
+    if isinstance(command, click.Group):
+        itself = command.get_command(context, "")  # of probe: what its first word, a suite, asks for
+        if itself is not None:
+            yield from _body(itself, click.Context(itself, parent=context.parent, info_name=context.info_name))
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            if inner is not None:
+                yield from _command(inner, click.Context(inner, parent=context, info_name=name), level + 1)
+
+
+def _body(command: click.Command, context: click.Context) -> Iterator[str]:
     yield f"```text\n{context.get_usage().removeprefix('Usage: ')}\n```\n"
     for paragraph in re.split(r"\n\s*\n", (command.help or "").replace("\r", "")):
         lines = [line[4:] if line.startswith("    ") else line for line in paragraph.split("\n")]
@@ -42,11 +54,6 @@ def _command(command: click.Command, context: click.Context, level: int) -> Iter
         else:
             yield _plain(" ".join(lines)) + "\n"
     yield from _options(command, context)
-    if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            inner = command.get_command(context, name)
-            if inner is not None:
-                yield from _command(inner, click.Context(inner, parent=context, info_name=name), level + 1)
 
 
 def _options(command: click.Command, context: click.Context, only: tuple[str, ...] = ()) -> Iterator[str]:

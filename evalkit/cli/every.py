@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 import click
 
+from evalkit.cli.names import complete_names
 from evalkit.errors import EvalkitError
 
 
@@ -38,12 +39,13 @@ def said_here() -> Said:
 
 
 def for_every_verb(command: click.Command) -> click.Command:
-    """The command with these options; of a group, all of its commands."""
+    """The command with these options, whose names are completed; of a group, all of its commands."""
     if isinstance(command, click.Group):
         for each in command.commands.values():
             for_every_verb(each)
     elif not any(each.name == "config" for each in command.params):
         command.params.extend(_options())
+        complete_names(command)
     return command
 
 
