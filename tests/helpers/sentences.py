@@ -46,8 +46,7 @@ def _of(node, name):
             if each.arg in HELP:
                 yield "help", each.value
     elif isinstance(node, ast.FunctionDef) and name.startswith("cli/") and any(map(_is_command, node.decorator_list)):
-        if ast.get_docstring(node):
-            yield "help", ast.Constant(ast.get_docstring(node))
+        yield "help", ast.Constant(ast.get_docstring(node) or "")
 
 
 def _is_command(node):
