@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,10 +58,10 @@ class Run:
     """A sealed run, read back."""
 
     path: Path
-    record: dict[str, Any]
-    results: list[dict[str, Any]]
-    samples: pa.Table
-    pictures: list[dict[str, Any]]
+    record: dict[str, Any] = field(repr=False)
+    results: list[dict[str, Any]] = field(repr=False)
+    samples: pa.Table = field(repr=False)
+    pictures: list[dict[str, Any]] = field(repr=False)
 
     def to_pandas(self, part: Part = "results") -> Any:
         """The results, or one row per sample and protocol (part="samples"), as a pandas frame."""
