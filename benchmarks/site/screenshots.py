@@ -1,6 +1,6 @@
 """Screenshots of every page at three widths, and a check that none says a word or asks a network.
 
-python benchmarks/site/screenshots.py OUT            needs Chromium; makes a small run of every task first
+python benchmarks/site/screenshots.py docs/images/pages            needs Chromium; makes a small run of every task first
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
-WIDTHS = (390, 1280, 1920)
-MOST = 6000  # px of height
+SCALE = {390: 0.6, 1280: 0.4, 1920: 0.3}  # width of the window: size of what is kept of it
+MOST = 1600  # px of height
 
 
 def module(path: Path) -> ModuleType:
@@ -33,34 +33,35 @@ def module(path: Path) -> ModuleType:
 
 
 def pages(place: Path) -> Iterator[tuple[str, Path]]:
-    """(name, file) of the page of each task, of a leaderboard, of a comparison and of the viewer."""
-    from evalkit.leaderboard import make_leaderboard
-    from evalkit.leaderboard.firsts import firsts
-    from evalkit.pages import write_report
-    from evalkit.pages.view import write_view
-
+    """(name, file) of the page of each task, and of those over several runs."""
     cases = module(ROOT / "tests" / "unit" / "jobs" / "task_cases.py").CASES
     for name, make in cases.items():
         (place / name).mkdir()
         run = make(place / name / "run")
         yield from ((name, page) for page in sorted(run.path.glob("*.html")))
-    runs = codecs(place / "codecs")
-    yield "leaderboard", make_leaderboard([run.path for run in runs], place / "board").path
-    yield "comparison", write_report(runs, place / "comparison.html", firsts([run.path for run in runs]))
-    yield "view", write_view([run.path for run in runs], place / "view")
+    yield from over_runs(place / "codecs").items()
 
 
-def codecs(place: Path) -> list[Any]:
-    """Runs of four codecs on the shipped photographs, under two protocols."""
+def over_runs(place: Path) -> dict[str, Path]:
+    """A comparison, a leaderboard and the viewer, over four codecs on the shipped photographs under two protocols."""
     import evalkit
     from evalkit.jobs.options import RunOptions
+    from evalkit.leaderboard import make_leaderboard
+    from evalkit.leaderboard.firsts import firsts
+    from evalkit.pages import write_report
+    from evalkit.pages.view import write_view
 
-    made = []
+    runs: list[Any] = []
     for name in ("jpeg-q50", "jpeg-q75", "webp-q75", "jpeg-lm"):
         options = RunOptions(out=place / name, keep="all", device="cpu")
         protocols, tasks = ("evalkit-1", "vtbench-2025"), ("reconstruction", "codes")
-        made += evalkit.evaluate_tokenizer(name, "sample/photos", protocols=protocols, tasks=tasks, options=options)
-    return made
+        runs += evalkit.evaluate_tokenizer(name, "sample/photos", protocols=protocols, tasks=tasks, options=options)
+    paths = [run.path for run in runs]
+    return {
+        "comparison": write_report(runs, place / "comparison.html", firsts(paths)),
+        "leaderboard": make_leaderboard(paths, place / "board").path,
+        "view": write_view(paths, place / "view"),
+    }
 
 
 def main(out: Path) -> None:
@@ -71,13 +72,14 @@ def main(out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         browser = browsers.Browser(Path(folder) / "profile")
         for name, file in pages(Path(folder)):
-            for width in WIDTHS:
+            for width in SCALE:
                 tab = browser.page(width=width)
                 tab.open(file.as_uri())
                 if tab.said or tab.outside:
                     raise SystemExit(f"{name} at {width}: {tab.said} {tab.outside}")
-                shown = Image.open(io.BytesIO(shot(tab, width)))
-                shown.convert("RGB").save(out / f"{name}-{width}.webp", quality=70)
+                image = Image.open(io.BytesIO(shot(tab, width))).convert("RGB")
+                image = image.resize((round(image.width * SCALE[width]), round(image.height * SCALE[width])))
+                image.save(out / f"{name}-{width}.webp", quality=60, method=6)
         browser.close()
 
 
