@@ -49,12 +49,28 @@ def read_items(said: Declaration, folder: Path) -> tuple[JudgedItem, ...]:
     """
     _check_files(said, folder)
     rule = said.items
-    if rule.loader:
-        rows = list(_loader(rule.loader, said.name)(folder))
-    else:
-        rows = [row for path in _files(rule, folder) for row in rows_of(path)]
+    try:
+        rows = _loaded(said, folder)
+    except EvalkitError:
+        raise
+    except DAMAGED as error:
+        raise EvalkitError(
+            f"the data of {said.name} are not of the official form: {_why(error)}. Give the official files"
+        ) from None
     rows = grouped(rows[rule.skip :], rule.group) if rule.group else rows[rule.skip :]
     return _unique([_item(rule, row, place) for place, row in enumerate(rows)], said.name)
+
+
+def _loaded(said: Declaration, folder: Path) -> list[Row]:
+    if said.items.loader:
+        return [dict(row) for row in _loader(said.items.loader, said.name)(folder)]
+    return [row for path in _files(said.items, folder) for row in rows_of(path)]
+
+
+def _why(error: BaseException) -> str:
+    """An error of Python in a sentence's part."""
+    said = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+    return f"{said} is missing" if isinstance(error, KeyError) else said
 
 
 def _loader(called: str, name: str) -> Callable[[Path], Iterable[Any]]:
@@ -125,8 +141,9 @@ def rows_of(path: Path) -> list[Row]:
             case ".txt":
                 return [{"stem": path.stem, "text": path.read_text(encoding="utf-8").strip()}]
     except (OSError, ValueError, TypeError, RecursionError, csv.Error, pa.ArrowException) as error:
-        said = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise EvalkitError(f"{path} cannot be read as a benchmark's data: {said}. Give the official file") from None
+        raise EvalkitError(
+            f"{path} cannot be read as a benchmark's data: {_why(error)}. Give the official file"
+        ) from None
     raise EvalkitError(f"{path} is of no form that data have. Give JSON, JSON lines, CSV, Parquet or text")
 
 

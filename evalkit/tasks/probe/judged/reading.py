@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from evalkit.errors import EvalkitError
 from evalkit.judges.outcome import outcome
 from evalkit.judges.reply import RawReply
 from evalkit.protocols.judged.declaration import Declaration
@@ -99,13 +100,12 @@ def _weights(said: Declaration, names: Mapping[str, Any]) -> dict[str, float]:
 def _parts(said: Declaration, names: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
     found: list[tuple[str, float]] = []
     for each in said.parts:
-        if not each.get("when") or evaluate(each["when"], names):
-            values, categories = (evaluate(each[key], names) for key in ("values", "categories"))
-            found += [
-                (str(name), as_number(value, each["values"]))
-                for name, value in zip(categories, values, strict=True)
-                if name
-            ]
+        if each.get("when") and not evaluate(each["when"], names):
+            continue
+        values, categories = (evaluate(each.get(key, "None"), names) for key in ("values", "categories"))
+        if not isinstance(values, list) or not isinstance(categories, list) or len(values) != len(categories):
+            raise EvalkitError(f"the parts of {said.name} need two lists of one length. Give the official files")
+        found += [(str(n), as_number(value, "values")) for n, value in zip(categories, values, strict=True) if n]
     return tuple(found)
 
 

@@ -15,13 +15,18 @@ _WIDTH = re.compile(r"(0?\d{1,3}[ds]?)?")
 
 
 def fill_in(template: str, fields: Mapping[str, Any]) -> str:
-    """The template with its fields; raises `KeyError` for one that is not there, `EvalkitError` where it is no template.
+    """The template with its fields.
+
+    Raises `KeyError` for a field that is not there, `EvalkitError` for what is no template and for parts that are missing.
 
     >>> fill_in("{key[0]}/{number:04d}", {"key": "abc", "number": 7})
     'a/0007'
     """
     _check(template)
-    return template.format_map(fields)
+    try:
+        return template.format_map(fields)
+    except (TypeError, ValueError, IndexError) as error:
+        raise EvalkitError(f"the data have nothing for {template[:60]!r}: {error}. Give the official files") from None
 
 
 @lru_cache(maxsize=1024)

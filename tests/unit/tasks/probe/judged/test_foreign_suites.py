@@ -9,13 +9,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from helpers.judged import ScriptedJudge
+from helpers.judged import ScriptedJudge, small_data, small_images
 from PIL import Image
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.options import RunOptions
 from evalkit.protocols.judged import read as reading
 from evalkit.tasks.probe import probe
+from evalkit.tasks.probe.judged import items
 from evalkit.tasks.probe.judged.formula import evaluate
 from evalkit.tasks.probe.judged.options import JudgeOptions
 from evalkit.tasks.probe.judged.templates import fill_in
@@ -59,8 +60,8 @@ def places(value, way=()):
 EVERY = [(way, value) for way in [*places(SUITE), *MORE] for value in HOSTILE]
 
 
-def changed(way, value):
-    made = copy.deepcopy(SUITE)
+def replaced(data, way, value):
+    made = copy.deepcopy(data)
     place = made
     for step in way[:-1]:
         place = place[step]
@@ -94,7 +95,7 @@ def test_each_hostile_value_gives_a_run_or_one_sentence(scored, count):
     for number, (way, value) in enumerate(random.Random(count).sample(EVERY, count)):
         said = ""
         try:
-            scored(changed(way, value), f"run{number}")
+            scored(replaced(SUITE, way, value), f"run{number}")
         except EvalkitError as error:
             said = str(error)
         except BaseException as error:
@@ -103,11 +104,39 @@ def test_each_hostile_value_gives_a_run_or_one_sentence(scored, count):
 
 
 @pytest.mark.parametrize(
+    ("suite", "file", "way", "value"),
+    [
+        ("geneval-plus", "Geneval++.jsonl", (1, "include"), 0),
+        ("genexam", "All_Subjects.jsonl", (0, "scoring_points", 1), None),
+        ("genexam", "All_Subjects.jsonl", (0,), "x"),
+        ("kris", "final_data.json", (0, "type"), "/etc/passwd"),
+        ("oneig-alignment", "object.json", ("000", "question"), None),
+        ("tiif-short", "shape+color_eval_prompts.jsonl", (0, "yn_question_list"), None),
+        ("geneval2", "geneval2_data.jsonl", (1, "vqa_list", 0), -1),
+        ("geneval2", "geneval2_data.jsonl", (1, "skills"), {}),
+    ],
+)
+def test_data_of_another_form_are_one_sentence(tmp_path, monkeypatch, suite, file, way, value):
+    monkeypatch.setattr(items, "_check_files", lambda said, folder: None)  # where no sha256 is declared
+    small_images(suite, small_data(suite, tmp_path / "data"), tmp_path / "images")
+    (path,) = (tmp_path / "data").rglob(file)
+    text = path.read_text()
+    rows = [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
+    changed = replaced(rows, way, value)
+    lines = "".join(json.dumps(row) + "\n" for row in changed) if path.suffix == ".jsonl" else json.dumps(changed)
+    path.write_text(lines)
+    judge = JudgeOptions(judge=ScriptedJudge("Yes"), data=tmp_path / "data", replies=tmp_path / "r.jsonl")
+    with pytest.raises(EvalkitError) as caught:
+        probe(suite, tmp_path / "images", judge=judge, options=RunOptions(out=tmp_path / "run", device="cpu"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "loader", ["shutil:rmtree", "evalkit.tasks.probe.judged.loaders.dpg:json", "os.path:join", "x"]
 )
 def test_a_file_names_no_code(scored, loader):
     with pytest.raises(EvalkitError, match="which evalkit does not have"):
-        scored(changed(("items", "loader"), loader), "run")
+        scored(replaced(SUITE, ("items", "loader"), loader), "run")
 
 
 @pytest.mark.parametrize("bomb", ["'a' * 1000000000", "[1] * 1000000000", "+".join(["1"] * 5000), "a.b", "f'{a}'"])
