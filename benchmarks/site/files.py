@@ -23,6 +23,7 @@ from evalkit.tasks.probe.evidence.sections import SECTIONS
 from evalkit.watermark.detection.calibration import Calibration
 from evalkit.watermark.detection.calibration_file import calibration_bytes
 from evalkit.watermark.methods.files import FIELDS as MARK
+from evalkit.watermark.service.ring import Entry
 from evalkit.watermark.spec import NUMBERS
 
 SAID: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("fields.toml").read_text(encoding="utf-8"))
@@ -121,6 +122,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "mark": lambda: described("mark", {name: PLAIN[kind.__name__] for name, kind in MARK.items()}),
     "methods": _marks,
     "calibration": _calibration,
+    "ring": lambda: listed("ring", [each.name for each in fields(Entry)]),
     "evidence": lambda: listed("evidence", NAMES),
     "sections": _sections,
 }
