@@ -13,7 +13,6 @@ import click
 from evalkit.cli.names import complete_names
 from evalkit.errors import EvalkitError
 
-
 MOST = 2**31 - 1  # of any whole number that is counted with
 
 
