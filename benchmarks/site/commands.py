@@ -23,7 +23,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def pieces() -> Iterator[str]:
     """The options that every verb takes, then every verb in the order of `evalkit --help`."""
-    top = click.Context(group, info_name="evalkit")
+    top = click.Context(group, info_name="evalkit", **group.context_settings)
     yield "## Options of every verb\n"
     yield from _options(for_every_verb(click.Command("verb")), top, only=COMMON)
     for name in group.list_commands(top):
