@@ -15,6 +15,7 @@ from evalkit.registry import Registry, Table
 from evalkit.tasks.probe.evidence.record import Evidence, ImageEvidence
 from evalkit.tasks.probe.judged.seat import Seat
 from evalkit.tasks.probe.layout import PlacedImage
+from evalkit.tasks.probe.measures import Measures
 from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
 
 if TYPE_CHECKING:  # they import torch, and names of suites are completed while one types
@@ -59,7 +60,7 @@ class Encoders:
     detector: Detector | None = None
     colors: ZeroShot | None = None
     judge: Seat | None = None
-    edits: EditMeasures | None = None
+    edits: Measures | None = None
 
 
 class Suite(Protocol):
