@@ -15,12 +15,11 @@ from evalkit.registry import Registry, Table
 from evalkit.tasks.probe.evidence.record import Evidence, ImageEvidence
 from evalkit.tasks.probe.judged.seat import Seat
 from evalkit.tasks.probe.layout import PlacedImage
-from evalkit.tasks.probe.measures import Measures
 from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
 
 if TYPE_CHECKING:  # they import torch, and names of suites are completed while one types
     from evalkit.encoders.zero_shot import ZeroShot
-    from evalkit.tasks.probe.editing.measure import EditMeasures
+    from evalkit.tasks.probe.measures import Measures
 
 
 class SuitePrompt(Protocol):

@@ -11,7 +11,7 @@ LONGEST, MEAN = 35, 18
 # Reasons that stand in a list behind a name, where another sentence says what to do.
 REASONS = {
     *("images/decode.py", "runs/query.py", "runs/query_rows.py", "provenance/copies.py", "provenance/merkle.py"),
-    *("tasks/generate/checks.py", "tasks/tokenizer/checks.py", "metrics/fid_infinity.py"),
+    *("tasks/generate/checks.py", "tasks/tokenizer/checks.py", "metrics/fid_infinity.py", "metrics/tokbench.py"),
 }
 REMEDY = (
     r"[;.?:]\s+\S|[;.:,]\s*…|--\w|`|^[…\s]+$|…{2}$|\(…$|together…$"  # a second part, or words that are made elsewhere
