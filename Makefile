@@ -32,7 +32,7 @@ $(STAMP): pyproject.toml
 $(STAMP)-test: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e ".[test,dev]"
+	$(BIN)/python -m pip install --quiet -e ".[test,dev,docs]"
 	touch $@ $(STAMP)
 
 clean:

@@ -146,7 +146,7 @@ Suites whose data cannot be had without their authors' form, or whose questions 
 MORE = """## A suite of your own
 
 Write a TOML file like those in `evalkit/protocols/judged/`; `evalkit.protocols.judged.declaration` describes every field.
-Formulas are arithmetic over the names of calls, their parts and the data's fields; they know `min`, `max`, `sum`,
+Formulas are arithmetic over the names of calls, their parts and the data's fields. They know `min`, `max`, `sum`,
 `mean`, `gmean`, `product`, `sqrt`, `round`, `len`, `first`, `known`, `same`, `dot`, `dependent`, `cascade`, `balance`,
 `percents`, `repeated`, `psnr`, `recalled`, `reread` and `words`.
 """

@@ -39,7 +39,7 @@ $ evalkit systems show gigatok --json      # everything, for machines
   the authors say. What was quoted by others and not read in the source is *unverified*, everywhere it is printed. Numbers
   that nobody could point to a source for are not on the cards.
 - A card claims no support that a test does not exercise: every model that it names is registered and its family has a
-  test, every worker is run by one, every command of every plan is parsed by the real command line and its names are
+  test, and every worker is run by one. Every command of every plan is parsed by the real command line, and its names are
   looked up (`tests/unit/systems/`).
 - Where evalkit has no command for a measure yet, the plan says so, and names the authors' own program instead.
 """

@@ -36,7 +36,9 @@ class Contestant:
         if (self.name is None) == (self.images is None):
             raise EvalkitError(f"the model {self.label!r} needs name or images, and not both. Mend its [[models]]")
         if self.images is not None and self.settings:
-            raise EvalkitError(f"{self.label!r} has images already, so {next(iter(self.settings))} changes nothing")
+            raise EvalkitError(
+                f"{self.label!r} has images already, so {next(iter(self.settings))} changes nothing. Remove it"
+            )
         unknown = set(re.findall(r"\{[^{}]*\}", self.images or "")) - set(PLACES)
         if unknown:
             raise EvalkitError(

@@ -74,7 +74,7 @@ class _Reader:
         found = table(data, where, {"name": text, "prices": listed(number), "tries": whole, "replies": self.path})
         if "name" not in found or len(found.get("prices", (0, 0))) != 2:
             raise EvalkitError(
-                f'{where} needs name = "http:URL#MODEL", and prices = [prompt, reply] of a million tokens'
+                f'{where} is not complete. Give name = "http:URL#MODEL", and prices = [prompt, reply] of a million tokens'
             )
         return JudgeUse(**found)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -112,7 +113,7 @@ def main() -> None:
     plain, said = (sys.stdout, sys.stderr), Said()
     sys.stdout, sys.stderr = Harmless(sys.stdout), Harmless(sys.stderr)
     try:
-        code = group.main(standalone_mode=False, obj=said)
+        code = group.main(standalone_mode=False, obj=said, color=_colour())
     except click.exceptions.Abort:
         _say("interrupted; type the same command again to resume", said)
         sys.exit(130)
@@ -140,5 +141,10 @@ def _say(message: str, said: Said) -> None:
     from evalkit.text import visible
 
     lines = [visible(line, most=10_000) for line in message.split("\n")]  # names of files may hold anything
-    click.echo(click.style("evalkit: ", fg="red") + "\n".join(lines), err=True)
+    click.echo(click.style("evalkit: ", fg="red") + "\n".join(lines), err=True, color=_colour())
     said.keep("; ".join(lines))
+
+
+def _colour() -> bool | None:
+    """False where NO_COLOR is set; None: as the stream can."""
+    return False if os.environ.get("NO_COLOR") else None

@@ -27,7 +27,7 @@ def parse_line(line: str) -> Parsed:
 
     program, *words = shlex.split(line)
     if program != "evalkit":
-        raise EvalkitError(f"{line!r} is no command of evalkit")
+        raise EvalkitError(f"{line!r} is no command of evalkit. Type: evalkit VERB …")
     command: click.Command = group
     context = click.Context(
         group, info_name=program, **group.context_settings
@@ -90,7 +90,7 @@ def _tokenizer(given: dict[str, Any]) -> None:
     for name in filter(None, given["features"].split(",")):
         encoder_entry(name, "features")
     if unknown := set(given["tasks"].split(",")) - set(TASKS):
-        raise EvalkitError(f"there is no task called {sorted(unknown)[0]!r}")
+        raise EvalkitError(f"there is no task called {sorted(unknown)[0]!r}; give some of {', '.join(TASKS)}")
 
 
 def _generate(given: dict[str, Any]) -> None:

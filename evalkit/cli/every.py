@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 import click
 
+from evalkit.cli.names import complete_names
 from evalkit.errors import EvalkitError
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -51,7 +52,9 @@ def said_here() -> Said:
 
 
 def for_every_verb(command: click.Command) -> click.Command:
-    """The command with these options, and whole numbers below `MOST`; of a group, all of its commands."""
+    """The command with these options, completed names, and whole numbers below `MOST`; of a group, all of its commands."""
+    command.context_settings = {**SETTINGS, **command.context_settings}
+    command._help_option = None  # click keeps the one that it made for a call without the group
     if isinstance(command, click.Group):
         for each in command.commands.values():
             for_every_verb(each)
@@ -59,10 +62,9 @@ def for_every_verb(command: click.Command) -> click.Command:
     for param in command.params:
         if isinstance(param.type, click.IntRange) and param.type.max is None:
             param.type = Whole(param.type.min)
-    command.context_settings = {**SETTINGS, **command.context_settings}
-    command._help_option = None  # click keeps the one that it made for a call without the group
     if not any(each.name == "config" for each in command.params):
         command.params.extend(_options())
+        complete_names(command)
     return command
 
 

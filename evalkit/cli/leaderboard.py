@@ -65,7 +65,7 @@ def leaderboard(
     explain_all: bool,
     as_json: bool,
 ) -> None:
-    """Rank sealed RUNS (or folders of runs): intervals, tiers, and what may not be compared.
+    """Rank sealed RUNS, each a run or a folder of runs: intervals, tiers, and what may not be compared.
 
     \b
     evalkit leaderboard runs --out board                     all runs of a folder; open board/index.html

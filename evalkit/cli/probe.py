@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from evalkit.cli.every import for_every_verb
 from evalkit.cli.judge_options import judge_options
@@ -78,9 +79,14 @@ class Suites(click.Group):
         command = getattr(importlib.import_module(module), name)
         return for_every_verb(command) if isinstance(command, click.Command) else None
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The sub-verbs and the suites."""
+        suite = next(each for each in for_every_verb(score).params if each.name == "suite")
+        return [*super().shell_complete(ctx, incomplete), *suite.shell_complete(ctx, incomplete)]
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Help of the group is that of scoring."""
-        if args[:1] in (["-h"], ["--help"]) or not args:
+        if args[:1] in (["-h"], ["--help"]) or not (args or ctx.resilient_parsing):
             args = ["SUITE", "--help"]
         return super().parse_args(ctx, args)
 

@@ -15,7 +15,7 @@ from evalkit.text import visible
 @click.option("--out", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True)
 @click.option("--force", is_flag=True, help="Replace the page if it is there.")
 def report(runs: tuple[Path, ...], out: Path, force: bool) -> None:
-    """Write one HTML page over finished RUNS (or folders of runs).
+    """Write one HTML page over finished RUNS, each a run or a folder of runs.
 
     \b
     evalkit report runs/tokenizer-jpeg-lm-* runs/tokenizer-webp-q75-* --out comparison.html

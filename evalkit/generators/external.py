@@ -49,7 +49,7 @@ class ExternalGenerator(Generator):
         return [self._one(request) for request in requests]
 
     def _generate(self, requests: Sequence[Request], sampler: Sampler) -> list[Image]:
-        raise EvalkitError(f"{self.name} takes requests one by one")
+        raise EvalkitError(f"{self.name} takes requests one by one. Call generate")
 
     def _one(self, request: Request) -> Image | Failed:
         """The image of a request; of several rounds, each changes the image of the one before."""

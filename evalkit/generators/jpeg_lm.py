@@ -74,7 +74,7 @@ class JpegLm(Generator):
         return [self._one(request) for request in requests]
 
     def _generate(self, requests: Sequence[Request], sampler: Sampler) -> list[Image]:
-        raise EvalkitError(f"{self.name} takes requests one by one")
+        raise EvalkitError(f"{self.name} takes requests one by one. Call generate")
 
     def start(self, image: Pixels | None) -> list[int]:
         """Words before the first that is drawn: those of the first bytes of a source image, cut at a restart marker."""

@@ -33,7 +33,7 @@ class NpzSet(HashedSet):
             raise
         except Exception as error:  # damaged archives and headers raise many kinds
             raise EvalkitError(
-                f"{path} is not an npz file with uint8 images arr_0 [N, H, W, 3] ({one_line(error)})"
+                f"{path} is no npz file of images ({one_line(error)}). Give one with arr_0, uint8 [N, H, W, 3]"
             ) from None
         self._absolute = str(path.resolve())
         self.skipped = {f"array {name}": 1 for name in self._rows.others}

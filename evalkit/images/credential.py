@@ -74,7 +74,7 @@ def _algorithm(secret: bytes) -> str:
     try:
         key = serialization.load_pem_private_key(secret, None)
     except (ValueError, TypeError):
-        raise EvalkitError("the C2PA key is no unencrypted PEM private key") from None
+        raise EvalkitError("the C2PA key is not one that can be read. Give an unencrypted PEM private key") from None
     if isinstance(key, Ed25519PrivateKey):
         return "ed25519"
     if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in CURVES:

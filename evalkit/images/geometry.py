@@ -42,7 +42,7 @@ def fit_square(image: Pixels, size: int, method: str) -> Pixels:
     height, width = image.shape[:2]
     if method == "crop":
         if min(height, width) < size:
-            raise EvalkitError(f"a {width}x{height} image is too small for a {size} px crop")
+            raise EvalkitError(f"a {width}x{height} image is too small for a {size} px crop. Give a smaller size")
         return _centre(image, size)
     if size > MAX_SIDE:
         raise EvalkitError(f"images are brought to at most {MAX_SIDE} px on a side; {size} given")

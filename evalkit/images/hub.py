@@ -30,7 +30,9 @@ class HubSet(ImageSet):
         self.spec = spec
         parts = spec.removeprefix("hf:").strip("/").split("/")
         if len(parts) not in (3, 4):
-            raise EvalkitError(f"{spec!r} is not hf:owner/repo/config/split (or hf:owner/repo/split)")
+            raise EvalkitError(
+                f"{spec!r} names no split of a data set; give hf:owner/repo/config/split or hf:owner/repo/split"
+            )
         name, _, wanted = parts[1].partition("@")
         self._repo, self._config, self._split = f"{parts[0]}/{name}", parts[2] if len(parts) == 4 else None, parts[-1]
         self.name = "/".join([name, *parts[2:]])

@@ -7,6 +7,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.engines import Engine, engine_of
 from evalkit.jobs.options import EngineOptions
 from evalkit.jobs.progress import Progress
-from evalkit.jobs.retry import failures, retry
+from evalkit.jobs.retry import changed_sources, failures, retry
 from evalkit.jobs.shard import Shard
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Task, Worker
@@ -98,7 +99,7 @@ def run_task(
     """
     told, store = progress or Progress(), open_store(out)
     if store.sealed and not retry_failed:
-        store.begin(spec.plan())
+        store.begin(spec.plan(), partial(changed_sources, task, spec, store))
         told.note(f"{store.path} is complete already; nothing to do (remove it, or give --out, to run again)")
         return _shown(task, store)
     chosen = engine or EngineOptions()
@@ -106,7 +107,7 @@ def run_task(
     with Lock(out):
         if retry_failed:
             retry(task, spec, store, told)
-        store.begin(spec.plan())
+        store.begin(spec.plan(), partial(changed_sources, task, spec, store))
         if store.sealed:
             told.note(f"nothing failed in {store.path}")
             return _shown(task, store)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from evalkit.errors import EvalkitError
 from evalkit.jobs.progress import Progress
 from evalkit.jobs.shard import Shard, Sources
-from evalkit.jobs.spec import Spec, different
+from evalkit.jobs.spec import Spec, apart, different
 from evalkit.jobs.task import Task
 from evalkit.jsonio import parse_json
 from evalkit.runs.durable import sha256_of
@@ -43,6 +43,21 @@ def retry(task: Task, spec: Spec, store: RunStore, told: Progress) -> None:
         for key in store.keys() - good:
             store.drop(key)
     store.take_over(spec.plan())
+
+
+def changed_sources(task: Task, spec: Spec, store: RunStore) -> list[str]:
+    """Ids of what the finished shards were read from and that holds something else now; none where nobody can say."""
+    sources = task.sources(spec)
+    if sources is None:
+        return []
+    if store.sealed:
+        before, shards = _read([read_run(store.path).samples], []), task.shards(spec)
+    else:
+        shards = [shard for shard in task.shards(spec) if store.has(shard.key)]
+        parts = store.parts([shard.key for shard in shards])
+        before = _read(list(parts.tables()), list(parts.facts()))
+    now = {source for shard in shards for source in sources.of(shard)}
+    return sorted({name for name, _ in before ^ now})
 
 
 def failures(rows: pa.Table) -> int:
@@ -101,7 +116,6 @@ def _stale(task: Task, store: RunStore, good: set[str]) -> list[str]:
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any], store: RunStore) -> list[str]:
     """Names of what is other in the plan now; an error where that is more than the content of inputs."""
     names = different(before, now)
-    others = [name for name in names if not of_content(name)]
-    if others:
-        raise EvalkitError(f"{store.path} holds another run (other {', '.join(others[:6])}); {FRESH}")
+    if not all(map(of_content, names)):
+        raise EvalkitError(f"{store.path} holds another run ({apart(before, now)}); {FRESH}")
     return names

@@ -12,6 +12,7 @@ from evalkit.jsonio import canonical_json
 from evalkit.version import __version__
 
 FORMAT = 2  # of plan.json; format 1 had no models, inputs and parameters
+LONG = 60  # characters of a value that a message shows
 
 
 @dataclass(frozen=True)
@@ -131,3 +132,33 @@ def different(one: Mapping[str, Any], other: Mapping[str, Any], path: str = "") 
         elif a != b:
             found.append(name)
     return found
+
+
+def apart(before: Mapping[str, Any], now: Mapping[str, Any], most: int = 6) -> str:
+    """In what two plans differ, in words: the part, what the first says, and what the second says.
+
+    >>> apart({"seed": 0, "inputs": {"data": {"digest": "a"}}}, {"seed": 1, "inputs": {"data": {"digest": "b"}}})
+    'content of data; seed 0, now 1'
+    """
+    names = different(before, now)
+    told = [_told(name, _at(before, name), _at(now, name)) for name in names[:most]]
+    return "; ".join([*told, *([f"{len(names) - most} more"] if len(names) > most else [])])
+
+
+def _told(name: str, before: Any, now: Any) -> str:
+    parts = name.split(".")
+    if parts[0] in ("models", "inputs", "parameters") and len(parts) > 1:
+        parts = parts[1:]
+    if parts[-1] in ("digest", "listing"):
+        return f"content of {parts[0]}"
+    if parts[-1] == "sha256":
+        return f"weights of {parts[0]}"
+    shown = [json.dumps(each, ensure_ascii=False) for each in (before, now)]
+    words = " ".join(each for each in parts if each not in ("name", "settings"))
+    return f"{words} {shown[0]}, now {shown[1]}" if max(map(len, shown)) <= LONG else words
+
+
+def _at(plan: Any, name: str) -> Any:
+    for key in name.split("."):
+        plan = plan.get(key) if isinstance(plan, Mapping) else None
+    return plan

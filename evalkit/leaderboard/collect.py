@@ -191,7 +191,7 @@ def _samples(path: Path, results: Sequence[dict[str, Any]]) -> pa.Table:
     wanted = {*NEEDED, *metrics, *(name for metric in declared for name in metric.by_sample.read)} - {"prompt"}
     table = table_of(path / "samples.parquet", sorted(wanted))
     if "id" not in table.column_names:
-        raise EvalkitError(f"{path / 'samples.parquet'} has no column id, so it is none that evalkit wrote")
+        raise EvalkitError(f"{path / 'samples.parquet'} has no column id. Give a run that evalkit wrote")
     return table
 
 

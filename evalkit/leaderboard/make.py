@@ -183,5 +183,5 @@ def _check_boards(found: Boards, entrants: Sequence[Entrant], metrics: Sequence[
         )
     if len(entrants) > 1 and not any(len(board.entrants) > 1 for board in boards):
         reasons = "\n".join(f"  {why_apart(each, entrants)}" for each in apart[:4])
-        said = f":\n{reasons}" if reasons else "; they have no metric in common"
+        said = f":\n{reasons}" if reasons else "; they have no metric in common. See: evalkit query"
         raise EvalkitError(f"no two of these {len(entrants)} runs can be ranked together{said}")

@@ -67,7 +67,7 @@ def fold(chunks: Iterable[npt.NDArray[Any]]) -> Moments:
         part = features_to_statistics(block)
         total = part if total is None else merge(total, part)
     if total is None:
-        raise EvalkitError("there are no features to take statistics of")
+        raise EvalkitError("there are no features to take statistics of. Give at least one image")
     return total
 
 

@@ -18,7 +18,7 @@ _declared = partial(
 
 
 def _verdict(verdict: str, label: str, title: str) -> Metric:
-    return _declared(verdict.replace(" ", "_"), label, title, "none", unit="pictures")
+    return _declared(verdict.replace(" ", "_"), label, title, "none", unit="images")
 
 
 def _cost(name: str, label: str, better: Direction = "higher", *, unit: str = "", low: float = 0.0) -> Metric:
@@ -51,7 +51,7 @@ EXPECTED_FALSE = _declared(
     "Expected by chance",
     "detections to expect without any marked image",
     "none",
-    unit="pictures",
+    unit="images",
 )
 P_EXCESS = _declared(
     "p_excess_ks", "Excess of small p", "one-sided Kolmogorov-Smirnov distance of p from uniform", "none", high=1.0

@@ -106,7 +106,7 @@
     const close = make("button", { type: "button" }, "Close");
     const bar = make("div", {}, title, close);
     dialog.append(make("div", { className: "viewer" }, bar, image, views));
-    dialog.setAttribute("aria-label", "Closer look; arrow keys switch between the pictures");
+    dialog.setAttribute("aria-label", "Closer look; arrow keys switch between the images");
     document.body.append(dialog);
     let pictures = [];
     let at = 0;

@@ -47,7 +47,7 @@ def find_runs(paths: Iterable[str | Path]) -> Found:
         for run in bad:
             unfinished.setdefault(run.resolve(), run)
     if not sealed:
-        raise EvalkitError("nothing to view; give a run folder (with record.json), or a folder of runs")
+        raise EvalkitError("no run was given; give a run folder (with record.json), or a folder of runs")
     return Found(tuple(sealed.values()), tuple(unfinished.values()))
 
 

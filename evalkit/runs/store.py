@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.shard import ShardOutput
-from evalkit.jobs.spec import different
+from evalkit.jobs.spec import apart, different
 from evalkit.jsonio import canonical_json, parse_json, pretty_json
 from evalkit.runs.durable import WRITING, write_bytes
 from evalkit.runs.frames import Part, part_of, results_html, to_pandas, to_polars
@@ -24,6 +24,7 @@ from evalkit.runs.record import file_digests, with_digest
 from evalkit.runs.sealed import check_sealed
 from evalkit.runs.shards import ABOUT, LocalParts, ShardFolder
 from evalkit.runs.tables import table_of
+from evalkit.text import listed
 from evalkit.weights.object_stores import fetched, is_url, opened
 from evalkit.whole_files import whole
 
@@ -57,10 +58,10 @@ class Run:
     """A sealed run, read back."""
 
     path: Path
-    record: dict[str, Any]
-    results: list[dict[str, Any]]
-    samples: pa.Table
-    pictures: list[dict[str, Any]]
+    record: dict[str, Any] = field(repr=False)
+    results: list[dict[str, Any]] = field(repr=False)
+    samples: pa.Table = field(repr=False)
+    pictures: list[dict[str, Any]] = field(repr=False)
 
     def to_pandas(self, part: Part = "results") -> Any:
         """The results, or one row per sample and protocol (part="samples"), as a pandas frame."""
@@ -87,15 +88,18 @@ class RunStore:
         """Whether the run is complete."""
         return (self.path / RECORD).exists()
 
-    def begin(self, plan: Mapping[str, Any]) -> None:
-        """Open the directory for `plan` (all that decides the results); another plan in it is an error."""
+    def begin(self, plan: Mapping[str, Any], changed: Callable[[], Sequence[str]] = tuple) -> None:
+        """Open the directory for `plan` (all that decides the results); another plan in it is an error.
+
+        `changed`: names of inputs that hold something else now, for that error.
+        """
         wanted = canonical_json(plan)
         plan_file = self.path / PLAN
         before = plan_file.read_bytes() if plan_file.exists() else wanted
         if before != wanted and wanted.startswith(before) and not self.sealed:  # a power cut: whose shards are these?
             self.forget()
         elif before != wanted and (self.sealed or self._begun_shards()):
-            raise EvalkitError(f"{self.path} holds another run ({_other(plan_file, plan)}")
+            raise EvalkitError(f"{self.path} holds another run ({_other(plan_file, plan, changed)}")
         if not plan_file.exists() and self._strangers():
             raise EvalkitError(f"{self.path} is not empty and is not a run directory; give a fresh --out")
         if self.sealed:
@@ -304,14 +308,17 @@ def results_json(results: Sequence[Result]) -> bytes:
     return pretty_json(rows)
 
 
-def _other(plan_file: Path, plan: Mapping[str, Any]) -> str:
+def _other(plan_file: Path, plan: Mapping[str, Any], changed: Callable[[], Sequence[str]]) -> str:
     """In what the plan of a folder differs from the wanted one, and what to do."""
     try:
-        names = different(parse_json(plan_file.read_bytes(), str(plan_file)), plan)
+        before = parse_json(plan_file.read_bytes(), str(plan_file))
+        names, said = different(before, plan), apart(before, plan)
     except (ValueError, AttributeError):
         return f"its plan.json cannot be read); {FRESH}"
+    files = changed() if any(map(of_content, names)) else ()
+    named = f": {listed(files)}" if files else ""
     again = ", or --retry-failed where a failed input came back" if all(map(of_content, names)) else ""
-    return f"other {', '.join(names[:6])}{' and more' if len(names) > 6 else ''}); {FRESH}{again}"
+    return f"{said}{named}); {FRESH}{again}"
 
 
 def of_content(name: str) -> bool:

@@ -6,7 +6,7 @@ A shard is its objects, then about.json. A run is its files, then record.json. W
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,11 @@ class ObjectStore(RunStore):
         """Whether the store holds a plan."""
         return (self.path / PLAN).exists()
 
-    def begin(self, plan: Mapping[str, Any]) -> None:
+    def begin(self, plan: Mapping[str, Any], changed: Callable[[], Sequence[str]] = tuple) -> None:
         """As in a folder; the plan is in the store before anything else."""
         if not self.begun and self.remote.names():
             raise EvalkitError(f"{url_of(self.path)} is not empty and is not a run. Give a fresh --out")
-        super().begin(plan)
+        super().begin(plan, changed)
         if not self.sealed:
             self.remote.put(self.path, [PLAN])
 

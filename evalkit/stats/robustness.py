@@ -44,7 +44,7 @@ def fewest_to_flip(differences: npt.ArrayLike, *, clusters: npt.ArrayLike | None
     """
     sums = units_of(differences, clusters).top
     if len(sums) == 0 or not np.isfinite(sums).all():
-        raise EvalkitError("a difference of finite values is needed to ask what would turn it")
+        raise EvalkitError("only a difference of finite values can be turned. Leave out samples without a value")
     total = float(sums.sum())
     if total == 0:
         raise EvalkitError("the two are equal on average: there is no order to turn")

@@ -79,7 +79,9 @@ class Codec(PixelTokenizer):
             try:
                 pictures.append(self.to_image(bytes(values.tolist())))  # a code outside 0..255 is a ValueError
             except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-                raise EvalkitError(f"the codes of image {number} are no {self.config.format} image ({error})") from None
+                raise EvalkitError(
+                    f"the codes of image {number} are no {self.config.format} image ({error}). Give codes that encode made"
+                ) from None
         if len({each.shape for each in pictures}) > 1:
             raise EvalkitError("the images of this batch differ in size; decode them one by one")
         batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)

@@ -69,7 +69,7 @@ class DetailFlow(NetworkTokenizer):
             side = math.ceil(self.resolution(tokens) / patch) * patch
         if side < patch or side % patch or side > self.config.size:
             raise EvalkitError(
-                f"{self.name} decodes sides of {patch} to {self.config.size} in steps of {patch}, not {side}"
+                f"{self.name} does not decode a side of {side}; give {patch} to {self.config.size} in steps of {patch}"
             )
         found = codes.values.shape[1]
         if tokens > found:

@@ -92,9 +92,9 @@ class Hita(NetworkTokenizer):
             if path is not None:
                 raise
             raise WeightsError(
-                f"{self.name} can decode, but to encode it needs the DINOv2 backbone {BACKBONE}: get it from "
-                f"{weights_manifest()[BACKBONE].where} and put it into a folder named in the environment variable "
-                f"EVALKIT_WEIGHTS, or call load_backbone(PATH)"
+                f"{self.name} can decode, but to encode it needs the DINOv2 backbone {BACKBONE}. Get it from "
+                f"{weights_manifest()[BACKBONE].where}, and put it into a folder named in EVALKIT_WEIGHTS, "
+                "or call load_backbone(PATH)"
             ) from error
         checkpoint = read_checkpoint(found)
         with without_init():

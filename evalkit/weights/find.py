@@ -155,8 +155,8 @@ def hub_folder(repo: str, *, pickled: bool = False) -> Path:
         except Exception:  # not in the cache, gated, absent: one remedy for all
             continue
     raise WeightsError(
-        f"the folder of {repo} is not here and could not be fetched: get it from huggingface.co/{repo} (some models ask "
-        "you to accept a licence there) and give the folder, or put it into a folder named in EVALKIT_WEIGHTS"
+        f"the folder of {repo} is not here and could not be fetched. Get it from huggingface.co/{repo}, where some models "
+        "ask you to accept a licence. Give the folder, or put it into a folder named in EVALKIT_WEIGHTS"
     )
 
 

@@ -51,7 +51,9 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise _refused(path, acting[0])
     loaded = _load(path, names)
     if not isinstance(loaded, dict):
-        raise WeightsError(f"{path.name} holds a {type(loaded).__name__}, not named parameters")
+        raise WeightsError(
+            f"{path.name} holds a {type(loaded).__name__}, not named parameters. Give the file of a state dict"
+        )
     return loaded
 
 

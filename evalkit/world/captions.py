@@ -89,8 +89,8 @@ def read_caption(caption: str) -> Demand:
     found = _sentence().fullmatch(text)
     if found is None:
         raise EvalkitError(
-            f"the reference world cannot read {caption!r}; it knows sentences like 'a photo of a red dog', 'three cups', "
-            "'a car left of an apple', 'a picture of a blue cat and a yellow key on a white background'"
+            f"the reference world cannot read {caption!r}. Give a sentence like 'a photo of a red dog', 'three cups', "
+            "'a car left of an apple', or 'a blue cat and a yellow key on a white background'"
         )
     wanted = tuple(_wanted(found[part]) for part in ("first", "second") if found[part])
     relation = next((r for r, words in RELATIONS.items() if found["joint"] in words), None)

@@ -43,7 +43,9 @@ class HttpOcr(Ocr):
         except RemoteError as error:
             raise EvalkitError(str(error)) from None
         except DAMAGED:
-            raise EvalkitError(f"{self.id} gave an answer without choices[0].message.content") from None
+            raise EvalkitError(
+                f"{self.id} gave an answer without choices[0].message.content. Give the address of a chat model"
+            ) from None
         return lines_of(str(said or ""))
 
 

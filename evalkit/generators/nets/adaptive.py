@@ -29,7 +29,7 @@ class _Steered(Block):
     def forward(self, x: Tensor, context: Context, cache: LayerCache | None = None) -> Tensor:
         """[B, n, width] -> the same shape."""
         if context.steer is None:
-            raise EvalkitError("an adaptive block needs the class embedding")
+            raise EvalkitError("an adaptive block needs the class embedding. Give context.steer")
         shift, scale, gate, shift2, scale2, gate2 = self.six(context.steer).chunk(6, -1)
         x = x + gate * self.attention(modulate(self.attention_norm(x), shift, scale), context, cache)
         y: Tensor = x + gate2 * self.feed_forward(modulate(self.ffn_norm(x), shift2, scale2))

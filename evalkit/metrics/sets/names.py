@@ -28,13 +28,15 @@ def image_metrics() -> list[Metric]:
 
 
 def chosen_metrics(given: Sequence[str], protocol: ScoreProtocol, *, reference: bool) -> tuple[str, ...]:
-    """The metrics that `given` names, groups spelled out and each once; by default the usual ones of the protocol.
+    """The metrics that `given` names, each once; by default the usual ones of the protocol.
+
+    A group is those of its metrics that the protocol defines, or all of them where it defines none.
 
     Raises where a name is unknown, the protocol does not define it, or it needs a reference and there is none.
     """
     if not given:
         return tuple(name for name in USUAL if name in protocol.metrics and (reference or name in ALONE))
-    names = tuple(dict.fromkeys(name for each in given for name in GROUPS.get(each, (each,))))
+    names = tuple(dict.fromkeys(name for each in given for name in _members(each, protocol)))
     alike = [metric.name for metric in image_metrics()]
     for name in names:
         if name not in HEADS and name not in alike:
@@ -48,6 +50,12 @@ def chosen_metrics(given: Sequence[str], protocol: ScoreProtocol, *, reference: 
                 f"{METRICS.get(name).label} compares two sets, and there is no reference. Give --reference FOLDER|NPZ."
             )
     return names
+
+
+def _members(name: str, protocol: ScoreProtocol) -> tuple[str, ...]:
+    """The metrics behind the name of a group or of a metric."""
+    every = GROUPS.get(name, (name,))
+    return tuple(each for each in every if each in protocol.metrics) or every
 
 
 def set_metrics(names: Sequence[str]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from evalkit.runs.store import Run, check_target, read_run, write_bytes
 
 __all__ = ["Found", "default_folder", "find_runs", "write_view"]
 MARK = "view.json"
-SCRIPTS = ("model.js", "pairs.js", "list.js", "tiles.js", "zoom.js", "detail.js", "tools.js", "app.js")
+SCRIPTS = ("model.js", "pairs.js", "list.js", "tiles.js", "zoom.js", "detail.js", "help.js", "tools.js", "app.js")
 
 
 def write_view(runs: Sequence[Path], folder: Path, *, copy: bool = False, images: Path | None = None) -> Path:

@@ -34,6 +34,7 @@ def facts(run: Run, folder: Path) -> dict[str, Any]:
         "name": name,
         "line": ", ".join(str(each) for each in (data.get("name"), counted(n, "sample"), *protocols[:2]) if each),
         "n": n,
+        "of": {"task": str(record.get("task") or ""), "protocol": ", ".join(protocols[:2])},
         "terms": [[term, str(value)] for term, value in terms if value not in (None, "")],
         "links": [
             [word, address(run.path / file, folder)] for file, word in LINKS.items() if (run.path / file).exists()

@@ -30,7 +30,9 @@ def write_layout(run: Run, layout: str) -> Path:
         raise EvalkitError(f"there is no layout called {layout!r}; give one of {', '.join(LAYOUTS)}")
     rows = [row for row in run.samples.to_pylist() if row["error"] is None]
     if not rows:
-        raise EvalkitError(f"{run.path} holds no image, so there is nothing to lay out as {layout}")
+        raise EvalkitError(
+            f"{run.path} holds no image, so there is nothing to lay out as {layout}. Give --retry-failed"
+        )
     folder = run.path / layout
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()

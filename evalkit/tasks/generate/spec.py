@@ -97,7 +97,9 @@ def loaded(model: ModelRef, device: str, tokenizer_weights: str | None = None) -
     """The generator behind a reference; raises `EvalkitError` where the weights here are not those of the run."""
     made = load_generator(model.name, model.weights, device, model.dtype, tokenizer_weights=tokenizer_weights)
     if made.weights_sha256 != model.sha256:
-        raise EvalkitError(f"the weights here are not those of the run (sha256 {str(model.sha256)[:12]}…)")
+        raise EvalkitError(
+            f"the weights here are not those of the run (sha256 {str(model.sha256)[:12]}…). Give theirs as --weights"
+        )
     return made
 
 
@@ -114,7 +116,7 @@ def acceleration_of(spec: Spec) -> Settings | None:
         return None
     kind = KINDS.get(str(said.get("kind")))
     if kind is None:
-        raise EvalkitError(f"this version of evalkit knows no acceleration called {said.get('kind')!r}")
+        raise EvalkitError(f"this version of evalkit knows no acceleration called {said.get('kind')!r}. Update evalkit")
     names = {each.name for each in fields(kind)}
     return parse(f"{said['kind']}:" + ",".join(f"{name}={value}" for name, value in said.items() if name in names))
 

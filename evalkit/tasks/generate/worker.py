@@ -80,7 +80,7 @@ class GenerationWorker(Worker):
 
     def _exhibit(self, positions: Sequence[int]) -> ShardOutput:
         if self.acceleration is None:
-            raise EvalkitError("only an accelerated run is measured beside the plain loop")
+            raise EvalkitError("only an accelerated run is measured beside the plain loop. Give --accelerate")
         with self.timers("plain loop"):
             facts = exhibit(self.acceleration, [self.wanted.at(position)[2] for position in positions])
         return ShardOutput(table([]), seconds=self.timers.taken(), facts=facts)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from evalkit.encoders.detectors.base import Detector
-from evalkit.encoders.zero_shot import ZeroShot
 from evalkit.images.sample import Pixels
 from evalkit.prompts.prompt import Prompt, PromptSet
 from evalkit.protocols.judged import declared
@@ -16,8 +15,11 @@ from evalkit.registry import Registry, Table
 from evalkit.tasks.probe.evidence.record import Evidence, ImageEvidence
 from evalkit.tasks.probe.judged.seat import Seat
 from evalkit.tasks.probe.layout import PlacedImage
-from evalkit.tasks.probe.measures import Measures
 from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
+
+if TYPE_CHECKING:  # they import torch, and names of suites are completed while one types
+    from evalkit.encoders.zero_shot import ZeroShot
+    from evalkit.tasks.probe.measures import Measures
 
 
 class SuitePrompt(Protocol):

@@ -143,6 +143,6 @@ def upgraded(record: Mapping[str, Any], features: Sequence[str]) -> Spec:
 def _feed(ref: ProtocolRef, model: Tokenizer) -> Feed:
     protocol, side = load_protocol(ref.id), ref.settings["side"]
     if protocol.sha256 != ref.sha256:
-        raise EvalkitError(f"the protocol {ref.id} of this evalkit is not that of the run")
+        raise EvalkitError(f"the protocol {ref.id} of this evalkit is not that of the run. Take the evalkit of the run")
     whole = isinstance(side, str)
     return feed_of(protocol, model, None if whole else int(side), whole=whole)

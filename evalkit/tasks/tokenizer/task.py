@@ -109,7 +109,9 @@ def opened(spec: Spec, device: str) -> Tokenizer:
     ref = spec.models["model"]
     model = load_tokenizer(ref.name, ref.weights, device, ref.dtype)
     if model.weights_sha256 != ref.sha256:
-        raise EvalkitError(f"the weights here are not those of the run (sha256 {str(ref.sha256)[:12]}…)")
+        raise EvalkitError(
+            f"the weights here are not those of the run (sha256 {str(ref.sha256)[:12]}…). Give theirs as --weights"
+        )
     if ref.settings.get("compile"):
         from evalkit.tokenizers.network import NetworkTokenizer  # imports torch, which codecs do without
 

@@ -48,7 +48,7 @@ class CodecAttack(Attack):
         try:
             Image.fromarray(checked(image)).save(buffer, format=self.codec.upper(), **settings)
         except (OSError, ValueError) as error:
-            raise EvalkitError(f"{self.name} cannot write this image ({error})") from None
+            raise EvalkitError(f"{self.name} cannot write this image ({error}). Leave this attack out") from None
         return buffer.getvalue()
 
 

@@ -76,7 +76,7 @@ def detect_watermark(
     >>> folder = pathlib.Path(tempfile.mkdtemp())
     >>> key = new_key(folder / "my.key")
     >>> run = detect_watermark("sample/photos", key, "world-vq", cache=False, options=RunOptions(out=folder / "run", limit=2))
-    >>> run.samples["verdict"].to_pylist()  # nobody marked the sample pictures
+    >>> run.samples["verdict"].to_pylist()  # nobody marked the sample images
     ['not detected', 'not detected']
     """
     options = options or RunOptions()

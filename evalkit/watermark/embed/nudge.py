@@ -100,7 +100,9 @@ def _targets(near: Tensor, chosen: Tensor, green: Tensor, spread: int) -> tuple[
     Where places differ each is a coin of its own, and repeats need not go anywhere else.
     """
     if near.shape[:2] != chosen.shape:
-        raise EvalkitError(f"features for {near.shape[1]} codes and {chosen.shape[1]} codes do not belong together")
+        raise EvalkitError(
+            f"features for {near.shape[1]} codes and {chosen.shape[1]} codes do not belong together. Give both of one image"
+        )
     if green.ndim == 3:
         return chosen.clone(), green.gather(2, chosen[..., None])[..., 0].to(near.dtype)
     count = min(spread, int(green.sum(1).min()))

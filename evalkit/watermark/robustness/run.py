@@ -145,7 +145,7 @@ def _check_names(contenders: Sequence[Contender]) -> None:
 
 def _check_readable(images: ImageSet, n: int, data: str | Path) -> None:
     if not any(isinstance(each, Sample) for at in range(n) for each in images.read(at, at + 1, threads=1)):
-        raise EvalkitError(f"{data} holds no readable image")
+        raise EvalkitError(f"{data} holds no readable image. Give a folder with images")
 
 
 def _ref(images: ImageSet, limit: int | None, source: str | Path | None) -> DataRef:

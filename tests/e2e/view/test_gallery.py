@@ -129,7 +129,7 @@ def test_a_sample_opens_with_its_picture_numbers_texts_and_the_record(drawn, sho
     text = tab.run("document.querySelector('dialog').innerText")
     for part in (columns["prompt"][5], str(columns["score"][5]), "6 of 60"):
         assert part in text
-    links = tab.run("[...document.querySelectorAll('dialog a')].map((a) => [a.textContent, decodeURI(a.href)])")
+    links = tab.run("[...document.querySelectorAll('dialog .about a')].map((a) => [a.textContent, decodeURI(a.href)])")
     assert [word for word, _ in links] == ["image", "record", "results"]
     assert links[1][1].replace("%23", "#").endswith("/a b#1/record.json")
     before = tab.run("document.querySelector('.zooms [role=status]').textContent")
@@ -203,3 +203,43 @@ def test_a_copied_view_works_without_the_run(drawn, show, tmp_path):
     tab = show(tmp_path / "moved" / "index.html")
     tab.wait("[...document.querySelectorAll('.slot img')].every((i) => i.complete && i.naturalWidth === 24)")
     assert tab.run("document.querySelectorAll('.slot img').length") > 10
+
+
+def test_each_tile_names_task_and_protocol_and_a_permalink_opens_the_row_of_its_protocol(tmp_path, make, show):
+    columns = {
+        "id": ["a", "a", "b", "b"],
+        "protocol": ["one", "two", "one", "two"],
+        "task": ["text", "text", None, None],
+        "psnr": [20.0, 21.0, 30.0, 31.0],
+    }
+    page = write_view([make.run(tmp_path / "run", "m", 4, columns)], tmp_path / "view")
+    tab = show(page)
+    said = tab.run("[...document.querySelectorAll('.tile .terms-line')].map((n) => n.textContent)")
+    assert said == ["text · one", "text · two", "generate · one", "generate · two"]
+    box = "(() => { const t = document.querySelector('.tile .terms-line').getBoundingClientRect();"
+    assert tab.run(f"{box} return t.bottom <= document.querySelector('.tile').getBoundingClientRect().bottom; }})()")
+    tab.run("document.querySelectorAll('.tile')[3].click()")
+    address = tab.run("document.querySelector('dialog .bar a').getAttribute('href')")
+    assert "sample=b" in address
+    again = show(page, address)
+    assert "31" in again.run("document.querySelector('dialog .numbers').textContent")
+    assert again.run("document.querySelector('dialog .place, dialog .bar .soft').textContent") == "4 of 4"
+
+
+def test_a_question_mark_shows_the_keys_alone_and_over_a_sample(drawn, show):
+    page, _, _ = drawn
+    tab = show(page)
+    tab.key("?")
+    assert tab.run("document.querySelector('dialog.help').open")
+    keys = tab.run("[...document.querySelectorAll('dialog.help kbd')].map((k) => k.textContent)")
+    assert {"/", "Enter", "d", "?", "Escape"} <= set(keys)
+    tab.key("Escape")
+    assert not tab.run("document.querySelector('dialog.help').open")
+    tab.run("document.querySelector('.tile').click()")
+    tab.key("?")
+    assert tab.run("document.querySelector('dialog.help').open && document.querySelector('dialog.detail').open")
+    tab.key("Escape")
+    assert tab.run("!document.querySelector('dialog.help').open && document.querySelector('dialog.detail').open")
+    tab.key("Escape")
+    tab.run("document.getElementById('keys').click()")
+    assert tab.run("document.querySelector('dialog.help').open")

@@ -32,7 +32,7 @@ def test_a_run_that_kept_its_worst_pictures_begins_with_those(show, tmp_path, ma
     tab = show(page)
     assert tab.count == "2 of 40 samples"
     assert tab.titles == ["s/4", "s/9"]
-    tab.choose("pictures", "")
+    tab.choose("images", "")
     assert tab.count == "40 samples"
     assert "PSNR ∞" in tab.run("document.querySelector('.tile').textContent")
     tab.choose("Order", "psnr")

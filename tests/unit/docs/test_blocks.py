@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import evalkit
-from evalkit.cli.dry_run import parse_line
+from evalkit.cli.dry_run import check_line
 
 ROOT = Path(evalkit.__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -49,7 +49,7 @@ def test_a_command_of_the_docs_is_understood(page, line, monkeypatch):
     monkeypatch.chdir(ROOT)
     if "…" in line or set(shlex.split(line)) & {"--help", "-h", "--version"}:
         return
-    parse_line(line)
+    check_line(line)
 
 
 @pytest.mark.parametrize(("page", "number", "body"), PYTHON, ids=lambda each: str(each)[:20])

@@ -138,7 +138,7 @@ def test_credentials_are_read_from_files_or_the_environment_and_never_shown(tmp_
     monkeypatch.setenv("EVALKIT_C2PA_KEY", credential.key.decode())
     assert load_credential(tmp_path / "elsewhere.pem") == credential
     monkeypatch.setenv("EVALKIT_C2PA_KEY", "no key")
-    with pytest.raises(EvalkitError, match="no unencrypted PEM"):
+    with pytest.raises(EvalkitError, match="unencrypted PEM"):
         load_credential(tmp_path / "elsewhere.pem")
     with pytest.raises(EvalkitError, match="cannot be read"):
         load_credential(tmp_path / "nothing.pem")

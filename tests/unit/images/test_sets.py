@@ -169,7 +169,7 @@ def test_hub_errors_are_one_sentence():
 
     with pytest.raises(EvalkitError, match="cannot be opened"):
         HubSet("hf:owner/repo/split", closed)
-    with pytest.raises(EvalkitError, match="is not hf:"):
+    with pytest.raises(EvalkitError, match="names no split"):
         HubSet("hf:owner")
     text_only = datasets.IterableDataset.from_generator(
         lambda: iter([{"a": 1}]), features=datasets.Features({"a": datasets.Value("int64")})

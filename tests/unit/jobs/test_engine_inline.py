@@ -135,7 +135,7 @@ def test_a_mistake_that_the_worker_finds_leaves_nothing_behind(tmp_path):
 
 def test_another_spec_in_the_folder_is_refused_and_named(tmp_path):
     run_task(Numbers(), spec(), tmp_path / "run")
-    with pytest.raises(EvalkitError, match=r"another run \(other parameters\.n\)"):
+    with pytest.raises(EvalkitError, match=r"another run \(n 10, now 11\)"):
         run_task(Numbers(), spec(11), tmp_path / "run")
 
 

@@ -75,6 +75,13 @@ def test_two_nodes_give_the_bytes_of_one_process_though_an_actor_dies(cluster, t
     assert ray.is_initialized()
 
 
+class OnTwo(Ray):
+    """Takes the place of the engine of one process, whose options it is given."""
+
+    def __init__(self, device, options):
+        super().__init__(device, TWO)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(CASES.CASES))
 def test_every_task_gives_the_bytes_of_one_process(cluster, tmp_path, monkeypatch, name):
@@ -82,7 +89,7 @@ def test_every_task_gives_the_bytes_of_one_process(cluster, tmp_path, monkeypatc
     inline = CASES.CASES[name](tmp_path / "a" / "run")
     for made in (tmp_path / "a").glob("secret.key"):
         (tmp_path / "b" / made.name).write_bytes(made.read_bytes())
-    monkeypatch.setattr(engine_inline, "Inline", lambda device, options: Ray(device, TWO))
+    monkeypatch.setattr(engine_inline, "Inline", OnTwo)
     run = CASES.CASES[name](tmp_path / "b" / "run")
     assert run.record["engine"]["name"] == "ray"
     assert contents(run.path) == contents(inline.path)

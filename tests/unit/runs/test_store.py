@@ -76,7 +76,7 @@ def test_another_plan_in_the_folder_is_refused(tmp_path):
     store.begin({"a": 1})
     store.begin({"a": 3})  # nothing was done yet, so nothing is lost
     store.put("000000", ShardOutput(pa.table({"n": [1]})))
-    with pytest.raises(EvalkitError, match=r"another run \(other a\)"):
+    with pytest.raises(EvalkitError, match=r"another run \(a 3, now 2\)"):
         RunStore(tmp_path / "run").begin({"a": 2})
 
 

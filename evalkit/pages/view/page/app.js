@@ -3,7 +3,7 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const make = view.make;
-  const fresh = () => ({ run: 0, beside: null, query: "", choices: new Map(), ranges: [], sort: "", down: false, look: "gallery", size: 190, sample: "" });
+  const fresh = () => ({ run: 0, beside: null, query: "", choices: new Map(), ranges: [], sort: "", down: false, look: "gallery", size: 190, sample: "", under: "" });
   let state = fresh();
   let table = null;
   let choices = [];
@@ -34,6 +34,7 @@
     const size = Number(said.get("size"));
     if (size >= 110 && size <= 420) next.size = size;
     next.sample = said.get("sample") ?? "";
+    next.under = said.get("under") ?? "";
     for (const [name, value] of said) {
       if (name.startsWith("is.")) next.choices.set(name.slice(3), value);
       if (name.startsWith("in.")) {
@@ -43,23 +44,28 @@
     }
     return { next, empty: [...said].length === 0 };
   };
+  const protocolOf = (row) => table.column.get("protocol")?.values[row] ?? "";
+  const address = () => {
+    const said = new URLSearchParams();
+    if (view.runs.length > 1) said.set("run", state.run);
+    if (state.beside !== null) said.set("beside", state.beside);
+    if (state.query) said.set("q", state.query);
+    if (state.sort || state.down) said.set("sort", (state.down ? "-" : "") + state.sort);
+    if (state.look !== "gallery") said.set("look", state.look);
+    if (state.size !== 190) said.set("size", state.size);
+    for (const [name, value] of state.choices) said.set(`is.${name}`, value);
+    const bound = (value) => (Number.isNaN(value) ? "" : value);
+    for (const range of state.ranges) said.append(`in.${range.name}`, `${bound(range.low)}..${bound(range.high)}`);
+    if (at >= 0) {
+      said.set("sample", table.id(rows[at]));
+      if (protocolOf(rows[at])) said.set("under", protocolOf(rows[at]));
+    }
+    return `#${said}`;
+  };
   let writing = 0;
   const write = () => {
     clearTimeout(writing);
-    writing = setTimeout(() => {
-      const said = new URLSearchParams();
-      if (view.runs.length > 1) said.set("run", state.run);
-      if (state.beside !== null) said.set("beside", state.beside);
-      if (state.query) said.set("q", state.query);
-      if (state.sort || state.down) said.set("sort", (state.down ? "-" : "") + state.sort);
-      if (state.look !== "gallery") said.set("look", state.look);
-      if (state.size !== 190) said.set("size", state.size);
-      for (const [name, value] of state.choices) said.set(`is.${name}`, value);
-      const bound = (value) => (Number.isNaN(value) ? "" : value);
-      for (const range of state.ranges) said.append(`in.${range.name}`, `${bound(range.low)}..${bound(range.high)}`);
-      if (at >= 0) said.set("sample", table.id(rows[at]));
-      history.replaceState(null, "", `#${said}`);
-    }, 250);
+    writing = setTimeout(() => history.replaceState(null, "", address()), 250);
   };
 
   const list = new view.List(byId("samples"), byId("canvas"), (position) => open(position));
@@ -72,7 +78,7 @@
   const shownRuns = () => [state.run, state.beside].filter((i) => i !== null).map((i, place) => ({ ...view.runs[i], letter: "AB"[place] }));
   function open(position) {
     at = position;
-    detail.show(table, rows[position], position, rows.length, shownRuns());
+    detail.show(table, rows[position], position, rows.length, shownRuns(), address());
     write();
   }
 
@@ -103,7 +109,7 @@
     set(canvas, tabular ? { role: "rowgroup", "aria-label": null } : { role: rows.length ? "listbox" : null, "aria-label": rows.length ? "Samples" : null });
     set(head, { role: tabular ? "row" : null });
     head.hidden = !tabular;
-    list.show(rows, tabular ? view.rows(table, state, head, sort) : view.gallery(table, state, rows.length));
+    list.show(rows, tabular ? view.rows(table, state, head, sort) : view.gallery(table, state, rows.length, shownRuns()));
     write();
   };
 
@@ -131,7 +137,7 @@
   const usual = () => { // where few images were kept, the page begins with those
     let kept = 0;
     for (let row = 0; row < table.n; row++) kept += table.pictured(row) ? 1 : 0;
-    return kept && kept < table.n / 2 ? new Map([["pictures", "with"]]) : new Map();
+    return kept && kept < table.n / 2 ? new Map([["images", "with"]]) : new Map();
   };
   const begin = async (usually) => {
     const wanted = state;
@@ -151,8 +157,9 @@
     tools.build(table, choices, state);
     draw();
     const asked = state.sample;
-    state.sample = "";
-    const place = asked ? rows.findIndex((row) => table.id(row) === asked) : -1;
+    const under = state.under;
+    Object.assign(state, { sample: "", under: "" });
+    const place = asked ? rows.findIndex((row) => table.id(row) === asked && (!under || protocolOf(row) === under)) : -1;
     if (place >= 0) open(place);
   };
   const tools = new view.Tools(byId("tools"), (patch) => {
@@ -175,11 +182,15 @@
     begin(empty);
   };
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || detail.dialog.open || event.target.matches("input, select, textarea")) return;
-    byId("filters").open = true;
-    tools.search.focus();
+    if (event.ctrlKey || event.metaKey || event.altKey || detail.dialog.open || event.target.matches("input, select, textarea")) return;
+    if (event.key === "?") view.help.show();
+    else if (event.key === "/") {
+      byId("filters").open = true;
+      tools.search.focus();
+    } else return;
     event.preventDefault();
   });
+  byId("keys").addEventListener("click", () => view.help.show());
   addEventListener("hashchange", () => { if (detail.dialog.open) { at = -1; detail.dialog.close(); } start(); });
   byId("filters").open = matchMedia("(min-width: 48rem) and (min-height: 34rem)").matches;
   if (view.runs.length) start();

@@ -14,6 +14,8 @@ view.Detail = class {
     };
     this.before = button("←", "Previous sample (left arrow)", () => step(-1));
     this.after = button("→", "Next sample (right arrow)", () => step(1));
+    this.here = make("a", { title: "The address of this sample: copy it from here" }, "Link");
+    this.here.addEventListener("click", (event) => { event.preventDefault(); this.copy(); });
     this.difference = button("Difference ×4", "Difference of the last two images, four times as strong (d)", () => this.toggle());
     this.stage = make("div", { className: "stage" });
     this.zoom = new view.Zoom(this.stage);
@@ -21,12 +23,12 @@ view.Detail = class {
     this.zooms = make("div", { className: "zooms" },
       button("−", "Smaller (minus)", () => this.zoom.by(0.5)),
       button("+", "Larger (plus)", () => this.zoom.by(2)),
-      button("Fit", "Fit the pictures (0)", () => this.zoom.fit()),
+      button("Fit", "Fit the images (0)", () => this.zoom.fit()),
       button("1:1", "One pixel a pixel (1)", () => this.zoom.exact()),
       this.scale, this.difference);
     this.facts = make("div", { className: "about" });
     this.dialog = make("dialog", { className: "detail", ariaLabel: "Sample" },
-      make("div", { className: "bar" }, this.title, this.place, this.before, this.after, button("Close", "Close (escape)", () => this.dialog.close())),
+      make("div", { className: "bar" }, this.title, this.place, this.here, this.before, this.after, button("Help", "Keys (?)", () => view.help.show()), button("Close", "Close (escape)", () => this.dialog.close())),
       this.stage, this.zooms, this.facts);
     this.dialog.addEventListener("close", closed);
     this.dialog.addEventListener("click", (event) => { if (event.target === this.dialog) this.dialog.close(); });
@@ -38,11 +40,19 @@ view.Detail = class {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const acts = {
       ArrowLeft: () => this.step(-1), ArrowRight: () => this.step(1), "+": () => this.zoom.by(2), "=": () => this.zoom.by(2), "-": () => this.zoom.by(0.5),
-      0: () => this.zoom.fit(), 1: () => this.zoom.exact(), d: () => this.toggle(),
+      0: () => this.zoom.fit(), 1: () => this.zoom.exact(), d: () => this.toggle(), "?": () => view.help.show(),
     };
     if (!(event.key in acts)) return;
     acts[event.key]();
     event.preventDefault();
+  }
+
+  // Pages from disk may have no clipboard; the address bar and the link itself still hold the address.
+  copy() {
+    const said = (word) => { this.here.textContent = word; setTimeout(() => { this.here.textContent = "Link"; }, 1500); };
+    history.replaceState(null, "", this.here.href);
+    if (!navigator.clipboard) said("in the address bar");
+    else navigator.clipboard.writeText(location.href).then(() => said("copied"), () => said("in the address bar"));
   }
 
   toggle() {
@@ -51,7 +61,8 @@ view.Detail = class {
     this.draw();
   }
 
-  show(table, row, place, count, runs) {
+  show(table, row, place, count, runs, address) {
+    this.here.href = address;
     Object.assign(this, { table, row });
     this.title.textContent = view.line(table.id(row));
     this.place.textContent = `${(place + 1).toLocaleString("en")} of ${count.toLocaleString("en")}`;
@@ -78,7 +89,7 @@ view.Detail = class {
     if (this.differing && there.length > 1) {
       const [[p, a], [q, b]] = there.slice(-2);
       const name = `difference of ${view.line(p.label)} and ${view.line(q.label)}, ×4`;
-      const [pane, whole] = figure(name, layer(a, `Difference of the pictures of ${id}`), layer(b, ""));
+      const [pane, whole] = figure(name, layer(a, `Difference of the images of ${id}`), layer(b, ""));
       pane.classList.add("apart");
       made.push([pane, whole]);
     }

@@ -100,7 +100,7 @@ const view = { runs: [], data: [] };
     const halves = (name, values, test) => {
       if (part(test)) made.push({ name, label: name, values, test: (row, v) => test(row) === (v === values[0]) });
     };
-    halves("pictures", ["with", "without"], table.pictured);
+    halves("images", ["with", "without"], table.pictured);
     halves("status", ["done", "failed"], (row) => !table.failed(row));
     for (const column of table.columns) {
       if (column.kind === "number" || column.of === "error" || column.name === "id") continue;

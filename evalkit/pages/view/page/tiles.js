@@ -33,7 +33,7 @@
     },
     make(address, alt) {
       const image = make("img", { alt, decoding: "async", draggable: false });
-      image.addEventListener("error", () => image.replaceWith(make("span", { className: "gone" }, "picture cannot be read")));
+      image.addEventListener("error", () => image.replaceWith(make("span", { className: "gone" }, "image cannot be read")));
       if (this.timer && !this.known.has(address)) this.waiting.set(image, address);
       else this.load(image, address);
       return image;
@@ -43,7 +43,7 @@
   const slot = (table, picture, row, labelled) => {
     const address = picture.address(row);
     const box = make("span", { className: "slot" });
-    box.append(address === null ? make("span", { className: "gone" }, table.failed(row) ? "failed" : "no picture kept") : view.images.make(address, ""));
+    box.append(address === null ? make("span", { className: "gone" }, table.failed(row) ? "failed" : "no image kept") : view.images.make(address, ""));
     if (labelled) box.append(make("span", { className: "kind" }, view.line(picture.label)));
     return box;
   };
@@ -69,11 +69,17 @@
     return parts.join(", ");
   };
 
-  view.gallery = (table, state, count) => {
+  // Task and protocol: the row's own, else those of its run.
+  const terms = (table, row, runs) => ["task", "protocol"].map((name) => {
+    const own = table.column.get(name)?.values[row];
+    return own ?? [...new Set(runs.map((run) => run.of[name]).filter(Boolean))].join(", ");
+  }).filter(Boolean).map(view.line).join(" · ");
+
+  view.gallery = (table, state, count, runs) => {
     const pictures = table.pictures;
     const shown = view.highlights(table, state.sort);
     const across = Math.max(1, pictures.length);
-    const CAPTION = table.column.has("prompt") || table.column.has("class_id") ? 96 : 70; // with a line for the id below
+    const CAPTION = table.column.has("prompt") || table.column.has("class_id") ? 114 : 88; // with a line for the id below
     const GAP = 12;
     return {
       head: 0,
@@ -89,7 +95,7 @@
         if (pictures.length) tile.append(make("div", { className: "slots" }, ...pictures.map((p) => slot(table, p, row, pictures.length > 1))));
         const title = table.title(row);
         const id = view.line(table.id(row));
-        const caption = make("div", { className: CAPTION > 70 ? "caption" : "caption low" }, make("bdi", { className: "asked" }, title));
+        const caption = make("div", { className: CAPTION > 88 ? "caption" : "caption low" }, make("bdi", { className: "asked" }, title));
         if (table.failed(row)) {
           const error = table.columns.find((c) => c.of === "error" && c.values[row] !== null);
           caption.append(make("bdi", { className: "error" }, view.line(error.values[row])));
@@ -98,6 +104,7 @@
         const numbers = known.map((c) => make("span", {}, `${view.line(c.label)} `, make("b", {}, view.cell(c, row))));
         caption.append(make("div", { className: "scores" }, ...badges(table, row), ...numbers));
         if (id !== title) caption.append(make("bdi", { className: "soft" }, id));
+        caption.append(make("bdi", { className: "soft terms-line" }, terms(table, row, runs)));
         tile.append(caption);
         return tile;
       },
@@ -113,7 +120,7 @@
     const columns = view.tableColumns(table);
     const pictures = 56 * table.pictures.length;
     const total = columns.reduce((sum, c) => sum + size(c), pictures);
-    head.replaceChildren(make("span", { role: "columnheader", className: "cell" }, make("span", { className: "hidden" }, "pictures")));
+    head.replaceChildren(make("span", { role: "columnheader", className: "cell" }, make("span", { className: "hidden" }, "images")));
     head.firstChild.style.width = `${pictures}px`;
     for (const column of columns) {
       const sorted = state.sort === column.name;

@@ -21,16 +21,14 @@ from evalkit.tasks.probe.evidence.sections import (
     words,
 )
 
-_NAMES = frozenset(
-    ("image", "prompt", "sample", "size", "sha256", "boxes", "text", "answers", "replies", "measures", "options")
-)
+NAMES = ("image", "prompt", "sample", "size", "sha256", "boxes", "text", "answers", "replies", "measures", "options")
 _SHORT = frozenset(("m", "d", "c", "o"))
 _RESULTS = frozenset(("k", "ok", "why", "tie"))  # what rules make of a short line, where a file holds it as well
 
 
 def full_line(row: dict[str, Any]) -> ImageEvidence:
     """The evidence of a line of the full schema. Raises `BadLine`."""
-    if odd := [name for name in row if name not in _NAMES]:
+    if odd := [name for name in row if name not in NAMES]:
         raise BadLine(f"the name {odd[0][:40]!r} is unknown")
     sample = row.get("sample", 0)
     if not is_count(sample):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from evalkit.encoders.answers import Answer
@@ -13,6 +13,13 @@ from evalkit.encoders.detectors.rle import Mask
 from evalkit.judges.reply import STATES, RawReply, Reply
 from evalkit.tasks.probe.evidence.record import AskedReply
 
+SECTIONS = {  # the names that an object of each section may have
+    "boxes": ("class", "box", "score", "mask", "color", "sureness"),
+    "text": ("line", "score"),
+    "answers": ("question", "answer", "probabilities"),
+    "replies": ("question", "state", "detail", "value", "text", "judge", "key"),
+}
+
 
 class BadLine(Exception):
     """What is wrong with a line of evidence."""
@@ -20,14 +27,12 @@ class BadLine(Exception):
 
 def boxes_of(rows: Any) -> Boxes:
     """The detections of the section "boxes"."""
-    return tuple(
-        _detection(row) for row in rows_of(rows, "boxes", ("class", "box", "score", "mask", "color", "sureness"))
-    )
+    return tuple(_detection(row) for row in rows_of(rows, "boxes"))
 
 
 def text_of(rows: Any) -> OcrText:
     """The lines of the section "text"."""
-    lines = rows_of(rows, "text", ("line", "score"))
+    lines = rows_of(rows, "text")
     return OcrText(
         tuple(words(row, "line") for row in lines), tuple(share(row.get("score", 1.0), "score") for row in lines)
     )
@@ -37,14 +42,13 @@ def answers_of(rows: Any) -> tuple[Answer, ...]:
     """The answers of the section "answers"."""
     return tuple(
         Answer(words(row, "question"), words(row, "answer"), _shares(row.get("probabilities", {})))
-        for row in rows_of(rows, "answers", ("question", "answer", "probabilities"))
+        for row in rows_of(rows, "answers")
     )
 
 
 def replies_of(rows: Any) -> tuple[AskedReply, ...]:
     """The judge's replies of the section "replies"."""
-    known = ("question", "state", "detail", "value", "text", "judge", "key")
-    return tuple(_reply(row) for row in rows_of(rows, "replies", known))
+    return tuple(_reply(row) for row in rows_of(rows, "replies"))
 
 
 def detection(label: str, numbers: Any, color: str | None = None) -> Detection:
@@ -86,12 +90,12 @@ def size_of(value: Any) -> tuple[int, int]:
     return value[0], value[1]
 
 
-def rows_of(rows: Any, name: str, known: Sequence[str]) -> list[dict[str, Any]]:
-    """A list of objects that have no other than the `known` names."""
+def rows_of(rows: Any, name: str) -> list[dict[str, Any]]:
+    """The list of objects of the section `name`; they have no other names than `SECTIONS` says."""
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise BadLine(f"{name!r} is no list of objects")
     for row in rows:
-        if odd := [key for key in row if key not in known]:
+        if odd := [key for key in row if key not in SECTIONS[name]]:
             raise BadLine(f"an object in {name!r} has the unknown name {_shown(odd[0])}")
     return rows
 

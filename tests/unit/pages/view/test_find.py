@@ -42,7 +42,7 @@ def test_what_is_no_run_is_refused_with_what_to_give(tmp_path):
     ):
         with pytest.raises(EvalkitError, match=says):
             find_runs([tmp_path / name])
-    with pytest.raises(EvalkitError, match="nothing to view"):
+    with pytest.raises(EvalkitError, match="no run was given"):
         find_runs([])
 
 

@@ -60,7 +60,9 @@ def _logical(row: Mapping[str, Any]) -> dict[str, Any]:
             "compared": row["image"],
         }
     if not _there(row, "reference_img"):
-        raise EvalkitError(f"{row.get('index')} of RISEBench has neither a text nor an image to compare with")
+        raise EvalkitError(
+            f"{row.get('index')} of RISEBench has neither a text nor an image to compare with. Fetch its files again"
+        )
     plain = "reasoning_wo_ins" in row
     return {
         "consistency_text": "prompt_logical_cons",
