@@ -41,8 +41,14 @@ SHOWN, FAILED = 12, 20  # rows on the terminal
 )
 @click.option(
     "--decide",
-    type=click.Choice(["exact", "calibrated", "larger"]),
-    help="Which p decides: exact, calibrated, or the larger of both [default: larger with --calibration, else exact].",
+    type=click.Choice(["exact", "calibrated", "larger", "decoys"]),
+    help="Which p decides: exact, calibrated, the larger of both, or by decoy keys [default: larger with --calibration, "
+    "else decoys; exact with --search].",
+)
+@click.option(
+    "--decoys",
+    type=click.IntRange(min=0),
+    help="Keys that nobody marked with, scored beside the real one; 0: none [default: 199 to 999 without --calibration].",
 )
 @click.option(
     "--cache", type=click.Path(path_type=Path), metavar="FILE", help="Codes of known files [default: the user's]."
@@ -61,7 +67,8 @@ def detect(
     fdr: float | None,
     search: str,
     calibration: Path | None,
-    decide: Literal["exact", "calibrated", "larger"] | None,
+    decide: Literal["exact", "calibrated", "larger", "decoys"] | None,
+    decoys: int | None,
     cache: Path | None,
     no_cache: bool,
     c2pa: bool,
@@ -86,10 +93,10 @@ def detect(
     interrupted run goes on. --keep none leaves out the heat maps. Exit code 1: some images failed (they are listed).
     """
     from evalkit.errors import EvalkitError
-    from evalkit.watermark.detection.detect import default_decision, detect_watermark
+    from evalkit.watermark.detection.detect import detect_watermark
     from evalkit.watermark.detection.verdict import Rule
 
-    Rule(alpha, fdr, decide or default_decision(calibration))  # says what is wrong before a key is read
+    Rule(alpha, fdr)  # says what is wrong before a key is read
     if cache is not None and no_cache:
         raise EvalkitError("--cache and --no-cache contradict each other; leave out one of them")
     run = detect_watermark(
@@ -104,6 +111,7 @@ def detect(
         decide=decide,
         search=search,
         calibration=calibration,
+        decoys=decoys,
         cache=False if no_cache else cache,
         c2pa=c2pa or c2pa_anchors is not None,
         anchors=c2pa_anchors,

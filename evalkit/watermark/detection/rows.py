@@ -20,7 +20,9 @@ from evalkit.watermark.mark import Mark
 LN10 = float(np.log(10.0))
 SMALLEST = float(np.finfo(np.float64).tiny)  # p never underflows to 0; log10_p is true at any depth
 
-FIRST = ("id", "verdict", "why", "log10_p_decides", "p", "log10_p", "p_calibrated", "q", "error", "warning")
+FIRST = (
+    "id", "verdict", "why", "log10_p_decides", "p", "log10_p", "log10_p_decoys", "p_calibrated", "q", "error", "warning"
+)  # fmt: skip
 MADE_WITH = {"tokenizer": "", "preparation": "", "evalkit": ""}
 SHARD = pa.schema(
     [
@@ -130,8 +132,9 @@ def shard_rows(
 def final_schema() -> pa.Schema:
     """Columns of samples.parquet."""
     texts = dict.fromkeys(("group", "verdict", "why"), pa.array([], pa.string()))
-    numbers = dict.fromkeys(("log10_p_decides", "q"), pa.array([], pa.float64()))
-    return judged_rows(SHARD.empty_table(), {**texts, **numbers}, MADE_WITH).schema
+    numbers = dict.fromkeys(("log10_p_decides", "q", "log10_p_decoys", "lean"), pa.array([], pa.float64()))
+    counts = {"decoys_above": pa.array([], pa.int32())}
+    return judged_rows(SHARD.empty_table(), {**texts, **numbers, **counts}, MADE_WITH).schema
 
 
 def with_numbers(samples: pa.Table) -> pa.Table:

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from evalkit.errors import EvalkitError
 from evalkit.images.folder import FolderSet
 from evalkit.jobs.live import held, is_live
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
+from evalkit.watermark.decoys.families import Decoys
 from evalkit.watermark.detection.calibration import Calibration
+from evalkit.watermark.detection.decoy_scores import NAME
 from evalkit.watermark.detection.heat import heat_maps
 from evalkit.watermark.detection.reader import Read
 from evalkit.watermark.detection.rows import SHARD, shard_rows
-from evalkit.watermark.detection.scan import Scanner
+from evalkit.watermark.detection.scan import Found, Scanner
 from evalkit.watermark.detection.scan_spec import Opened
 
 
@@ -49,8 +53,10 @@ class DetectWorker(Worker):
         calibration: Calibration | None,
         manifests: Manifests | None,
         facts: Mapping[str, Any],
+        decoys: Decoys | None = None,
     ) -> None:
         self.opened, self.scanner, self.calibration, self.manifests = opened, scanner, calibration, manifests
+        self.decoys = decoys
         self.facts = facts
         self.views = ("", *(view.name for view in opened.views))
 
@@ -68,7 +74,17 @@ class DetectWorker(Worker):
         c2pa = [self._manifest(i) if each.kept else None for i, each in enumerate(found.read, start=shard.start)]
         warnings = warnings_of(found.read, self.opened.states[shard.start : shard.stop])
         rows = shard_rows(found.read, found.best, self.scanner.mark, self.views, calibrated, warnings, c2pa)
-        return ShardOutput(rows, {}, {}, timers.taken(), self.facts)
+        return ShardOutput(rows, self._decoys_of(found), {}, timers.taken(), self.facts)
+
+    def _decoys_of(self, found: Found) -> dict[str, Any]:
+        """Scores of the images that have codes under every decoy key."""
+        if self.decoys is None:
+            return {}
+        reader = self.opened.reader
+        codes = reader.codes([each.kept for each in found.read if each.kept is not None])
+        with reader.timers("decoys"):
+            scores = self.decoys.scores(codes)
+        return {NAME: scores.astype(np.uint16 if int(np.prod(reader.shape)) < 2**16 else np.uint32)}
 
     def close(self) -> None:
         """Close the cache."""
