@@ -1,9 +1,9 @@
 """What decoy keys promise, and what happens: 200 real keys a cell, each over unmarked images, by the detector's own functions.
 
-Ten folders of 1,500 images are drawn from each law of codes, with decoys of their own; twenty real keys look at each. Of
+Ten folders of 1,200 images are drawn from each law of codes, with decoys of their own; twenty real keys look at each. Of
 each key: the share of images with p at most 0.01 by rank among 499 decoys (`rate`), the same where the lean is not taken
-out (`raw`), whether the interval that the screen tells holds it (`interval_holds`), and the folder's p (`folder_*`; `ks_p`: one-sided,
-of p below uniform). FDR: 30 % of the images are marked by the key, Benjamini-Hochberg at 0.05; `fdr` is the
+out (`raw`), whether the interval that the screen tells holds it (`interval_holds`), and the folder's p (`folder_*`;
+`ks_p`: one-sided, of p below uniform). FDR: 30 % of the images are marked by the key, Benjamini-Hochberg at 0.05; `fdr` is the
 mean share of false ones among the called, `fdr_high` the upper end of its 95 % interval over keys, `fdr_worst` that of the
 worst key, `found` the share of marked images called. Constant images hold one code, so most methods can call none of them.
 
@@ -33,8 +33,8 @@ from evalkit.watermark.sliced import sliced
 from evalkit.watermark.spec import MarkSpec
 
 Ints = npt.NDArray[np.int64]
-V, TOKENS, IMAGES, DECOYS, FOLDERS, ALPHA, MARKED = 1024, 256, 1500, 499, 10, 0.01, 0.3
-WITH_MARKED = 4  # keys of a folder that some of its images are marked with
+V, TOKENS, IMAGES, DECOYS, FOLDERS, ALPHA, MARKED = 1024, 256, 1200, 499, 10, 0.01, 0.3
+WITH_MARKED = 3  # keys of a folder that some of its images are marked with
 
 
 def zipf(power: float) -> npt.NDArray[np.float64]:
@@ -121,7 +121,7 @@ def _coloured(mark: Any, kinds: Ints) -> npt.NDArray[np.bool_]:
 def marked(mark: Mark, codes: Ints, rng: np.random.Generator) -> Ints:
     """Codes of which 40 % are drawn from green ones that occur in such images."""
     done, pool = codes.copy(), codes.ravel()
-    green = mark.green_places(0, TOKENS) if mark.method == "places" else None
+    green, held = mark.green_places(0, TOKENS) if mark.method == "places" else None, {}
     for row in done:
         forced = np.flatnonzero(rng.random(TOKENS) < 0.4)
         if green is not None:
@@ -129,8 +129,10 @@ def marked(mark: Mark, codes: Ints, rng: np.random.Generator) -> Ints:
             fits = green[forced[:, None], donors]
             row[forced] = np.where(fits.any(1), donors[np.arange(len(forced)), fits.argmax(1)], row[forced])
             continue
-        listed = mark.green_codes(int(rng.integers(mark.lists)))
-        donors = pool[listed[pool]]
+        listed = int(rng.integers(mark.lists))
+        if listed not in held:
+            held[listed] = pool[mark.green_codes(listed)[pool]]
+        donors = held[listed]
         row[forced] = rng.choice(donors, len(forced)) if len(donors) else row[forced]
     return done
 
@@ -153,6 +155,11 @@ def raw_rate(decoys: Ints, green: Ints) -> float:
     return float(((1 + above) / (DECOYS + 1) <= ALPHA).mean())
 
 
+def beside(theirs: Ints, mine: Ints) -> Ranked:
+    """A real key's scores [B] among the decoys' [B, K]."""
+    return ranked(lambda: [np.concatenate([theirs, mine[:, None]], 1)], ALPHA)
+
+
 def with_marked(mark: Mark, looker: Any, codes: Ints, theirs: Ints, rng: np.random.Generator) -> tuple[float, float]:
     """(share of false ones among the called, share of marked ones called) with 30 % of the images marked."""
     count = round(MARKED * len(codes))
@@ -160,7 +167,7 @@ def with_marked(mark: Mark, looker: Any, codes: Ints, theirs: Ints, rng: np.rand
     mixed = np.concatenate([changed, codes[count:]])
     scores = mark.score(mixed)
     all_decoys = np.concatenate([looker.scores(changed), theirs[count:]])
-    seen: Ranked = ranked(lambda: [np.concatenate([all_decoys, scores.green[:, None]], 1)], ALPHA)
+    seen = beside(all_decoys, scores.green)
     log_p = seen.log_p(scores.log_p, scores.log_p_floor)
     every = np.arange(len(codes))
     called = judge(log_p, scores.log_p_floor, every, every, Rule(ALPHA, 0.05)).verdict == DETECTED
@@ -180,7 +187,7 @@ def cell(law: str, method: str, keys: int) -> Iterator[Seen]:
         if not np.array_equal(mine[:, 0], first.green):
             raise SystemExit("the fast counts of real keys are not those of the detector")
         for number, mark in enumerate(marks):
-            seen = ranked(lambda n=number: [np.concatenate([theirs, mine[:, n, None]], 1)], ALPHA)  # type: ignore[misc]
+            seen = beside(theirs, mine[:, number])
             log_p = seen.log_p(np.zeros(IMAGES), first.log_p_floor)  # at this level the rank decides, not the exact p
             rate = float((np.exp(log_p) <= ALPHA + 1e-12).mean())
             _, low, high = seen.interval()

@@ -118,7 +118,9 @@ class _Lists(Decoys):
             return self._kept[1]
         if self.balanced is not None:
             blocks = range(start, start + keys, 64)
-            masks = [self.balanced.balanced(self.vocabulary, at, min(64, start + keys - at), self.lists) for at in blocks]
+            masks = [
+                self.balanced.balanced(self.vocabulary, at, min(64, start + keys - at), self.lists) for at in blocks
+            ]
             table = np.concatenate([sliced(each) for each in masks], axis=1)
         elif self.coins is not None:
             table = np.zeros((self.vocabulary + 1, -(-keys * self.lists // 64)), np.uint64)
@@ -183,4 +185,5 @@ class _Bits(Decoys):
         lean = self.mark.leans(codes)
         met = (np.abs(lean).sum(1)[:, None] + lean @ self.signs) / 2
         found = np.rint(met).astype(np.int64)
-        return found.reshape(len(codes), self.keys, self.lists).max(2) if self.lists > 1 else found
+        best: Ints = found.reshape(len(codes), self.keys, self.lists).max(2)
+        return best

@@ -74,7 +74,7 @@ def fitted(scores: Callable[[], Iterable[npt.NDArray[Any]]]) -> Fit:
         gram, sums, images = gram + clipped.T @ clipped, sums + clipped.sum(0), images + len(block)
     square = np.atleast_2d(np.asarray(gram, np.float64))
     ridge = RIDGE * max(images, len(square))
-    inverse = np.linalg.inv(square + ridge * np.eye(len(square)))
+    inverse = np.asarray(np.linalg.inv(square + ridge * np.eye(len(square))), np.float64)
     means = np.asarray(sums, np.float64) / max(images, 1)
     return Fit(inverse, means, images, top_of(means))
 

@@ -85,9 +85,9 @@ def ranked(scores: Callable[[], Iterable[npt.NDArray[Any]]], alpha: float) -> Ra
 
 
 def _folder(fit: Fit, above: Ints, lean: Floats, false_calls: Floats, large: Floats, level: float) -> Ranked:
-    both = np.minimum(ranks_of(fit.means), ranks_of(large))
-    keys = len(fit.means) - 1
-    folder_p, mean_p = ((1 + int((each[:-1] <= each[-1]).sum())) / (keys + 1) for each in (both, ranks_of(fit.means)))
+    mean, far, keys = ranks_of(fit.means), ranks_of(large), len(fit.means) - 1
+    both = np.minimum(mean, far) * (keys + 2) + np.maximum(mean, far)  # the better of both ranks, then the other one
+    folder_p, mean_p = ((1 + int((each[:-1] <= each[-1]).sum())) / (keys + 1) for each in (both, mean))
     return Ranked(above, lean, keys, level, false_calls, folder_p, mean_p, float(fit.means[-1]))
 
 

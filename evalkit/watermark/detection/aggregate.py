@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Aggregated
@@ -71,18 +72,26 @@ def aggregate(spec: Spec, parts: Parts) -> Aggregated:
     columns = columns_of(table, rule, decoys)
     judged = judge(columns.log_p, columns.log_floor, columns.group, columns.content, rule)
     counts = counts_of(columns, judged)
+    located = count_located(parts) if spec.parameters.get("regions") else None
     rows = JudgedTables(parts, columns, judged, made_with(spec), decoys)
-    results = results_of(columns, judged, counts, rule, method_of(spec.parameters["mark"]), name, decoys)
+    results = results_of(columns, judged, counts, rule, method_of(spec.parameters["mark"]), name, decoys, located)
     files: dict[str, bytes | Iterable[bytes]] = {
         "samples.csv": csv_pieces(rows),
         INDEX: pretty_json([]),
     }  # heat maps, if any are wanted, come later
     data = data_said(spec, table, unreadable=counts[ERROR], duplicates=counts["duplicates"])
     told = {"data": data, **facts(spec, next(iter(parts.facts()), {}), counts)}
-    if decoys is not None:
+    if located is not None:
+        told["detection"]["regions"] = {**spec.parameters["regions"], "images": located}
+    if decoys is not None and asked:
         files[FILE] = file_pieces(lambda: parts, good, decoys.keys)
         told["detection"]["decoys"] = said_of(decoys, asked)
     return Aggregated(rows, results, files, told)
+
+
+def count_located(parts: Parts) -> int:
+    """How many images have a region that carries the mark."""
+    return sum(pc.sum(pc.greater(table["region_share"], 0.0)).as_py() or 0 for table in parts.tables())
 
 
 def made_with(spec: Spec) -> dict[str, str]:

@@ -131,5 +131,3 @@ def as_arrow(columns: Mapping[str, npt.NDArray[Any]], here: slice) -> dict[str, 
         **{name: pa.array(columns[name][here], pa.float64(), from_pandas=True) for name in ("log10_p_decoys", "lean")},
         "decoys_above": pa.array(above, pa.int32(), mask=above < 0),
     }
-
-

@@ -25,6 +25,7 @@ from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.detection.calibration_file import calibration_digest, read_calibration
 from evalkit.watermark.detection.columns import method_of
 from evalkit.watermark.detection.decoy_scores import has_decoys, planned_decoys, usual_count
+from evalkit.watermark.detection.located import LEVEL
 from evalkit.watermark.detection.scan_spec import Cache, Planned, planned
 from evalkit.watermark.detection.task import DETECT, SHARDS, VERSION
 from evalkit.watermark.detection.verdict import Decide, Rule
@@ -54,6 +55,7 @@ def detect_watermark(
     calibration: str | Path | None = None,
     cache: Cache = None,
     decoys: int | None = None,
+    regions: bool = False,
     c2pa: bool = False,
     anchors: bytes | str | Path | None = None,
     options: RunOptions | None = None,
@@ -65,8 +67,9 @@ def detect_watermark(
     list]; `frequencies`: counts of codes, or their file. `alpha`, `fdr`, `decide`: see `Rule`; `search`: what else is
     tried where the image itself does not decide (`views.read_search`). `calibration`: a file of `calibrate_watermark`.
     `decoys`: how many decoy keys are scored, 0 for none [several hundred without a calibration and without a search].
-    What decides where nobody says: the larger p with a calibration, else decoy keys, else the exact p. `cache`: the file
-    of codes [the user's], or False. `c2pa`: read manifests too; `anchors`: PEM certificates to trust, or their file.
+    What decides where nobody says: the larger p with a calibration, else decoy keys, else the exact p. `regions`: which
+    parts of each image carry the mark is asked too. `cache`: the file of codes [the user's], or False. `c2pa`: read
+    manifests too; `anchors`: PEM certificates to trust, or their file.
 
     Rows hold `verdict` (detected, not detected, inconclusive, error), `p` and `log10_p` (exact, corrected for lists, keys
     and views), `q`, `z_uncalibrated` (no p-value follows from it) and more: docs/watermark.md. Raises `EvalkitError`
@@ -93,7 +96,8 @@ def detect_watermark(
     scan = planned(data, name, plain, search, cache, options)
     keys = decoy_count(scan, calibration, decoys, decide)
     rule = Rule(alpha, fdr, decide or default_decision(calibration, keys))
-    return _detect(scan, rule, calibration, keys, _manifests(anchors) if c2pa else None, options)
+    manifests = _manifests(anchors) if c2pa else None
+    return _detect(scan, rule, calibration, keys, manifests, options, regions=regions)
 
 
 def detect_mark(
@@ -106,6 +110,7 @@ def detect_mark(
     calibration: str | Path | None = None,
     cache: Cache = None,
     decoys: int | None = None,
+    regions: bool = False,
     c2pa: bool = False,
     anchors: bytes | str | Path | None = None,
     options: RunOptions | None = None,
@@ -116,7 +121,8 @@ def detect_mark(
     scan = planned(data, tokenizer, live_mark(mark), search, cache, options)
     keys = decoy_count(scan, calibration, decoys, None if rule is None else rule.decide)
     rule = rule or Rule(decide=default_decision(calibration, keys))
-    return _detect(scan, rule, calibration, keys, _manifests(anchors) if c2pa else None, options)
+    manifests = _manifests(anchors) if c2pa else None
+    return _detect(scan, rule, calibration, keys, manifests, options, regions=regions)
 
 
 def _detect(
@@ -126,9 +132,13 @@ def _detect(
     decoys: int,
     manifests: Manifests | None,
     options: RunOptions,
+    *,
+    regions: bool,
 ) -> Run:
     """Plan the detection and run it."""
     digest: str | None = None
+    if regions and not has_decoys(said_by(scan)):
+        raise EvalkitError(f"regions need decoy keys, and {method_of(said_by(scan))} has none. Leave out --regions")
     if calibration is not None:
         digest = calibration_digest(calibration)
         used = read_calibration(calibration)
@@ -144,7 +154,8 @@ def _detect(
         "calibration": digest,
         "c2pa": None if manifests is None else hashlib.sha256(manifests.anchors or b"").hexdigest(),
         "heat_maps": HEAT_MAPS[options.keep],
-        "decoys": planned_decoys(said_by(scan), decoys, scan.looked.ref.digest, options.seed) if decoys else None,
+        "decoys": drawn(scan, decoys, options.seed) if decoys else None,
+        "regions": {**drawn(scan, usual_count(said_by(scan)), options.seed), "level": LEVEL} if regions else None,
     }
     here = {
         **scan.here,
@@ -193,6 +204,11 @@ def decoy_count(scan: Planned, calibration: str | Path | None, asked: int | None
         return asked
     given = calibration is None and decide in (None, "decoys")
     return usual_count(said) if not why and (given or decide == "decoys") else 0
+
+
+def drawn(scan: Planned, keys: int, seed: int) -> dict[str, Any]:
+    """What the plan says of `keys` decoy keys."""
+    return planned_decoys(said_by(scan), keys, scan.looked.ref.digest, seed)
 
 
 def said_by(scan: Planned) -> Mapping[str, Any]:

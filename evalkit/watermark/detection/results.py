@@ -19,12 +19,14 @@ from evalkit.metrics.watermark import (
     P_EXCESS,
     P_EXCESS_P,
     P_MEDIAN,
+    WITH_REGIONS,
     discoveries_at,
 )
 from evalkit.runs.store import Result
 from evalkit.stats.shares import clopper_pearson
 from evalkit.watermark.decoys.ranks import Ranked
 from evalkit.watermark.detection.columns import Columns
+from evalkit.watermark.detection.located import LEVEL
 from evalkit.watermark.detection.rows import LN10
 from evalkit.watermark.detection.verdict import DETECTED, VERDICTS, Judged, Rule
 
@@ -44,6 +46,7 @@ def results_of(
     method: str,
     dataset: str,
     decoys: Ranked | None = None,
+    located: int | None = None,
 ) -> list[Result]:
     """The rows: images by verdict, share detected with a Clopper-Pearson interval, discoveries, expected false ones, and
     what decoy keys say of the key and of the folder.
@@ -88,8 +91,15 @@ def results_of(
         mean, low, high = decoys.interval()
         how = f"mean and 95 % of {decoys.keys} decoy keys at p {decoys.level:.2g}; the real key is one like them"
         found.append(row(FALSE_CALLS, mean, low=low, high=high, how=how))
-        found.append(row(FOLDER_P, decoys.folder_p, how=f"rank among {decoys.keys} decoy keys; none is smaller than 1 in "
-                         f"{decoys.keys + 1}"))
+        found.append(
+            row(
+                FOLDER_P,
+                decoys.folder_p,
+                how=f"rank among {decoys.keys} decoy keys; none is smaller than 1 in {decoys.keys + 1}",
+            )
+        )
+    if located is not None:
+        found.append(row(WITH_REGIONS, located, how=f"family-wise {LEVEL:g} for each image: so many of unmarked ones"))
     test = kstest(np.exp(columns.log_p), "uniform", alternative="greater")
     how = "one-sided: 0 where p-values are nowhere too small; marked images raise it"
     found.append(row(P_EXCESS, float(test.statistic), how=how))

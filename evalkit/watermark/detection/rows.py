@@ -54,6 +54,8 @@ SHARD = pa.schema(
         ("stratum", pa.int8()),
         ("n_calibration", pa.int32()),
         ("transform", pa.string()),
+        ("regions", pa.string()),
+        ("region_share", pa.float64()),
         ("c2pa", pa.string()),
         ("warning", pa.string()),
         ("error", pa.string()),
@@ -75,10 +77,12 @@ def shard_rows(
     calibrated: tuple[npt.NDArray[Any], ...] | None,
     warnings: Sequence[str | None],
     c2pa: Sequence[str | None],
+    regions: Mapping[str, Any] | None = None,
 ) -> pa.Table:
     """The rows of images; `best` has a row for each image that has codes, in their order.
 
-    `views`: names of the views by number, "" for the image itself. `calibrated`: p, stratum and null images.
+    `views`: names of the views by number, "" for the image itself. `calibrated`: p, stratum and null images. `regions`:
+    columns of them.
     """
     good = np.array([each.kept is not None for each in read], dtype=bool)
     kept = [each.kept for each in read]
@@ -116,6 +120,7 @@ def shard_rows(
         "p": np.maximum(10.0**log10_p, SMALLEST),
         "transform": np.array(list(views), dtype=object)[best.view],
     }
+    scored |= regions or {}
     if calibrated is not None:
         scored |= dict(zip(("p_calibrated", "stratum", "n_calibration"), calibrated, strict=True))
     arrays = []

@@ -24,6 +24,7 @@ from evalkit.watermark.detection.columns import method_of
 from evalkit.watermark.detection.data import opened_images
 from evalkit.watermark.detection.decoy_scores import FILE, NAME, read_scores
 from evalkit.watermark.detection.heat import shown
+from evalkit.watermark.detection.located import Locator
 from evalkit.watermark.detection.page import page
 from evalkit.watermark.detection.rows import final_schema, with_numbers
 from evalkit.watermark.detection.scan import Scanner
@@ -115,7 +116,9 @@ def _worker(spec: Spec, held_here: Opened) -> DetectWorker:
     scanner = Scanner(held_here.reader, mark, held_here.views, rule.alpha)
     drawn = asked.get("decoys")
     decoys = decoys_of(mark, drawn["keys"], drawn["seed"]) if drawn else None
-    return DetectWorker(held_here, scanner, calibration, manifests, facts, decoys)
+    parts = asked.get("regions")
+    locator = Locator(mark, decoys_of(mark, parts["keys"], parts["seed"]), parts["level"]) if parts else None
+    return DetectWorker(held_here, scanner, calibration, manifests, facts, decoys, locator)
 
 
 def opened_calibration(path: str, sha256: str) -> Calibration:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
 from evalkit.images.folder import FolderSet
@@ -18,9 +19,10 @@ from evalkit.watermark.decoys.families import Decoys
 from evalkit.watermark.detection.calibration import Calibration
 from evalkit.watermark.detection.decoy_scores import NAME
 from evalkit.watermark.detection.heat import heat_maps
+from evalkit.watermark.detection.located import Locator
 from evalkit.watermark.detection.reader import Read
 from evalkit.watermark.detection.rows import SHARD, shard_rows
-from evalkit.watermark.detection.scan import Found, Scanner
+from evalkit.watermark.detection.scan import Scanner
 from evalkit.watermark.detection.scan_spec import Opened
 
 
@@ -54,9 +56,10 @@ class DetectWorker(Worker):
         manifests: Manifests | None,
         facts: Mapping[str, Any],
         decoys: Decoys | None = None,
+        locator: Locator | None = None,
     ) -> None:
         self.opened, self.scanner, self.calibration, self.manifests = opened, scanner, calibration, manifests
-        self.decoys = decoys
+        self.decoys, self.locator = decoys, locator
         self.facts = facts
         self.views = ("", *(view.name for view in opened.views))
 
@@ -73,15 +76,23 @@ class DetectWorker(Worker):
             calibrated = self.calibration.p_values(found.statistic, found.best.design_effect)
         c2pa = [self._manifest(i) if each.kept else None for i, each in enumerate(found.read, start=shard.start)]
         warnings = warnings_of(found.read, self.opened.states[shard.start : shard.stop])
-        rows = shard_rows(found.read, found.best, self.scanner.mark, self.views, calibrated, warnings, c2pa)
-        return ShardOutput(rows, self._decoys_of(found), {}, timers.taken(), self.facts)
+        codes = self.opened.reader.codes([each.kept for each in found.read if each.kept is not None])
+        decoys, regions = self._decoys_of(codes), self._regions_of(codes)
+        rows = shard_rows(found.read, found.best, self.scanner.mark, self.views, calibrated, warnings, c2pa, regions)
+        return ShardOutput(rows, decoys, {}, timers.taken(), self.facts)
 
-    def _decoys_of(self, found: Found) -> dict[str, Any]:
+    def _regions_of(self, codes: npt.NDArray[np.int64]) -> Mapping[str, Any]:
+        """Columns of regions of the images that have codes."""
+        if self.locator is None:
+            return {}
+        with self.opened.reader.timers("regions"):
+            return self.locator.columns(codes, self.opened.reader)
+
+    def _decoys_of(self, codes: npt.NDArray[np.int64]) -> dict[str, Any]:
         """Scores of the images that have codes under every decoy key."""
         if self.decoys is None:
             return {}
         reader = self.opened.reader
-        codes = reader.codes([each.kept for each in found.read if each.kept is not None])
         with reader.timers("decoys"):
             scores = self.decoys.scores(codes)
         return {NAME: scores.astype(np.uint16 if int(np.prod(reader.shape)) < 2**16 else np.uint32)}
