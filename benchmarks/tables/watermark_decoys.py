@@ -1,7 +1,8 @@
 """What decoy keys promise, and what happens: 200 real keys a cell, each over unmarked images, by the detector's own functions.
 
-Ten folders of 1,200 images are drawn from each law of codes, with decoys of their own; twenty real keys look at each. Of
-each key: the share of images with p at most 0.01 by rank among 499 decoys (`rate`), the same where the lean is not taken
+Ten folders of 1,500 images are drawn from each law of codes, with decoys of their own; twenty real keys look at each. Of
+each key: the share of images with p at most 0.01 by rank among 499 decoys (480 drawn, and the
+other 19 real keys) (`rate`), the same where the lean is not taken
 out (`raw`), whether the interval that the screen tells holds it (`interval_holds`), and the folder's p (`folder_*`;
 `ks_p`: one-sided, of p below uniform). FDR: 30 % of the images are marked by the key, Benjamini-Hochberg at 0.05; `fdr` is the
 mean share of false ones among the called, `fdr_high` the upper end of its 95 % interval over keys, `fdr_worst` that of the
@@ -25,7 +26,8 @@ from watermark_world import write
 
 from evalkit.watermark.decoys.counts import counted
 from evalkit.watermark.decoys.families import decoys_of
-from evalkit.watermark.decoys.ranks import Ranked, ranked
+from evalkit.watermark.decoys.lean import blocks, fitted, leans
+from evalkit.watermark.decoys.ranks import LARGE, TIE, Ranked, folder_ps, ranked
 from evalkit.watermark.detection.verdict import DETECTED, Rule, judge
 from evalkit.watermark.mark import Mark
 from evalkit.watermark.methods import build_mark
@@ -33,7 +35,7 @@ from evalkit.watermark.sliced import sliced
 from evalkit.watermark.spec import MarkSpec
 
 Ints = npt.NDArray[np.int64]
-V, TOKENS, IMAGES, DECOYS, FOLDERS, ALPHA, MARKED = 1024, 256, 1200, 499, 10, 0.01, 0.3
+V, TOKENS, IMAGES, DECOYS, FOLDERS, ALPHA, MARKED = 1024, 256, 1500, 480, 10, 0.01, 0.3
 WITH_MARKED = 3  # keys of a folder that some of its images are marked with
 
 
@@ -152,7 +154,7 @@ class Seen:
 def raw_rate(decoys: Ints, green: Ints) -> float:
     """Share of images called by the rank of the score itself."""
     above = (decoys >= green[:, None]).sum(1)
-    return float(((1 + above) / (DECOYS + 1) <= ALPHA).mean())
+    return float(((1 + above) / (decoys.shape[1] + 1) <= ALPHA).mean())
 
 
 def beside(theirs: Ints, mine: Ints) -> Ranked:
@@ -186,15 +188,32 @@ def cell(law: str, method: str, keys: int) -> Iterator[Seen]:
         first = marks[0].score(codes)
         if not np.array_equal(mine[:, 0], first.green):
             raise SystemExit("the fast counts of real keys are not those of the detector")
-        for number, mark in enumerate(marks):
-            seen = beside(theirs, mine[:, number])
-            log_p = seen.log_p(np.zeros(IMAGES), first.log_p_floor)  # at this level the rank decides, not the exact p
-            rate = float((np.exp(log_p) <= ALPHA + 1e-12).mean())
-            _, low, high = seen.interval()
-            told = Seen(rate, raw_rate(theirs, mine[:, number]), low <= rate <= high, seen.folder_p)
+        for number, told in enumerate(together(theirs, mine, first.log_p_floor)):
             if number < WITH_MARKED and method not in ("kgw, context 1", "bitmark") and law != "constant":
-                told.fdr, told.found = with_marked(mark, looker, codes, theirs, rng)
+                told.fdr, told.found = with_marked(marks[number], looker, codes, theirs, rng)
             yield told
+
+
+def together(theirs: Ints, mine: Ints, floor: npt.NDArray[np.float64]) -> Iterator[Seen]:
+    """What each real key meets. All keys are treated alike, so one pass serves all: the other real keys are decoys too."""
+    keys = np.concatenate([theirs, mine], axis=1)
+    fit = fitted(lambda: [keys])
+    parts = [leans(block, fit) for block in blocks([keys])]
+    left = np.round(np.concatenate([x - shift for x, shift in parts]), TIE)
+    ordered, others = np.sort(left, axis=1), keys.shape[1] - 1
+    above = np.stack([others + 1 - np.searchsorted(row, mine_) for row, mine_ in zip(ordered, left, strict=True)])
+    p = np.maximum(above / (others + 1), np.exp(floor)[:, None])
+    rates, far = (above <= np.floor(ALPHA * (others + 1))).mean(0), (np.maximum(left - LARGE, 0) ** 2).sum(0)
+    folder = folder_ps(fit.means, far)
+    for at in range(theirs.shape[1], keys.shape[1]):
+        seen = beside(np.delete(keys, at, axis=1), keys[:, at]) if at == theirs.shape[1] else None
+        if seen is not None and (seen.folder_p != folder[at] or (seen.above + 1 != above[:, at]).mean() > 0.001):
+            raise SystemExit("one pass for all keys is not what the detector does")
+        beyond = np.sort(np.delete(rates, at))
+        low, high = beyond[int(0.025 * others) - 1], beyond[int(np.ceil(0.975 * (others + 1))) - 1]
+        rate = float((p[:, at] <= ALPHA + 1e-12).mean())
+        raw = raw_rate(np.delete(keys, at, axis=1), keys[:, at])
+        yield Seen(rate, raw, bool(low <= rates[at] <= high), float(folder[at]))
 
 
 def main() -> None:
@@ -211,7 +230,7 @@ def main() -> None:
             error = fdr[some].std(ddof=1) / some.sum() ** 0.5 if some.sum() > 1 else np.nan
             rows.append(
                 {
-                    "codes": law, "mark": method, "keys": len(seen), "images": IMAGES, "decoys": DECOYS, "level": ALPHA,
+                    "codes": law, "mark": method, "keys": len(seen), "images": IMAGES, "decoys": DECOYS + keys // FOLDERS - 1, "level": ALPHA,
                     "rate_mean": rate.mean(), "rate_low": np.quantile(rate, 0.025), "rate_high": np.quantile(rate, 0.975),
                     "rate_worst": rate.max(), "within": ((rate >= 0.004) & (rate <= 0.02)).mean(),
                     "above": (rate > 0.02).mean(),

@@ -76,7 +76,7 @@ def ranked(scores: Callable[[], Iterable[npt.NDArray[Any]]], alpha: float) -> Ra
         x, shift = leans(block, fit)
         left = np.round(x - shift, TIE)
         above.append((left[:, :-1] >= left[:, -1:]).sum(1))
-        lean.append(shift[:, -1])
+        lean.append(shift[:, -1].copy())  # a view would hold the whole block
         beaten = np.partition(left, keys - calls, axis=1)[:, keys - calls, None]  # the best but `calls`
         called += (left[:, :-1] > beaten).sum(0)
         large += (np.maximum(left - LARGE, 0.0) ** 2).sum(0)
@@ -85,10 +85,19 @@ def ranked(scores: Callable[[], Iterable[npt.NDArray[Any]]], alpha: float) -> Ra
 
 
 def _folder(fit: Fit, above: Ints, lean: Floats, false_calls: Floats, large: Floats, level: float) -> Ranked:
-    mean, far, keys = ranks_of(fit.means), ranks_of(large), len(fit.means) - 1
-    both = np.minimum(mean, far) * (keys + 2) + np.maximum(mean, far)  # the better of both ranks, then the other one
-    folder_p, mean_p = ((1 + int((each[:-1] <= each[-1]).sum())) / (keys + 1) for each in (both, mean))
+    keys = len(fit.means) - 1
+    folder_p, mean_p = float(folder_ps(fit.means, large)[-1]), float(ranks_of(fit.means)[-1] / (keys + 1))
     return Ranked(above, lean, keys, level, false_calls, folder_p, mean_p, float(fit.means[-1]))
+
+
+def folder_ps(means: Floats, large: Floats) -> Floats:
+    """p of the folder under each key [K + 1]: the better of its ranks by mean score and by large left-over ones, ranked
+    again among all keys; the other rank parts ties.
+    """
+    mean, far = ranks_of(means), ranks_of(large)
+    both = np.minimum(mean, far) * (len(means) + 1) + np.maximum(mean, far)
+    found: Floats = np.searchsorted(np.sort(both), both, side="right") / len(means)
+    return found
 
 
 def ranks_of(values: Floats) -> Ints:
