@@ -230,7 +230,8 @@ def main() -> None:
             error = fdr[some].std(ddof=1) / some.sum() ** 0.5 if some.sum() > 1 else np.nan
             rows.append(
                 {
-                    "codes": law, "mark": method, "keys": len(seen), "images": IMAGES, "decoys": DECOYS + keys // FOLDERS - 1, "level": ALPHA,
+                    "codes": law, "mark": method, "keys": len(seen), "images": IMAGES,
+                    "decoys": DECOYS + keys // FOLDERS - 1, "level": ALPHA,
                     "rate_mean": rate.mean(), "rate_low": np.quantile(rate, 0.025), "rate_high": np.quantile(rate, 0.975),
                     "rate_worst": rate.max(), "within": ((rate >= 0.004) & (rate <= 0.02)).mean(),
                     "above": (rate > 0.02).mean(),
