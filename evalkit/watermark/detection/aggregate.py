@@ -84,7 +84,7 @@ def aggregate(spec: Spec, parts: Parts) -> Aggregated:
     if located is not None:
         told["detection"]["regions"] = {**spec.parameters["regions"], "images": located}
     if decoys is not None and asked:
-        files[FILE] = file_pieces(lambda: parts, good, decoys.keys)
+        files[FILE] = file_pieces(parts)
         told["detection"]["decoys"] = said_of(decoys, asked)
     return Aggregated(rows, results, files, told)
 
