@@ -100,14 +100,30 @@ def mark_of(spec: MarkSpec, number: int) -> Mark:
 def greens(marks: list[Mark], codes: Ints) -> Ints:
     """[B, keys]: what `Mark.score(codes).green` is of each; pairs and places are coloured once for all images."""
     first: Any = marks[0]
-    if first.method not in ("kgw", "places") or not getattr(first, "context", 1):
-        return np.stack([each.score(codes).green for each in marks], axis=1)
+    if first.method == "bitmark":
+        signs = np.stack([2 * each.wants[0] - 1 for each in marks], axis=1)  # type: ignore[attr-defined]
+        lean = first.leans(codes)
+        return (np.abs(lean).sum(1)[:, None] + lean @ signs) // 2
+    if first.method not in ("kgw", "places"):
+        return _listed(marks, codes)
     units = np.sort(np.stack([first.units(row) for row in codes]), axis=1)
     fresh = units >= 0
     fresh[:, 1:] &= units[:, 1:] != units[:, :-1]
     kinds, at = np.unique(units, return_inverse=True)
     masks = np.stack([_coloured(each, kinds) for each in marks])
     return counted(np.where(fresh, at.reshape(units.shape), len(kinds)), sliced(masks), len(marks))
+
+
+def _listed(marks: list[Any], codes: Ints) -> Ints:
+    """Distinct green codes, or clusters of them, under the greenest list of each mark."""
+    kinds = marks[0].units(codes.ravel()).reshape(codes.shape) if marks[0].method == "clusters" else codes
+    held = np.zeros((len(codes), V), np.float32)
+    np.put_along_axis(held, kinds, 1, axis=1)
+    found = []
+    for each in marks:
+        masks = each.list_after(-1)[None] if each.method == "wmar" else each.pool.masks
+        found.append((held[:, : masks.shape[1]] @ masks.T.astype(np.float32)).max(1))
+    return np.rint(np.stack(found, axis=1)).astype(np.int64)
 
 
 def _coloured(mark: Any, kinds: Ints) -> npt.NDArray[np.bool_]:

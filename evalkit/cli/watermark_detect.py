@@ -47,7 +47,7 @@ SHOWN, FAILED = 12, 20  # rows on the terminal
 )
 @click.option(
     "--decoys",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 3999),
     help="Keys that nobody marked with, scored beside the real one; 0: none [default: 199 to 999 without --calibration].",
 )
 @click.option("--regions", is_flag=True, help="Which parts of each image carry the mark? About 0.1 s an image more.")

@@ -18,7 +18,9 @@ from evalkit.jobs.options import RunOptions
     "--outputs", required=True, metavar="DIR", help="Images that the model made: a folder, glob, zip, npz, hf:…"
 )
 @click.option("--alpha", type=FINITE, default=0.01, show_default=True, help="A trace is found at a p of at most this.")
-@click.option("--decoys", type=click.IntRange(min=99), default=999, show_default=True, help="Keys nobody marked with.")
+@click.option(
+    "--decoys", type=click.IntRange(99, 3999), default=999, show_default=True, help="Keys nobody marked with."
+)
 @click.option(
     "--cache", type=click.Path(path_type=Path), metavar="FILE", help="Codes of known files [default: the user's]."
 )

@@ -22,6 +22,7 @@ from evalkit.watermark.methods.plain import members
 FILE = "decoys.bin.z"
 NAME = "decoys"  # of the arrays of a shard
 MOST, LEAST, LISTS = 999, 199, 8000  # decoy keys where nobody says how many: at most, at least, and lists in all
+MANY = 3999  # decoy keys that may be asked for: their square is held in memory
 ALIKE = ("method", "gamma", "context", "pattern", "cap", "clusters", "kind")
 METHODS = frozenset({"lbw", "kgw", "wmar", "indexmark", "clusters", "places", "bitmark"})
 Scores = npt.NDArray[Any]

@@ -24,7 +24,7 @@ from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.detection.calibration_file import calibration_digest, read_calibration
 from evalkit.watermark.detection.columns import method_of
-from evalkit.watermark.detection.decoy_scores import has_decoys, planned_decoys, usual_count
+from evalkit.watermark.detection.decoy_scores import MANY, has_decoys, planned_decoys, usual_count
 from evalkit.watermark.detection.located import LEVEL
 from evalkit.watermark.detection.scan_spec import Cache, Planned, planned
 from evalkit.watermark.detection.task import DETECT, SHARDS, VERSION
@@ -198,8 +198,8 @@ def decoy_count(scan: Planned, calibration: str | Path | None, asked: int | None
         raise EvalkitError(f"decoy keys do not go together with {why}. Give --calibration FILE, or --decide exact")
     if decide == "decoys" and asked == 0:
         raise EvalkitError("deciding by decoy keys needs some; leave out --decoys 0")
-    if asked is not None and asked and asked < FEWEST:
-        raise EvalkitError(f"{asked} decoy keys tell too little; give --decoys {FEWEST} or more, or 0")
+    if asked and not FEWEST <= asked <= MANY:
+        raise EvalkitError(f"{asked:,} decoy keys are too few or too many; give --decoys {FEWEST} to {MANY}, or 0")
     if asked is not None:
         return asked
     given = calibration is None and decide in (None, "decoys")

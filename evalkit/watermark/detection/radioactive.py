@@ -17,13 +17,14 @@ from evalkit.jobs.options import RunOptions
 from evalkit.runs.store import Run
 from evalkit.text import counted
 from evalkit.tokenizers.base import Tokenizer
+from evalkit.watermark.detection.decoy_scores import MANY
 from evalkit.watermark.detection.detect import detect_watermark
 from evalkit.watermark.detection.scan_spec import Cache
 from evalkit.watermark.detection.verdict import Rule
 from evalkit.watermark.keys import Key
 from evalkit.watermark.methods import MarkSpec
 
-KEYS, MOST = 999, 3999  # decoy keys where nobody says how many, and at most: their square is held in memory
+KEYS = 999  # decoy keys where nobody says how many
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,11 @@ def radioactive(
     where so few decoys cannot tell `alpha`, or something does not fit.
     """
     Rule(alpha)
-    if 1 / (decoys + 1) > alpha or decoys > MOST:
-        needed = min(MOST, max(99, round(1 / alpha)))
+    if 1 / (decoys + 1) > alpha or decoys > MANY:
+        needed = min(MANY, max(99, round(1 / alpha)))
         raise EvalkitError(
             f"{decoys:,} decoy keys cannot tell p {alpha:g} here; give --decoys {needed}"
-            + (f" and --alpha {1 / MOST:.1g}" if 1 / alpha > MOST + 1 else "")
+            + (f" and --alpha {1 / MANY:.1g}" if 1 / alpha > MANY + 1 else "")
         )
     run = detect_watermark(
         outputs,

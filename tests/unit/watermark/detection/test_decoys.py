@@ -81,7 +81,8 @@ def test_what_decides_follows_from_what_is_given(toy, data, tmp_path):
     [
         ({"search": "flip", "decoys": 199}, "do not go together with a search"),
         ({"rule": Rule(decide="decoys"), "decoys": 0}, "needs some"),
-        ({"decoys": 5}, "tell too little"),
+        ({"decoys": 5}, "too few or too many"),
+        ({"decoys": 5000}, "--decoys 99 to 3999"),
     ],
 )
 def test_what_cannot_be_had_is_said_before_any_work(toy, data, tmp_path, given, words):
