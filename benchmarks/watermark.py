@@ -111,7 +111,7 @@ def detector(count: int, threads: int) -> dict[str, float]:
             with torch.inference_mode():
                 alone.append(timed(lambda: [tokenizer.encode(x) for _ in range(count // 4)]))
             options = RunOptions(out=Path(place) / f"run{turn}", batch_size=4, keep="none")
-            whole.append(timed(lambda o=options: detect_mark(data, mark, tokenizer, cache=False, options=o)))
+            whole.append(timed(lambda o=options: detect_mark(data, mark, tokenizer, decoys=0, cache=False, options=o)))
     a, b = (np.median(np.array(each), axis=0) for each in (alone, whole))
     return {"pictures": count, "wall_s": b[0], "cpu_s": b[1], "encode_wall_s": a[0], "encode_cpu_s": a[1],
             "times_encode_wall": b[0] / a[0], "times_encode_cpu": b[1] / a[1]}  # fmt: skip
@@ -137,7 +137,9 @@ def cached(count: int, threads: int) -> dict[str, float]:
             options = RunOptions(out=Path(place) / f"run{number}", batch_size=64, keep="none")
             times.append(
                 timed(
-                    lambda m=mark, o=options: detect_mark(data, m, tokenizer, cache=Path(place) / "c.sqlite", options=o)
+                    lambda m=mark, o=options: detect_mark(
+                        data, m, tokenizer, decoys=0, cache=Path(place) / "c.sqlite", options=o
+                    )
                 )
             )
     wall, cpu = np.median(np.array(times[1:]), axis=0)

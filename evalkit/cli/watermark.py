@@ -9,6 +9,7 @@ from evalkit.cli.watermark_calibrate import calibrate
 from evalkit.cli.watermark_detect import detect
 from evalkit.cli.watermark_embed import embed
 from evalkit.cli.watermark_power import power
+from evalkit.cli.watermark_radioactive import radioactive
 from evalkit.cli.watermark_robustness import robustness
 from evalkit.cli.watermark_service import SERVICE
 from evalkit.text import counted, visible
@@ -66,3 +67,4 @@ watermark.add_command(calibrate)
 watermark.add_command(attack)
 watermark.add_command(power)
 watermark.add_command(robustness)
+watermark.add_command(radioactive)

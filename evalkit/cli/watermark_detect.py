@@ -41,9 +41,16 @@ SHOWN, FAILED = 12, 20  # rows on the terminal
 )
 @click.option(
     "--decide",
-    type=click.Choice(["exact", "calibrated", "larger"]),
-    help="Which p decides: exact, calibrated, or the larger of both [default: larger with --calibration, else exact].",
+    type=click.Choice(["exact", "calibrated", "larger", "decoys"]),
+    help="Which p decides: exact, calibrated, the larger of both, or by decoy keys [default: larger with --calibration, "
+    "else decoys; exact with --search].",
 )
+@click.option(
+    "--decoys",
+    type=click.IntRange(0, 3999),
+    help="Keys that nobody marked with, scored beside the real one; 0: none [default: 199 to 999 without --calibration].",
+)
+@click.option("--regions", is_flag=True, help="Which parts of each image carry the mark? About 0.1 s an image more.")
 @click.option(
     "--cache", type=click.Path(path_type=Path), metavar="FILE", help="Codes of known files [default: the user's]."
 )
@@ -66,7 +73,9 @@ def detect(
     fdr: float | None,
     search: str,
     calibration: Path | None,
-    decide: Literal["exact", "calibrated", "larger"] | None,
+    decide: Literal["exact", "calibrated", "larger", "decoys"] | None,
+    decoys: int | None,
+    regions: bool,
     cache: Path | None,
     no_cache: bool,
     c2pa: bool,
@@ -88,14 +97,18 @@ def detect(
     detected, inconclusive (too few different codes to tell) or error. p-values are exact or too large for any image,
     and corrected for every list, key, epoch and view that may be tried. "Not detected" does not mean "not generated".
 
+    Without a calibration hundreds of decoy keys are scored on the same images: an image's p is the real key's rank among
+    them, less what the key owes to codes that all images share. They also tell how many of these images such a key calls
+    wrongly, and a p for the folder as a whole. With --search the exact p decides.
+
     Files that were seen before are not encoded again: another key over the same folder costs seconds. Typed again, an
     interrupted run goes on. --keep none leaves out the heat maps. Exit code 1: some images failed (they are listed).
     """
     from evalkit.errors import EvalkitError
-    from evalkit.watermark.detection.detect import default_decision, detect_watermark
+    from evalkit.watermark.detection.detect import detect_watermark
     from evalkit.watermark.detection.verdict import Rule
 
-    Rule(alpha, fdr, decide or default_decision(calibration))  # says what is wrong before a key is read
+    Rule(alpha, fdr)  # says what is wrong before a key is read
     if cache is not None and no_cache:
         raise EvalkitError("--cache and --no-cache contradict each other; leave out one of them")
     run = detect_watermark(
@@ -110,6 +123,8 @@ def detect(
         decide=decide,
         search=search,
         calibration=calibration,
+        decoys=decoys,
+        regions=regions,
         cache=False if no_cache else cache,
         c2pa=c2pa or c2pa_anchors is not None,
         anchors=c2pa_anchors,
@@ -142,7 +157,15 @@ def _show(run: Run) -> None:
     from evalkit.cli.screen import Screen
     from evalkit.text import counted, visible
     from evalkit.watermark.detection.messages import named
-    from evalkit.watermark.detection.page import decided_by, most_significant, open_because, shown_row, verdict_line
+    from evalkit.watermark.detection.page import (
+        decided_by,
+        decoy_line,
+        most_significant,
+        open_because,
+        region_line,
+        shown_row,
+        verdict_line,
+    )
 
     console, counts = Screen(), run.record["detection"]["counts"]
     console.print(Text(visible(verdict_line(run)), style="bold"))
@@ -150,6 +173,8 @@ def _show(run: Run) -> None:
     if counts["inconclusive"]:
         line += f" ({open_because(counts)})"
     console.print(Text(f"{line}, {counts['error']:,} errors"))
+    for line in filter(None, (decoy_line(run), region_line(run))):
+        console.print(Text(visible(line)))
     told = run.samples["message"].null_count < run.samples.num_rows
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
     for heading, right in (

@@ -53,6 +53,19 @@ EXPECTED_FALSE = _declared(
     "none",
     unit="images",
 )
+FALSE_CALLS = _declared(
+    "decoy_false_calls",
+    "False calls of decoy keys",
+    "share of these very images that keys nobody marked with call, by the same rule",
+    "none",
+    high=1.0,
+)
+FOLDER_P = _declared(
+    "folder_p", "p of the folder", "rank of the real key among decoy keys, over all images together", "none", high=1.0
+)
+WITH_REGIONS = _declared(
+    "with_regions", "With marked regions", "images of which a part carries the mark", "none", unit="images"
+)
 P_EXCESS = _declared(
     "p_excess_ks", "Excess of small p", "one-sided Kolmogorov-Smirnov distance of p from uniform", "none", high=1.0
 )
@@ -126,6 +139,9 @@ DECLARED = (
     DETECTED_SHARE,
     HYPOTHESES,
     EXPECTED_FALSE,
+    FALSE_CALLS,
+    FOLDER_P,
+    WITH_REGIONS,
     P_EXCESS,
     P_EXCESS_P,
     P_MEDIAN,

@@ -79,7 +79,7 @@ def _part(codes: npt.NDArray[np.integer[Any]], pool: Pool, cap: int) -> tuple[An
     counts = first_counts(ordered, pool.vocabulary)
     n, distinct = counts.sum(1), (counts > 0).sum(1)
     weights = np.minimum(counts, cap)
-    scored, beyond = _split(ordered, counts, pool.vocabulary, cap)
+    scored, beyond = copies_of(ordered, counts, pool.vocabulary, cap)
     best, green, most = greenest(scored, beyond, pool.sliced, lists)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(n > 0, (most - gamma * n) / np.sqrt(n * gamma * (1 - gamma)), 0.0)
@@ -89,7 +89,7 @@ def _part(codes: npt.NDArray[np.integer[Any]], pool: Pool, cap: int) -> tuple[An
     return n, distinct, effect, best, green, log_list, pooled(log_list, tests), pooled(floor, tests), z
 
 
-def _split(ordered: Ints, counts: Ints, padding: int, cap: int) -> tuple[Ints, Ints]:
+def copies_of(ordered: Ints, counts: Ints, padding: int, cap: int) -> tuple[Ints, Ints]:
     """The first `cap` copies of every code of the sorted rows [B, N], and the copies beyond them, as rows with padding."""
     places = np.arange(ordered.shape[1])
     copy = places - np.maximum.accumulate(np.where(counts > 0, places, 0), axis=1)

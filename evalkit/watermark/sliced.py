@@ -40,11 +40,11 @@ def greenest(scored: Ints, beyond: Ints, table: Words, lists: int) -> tuple[Ints
 
     def part(start: int) -> tuple[Ints, Ints, Ints]:
         some = slice(start, start + step)
-        digits = _added(table[scored[some].T], [])
+        digits = added(table[scored[some].T], [])
         best, score = _largest(digits, lists)
         if not beyond.shape[1]:
             return best, score, score
-        return best, score, _largest(_added(table[beyond[some].T], digits), lists)[1]
+        return best, score, _largest(added(table[beyond[some].T], digits), lists)[1]
 
     starts = range(0, max(len(scored), 1), step)
     threads = min(len(starts), _threads())
@@ -63,7 +63,7 @@ def _threads() -> int:
     return os.cpu_count() or 1 if torch is None else int(torch.get_num_threads())
 
 
-def _added(rows: Words, before: Sequence[Words]) -> list[Words]:
+def added(rows: Words, before: Sequence[Words]) -> list[Words]:
     """Binary digits [B, W], lowest first, of the sum of rows [n, B, W] and of the digits `before`; rows are overwritten."""
     digits: list[Words] = []
     waiting = [rows]

@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Aggregated
 from evalkit.jsonio import pretty_json
 from evalkit.runs.shards import Parts
 from evalkit.version import __version__
+from evalkit.watermark.decoys.ranks import Ranked
 from evalkit.watermark.detection.columns import NEEDED, Columns, columns_of, counts_of, joined, method_of, why_open
 from evalkit.watermark.detection.data import data_said
+from evalkit.watermark.detection.decoy_scores import FILE, as_arrow, file_pieces, of_folder, row_columns, said_of
 from evalkit.watermark.detection.heat import INDEX
 from evalkit.watermark.detection.results import results_of
 from evalkit.watermark.detection.rows import LN10, csv_pieces, judged_rows
@@ -24,15 +27,18 @@ from evalkit.watermark.shipped import identity_of
 
 UNCALIBRATED = (
     "the exact p decides: its rates hold on average over keys, and this key may call many times more of your images, or "
-    "fewer. Type `evalkit watermark calibrate UNMARKED` with images like yours, and give its file to --calibration"
+    "fewer. Leave out --decide, --decoys 0 and --search, so that decoy keys tell, or give --calibration FILE"
 )
 
 
 class JudgedTables:
     """The rows of samples.parquet, shard by shard; every iteration starts again."""
 
-    def __init__(self, parts: Parts, columns: Columns, judged: Judged, made_with: Mapping[str, str]) -> None:
+    def __init__(
+        self, parts: Parts, columns: Columns, judged: Judged, made_with: Mapping[str, str], decoys: Ranked | None = None
+    ) -> None:
         self._parts, self._columns, self._judged, self._made_with = parts, columns, judged, made_with
+        self._decoys = row_columns(decoys, columns.log_decoys, columns.good, len(columns.ids))
 
     def __iter__(self) -> Iterator[pa.Table]:
         columns, first, n = self._columns, self._columns.first, len(self._columns.ids)
@@ -51,6 +57,7 @@ class JudgedTables:
                 "q": pa.array(q[here], pa.float64(), from_pandas=True),
                 "why": pa.array([each or None for each in why[here]], pa.string()),
                 "verdict": pa.array(verdict[here], pa.string()),
+                **as_arrow(self._decoys, here),
             }
             yield judged_rows(table, more, self._made_with)
 
@@ -59,18 +66,32 @@ def aggregate(spec: Spec, parts: Parts) -> Aggregated:
     """Groups, q-values and verdicts over the folder; memory holds a few columns of all rows and one shard's rows."""
     rule, name = Rule(**spec.parameters["rule"]), spec.inputs["data"].name
     table = joined(parts.tables(), NEEDED)
-    columns = columns_of(table, rule)
+    asked = spec.parameters.get("decoys")  # plans before version 4 know none
+    good = len(table) - table["log10_p"].null_count
+    decoys = of_folder(parts, rule.alpha) if asked and good else None
+    columns = columns_of(table, rule, decoys)
     judged = judge(columns.log_p, columns.log_floor, columns.group, columns.content, rule)
     counts = counts_of(columns, judged)
-    rows = JudgedTables(parts, columns, judged, made_with(spec))
-    results = results_of(columns, judged, counts, rule, method_of(spec.parameters["mark"]), name)
+    located = count_located(parts) if spec.parameters.get("regions") else None
+    rows = JudgedTables(parts, columns, judged, made_with(spec), decoys)
+    results = results_of(columns, judged, counts, rule, method_of(spec.parameters["mark"]), name, decoys, located)
     files: dict[str, bytes | Iterable[bytes]] = {
         "samples.csv": csv_pieces(rows),
         INDEX: pretty_json([]),
     }  # heat maps, if any are wanted, come later
     data = data_said(spec, table, unreadable=counts[ERROR], duplicates=counts["duplicates"])
     told = {"data": data, **facts(spec, next(iter(parts.facts()), {}), counts)}
+    if located is not None:
+        told["detection"]["regions"] = {**spec.parameters["regions"], "images": located}
+    if decoys is not None and asked:
+        files[FILE] = file_pieces(parts)
+        told["detection"]["decoys"] = said_of(decoys, asked)
     return Aggregated(rows, results, files, told)
+
+
+def count_located(parts: Parts) -> int:
+    """How many images have a region that carries the mark."""
+    return sum(pc.sum(pc.greater(table["region_share"], 0.0)).as_py() or 0 for table in parts.tables())
 
 
 def made_with(spec: Spec) -> dict[str, str]:

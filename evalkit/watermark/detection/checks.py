@@ -28,12 +28,15 @@ class DetectionChecks(TaskChecks):
     scores = False
 
     def recompute(self, run: Run, how: How) -> Outcome:
-        """p from green and distinct codes where it is a binomial tail, then q, verdicts and results from the rows."""
+        """p from green and distinct codes where it is a binomial tail, ranks among the kept scores of decoy keys, then q,
+        verdicts and results from the rows.
+        """
         done = self.again(run)
         again = pa.concat_tables(done.rows)
         good = np.flatnonzero(pc.is_null(again["error"]).to_numpy())
         stated, earlier = unlike(run, done.results)
         bad = [*_of_tails(run, good), *_of_verdicts(run.samples, again), *stated]
+        bad += _of_decoys(run.samples, again, good) if self.task.spec(run).parameters.get("decoys") else []
         bad += _of_q(run.samples, again, good) if self.task.spec(run).version >= Q_OF_EACH else []
         bad += data_failures(run, done.facts["data"]["digest"])
         return Outcome(0 if bad else len(run.results), tuple(bad), earlier)
@@ -79,6 +82,15 @@ def _of_q(samples: pa.Table, again: pa.Table, good: npt.NDArray[np.int64]) -> li
     names = samples["id"].to_pylist()
     said, wanted = (table["q"].cast(pa.float64()).to_numpy()[good] for table in (samples, again))
     return of_cells([names[i] for i in good.tolist()], said, wanted, "q")
+
+
+def _of_decoys(samples: pa.Table, again: pa.Table, good: npt.NDArray[np.int64]) -> list[Failure]:
+    """Ranks, leans and p by decoy keys that the kept scores do not give."""
+    ids, found = samples["id"].to_pylist(), []
+    for name in ("decoys_above", "lean", "log10_p_decoys"):
+        said, wanted = (table[name].cast(pa.float64()).to_numpy()[good] for table in (samples, again))
+        found += of_cells([ids[i] for i in good.tolist()], said, wanted, name)
+    return found
 
 
 def of_cells(names: Sequence[str], said: Any, wanted: Any, column: str) -> list[Failure]:

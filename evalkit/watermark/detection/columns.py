@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from evalkit.errors import EvalkitError
+from evalkit.watermark.decoys.ranks import Ranked
 from evalkit.watermark.detection.phash import groups
 from evalkit.watermark.detection.rows import LN10
 from evalkit.watermark.detection.verdict import ERROR, INCONCLUSIVE, VERDICTS, Judged, Rule, hypotheses_of
@@ -27,8 +28,8 @@ class Columns:
     """What the folder decides about.
 
     `ids` of all images [n]; `good` places of those with codes; `log_p`, `log_floor` what decides, natural logs, of the
-    good ones; `own_floor` the smallest that their codes allow, without any null image; `group`, `content`: equal
-    numbers are near-duplicates, and equal files.
+    good ones; `own_floor` the smallest that their codes allow, without any null image; `log_decoys` by decoy keys, where
+    there are some; `group`, `content`: equal numbers are near-duplicates, and equal files.
     """
 
     ids: list[str]
@@ -38,6 +39,7 @@ class Columns:
     own_floor: Floats
     group: Ints
     content: Ints
+    log_decoys: Floats | None = None
 
     @property
     def first(self) -> Ints:
@@ -55,20 +57,23 @@ def joined(tables: Iterable[pa.Table], names: tuple[str, ...]) -> pa.Table:
     return pa.concat_tables(parts).combine_chunks()
 
 
-def columns_of(table: pa.Table, rule: Rule) -> Columns:
-    """The columns of rows, of which `phash` is a number."""
+def columns_of(table: pa.Table, rule: Rule, decoys: Ranked | None = None) -> Columns:
+    """The columns of rows, of which `phash` is a number; `decoys` where they were scored."""
     log10 = table["log10_p"].to_numpy()
     good = np.flatnonzero(~np.isnan(log10))
     exact, floor = log10[good] * LN10, table["log10_p_smallest"].to_numpy()[good] * LN10
     log_p, log_floor = exact, floor
-    if rule.decide != "exact":
+    log_decoys = None if decoys is None else decoys.log_p(exact, floor)
+    if rule.decide == "decoys" and log_decoys is not None:
+        log_p = log_decoys
+    elif rule.decide in ("calibrated", "larger"):
         calibrated = np.log(table["p_calibrated"].to_numpy()[good])
         least = -np.log(table["n_calibration"].to_numpy()[good].astype(np.float64) + 1)
         larger = rule.decide == "larger"
         log_p = np.maximum(exact, calibrated) if larger else calibrated
         log_floor = np.maximum(floor, least) if larger else least
     near, content = near_copies(table, good)
-    return Columns(table["id"].to_pylist(), good, log_p, log_floor, floor, near, content)
+    return Columns(table["id"].to_pylist(), good, log_p, log_floor, floor, near, content, log_decoys)
 
 
 def why_open(columns: Columns, judged: Judged) -> npt.NDArray[np.str_]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ from evalkit.tokenizers.base import Tokenizer
 from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.detection.calibration_file import calibration_digest, read_calibration
+from evalkit.watermark.detection.columns import method_of
+from evalkit.watermark.detection.decoy_scores import MANY, has_decoys, planned_decoys, usual_count
+from evalkit.watermark.detection.located import LEVEL
 from evalkit.watermark.detection.messages import check_among
 from evalkit.watermark.detection.scan_spec import Cache, Planned, planned
 from evalkit.watermark.detection.task import DETECT, SHARDS, VERSION
@@ -34,6 +37,7 @@ from evalkit.watermark.methods import MarkSpec, read_mark
 from evalkit.watermark.methods.plain import check_tokenizer, live_mark, plain_marks
 from evalkit.watermark.shipped import weights_of
 
+FEWEST = 99  # decoy keys, so that a p of 0.01 can be told
 HEAT_MAPS = {"none": 0, "worst": 12, "all": 96}  # by --keep
 
 
@@ -51,6 +55,8 @@ def detect_watermark(
     search: str = "none",
     calibration: str | Path | None = None,
     cache: Cache = None,
+    decoys: int | None = None,
+    regions: bool = False,
     c2pa: bool = False,
     anchors: bytes | str | Path | None = None,
     among: str | None = None,
@@ -60,9 +66,11 @@ def detect_watermark(
 
     `key`: a key, its file or env:NAME, or several (the tests are added up, as for `epochs`). `tokenizer`: whose codes carry
     the mark; may be left out where `mark` is a mark.json, which says it. `mark`: the method and its numbers [LBW with one
-    list]; `frequencies`: counts of codes, or their file. `alpha`, `fdr`, `decide` [the larger p with a calibration, else
-    the exact one]: see `Rule`; `search`: what else is tried where the image itself does not decide (`views.read_search`).
-    `calibration`: a file of `calibrate_watermark`. `cache`: the file of codes [the user's], or False. `c2pa`: read
+    list]; `frequencies`: counts of codes, or their file. `alpha`, `fdr`, `decide`: see `Rule`; `search`: what else is
+    tried where the image itself does not decide (`views.read_search`). `calibration`: a file of `calibrate_watermark`.
+    `decoys`: how many decoy keys are scored, 0 for none [several hundred without a calibration and without a search].
+    What decides where nobody says: the larger p with a calibration, else decoy keys, else the exact p. `regions`: which
+    parts of each image carry the mark is asked too. `cache`: the file of codes [the user's], or False. `c2pa`: read
     manifests too; `anchors`: PEM certificates to trust, or their file. `among`: which messages are looked for, such as
     `model=3,user=0-999999` [any, where presence is established].
 
@@ -80,7 +88,6 @@ def detect_watermark(
     ['not detected', 'not detected']
     """
     options = options or RunOptions()
-    rule = Rule(alpha, fdr, decide or default_decision(calibration))
     given = [key] if isinstance(key, str | Path | Key) else list(key)
     file = None if mark is None or isinstance(mark, MarkSpec) else read_mark(mark)
     spec = file.spec if file is not None else mark if isinstance(mark, MarkSpec) else MarkSpec()
@@ -91,7 +98,10 @@ def detect_watermark(
         raise EvalkitError("whose codes carry the mark? Give a tokenizer, such as llamagen-vq16, or a mark.json")
     scan = planned(data, name, plain, search, cache, options)
     check_among(spec.layout, among)
-    return _detect(scan, rule, calibration, _manifests(anchors) if c2pa else None, options, among)
+    keys = decoy_count(scan, calibration, decoys, decide)
+    rule = Rule(alpha, fdr, decide or default_decision(calibration, keys))
+    manifests = _manifests(anchors) if c2pa else None
+    return _detect(scan, rule, calibration, keys, manifests, options, regions=regions, among=among)
 
 
 def detect_mark(
@@ -103,33 +113,43 @@ def detect_mark(
     search: str = "none",
     calibration: str | Path | None = None,
     cache: Cache = None,
+    decoys: int | None = None,
+    regions: bool = False,
     c2pa: bool = False,
     anchors: bytes | str | Path | None = None,
     options: RunOptions | None = None,
 ) -> Run:
     """`detect_watermark` for a mark and a tokenizer that are made already."""
-    options, rule = options or RunOptions(), rule or Rule(decide=default_decision(calibration))
+    options = options or RunOptions()
     check_tokenizer(mark, tokenizer)
     scan = planned(data, tokenizer, live_mark(mark), search, cache, options)
-    return _detect(scan, rule, calibration, _manifests(anchors) if c2pa else None, options)
+    keys = decoy_count(scan, calibration, decoys, None if rule is None else rule.decide)
+    rule = rule or Rule(decide=default_decision(calibration, keys))
+    manifests = _manifests(anchors) if c2pa else None
+    return _detect(scan, rule, calibration, keys, manifests, options, regions=regions)
 
 
 def _detect(
     scan: Planned,
     rule: Rule,
     calibration: str | Path | None,
+    decoys: int,
     manifests: Manifests | None,
     options: RunOptions,
+    *,
+    regions: bool,
     among: str | None = None,
 ) -> Run:
     """Plan the detection and run it."""
     digest: str | None = None
+    if regions and not has_decoys(said_by(scan)):
+        raise EvalkitError(f"regions need decoy keys, and {method_of(said_by(scan))} has none. Leave out --regions")
     if calibration is not None:
         digest = calibration_digest(calibration)
         used = read_calibration(calibration)
         if scan.mark is not None and scan.mark.whole:
             used.check(scan.conditions, str(calibration))
-    elif rule.decide != "exact":
+    elif rule.decide in ("calibrated", "larger"):
         raise EvalkitError(f"deciding by the {rule.decide} p needs calibrated ones; give --calibration FILE")
     if manifests is not None:
         _check_c2pa(manifests.anchors, scan.looked.images)
@@ -140,6 +160,8 @@ def _detect(
         "c2pa": None if manifests is None else hashlib.sha256(manifests.anchors or b"").hexdigest(),
         "heat_maps": HEAT_MAPS[options.keep],
         **({} if among is None else {"among": among}),
+        "decoys": drawn(scan, decoys, options.seed) if decoys else None,
+        "regions": {**drawn(scan, usual_count(said_by(scan)), options.seed), "level": LEVEL} if regions else None,
     }
     here = {
         **scan.here,
@@ -163,11 +185,41 @@ def _detect(
     return run_as_wished(DETECT, spec, out, options)
 
 
-def default_decision(calibration: str | Path | None) -> Decide:
+def default_decision(calibration: str | Path | None, decoys: int) -> Decide:
     """The larger of both p-values where there are both: it holds for a random key, and for this key on images like the
-    null ones.
+    null ones. Else decoy keys, which hold for these very images, where there are some.
     """
-    return "exact" if calibration is None else "larger"
+    return "larger" if calibration is not None else "decoys" if decoys else "exact"
+
+
+def decoy_count(scan: Planned, calibration: str | Path | None, asked: int | None, decide: Decide | None) -> int:
+    """How many decoy keys are scored; raises `EvalkitError` where some are asked for and cannot be had.
+
+    A search looks at more views only of images that the real key leaves open, which no decoy is a match for.
+    """
+    said = said_by(scan)
+    why = "a search" if scan.views else "" if has_decoys(said) else f"the method {method_of(said)}"
+    wanted = bool(asked) or decide == "decoys"
+    if wanted and why:
+        raise EvalkitError(f"decoy keys do not go together with {why}. Give --calibration FILE, or --decide exact")
+    if decide == "decoys" and asked == 0:
+        raise EvalkitError("deciding by decoy keys needs some; leave out --decoys 0")
+    if asked and not FEWEST <= asked <= MANY:
+        raise EvalkitError(f"{asked:,} decoy keys are too few or too many; give --decoys {FEWEST} to {MANY}, or 0")
+    if asked is not None:
+        return asked
+    given = calibration is None and decide in (None, "decoys")
+    return usual_count(said) if not why and (given or decide == "decoys") else 0
+
+
+def drawn(scan: Planned, keys: int, seed: int) -> dict[str, Any]:
+    """What the plan says of `keys` decoy keys."""
+    return planned_decoys(said_by(scan), keys, scan.looked.ref.digest, seed)
+
+
+def said_by(scan: Planned) -> Mapping[str, Any]:
+    """The mark of a scan, as `Mark.as_dict` says it."""
+    return {} if scan.mark is None else scan.mark.said
 
 
 def loaded_tokenizer(name: str, options: RunOptions, *, elsewhere: bool = False) -> Tokenizer:

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from evalkit.images.encode import png_bytes
 from evalkit.images.sample import Pixels
-from evalkit.jsonio import pretty_json
+from evalkit.jsonio import parse_json, pretty_json
 from evalkit.watermark.detection.grids import maps_of
 from evalkit.watermark.detection.rows import marks_of
 from evalkit.watermark.detection.scan import Scanner
@@ -30,8 +30,11 @@ COUNTED_GREEN, GREEN, COUNTED_RED, RED, UNSEEN = range(5)
 def shown(samples: pa.Table, most: int) -> list[dict[str, Any]]:
     """The images with the smallest p, one a group: their place among all images, and list, key, epoch and view found."""
     names = ["id", "log10_p", "list_id", "key_id", "transform", "epoch", "group"]
+    names += [name for name in ("regions", "region_share") if name in samples.column_names]
     table = samples.select(names)
     log10 = np.nan_to_num(table["log10_p"].to_numpy(), nan=np.inf)
+    if "region_share" in names:  # what has marked parts comes before what has none
+        log10 = np.where(np.nan_to_num(table["region_share"].to_numpy()) > 0, np.minimum(log10, -3.0), log10)
     group, seen = table["group"].to_pylist(), set()
     found: list[dict[str, Any]] = []
     for place in np.argsort(log10, kind="stable").tolist():
@@ -41,7 +44,8 @@ def shown(samples: pa.Table, most: int) -> list[dict[str, Any]]:
             seen.add(group[place])
             row = table.slice(place, 1).to_pylist()[0]
             found.append(
-                {"place": place, **{name: row[name] for name in ("id", "list_id", "key_id", "transform", "epoch")}}
+                {"place": place, "regions": row.get("regions")}
+                | {name: row[name] for name in ("id", "list_id", "key_id", "transform", "epoch")}
             )
     return found
 
@@ -96,7 +100,7 @@ def _one(scanner: Scanner, rank: int, row: Mapping[str, Any]) -> tuple[dict[str,
     files = {
         f"{FOLDER}/{rank:03d}-{number:02d}.png": png_bytes(panel, compress=9) for number, panel in enumerate(drawn)
     }
-    small = Image.fromarray(picture)
+    small = outlined(picture, row.get("regions"))
     small.thumbnail((512, 512))
     name = f"{FOLDER}/{rank:03d}-picture.png"
     counts = {
@@ -104,6 +108,19 @@ def _one(scanner: Scanner, rank: int, row: Mapping[str, Any]) -> tuple[dict[str,
     }
     entry = {"id": row["id"], "picture": name, "panels": list(files), **counts}
     return entry, {**files, name: png_bytes(np.asarray(small), compress=9)}
+
+
+def outlined(picture: Pixels, regions: str | None) -> Image.Image:
+    """The image with a frame around each region that carries the mark."""
+    found = Image.fromarray(picture)
+    drawer, (width, height) = ImageDraw.Draw(found), found.size
+    line = max(2, width // 96)
+    for each in parse_json(regions.encode(), "regions") if regions else []:
+        left, top, right, bottom = each["box"]
+        box = (left * width, top * height, right * width - 1, bottom * height - 1)
+        drawer.rectangle(box, outline="white", width=2 * line)
+        drawer.rectangle(box, outline=(196, 62, 48), width=line)
+    return found
 
 
 def _coloured(mark: Mark, codes: Ints, row: Mapping[str, Any]) -> Ints:

@@ -67,6 +67,18 @@ def verdict_line(run: Run) -> str:
     return f"{line}, {over}."
 
 
+def region_line(run: Run) -> str:
+    """How many images carry the mark in a part, for page and terminal; "" where nobody asked."""
+    told = run.record["detection"].get("regions")
+    if told is None:
+        return ""
+    n = run.record["data"]["n"] - run.record["detection"]["counts"]["error"]
+    return (
+        f"Regions that carry the mark: in {told['images']:,} of {counted(n, 'image')}. An image without the mark gets one with "
+        f"a chance of at most {told['level']:g}, all windows together. Boxes are in the column regions."
+    )
+
+
 def _content(run: Run) -> dict[str, Any]:
     told, samples = run.record["detection"], run.samples
     rule, counts = told["rule"], told["counts"]
@@ -85,6 +97,9 @@ def _content(run: Run) -> dict[str, Any]:
         "qq": Markup(qq_plot(decides, rule["alpha"])),
         "tests": _tests(told, good),
         "calibrated": calibrated,
+        "decoyed": told["rule"]["decide"] == "decoys",
+        "decoys": decoy_line(run),
+        "located": region_line(run),
         "decided_by": decided_by(run),
         "uniformity": _uniformity(value),
         "heat": _heat(run, good),
@@ -131,7 +146,23 @@ def deciding(run: Run) -> str:
 def decided_by(run: Run) -> str:
     """What the p in tables is called: `p` where there is one, else whose it is."""
     told = run.record["detection"]
+    if told["rule"]["decide"] == "decoys":
+        return "p by decoys"
     return "p" if told["calibration"] is None else f"{told['rule']['decide']} p"
+
+
+def decoy_line(run: Run) -> str:
+    """What decoy keys say of the key's false calls and of the folder, for page and terminal; "" without them."""
+    told = run.record["detection"].get("decoys")
+    if told is None:
+        return ""
+    rate, keys = told["false_calls"], told["keys"]
+    least = ", the smallest that so many keys can tell" if told["folder_p"] <= 1 / (keys + 1) + 1e-12 else ""
+    return (
+        f"{keys} decoy keys, which nobody marked with: at p {told['level']:.2g} they call {100 * rate['mean']:.2g} % of these "
+        f"very images, 95 in 100 of them {100 * rate['low']:.2g} to {100 * rate['high']:.2g} %. p of the folder as a whole: "
+        f"{told['folder_p']:.2g}{least}."
+    )
 
 
 def open_because(counts: dict[str, Any]) -> str:
@@ -155,6 +186,7 @@ def shown_row(row: dict[str, Any]) -> dict[str, Any]:
         "p_calibrated": "—" if calibrated is None else f"{calibrated:.2g}",
         "q": "—" if row["q"] is None else f"{row['q']:.2g}",
         "z": f"{row['z_uncalibrated']:.1f}",
+        "part": f"{100 * row['region_share']:.0f} % of the area" if row.get("region_share") else "",
         "transform": row["transform"] if row["verdict"] == DETECTED else "",  # of others the best view is chance
     }
 
@@ -211,6 +243,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("rule", json.dumps(told["rule"], ensure_ascii=False)),
         ("search", ", ".join(told["search"]) or "none: each image itself"),
         ("calibration", f"sha256 {told['calibration']}" if told["calibration"] else "none"),
+        ("decoys", json.dumps(told["decoys"]) if told.get("decoys") else "none"),
         ("duplicates", f"{record['data']['duplicates']:,} images have the bytes of another one"),
         ("data", f"{record['data']['name']}, {record['data']['n']:,} files, listing sha256 {record['data']['digest']}"),
         ("time", f"{rate:g} images a second; bound by {timings['bound_by']}" if rate else ""),

@@ -12,29 +12,45 @@ from evalkit.metrics.metric import Metric
 from evalkit.metrics.watermark import (
     DETECTED_SHARE,
     EXPECTED_FALSE,
+    FALSE_CALLS,
+    FOLDER_P,
     HYPOTHESES,
     OF_VERDICT,
     P_EXCESS,
     P_EXCESS_P,
     P_MEDIAN,
+    WITH_REGIONS,
     discoveries_at,
 )
 from evalkit.runs.store import Result
 from evalkit.stats.shares import clopper_pearson
+from evalkit.watermark.decoys.ranks import Ranked
 from evalkit.watermark.detection.columns import Columns
+from evalkit.watermark.detection.located import LEVEL
 from evalkit.watermark.detection.rows import LN10
 from evalkit.watermark.detection.verdict import DETECTED, VERDICTS, Judged, Rule
 
 
 def whose(rule: Rule) -> str:
     """What the promised rate is an average over."""
+    if rule.decide == "decoys":
+        return "by decoy keys on these very images"
     return "averaged over keys" if rule.decide == "exact" else "where images are like the null ones"
 
 
 def results_of(
-    columns: Columns, judged: Judged, counts: Mapping[str, Any], rule: Rule, method: str, dataset: str
+    columns: Columns,
+    judged: Judged,
+    counts: Mapping[str, Any],
+    rule: Rule,
+    method: str,
+    dataset: str,
+    decoys: Ranked | None = None,
+    located: int | None = None,
 ) -> list[Result]:
-    """The rows: images by verdict, share detected with a Clopper-Pearson interval, discoveries, expected false ones."""
+    """The rows: images by verdict, share detected with a Clopper-Pearson interval, discoveries, expected false ones, and
+    what decoy keys say of the key and of the folder.
+    """
     n = len(columns.good)
     told = {"task": "watermark-detect", "dataset": dataset, "protocol": f"watermark-{method}"}
 
@@ -71,6 +87,19 @@ def results_of(
     else:
         most = f"at most fdr times the discoveries, {whose(rule)}"
         found.append(row(EXPECTED_FALSE, rule.fdr * groups, how=most, of=counts[HYPOTHESES.name], unit="groups"))
+    if decoys is not None:
+        mean, low, high = decoys.interval()
+        how = f"mean and 95 % of {decoys.keys} decoy keys at p {decoys.level:.2g}; the real key is one like them"
+        found.append(row(FALSE_CALLS, mean, low=low, high=high, how=how))
+        found.append(
+            row(
+                FOLDER_P,
+                decoys.folder_p,
+                how=f"rank among {decoys.keys} decoy keys; none is smaller than 1 in {decoys.keys + 1}",
+            )
+        )
+    if located is not None:
+        found.append(row(WITH_REGIONS, located, how=f"family-wise {LEVEL:g} for each image: so many of unmarked ones"))
     test = kstest(np.exp(columns.log_p), "uniform", alternative="greater")
     how = "one-sided: 0 where p-values are nowhere too small; marked images raise it"
     found.append(row(P_EXCESS, float(test.statistic), how=how))

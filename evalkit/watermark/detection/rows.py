@@ -22,7 +22,9 @@ from evalkit.watermark.mark import Mark
 LN10 = float(np.log(10.0))
 SMALLEST = float(np.finfo(np.float64).tiny)  # p never underflows to 0; log10_p is true at any depth
 
-FIRST = ("id", "verdict", "why", "log10_p_decides", "p", "log10_p", "p_calibrated", "q", "error", "warning")
+FIRST = (
+    "id", "verdict", "why", "log10_p_decides", "p", "log10_p", "log10_p_decoys", "p_calibrated", "q", "error", "warning"
+)  # fmt: skip
 MADE_WITH = {"tokenizer": "", "preparation": "", "evalkit": ""}
 SHARD = pa.schema(
     [
@@ -54,6 +56,8 @@ SHARD = pa.schema(
         ("stratum", pa.int8()),
         ("n_calibration", pa.int32()),
         ("transform", pa.string()),
+        ("regions", pa.string()),
+        ("region_share", pa.float64()),
         ("c2pa", pa.string()),
         ("message", pa.string()),
         ("message_probability", pa.float64()),
@@ -78,11 +82,13 @@ def shard_rows(
     calibrated: tuple[npt.NDArray[Any], ...] | None,
     warnings: Sequence[str | None],
     c2pa: Sequence[str | None],
+    regions: Mapping[str, Any] | None = None,
     told: Told | None = None,
 ) -> pa.Table:
     """The rows of images; `best` has a row for each image that has codes, in their order.
 
-    `views`: names of the views by number, "" for the image itself. `calibrated`: p, stratum and null images. `told`: messages.
+    `views`: names of the views by number, "" for the image itself. `calibrated`: p, stratum and null images. `regions`:
+    columns of them. `told`: messages.
     """
     good = np.array([each.kept is not None for each in read], dtype=bool)
     kept = [each.kept for each in read]
@@ -121,6 +127,7 @@ def shard_rows(
         "p": np.maximum(10.0**log10_p, SMALLEST),
         "transform": np.array(list(views), dtype=object)[best.view],
     }
+    scored |= regions or {}
     if calibrated is not None:
         scored |= dict(zip(("p_calibrated", "stratum", "n_calibration"), calibrated, strict=True))
     arrays = []
@@ -137,8 +144,9 @@ def shard_rows(
 def final_schema() -> pa.Schema:
     """Columns of samples.parquet."""
     texts = dict.fromkeys(("group", "verdict", "why"), pa.array([], pa.string()))
-    numbers = dict.fromkeys(("log10_p_decides", "q"), pa.array([], pa.float64()))
-    return judged_rows(SHARD.empty_table(), {**texts, **numbers}, MADE_WITH).schema
+    numbers = dict.fromkeys(("log10_p_decides", "q", "log10_p_decoys", "lean"), pa.array([], pa.float64()))
+    counts = {"decoys_above": pa.array([], pa.int32())}
+    return judged_rows(SHARD.empty_table(), {**texts, **numbers, **counts}, MADE_WITH).schema
 
 
 def with_numbers(samples: pa.Table) -> pa.Table:

@@ -15,13 +15,16 @@ from evalkit.jobs.spec import DataRef, ModelRef, Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
 from evalkit.runs.shards import MemoryParts, Parts
 from evalkit.runs.store import Run
+from evalkit.watermark.decoys.families import decoys_of
 from evalkit.watermark.detection.aggregate import aggregate
 from evalkit.watermark.detection.calibration import Calibration
 from evalkit.watermark.detection.calibration_file import calibration_digest, read_calibration
 from evalkit.watermark.detection.checks import DetectionChecks
 from evalkit.watermark.detection.columns import method_of
 from evalkit.watermark.detection.data import opened_images
+from evalkit.watermark.detection.decoy_scores import FILE, NAME, read_scores
 from evalkit.watermark.detection.heat import shown
+from evalkit.watermark.detection.located import Locator
 from evalkit.watermark.detection.page import page
 from evalkit.watermark.detection.rows import final_schema, with_numbers
 from evalkit.watermark.detection.scan import Scanner
@@ -29,7 +32,7 @@ from evalkit.watermark.detection.scan_spec import Opened, opened
 from evalkit.watermark.detection.verdict import Rule
 from evalkit.watermark.detection.worker import DetectWorker, read_manifests
 
-VERSION = 4  # q of each image since 3, messages since 4
+VERSION = 4  # q of each image since 3, decoy keys and messages since 4
 SHARDS = (256, 2048, 8192)  # images of a shard in small and in large sets, and the size from which sets are large
 
 
@@ -82,7 +85,13 @@ class DetectTask(Task):
 
     def parts(self, run: Run) -> Parts:
         """Rows as shards hold them."""
-        return MemoryParts(with_numbers(run.samples), {}, run.record)
+        asked = self.spec(run).parameters.get("decoys")
+        rows = with_numbers(run.samples)
+        good = len(rows) - rows["log10_p"].null_count
+        kept: dict[str, Any] = {}
+        if asked and good:
+            kept[NAME] = read_scores((run.path / FILE).read_bytes(), good, int(asked["keys"]))
+        return MemoryParts(rows, kept, run.record)
 
     def upgrade(self, run: Run) -> Spec:
         """Plans that were written before format 2."""
@@ -105,7 +114,11 @@ def _worker(spec: Spec, held_here: Opened) -> DetectWorker:
         "warnings": [] if calibration is None else calibration.doubts(rule, spec.inputs["data"].n),
     }
     scanner = Scanner(held_here.reader, mark, held_here.views, rule.alpha)
-    return DetectWorker(held_here, scanner, calibration, manifests, facts, asked.get("among"))
+    drawn = asked.get("decoys")
+    decoys = decoys_of(mark, drawn["keys"], drawn["seed"]) if drawn else None
+    parts = asked.get("regions")
+    locator = Locator(mark, decoys_of(mark, parts["keys"], parts["seed"]), parts["level"]) if parts else None
+    return DetectWorker(held_here, scanner, calibration, manifests, facts, decoys, locator, asked.get("among"))
 
 
 def opened_calibration(path: str, sha256: str) -> Calibration:

@@ -15,7 +15,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 DETECTED, NOT_DETECTED, INCONCLUSIVE, ERROR = "detected", "not detected", "inconclusive", "error"
 VERDICTS = (DETECTED, NOT_DETECTED, INCONCLUSIVE, ERROR)
-Decide = Literal["exact", "calibrated", "larger"]
+Decide = Literal["exact", "calibrated", "larger", "decoys"]
 EXACT = 1e-12  # relative; a p that lies on the line is below it, whatever its logarithm was rounded to
 DEEPEST = -690.0  # log p of which the exponential is still a normal float
 
@@ -26,7 +26,7 @@ class Rule:
 
     With `alpha` alone those whose p is at most alpha: of n images without the mark alpha * n are expected to be. With
     `fdr` those that Benjamini-Hochberg calls over the folder at this rate. `decide`: by the exact p, by the calibrated
-    one, or by the larger of both.
+    one, by the larger of both, or by the rank among decoy keys.
     """
 
     alpha: float = 1e-3

@@ -7,13 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from evalkit.errors import EvalkitError
 from evalkit.images.folder import FolderSet
 from evalkit.jobs.live import held, is_live
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
+from evalkit.watermark.decoys.families import Decoys
 from evalkit.watermark.detection.calibration import Calibration
+from evalkit.watermark.detection.decoy_scores import NAME
 from evalkit.watermark.detection.heat import heat_maps
+from evalkit.watermark.detection.located import Locator
 from evalkit.watermark.detection.messages import messages
 from evalkit.watermark.detection.reader import Read
 from evalkit.watermark.detection.rows import SHARD, shard_rows
@@ -50,11 +56,14 @@ class DetectWorker(Worker):
         calibration: Calibration | None,
         manifests: Manifests | None,
         facts: Mapping[str, Any],
+        decoys: Decoys | None = None,
+        locator: Locator | None = None,
         among: str | None = None,
     ) -> None:
         """`among`: the messages that are looked for, as text; None: any."""
         self.among = among
         self.opened, self.scanner, self.calibration, self.manifests = opened, scanner, calibration, manifests
+        self.decoys, self.locator = decoys, locator
         self.facts = facts
         self.views = ("", *(view.name for view in opened.views))
 
@@ -71,9 +80,28 @@ class DetectWorker(Worker):
             calibrated = self.calibration.p_values(found.statistic, found.best.design_effect)
         c2pa = [self._manifest(i) if each.kept else None for i, each in enumerate(found.read, start=shard.start)]
         warnings = warnings_of(found.read, self.opened.states[shard.start : shard.stop])
+        codes = self.opened.reader.codes([each.kept for each in found.read if each.kept is not None])
+        decoys, regions = self._decoys_of(codes), self._regions_of(codes)
         told = messages(self.scanner, found, shard.start, self.among)
-        rows = shard_rows(found.read, found.best, self.scanner.mark, self.views, calibrated, warnings, c2pa, told)
-        return ShardOutput(rows, {}, {}, timers.taken(), self.facts)
+        best, mark = found.best, self.scanner.mark
+        rows = shard_rows(found.read, best, mark, self.views, calibrated, warnings, c2pa, regions, told)
+        return ShardOutput(rows, decoys, {}, timers.taken(), self.facts)
+
+    def _regions_of(self, codes: npt.NDArray[np.int64]) -> Mapping[str, Any]:
+        """Columns of regions of the images that have codes."""
+        if self.locator is None:
+            return {}
+        with self.opened.reader.timers("regions"):
+            return self.locator.columns(codes, self.opened.reader)
+
+    def _decoys_of(self, codes: npt.NDArray[np.int64]) -> dict[str, Any]:
+        """Scores of the images that have codes under every decoy key."""
+        if self.decoys is None:
+            return {}
+        reader = self.opened.reader
+        with reader.timers("decoys"):
+            scores = self.decoys.scores(codes)
+        return {NAME: scores.astype(np.uint16 if int(np.prod(reader.shape)) < 2**16 else np.uint32)}
 
     def close(self) -> None:
         """Close the cache."""

@@ -100,6 +100,18 @@ class BitPatterns(Mark):
         """Bits are marked while they are drawn only."""
         raise EvalkitError("bitmark marks images while they are generated; to mark a folder give --method lbw")
 
+    def leans(self, codes: Codes) -> Ints:
+        """int64 [B, places]: how many ones more than zeros each image of codes [B, N] (or bits) has at each place."""
+        given = [np.asarray(each, dtype=np.int64) for each in codes]
+        rows = [self._leans(each[(each if self.packed else each.min(-1)) >= 0])[0] for each in given]
+        return np.stack(rows) if rows else np.zeros((0, self.places), np.int64)
+
+    def _leans(self, given: Ints) -> tuple[Ints, Ints]:
+        """([places] ones less zeros, [places] bits seen) of an image's codes."""
+        bits, places = self._bits(given).ravel(), self._places(given).ravel()
+        seen = np.bincount(places, minlength=self.places)
+        return 2 * np.bincount(places, bits, self.places).astype(np.int64) - seen, seen
+
     def _bits(self, codes: Codes) -> Ints:
         given = np.asarray(codes, dtype=np.int64)
         return (given[..., None] >> np.arange(self.bits)) & 1 if self.packed else given
@@ -120,10 +132,8 @@ class BitPatterns(Mark):
                 f"codes of {self.bits} bits are expected; shape {given.shape} with a largest of {int(given.max())} given. "
                 "Is this the tokenizer that the mark was made for?"
             )
-        bits, places = self._bits(given).ravel(), self._places(given).ravel()
-        ones = np.bincount(places, bits, self.places).astype(np.int64)
-        seen = np.bincount(places, minlength=self.places)
-        lean, n = 2 * ones - seen, int(seen.sum())  # how many ones more than zeros
+        lean, seen = self._leans(given)
+        n = int(seen.sum())
         weights = np.abs(lean)
         agrees = np.where(self.wants == 1, lean > 0, lean < 0)  # [lists, places]
         sums = agrees @ weights

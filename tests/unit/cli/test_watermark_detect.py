@@ -141,3 +141,25 @@ def test_help_has_examples():
         shown = typed(verb, "-h")
         assert shown.exit_code == 0
         assert shown.output.count(f"evalkit watermark {verb}") >= 2
+
+
+def test_decoys_and_regions_are_told_on_the_screen(folder, tmp_path):
+    words = ("--key", tmp_path / "my.key", "--tokenizer", "world-vq", "--no-cache")
+    result = typed("detect", folder, *words, "--decoys", "199", "--regions", "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.output.split())
+    assert "199 decoy keys, which nobody marked with" in said
+    assert "p of the folder as a whole" in said
+    assert "Regions that carry the mark: in" in said
+    assert "do not go together with a search" in told("detect", folder, *words, "--decoys", "199", "--search", "flip")
+
+
+def test_radioactive_answers_once_for_all_outputs(folder, tmp_path):
+    words = ("--outputs", folder, "--key", tmp_path / "my.key", "--tokenizer", "world-vq", "--no-cache")
+    result = typed("radioactive", *words, "--decoys", "99", "--out", tmp_path / "a")
+    assert result.exit_code == 0, result.output
+    assert "6 outputs" in result.output
+    found = json.loads(typed("radioactive", *words, "--decoys", "99", "--out", tmp_path / "a", "--json").stdout)
+    assert set(found) == {"run", "found", "p", "mean", "images", "keys", "alpha"}
+    assert 0.01 <= found["p"] <= 1
+    assert "--decoys 1000" in told("radioactive", *words, "--decoys", "99", "--alpha", "0.001")

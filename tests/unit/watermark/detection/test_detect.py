@@ -242,7 +242,7 @@ def test_the_record_says_what_a_rerun_needs_and_heat_maps_follow_keep(toy, tmp_p
     run = detect_mark(tmp_path / "data", mark, toy.Blocks(), cache=False, options=RunOptions(out=tmp_path / "run"))
     told = run.record["detection"]
     assert told["mark"]["key_id"] == mark.key.id
-    assert told["rule"] == {"alpha": 1e-3, "decide": "exact", "fdr": None}
+    assert told["rule"] == {"alpha": 1e-3, "decide": "decoys", "fdr": None}
     assert {"samples.parquet", "samples.csv", "results.json", "report.html", "heat/index.json"} <= set(
         run.record["files"]
     )

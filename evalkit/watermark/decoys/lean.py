@@ -1,0 +1,107 @@
+"""How far a key leans on an image because of codes that it shares with the other images of its folder.
+
+A key that happens to favour a common code favours every image that holds it. Over random keys the scores of all images are
+jointly almost normal, with a covariance that the shared codes make and the decoys show. So the lean of an image is what
+its key's scores on the *other* images predict of its own (kriging), and the rest is evidence of the image's own codes.
+Every key is treated in the same way and predicted from the others alone, so ranks of what is left are exchangeable.
+
+With X [images, keys] of standardised scores, P = (X'X + r I)^-1 and A = X P, the residual of image i under key k that
+neither the image's own score nor the key's own column was used for is e / (1 - h), e = A_ik / P_kk, h = h_i - P_kk e^2
+(block inverse of ridge regression; h_i = sum_k A_ik X_ik). For few images the same numbers follow from X X'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+BLOCK = 1024  # images that are held as floats; blocks begin at its multiples, however rows arrive
+TRIM = 0.02  # of a row at each end that says nothing of its mean and spread
+WIDER = 1.06  # the spread of a normal law over that of its middle 96 %, rounded up
+CLIP = 3.0  # of standardised scores that predict: a marked image is no lean
+RIDGE = 3.0  # times the larger of images and keys
+FARTHEST = 2.0  # spreads that the folder's greenest key may lean: more of it is a mark
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What all images together say: `inverse` P [K + 1, K + 1], `means` of clipped scores of each key, `images`, `top` the
+    key with the largest mean. The last column is the real key.
+    """
+
+    inverse: Floats
+    means: Floats
+    images: int
+    top: int
+
+
+def standardised(scores: npt.NDArray[Any]) -> Floats:
+    """Scores [B, K + 1] of images less the middle of their row, over its spread; rows without a spread are 0."""
+    ordered = np.sort(scores, axis=1)
+    cut = int(TRIM * scores.shape[1])
+    middle = ordered[:, cut : scores.shape[1] - cut]
+    spread = middle.std(1, keepdims=True) * WIDER
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Floats = np.where(spread > 0, (scores - middle.mean(1, keepdims=True)) / spread, 0.0)
+    return found
+
+
+def blocks(parts: Iterable[npt.NDArray[Any]], size: int = BLOCK) -> Iterator[npt.NDArray[Any]]:
+    """Rows in pieces of `size`, the last one shorter, so that no split into shards changes a sum."""
+    held: list[npt.NDArray[Any]] = []
+    for part in parts:
+        held.append(part)
+        while sum(map(len, held)) >= size:
+            rows = np.concatenate(held)
+            held = [rows[size:]]
+            yield rows[:size]
+    if sum(map(len, held)):
+        yield np.concatenate(held)
+
+
+def fitted(scores: Callable[[], Iterable[npt.NDArray[Any]]]) -> Fit:
+    """The first pass over score blocks [b, K + 1]."""
+    gram: Floats | float = 0.0
+    sums: Floats | float = 0.0
+    images = 0
+    for block in blocks(scores()):
+        clipped = np.clip(standardised(block), -CLIP, CLIP)
+        gram, sums, images = gram + clipped.T @ clipped, sums + clipped.sum(0), images + len(block)
+    square = np.atleast_2d(np.asarray(gram, np.float64))
+    ridge = RIDGE * max(images, len(square))
+    inverse = np.asarray(np.linalg.inv(square + ridge * np.eye(len(square))), np.float64)
+    means = np.asarray(sums, np.float64) / max(images, 1)
+    return Fit(inverse, means, images, top_of(means))
+
+
+def top_of(means: Floats) -> int:
+    """The key with the largest mean; the real one, which is last, only where it is above every decoy."""
+    best = int(means[:-1].argmax())
+    return len(means) - 1 if means[-1] > means[best] + 1e-6 else best
+
+
+def leans(block: npt.NDArray[Any], fit: Fit) -> tuple[Floats, Floats]:
+    """(standardised scores, leans), each [b, K + 1], of a block of images."""
+    x = standardised(block)
+    clipped = np.clip(x, -CLIP, CLIP)
+    ahead = clipped @ fit.inverse
+    diagonal = np.diag(fit.inverse)
+    own = ahead / diagonal
+    leverage = (ahead * clipped).sum(1, keepdims=True) - diagonal * own**2
+    lean = clipped - own / np.maximum(1 - leverage, 1e-9)
+    most = FARTHEST * spread_of(lean)
+    lean[:, fit.top] = np.minimum(lean[:, fit.top], most)
+    return x, lean
+
+
+def spread_of(rows: Floats) -> Floats:
+    """The spread [b] of the middle of each row."""
+    ordered = np.sort(rows, axis=1)
+    cut = int(TRIM * rows.shape[1])
+    found: Floats = ordered[:, cut : rows.shape[1] - cut].std(1) * WIDER
+    return found
