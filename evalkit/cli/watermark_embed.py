@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from evalkit.watermark.mark import Mark
 
 GENERATING = ("prompts", "samples", "guidance", "temperature", "top_k", "top_p", "steps", "delta")
-AFTERWARDS = ("fraction", "max_cost", "by", "descent", "levels", "spread")
+AFTERWARDS = ("fraction", "max_cost", "by", "descent", "levels", "spread", "psnr")
 MOST_FAILED = 20
 
 
@@ -57,6 +57,12 @@ MOST_FAILED = 20
     default="codes",
     help="With FOLDER: decode the green codes, or keep the pixels and nudge them until the encoder reads green codes.",
 )
+@click.option(
+    "--psnr",
+    type=Finite(0, 100, min_open=True),
+    default=40.0,
+    help="--by pixels: dB against the file that is kept [default: 40].",
+)
 @click.option("--levels", type=Finite(0, 255, min_open=True), default=8, help="--by pixels: most change of a value.")
 @click.option("--descent", type=click.IntRange(min=1), default=40, help="--by pixels: steps of gradient descent.")
 @click.option(
@@ -87,6 +93,7 @@ def embed(
     fraction: float,
     max_cost: float | None,
     by: str,
+    psnr: float,
     levels: float,
     descent: int,
     spread: int,
@@ -122,7 +129,7 @@ def embed(
     else:
         from evalkit.watermark.embed import Nudge
 
-        nudge = Nudge(descent, levels, spread) if by == "pixels" else None
+        nudge = Nudge(descent, levels, spread, psnr) if by == "pixels" else None
         run = _afterwards(str(folder), choice, fraction, max_cost, nudge, options)
     if credential is not None:
         from evalkit.watermark.embed.signed import sign_run

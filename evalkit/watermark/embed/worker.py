@@ -140,7 +140,8 @@ class EmbedWorker(Worker):
         for between in sorted({frame.between for frame in frames}):
             rows = [number for number, frame in enumerate(frames) if frame.between == between]
             squares = [given[number] for number in rows]
-            changes = nudge(self.tokenizer, squares, chosen[rows], green[rows], how, between)
+            shares = [frames[number].share for number in rows]
+            changes = nudge(self.tokenizer, squares, chosen[rows], green[rows], how, between, shares)
             for number, change in zip(rows, changes, strict=True):
                 done[number] = frames[number].added(images[number], change, how.levels)
         return [done[number] for number in range(len(images))]

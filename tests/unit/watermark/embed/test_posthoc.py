@@ -138,7 +138,7 @@ def test_codes_are_exchanged_inside_the_residual_loop_of_several_scales(tmp_path
     for row in rows_of(run):
         assert row["green_embedded"] == 1
         assert row["codes"] == 30
-    by_pixels, _ = embedded(data, tokenizer, tmp_path / "pixels", MarkSpec(lists=2), nudge=Nudge(4, 8, 1))
+    by_pixels, _ = embedded(data, tokenizer, tmp_path / "pixels", MarkSpec(lists=2), nudge=Nudge(40, 16, 1, 30))
     for row in rows_of(by_pixels):
         assert row["green_read_back"] > row["green_before"]
 
@@ -244,7 +244,7 @@ def test_signed_copies_lie_beside_the_pictures_and_say_that_they_are_marked(fold
 
 
 def test_by_pixels_the_encoder_reads_green_codes_and_the_picture_keeps_its_own_pixels(folder, world, tmp_path):
-    spec, nudge = MarkSpec(lists=2), Nudge(steps=25, levels=8, spread=4)
+    spec, nudge = MarkSpec(lists=2), Nudge(steps=25, levels=8, spread=4, psnr=33)
     run, mark = embedded(folder, world, tmp_path / "out", spec, nudge=nudge)
     painted, _ = embedded(folder, world, tmp_path / "painted", spec)
     for row, other in zip(rows_of(run), rows_of(painted), strict=True):
