@@ -59,7 +59,7 @@ def detect_watermark(
     `key`: a key, its file or env:NAME, or several (the tests are added up, as for `epochs`). `tokenizer`: whose codes carry
     the mark; may be left out where `mark` is a mark.json, which says it. `mark`: the method and its numbers [LBW with one
     list]; `frequencies`: counts of codes, or their file. `alpha`, `fdr`, `decide` [the larger p with a calibration, else
-    the exact one]: see `Rule`; `search`: what else is tried where the image itself does not decide (`views.read_search`).
+    the exact one]: see `Rule`; `search`: what else is tried where the image itself does not decide (`search.read_search`).
     `calibration`: a file of `calibrate_watermark`. `cache`: the file of codes [the user's], or False. `c2pa`: read
     manifests too; `anchors`: PEM certificates to trust, or their file.
 
