@@ -3,7 +3,8 @@
 The search and its price are chosen before anything is looked at (`search.prices`), and every p is corrected for it and
 for all lists, also where the image itself decides. Stage one looks at each image itself. Only
 those whose corrected p is still above alpha are looked at in the other views, so that marked folders cost one encoding
-an image. Looking at fewer views than were paid for can only make the smallest p larger, so the correction stays valid.
+an image, and views are tried in their order until they decide. Looking at fewer views than were paid for can only make
+the smallest p larger, so the correction stays valid.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from evalkit.watermark.mark import Mark
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 ROWS = 4096  # views that are scored together
+STOP = 512  # views of an image after which it is not looked at further where they decide
 
 
 @dataclass(frozen=True)
@@ -92,9 +94,12 @@ class Scanner:
                 waiting.append(codes)
                 views.append(number)
                 owners.append(row)
-            if len(waiting) >= ROWS:
+                if len(waiting) < ROWS and number % STOP:
+                    continue
                 best = self._improved(best, waiting, views, owners)
                 waiting, views, owners = [], [], []
+                if best.log_pool[row] <= np.log(self.alpha):
+                    break
         return self._improved(best, waiting, views, owners) if waiting else best
 
     def _improved(self, best: Tally, codes: Sequence[Ints], views: Sequence[int], owners: Sequence[int]) -> Tally:

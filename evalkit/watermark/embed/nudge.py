@@ -21,7 +21,7 @@ from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
 from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.watermark.attacks.sizes import to_pixels, to_tensor
-from evalkit.watermark.embed.full_size import seen_again
+from evalkit.watermark.embed.full_size import Frame, seen_again
 from evalkit.watermark.methods.subject import compared
 
 STRIDE = 0.3  # of the change's size, that a first step goes; later ones are shorter
@@ -102,6 +102,27 @@ def nudge(
 def nudged(tokenizer: Tokenizer, images: Sequence[Pixels], chosen: Codes, green: Tensor, how: Nudge) -> list[Pixels]:
     """uint8 images at the tokenizer's size with the changes of `nudge`."""
     return to_pixels(to_tensor(images) + nudge(tokenizer, images, chosen.values, green, how).cpu())
+
+
+def nudged_files(
+    tokenizer: Tokenizer,
+    images: Sequence[Pixels],
+    squares: Sequence[Pixels],
+    chosen: Tensor,
+    green: Tensor,
+    how: Nudge,
+) -> list[Pixels]:
+    """Images at their own sizes with the changes of `nudge` that `squares`, the tokenizer's of them, need."""
+    frames = [Frame.of(image, square.shape[0]) for image, square in zip(images, squares, strict=True)]
+    done: dict[int, Pixels] = {}
+    for between in sorted({frame.between for frame in frames}):
+        rows = [number for number, frame in enumerate(frames) if frame.between == between]
+        shares = [frames[number].share for number in rows]
+        some = [squares[number] for number in rows]
+        changes = nudge(tokenizer, some, chosen[rows], green[rows], how, between, shares)
+        for number, change in zip(rows, changes, strict=True):
+            done[number] = frames[number].added(images[number], change, how.levels)
+    return [done[number] for number in range(len(images))]
 
 
 def _size_of(x: Tensor) -> Tensor:

@@ -76,6 +76,16 @@ def test_views_that_differ_by_whole_cells_share_one_encoding(toy, tmp_path):
     assert np.array_equal(rolled(rows["flip"], 1, -1, grid), rows["flip roll 1,-1"])
 
 
+def test_a_search_ends_where_its_views_decide(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr("evalkit.watermark.detection.scan.STOP", 4)
+    mark, tokenizer = toy.mark(), toy.Blocks()
+    (tmp_path / "a.png").write_bytes(toy.saved(toy.marked(mark, 5)[:, ::-1]))
+    reader = Reader(open_images(tmp_path), tokenizer, CodeCache(":memory:"), batch_size=1)
+    found = Scanner(reader, mark, read_search("flip,offsets:1", 8), 1e-3).scan([0])
+    assert found.log_p[0] < np.log(1e-3)
+    assert tokenizer.encoded == 1 + 4  # of 65
+
+
 def test_half_of_the_error_is_left_to_the_image_itself():
     for views in (0, 1, 7, 3000):
         assert (1 / prices(views)).sum() == pytest.approx(1)
@@ -131,6 +141,6 @@ def test_an_edit_that_loses_the_mark_is_undone_by_its_search(marked, attack, sea
     Image.fromarray(edit.apply(image, 0)).save(tmp_path / "a.png")
     reader = Reader(open_images(tmp_path), world, CodeCache(":memory:"))
     plain, searched = (
-        float(Scanner(reader, mark, read_search(each, 8)).scan([0]).log_p[0]) for each in ("none", search)
+        float(Scanner(reader, mark, read_search(each, 8), 1e-30).scan([0]).log_p[0]) for each in ("none", search)
     )
     assert searched < np.log(1e-4) < plain
