@@ -79,11 +79,11 @@ def test_views_that_differ_by_whole_cells_share_one_encoding(toy, tmp_path):
 def test_a_search_ends_where_its_views_decide(toy, tmp_path, monkeypatch):
     monkeypatch.setattr("evalkit.watermark.detection.scan.STOP", 4)
     mark, tokenizer = toy.mark(), toy.Blocks()
-    (tmp_path / "a.png").write_bytes(toy.saved(toy.marked(mark, 5)[:, ::-1]))
+    (tmp_path / "a.png").write_bytes(toy.saved(np.roll(toy.marked(mark, 5), 4, axis=1)))
     reader = Reader(open_images(tmp_path), tokenizer, CodeCache(":memory:"), batch_size=1)
-    found = Scanner(reader, mark, read_search("flip,offsets:1", 8), 1e-3).scan([0])
+    found = Scanner(reader, mark, read_search("offsets:4,offsets:1", 8), 1e-3).scan([0])
     assert found.log_p[0] < np.log(1e-3)
-    assert tokenizer.encoded == 1 + 4  # of 65
+    assert tokenizer.encoded == 1 + 4  # of 64
 
 
 def test_half_of_the_error_is_left_to_the_image_itself():
