@@ -41,7 +41,7 @@ ATTACKS = (
     "png", "jpeg:90", "jpeg:75", "jpeg:50", "jpeg:30", "resize:0.5", "noise:0.05", "blur:2", "brightness:1.3",
     "contrast:1.3", "flip", "shift:7:5", "cut:0.9", "crop:0.85", "rotate:2",
 )  # fmt: skip
-WHOLE = "flip,light,shifts,turns,crops"
+WHOLE = "flip,light,shifts,angles:-2+2/shifts,scales:0.95+0.9+0.85+0.8/shifts"
 COLOURS, DASHES = ("#c0392b", "#1a7a4c", "#2c6fbb", "#8e44ad"), ("7 4", "none", "none", "none")
 ALPHA, CELL, KEY = 1e-3, 8, Key(bytes(range(32)))
 
@@ -80,26 +80,21 @@ class Ours:
             return float(Scanner(reader, self.mark, self.views[how], ALPHA).scan([0]).log_p[0])
 
 
-def tested(photos: Sequence[Pixels]) -> Iterator[Tested]:
-    """Every photograph, peer and attack."""
-    ours, attacks = Ours(), read_attacks(ATTACKS, Options())
-    for seed, photo in enumerate(photos):
-        for name in PEERS:
-            peer = load_peer(name, None, seed)
-            theirs = whole(peer.mark([photo], ["a"])[0], photo)
-            level = psnr(mse(theirs, photo))
-            mine = ours.marked(photo, level)
-            searches = [each for each in ours.views if name == "rivaGan" or each != "evalkit, search"]
-            quality = {each: (psnr(mse(x, photo)), ssim(x, photo)) for each, x in (("peer", theirs), ("ours", mine))}
-            print(
-                seed, name, {each: tuple(round(v, 3) for v in values) for each, values in quality.items()}, flush=True
-            )
-            for attack in attacks:
-                bits = sized(attack.apply(theirs, seed), photo)
-                yield Tested(name, name, attack.name, float(peer.log_p([bits])[0]), *quality["peer"])
-                edited = attack.apply(mine, seed)
-                for how in searches:
-                    yield Tested(name, how, attack.name, ours.log_p(edited, how), *quality["ours"])
+def tested(ours: Ours, photo: Pixels, seed: int) -> Iterator[Tested]:
+    """A photograph, marked by every peer and as well by evalkit, after every attack."""
+    for name in PEERS:
+        peer = load_peer(name, None, seed)
+        theirs = whole(peer.mark([photo], ["a"])[0], photo)
+        mine = ours.marked(photo, psnr(mse(theirs, photo)))
+        searches = [each for each in ours.views if name == "rivaGan" or each != "evalkit, search"]
+        quality = {each: (psnr(mse(x, photo)), ssim(x, photo)) for each, x in (("peer", theirs), ("ours", mine))}
+        print(seed, name, {each: tuple(round(v, 3) for v in values) for each, values in quality.items()}, flush=True)
+        for attack in read_attacks(ATTACKS, Options()):
+            bits = sized(attack.apply(theirs, seed), photo)
+            yield Tested(name, name, attack.name, float(peer.log_p([bits])[0]), *quality["peer"])
+            edited = attack.apply(mine, seed)
+            for how in searches:
+                yield Tested(name, how, attack.name, ours.log_p(edited, how), *quality["ours"])
 
 
 def whole(marked: Pixels, photo: Pixels) -> Pixels:
@@ -164,12 +159,16 @@ def figure(rows: Sequence[dict[str, str | float | int]]) -> str:
 def main() -> None:
     """Measure, write, draw."""
     read = open_images("sample/photos").read(0, 100)
-    rows = table(list(tested([each.image for each in read if isinstance(each, Sample)])))
-    with (OUT / "watermark-peers.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    FIGURE.write_text(figure(rows))
+    done: list[Tested] = []
+    ours = Ours()
+    for seed, photo in enumerate(each.image for each in read if isinstance(each, Sample)):
+        done += tested(ours, photo, seed)
+        rows = table(done)
+        with (OUT / "watermark-peers.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        FIGURE.write_text(figure(rows))
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ MOST_FAILED = 20
     help="--by pixels: dB against the file that is kept [default: 40].",
 )
 @click.option("--levels", type=Finite(0, 255, min_open=True), default=8, help="--by pixels: most change of a value.")
-@click.option("--descent", type=click.IntRange(min=1), default=40, help="--by pixels: steps of gradient descent.")
+@click.option("--descent", type=click.IntRange(min=1), default=20, help="--by pixels: steps of gradient descent.")
 @click.option(
     "--spread", type=click.IntRange(min=1), default=8, help="--by pixels: near green codes that repeats go to."
 )

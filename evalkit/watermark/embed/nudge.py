@@ -41,7 +41,7 @@ class Nudge:
     `psnr`: dB against the file that the change keeps at least, before it is rounded to 8 bits.
     """
 
-    steps: int = 40
+    steps: int = 20
     levels: float = 8.0
     spread: int = 8
     psnr: float = 40.0
