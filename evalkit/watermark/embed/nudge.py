@@ -91,7 +91,9 @@ def nudge(
         near = _nearness(tokenizer, _swayed(x + seen_again(change, between), step), table, half)
         own, other = near.masked_fill(~reach, -torch.inf).amax(-1), near.masked_fill(reach, -torch.inf).amax(-1)
         (slope,) = torch.autograd.grad((F.softplus((other - own) / margin) * wanted).sum(), change)
-        slope = slope * hidden
+        stuck = ((change <= low) & (slope > 0)) | ((change >= high) & (slope < 0))  # white grows no whiter
+        slope = (slope * hidden).masked_fill(stuck, 0)
+        moving = moving.masked_fill(stuck, 0)
         moving = MOMENTUM * moving + (1 - MOMENTUM) * slope / (_size_of(slope) + TINY)
         stride = STRIDE * sizes * (1 - step / how.steps) / (_size_of(moving) + TINY)
         change = (change.detach() - stride * moving).clamp(low, high)
