@@ -63,8 +63,9 @@ MOST_FAILED = 20
 @click.option(
     "--by",
     type=click.Choice(["codes", "pixels"]),
-    default="codes",
-    help="With FOLDER: decode the green codes, or keep the pixels and nudge them until the encoder reads green codes.",
+    default="pixels",
+    help="With FOLDER: keep size and pixels and change them until the encoder reads green codes, or paint the "
+    "tokenizer's square anew from green codes [default: pixels].",
 )
 @click.option(
     "--psnr",
@@ -118,13 +119,13 @@ def embed(
     \b
     evalkit watermark embed --model world-ar --prompts world --key my.key --delta 2 --out MARKED
     evalkit watermark embed MADE --key-ring RING --by pixels --profile eu-article-50 --c2pa signer.pem signer.key
-    evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --out MARKED
-    evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --by pixels --out MARKED
+    evalkit watermark embed PHOTOS --tokenizer world-vq:128 --method places --key my.key --out MARKED
+    evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --by codes --out MARKED
     evalkit watermark embed PHOTOS --tokenizer llamagen-vq16 --key my.key --lists 64 --fraction 0.5
 
-    MARKED holds images/*.png, mark.json (what a detector must know, all but the key), a row per image, and a page. A
-    image marked afterwards is the tokenizer's square of it, painted anew; --by pixels keeps its size and its pixels and
-    changes them by few grey levels. Typed again, an interrupted run goes on; nothing is overwritten. With --profile
+    MARKED holds images/*.png, mark.json (what a detector must know, all but the key), a row per image, and a page. An
+    image marked afterwards keeps its size and its pixels, changed by few grey levels; --by codes paints the tokenizer's
+    square of it anew. world-vq:128 sees images at 128 pixels a side, which gives more codes. Typed again, an interrupted run goes on; nothing is overwritten. With --profile
     eu-article-50 you state that a model made the images of FOLDER (docs/article-50.md). Exit code 1: some images failed
     (they are listed).
     """

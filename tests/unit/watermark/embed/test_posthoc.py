@@ -176,7 +176,9 @@ def test_the_command_marks_lists_what_failed_and_ends_with_1(folder, tmp_path):
     done = run_cli(*arguments)
     assert done.exit_code == 1, done.output
     assert "6 marked images" in done.output
-    assert "size: 64x64, the tokenizer's (--by pixels keeps that of each input)" in done.output
+    assert "size: that of each input" in done.output
+    painted = run_cli(*arguments[:-3], tmp_path / "painted", "--by", "codes", "--limit", 3)
+    assert "size: 64x64, the tokenizer's (--by pixels keeps that of each input)" in painted.output
     assert "broken.png" in done.output
     said = run_cli(*arguments, "--json")
     found = json.loads(said.stdout)
