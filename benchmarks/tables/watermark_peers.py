@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -114,7 +115,7 @@ def sized(image: Pixels, photo: Pixels) -> Pixels:
     return np.asarray(Image.fromarray(image).resize((photo.shape[1], photo.shape[0]), Image.Resampling.BICUBIC))
 
 
-def table(rows: Sequence[Tested]) -> list[dict[str, str | float | int]]:
+def table(rows: Sequence[Tested]) -> list[dict[str, Any]]:
     """A row for each pair, way to detect and attack."""
     found = []
     for key in dict.fromkeys((row.peer, row.marked_by, row.attack) for row in rows):
@@ -129,7 +130,7 @@ def table(rows: Sequence[Tested]) -> list[dict[str, str | float | int]]:
     return found
 
 
-def figure(rows: Sequence[dict[str, str | float | int]]) -> str:
+def figure(rows: Sequence[dict[str, Any]]) -> str:
     """SVG of the share found by attack, a panel for each peer."""
     wide, high, left, step = 480, 330, 40, 27
     parts = []
@@ -144,7 +145,7 @@ def figure(rows: Sequence[dict[str, str | float | int]]) -> str:
             x, y = x0 + left + place * step, y0 + 245
             parts.append(f'<text transform="translate({x},{y}) rotate(60)" font-size="11">{attack}</text>')
         for share in (0, 0.5, 1):
-            y = y0 + 230 - 180 * share
+            y = y0 + 230 - round(180 * share)
             parts.append(f'<path d="M{x0 + left} {y}h{step * (len(ATTACKS) - 1)}" stroke="#ccc"/>')
             parts.append(f'<text x="{x0 + left - 8}" y="{y + 4}" text-anchor="end" font-size="11">{share:g}</text>')
         for at, name in enumerate(dict.fromkeys(str(row["contender"]) for row in of_peer)):
@@ -167,19 +168,19 @@ def main() -> None:
     asked = parser.parse_args()
     read = open_images("sample/photos").read(0, asked.photos)
     photos = [each.image for each in read if isinstance(each, Sample)]
-    names, name = ("rivaGan",), "watermark-peers-search"
-    if asked.part == "compare":
-        names, name = tuple(PEERS), "watermark-peers"
-    ours, done = Ours(), []
+    compared = asked.part == "compare"
+    names, name = (list(PEERS), "watermark-peers") if compared else (["rivaGan"], "watermark-peers-search")
+    ours = Ours()
+    done: list[Tested] = []
     for at, peer in itertools.product(range(len(photos)), names):
-        detectors = (peer, "evalkit", "evalkit, light") if asked.part == "compare" else ("evalkit, search",)
+        detectors = (peer, "evalkit", "evalkit, light") if compared else ("evalkit, search",)
         done += tested(ours, photos[at], at, peer, detectors)
         write(name, table(done))
-        if asked.part == "compare" and at:
+        if compared and at:
             FIGURE.write_text(figure(table(done)))
 
 
-def write(name: str, rows: Sequence[dict[str, str | float | int]]) -> None:
+def write(name: str, rows: Sequence[dict[str, Any]]) -> None:
     """A CSV file beside this script."""
     with (OUT / f"{name}.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))

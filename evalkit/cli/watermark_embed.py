@@ -124,10 +124,10 @@ def embed(
     evalkit watermark embed PHOTOS --tokenizer llamagen-vq16 --key my.key --lists 64 --fraction 0.5
 
     MARKED holds images/*.png, mark.json (what a detector must know, all but the key), a row per image, and a page. An
-    image marked afterwards keeps its size and its pixels, changed by few grey levels; --by codes paints the tokenizer's
-    square of it anew. world-vq:128 sees images at 128 pixels a side, which gives more codes. Typed again, an interrupted run goes on; nothing is overwritten. With --profile
-    eu-article-50 you state that a model made the images of FOLDER (docs/article-50.md). Exit code 1: some images failed
-    (they are listed).
+    image marked afterwards keeps its size and its pixels, changed by few grey levels; --by codes paints the
+    tokenizer's square of it anew. world-vq:128 sees images at 128 pixels a side, which gives more codes. Typed again,
+    an interrupted run goes on; nothing is overwritten. With --profile eu-article-50 you state that a model made the
+    images of FOLDER (docs/article-50.md). Exit code 1: some images failed (they are listed).
     """
     choice = choice if ring is None else of_ring(ring, choice)
     if profile is not None and c2pa is None:

@@ -128,7 +128,8 @@ def _peers(names: tuple[str, ...], side: int, seed: int) -> tuple[list[Contender
     from evalkit.watermark.robustness import PEERS, load_peer
 
     wanted = list(dict.fromkeys(each for name in names for each in (PEERS if name == "all" else (name,))))
-    found, absent = [], {}
+    found: list[Contender] = []
+    absent: dict[str, str] = {}
     for name in wanted:
         try:
             found.append(load_peer(name, side, seed))

@@ -87,7 +87,7 @@ class View:
         if finer > 1:
             small = side // finer
             seen = seen.resize((small, small), Image.Resampling.BICUBIC)
-            whole = whole.reshape(small, finer, small, finer).all((1, 3))
+            whole = np.asarray(whole.reshape(small, finer, small, finer).all((1, 3)))
         return np.asarray(seen), whole
 
     def _lit(self, image: Pixels) -> Pixels:
@@ -96,7 +96,8 @@ class View:
             return image
         values = image.astype(np.float32)
         mean = values.mean()
-        return np.clip(np.rint(((values - mean) * self.contrast + mean) * self.gain), 0, 255).astype(np.uint8)
+        lit: Pixels = np.clip(np.rint(((values - mean) * self.contrast + mean) * self.gain), 0, 255).astype(np.uint8)
+        return lit
 
 
 def _placed(image: Image.Image, x: int, y: int, side: int) -> Image.Image:

@@ -23,8 +23,8 @@ RANDOM = [
 STILL = [
     "jpeg:50", "webp:50", "resize:0.5", "scale:0.5", "blur:2", "gaussian:7", "gaussian:5:1.5", "median:3", "rotate:9", "flip",
     "flip:vertical", "shift:3", "roll:3:-2", "plus:2", "brightness:1.5", "contrast:0.5", "saturation:2", "hue:0.1",
-    "gamma:0.8", "grey", "sharpness:3", "levels:8", "overlay", "overlay:logo", "overlay:stamp:0.3", "frame:0.1", "crop:0.8:corner",
-    "crop:0.8:centre", "resize-px:1",
+    "gamma:0.8", "grey", "sharpness:3", "levels:8", "overlay", "overlay:logo", "overlay:stamp:0.3", "frame:0.1",
+    "crop:0.8:corner", "crop:0.8:centre", "resize-px:1",
 ]  # fmt: skip
 
 
