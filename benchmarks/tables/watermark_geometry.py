@@ -3,7 +3,7 @@
     python benchmarks/tables/watermark_geometry.py
 
 Leaves watermark-geometry.csv beside this script. Three photographs of sample/photos are marked at their own size through
-world-vq:128 at 40 dB, with a list for each place and with one list for all. Median log10 p is of the image as it is, and
+world-vq:128 at 40 dB, with a list for each place. Median log10 p is of the image as it is, and
 of the search named in the row, which is paid for whether it is needed or not.
 """
 
@@ -48,28 +48,28 @@ EDITS = {  # what is done, and the search that undoes it
 
 
 def measured() -> Iterator[dict[str, str | float | int]]:
-    """A row for each method, edit and order."""
+    """A row for each edit and order."""
     tokenizer = load_tokenizer("world-vq:128", device="cpu")
     read = (each for each in open_images("sample/photos").read(0, 100) if isinstance(each, Sample))
     photos = [each.image for each in read if any(name in each.id for name in PHOTOS)]
-    for method in ("places", "lbw"):
-        mark = mark_for(MarkSpec(method), KEY, tokenizer)
-        contender = TokenMark(mark, tokenizer, nudge=Nudge())
-        marked = [contender.mark([each], ["a"])[0] for each in photos]
-        reader = Detector(mark, contender)
-        for name, search in EDITS.items():
-            (edit,) = read_attacks([name], Options())
-            orders = {"marked, then edited": edited(edit, marked)}
-            if method == "places":
-                orders["edited, then marked"] = [contender.mark([each], ["a"])[0] for each in edited(edit, photos)]
-            for order, images in orders.items():
-                plain, searched = (np.array([reader.log10_p(x, how) for x in images]) for how in ("none", search))
-                yield {
-                    "method": method, "order": order, "edit": name, "search": search, "images": len(images),
-                    "found": int((plain <= np.log10(ALPHA)).sum()), "median_log10_p": round(float(np.median(plain)), 1),
-                    "found_by_search": int((searched <= np.log10(ALPHA)).sum()),
-                    "median_log10_p_search": round(float(np.median(searched)), 1),
-                }  # fmt: skip
+    mark = mark_for(MarkSpec("places"), KEY, tokenizer)
+    contender = TokenMark(mark, tokenizer, nudge=Nudge())
+    marked = [contender.mark([each], ["a"])[0] for each in photos]
+    reader = Detector(mark, contender)
+    for name, search in EDITS.items():
+        (edit,) = read_attacks([name], Options())
+        orders = {
+            "marked, then edited": edited(edit, marked),
+            "edited, then marked": [contender.mark([each], ["a"])[0] for each in edited(edit, photos)],
+        }
+        for order, images in orders.items():
+            plain, searched = (np.array([reader.log10_p(x, how) for x in images]) for how in ("none", search))
+            yield {
+                "method": mark.method, "order": order, "edit": name, "search": search, "images": len(images),
+                "found": int((plain <= np.log10(ALPHA)).sum()), "median_log10_p": round(float(np.median(plain)), 1),
+                "found_by_search": int((searched <= np.log10(ALPHA)).sum()),
+                "median_log10_p_search": round(float(np.median(searched)), 1),
+            }  # fmt: skip
 
 
 class Detector:
@@ -80,7 +80,7 @@ class Detector:
 
     def log10_p(self, image: Pixels, search: str) -> float:
         """By a search whose views are all tried."""
-        views = read_search(search, CELL, placed=self.mark.method == "places")
+        views = read_search(search, CELL)
         with tempfile.TemporaryDirectory() as folder:
             Image.fromarray(image).save(Path(folder) / "a.png")
             reader = Reader(open_images(folder), self.tokenizer, CodeCache(":memory:"))
