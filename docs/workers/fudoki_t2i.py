@@ -3,8 +3,7 @@
 import sys
 
 import torch
-from torchvision.transforms.functional import to_pil_image
-from worker_loop import serve
+from worker_loop import picture, serve
 
 
 def load(repository, weights):
@@ -22,7 +21,7 @@ def load(repository, weights):
     return model, VLChatProcessor.from_pretrained(weights), solver
 
 
-def draw(loaded, prompt, seed):
+def draw(loaded, prompt, seed, guidance=5.0, steps=50):
     (model, processor, solver), codes, room = loaded, 576, 500
     torch.manual_seed(seed)
     talk = [{"role": "User", "content": prompt}, {"role": "Assistant", "content": ""}]
@@ -45,10 +44,10 @@ def draw(loaded, prompt, seed):
     ids = torch.tensor([ids + [processor.pad_id] * (room + codes - len(ids))], device=model.device)
     x = torch.randint(16384, ids.shape, device=model.device) * pictured + ids * (1 - pictured)
     with torch.no_grad():
-        x = solver.sample(x_init=x, step_size=1 / 50, datainfo=info, cfg_scale=5.0)
+        x = solver.sample(x_init=x, step_size=1 / steps, datainfo=info, cfg_scale=guidance)
         pixels = model.gen_vision_model.decode_code(x, [1, 8, 24, 24])[0]
-    return to_pil_image((((pixels + 1) / 2).clamp(0, 1) * 255).byte().cpu())
+    return picture(pixels)
 
 
 if __name__ == "__main__":
-    serve(load, draw, {"guidance": 5.0, "steps": 50})
+    serve(load, draw)

@@ -5,8 +5,7 @@ import sys
 
 import numpy
 import torch
-from torchvision.transforms.functional import to_pil_image
-from worker_loop import serve
+from worker_loop import picture, serve
 
 CONFIG, WEIGHTS = "configs/models/qwen2_5_1_5b_kl16_mar_h.py", "checkpoints/harmon_1.5b.pth"
 SIDE = 512
@@ -24,20 +23,20 @@ def load(repository):
     return model
 
 
-def draw(model, prompt, seed):
+def draw(model, prompt, seed, guidance=3.0, steps=64, temperature=1.0):
     torch.manual_seed(seed)
     numpy.random.seed(seed)  # of the order in which latents are drawn
     conditions = model.prepare_text_conditions(f"Generate an image: {prompt.strip()}.", "Generate an image.")
     pixels = model.sample(
         **conditions,  # input_ids and attention_mask; the second row is the one without a condition
-        num_iter=64,
-        cfg=3.0,
+        num_iter=steps,
+        cfg=guidance,
         cfg_schedule="constant",
-        temperature=1.0,
+        temperature=temperature,
         image_shape=(SIDE // 16, SIDE // 16),
     )
-    return to_pil_image((127.5 * pixels[0].float() + 128).clamp(0, 255).byte().cpu())
+    return picture(pixels[0], add=0.5)
 
 
 if __name__ == "__main__":
-    serve(load, draw, {"guidance": 3.0, "steps": 64, "temperature": 1.0})
+    serve(load, draw)

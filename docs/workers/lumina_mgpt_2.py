@@ -17,7 +17,7 @@ def load(repository):
     return FlexARInferenceSolver(model_path="Alpha-VLLM/Lumina-mGPT-2.0", precision="bf16")
 
 
-def draw(solver, prompt, seed):
+def draw(solver, prompt, seed, guidance=4.0, temperature=1.0, top_k=4096):
     from xllmx.util.misc import random_seed
 
     random_seed(seed)
@@ -26,11 +26,11 @@ def draw(solver, prompt, seed):
         images=[],
         qas=[[asked, None]],
         max_gen_len=10240,
-        temperature=1.0,
-        logits_processor=solver.create_logits_processor(cfg=4.0, image_top_k=4096),
+        temperature=temperature,
+        logits_processor=solver.create_logits_processor(cfg=guidance, image_top_k=top_k),
     )
     return images[0]
 
 
 if __name__ == "__main__":
-    serve(load, draw, {"guidance": 4.0, "temperature": 1.0, "top_k": 4096})
+    serve(load, draw)

@@ -18,22 +18,22 @@ def load(weights, tokenizer):
     return pipeline.to("cuda", torch.bfloat16)
 
 
-def draw(pipeline, prompt, seed):
+def draw(pipeline, prompt, seed, negative=AVOIDED, guidance=7.5, steps=50):
     return pipeline.generate_image(
         captions=prompt,
         images=None,
         num_images_per_caption=1,
         positive_prompt=PRAISE,
-        negative_prompt=AVOIDED,
+        negative_prompt=negative,
         hw=(SIDE, SIDE),
         use_norm=True,
-        cfg=7.5,
+        cfg=guidance,
         cfg_schedule="constant",
         timesteps_shift=1.0,
-        num_sampling_steps=50,
+        num_sampling_steps=steps,
         seed=seed,
     )[0]
 
 
 if __name__ == "__main__":
-    serve(load, draw, {"guidance": 7.5, "steps": 50})
+    serve(load, draw)

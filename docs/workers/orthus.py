@@ -20,16 +20,16 @@ def load(repository):
     return OrthusProcessor.from_pretrained(NAME), model
 
 
-def draw(loaded, prompt, seed):
+def draw(loaded, prompt, seed, guidance=5.0):
     processor, model = loaded
     torch.manual_seed(seed)
     both = [prompt, "Generate an image."]  # the second stands for no condition
     inputs = processor(both, padding=True, return_tensors="pt").to(model.device, dtype=model.dtype)
-    latents = model.generate(**inputs, cfg_scale=5.0, multimodal_generation_mode="image-only", use_cache=True)
+    latents = model.generate(**inputs, cfg_scale=guidance, multimodal_generation_mode="image-only", use_cache=True)
     with torch.no_grad():
         pixels = processor.postprocess_pixel_values(model.decode_image_latents(latents))
     return to_pil_image(pixels[0].cpu())
 
 
 if __name__ == "__main__":
-    serve(load, draw, {"guidance": 5.0})
+    serve(load, draw)

@@ -4,8 +4,7 @@ import os
 import sys
 
 import torch
-from torchvision.transforms.functional import to_pil_image
-from worker_loop import serve
+from worker_loop import picture, serve
 
 WORDS = ("soi", "eoi", "sov", "eov", "t2i", "mmu", "t2v", "v2v", "lvg")
 
@@ -26,7 +25,7 @@ def load(repository):
     return config, prompting, decoder, Showo.from_pretrained(names.showo.pretrained_model_path).to("cuda").eval()
 
 
-def draw(loaded, prompt, seed):
+def draw(loaded, prompt, seed, guidance=5.0, steps=50, temperature=1.0):
     from models import get_mask_chedule
     from training.prompting_utils import create_attention_mask_predict_next
 
@@ -38,12 +37,17 @@ def draw(loaded, prompt, seed):
     special = {f"{name}_id": value for name, value in ids.items()}
     mask = create_attention_mask_predict_next(torch.cat([cond, free]), **special, rm_pad_in_image=True)
     given = {"input_ids": cond, "uncond_input_ids": free, "attention_mask": mask, "config": config}
-    steps = {"guidance_scale": 5, "timesteps": 50, "temperature": 1.0, "noise_schedule": get_mask_chedule("cosine")}
+    rules = {
+        "guidance_scale": guidance,
+        "timesteps": steps,
+        "temperature": temperature,
+        "noise_schedule": get_mask_chedule("cosine"),
+    }
     with torch.no_grad():
-        codes = model.t2i_generate(**given, **steps).clamp(0, sizes.codebook_size - 1)
+        codes = model.t2i_generate(**given, **rules).clamp(0, sizes.codebook_size - 1)
         pixels = decoder.decode_code(codes)[0]
-    return to_pil_image((((pixels + 1) / 2).clamp(0, 1) * 255).byte().cpu())
+    return picture(pixels)
 
 
 if __name__ == "__main__":
-    serve(load, draw, {"guidance": 5.0, "steps": 50, "temperature": 1.0})
+    serve(load, draw)

@@ -9,6 +9,7 @@ from PIL import Image
 from worker_loop import serve
 
 NAME = "VARGPT-family/VARGPT-v1.1"
+FIXED = {"guidance": 3.0, "top_k": 900, "top_p": 0.97}
 
 
 def load(repository):
@@ -43,4 +44,4 @@ def draw(loaded, prompt, seed):
 
 
 if __name__ == "__main__":
-    serve(load, draw, {"guidance": 3.0, "top_k": 900, "top_p": 0.97})
+    serve(load, draw, FIXED)

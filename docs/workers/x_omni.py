@@ -7,6 +7,7 @@ import torch
 from worker_loop import serve
 
 NAME, CELLS = "X-Omni/X-Omni-En", 72  # of 16 px on each side
+FIXED = {"min_p": 0.03}
 
 
 def load(flux):
@@ -18,7 +19,7 @@ def load(flux):
     return AutoTokenizer.from_pretrained(NAME, use_fast=True), model.eval()
 
 
-def draw(loaded, prompt, seed):
+def draw(loaded, prompt, seed, guidance=1.0, temperature=1.0, top_p=1.0):
     from transformers.generation import GenerationConfig
 
     tokenizer, model = loaded
@@ -27,10 +28,10 @@ def draw(loaded, prompt, seed):
     settings = GenerationConfig(
         max_new_tokens=CELLS * CELLS,
         do_sample=True,
-        temperature=1.0,
+        temperature=temperature,
         min_p=0.03,
-        top_p=1.0,
-        guidance_scale=1.0,
+        top_p=top_p,
+        guidance_scale=guidance,
         suppress_tokens=tokenizer.convert_tokens_to_ids(model.config.mm_special_tokens),
     )
     torch.manual_seed(seed)
@@ -46,4 +47,4 @@ def draw(loaded, prompt, seed):
 
 
 if __name__ == "__main__":
-    serve(load, draw, {"guidance": 1.0, "temperature": 1.0, "top_p": 1.0, "min_p": 0.03})
+    serve(load, draw, FIXED)

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from evalkit.cli.every import Said, for_every_verb
+from evalkit.cli.every import SETTINGS, Said, for_every_verb
 from evalkit.errors import EvalkitError
 from evalkit.version import __version__
 
@@ -47,7 +47,6 @@ VERBS = {
     "doctor": ("evalkit.cli.doctor", "Say what works on this machine and what is missing."),
     "completion": ("evalkit.cli.completion", "Print the shell completion script."),
 }
-SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
 class LazyGroup(click.Group):

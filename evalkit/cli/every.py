@@ -12,7 +12,7 @@ import click
 
 from evalkit.errors import EvalkitError
 
-
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 MOST = 2**31 - 1  # of any whole number that is counted with
 
 
@@ -59,6 +59,8 @@ def for_every_verb(command: click.Command) -> click.Command:
     for param in command.params:
         if isinstance(param.type, click.IntRange) and param.type.max is None:
             param.type = Whole(param.type.min)
+    command.context_settings = {**SETTINGS, **command.context_settings}
+    command._help_option = None  # click keeps the one that it made for a call without the group
     if not any(each.name == "config" for each in command.params):
         command.params.extend(_options())
     return command

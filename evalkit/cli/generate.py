@@ -35,6 +35,11 @@ from evalkit.jobs.options import RunOptions
     show_default=True,
     help="paper: the settings of the authors' evaluation (Infinity's differ from its notebook's).",
 )
+@click.option(
+    "--rewrite",
+    metavar="FILE",
+    help="Prompts that were rewritten (id, prompt), drawn instead; manifest and record keep the original ones.",
+)
 @click.option("--layout", type=click.Choice(["geneval", "wise", "npz50k"]), help="Also as this scorer expects them.")
 @click.option("--timeout", type=Finite(min=1), help="Seconds that a program or endpoint has for an image.")
 @click.option(
@@ -55,6 +60,7 @@ def generate(
     top_p: float | None,
     steps: int | None,
     preset: str,
+    rewrite: str | None,
     layout: str | None,
     timeout: float | None,
     accelerate: str | None,
@@ -90,6 +96,7 @@ def generate(
         top_p=top_p,
         steps=steps,
         preset=preset,
+        rewrite=rewrite,
         layout=layout,
         timeout=timeout,
         accelerate=accelerate,

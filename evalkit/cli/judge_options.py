@@ -14,7 +14,9 @@ from evalkit.cli.numbers import Finite
 FOLDER = click.Path(path_type=Path)
 _FLAGS = (
     click.option(
-        "--judge", metavar="NAME", help="Who judges: http:URL#MODEL (key: EVALKIT_API_KEY), transformers:REPO."
+        "--judge",
+        metavar="NAME",
+        help="Who judges: http:URL#MODEL (key: EVALKIT_API_KEY), transformers:REPO, ocr:rapidocr.",
     ),
     click.option("--data", type=FOLDER, metavar="DIR", help="The benchmark's files [default: evalkit probes fetch]."),
     click.option("--sources", type=FOLDER, metavar="DIR", help="Images that edits start from [default: --data]."),

@@ -27,7 +27,7 @@ from evalkit.cli.numbers import FINITE
     type=click.IntRange(min=2),
     default=2,
     show_default=True,
-    help="Systems of which all pairs are compared.",
+    help="Systems, compared in all pairs.",
 )
 @click.option("--alpha", type=FINITE, default=0.05, show_default=True, help="Chance of a false claim.")
 @click.option("--power", "wanted", type=FINITE, default=0.8, show_default=True, help="Chance to find the difference.")

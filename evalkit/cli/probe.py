@@ -97,6 +97,12 @@ class Suites(click.Group):
 @click.option(
     "--policy", metavar="NAME", help="For lost replies: drop, zero, worst, random, abort [default: official]."
 )
+@click.option(
+    "--made",
+    multiple=True,
+    metavar="HOW",
+    help="Images were not made in one go: rewritten=NAME, best-of=N, thinking; ranked apart.",
+)
 @click.option("--reask", type=FILE, metavar="RUN", help="Ask anew what this run of a judged suite lost.")
 @judge_options
 @rule_options
@@ -111,6 +117,7 @@ def score(
     samples: int | None,
     allow_missing: bool,
     policy: str | None,
+    made: tuple[str, ...],
     reask: Path | None,
     judging: JudgeOptions,
     rules: dict[str, float | str],
@@ -150,6 +157,7 @@ def score(
             rules={**rules, **({"policy": policy} if policy else {})},
             samples=samples,
             allow_missing=allow_missing,
+            made=made,
             options=options,
         )
     (_print_json if as_json else _show)(run)

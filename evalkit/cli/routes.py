@@ -53,9 +53,8 @@ def _endpoints() -> Iterator[Route]:
 
 
 def _workers() -> Iterator[Route]:
-    from evalkit.systems import list_systems
+    from evalkit.generators.workers import known_workers
 
-    for card in list_systems(runner="worker"):
-        needs = f"docs/workers/{card.worker}"
-        typed = f'--model "command:ENV/bin/python {card.worker} …"'
-        yield Route(card.id, "worker", "text", "its own", card.licence, needs, typed)
+    for name, worker in known_workers().items():
+        typed = f'--model "command:ENV/bin/python {worker.start}"'
+        yield Route(name, "worker", worker.draws, worker.side, worker.licence, f"docs/workers/{worker.file}", typed)

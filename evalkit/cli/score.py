@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     "--log-likelihoods", metavar="FILE", help="What a model of pixels states: JSON lines, id and log_likelihood (nats)."
 )
 @click.option(
-    "--paired", metavar="RUN|DATA", help="A baseline: the same prompts and seeds by the slower or original model."
+    "--paired",
+    metavar="RUN|DATA",
+    help="A baseline: the same prompts and seeds by the slower or original model; or controls, maps, subjects.",
 )
 @click.option(
     "--save-statistics",
@@ -72,6 +74,7 @@ def score(
     evalkit score --images runs/generate-… --metrics clipscore,aesthetic_v2
     evalkit score --images PHOTOS --metrics nll --model llamagen-b --prompts classes.jsonl
     evalkit score --images runs/fast --paired runs/plain                   fidelity, speed-up, evaluations, memory
+    evalkit score --images MADE --paired CONTROLS --metrics canny,subject  does it keep edges and subject?
     evalkit score --images PHOTOS --save-statistics photos.npz
 
     Every value has an interval where one is defined. A metric whose weights are not here is unavailable, and says what

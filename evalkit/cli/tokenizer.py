@@ -19,7 +19,7 @@ from evalkit.jobs.options import RunOptions
     "-d",
     default="sample",
     show_default=True,
-    help="Folder, glob, zip, npz, hf:repo/config/split, vtbench or sample.",
+    help="Folder, glob, zip, npz, hf:repo/config/split, vtbench, tokbench:FOLDER or sample.",
 )
 @click.option(
     "--protocol",
@@ -34,8 +34,8 @@ from evalkit.jobs.options import RunOptions
     "--tasks",
     default="reconstruction,detail,text,distribution,codes",
     show_default=True,
-    help="What to measure, separated by commas; also: survival (do codes return when encoded again?), "
-    "shift, fid-infinity.",
+    help="What to measure, separated by commas; also: tokbench-text, tokbench-face (annotated), "
+    "survival (do codes return when encoded again?), shift, fid-infinity.",
 )
 @click.option(
     "--features",

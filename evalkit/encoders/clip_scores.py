@@ -20,6 +20,7 @@ from evalkit.encoders.linear_stack import LinearStack
 from evalkit.encoders.prompt_scorer import PROMPT_SCORERS, Array, PromptScorer, numbers
 from evalkit.metrics.image_text import (
     AESTHETIC,
+    CLIP_T,
     CLIPSCORE,
     CLIPSCORE_TORCHMETRICS,
     HPSV2,
@@ -40,6 +41,7 @@ PAIRS = {
     CLIPSCORE_TORCHMETRICS.name: PairRule(
         CLIPSCORE_TORCHMETRICS.needs[0], "ViT-L-14", quick=True, resize="clip-transformers"
     ),
+    CLIP_T.name: PairRule(CLIP_T.needs[0], "ViT-B-32", quick=True, resize="clip"),
     PICKSCORE.name: PairRule(PICKSCORE.needs[0], OWN, quick=False, resize="clip-transformers"),
     HPSV2.name: PairRule(HPSV2.needs[0], OWN, quick=False, resize="fit-bicubic"),
     HPSV2_1.name: PairRule(HPSV2_1.needs[0], OWN, quick=False, resize="fit-bicubic"),
@@ -98,9 +100,14 @@ def _original(images: Array, texts: Array, _: float) -> Array:
     return clip_scores(images, texts)
 
 
+def _cosine(images: Array, texts: Array, _: float) -> Array:
+    return cosines(images, texts)
+
+
 FORMULAS: dict[str, tuple[Formula, str]] = {
     CLIPSCORE.name: (_original, PREFIX),
     CLIPSCORE_TORCHMETRICS.name: (_percent, ""),
+    CLIP_T.name: (_cosine, ""),
     PICKSCORE.name: (pick_scores, ""),
     HPSV2.name: (_percent, ""),
     HPSV2_1.name: (_percent, ""),

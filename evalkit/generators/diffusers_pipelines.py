@@ -1,4 +1,4 @@
-"""Text-to-image and class pipelines of diffusers, by repository or folder: `diffusers:OWNER/REPO`, `diffusers:FOLDER`.
+"""Pipelines of diffusers that draw or change images, by repository or folder: `diffusers:OWNER/REPO`, `diffusers:FOLDER`.
 
 An image is made by itself (one row), with a generator of its own seed on the CPU, so that it depends on its request
 alone. Only folders whose classes diffusers itself has are run; custom pipelines, which would be code of the repository,
@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image as Pillow
 
 from evalkit.errors import EvalkitError, MissingDependency, WeightsError
 from evalkit.generators.base import Generator, Image, Request
+from evalkit.generators.endpoints import served_models
 from evalkit.generators.folders import folder_digest, model_folder
 from evalkit.generators.pipeline_call import PipelineCall
 from evalkit.generators.registry import Entry, Source, register
@@ -59,6 +61,7 @@ class DiffusersGenerator(Generator):
         self.conditions = "text" if "prompt" in self.call.parameters else "class"
         self.takes = frozenset(self.call.names)
         self.avoids = "negative_prompt" in self.call.parameters
+        self.edits = "image" in self.call.parameters
         self.default_sampler = self.call.sampler(config.guidance, config.steps)
 
     @classmethod
@@ -93,19 +96,34 @@ class DiffusersGenerator(Generator):
         sizes = {} if self.config.side is None else {"height": self.config.side, "width": self.config.side}
         return {**self.call.settings(sampler), **{k: v for k, v in sizes.items() if k in self.call.parameters}}
 
+    def check(self, request: Request) -> None:
+        """Raise for a mask that the pipeline does not take, and where it needs an image that is not given."""
+        super().check(request)
+        if request.mask is not None and "mask_image" not in self.call.parameters:
+            raise EvalkitError(f"{self.name} takes no mask; request {request.id!r} gives one. Leave it out")
+        if request.source_image is None and self.call.needs_image:
+            raise EvalkitError(f"{self.name} changes images; request {request.id!r} gives none. Give a source_image")
+
     def _generate(self, requests: Sequence[Request], sampler: Sampler) -> list[Image]:
         (request,) = requests
         started = time.perf_counter()
-        asked = {"prompt": request.prompt} if self.conditions == "text" else {"class_labels": [request.class_id]}
-        seeded = {"generator": torch.Generator().manual_seed(request.seed), "output_type": "pil"}
-        settings = self.passed(sampler)
+        settings, image = self.passed(sampler), request.source_image
         if request.negative is not None:
             settings["negative_prompt"] = request.negative
-        with torch.inference_mode():
-            out = self.pipeline(**asked, **seeded, **settings)
-        pixels = np.asarray(out.images[0].convert("RGB"))
+        if request.mask is not None:
+            settings["mask_image"] = Pillow.fromarray(request.mask)
+        for text in (*request.rounds, request.prompt):  # each changes the image of the one before
+            asked: dict[str, Any] = (
+                {"prompt": text} if self.conditions == "text" else {"class_labels": [request.class_id]}
+            )
+            asked |= {} if image is None else {"image": Pillow.fromarray(image)}
+            seeded = {"generator": torch.Generator().manual_seed(request.seed), "output_type": "pil"}
+            with torch.inference_mode():
+                image = np.asarray(self.pipeline(**asked, **seeded, **settings).images[0].convert("RGB"))
+            settings.pop("mask_image", None)
         steps = settings.get(self.call.names.get("steps", ""))
-        return [Image(request.id, pixels, time.perf_counter() - started, steps)]
+        evaluations = None if steps is None else int(steps) * (1 + len(request.rounds))
+        return [Image(request.id, np.asarray(image), time.perf_counter() - started, evaluations)]
 
 
 def _index(folder: Path) -> dict[str, Any]:
@@ -136,5 +154,12 @@ def check_classes(folder: Path) -> None:
 
 
 def entry(name: str, repo: str) -> Entry:
-    """The entry of `diffusers:REPO`."""
-    return Entry(name, DiffusersGenerator, repo, None, None)
+    """The entry of `diffusers:REPO`; a name of endpoints.toml stands for its repository and its authors' settings."""
+    served = served_models().get(repo)
+    if served is None:
+        return Entry(name, DiffusersGenerator, repo, None, None)
+    options = served.options
+    scale = options.get("true_cfg_scale", options.get("guidance_scale"))
+    side = int(str(options["size"]).partition("x")[0]) if "size" in options else None
+    config = PipelineConfig(served.repo, scale, options.get("num_inference_steps"), side)
+    return Entry(name, DiffusersGenerator, config, None, None)

@@ -1,17 +1,20 @@
 """Emu3-Gen through transformers: text to a grid of codes, row by row, each row closed by a token of its own (2409.18869).
 
 The closing tokens are not sampled: they are put behind the last code of each row. The unconditional rows hold the
-negative prompt of the official example.
+request's negative prompt, or that of the official example.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from evalkit.errors import MissingDependency
+from evalkit.generators.base import Request
 from evalkit.generators.folders import folder_digest, load_whole, loaded, model_folder
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.multimodal import MultimodalGenerator
@@ -34,12 +37,13 @@ class Emu3Generator(MultimodalGenerator):
     """90 x 90 codes, images of 720 px; the prompt is taken as it is (the official example appends words of praise)."""
 
     default_sampler = Sampler(Guidance("llamagen", 3.0), top_k=2048)
+    avoids = True
     rows = 2
 
     def __init__(self, source: Source, model: Any, processor: Any, area: int = AREA) -> None:
         super().__init__(source, model, processor)
         self.area = area
-        self.cells = round(area**0.5 / STRIDE)
+        self.cells: int = round(area**0.5 / STRIDE)
         self.side, self.tokens_per_image = self.cells * STRIDE, self.cells**2
         mapping = model.model.vocabulary_mapping
         self.words = torch.tensor([mapping.img2bpe[i] for i in range(len(mapping.img2bpe))], device=source.device)
@@ -63,6 +67,11 @@ class Emu3Generator(MultimodalGenerator):
         """The language model inside."""
         return self.model.model.text_model
 
+    @property
+    def following(self) -> int:
+        """Codes, and a token that ends each row."""
+        return self.tokens_per_image + self.cells
+
     def prompt_ids(self, prompt: str) -> list[int]:
         """The prompt, the token that begins an image, and the image's size in codes."""
         found = self.processor(
@@ -70,8 +79,25 @@ class Emu3Generator(MultimodalGenerator):
         )
         return [int(i) for i in found["input_ids"][0]]
 
+    def alike(self, request: Request) -> Hashable:
+        """The padded lengths of the prompt and of its negative one."""
+        negative = NEGATIVE if request.negative is None else request.negative
+        return super().alike(request), super().alike(replace(request, prompt=negative))
+
+    def encode_conditions(self, requests: Sequence[Request]) -> Tensor:
+        """int64 [B, 2, L], or [B, 4, L] where a request has a negative prompt of its own."""
+        conditions = super().encode_conditions(requests)
+        if all(request.negative is None for request in requests):
+            return conditions
+        told = (NEGATIVE if request.negative is None else request.negative for request in requests)
+        other = self.pad([self.prompt_ids(text) for text in told])
+        length = max(conditions.shape[2], other.shape[2])
+        return torch.cat([self.longer(conditions, length), self.longer(other, length)], 1)
+
     def unconditional(self, conditions: Tensor) -> Tensor:
-        """The negative prompt."""
+        """The negative prompts."""
+        if conditions.shape[1] == 4:
+            return conditions[:, 2:]
         return self.pad([self.prompt_ids(NEGATIVE)] * len(conditions))
 
     def embed(self, codes: Tensor, first: int) -> Tensor:

@@ -20,7 +20,8 @@ LENGTH = 64  # prompts are padded on the left to multiples of this, so that rows
 class MultimodalGenerator(TokenGenerator):
     """The network is transformers'; the loop is evalkit's, so that seeds, filters and watermarks work as everywhere.
 
-    Conditions are int64 [B, 2, L]: token ids, padded on the left, and which of them count.
+    Conditions are int64 [B, 2, L]: token ids, padded on the left, and which of them count; a model that takes negative
+    prompts adds theirs, [B, 4, L].
     """
 
     conditions: Conditions = "text"
@@ -56,6 +57,11 @@ class MultimodalGenerator(TokenGenerator):
     @abstractmethod
     def tokenizer(self) -> Tokenizer:
         """evalkit's tokenizer around the network inside the model."""
+
+    @property
+    def following(self) -> int:
+        """Places behind the prompt that an image takes."""
+        return self.tokens_per_image
 
     def alike(self, request: Request) -> Hashable:
         """The padded length of the prompt."""
@@ -97,44 +103,75 @@ class MultimodalGenerator(TokenGenerator):
         mask = torch.cat(
             [conditions[:, 1], conditions.new_ones(len(conditions), whole.shape[1] - parts[0].shape[1])], 1
         )
-        hidden: Tensor = self._run(whole, mask, None).last_hidden_state
-        return hidden, ends
+        return self.hidden(whole, mask), ends
+
+    def hidden(self, inputs: Tensor, mask: Tensor) -> Tensor:
+        """Last hidden states [B, n, C] of whole sequences of embeddings, of which `mask` [B, n] says which count."""
+        positions = (mask.cumsum(1) - 1).clamp(min=0)
+        found: Tensor = self.language(
+            inputs_embeds=inputs, attention_mask=mask, position_ids=positions, use_cache=False
+        ).last_hidden_state
+        return found
 
     def _tokens(
         self, conditions: Tensor, sampler: Sampler, draws: Tensor, seeds: tuple[int, ...]
     ) -> tuple[Tensor, int]:
         rows, count, guidance = len(conditions), self.tokens_per_image, sampler.guidance
-        both = conditions
+        both = conditions[:, :2]
         if not guidance.off:
             other = self.unconditional(conditions)
+            conditions = both
             length = max(conditions.shape[2], other.shape[2])
-            both = torch.cat([self._longer(conditions, length), self._longer(other, length)])
-        inputs, mask = self.model.get_input_embeddings()(both[:, 0]), both[:, 1]
+            both = torch.cat([self.longer(conditions, length), self.longer(other, length)])
+        inputs, growing = (
+            self.model.get_input_embeddings()(both[:, 0]),
+            Growing(self.language, both[:, 1], self.following),
+        )
         tokens = torch.zeros(rows, count, dtype=torch.int64, device=conditions.device)
-        cache = None
+        draws = draws.to(conditions.device)  # once, not at every step
         for i in range(count):
-            out = self._run(inputs, mask, cache)
-            cache = out.past_key_values
-            logits = self.scores(out.last_hidden_state[:, -1]).float()
+            logits = self.scores(growing.after(inputs)[:, -1]).float()
             if not guidance.off:
                 logits = guidance.combine(logits[:rows], logits[rows:], i / max(count - 1, 1))
             step = Step(i, range(i, i + 1), tokens[:, :i], seeds)
             tokens[:, i] = self.choose(logits[:, None], step, sampler, draws)[:, 0]
             inputs = self.embed(tokens[:, i : i + 1].repeat(len(both) // rows, 1), i)
-            mask = torch.cat([mask, mask.new_ones(len(mask), inputs.shape[1])], 1)
         return tokens, count
 
-    def _longer(self, conditions: Tensor, length: int) -> Tensor:
+    def longer(self, conditions: Tensor, length: int) -> Tensor:
+        """Conditions padded to `length`."""
         missing = length - conditions.shape[2]
-        front = conditions.new_zeros(len(conditions), 2, missing)
-        front[:, 0] = self.padding
+        front = conditions.new_zeros(*conditions.shape[:2], missing)
+        front[:, ::2] = self.padding
         return torch.cat([front, conditions], 2)
 
-    def _run(self, inputs: Tensor, mask: Tensor, cache: Any) -> Any:
-        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -inputs.shape[1] :]
-        return self.language(
-            inputs_embeds=inputs, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True
-        )
+
+class Growing:
+    """Sequences that grow in a cache of fixed size: every step sees the whole allocation under a mask of one shape.
+
+    `counts` [B, L]: which tokens of the prompts count. Places behind them are hidden by the causal mask until they are
+    filled, so that steps differ in numbers alone, which a device can capture.
+    """
+
+    def __init__(self, language: Any, counts: Tensor, more: int) -> None:
+        from transformers import StaticCache
+
+        self.language, self.filled = language, 0
+        self.mask = torch.cat([counts, counts.new_ones(len(counts), more)], 1)
+        self.positions = (self.mask.cumsum(1) - 1).clamp(min=0)
+        self.cache = StaticCache(config=language.config, max_cache_len=self.mask.shape[1])
+
+    def after(self, inputs: Tensor) -> Tensor:
+        """Hidden states [B, n, C] of the next inputs [B, n, C]."""
+        start, self.filled = self.filled, self.filled + inputs.shape[1]
+        out: Tensor = self.language(
+            inputs_embeds=inputs,
+            attention_mask=self.mask,
+            position_ids=self.positions[:, start : self.filled],
+            past_key_values=self.cache,
+            use_cache=True,
+        ).last_hidden_state
+        return out
 
 
 def _padded(length: int) -> int:

@@ -22,11 +22,15 @@ NEGATIVE = " "  # what Qwen-Image's authors give where nothing is to be avoided
 
 @dataclass(frozen=True)
 class PipelineCall:
-    """`parameters` of a pipeline's call, the `names` that evalkit's settings have there, and the `defaults` of those."""
+    """`parameters` of a pipeline's call, the `names` that evalkit's settings have there, and the `defaults` of those.
+
+    `needs_image`: it draws nothing without a source image.
+    """
 
     parameters: frozenset[str]
     names: Mapping[str, str]
     defaults: Mapping[str, Any]
+    needs_image: bool = False
 
     @classmethod
     def of(cls, pipeline: Any) -> PipelineCall:
@@ -36,7 +40,7 @@ class PipelineCall:
         if scale := _scale(pipeline, {each: taken[each].default for each in SCALES if each in taken}):
             names["guidance"] = scale
         defaults = {name: taken[own].default for name, own in names.items()}
-        return cls(frozenset(taken), names, defaults)
+        return cls(frozenset(taken), names, defaults, _needs_image(pipeline, taken))
 
     def sampler(self, guidance: float | None, steps: int | None) -> Sampler:
         """The pipeline's own defaults under `guidance` and `steps`, where those are given; what is no number is unset."""
@@ -55,6 +59,14 @@ class PipelineCall:
             if self.names["guidance"] == "true_cfg_scale" and scale > 1 and "negative_prompt" in self.parameters:
                 found["negative_prompt"] = NEGATIVE
         return found
+
+
+def _needs_image(pipeline: Any, taken: Mapping[str, inspect.Parameter]) -> bool:
+    """Whether a pipeline changes images only: by its name, since most give their `image` a default that they refuse."""
+    named = any(
+        word in type(pipeline).__name__ for word in ("Edit", "Img2Img", "Inpaint", "Kontext", "Pix2Pix", "Fill")
+    )
+    return "image" in taken and (named or taken["image"].default is inspect.Parameter.empty)
 
 
 def _scale(pipeline: Any, defaults: Mapping[str, Any]) -> str | None:

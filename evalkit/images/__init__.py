@@ -16,7 +16,7 @@ _KINDS = "a folder, a glob, a zip, an npz (arr_0, uint8 NHWC), s3://…, hf:owne
 def open_images(spec: str | Path) -> ImageSet:
     """The image set that `spec` names: a folder, a glob, a .zip, an .npz, an address of a store (`s3://bucket/photos`),
     `hf:owner/repo/config/split`, or `sample` (`sample/photos`, `sample/text-easy`, …); `vtbench` is all of VTBench's
-    data, `vtbench/task3-movie-posters` a part.
+    data, `vtbench/task3-movie-posters` a part; `tokbench:FOLDER` the annotated words of TokBench.
 
     Raises `EvalkitError` where nothing is there, or no image is in it.
 
@@ -49,13 +49,15 @@ def _of_file(path: Path, spec: str) -> ImageSet:
 
 
 def _open(spec: str) -> ImageSet:
-    from evalkit.images import archive, arrays, bundled, folder, hub, objects, vtbench
+    from evalkit.images import archive, arrays, bundled, folder, hub, objects, tokbench, vtbench
     from evalkit.weights.object_stores import is_url, local
 
     if spec == "sample" or spec.startswith("sample/"):
         return bundled.SampleSet(spec.partition("/")[2] or None)
     if spec == "vtbench" or spec.startswith("vtbench/"):
         return vtbench.vtbench(spec)
+    if spec.startswith("tokbench:"):
+        return tokbench.tokbench(spec)
     if spec.startswith("hf:"):
         return hub.HubSet(spec)
     if is_url(spec) and not spec.lower().endswith((".zip", ".npz")):

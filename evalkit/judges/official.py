@@ -12,7 +12,8 @@ from typing import Any
 
 from evalkit.errors import DAMAGED, BadData
 from evalkit.jsonio import loose_json
-from evalkit.judges.official_edits import imgedit_scores, kris_dual, kris_score, rise_scores, viescore
+from evalkit.judges.official_edits import imgedit_scores, kris_dual, kris_score, rise_scores, viescore, wiseedit
+from evalkit.judges.official_lists import dsg, imagenworld, reasonbench, unigenbench
 from evalkit.judges.parse import NoAnswer
 
 _WISE = re.compile(r"\*{0,2}(Consistency|Realism|Aesthetic Quality)\*{0,2}\s*:?\s*(\d)", re.IGNORECASE)
@@ -138,4 +139,9 @@ PARSERS: Mapping[str, Callable[[str], Any]] = {
     "is-Yes": is_capital_yes,
     "corebench": corebench,
     "genexam": genexam,
+    "unigenbench": unigenbench,
+    "reasonbench": reasonbench,
+    "imagenworld": imagenworld,
+    "dsg": dsg,
+    "wiseedit": wiseedit,
 }

@@ -12,6 +12,14 @@ from evalkit.judges.parse import NoAnswer
 
 _RISE = r"\*?\*?Final {}\*?\*?:?\s*([\d*\s,\n]*)"
 _VIE_MARK = "||V^=^V||"
+_TEN = "(10|[1-9])"
+_OUT_OF_TEN = (
+    rf"score\s*['\"]?\s*[:：]\s*{_TEN}\b",
+    rf"rating\s*[:：]\s*{_TEN}\b",
+    rf"{_TEN}\s*/\s*10",
+    rf"{_TEN}\s+out\s+of\s+10",
+    rf"\b{_TEN}\b",
+)
 _OUT_OF_FIVE = (r"([1-5])\s*/\s*5", r"([1-5])\s+out\s+of\s+5", r"\b([1-5])\b")
 
 
@@ -93,6 +101,28 @@ def kris_dual(text: str) -> dict[str, float | None]:
     if not any(pairs.values()):
         raise NoAnswer("there is neither an instruction nor a knowledge score")
     return {name: float(match.group(1)) if match else None for name, match in pairs.items()}
+
+
+def wiseedit(text: str) -> float:
+    """WiseEdit's score of 1 to 10: of a JSON object, cut to a whole number; else after a word, of ten, the first number.
+
+    A JSON score beyond the scale is no answer, and the text is not searched then. Source: beepkh/WiseEdit 58cadba,
+    Evaluation/evaluation_utils.py, extract_score_and_reason_generic.
+    """
+    block = re.search(r"\{[^{}]*score[^{}]*\}", text, re.DOTALL)
+    try:
+        value = loose_json(block.group()).get("score") if block else None
+        number = None if value is None else int(value)
+    except DAMAGED:
+        number = None
+    if number is not None:
+        if not 1 <= number <= 10:
+            raise NoAnswer(f"the score {number} is not of 1 to 10")
+        return float(number)
+    for pattern in _OUT_OF_TEN:
+        if match := re.search(pattern, text, re.IGNORECASE | re.DOTALL):
+            return float(match.group(1))
+    raise NoAnswer("there is no score of 1 to 10")
 
 
 def _bare_scores(text: str) -> list[float]:

@@ -71,6 +71,8 @@ POLICIES: dict[str, Policy] = {
     "abort": _alike("abort"),
     "random-drop-missing": Policy("random-drop-missing", "random", "random", "random", "drop"),
     "zero-drop-missing": Policy("zero-drop-missing", "zero", "zero", "zero", "drop"),
+    "abort-drop-missing": Policy("abort-drop-missing", "abort", "abort", "abort", "drop"),
+    "drop-abort-missing": Policy("drop-abort-missing", "drop", "drop", "drop", "abort"),
 }
 
 

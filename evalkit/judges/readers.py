@@ -8,6 +8,7 @@ from typing import Any
 
 from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.judges.official import PARSERS
+from evalkit.judges.official_lists import tagged_scores
 from evalkit.judges.outcome import Reader, text_reader
 from evalkit.judges.parse import (
     Scale,
@@ -30,6 +31,7 @@ KINDS = (
     "yes-no-lines",
     "numbers",
     "line-numbers",
+    "tag-numbers",
     "probability",
     "text",
     "official",
@@ -70,6 +72,9 @@ def reader_of(spec: Mapping[str, Any]) -> Reader:
             scale, length = _scale(spec["scale"], whole), int(spec["length"])
             name = str(spec["name"]) if kind == "numbers" else ""
             return text_reader(lambda text: listed_scores(text, scale, length, name), cut_is_fine=kind == "numbers")
+        if kind == "tag-numbers":
+            tag, one = str(spec["name"]), _scale(spec["scale"], whole)
+            return text_reader(lambda text: tagged_scores(text, tag, one))
         if kind == "official":
             return text_reader(PARSERS[spec["parser"]])
     except (re.error, *DAMAGED) as error:

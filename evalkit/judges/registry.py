@@ -10,7 +10,7 @@ from evalkit.judges.base import Judge
 from evalkit.registry import Registry
 
 Load = Callable[[str], Judge]  # takes the device
-HOW = "http:URL#MODEL, such as http:http://localhost:8000/v1#Qwen2.5-VL-7B-Instruct, or transformers:REPO"
+HOW = "http:URL#MODEL, such as http:http://localhost:8000/v1#Qwen2.5-VL-7B-Instruct, transformers:REPO, or ocr:rapidocr"
 
 
 def _nothing_to_import() -> None:
@@ -24,7 +24,8 @@ def load_judge(name: str, device: str = "auto") -> Judge:
     """The judge called `name`: an endpoint, a local model, or one of another package's entry point.
 
     `http:URL#MODEL?in_flight=4&snapshot=2025-04-14`: an OpenAI-compatible endpoint; the key comes from EVALKIT_API_KEY.
-    `transformers:REPO`: a repository of the hub or a folder. Raises `EvalkitError` for an unknown name or address, and
+    `transformers:REPO`: a repository of the hub or a folder. `ocr:NAME`: a reader of text, such as rapidocr. Raises
+    `EvalkitError` for an unknown name or address, and
     `WeightsError` where a local model cannot be had.
     """
     kind, colon, rest = name.partition(":")
@@ -34,6 +35,10 @@ def load_judge(name: str, device: str = "auto") -> Judge:
         from evalkit.judges.local import TransformersJudge
 
         return TransformersJudge(rest, device)
+    if kind == "ocr" and rest:
+        from evalkit.judges.reader import reader_judge
+
+        return reader_judge(rest, device)
     if name not in JUDGES:
         raise EvalkitError(f"there is no judge called {name!r}. Give {', '.join([*JUDGES, HOW])}")
     return JUDGES.get(name)(device)

@@ -55,6 +55,15 @@ CLIPSCORE_TORCHMETRICS = _declared(
     -100.0,
     100.0,
 )
+CLIP_T = _declared(
+    "clip_t",
+    "CLIP-T",
+    "cosine of image and prompt, ViT-B/32",
+    "Ruiz et al. 2023, arXiv:2208.12242",
+    ("clip-vitb32",),
+    -1.0,
+    1.0,
+)
 PICKSCORE = _declared(
     "pickscore", "PickScore", "preference of people, v1", "Kirstain et al. 2023, arXiv:2305.01569", ("pickscore-v1",)
 )
@@ -74,7 +83,7 @@ AESTHETIC = _declared(
     "christophschuhmann/improved-aesthetic-predictor",
     ("clip-vitl14-224", "aesthetic-v2"),
 )
-DECLARED = (CLIPSCORE, CLIPSCORE_TORCHMETRICS, PICKSCORE, HPSV2, HPSV2_1, IMAGE_REWARD, AESTHETIC)
+DECLARED = (CLIPSCORE, CLIPSCORE_TORCHMETRICS, CLIP_T, PICKSCORE, HPSV2, HPSV2_1, IMAGE_REWARD, AESTHETIC)
 
 
 def cosines(images: npt.ArrayLike, texts: npt.ArrayLike) -> Array:

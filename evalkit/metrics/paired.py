@@ -31,6 +31,36 @@ LPIPS = {
     for net, title in NETS.items()
     if net in ("alex", "vgg")
 }
+CANNY = _declared("canny_f1", "Canny F1", "F1 of Canny's edges beside those of the control", "higher", high=1.0)
+RMSE = _declared(
+    "map_rmse", "RMSE of maps", "root mean squared difference of maps, such as of depth", "lower", high=255.0
+)
+IOU = _declared(
+    "map_iou", "mIoU of maps", "mean intersection over union of maps whose colours name segments", "higher", high=1.0
+)
+MAP_SSIM = _declared(
+    "map_ms_ssim", "MS-SSIM of maps", "MS-SSIM of maps, such as of HED's or lineart's edges", "higher", high=1.0
+)
+SUBJECT = {
+    "dinov2-vits14": _declared(
+        "subject_dinov2",
+        "DINOv2",
+        "cosine of DINOv2 ViT-S/14 features with the subject's",
+        "higher",
+        low=-1.0,
+        high=1.0,
+        needs=("dinov2-vits14",),
+    ),
+    "clip-vitb32": _declared(
+        "subject_clip_i",
+        "CLIP-I",
+        "cosine of CLIP ViT-B/32 features with the subject's",
+        "higher",
+        low=-1.0,
+        high=1.0,
+        needs=("clip-vitb32",),
+    ),
+}
 EXACT = _declared("paired_exact", "Exact pairs", "share of images identical to the baseline's", "higher", high=1.0)
 EVALUATION_RATIO = _declared(
     "evaluation_ratio",
@@ -43,18 +73,26 @@ MEMORY_RATIO = _declared(
 )
 FIDELITY = (PSNR, SSIM, *LPIPS.values(), EXACT)
 COST = (SPEED_UP, EVALUATIONS, EVALUATION_RATIO, PEAK_MEMORY, MEMORY_RATIO)
-DECLARED = (*FIDELITY, EVALUATION_RATIO, MEMORY_RATIO)
+MAPS = (CANNY, RMSE, IOU, MAP_SSIM)
+OVER_IMAGES = (*FIDELITY, *MAPS, *SUBJECT.values())  # means over pairs
+DECLARED = (*OVER_IMAGES, EVALUATION_RATIO, MEMORY_RATIO)
+USUAL = ("psnr", "ssim", "lpips", "exact", "cost")
 GROUPS: Mapping[str, tuple[Metric, ...]] = {
     "psnr": (PSNR,),
     "ssim": (SSIM,),
     "lpips": tuple(LPIPS.values()),
     "exact": (EXACT,),
     "cost": COST,
+    "canny": (CANNY,),
+    "maps": MAPS,
+    "subject": tuple(SUBJECT.values()),
 }
 
 
 def paired_metrics(names: Sequence[str]) -> tuple[Metric, ...]:
-    """The metrics of `names`, groups spelled out and each once; all by default. Raises where a name is unknown.
+    """The metrics of `names`, groups spelled out and each once; by default those of an acceleration.
+
+    Raises `EvalkitError` where a name is unknown.
 
     >>> [metric.name for metric in paired_metrics(["psnr", "exact"])]
     ['paired_psnr', 'paired_exact']
@@ -64,4 +102,4 @@ def paired_metrics(names: Sequence[str]) -> tuple[Metric, ...]:
         raise EvalkitError(
             f"{unknown[0]} does not compare with a baseline. With --paired, --metrics takes {', '.join(GROUPS)}."
         )
-    return tuple(dict.fromkeys(metric for name in names or GROUPS for metric in known[name]))
+    return tuple(dict.fromkeys(metric for name in names or USUAL for metric in known[name]))

@@ -33,6 +33,7 @@ MODULES = (
     "survival",
     "shift",
     "text_rates",
+    "tokbench",
     "image_text",
     "niqe",
     "generation",

@@ -20,23 +20,15 @@ from evalkit.tasks.probe.judged.layout import image_name
 from evalkit.tasks.probe.judged.suite import judged_suite
 from evalkit.world.prompts import world_prompts
 from evalkit.world.render import render_scene
+from helpers.judged_data import MORE, WORDS, lines, save, text_of
 
 REFUSED, BROKEN = "I'm sorry, but I can't.", "%%%"
 MARKS = ((0, 0, 0), (9, 9, 9), (255, 0, 0), (0, 0, 255))  # the corners of the items' images
-WORDS = ("lion", "boat", "REFUSE", "BREAK")  # in the prompts of the four items of every small data set
 
 
 def _rows(**more):
     """Four rows whose texts name them."""
     return [{name: value(i) if callable(value) else value for name, value in more.items()} for i in range(4)]
-
-
-def _text(i):
-    return f"a {WORDS[i]} in the sun"
-
-
-def _lines(rows):
-    return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 def _table(rows):
@@ -48,7 +40,7 @@ def _table(rows):
 
 
 def _wise(folder, files, script):
-    rows = _rows(prompt_id=lambda i: (1, 2, 801, 901)[i], Prompt=_text, Explanation="why", Subcategory="s")
+    rows = _rows(prompt_id=lambda i: (1, 2, 801, 901)[i], Prompt=text_of, Explanation="why", Subcategory="s")
     names = [name for name in files if name.endswith(".json")]
     text = 'def build_evaluation_messages(d):\n    a = "You are one."\n    return f"Please evaluate {prompt_data[\'Prompt\']}"\n'
     return {
@@ -64,7 +56,7 @@ def _dpg(folder, files):
     found = [
         {
             "item_id": WORDS[i],
-            "text": _text(i),
+            "text": text_of(i),
             "proposition_id": number,
             "dependency": above,
             "tuple": told,
@@ -79,7 +71,7 @@ def _dpg(folder, files):
 def _gedit(folder, files):
     rows = _rows(
         key=lambda i: f"k{i}",
-        instruction=_text,
+        instruction=text_of,
         task_type=lambda i: ("add", "style")[i % 2],
         instruction_language="en",
         Intersection_exist=True,
@@ -105,11 +97,11 @@ def _tiif(folder, files):
         {"type": "shape+color", "yn_question_list": [f"Is it a {w}? ", "Is it red? "], "yn_answer_list": ["yes", "no"]}
         for w in WORDS
     ]
-    told = _rows(type="shape+color", short_description=_text, long_description=lambda i: "long " + _text(i))
+    told = _rows(type="shape+color", short_description=text_of, long_description=lambda i: "long " + text_of(i))
     script = "".join(f"{name} = 'Look. ##YNQuestions##'\n" for name in ("raw_prompt", "raw_prompt_1", "raw_prompt_2"))
     return {
-        "data/testmini_eval_prompts/shape+color_eval_prompts.jsonl": _lines(rows),
-        "data/testmini_prompts/shape+color_prompts.jsonl": _lines(told),
+        "data/testmini_eval_prompts/shape+color_eval_prompts.jsonl": lines(rows),
+        "data/testmini_prompts/shape+color_prompts.jsonl": lines(told),
         "eval/eval_with_vlm.py": script + "def generate_with_prompt():\n    return 'You are it.'\n",
     }
 
@@ -118,7 +110,7 @@ def _rise(folder, files):
     rows = _rows(
         index=lambda i: f"i{i}",
         category=lambda i: ("temporal_reasoning", "logical_reasoning", "causal_reasoning", "spatial_reasoning")[i],
-        instruction=_text,
+        instruction=text_of,
         image=lambda i: f"s{i}.png",
         reference="r",
         reference_txt=lambda i: "3" if i == 1 else None,
@@ -131,14 +123,14 @@ def _rise(folder, files):
 
 def _longtext(folder, files):
     names = list(files)
-    rows = _rows(prompt_id=lambda i: 60 * i, prompt=_text, category="sign", text=lambda i: [WORDS[i], "two words"])
+    rows = _rows(prompt_id=lambda i: 60 * i, prompt=text_of, category="sign", text=lambda i: [WORDS[i], "two words"])
     script = "class ImageEvaluator:\n    def __init__(self):\n        self.qwen_prompt = 'Read it.'\n"
-    return {names[0]: _lines(rows), names[1]: _lines(rows), names[2]: script}
+    return {names[0]: lines(rows), names[1]: lines(rows), names[2]: script}
 
 
 def _imgedit(folder, files):
     rows = {
-        f"{100 + i}": {"id": f"a/{i}.png", "prompt": _text(i), "edit_type": ("add", "style")[i % 2]} for i in range(4)
+        f"{100 + i}": {"id": f"a/{i}.png", "prompt": text_of(i), "edit_type": ("add", "style")[i % 2]} for i in range(4)
     }
     texts = json.dumps({name: f"Rate {name}: <edit_prompt>" for name in ("add", "style")})
     return dict(zip(files, (json.dumps(rows), texts), strict=True))
@@ -146,36 +138,36 @@ def _imgedit(folder, files):
 
 def _geneval2(folder, files):
     rows = _rows(
-        prompt=_text,
+        prompt=text_of,
         atom_count=3,
         vqa_list=lambda i: [["Is it red?", "Yes"], [f"How many {WORDS[i]}s are there?", "two"]],
         skills=lambda i: ["attribute", "count"],
     )
     script = "def soft_tifa(a):\n    return '{} Answer in one word.'.format(a)\n"
-    return {"geneval2_data.jsonl": _lines(rows), "evaluation.py": script}
+    return {"geneval2_data.jsonl": lines(rows), "evaluation.py": script}
 
 
 def _plus(folder, files):
     rows = _rows(
         tag=lambda i: ("color_attr", "counting")[i % 2],
         include=lambda i: [{"class": "dog", "count": 2, "color": "red"}],
-        prompt=_text,
+        prompt=text_of,
     )
     script = (
         'SYSTEM_PROMPT = "You are."\ndef process_sample(i):\n    return f"Instruction: {instruction} {explanation}"\n'
     )
-    return dict(zip(files, (_lines(rows), script), strict=True))
+    return dict(zip(files, (lines(rows), script), strict=True))
 
 
 def _vqa(folder, files):
-    return {"prompts.jsonl": _lines(_rows(id=lambda i: f"p{i}", prompt=_text))}
+    return {"prompts.jsonl": lines(_rows(id=lambda i: f"p{i}", prompt=text_of))}
 
 
 def _reason(folder, files):
     for name, words in (("1-Left-Right", WORDS[:2]), ("6-Reasoning", WORDS[2:])):
         (folder / name).mkdir()
         for word in words:  # small_images draws over them; listing needs their names
-            _save(folder / name / f"{word}.png", np.zeros((8, 8, 3), np.uint8), 8)
+            save(folder / name / f"{word}.png", np.zeros((8, 8, 3), np.uint8), 8)
         (folder / name / "text.txt").write_text(
             "".join(f"a {word} in the sun CLIP: a {word}\n" for word in sorted(words))
         )
@@ -186,7 +178,7 @@ def _core(folder, files):
     names = [name for name in files if name.endswith(".json")]
     found = dict.fromkeys(names, "{}")
     rows = {
-        f"C-MI-00{i}": {"Prompt": _text(i), "Checklist": [{"question": f"Is it a {WORDS[i]}?"}, {"question": "Red?"}]}
+        f"C-MI-00{i}": {"Prompt": text_of(i), "Checklist": [{"question": f"Is it a {WORDS[i]}?"}, {"question": "Red?"}]}
         for i in range(4)
     }
     asked = 'f\'Prompt: {METADATA["Prompt"]} Question: {QUESTION["question"]}\''
@@ -198,13 +190,13 @@ def _exam(folder, files):
     points = [{"question": "Is it there?", "score": 0.4}, {"question": "Is it right?", "score": 0.6}]
     rows = _rows(
         id=lambda i: f"Math_{i}",
-        prompt=_text,
+        prompt=text_of,
         image_path=lambda i: f"Math/{i}.png",
         scoring_points=points,
         subject="Math",
     )
     script = "prompt_for_eval = 'Judge {{}} {prompt}: {scoring_points}'\n"
-    return dict(zip(files, (_lines(rows), script), strict=True))
+    return dict(zip(files, (lines(rows), script), strict=True))
 
 
 def _oneig(folder, files):
@@ -216,7 +208,7 @@ def _oneig(folder, files):
         }
         for i in range(4)
     }
-    prompts = [{"category": "General_Object", "id": f"00{i}", "prompt_en": _text(i)} for i in range(4)]
+    prompts = [{"category": "General_Object", "id": f"00{i}", "prompt_en": text_of(i)} for i in range(4)]
     script = "def infer_semantic(a):\n    return f\"{question}. Please answer 'Yes' or 'No' only.\"\n"
     found |= {"scripts/alignment/Q_D/object.json": json.dumps(rows), "OneIG-Bench.csv": _table(prompts)}
     return {**found, "scripts/utils/inference.py": script}
@@ -229,10 +221,10 @@ def _kris(folder, files):
         type=lambda i: kinds[i],
         ori_img=lambda i: ["1-1.jpg", "1-3.jpg", "1-4.jpg"] if i == 1 else "a.jpg",
     )
-    rows = [{**row, "ins_en": _text(i), "explain_en": "why", "gt_img": "b.jpg"} for i, row in enumerate(rows)]
+    rows = [{**row, "ins_en": text_of(i), "explain_en": "why", "gt_img": "b.jpg"} for i, row in enumerate(rows)]
     for kind in kinds:
         for name in ("1-1", "1-3", "1-4", "a", "b"):
-            _save(folder / kind / f"{name}.jpg", np.zeros((8, 8, 3), np.uint8), 8)
+            save(folder / kind / f"{name}.jpg", np.zeros((8, 8, 3), np.uint8), 8)
     names = (
         "consist",
         "consist_temporal",
@@ -264,6 +256,7 @@ FILES = {
     "reason-edit": _reason,
     "risebench": _rise,
     "vqascore": _vqa,
+    **MORE,
 }
 
 
@@ -285,18 +278,13 @@ def small_images(name, data, folder, size=48):
             pixels = scenes[(place * 4 + sample) % len(scenes)].copy()
             pixels[:8, :8] = MARKS[next((i for i, word in enumerate(WORDS) if word in item.prompt), 0)]
             pixels = np.tile(pixels, (rule.grid, rule.grid, 1)) if rule.grid > 1 else pixels
-            _save(folder / image_name(rule, item, sample), pixels, size)
+            save(folder / image_name(rule, item, sample), pixels, size)
         for role, template in rule.sources.items():
             pixels = (
                 scenes[place] if role != "mask" else np.uint8(255) * (np.indices((64, 64, 3))[0] < 20).astype(np.uint8)
             )
-            _save(data / template.format_map(item.metadata), pixels, size)
+            save(data / template.format_map(item.metadata), pixels, size)
     return folder
-
-
-def _save(path, pixels, size):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).resize((size, size), Image.Resampling.NEAREST).save(path)
 
 
 def _corner(request):

@@ -82,6 +82,16 @@ class RapidOcr(Ocr):
         order = reading_order(np.asarray(found.boxes, np.float64))
         return OcrText(tuple(found.txts[i] for i in order), tuple(float(found.scores[i]) for i in order))
 
+    def word(self, image: Pixels) -> str:
+        """The one word that a crop holds, without looking for where it is."""
+        bgr = np.ascontiguousarray(image[:, :, ::-1])
+        with self._lock:
+            try:
+                found = self._engine(bgr, use_det=False, use_cls=False, use_rec=True)
+            except Exception:  # the engine trips over crops of a few pixels; there is no text in them
+                return ""
+        return " ".join(found.txts or ()).strip()
+
 
 def reading_order(boxes: np.ndarray[Any, np.dtype[np.float64]]) -> list[int]:
     """Order of text boxes [n, 4, 2]: rows from top to bottom, boxes of a row (centres within half a height) left to right.

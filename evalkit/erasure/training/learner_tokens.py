@@ -158,8 +158,8 @@ class LanguageLearner(Learner):
             places = [i for i, part in enumerate(parts) if part.shape[1] == length]
             x = torch.cat([parts[i] for i in places])
             mask = torch.ones(x.shape[:2], dtype=torch.int64, device=x.device)
-            states = self.generator._run(x, mask, None).last_hidden_state[:, -1]
-            found.update(zip(places, states.split(len(codes)), strict=True))
+            states = self.generator.hidden(x, mask)[:, -1]
+            found.update(zip(places, torch.split(states, len(codes)), strict=True))
         return torch.stack([found[i] for i in range(count)], 1)
 
     def words(self, prompt: str) -> tuple[int, ...]:

@@ -119,12 +119,15 @@ class Block(nn.Module):
         else:
             self.ada_lin = nn.Sequential(nn.SiLU(), nn.Linear(width, 6 * width))
 
-    def forward(self, x: Tensor, steer: Tensor, mask: Tensor | None, cache: Seen | None, layer: int) -> Tensor:
-        """`steer`: the class [B, C], or what the shared layer made of it [B, 1, 6, C]."""
+    def forward(
+        self, x: Tensor, steer: Tensor, mask: Tensor | None, cache: Seen | None, layer: int, told: Tensor | None = None
+    ) -> Tensor:
+        """`steer`: the class [B, C], or what the shared layer made of it [B, 1, 6, C]. `told` is added between the halves."""
         width = x.shape[-1]
         six = self.ada_gss + steer if self.shared else self.ada_lin(steer).view(-1, 1, 6, width)
         gate1, gate2, scale1, scale2, shift1, shift2 = six.unbind(2)
         x = x + self.attn(plain_norm(x) * (scale1 + 1) + shift1, mask, cache, layer) * gate1
+        x = x if told is None else x + told
         y: Tensor = x + self.ffn(plain_norm(x) * (scale2 + 1) + shift2) * gate2
         return y
 

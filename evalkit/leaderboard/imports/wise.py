@@ -13,8 +13,9 @@ from typing import Any
 from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.leaderboard.imports.taken import Taken, of_probe, parsed
 from evalkit.protocols.judged import Declaration, load_declaration
+from evalkit.tasks.probe.judged.counted import CORRECTED
 from evalkit.tasks.probe.judged.formula import evaluate
-from evalkit.tasks.probe.judged.summary import CORRECTED, summarise
+from evalkit.tasks.probe.judged.summary import summarise
 from evalkit.tasks.probe.rows import ProbeRow
 
 SCORES: Mapping[str, tuple[str, ...]] = {

@@ -44,11 +44,13 @@ class ItemRule:
 class ImageRule:
     """How images are named: a template over the item's fields, `sample` (from 0) and `number` (from 1).
 
-    `samples`: images of each item. `grid`: images of a side in one file, read in rows; 1 for single files. `sources`:
-    role to template, below --sources. `one_size`: whether all images must have one size.
+    `samples`: images of each item; `names`: a template for each of them, where one does not serve all. `grid`: images of a
+    side in one file, read in rows; 1 for single files. `sources`: role to template, below --sources. `one_size`: whether
+    all images must have one size.
     """
 
     name: str
+    names: tuple[str, ...] = ()
     extensions: tuple[str, ...] = ("png",)
     samples: int = 1
     grid: int = 1
@@ -74,13 +76,13 @@ class CallRule:
     """One question to the judge about one image, or one for each element of the field `each`.
 
     `content`: "text", "image", roles of sources, and "parts:FIELD" (a list of texts, "@" for the image and "@NAME" for a
-    file) in the order in which they are sent. `text`: texts joined by line ends.
+    file) in the order in which they are sent. `text`: texts with `join` between them.
     `fill`: what stands in the text to a template over fields. `when`: an expression over fields; no call where it is
     false. `parameters`: of decoding. `image`: of `judges.prepare.Preparation`; `like`: the role whose size the image takes.
     `read`: the official reader, `corrected`: that of evalkit-1. `count`: a list field as long as the answer must be.
     `braces`: whether doubled braces of the text stand for single ones, as in Python's format. `one`: not all texts, but
     the one that the item's words draw. `optional`: whether the image keeps a score where this answer alone is lost;
-    formulas see None then.
+    formulas see None then. `after`: the call whose question and reply come first in the same chat.
     """
 
     name: str
@@ -99,6 +101,8 @@ class CallRule:
     optional: bool = False
     braces: bool = False
     one: bool = False
+    after: str = ""
+    join: str = "\n"
 
 
 @dataclass(frozen=True)
@@ -119,14 +123,18 @@ class ScoreRule:
 @dataclass(frozen=True)
 class AggregateRule:
     """How categories come to the headline. items: the mean of all; categories: the mean of means; weighted: by `weights`;
-    groups: the mean of the means of `groups` of categories.
-    `digits`: to which the official code rounds the means of categories.
+    groups: the mean of the means of `groups` of categories. pooled: `formula` over the means of the further scores.
+    `digits`: to which the official code rounds the means of categories. `each`: expressions `values` and `categories`, two
+    lists of one length, where an image counts in several categories. `whole`: an item with a lost image loses all of them.
     """
 
-    kind: Literal["items", "categories", "weighted", "groups"] = "items"
+    kind: Literal["items", "categories", "weighted", "groups", "pooled"] = "items"
     weights: Mapping[str, float] = field(default_factory=dict)
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     digits: int | None = None
+    formula: str = ""
+    each: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,8 +150,9 @@ class Anchor:
 class Declaration:
     """One benchmark. `scores`: the first is the headline. `policy`: what the official code does about lost items.
 
-    `measures`: "editing" where networks measure the image too. `by_category`: whether all scores are given by category.
-    `tries`: how often the official code asks where a reply cannot be read. `ship`: whether its data may be in the package.
+    `measures`: the kind of what networks measure of each image (`tasks.probe.measures.KINDS`). `by_category`: whether all
+    scores are given by category. `tries`: how often the official code asks where a reply cannot be read. `ship`: whether
+    its data may be in the package.
     `let`: named expressions that formulas may use, in order. `needs`: an expression that must hold of an image's answers,
     else it is lost. `parts`: each with expressions `values` and `categories` (two lists, one entry a question) and
     `when`, for means over single questions; those without a category are left out.

@@ -82,6 +82,15 @@ def _check(said: Declaration, name: str) -> None:
     for what, number in counts.items():
         if not 1 <= number <= MOST:
             raise EvalkitError(f"{name}, {what} is {number}. Give 1 to {MOST}")
+    names, each, calls = said.images.names, said.aggregate.each, {call.name for call in said.calls}
+    if names and len(names) != said.images.samples:
+        raise EvalkitError(f"{name} has {len(names)} names of {said.images.samples} images. Give one for each")
+    if said.aggregate.kind == "pooled" and len(said.scores) < 2:
+        raise EvalkitError(f"{name} pools the means of further scores and has none. Give [[scores]] after the first")
+    if each and set(each) != {"values", "categories"}:
+        raise EvalkitError(f"{name}, each has {', '.join(each)}. Give values and categories")
+    if lost := [call.after for call in said.calls if call.after and call.after not in calls]:
+        raise EvalkitError(f"{name} has no call {lost[0]!r} that another one could follow. Follow docs/benchmarks.md")
     parts: dict[str, object] = {
         "score": said.scores,
         "name": said.name.strip(),

@@ -11,15 +11,17 @@ from evalkit.errors import EvalkitError
 from evalkit.generators.accelerate.settings import Settings, parse
 from evalkit.generators.accelerate.start import draft_for
 from evalkit.generators.base import Generator
-from evalkit.generators.endpoints import parse_address
+from evalkit.generators.endpoints import parse_address, served_models
 from evalkit.generators.given import as_passed, with_given
 from evalkit.generators.registry import GENERATORS, describe_generator, load_generator, precision_on
 from evalkit.generators.sampling import Sampler
+from evalkit.generators.workers import worker_of
 from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.live import hold
 from evalkit.jobs.options import RunOptions
 from evalkit.jobs.spec import ModelRef, Spec
 from evalkit.prompts.load import PromptSet, load_prompts
+from evalkit.prompts.rewrite import rewritten_count, with_rewritten
 from evalkit.runs.store import Run, read_run
 from evalkit.runs.store_objects import open_store
 from evalkit.tasks.generate.layouts import left_out, write_layout
@@ -58,6 +60,7 @@ def generate_images(
     accelerate: str | Settings | None = None,
     prepare: Preparation | None = None,
     sources: Path | None = None,
+    rewrite: str | Path | None = None,
     options: RunOptions | None = None,
 ) -> Run:
     """Make `samples` images of every prompt with `model` and seal them as a run; the same call resumes.
@@ -67,7 +70,7 @@ def generate_images(
     `geneval`, `wise` or `npz50k` expects them. `timeout`: seconds that a program or an endpoint has for one image.
     `accelerate`: draw faster or in less memory, as `speculative:length=8` (see docs/runners.md); the record says what was
     gained. `prepare`: what is done to the loaded generator (a watermark, say). `sources`: where the paths of source images
-    begin [the folder of the prompts].
+    begin [the folder of the prompts]. `rewrite`: a file of rewritten prompts by the same ids, kept beside the original ones.
 
     Raises `EvalkitError` before any work where a name, a file or an option is wrong.
 
@@ -81,6 +84,7 @@ def generate_images(
     if samples < 1:
         raise EvalkitError(f"at least one sample of each prompt is needed; {samples} given")
     asked = prompts if isinstance(prompts, PromptSet) else load_prompts(prompts)
+    asked = asked if rewrite is None else with_rewritten(asked, rewrite)
     settings = parse(accelerate) if isinstance(accelerate, str) else accelerate
     models, described, beside = _models(model, settings, options, None if prepare is None else prepare.generator)
     given = {"guidance": guidance, "temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps}
@@ -90,6 +94,11 @@ def generate_images(
         "n": n if options.limit is None else min(n, options.limit),
         "sampler": as_passed(described, with_given(described, sampler or described.preset(preset), given)),
     }
+    if rewritten := rewritten_count(asked):
+        parameters["rewritten"] = rewritten
+        options.progress.note(
+            f"{rewritten} prompts are rewritten ones: compare scores with those of rewritten prompts only"
+        )
     said = [*processors(described), *([] if prepare is None else [{**prepare.said, "prepare": prepare.name}])]
     if said:
         parameters["processors"] = said
@@ -98,6 +107,8 @@ def generate_images(
         if "draft" in models:
             parameters["accelerate"]["draft_weights"] = models["draft"].sha256
     here: dict[str, Any] = {"batch_size": options.batch_size, "timeout": timeout, "tokenizer_weights": beside}
+    if rewrite is not None:
+        here["rewrite"] = str(Path(rewrite).expanduser().absolute())
     if sources is not None:
         here["sources"] = str(sources)
     if prepare is not None:
@@ -134,11 +145,15 @@ def _run(spec: Spec, options: RunOptions, layout: str | None, shard: int) -> Run
 
 
 def forbidden(name: str, tokenizer: str | None) -> list[str]:
-    """One sentence for each licence that forbids commercial use: the generator's, its tokenizer's, an endpoint's model's."""
+    """One sentence for each licence that forbids commercial use: of generator, tokenizer, endpoint's model or worker."""
     cards = [card for card in (generator_cards().get(name), tokenizer_cards().get(tokenizer or "")) if card is not None]
     found = [(card.name, card.licence) for card in cards if card.non_commercial]
-    served = parse_address(name, name.partition(":")[2]).served if name.startswith("http:") else None
+    address = name.partition(":")[2]
+    served = parse_address(name, address).served if name.startswith("http:") else None
+    served = served_models().get(address) if name.startswith("diffusers:") else served
     found += [(served.repo, served.licence)] if served is not None and served.non_commercial else []
+    worker = worker_of(address.split()) if name.startswith("command:") else None
+    found += [(worker.title, worker.licence)] if worker is not None and worker.non_commercial else []
     return [f"{each} is under {licence}: its licence forbids commercial use" for each, licence in found]
 
 

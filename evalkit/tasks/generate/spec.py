@@ -17,6 +17,7 @@ from evalkit.generators.sampling import SETTINGS, Sampler
 from evalkit.jobs.live import find, held, hold, is_live
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
 from evalkit.prompts.load import Prompt, PromptSet, load_prompts
+from evalkit.prompts.rewrite import with_rewritten
 from evalkit.tasks.generate.rows import seed_of
 from evalkit.tasks.generate.sources import folder_of, sources_ref, with_sources
 
@@ -68,6 +69,8 @@ def wanted(spec: Spec) -> Wanted:
     if ref.source is None:
         raise EvalkitError(f"nothing says where the prompts {ref.name} lie. Give the run's own prompts")
     found = held(ref.source) if is_live(ref.source) else load_prompts(ref.source)
+    if (rewrite := spec.here.get("rewrite")) is not None:
+        found = with_rewritten(found, rewrite)
     if found.digest != ref.digest:
         raise EvalkitError(f"the prompts {ref.name} have changed since the run was planned. Give a fresh --out")
     beside = spec.here.get("sources")

@@ -13,7 +13,7 @@ import pyarrow as pa
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.generation import EVALUATIONS, PEAK_MEMORY, SPEED_UP
 from evalkit.metrics.metric import Metric
-from evalkit.metrics.paired import EXACT, FIDELITY, MEMORY_RATIO, TASK
+from evalkit.metrics.paired import EXACT, MEMORY_RATIO, OVER_IMAGES, TASK
 from evalkit.metrics.registry import METRICS
 from evalkit.runs.store import Result
 from evalkit.stats.intervals import mean_interval, ratio_interval
@@ -38,7 +38,7 @@ def results_of(
         lost = next((missing[need] for need in metric.needs if need in missing), None)
         if lost is not None:
             found = _without(lost)
-        elif metric in FIDELITY:
+        elif metric in OVER_IMAGES:
             found = _fidelity(metric, good, clusters)
         else:
             found = _cost(metric, good, clusters, costs, labels)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from evalkit.metrics.paired import FIDELITY
+from evalkit.metrics.paired import OVER_IMAGES
 
 SECONDS, EVALUATIONS = "seconds", "evaluations"
 BASELINE = "_baseline"  # behind the name of a column: the baseline's
@@ -20,7 +20,7 @@ SCHEMA = pa.schema(
         (f"sha256{BASELINE}", pa.string()),
         ("height", pa.int32()),
         ("width", pa.int32()),
-        *((metric.name, pa.float64()) for metric in FIDELITY),
+        *((metric.name, pa.float64()) for metric in OVER_IMAGES),
         *((f"{name}{end}", pa.float64()) for name in (SECONDS, EVALUATIONS) for end in ("", BASELINE)),
         ("error", pa.string()),
     ]

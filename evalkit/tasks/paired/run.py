@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.device import pick_device
+from evalkit.encoders.registry import weight_keys
 from evalkit.errors import EvalkitError, MissingDependency, WeightsError
 from evalkit.images.sample import ImageSet
 from evalkit.jobs.engine_inline import run_as_wished, run_folder
 from evalkit.jobs.options import RunOptions, weights_by_name
 from evalkit.jobs.spec import ModelRef, Spec
 from evalkit.metrics.metric import Metric
-from evalkit.metrics.paired import LPIPS, paired_metrics
+from evalkit.metrics.paired import LPIPS, SUBJECT, paired_metrics
 from evalkit.runs.store import Run
 from evalkit.tasks.paired.sides import check_pairs, cost_of, run_behind, side_of
 from evalkit.tasks.paired.task import PAIRED, SHARD, VERSION
@@ -32,8 +33,9 @@ def paired_scores(
     """Compare `images` with those of `baseline`, pair by pair, as a sealed run with one row per image.
 
     Both: the folder of a run of `evalkit generate` (paired by request, with equal prompts and seeds), or what
-    `open_images` takes (paired by name without ending). `metrics`: psnr, ssim, lpips, exact, cost [all]. Cost is speed-up,
-    evaluations and peak memory, which both records tell; `unavailable` with the reason where one does not. Raises
+    `open_images` takes (paired by name without ending). `metrics`: psnr, ssim, lpips, exact, cost [these], canny, maps
+    and subject, for which `baseline` holds controls, their maps, or subjects. Cost is speed-up, evaluations and peak
+    memory, which both records tell; `unavailable` with the reason where one does not. Raises
     `EvalkitError` before any work where nothing pairs, or prompts or seeds differ.
     """
     options = options or RunOptions()
@@ -66,14 +68,15 @@ def paired_scores(
 
 
 def _networks(wanted: Sequence[Metric], given: Sequence[str]) -> tuple[dict[str, ModelRef], dict[str, str]]:
-    """LPIPS networks by id: those whose weights are here, and why the others are not."""
-    nets = {metric.needs[0]: net for net, metric in LPIPS.items() if metric in wanted}
+    """Networks by id: those whose weights are here, and why the others are not."""
+    nets = {metric.needs[0]: f"lpips-trunk-{net}" for net, metric in LPIPS.items() if metric in wanted}
+    nets |= {name: weight_keys().get(name, name) for name, metric in SUBJECT.items() if metric in wanted}
     paths = weights_by_name(given, list(nets))
     found: dict[str, ModelRef] = {}
     missing: dict[str, str] = {}
-    for name, net in nets.items():
+    for name, key in nets.items():
         try:
-            path = find_weights(f"lpips-trunk-{net}", paths.get(name))
+            path = find_weights(key, paths.get(name))
         except (WeightsError, MissingDependency) as error:
             missing[name] = str(error)
         else:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from evalkit.device import pick_device
-from evalkit.encoders.base import PerceptualDistance
-from evalkit.encoders.registry import load_lpips
+from evalkit.encoders.base import FeatureExtractor, PerceptualDistance
+from evalkit.encoders.registry import load_extractor, load_lpips
 from evalkit.errors import EvalkitError
 from evalkit.images import content_digest
 from evalkit.jobs.checks import Checks
@@ -17,15 +18,16 @@ from evalkit.jobs.row_checks import RowChecks
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import TASKS, Aggregated, Task
 from evalkit.metrics.generation import IMAGES_FAILED
-from evalkit.metrics.paired import LPIPS, TASK
+from evalkit.metrics.paired import LPIPS, SUBJECT, TASK
 from evalkit.pages.short import values_page
 from evalkit.runs.shards import Parts
 from evalkit.runs.store import Result, Run
 from evalkit.tasks.paired.results import remarks, results_of
 from evalkit.tasks.paired.rows import SCHEMA
 from evalkit.tasks.paired.sides import side_of
-from evalkit.tasks.paired.worker import PairedWorker, Side
+from evalkit.tasks.paired.worker import Networks, PairedWorker, Side
 from evalkit.tasks.score.inputs import opened_images
+from evalkit.weights.reading import file_sha256
 
 VERSION, SHARD = 1, 128
 ROLES = ("data", "reference")
@@ -52,7 +54,9 @@ class PairedTask(Task):
         """Both sets, and the LPIPS networks whose weights are here; raises where one is not what was planned."""
         place = str(pick_device(device))
         mine, baseline = (_side(spec, role) for role in ROLES)
-        return PairedWorker(mine, baseline, _lpips(spec, place), threads=int(spec.here.get("threads", 2)), device=place)
+        threads = int(spec.here.get("threads", 2))
+        networks = Networks(_lpips(spec, place), _extractors(spec, place), frozenset(spec.metrics))
+        return PairedWorker(mine, baseline, networks, threads=threads, device=place)
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Fidelity with intervals over prompts, and the gains."""
@@ -94,6 +98,17 @@ def _lpips(spec: Spec, device: str) -> dict[str, PerceptualDistance]:
         found[net] = load_lpips(net, ref.weights, device)
         if found[net].weights_sha256 != ref.sha256:
             raise EvalkitError(f"the weights of LPIPS ({net}) are not those of the plan. Put its file in their place")
+    return found
+
+
+def _extractors(spec: Spec, device: str) -> dict[str, FeatureExtractor]:
+    """The networks of subject fidelity of the plan, by name."""
+    found: dict[str, FeatureExtractor] = {}
+    for name in SUBJECT:
+        if (ref := spec.models.get(name)) is not None:
+            found[name] = load_extractor(name, ref.weights, device)
+            if ref.sha256 is not None and file_sha256(Path(str(ref.weights))) != ref.sha256:
+                raise EvalkitError(f"the weights of {name} are not those of the plan. Put its file in their place")
     return found
 
 

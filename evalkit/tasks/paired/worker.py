@@ -8,20 +8,22 @@ from typing import Any
 
 import torch
 
-from evalkit.encoders.base import PerceptualDistance
+from evalkit.encoders.base import FeatureExtractor, PerceptualDistance
 from evalkit.encoders.perceptual.lpips import SMALLEST
 from evalkit.images.loader import TOO_LARGE
 from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
-from evalkit.metrics.paired import EXACT, LPIPS, PSNR, SSIM
+from evalkit.metrics.consistency import canny_f1, cosine, map_iou, map_rmse
+from evalkit.metrics.paired import CANNY, EXACT, IOU, LPIPS, MAP_SSIM, PSNR, RMSE, SSIM, SUBJECT
 from evalkit.metrics.psnr import mse, psnr
-from evalkit.metrics.ssim import ssim
+from evalkit.metrics.ssim import SMALLEST_MS_SSIM, ms_ssim, ssim
 from evalkit.tasks.paired.rows import BASELINE, EVALUATIONS, SECONDS, table
 from evalkit.tasks.paired.sides import Made
 
 SMALLEST_SSIM = 11  # pixels of a side
+_MAPS = {CANNY.name: canny_f1, RMSE.name: map_rmse, IOU.name: map_iou}
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,20 @@ class Side:
     made: Mapping[str, Made]
 
 
-class PairedWorker(Worker):
-    """Holds both sets and the LPIPS networks (by net) whose weights are here."""
+@dataclass(frozen=True)
+class Networks:
+    """LPIPS by net, extractors of subject fidelity by name, those whose weights are here; `wanted`: names of metrics."""
 
-    def __init__(
-        self, mine: Side, baseline: Side, lpips: Mapping[str, PerceptualDistance], *, threads: int, device: str
-    ) -> None:
-        self.mine, self.baseline, self.lpips, self.threads, self.device = mine, baseline, lpips, threads, device
+    lpips: Mapping[str, PerceptualDistance]
+    subject: Mapping[str, FeatureExtractor]
+    wanted: frozenset[str]
+
+
+class PairedWorker(Worker):
+    """Holds both sets and the networks."""
+
+    def __init__(self, mine: Side, baseline: Side, networks: Networks, *, threads: int, device: str) -> None:
+        self.mine, self.baseline, self.networks, self.threads, self.device = mine, baseline, networks, threads, device
         self.keys = list(mine.made)
         self.timers = Timers()
 
@@ -82,11 +91,12 @@ class PairedWorker(Worker):
         if isinstance(other, Unreadable):
             return {**row, "error": f"the baseline's image: {other.reason}"}
         row |= {"height": int(one.image.shape[0]), "width": int(one.image.shape[1])}
-        if one.image.shape != other.image.shape:
+        if one.image.shape != other.image.shape and not self.networks.subject:
             height, width = other.image.shape[:2]
             return {**row, "error": f"the baseline's image has another size ({width}x{height})"}
         try:
-            return {**row, **self._compared(one.image, other.image)}
+            row |= self._subject(one.image, other.image)
+            return {**row, **(self._compared(one.image, other.image) if one.image.shape == other.image.shape else {})}
         except MemoryError:
             return {**row, "error": TOO_LARGE}
 
@@ -95,7 +105,18 @@ class PairedWorker(Worker):
         found: dict[str, float | None] = {EXACT.name: float(error == 0), PSNR.name: psnr(error)}
         found[SSIM.name] = ssim(other, one) if side >= SMALLEST_SSIM else None
         x, y = (torch.from_numpy(each.copy()).permute(2, 0, 1)[None].float() / 255 for each in (one, other))
-        for net, network in self.lpips.items():
+        found |= {name: act(other, one) for name, act in _MAPS.items() if name in self.networks.wanted}
+        if MAP_SSIM.name in self.networks.wanted and side >= SMALLEST_MS_SSIM:
+            found[MAP_SSIM.name] = ms_ssim(other, one)
+        for net, network in self.networks.lpips.items():
             if side >= SMALLEST[net]:
                 found[LPIPS[net].name] = float(network.distance(x.to(self.device), y.to(self.device)))
+        return found
+
+    def _subject(self, one: Pixels, other: Pixels) -> dict[str, float]:
+        """Cosines of features, whatever the sizes."""
+        found = {}
+        for name, network in self.networks.subject.items():
+            a, b = network([one, other])
+            found[SUBJECT[name].name] = cosine(a, b)
         return found

@@ -37,5 +37,6 @@ def reask(run: str | Path, *, judge: JudgeOptions | None = None, options: RunOpt
         rules=said["rules"] or None,
         samples=int(said["samples"]),
         allow_missing=bool(said["allow_missing"]),
+        made=plan["protocols"][0]["settings"].get("made", ()),
         options=replace(options, out=out, limit=said["limit"]),
     )

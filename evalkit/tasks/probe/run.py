@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from evalkit.jobs.options import RunOptions, check_apart
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
 from evalkit.prompts.prompt import Prompt, PromptSet
 from evalkit.runs.durable import write_bytes
-from evalkit.runs.store import Run
+from evalkit.runs.store import RECORD, Run, read_run
 from evalkit.tasks.generate import generate_images
 from evalkit.tasks.probe.evidence.record import Evidence
 from evalkit.tasks.probe.judged.options import JudgeOptions
@@ -35,6 +35,7 @@ from evalkit.tasks.probe.spec import (
     file_digest,
     given_evidence,
     in_order,
+    made_otherwise,
     prompts_digest,
     protocol_of,
     suite_called,
@@ -56,6 +57,7 @@ def probe(
     rules: Mapping[str, float | str] | None = None,
     samples: int | None = None,
     allow_missing: bool = False,
+    made: Sequence[str] = (),
     options: RunOptions | None = None,
 ) -> Run:
     """Score a suite on `images`, on those that `model` makes, or on `evidence`; the same call resumes.
@@ -64,7 +66,8 @@ def probe(
     layout. `evidence`: a file in the form of `evalkit.tasks.probe.evidence`, or a run that holds one; no image, network or
     judge is needed then. `export_evidence`: a file that the evidence is copied to. `detector`: the suite's own by default.
     `judge`: who judges where a suite needs a judge, and what that may cost. `rules`: other numbers in the rules, by name;
-    of judged suites `policy`. `samples`: images of each prompt. `allow_missing`: score what is there. Raises
+    of judged suites `policy`. `samples`: images of each prompt. `allow_missing`: score what is there. `made`: rewritten=NAME,
+    best-of=N or thinking, where images are not made from the prompts in one go; it is a part of the protocol. Raises
     `EvalkitError` in one sentence for images that are missing, of other prompts, of mixed sizes or in another layout, and
     for evidence of another suite.
 
@@ -100,6 +103,8 @@ def probe(
         listing = list_images(source, asked, samples, options.limit)
         listing.coverage.require(allow_missing=allow_missing)
         spec, keep = _of_images(asked, listing, source, networks, samples, allow_missing, options)
+    made = made or _made_before(evidence)
+    spec = replace(spec, protocols=tuple(made_otherwise(ref, made) for ref in spec.protocols))
     if isinstance(asked, JudgedSuite):
         spec = _judged(spec, asked, judge)
         if asked.own:
@@ -112,6 +117,15 @@ def probe(
     if export_evidence is not None:
         _export(run, Path(export_evidence).expanduser())
     return run
+
+
+def _made_before(evidence: str | Path | None) -> Sequence[str]:
+    """How the images were made whose evidence a run holds."""
+    path = Path(evidence).expanduser() if evidence is not None else Path()
+    if evidence is None or not (path / RECORD).is_file():
+        return ()
+    plan = read_run(path).record["plan"]
+    return tuple(plan["protocols"][0]["settings"].get("made", ())) if plan["task"] == PROBE.name else ()
 
 
 def _judged(spec: Spec, suite: JudgedSuite, judge: JudgeOptions) -> Spec:

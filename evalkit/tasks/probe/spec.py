@@ -21,19 +21,20 @@ from evalkit.judges.registry import load_judge
 from evalkit.judges.store import ReplyStore
 from evalkit.judges.usage import Ledger, Prices
 from evalkit.runs.plain import plain_sha256
-from evalkit.tasks.probe.editing.measure import load_measures
 from evalkit.tasks.probe.evidence.read import read_evidence
 from evalkit.tasks.probe.evidence.record import Evidence
 from evalkit.tasks.probe.judged.official_files import official_evidence
 from evalkit.tasks.probe.judged.seat import Seat, replies_file
 from evalkit.tasks.probe.judged.suite import JudgedSuite, suite_of_file
 from evalkit.tasks.probe.listing import Listing, Place, list_images, wanted_places
+from evalkit.tasks.probe.measures import measures_of
 from evalkit.tasks.probe.suite import SUITES, Encoders, Suite
 
 VERSION = 1
 EVIDENCE = "evidence.jsonl"  # in the run
 DATA = "data"  # the role of a judged suite's files among the inputs
 SHARD, GIVEN_SHARD = 16, 1024  # images that are looked at, and whose evidence is given
+MAKING = ("rewritten", "best-of", "thinking")  # how images were made, where not from the prompts in one go
 RULES = 1  # raised where the rules of a suite change
 MEASURES = 2  # raised where what networks measure of edits changes
 
@@ -76,6 +77,23 @@ def protocol_of(suite: Suite, *, own_options: bool = False) -> ProtocolRef:
     if isinstance(suite, JudgedSuite) and suite.own:
         rules["declaration"] = _own(suite)
     return ProtocolRef(" ".join(said), hashlib.sha256(canonical_json(rules)).hexdigest(), dict(suite.changed))
+
+
+def made_otherwise(ref: ProtocolRef, said: Sequence[str]) -> ProtocolRef:
+    """The rules of images that were not made from the suite's prompts in one go, so that leaderboards keep them apart.
+
+    `said`: of `MAKING`, with a word behind "=" where that is known, such as rewritten=FILE or best-of=4. Raises
+    `EvalkitError` for anything else.
+    """
+    for each in said:
+        name, _, value = each.partition("=")
+        if name not in MAKING or (name == "best-of" and not (value.isdecimal() and int(value) > 1)):
+            raise EvalkitError(f"images are not made by {each[:60]!r}. Give rewritten=NAME, best-of=N or thinking")
+    made = sorted(dict.fromkeys(said))
+    if not made:
+        return ref
+    digest = hashlib.sha256(canonical_json([ref.sha256, made])).hexdigest()
+    return ProtocolRef(" ".join([ref.id, *made]), digest, {**ref.settings, "made": made})
 
 
 def _word(value: float | str) -> str:
@@ -140,7 +158,7 @@ def encoders_of(spec: Spec, device: str) -> Encoders:
         None if detector is None else _detector(detector, device),
         None if colors is None else _colors(colors, device),
         _seat(spec, device) if "judge" in spec.models else None,
-        load_measures(device) if spec.parameters.get("measures") else None,
+        measures_of(str(kind), device) if (kind := spec.parameters.get("measures")) else None,
     )
 
 

@@ -13,10 +13,10 @@ from evalkit.images.sample import Pixels
 from evalkit.prompts.prompt import Prompt, PromptSet
 from evalkit.protocols.judged import declared
 from evalkit.registry import Registry, Table
-from evalkit.tasks.probe.editing.measure import EditMeasures
 from evalkit.tasks.probe.evidence.record import Evidence, ImageEvidence
 from evalkit.tasks.probe.judged.seat import Seat
 from evalkit.tasks.probe.layout import PlacedImage
+from evalkit.tasks.probe.measures import Measures
 from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
 
 
@@ -57,7 +57,7 @@ class Encoders:
     detector: Detector | None = None
     colors: ZeroShot | None = None
     judge: Seat | None = None
-    edits: EditMeasures | None = None
+    edits: Measures | None = None
 
 
 class Suite(Protocol):

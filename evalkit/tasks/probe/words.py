@@ -56,7 +56,7 @@ def notes(told: Mapping[str, Any]) -> list[str]:
         ends = [percent(bound, high) + unit(high) for bound in bounds]
         said.append(f"With every lost image worst the score is {ends[0]}, with every one best {ends[1]}.")
     edits = told.get("evidence", {}).get("edits")
-    if edits is not None and (absent := [name for name in NETWORKS if name not in edits]):
+    if edits and "side" in edits and (absent := [name for name in NETWORKS if name not in edits]):
         said.append(f"Not measured, since weights are missing: {', '.join(absent)} (evalkit weights list).")
     said += [f"{name}: {note}." for name, note in told.get("notes", {}).items() if "/" not in name.partition("@")[2]]
     return said

@@ -23,7 +23,14 @@ from evalkit.tasks.tokenizer.task import TOKENIZER
 from evalkit.tokenizers.registry import describe_tokenizer, tokenizer_alias, tokenizer_name
 
 DEFAULT_TASKS = ("reconstruction", "detail", "text", "distribution", "codes")
-TASKS = (*DEFAULT_TASKS, "survival", "shift", "fid-infinity")  # survival and shift run the model several times more
+TASKS = (
+    *DEFAULT_TASKS,
+    "tokbench-text",
+    "tokbench-face",
+    "survival",
+    "shift",
+    "fid-infinity",
+)  # survival and shift run the model again
 
 
 def evaluate_tokenizer(
@@ -40,8 +47,8 @@ def evaluate_tokenizer(
 ) -> list[Run]:
     """Evaluate each tokenizer of `models` on `data` under every protocol, in one pass a model; one sealed run each.
 
-    `data`: what `open_images` takes. `tasks`: some of reconstruction, detail, text, distribution, codes, survival, shift,
-    fid-infinity.
+    `data`: what `open_images` takes. `tasks`: some of reconstruction, detail, text, distribution, codes, tokbench-text,
+    tokbench-face, survival, shift, fid-infinity.
     `size`: side of the square input where the model allows others than its own. `native_resolution`: each image at
     its own size instead, padded or in tiles (`native`). `features`: feature extractors of further distribution
     distances, such as dinov2-vitl14 and clip-vitl14. `ocr`: who reads text: rapidocr, http:URL#MODEL or

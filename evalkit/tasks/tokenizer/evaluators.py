@@ -23,13 +23,15 @@ from evalkit.metrics.metric import Pair as Compared
 from evalkit.metrics.registry import of_level
 from evalkit.metrics.ssim import SSIM, grouped_ssim
 from evalkit.metrics.text_rates import READER, TextsRead
+from evalkit.metrics.tokbench import EMBEDDER, RECOGNISER
 from evalkit.protocols import Protocol
 from evalkit.tasks.tokenizer.pair import Pair
+from evalkit.tasks.tokenizer.words import Embedder, Recogniser, alike_faces, read_words
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-FACES = "yunet-s"
+FACES, WORDS = "yunet-s", "rapidocr"
 RECONSTRUCTION, TEXT = "reconstruction", "text"
 IMAGE_TASKS = frozenset({RECONSTRUCTION, "detail", TEXT})
 DISTRIBUTIONS = frozenset({"distribution", "fid-infinity"})
@@ -62,6 +64,8 @@ class Evaluators:
         self.extractors: dict[str, FeatureExtractor] = {}
         self.ocr: Ocr | None = None
         self.faces: FaceDetector | None = None
+        self.words: Recogniser | None = None
+        self.embedder: Embedder | None = None
         self.cache = cache or EvidenceCache()
         self._metrics: dict[str, list[Metric]] = {}  # by protocol
         self.here: dict[str, bool] = {}  # networks that metrics can ask, and whether they are loaded
@@ -107,7 +111,12 @@ class Evaluators:
     def _encoder(self, need: str) -> str:
         """The encoder's own name."""
         nets = {metric.needs[0]: net for net, metric in LPIPS.items()}
-        named = {READER: self._reader, DETECTOR: FACES, **{need: f"lpips-{net}" for need, net in nets.items()}}
+        named = {
+            READER: self._reader,
+            RECOGNISER: WORDS,
+            DETECTOR: FACES,
+            **{need: f"lpips-{net}" for need, net in nets.items()},
+        }
         return named.get(need, need)
 
     def _load(self, need: str) -> None:
@@ -115,6 +124,16 @@ class Evaluators:
         if need == READER:
             self.ocr = load_ocr(self._reader, self._device)
             self._note(need, self.ocr.id, None, self.ocr.version)
+        elif need == RECOGNISER:
+            from evalkit.encoders.ocr.rapid import RapidOcr
+
+            self.words = made = RapidOcr()
+            self._note(need, made.id, made.weights_sha256, made.version)
+        elif need == EMBEDDER:
+            from evalkit.encoders.faces.embed import FaceEmbedder
+
+            self.embedder = embedder = FaceEmbedder()
+            self._note(need, embedder.id, embedder.weights_sha256)
         elif need == DETECTOR:
             self.faces = load_faces(self._device)
             self._note(need, self.faces.id, self.faces.weights_sha256)
@@ -126,7 +145,8 @@ class Evaluators:
             self._note(need, need, self.extractors[need].weights_sha256)
 
     def _note(self, need: str, encoder: str, sha256: str | None, version: str = "", *, loaded: bool = True) -> None:
-        named = {READER: f"{READER} {encoder} {version}", DETECTOR: f"{DETECTOR} {encoder}"}
+        named = {each: f"{each} {encoder} {version}" for each in (READER, RECOGNISER)}
+        named[DETECTOR] = f"{DETECTOR} {encoder}"
         self.weights[named.get(need, need)] = sha256
         self.here[need] = loaded
         self._metrics = {}
@@ -215,6 +235,15 @@ class Evaluators:
         if need == READER:
             with timers("ocr"):
                 return [self._read(protocol, pair) for pair in pairs]
+        if need == RECOGNISER:
+            with timers("ocr"):
+                return [
+                    (0, []) if self.words is None else read_words(p, protocol.input.method, self.words) for p in pairs
+                ]
+        if need == EMBEDDER:
+            with timers("faces"):
+                method, seen = protocol.input.method, self.embedder
+                return [(0, []) if seen is None else alike_faces(pair, method, seen) for pair in pairs]
         if need == DETECTOR:
             with timers("faces"):
                 return [self._find_faces(pair) for pair in pairs]

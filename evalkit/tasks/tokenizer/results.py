@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from evalkit.metrics.metric import Metric, Parts
 from evalkit.metrics.registry import of_task
 from evalkit.metrics.text_rates import ERROR, RECONSTRUCTION
+from evalkit.metrics.tokbench import FACE_TASK
+from evalkit.metrics.tokbench import TASK as WORD_TASK
 from evalkit.protocols import Protocol
 from evalkit.runs.shards import Parts as ShardParts
 from evalkit.runs.store import Result
@@ -54,6 +56,9 @@ def results_of(samples: pa.Table, parts: ShardParts, how: Settings) -> tuple[lis
             results += infinity_results(how.dataset, whole, how.unavailable)
         for task in (each for each in MODEL_TASKS if each in how.tasks):
             results += _model_results(task, parts, whole, how.dataset)
+        for task in (each for each in (WORD_TASK, FACE_TASK) if each in how.tasks):
+            for metric in _taken(task, whole, None):
+                results += aggregated(task, how.dataset, metric, whole, _missing(metric, how.unavailable))
         if CODES in how.tasks:
             results += [row for metric in of_task(CODES) for row in aggregated(CODES, how.dataset, metric, whole)]
     return results, files

@@ -65,17 +65,25 @@ class ResidualCodebook(Codebook):
 
     def decode(self, codes: list[Tensor], scales: tuple[int, ...]) -> Tensor:
         """Features [B, d, H, W] of the codes of all scales: the sum of what each adds."""
-        size = (scales[-1], scales[-1])
+        maps = [self.lookup(each, (side, side)) for each, side in zip(codes, scales, strict=True)]
+        return self.summed(maps, scales)
+
+    def summed(self, maps: list[Tensor], scales: tuple[int, ...]) -> Tensor:
+        """Features [B, d, H, W] of the features [B, d, p, p] of all scales."""
         with torch.autocast(self.embedding.weight.device.type, enabled=False):
-            parts = [self.grow(each, number, scales, size) for number, each in enumerate(codes)]
+            size = (scales[-1], scales[-1])
+            parts = [self.spread(each, number, scales, size) for number, each in enumerate(maps)]
             total = parts[0]
             for part in parts[1:]:
                 total = total + part
         return total
 
     def grow(self, codes: Tensor, number: int, scales: tuple[int, ...], size: tuple[int, int]) -> Tensor:
-        """What the codes of one scale add to the features: looked up, bicubically enlarged, through its convolution."""
-        h = self.lookup(codes, (scales[number], scales[number]))
+        """What the codes of one scale add to the features."""
+        return self.spread(self.lookup(codes, (scales[number], scales[number])), number, scales, size)
+
+    def spread(self, h: Tensor, number: int, scales: tuple[int, ...], size: tuple[int, int]) -> Tensor:
+        """What the features of one scale add: bicubically enlarged, through the scale's convolution."""
         if number < len(scales) - 1:
             h = F.interpolate(h, size=size, mode="bicubic")
         out: Tensor = self.quant_resi.at(number, len(scales))(h)

@@ -9,6 +9,7 @@ import torch
 
 from evalkit.generators.dar_gpt import DarGpt, DarGptConfig
 from evalkit.generators.detailflow_gpt import DetailFlowGpt, DetailFlowGptConfig
+from evalkit.generators.elm import Elm, ElmGptConfig
 from evalkit.generators.gigatok_gpt import GigaTokGpt, GigaTokGptConfig
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.hita_gpt import HitaGpt, HitaGptConfig
@@ -22,7 +23,7 @@ from helpers.small.case import Arrays, Case
 from helpers.small.forced import CLASSES, guided
 
 SIZE: dict[str, Any] = {"layers": 2, "heads": 2, "width": 32, "codes": 24, "classes": 5}
-LLAMA: Gains = ((r"(wo|w2)\.weight$", 0.03), (r"^(tok|slot)_embeddings\.", 0.1), (r"embedding_table", 0.1))
+LLAMA: Gains = ((r"(wo|w2)\.weight$", 0.03), (r"^(tok|slot)_embedd(ings|er)\.", 0.1), (r"embedding_table", 0.1))
 
 
 def next_token(guidance: Guidance) -> Callable[[Any], Arrays]:
@@ -52,6 +53,11 @@ def far(model: Any) -> Arrays:
     return {"logits": model.logits(CLASSES, integers("codes", model.config.codes, 2, model.tokens_per_image))[:, 114:]}
 
 
+def elm(model: Any) -> Arrays:
+    """Sub-codes of a place together, under guidance that grows."""
+    return next_token(Guidance("constant", 4.0, schedule="linear"))(model)
+
+
 def giga(**options: Any) -> GigaTokGptConfig:
     return GigaTokGptConfig(**{**SIZE, "tokens": 7, "codes": 16, **options})
 
@@ -69,6 +75,10 @@ DECODERS: dict[str, dict[str, Case]] = {
         ),
     },
     "d-ar": {"": Case(DarGpt, DarGptConfig(**SIZE, tokens=16), next_token(Guidance("d-ar", 8.0, start=1.2)), LLAMA)},
+    "elm": {
+        "halves": Case(Elm, ElmGptConfig(**{**SIZE, "codes": 8}, split=2, bits=3, grid=3), elm, LLAMA),
+        "whole": Case(Elm, ElmGptConfig(**{**SIZE, "codes": 16}, split=1, bits=4, grid=3), elm, LLAMA),
+    },
     "detailflow": {
         "": Case(
             DetailFlowGpt,

@@ -28,7 +28,7 @@ def _offline(monkeypatch):
 def test_every_verb_has_help_and_most_show_an_example_on_the_first_screen(verb):
     for flag in ("-h", "--help"):
         shown = run(verb, flag)
-        assert shown.exit_code == 0
+        assert shown.exit_code == 0, shown.output
         assert f"evalkit {verb}" in "\n".join(shown.output.splitlines()[:24])
 
 

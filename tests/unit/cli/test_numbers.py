@@ -47,7 +47,7 @@ def test_help_shows_bounds_where_there_are_some():
 
 @pytest.mark.parametrize("name", ["size", "side", "batch_size", "threads", "steps"])
 def test_what_takes_memory_has_a_largest_value(name):
-    found = [option for words, option in options() if option.name == name and not words.startswith("erasure train")]
+    found = [option for words, option in options() if option.name == name and option.type is not click.STRING]
     assert found
     for option in found:
         with pytest.raises(click.BadParameter):
@@ -57,11 +57,10 @@ def test_what_takes_memory_has_a_largest_value(name):
 def test_no_number_that_is_counted_with_is_beyond_a_machine_s():
     found = [(words, each) for words, each in options() if isinstance(each.type, click.types.IntParamType)]
     assert len(found) > 100
-    for words, option in found:
+    for _, option in found:
         if option.name != "seed" or isinstance(option.type, click.IntRange):  # any whole number is a seed
             with pytest.raises(click.BadParameter):
                 option.type.convert(str(10**12), option, None)
-                pytest.fail(f"{words} {option.name}")
 
 
 @pytest.mark.parametrize(

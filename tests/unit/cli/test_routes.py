@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from evalkit.cli import group
 from evalkit.cli.routes import routes
 from evalkit.generators.endpoints import served_models
+from evalkit.generators.workers import known_workers
 
 
 def test_every_model_says_how_it_runs_under_what_licence_and_what_it_needs():
@@ -17,7 +18,8 @@ def test_every_model_says_how_it_runs_under_what_licence_and_what_it_needs():
     assert kinds["var-d16"] == kinds["world-ar"] == "native"
     assert kinds["janus-pro-1b"] == kinds["dit"] == "library"
     assert kinds["orthus"] == "worker"
-    assert {name for name, kind in kinds.items() if kind == "endpoint"} >= set(served_models()) - {"glm-image"}
+    assert {each.name for each in found if each.route == "endpoint"} == set(served_models())
+    assert {each.name for each in found if each.route == "worker"} == set(known_workers())
 
 
 def test_a_pattern_chooses_and_json_holds_the_same():

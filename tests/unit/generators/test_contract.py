@@ -6,10 +6,12 @@ import pytest
 import torch
 from helpers.filled import generator
 from helpers.near import near
+from helpers.small.distilled import with_codebook
 from helpers.small.families import FAMILIES
 
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Request
+from evalkit.generators.distilled import Distilled
 from evalkit.generators.latent import LatentGenerator
 from evalkit.generators.next_token import NextTokenGenerator
 
@@ -26,9 +28,11 @@ def model(request):
     case = SMALL[request.param]
     made = generator(case.cls, case.config, case.gains)
     if isinstance(made, LatentGenerator):
-        made.default_sampler = replace(made.default_sampler, steps=3)
+        made.default_sampler = replace(made.default_sampler, steps=2 if isinstance(made, Distilled) else 3)
         made.head_steps = made.global_steps = "3"
         made.rows = 1  # as on every CPU
+    if isinstance(made, Distilled):
+        with_codebook(made)
     return made
 
 

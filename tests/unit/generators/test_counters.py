@@ -18,6 +18,7 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from evalkit.generators.base import Request
+from evalkit.generators.distilled import Distilled
 from evalkit.generators.guidance import Guidance
 from evalkit.generators.latent import LatentGenerator
 from evalkit.generators.llamagen import LlamaGen, LlamaGenConfig
@@ -73,6 +74,9 @@ def on_fake_gpu(case: Any) -> Any:
             model._tokenizer = SimpleNamespace(
                 network=SimpleNamespace(quantize=quantize or SimpleNamespace(table=lambda: table))
             )
+        if isinstance(model, Distilled):
+            table = torch.zeros(case.config.net.codes, model.dim)
+            model._tokenizer = SimpleNamespace(network=SimpleNamespace(quantize=SimpleNamespace(table=lambda: table)))
         if "infinity" in case.cls.__module__:
             model._use(BIT_SCALES, (16, 16))
             model.encode_conditions = lambda requests: torch.ones(len(requests), 6, 257)
@@ -92,6 +96,7 @@ def drawn(model: Any, steps: int) -> None:
     requests = [Request(str(i), prompt="a photo", class_id=i, seed=i) for i in range(2)]
     if isinstance(model, LatentGenerator):
         model.head_steps = model.global_steps = "3"
+        steps = min(steps, 2) if isinstance(model, Distilled) else steps
         model._latents(requests, replace(model.default_sampler, steps=steps))
     else:
         model._sample(requests, model.default_sampler)

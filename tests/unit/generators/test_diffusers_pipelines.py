@@ -15,8 +15,9 @@ from evalkit.generators.base import Request  # noqa: E402
 from evalkit.generators.diffusers_pipelines import DiffusersGenerator, PipelineConfig  # noqa: E402
 from evalkit.generators.given import as_passed, with_given  # noqa: E402
 from evalkit.generators.guidance import Guidance  # noqa: E402
-from evalkit.generators.registry import Source, load_generator  # noqa: E402
+from evalkit.generators.registry import GENERATORS, Source, load_generator  # noqa: E402
 from evalkit.generators.sampling import Sampler  # noqa: E402
+from evalkit.tasks.generate.generate import forbidden  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -187,3 +188,57 @@ def test_guidance_reaches_a_pipeline_by_its_own_name_or_is_refused(told, default
     assert {name for name, value in said.items() if value is not None} == {"guidance", "steps"}
     with pytest.raises(EvalkitError, match="stub takes no top-k"):
         with_given(model, model.default_sampler, {"top_k": 5})
+
+
+class StubEditPipeline:
+    """Brightens the image that it is given, and remembers what it was called with."""
+
+    transformer = None
+
+    def __init__(self):
+        self.calls = []
+
+    def to(self, device):
+        return self
+
+    def set_progress_bar_config(self, **settings):
+        pass
+
+    def __call__(
+        self, image=None, prompt=None, mask_image=None, num_inference_steps=4, generator=None, output_type=None
+    ):
+        self.calls.append((prompt, None if mask_image is None else mask_image.size, generator.initial_seed()))
+        return SimpleNamespace(images=[image.point(lambda level: level + 10)])
+
+
+def edit_model():
+    source = Source("stub", None, None, None, None, None, torch.device("cpu"), torch.float32)
+    return DiffusersGenerator(source, StubEditPipeline(), PipelineConfig("stub"))
+
+
+def test_a_pipeline_that_takes_an_image_changes_it_round_by_round():
+    model, dark = edit_model(), np.zeros((4, 6, 3), np.uint8)
+    assert model.edits
+    request = Request("0", prompt="more", seed=3, source_image=dark, mask=dark[..., 0], rounds=("first", "then"))
+    (done,) = model.generate([request])
+    assert done.pixels.shape == (4, 6, 3)
+    assert (done.pixels == 30).all()
+    assert done.evaluations == 12
+    assert model.pipeline.calls == [("first", (6, 4), 3), ("then", None, 3), ("more", None, 3)]
+
+
+def test_an_editing_pipeline_without_an_image_is_refused_by_the_request():
+    with pytest.raises(EvalkitError, match="changes images; request '0' gives none"):
+        edit_model().generate([Request("0", prompt="x")])
+    drawing = pipeline_of(None, num_inference_steps=4)
+    source = Source("stub", None, None, None, None, None, torch.device("cpu"), torch.float32)
+    model = DiffusersGenerator(source, drawing, PipelineConfig("stub"))
+    with pytest.raises(EvalkitError, match="makes images from nothing"):
+        model.generate([Request("0", prompt="x", source_image=np.zeros((4, 4, 3), np.uint8))])
+
+
+def test_a_served_models_name_stands_for_its_repository_and_settings():
+    config = GENERATORS.get("diffusers:qwen-image").config
+    assert (config.repo, config.guidance, config.steps, config.side) == ("Qwen/Qwen-Image", 4.0, 50, 1328)
+    assert GENERATORS.get("diffusers:OWNER/REPO").config == "OWNER/REPO"
+    assert "FLUX" in forbidden("diffusers:flux.2-dev", None)[0]

@@ -108,3 +108,19 @@ def test_pictures_do_not_depend_on_the_batch(model):
     alone = [model.generate([request])[0] for request in reversed(requests)][::-1]
     assert all((a.pixels == b.pixels).all() for a, b in zip(together, alone, strict=True))
     assert together[0].pixels.shape == (16, 16, 3)
+
+
+def test_a_negative_prompt_of_the_request_stands_in_the_place_of_the_examples(model):
+    sampler = Sampler(Guidance("llamagen", 3.0), top_k=1)
+    asked = [
+        Request(str(i), prompt="a red apple", negative=n, sampler=sampler) for i, n in enumerate(["red", None, ""])
+    ]
+    together = model.sample_tokens(asked)
+    plain = model.sample_tokens([Request("p", prompt="a red apple", sampler=sampler)])[0]
+    assert torch.equal(together[1], plain)
+    for tokens, negative in zip(together, ("red", NEGATIVE, ""), strict=True):
+        first = [model.logits(model.pad([model.prompt_ids(p)]), tokens[None])[0, 0] for p in ("a red apple", negative)]
+        assert are_best(tokens[0], first[1] + 3 * (first[0] - first[1]))
+    seen = [model.unconditional(model.encode_conditions([request])) for request in asked]
+    assert not torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[0], seen[2])

@@ -248,6 +248,8 @@ def test_a_licence_against_commercial_use_is_said(url, tmp_path):
 
     assert "FLUX.2-dev is under FLUX Non-Commercial License" in forbidden(f"http:{url}#flux.2-dev", None)[0]
     assert forbidden(f"http:{url}#glm-image", None) == []
+    assert "NVIDIA" in forbidden("command:ENV/bin/python hmar.py HMAR WEIGHTS", None)[0]
+    assert forbidden("command:python other.py", None) == []
     assert "forbids commercial use" in forbidden("world-ar", _non_commercial_tokenizer())[0]
 
 

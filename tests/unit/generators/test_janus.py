@@ -61,6 +61,23 @@ def test_pictures_do_not_depend_on_the_batch(model):
     assert together[0].evaluations == 16
 
 
+def test_steps_differ_in_numbers_alone(model, monkeypatch):
+    seen, plain = [], type(model.language).forward
+
+    def watched(self, **given):
+        out = plain(self, **given)
+        layer = given["past_key_values"].layers[0]
+        shapes = tuple(given[name].shape for name in ("inputs_embeds", "attention_mask", "position_ids"))
+        seen.append((shapes, layer.keys.data_ptr(), layer.keys.shape))
+        return out
+
+    monkeypatch.setattr(type(model.language), "forward", watched)
+    model.sample_tokens([Request("0", prompt="a red apple"), Request("1", prompt="blue")])
+    assert len(seen) == 16
+    assert len(set(seen[1:])) == 1  # the same shapes and the same memory from the second code on
+    assert seen[0][1:] == seen[1][1:]
+
+
 def test_processors_see_guided_logits_of_each_step(model):
     seen = []
 

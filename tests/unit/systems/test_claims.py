@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from evalkit.generators.registry import GENERATORS
+from evalkit.generators.workers import known_workers
 from evalkit.metrics.registry import METRICS
 from evalkit.systems import list_systems
 from evalkit.systems.card import SystemCard
@@ -73,8 +74,9 @@ def test_its_worker_is_a_file_that_is_tested_and_started_by_a_step(card: SystemC
     if card.worker:
         assert (ROOT / "docs" / "workers" / card.worker).is_file()
         assert any(card.worker in step.command for step in card.steps)
-        source = (ROOT / "tests/unit/docs/test_workers.py").read_text(encoding="utf-8")
-        assert f'worker("{card.worker.removesuffix(".py")}", modules)' in source, "no test runs it"
+        assert f'worker("{card.worker.removesuffix(".py")}", ' in sources(), "no test runs it"
+        worker = known_workers()[card.id]
+        assert (worker.file, worker.licence) == (card.worker, card.licence)
 
 
 @each

@@ -7,6 +7,7 @@ last row and column. Beside that, evalkit-1 calls a pixel edited above 127 and t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +55,10 @@ class EditMeasures:
             if self.clip is not None and box.size:
                 found[name] = max(float(self.clip.score(_tensor(box)[None], [text])[0]), 0.0)
         return found
+
+    def measured(self, image: Pixels, fields: Mapping[str, Any], source: Callable[[str], bytes]) -> dict[str, float]:
+        """The same of an item's fields and files."""
+        return self.of(source("source"), source("mask"), image, str(fields.get("text", "")))
 
     def _kept(self, before: Image, after: Image) -> dict[str, float]:
         """Measures of two images whose edited region is black in both, uint8 or floats on [0, 1]."""

@@ -73,7 +73,7 @@ def request_of(asked: Asked, folder: Path, image: Pixels, data: bytes | None, so
     parts: list[Part] = []
     for role in call.content:
         if role == "text":
-            parts.append("\n".join(texts))
+            parts.append(call.join.join(texts))
         elif role == "image":
             size = decode_image(source(call.like)).shape[:2] if call.like else None
             parts.append(_image(ready, image, data, (size[0], size[1]) if size else None))

@@ -12,7 +12,7 @@ from typing import Any
 
 from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.metrics.psnr import psnr
-from evalkit.metrics.recalled import recalled
+from evalkit.metrics.recalled import recalled, reread, words_read
 
 LONGEST = 2000  # characters of a formula
 
@@ -76,6 +76,11 @@ def _balance(a: float, b: float) -> float:
     return 2 * a * b / (a + b) if a + b else 0.0
 
 
+def _percents(values: Any, low: float, high: float) -> list[float]:
+    """Scores of a scale on 0 to 100."""
+    return [(value - low) / (high - low) * 100 for value in values]
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "min": min,
     "max": max,
@@ -94,6 +99,11 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "cascade": _cascade,
     "first": lambda value: value[0] if isinstance(value, list) else value,
     "recalled": recalled,
+    "reread": reread,
+    "words": words_read,
+    "percents": _percents,
+    "repeated": lambda value, like: [value for _ in like],
+    "product": math.prod,
 }
 
 

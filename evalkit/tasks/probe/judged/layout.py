@@ -34,7 +34,7 @@ def read_named(folder: Path, rule: ImageRule, items: Sequence[JudgedItem]) -> li
 
 def image_name(rule: ImageRule, item: JudgedItem, sample: int) -> str:
     """The name of an image below the folder, with its first extension."""
-    return _stem(rule.name, item.metadata, sample) + f".{rule.extensions[0]}"
+    return _stem(_template(rule, sample), item.metadata, sample) + f".{rule.extensions[0]}"
 
 
 def source_name(template: str, item: JudgedItem) -> str:
@@ -64,9 +64,13 @@ def _of_item(folder: Path, rule: ImageRule, item: JudgedItem) -> Iterator[Placed
 
 
 def _file(folder: Path, rule: ImageRule, item: JudgedItem, sample: int) -> Path | None:
-    stem = _stem(rule.name, item.metadata, sample)
+    stem = _stem(_template(rule, sample), item.metadata, sample)
     paths = (folder / f"{stem}.{extension}" for extension in rule.extensions)
     return next((path for path in paths if path.is_file()), None)
+
+
+def _template(rule: ImageRule, sample: int) -> str:
+    return rule.names[sample] if rule.names else rule.name
 
 
 def _stem(template: str, fields: Mapping[str, Any], sample: int) -> str:

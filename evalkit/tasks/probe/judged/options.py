@@ -20,7 +20,7 @@ from evalkit.weights.download import cache_folder
 
 @dataclass(frozen=True)
 class JudgeOptions:
-    """`judge`: `http:URL#MODEL`, `transformers:REPO`, another package's name, or the judge itself.
+    """`judge`: `http:URL#MODEL`, `transformers:REPO`, `ocr:NAME`, another package's name, or the judge itself.
 
     `data`: the folder of the benchmark's files [default: what `evalkit probes fetch` brought]. `sources`: of the images
     that edits start from [default: `data`]. `replies`: the file that keeps every reply [default: in the cache, by the

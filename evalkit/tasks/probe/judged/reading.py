@@ -25,7 +25,7 @@ class Judged:
     """What one image comes to: `values` and `weights` by score, `parts` (category, value) of single questions.
 
     `state`: answered, or how the headline was lost, with a `reason`; other values may be there then. `lost`: questions
-    that were lost.
+    that were lost. `split`: what the image counts in several categories, None where it is lost.
     """
 
     state: str = "answered"
@@ -34,6 +34,7 @@ class Judged:
     weights: Mapping[str, float] = field(default_factory=dict)
     parts: tuple[tuple[str, float], ...] = ()
     lost: int = 0
+    split: tuple[tuple[str, float | None], ...] = ()
 
 
 def judge_image(
@@ -46,17 +47,18 @@ def judge_image(
     for asked in asked_of(said.calls, item):
         state, value = _read(asked, by_name.get(asked.name), official=official)
         if state != "answered" and not asked.call.optional:
-            return Judged(state, f"{asked.name}: {value}", lost=1, weights=_weights(said, names))
+            return _lost(said, names, state, f"{asked.name}: {value}", 1)
         lost += [(state, f"{asked.name}: {value}")] if state != "answered" else []
         _add(names, asked, value if state == "answered" else None)
     for name, formula in said.let.items():
         names[name] = evaluate(formula, names)
     if said.needs and evaluate(said.needs, names) in (None, False, 0):
         state, reason = lost[0] if lost else ("unparsed", f"{said.needs} does not hold")
-        return Judged(state, reason, lost=len(lost), weights=_weights(said, names))
+        return _lost(said, names, state, reason, len(lost))
     values = {rule.name: _score(rule.formula, names) for rule in said.scores}
     state, reason = lost[0] if lost and math.isnan(values[said.scores[0].name]) else ("answered", "")
-    return Judged(state, reason, values, _weights(said, names), _parts(said, names), len(lost))
+    split = _split(said, names, answered=state == "answered")
+    return Judged(state, reason, values, _weights(said, names), _parts(said, names), len(lost), split)
 
 
 def snake(name: str) -> str:
@@ -91,6 +93,26 @@ def _add(names: dict[str, Any], asked: Asked, value: Any) -> None:
     names[call.name] = value
     if isinstance(value, Mapping):
         names |= {snake(name): part for name, part in value.items()}
+
+
+def _lost(said: Declaration, names: Mapping[str, Any], state: str, reason: str, count: int) -> Judged:
+    weights, split = _weights(said, names), _split(said, names, answered=False)
+    return Judged(state, reason, weights=weights, lost=count, split=split)
+
+
+def _split(said: Declaration, names: Mapping[str, Any], *, answered: bool) -> tuple[tuple[str, float | None], ...]:
+    """What the image counts in each of its categories."""
+    rule = said.aggregate.each
+    if not rule:
+        return ()
+    categories = evaluate(rule["categories"], names)
+    values = evaluate(rule["values"], names) if answered else [None] * len(categories or ())
+    if not all(isinstance(each, list | tuple) for each in (categories, values)) or len(categories) != len(values):
+        raise EvalkitError(
+            f"{rule['values']!r} and {rule['categories']!r} are not lists of one length. Mend the suite's file"
+        )
+    numbers = (None if value is None else as_number(value, rule["values"]) for value in values)
+    return tuple(zip(map(str, categories), numbers, strict=True))
 
 
 def _weights(said: Declaration, names: Mapping[str, Any]) -> dict[str, float]:

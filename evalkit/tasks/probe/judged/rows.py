@@ -8,9 +8,9 @@ from typing import Any
 
 from evalkit.protocols.judged.declaration import Declaration
 from evalkit.tasks.probe.evidence.record import ImageEvidence
+from evalkit.tasks.probe.judged.counted import CORRECTED
 from evalkit.tasks.probe.judged.items import JudgedItem
 from evalkit.tasks.probe.judged.reading import Judged, judge_image
-from evalkit.tasks.probe.judged.summary import CORRECTED
 from evalkit.tasks.probe.rows import ProbeRow
 
 
@@ -58,4 +58,6 @@ def _told(found: Judged) -> dict[str, Any]:
         told["weights"] = dict(found.weights)
     if found.lost:
         told["lost"] = found.lost
+    if found.split:
+        told["split"] = [list(each) for each in found.split]
     return told

@@ -11,10 +11,10 @@ from typing import Any
 from evalkit.errors import EvalkitError
 from evalkit.judges.naming import metric_name
 from evalkit.judges.policy import policy_of
-from evalkit.judges.request import JudgeRequest
+from evalkit.judges.reply import Reply
+from evalkit.judges.request import JudgeRequest, Message
 from evalkit.protocols.judged import Declaration, declared, load_declaration, read_declaration
 from evalkit.runs.plain import read_plain
-from evalkit.tasks.probe.editing.measure import EditMeasures
 from evalkit.tasks.probe.evidence.record import AskedReply, Evidence, ImageEvidence
 from evalkit.tasks.probe.judged.calls import Asked, asked_of, request_of
 from evalkit.tasks.probe.judged.items import JudgedItem, items_lines, items_of_lines, read_items
@@ -115,7 +115,9 @@ class JudgedSuite:
         given = {image.image: [] for image in kept} if seat is None else self._asked(kept, known, seat)
         for image in kept:
             size = (image.pixels.shape[0], image.pixels.shape[1])
-            measures = None if encoders.edits is None else self._measured(image, known[image.prompt], encoders.edits)
+            item, edits = known[image.prompt], encoders.edits
+            files = partial(self._source, item)
+            measures = None if edits is None else edits.measured(image.pixels, item.metadata, files)
             replies = tuple(given[image.image])
             yield ImageEvidence(image.image, image.prompt, image.sample, size, replies=replies, measures=measures)
 
@@ -159,22 +161,40 @@ class JudgedSuite:
     def _asked(
         self, images: Sequence[ProbeImage], known: Mapping[str, JudgedItem], seat: Seat
     ) -> dict[str, list[AskedReply]]:
-        """The judge's replies by image; questions about all of them are asked together."""
+        """The judge's replies by image. Questions about all images go together, those of second turns after the first."""
         asked = [(image, each) for image in images for each in asked_of(self.said.calls, known[image.prompt])]
-        requests = [self._request(each, known[image.prompt], image) for image, each in asked]
-        replies = seat.ask(requests, [each.reader(official=True) for _, each in asked])
+        turns: dict[tuple[str, str], tuple[JudgeRequest, Reply]] = {}
+        for second in (False, True):
+            some = [
+                (image, each)
+                for image, each in asked
+                if bool(each.call.after) == second and (not second or _answered(turns, image, each))
+            ]
+            requests = [self._request(each, known[image.prompt], image, turns) for image, each in some]
+            replies = seat.ask(requests, [each.reader(official=True) for _, each in some])
+            for (image, each), request, reply in zip(some, requests, replies, strict=True):
+                turns[image.image, each.name] = request, reply
         given: dict[str, list[AskedReply]] = {image.image: [] for image in images}
-        for (image, each), reply in zip(asked, replies, strict=True):
-            given[image.image].append(AskedReply(each.name, _plain(reply), reply.raw.model or seat.judge.model))
+        for image, each in asked:
+            if (image.image, each.name) in turns:
+                reply = turns[image.image, each.name][1]
+                given[image.image].append(AskedReply(each.name, _plain(reply), reply.raw.model or seat.judge.model))
         return given
 
-    def _measured(self, image: ProbeImage, item: JudgedItem, edits: EditMeasures) -> dict[str, float]:
-        source, mask = self._source(item, "source"), self._source(item, "mask")
-        return edits.of(source, mask, image.pixels, str(item.metadata.get("text", "")))
-
-    def _request(self, asked: Asked, item: JudgedItem, image: ProbeImage) -> JudgeRequest:
+    def _request(
+        self,
+        asked: Asked,
+        item: JudgedItem,
+        image: ProbeImage,
+        turns: Mapping[tuple[str, str], tuple[JudgeRequest, Reply]],
+    ) -> JudgeRequest:
+        """The question, after the turn that it follows."""
         data = read_plain(image.file) if image.file is not None else None
-        return request_of(asked, self.folder, image.pixels, data, partial(self._source, item))
+        made = request_of(asked, self.folder, image.pixels, data, partial(self._source, item))
+        if not asked.call.after:
+            return made
+        request, reply = turns[image.image, asked.call.after]
+        return replace(made, messages=(*request.messages, Message("assistant", (reply.raw.text,)), *made.messages))
 
     def edited(self, item: JudgedItem) -> dict[str, str]:
         """What a generator is given beside the text: files below `sources`, by the names of `generate`'s lines."""
@@ -202,6 +222,12 @@ def suite_of_file(path: Path) -> JudgedSuite:
     if said.name in SUITES:
         raise EvalkitError(f"{path} bears the name {said.name}, which evalkit ships. Give the suite another name")
     return JudgedSuite(said, own=path.read_bytes())
+
+
+def _answered(turns: Mapping[tuple[str, str], tuple[JudgeRequest, Reply]], image: ProbeImage, asked: Asked) -> bool:
+    """Whether the turn that a question follows was answered."""
+    first = turns.get((image.image, asked.call.after))
+    return first is not None and first[1].answered
 
 
 def _plain(reply: Any) -> Any:

@@ -12,17 +12,18 @@ from typing import Any
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import parse_json
 from evalkit.protocols.judged.declaration import TextRef
+from evalkit.tasks.probe.judged.templates import fill_in
 
 
 def official_text(folder: Path, ref: TextRef, fields: Mapping[str, Any]) -> str:
-    """The text that `ref` names below `folder`; its symbol may be a template over `fields`.
+    """The text that `ref` names below `folder`; its file and its symbol may be templates over `fields`.
 
     A place of an f-string is left as {expression}. Raises `EvalkitError` where there is no such text.
     """
     if ref.own:
         return ref.own
-    symbol = ref.symbol.format_map(fields) if "{" in ref.symbol else ref.symbol
-    path = folder / ref.file
+    symbol, file = (fill_in(name, fields) if "{" in name else name for name in (ref.symbol, ref.file))
+    path = folder / file
     if path.suffix == ".py":
         texts = [each for each in _python_texts(path, symbol) if each.lstrip().startswith(ref.starts)]
         if texts:

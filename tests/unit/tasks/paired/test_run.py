@@ -9,7 +9,7 @@ from evalkit.errors import EvalkitError
 from evalkit.images.encode import png_bytes
 from evalkit.jobs.options import RunOptions
 from evalkit.metrics.generation import EVALUATIONS, PEAK_MEMORY, SPEED_UP
-from evalkit.metrics.paired import EVALUATION_RATIO, EXACT, LPIPS, MEMORY_RATIO, PSNR, SSIM
+from evalkit.metrics.paired import EVALUATION_RATIO, EXACT, LPIPS, MEMORY_RATIO, PSNR, SSIM, paired_metrics
 from evalkit.metrics.psnr import psnr
 from evalkit.metrics.ssim import ssim
 from evalkit.provenance.verify import verify_run
@@ -158,3 +158,25 @@ def test_a_manifest_that_was_changed_after_sealing_is_refused(tmp_path):
     file.write_text(file.read_text().replace('"seconds": 0', '"seconds": 9'))
     with pytest.raises(EvalkitError, match="changed after sealing"):
         paired(tmp_path / "run", path, path)
+
+
+def test_controls_and_subjects_are_compared_on_request(tmp_path, monkeypatch):
+    """Edges and maps of pairs of one size; features of pairs of any size, unavailable where weights are missing."""
+    for name, side in (("made", 200), ("wanted", 200)):
+        (tmp_path / name).mkdir()
+        image = np.full((side, side, 3), 255, np.uint8)
+        image[40:80, 40:80] = 0
+        Image.fromarray(image).save(tmp_path / name / "a.png")
+        Image.fromarray(np.zeros((side + (name == "made"), side, 3), np.uint8)).save(tmp_path / name / "b.png")
+    run = paired(tmp_path / "run", tmp_path / "made", tmp_path / "wanted", metrics=["maps", "subject"])
+    found = by_metric(run)
+    assert {name: found[name]["value"] for name in ("canny_f1", "map_rmse", "map_iou", "map_ms_ssim")} == {
+        "canny_f1": 1,
+        "map_rmse": 0,
+        "map_iou": 1,
+        "map_ms_ssim": pytest.approx(1),
+    }
+    assert found["subject_dinov2"]["status"] == "unavailable"
+    assert found["canny_f1"]["n"] == 1
+    assert verify_run(run.path).failures == ()
+    assert "canny_f1" not in {metric.name for metric in paired_metrics([])}

@@ -1,11 +1,12 @@
-"""OneIG-Bench's alignment: questions and what they depend on lie as JSON in JSON, prompts in a table.
+"""OneIG-Bench: questions and what they depend on lie as JSON in JSON, prompts and texts in tables.
 
-Source: OneIG-Bench/OneIG-Benchmark 41b4983, scripts/alignment/alignment_score.py.
+Source: OneIG-Bench/OneIG-Benchmark 41b4983, scripts/alignment/alignment_score.py and scripts/text/text_score.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ from evalkit.jsonio import parse_json
 from evalkit.tasks.probe.judged.items import rows_of
 
 KINDS = {"anime": "Anime_Stylization", "human": "Portrait", "object": "General_Object"}
+KINDS_ZH = {**KINDS, "multilingualism": "Multilingualism"}
 
 
-def items(folder: Path) -> Iterator[dict[str, Any]]:
+def _aligned(folder: Path, table: str, column: str, kinds: dict[str, str], ending: str) -> Iterator[dict[str, Any]]:
     """An item for each image: its questions in order and the places of those that they depend on."""
-    prompts = {(row["category"], row["id"]): row["prompt_en"] for row in rows_of(folder / "OneIG-Bench.csv")}
-    for kind, category in KINDS.items():
-        for row in rows_of(folder / f"scripts/alignment/Q_D/{kind}.json"):
+    prompts = {(row["category"], row["id"]): row[column] for row in rows_of(folder / table)}
+    for kind, category in kinds.items():
+        for row in rows_of(folder / f"scripts/alignment/Q_D/{kind}{ending}.json"):
             asked, above = (_numbered(row[name]) for name in ("question", "dependency"))
             place = {number: i for i, number in enumerate(asked)}
             parents = [[place[int(each)] for each in above.get(n, []) if int(each) in place] for n in asked]
@@ -27,6 +29,19 @@ def items(folder: Path) -> Iterator[dict[str, Any]]:
             yield {"kind": kind, "key": row["key"], "text": text, "questions": list(asked.values()), "parents": parents}
 
 
+def _texts(folder: Path, table: str, column: str) -> Iterator[dict[str, Any]]:
+    """An item for each image that shows a text, with how many `words` that has; these decide how much may be read."""
+    for row in rows_of(folder / table):
+        wanted = row["text_content"]
+        yield {"kind": "text", "key": row["id"], "text": row[column], "wanted": wanted, "count": len(wanted.split())}
+
+
 def _numbered(value: Any) -> dict[int, Any]:
     found = parse_json(value.encode(), "the question") if isinstance(value, str) else value
     return {int(number): each for number, each in found.items()}
+
+
+items = partial(_aligned, table="OneIG-Bench.csv", column="prompt_en", kinds=KINDS, ending="")
+items_zh = partial(_aligned, table="OneIG-Bench-ZH.csv", column="prompt_cn", kinds=KINDS_ZH, ending="_zh")
+text_en = partial(_texts, table="scripts/text/text_content.csv", column="prompt_en")
+text_zh = partial(_texts, table="scripts/text/text_content_zh.csv", column="prompt_cn")

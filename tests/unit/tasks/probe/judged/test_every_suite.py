@@ -7,7 +7,7 @@ import pytest
 from helpers.judged import FILES, ScriptedJudge, small_data, small_images
 
 from evalkit.jobs.options import RunOptions
-from evalkit.protocols.judged import declared
+from evalkit.protocols.judged import declared, load_declaration
 from evalkit.provenance.verify import verify_run
 from evalkit.runs.store import read_run
 from evalkit.tasks.probe import probe
@@ -31,6 +31,12 @@ LOST4 = {"refused": 4, "unparsed": 4}  # four images an item
 _WHOLE = {name: {"score": 2} for name in ("Spelling", "Clarity and Readability", "Logical Consistency")}
 EXAM = json.dumps({"answers": [{"answer": 1}, {"answer": 1}], "global_evaluation": _WHOLE})
 KRIS = json.dumps({f"{name}_score": 4 for name in ("consistency", "instruction", "knowledge", "quality")})
+UNIGEN = Case('<analysis>["a", "b"]</analysis><score>[1, 0]</score>', 0.5, (0.25, 0.75), LOST4)
+REASON = Case('{"reason": [], "score": [1, 0.5]}', None, (0.375, 0.875), LOST)
+WISE = '{"reason": "", "score": 8}'
+WORLD = json.dumps(dict.fromkeys(("prompt_relevance", "aesthetic_quality", "content_coherence", "artifacts"), 4))
+BALANCE = '{"success": 8, "kept": 2, "reason": ""}'
+TEN = Case("Yes", 0.8, (0.4, 0.9), {"refused": 10, "unparsed": 10})
 CASES = {
     # culture 1.0 twice; physics and chemistry lost: weights .4, .1, .1 are shared out
     "wise": Case("Consistency: 2\nRealism: 2\nAesthetic Quality: 2", None, (2 / 3, 1.0), LOST),
@@ -53,7 +59,31 @@ CASES = {
     "reason-edit": Case('{"score": 8}', 0.8, (0.4, 0.9), LOST),
     "risebench": Case("So **Final Score:** **5**", 0.5, (0.5, 1.0), LOST),
     "vqascore": Case("Yes", 0.8, (0.4, 0.9), LOST),
+    **dict.fromkeys([f"unigenbench-{name}" for name in ("en", "zh", "en-long", "zh-long")], UNIGEN),
+    # officially nothing is scored where a reply is lost
+    **dict.fromkeys([f"t2i-reasonbench-{name}" for name in ("idiom", "textual", "entity", "scientific")], REASON),
+    # officially all that is not "yes" is no
+    "dsg1k": Case("Yes.", 0.5, None, {}, corrected=1.0),
+    # 3 of 3 words and no edit; 2 of 3 and 4 edits; refusals and nonsense are read as texts: 17 and 15 edits
+    "oneig-text-en": Case("LION two words", 1 - (0 + 4 + 17 + 15) / 4 * 0.75 * (7 / 12) / 100, None, {}),
+    "oneig-text-zh": Case("LION two words", 1 - (0 + 4 + 17 + 15) / 4 * 0.75 * (7 / 12) / 50, None, {}),
+    "oneig-alignment-zh": Case("Yes", 0.5, None, {}, corrected=1.0),
+    # both languages of a row are left out where one is lost; means of categories are rounded to one digit
+    "wiseedit-en": Case(WISE, 77.8, (38.9, 88.9), {"refused": 2, "unparsed": 2}),
+    "wiseedit-cn": Case(WISE, 77.8, (38.9, 88.9), {"refused": 2, "unparsed": 2}),
+    "wiseedit-complex": Case(WISE, 77.8, (38.9, 88.9), {"refused": 2, "unparsed": 2}),
+    "genai-bench": Case("Yes", 0.8, (0.4, 0.9), LOST),
+    "imagenworld": Case(WORLD, 0.75, (0.375, 0.875), LOST),
+    "gpt-balance-emu": Case(BALANCE, 3.2, (1.6, 6.6), LOST),
+    "gpt-balance-pie": Case(BALANCE, 3.2, (1.6, 6.6), LOST),
+    **dict.fromkeys([f"t2i-compbench-{name}" for name in ("color", "shape", "texture")], TEN),
+    # half of what BLIP-VQA says and half of what UniDet says
+    "t2i-compbench-complex": Case("Yes", 0.6, (0.3, 0.8), {"refused": 10, "unparsed": 10}),
+    # words are counted over all images: 2 and 1 of 2, none of the two others
+    "cvtg-2k": Case("lion sun", 0.375, None, {}),
 }
+# nobody judges: networks measure
+MEASURED = {"pie", "hps-benchmark-v20", "hps-benchmark-v21", "t2i-compbench-non-spatial"}
 
 
 def options(out):
@@ -67,13 +97,16 @@ def judging(data, judge, folder):
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
     monkeypatch.setattr("evalkit.tasks.probe.judged.items._check_files", lambda said, folder: None)
+    monkeypatch.setattr("evalkit.tasks.probe.judged.loaders.compbench.noun_phrases", lambda text: [text])
+    monkeypatch.setattr("evalkit.tasks.probe.judged.loaders.compbench.without_adjectives", lambda text: text)
 
 
 def test_every_declared_suite_has_a_case():
-    assert set(CASES) == set(FILES) == set(declared())
+    assert {*CASES, *MEASURED} == set(FILES) == set(declared())
+    assert {name for name in declared() if not load_declaration(name).calls} == MEASURED
 
 
-@pytest.mark.parametrize("name", declared())
+@pytest.mark.parametrize("name", sorted(CASES))
 def test_a_suite_is_judged_killed_resumed_and_verified(name, tmp_path):
     case, data = CASES[name], small_data(name, tmp_path / "data")
     images = small_images(name, data, tmp_path / "images")

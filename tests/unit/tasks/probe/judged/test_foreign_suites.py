@@ -41,10 +41,11 @@ HOSTILE = [
 ]
 MORE = [  # keys that the file does not have
     *(("items", key) for key in ("loader", "group", "skip", "count", "ranges", "range_of", "keep")),
-    *(("images", key) for key in ("samples", "grid", "extensions", "sources")),
+    *(("images", key) for key in ("samples", "grid", "extensions", "sources", "names")),
     *(("calls", 0, key) for key in ("each", "when", "image", "like", "count", "optional", "braces", "one", "system")),
     *(("scores", 0, key) for key in ("weight", "policy", "worst", "best")),
-    *(("aggregate", key) for key in ("digits", "groups")),
+    *(("calls", 0, key) for key in ("after", "join", "count")),
+    *(("aggregate", key) for key in ("digits", "groups", "each", "whole", "formula")),
     *((key,) for key in ("let", "needs", "measures", "parts", "tries", "anchors", "quirks", "notes", "by_category")),
 ]
 

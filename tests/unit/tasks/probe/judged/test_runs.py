@@ -178,3 +178,22 @@ def test_two_models_are_ranked_and_compared_in_pairs(wise, tmp_path):
     assert METRICS.get("gedit/quality").high == 10
     assert METRICS.get("reason-edit@x/lpips").better == "lower"
     assert METRICS.get("wise").title.startswith("wise: images")
+
+
+def test_images_of_rewritten_prompts_are_ranked_apart(wise, tmp_path):
+    """Rewriting, the best of several images and thinking are a part of the protocol, also of evidence and asked anew."""
+    data, images = wise
+    judging = JudgeOptions(judge=Mended(GOOD), data=data, replies=tmp_path / "replies.jsonl", tries=1)
+    runs = [
+        probe("wise", images, judge=judging, made=made, options=RunOptions(out=tmp_path / f"run{n}", device="cpu"))
+        for n, made in enumerate([(), ("thinking", "best-of=4"), ("rewritten=gpt-4o",)])
+    ]
+    assert [row(run)["protocol"] for run in runs] == ["wise", "wise best-of=4 thinking", "wise rewritten=gpt-4o"]
+    boards = make_boards(collect([run.path for run in runs])).boards
+    assert sum(board.terms.metric == "wise@fake-vlm" for board in boards) == 3
+    options = RunOptions(out=tmp_path / "again", device="cpu")
+    again = probe("wise", evidence=runs[1].path, judge=JudgeOptions(data=data), options=options)
+    assert row(again)["protocol"] == "wise best-of=4 thinking"
+    for odd in ("best-of", "best-of=1", "by hand"):
+        with pytest.raises(EvalkitError, match="images are not made by"):
+            probe("wise", images, judge=judging, made=(odd,), options=options)
