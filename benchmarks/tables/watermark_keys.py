@@ -43,7 +43,7 @@ def main() -> None:
             log_p = mark.score(null).log_p
             called.append([float((log_p <= np.log(level)).mean()) for level in LEVELS])
             if number < asked.marked:
-                pictures, _ = world.nudged(f"marked-{number}", plain, mark, Nudge(levels=4))
+                pictures, _ = world.nudged(f"marked-{number}", plain, mark, Nudge(levels=4, psnr=36))
                 again = mark.score(world.codes(pictures)).log_p
                 found.append([float((again <= np.log(level)).mean()) for level in LEVELS])
     rates, hits = np.array(called), np.array(found)

@@ -61,9 +61,9 @@ GENERATED: tuple[tuple[MarkSpec, tuple[float, ...]], ...] = (
     (MarkSpec("clusters", gamma=0.5, clusters=64), (INF,)),
 )
 NUDGED = (
-    (MarkSpec("places", gamma=0.5), Nudge(levels=4)),
-    (MarkSpec("places", gamma=0.5), Nudge(levels=8)),
-    (MarkSpec("lbw", gamma=0.5), Nudge(levels=12, spread=12)),
+    (MarkSpec("places", gamma=0.5), Nudge(levels=4, psnr=36)),
+    (MarkSpec("places", gamma=0.5), Nudge(levels=8, psnr=32)),
+    (MarkSpec("lbw", gamma=0.5), Nudge(levels=12, spread=12, psnr=28)),
 )
 CURVES = (("places", INF, 0), ("lbw", 8.0, 0), ("places", 0.0, 4), ("places", 0.0, 8))  # method, delta, levels
 DECIDED = ("decided_tpr_at_1e-3", "decided_fpr_at_1e-3")

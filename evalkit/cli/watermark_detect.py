@@ -34,7 +34,8 @@ SHOWN, FAILED = 12, 20  # rows on the terminal
     default="none",
     show_default=True,
     metavar="WHAT,…",
-    help="What is tried where an image itself does not decide: flip, offsets[:STRIDE], scales[:0.8+0.9], angles[:-3+3].",
+    help="What is tried where an image itself does not decide: flip, shifts, crops, turns, light, or parts such as "
+    "flip/offsets:4/rolls:1 (docs/watermark-search.md).",
 )
 @click.option(
     "--calibration", type=click.Path(path_type=Path), metavar="FILE", help="Of `evalkit watermark calibrate`."
@@ -90,7 +91,7 @@ def detect(
     \b
     evalkit watermark detect PHOTOS --key my.key --mark MARKED/mark.json
     evalkit watermark detect PHOTOS --key my.key --tokenizer llamagen-vq16 --lists 64 --alpha 1e-6
-    evalkit watermark detect PHOTOS --key my.key --tokenizer world-vq --fdr 0.01 --search flip,offsets:4
+    evalkit watermark detect PHOTOS --key my.key --tokenizer world-vq --fdr 0.01 --search flip,shifts,light
     evalkit watermark detect PHOTOS --key env:KEY --mark mark.json --calibration cal.npz
 
     FOLDER is a folder, glob, zip, npz or hf:repo/config/split. Every image gets a row with a verdict: detected, not

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from evalkit.watermark.mark import Mark
 
 GENERATING = ("prompts", "samples", "guidance", "temperature", "top_k", "top_p", "steps", "delta")
-AFTERWARDS = ("fraction", "max_cost", "by", "descent", "levels", "spread")
+AFTERWARDS = ("fraction", "max_cost", "by", "descent", "levels", "spread", "psnr")
 MOST_FAILED = 20
 
 
@@ -64,11 +64,18 @@ MOST_FAILED = 20
 @click.option(
     "--by",
     type=click.Choice(["codes", "pixels"]),
-    default="codes",
-    help="With FOLDER: decode the green codes, or keep the pixels and nudge them until the encoder reads green codes.",
+    default="pixels",
+    help="With FOLDER: keep size and pixels and change them until the encoder reads green codes, or paint the "
+    "tokenizer's square anew from green codes [default: pixels].",
+)
+@click.option(
+    "--psnr",
+    type=Finite(0, 100, min_open=True),
+    default=40.0,
+    help="--by pixels: dB against the file that is kept [default: 40].",
 )
 @click.option("--levels", type=Finite(0, 255, min_open=True), default=8, help="--by pixels: most change of a value.")
-@click.option("--descent", type=click.IntRange(min=1), default=40, help="--by pixels: steps of gradient descent.")
+@click.option("--descent", type=click.IntRange(min=1), default=20, help="--by pixels: steps of gradient descent.")
 @click.option(
     "--spread", type=click.IntRange(min=1), default=8, help="--by pixels: near green codes that repeats go to."
 )
@@ -102,6 +109,7 @@ def embed(
     fraction: float,
     max_cost: float | None,
     by: str,
+    psnr: float,
     levels: float,
     descent: int,
     spread: int,
@@ -116,17 +124,17 @@ def embed(
     \b
     evalkit watermark embed --model world-ar --prompts world --key my.key --delta 2 --out MARKED
     evalkit watermark embed MADE --key-ring RING --by pixels --profile eu-article-50 --c2pa signer.pem signer.key
-    evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --out MARKED
-    evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --by pixels --out MARKED
+    evalkit watermark embed PHOTOS --tokenizer world-vq:128 --method places --key my.key --out MARKED
+    evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --by codes --out MARKED
     evalkit watermark embed PHOTOS --tokenizer llamagen-vq16 --key my.key --lists 64 --fraction 0.5
     evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --method payload --layout model:8,user:8 \
         --carrier places --message model=3,user=77 --by pixels
 
-    MARKED holds images/*.png, mark.json (what a detector must know, all but the key), a row per image, and a page. A
-    image marked afterwards is the tokenizer's square of it, painted anew; --by pixels keeps its size and its pixels and
-    changes them by few grey levels. Typed again, an interrupted run goes on; nothing is overwritten. With --profile
-    eu-article-50 you state that a model made the images of FOLDER (docs/article-50.md). Exit code 1: some images failed
-    (they are listed).
+    MARKED holds images/*.png, mark.json (what a detector must know, all but the key), a row per image, and a page. An
+    image marked afterwards keeps its size and its pixels, changed by few grey levels; --by codes paints the
+    tokenizer's square of it anew. world-vq:128 sees images at 128 pixels a side, which gives more codes. Typed again,
+    an interrupted run goes on; nothing is overwritten. With --profile eu-article-50 you state that a model made the
+    images of FOLDER (docs/article-50.md). Exit code 1: some images failed (they are listed).
     """
     choice = choice if ring is None else of_ring(ring, choice)
     if profile is not None and c2pa is None:
@@ -148,7 +156,7 @@ def embed(
     else:
         from evalkit.watermark.embed import Nudge
 
-        nudge = Nudge(descent, levels, spread) if by == "pixels" else None
+        nudge = Nudge(descent, levels, spread, psnr) if by == "pixels" else None
         run = _afterwards(str(folder), choice, fraction, max_cost, nudge, options)
     if credential is not None:
         from evalkit.images import open_images

@@ -47,6 +47,11 @@ if TYPE_CHECKING:
 )
 @click.option("--out", type=RunFolder(), required=True, help="Where everything goes; typed again, it resumes.")
 @click.option("--fraction", type=Finite(0, 1, min_open=True), default=1.0, help="Share of red codes exchanged.")
+@click.option(
+    "--psnr",
+    type=Finite(0, 100, min_open=True),
+    help="Mark the images' own pixels, as embed --by pixels does, and keep this many dB [default: paint them anew].",
+)
 @click.option("--side", type=SIDE, help="Pixels a side of all images [default: the tokenizer's].")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random attacks and of the peers' payload.")
@@ -66,6 +71,7 @@ def robustness(
     peers: tuple[str, ...],
     out: Path,
     fraction: float,
+    psnr: float | None,
     side: int | None,
     limit: int | None,
     seed: int,
@@ -92,6 +98,7 @@ def robustness(
     from evalkit.jobs.options import RunOptions, batch_of, named_weights
     from evalkit.watermark.attacks.spelling import Options, read_attacks
     from evalkit.watermark.detection.detect import loaded_tokenizer
+    from evalkit.watermark.embed.nudge import Nudge
     from evalkit.watermark.robustness import TokenMark, watermark_robustness
 
     batch = batch_of(batch_size, 8)
@@ -101,8 +108,9 @@ def robustness(
     tokenizer = loaded_tokenizer(choice.tokenizer_name, options, elsewhere=True)
     side = side or tokenizer.native_size
     ours = TokenMark(
-        choice.build(tokenizer), tokenizer, fraction=fraction, batch_size=batch, frequencies=choice.frequencies
-    )
+        choice.build(tokenizer), tokenizer, fraction=fraction, nudge=None if psnr is None else Nudge(psnr=psnr),
+        batch_size=batch, frequencies=choice.frequencies,
+    )  # fmt: skip
     others, absent = _peers(peers, side, seed)
     run = watermark_robustness(
         folder, [ours, *others], attacks, out, side=side, marked=marked, limit=limit, seed=seed, absent=absent,
@@ -120,7 +128,8 @@ def _peers(names: tuple[str, ...], side: int, seed: int) -> tuple[list[Contender
     from evalkit.watermark.robustness import PEERS, load_peer
 
     wanted = list(dict.fromkeys(each for name in names for each in (PEERS if name == "all" else (name,))))
-    found, absent = [], {}
+    found: list[Contender] = []
+    absent: dict[str, str] = {}
     for name in wanted:
         try:
             found.append(load_peer(name, side, seed))

@@ -32,6 +32,7 @@ class Entry:
     weights: str | None
 
 
+MOST_SIDE = 8192
 PATTERNS = {r"(?:jpeg|webp)-q(\d{1,3})": "evalkit.tokenizers.codec:at_quality"}
 
 
@@ -62,21 +63,47 @@ def register(
 
 def tokenizer_name(name: str) -> str:
     """The registered name behind an alias; raises `EvalkitError` for unknown names and for tokenizers that only encode."""
-    card = tokenizer_cards().get(name)
+    base, side = name_and_side(name)
+    card = tokenizer_cards().get(base)
     if card is not None and card.encode_only:
         raise EvalkitError(
             f"{name} makes codes but has no decoder of its own, so no image can be compared: {card.note} "
             "Give a tokenizer that decodes; list them with: evalkit ls tokenizers"
         )
-    return TOKENIZERS.canonical(name)
+    return _with_side(TOKENIZERS.canonical(base), side)
 
 
 def tokenizer_alias(name: str) -> str:
     """The registered name behind an alias, and any other name as it is."""
+    base, side = name_and_side(name)
     try:
-        return TOKENIZERS.canonical(name)
+        return _with_side(TOKENIZERS.canonical(base), side)
     except EvalkitError:
         return name
+
+
+def name_and_side(name: str) -> tuple[str, int | None]:
+    """A tokenizer's name, and the side of its images where `NAME:SIDE` asks for another than it was made for.
+
+    >>> name_and_side("world-vq:128"), name_and_side("world-vq")
+    (('world-vq', 128), ('world-vq', None))
+    """
+    base, _, side = name.rpartition(":")
+    return (base, int(side)) if base and side.isdecimal() and side.isascii() else (name, None)
+
+
+def _with_side(name: str, side: int | None) -> str:
+    return name if side is None else f"{name}:{side}"
+
+
+def _resized(model: Tokenizer, side: int | None) -> Tokenizer:
+    """The model for images of another side; its name says so, for other codes come from the same weights."""
+    if side is not None:
+        if not 0 < side <= MOST_SIDE:
+            raise EvalkitError(f"a side lies from 1 to {MOST_SIDE} px; {side} given. Type {model.name}:128, for example")
+        model.check_size(side, side)
+        model.name, model.native_size = _with_side(model.name, side), side
+    return model
 
 
 def load_tokenizer(
@@ -85,7 +112,7 @@ def load_tokenizer(
     device: str = "auto",
     dtype: str = "float32",
 ) -> Tokenizer:
-    """The tokenizer called `name`, ready to encode and decode.
+    """The tokenizer called `name`, ready to encode and decode; `NAME:SIDE` is one for images of another side.
 
     `weights`: a file in the official layout (a folder for diffusers models), or a folder to look in; by default
     `EVALKIT_WEIGHTS`, the hub cache and the hub are searched. `device`: auto, cpu, cuda, cuda:1, mps.
@@ -96,11 +123,12 @@ def load_tokenizer(
     >>> load_tokenizer("jpeg-lm").name
     'jpeg-lm'
     """
-    entry = TOKENIZERS.get(tokenizer_name(name))
+    base, side = name_and_side(tokenizer_name(name))
+    entry = TOKENIZERS.get(base)
     family = _network_family(entry)
     if family is None:
-        return _without_weights(entry, weights)
-    return _load_network(entry, family, weights, pick_device(device), pick_dtype(dtype))
+        return _resized(_without_weights(entry, weights), side)
+    return _resized(_load_network(entry, family, weights, pick_device(device), pick_dtype(dtype)), side)
 
 
 def describe_tokenizer(name: str, weights: str | Path | None = None) -> Tokenizer:
@@ -108,10 +136,11 @@ def describe_tokenizer(name: str, weights: str | Path | None = None) -> Tokenize
 
     It cannot encode or decode, and takes no memory: its network lies on the device "meta". Raises as `load_tokenizer`.
     """
-    entry = TOKENIZERS.get(tokenizer_name(name))
+    base, side = name_and_side(tokenizer_name(name))
+    entry = TOKENIZERS.get(base)
     family = _network_family(entry)
     if family is None:
-        return _without_weights(entry, weights)
+        return _resized(_without_weights(entry, weights), side)
     import torch
 
     from evalkit.weights.find import find_weights
@@ -122,7 +151,7 @@ def describe_tokenizer(name: str, weights: str | Path | None = None) -> Tokenize
         network = family.outline(entry.name, entry.config, path)
     model = family(entry.name, entry.config, network, nowhere, torch.float32)
     model.weights_sha256, model.weights_source = file_sha256(path), str(path)
-    return model
+    return _resized(model, side)
 
 
 def _network_family(entry: Entry) -> type[NetworkTokenizer] | None:

@@ -32,9 +32,9 @@ def preparation_id(tokenizer: Tokenizer) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:24]
 
 
-def prepared(image: Pixels, tokenizer: Tokenizer) -> Pixels:
-    """uint8 [S, S, 3] at the size that the tokenizer was made for; an image of that size is untouched."""
-    size = tokenizer.native_size
+def prepared(image: Pixels, tokenizer: Tokenizer, finer: int = 1) -> Pixels:
+    """uint8 [S, S, 3] at the size that the tokenizer was made for, or `finer` times it; such an image is untouched."""
+    size = tokenizer.native_size * finer
     if image.shape[:2] == (size, size):
         return image
     return fit_square(image, size, PREPARE)

@@ -124,6 +124,15 @@ def shift(image: Pixels, rng: np.random.Generator, right: int, down: int) -> Pix
     return moved
 
 
+@pixels(
+    "roll", Parameter("right", "whole", -MOST, MOST), Parameter("down", "whole", -MOST, MOST, default=0),
+    about="moved by whole pixels, what leaves at one edge enters at the other",
+)  # fmt: skip
+def roll(image: Pixels, rng: np.random.Generator, right: int, down: int) -> Pixels:
+    """No pixel is lost."""
+    return np.roll(image, (down, right), (0, 1))
+
+
 def _turned(image: Pixels, degrees: float, filter: str) -> Pixels:
     kinds = {
         "nearest": Image.Resampling.NEAREST,

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import canonical_json
 from evalkit.tokenizers.base import Tokenizer
+from evalkit.watermark.detection.search import prices
 from evalkit.watermark.detection.verdict import Rule
 from evalkit.watermark.detection.views import View
 from evalkit.watermark.identity import preparation_id, tokenizer_identity
@@ -92,6 +93,7 @@ CONDITIONS = {
     "preparation": "preparation of images",
     "mark": "mark or key",
     "search": "search (--search)",
+    "prices": "correction for the search",
 }
 
 
@@ -133,4 +135,5 @@ def conditions_of(mark: Mapping[str, Any] | None, tokenizer: Tokenizer, views: S
         "tokenizer": tokenizer_identity(tokenizer),
         "preparation": preparation_id(tokenizer),
         "search": [view.name for view in views],
+        **({"prices": np.unique(prices(len(views))).tolist()} if views else {}),
     }

@@ -67,7 +67,7 @@ def detect_watermark(
     `key`: a key, its file or env:NAME, or several (the tests are added up, as for `epochs`). `tokenizer`: whose codes carry
     the mark; may be left out where `mark` is a mark.json, which says it. `mark`: the method and its numbers [LBW with one
     list]; `frequencies`: counts of codes, or their file. `alpha`, `fdr`, `decide`: see `Rule`; `search`: what else is
-    tried where the image itself does not decide (`views.read_search`). `calibration`: a file of `calibrate_watermark`.
+    tried where the image itself does not decide (`search.read_search`). `calibration`: a file of `calibrate_watermark`.
     `decoys`: how many decoy keys are scored, 0 for none [several hundred without a calibration and without a search].
     What decides where nobody says: the larger p with a calibration, else decoy keys, else the exact p. `regions`: which
     parts of each image carry the mark is asked too. `cache`: the file of codes [the user's], or False. `c2pa`: read

@@ -34,6 +34,23 @@ def counted_cells(
     return np.concatenate([_whole(known, each) for each in maps]) if maps else None
 
 
+def rolled(codes: npt.NDArray[np.int64], right: int, down: int, grid: Grid | None) -> npt.NDArray[np.int64]:
+    """Codes [N] of one map as they lay before it was moved by whole cells; -1 where they came from outside.
+
+    >>> rolled(np.arange(4), 1, 0, (2, 2)).tolist()
+    [1, -1, 3, -1]
+    """
+    if (not right and not down) or grid is None or codes.size != grid[0] * grid[1]:
+        return codes
+    cells, moved = codes.reshape(grid), np.full(grid, -1, np.int64)
+    rows, columns = grid
+    if abs(down) < rows and abs(right) < columns:
+        moved[max(0, -down) : rows - max(0, down), max(0, -right) : columns - max(0, right)] = cells[
+            max(0, down) : rows - max(0, -down), max(0, right) : columns - max(0, -right)
+        ]
+    return moved.ravel()
+
+
 def _whole(known: npt.NDArray[np.bool_], grid: Grid) -> npt.NDArray[np.bool_]:
     rows, columns = grid
     high, wide = known.shape

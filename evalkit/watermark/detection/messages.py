@@ -54,7 +54,7 @@ def messages(scanner: Scanner, found: Found, start: int, among: str | None) -> T
         mark = _of(scanner.mark, int(found.best.list_id[row]))
         view = int(found.best.view[row])
         if isinstance(mark, PayloadMark) and (among is not None or present[row]):
-            rows[place] = _read(scanner, mark, start + place, view, found.views * len(marks), asked)
+            rows[place] = _read(scanner, mark, start + place, view, scanner.prices[view] * len(marks), asked)
     return Told(*(list(column) for column in zip(*rows, strict=True)))
 
 
@@ -74,7 +74,7 @@ def named(samples: pa.Table, alpha: float) -> int:
 
 
 def _read(
-    scanner: Scanner, mark: PayloadMark, position: int, view: int, tests: int, among: Words | None
+    scanner: Scanner, mark: PayloadMark, position: int, view: int, tests: float, among: Words | None
 ) -> tuple[str | None, float | None, float | None]:
     codes = scanner.codes_of(position, view)
     if codes is None:

@@ -22,6 +22,7 @@ from evalkit.watermark.detection.messages import message_text
 from evalkit.watermark.detection.qq import qq_plot
 from evalkit.watermark.detection.results import whose
 from evalkit.watermark.detection.verdict import DETECTED, INCONCLUSIVE, Rule
+from evalkit.watermark.methods.plain import members
 
 ROWS, FAILED, BYTES = 50, 50, 6_000_000  # table rows, errors listed, and embedded bytes at most
 STYLES = {DETECTED: "yes", INCONCLUSIVE: "open"}
@@ -95,7 +96,7 @@ def _content(run: Run) -> dict[str, Any]:
         "threshold": f"{limit:.2g}",
         "warnings": told.get("warnings", []),
         "qq": Markup(qq_plot(decides, rule["alpha"])),
-        "tests": _tests(told, good),
+        "tests": _tests(told),
         "calibrated": calibrated,
         "decoyed": told["rule"]["decide"] == "decoys",
         "decoys": decoy_line(run),
@@ -206,12 +207,11 @@ def _heat(run: Run, good: pa.Table) -> list[dict[str, Any]]:
     return found
 
 
-def _tests(told: dict[str, Any], good: pa.Table) -> str:
-    tests = int(good["n_tests"][0].as_py()) if good.num_rows else 1
-    views = len(told["views"])
-    if tests == 1:
+def _tests(told: dict[str, Any]) -> str:
+    lists, views = sum(int(each.get("lists") or 1) for each in members(told["mark"])), len(told["views"])
+    if lists * views == 1:
         return "one list and no search"
-    return f"{tests:,} tests ({counted(tests // views, 'list')}, {counted(views, 'view')} of the image)"
+    return f"{lists * views:,} tests ({counted(lists, 'list')}, {counted(views, 'view')} of the image)"
 
 
 def _uniformity(value: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,13 +22,14 @@ from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 from evalkit.jobs.timers import Timers
 from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.watermark.detection.cache import CodeCache, Kept, packed, unpacked
-from evalkit.watermark.detection.grids import counted_cells
+from evalkit.watermark.detection.grids import counted_cells, rolled
 from evalkit.watermark.detection.layout import code_shape, grid_of, joined, stacked, values_of
 from evalkit.watermark.detection.phash import phash
 from evalkit.watermark.detection.views import View
 from evalkit.watermark.identity import preparation_id, prepared
 
 Ints = npt.NDArray[np.int64]
+FINER = 2  # times the tokenizer's side at which an image is scaled and turned by views
 EXTREME = 3.0  # sides in a ratio beyond this lose most of the image to the centre square
 
 
@@ -110,19 +112,26 @@ class Reader:
         return [found[i] for i in positions]
 
     def views(self, index: int, views: Sequence[View]) -> Iterator[tuple[View, Ints]]:
-        """(view, codes) of one image; codes of cells that the view had to fill are -1. Nothing where it is unreadable."""
+        """(view, codes) of one image; codes of cells that the view had to fill are -1. Nothing where it is unreadable.
+
+        Neighbours that differ by whole cells alone are encoded once.
+        """
         (sample,) = self._samples([index])
         if isinstance(sample, Unreadable):
             return
-        picture = sample.image
-        for start in range(0, len(views), self.batch_size):
-            part = views[start : start + self.batch_size]
+        fine = next(self._samples([index], FINER)) if any(view.resamples for view in views) else sample
+        if isinstance(fine, Unreadable):
+            return
+        groups = [(base, list(each)) for base, each in itertools.groupby(views, lambda view: view.encoded)]
+        for start in range(0, len(groups), self.batch_size):
+            part = groups[start : start + self.batch_size]
             with self.timers("read"):
-                seen = [view.look(picture) for view in part]
+                seen = [base.look(fine.image, FINER) if base.resamples else base.look(sample.image) for base, _ in part]
             codes = self._encoded(stacked([pixels for pixels, _ in seen]))
-            for (view, row), (_, known) in zip(zip(part, values_of(codes), strict=True), seen, strict=True):
+            for (_, members), row, (_, known) in zip(part, values_of(codes), seen, strict=True):
                 kept = counted_cells(known, len(row), self.grid, self.scales or ())
-                yield view, row if kept is None else np.where(kept if row.ndim == 1 else kept[:, None], row, -1)
+                own = row if kept is None else np.where(kept if row.ndim == 1 else kept[:, None], row, -1)
+                yield from ((view, rolled(own, view.right, view.down, self.grid)) for view in members)
 
     def picture(self, index: int) -> Pixels | None:
         """The prepared image itself, None where it cannot be read; MemoryError where it does not fit now."""
@@ -197,13 +206,16 @@ class Reader:
             self.cache.put(self.preparation, kept, places)
         return found
 
-    def _samples(self, positions: Sequence[int]) -> Iterator[Sample | Unreadable]:
-        """Images in order, prepared as they are decoded, so that few are in memory at their own size."""
+    def _samples(self, positions: Sequence[int], finer: int = 1) -> Iterator[Sample | Unreadable]:
+        """Images in order, prepared as they are decoded, so that few are in memory at their own size.
+
+        `finer`: at so many times the tokenizer's side.
+        """
         start = 0
         for stop in range(1, len(positions) + 1):  # runs of neighbours are read together
             if stop == len(positions) or positions[stop] != positions[stop - 1] + 1:
                 reader = self.images.read(positions[start], positions[stop - 1] + 1, threads=self.threads)
-                yield from fitted(reader, lambda image: prepared(image, self.tokenizer))
+                yield from fitted(reader, lambda image: prepared(image, self.tokenizer, finer))
                 start = stop
 
     def _encoded(self, batch: Tensor) -> Codes:

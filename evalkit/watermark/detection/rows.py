@@ -16,6 +16,7 @@ from pyarrow import csv
 
 from evalkit.watermark.detection.messages import Told
 from evalkit.watermark.detection.reader import Read
+from evalkit.watermark.detection.search import prices
 from evalkit.watermark.detection.tally import Tally
 from evalkit.watermark.mark import Mark
 
@@ -92,9 +93,8 @@ def shard_rows(
     """
     good = np.array([each.kept is not None for each in read], dtype=bool)
     kept = [each.kept for each in read]
-    tests = mark.lists * len(views)
-    log10_p = np.minimum((best.log_pool + np.log(len(views))) / LN10, 0.0)
-    floor = np.minimum((best.log_floor + np.log(len(views))) / LN10, 0.0)
+    tests = np.rint(mark.lists * prices(len(views) - 1)[best.view]).astype(np.int64)
+    log10_p, floor = (np.minimum(each / LN10, 0.0) for each in (best.log_pool, best.log_floor))
     members = marks_of(mark)
     starts = np.cumsum([0, *(each.lists for each in members)])
     which = np.searchsorted(starts, best.list_id, side="right") - 1
@@ -121,7 +121,7 @@ def shard_rows(
         "green": best.green,
         "z_uncalibrated": best.z_uncalibrated,
         "log10_p_list": best.log_p_list / LN10,
-        "n_tests": np.full(len(best), tests),
+        "n_tests": tests,  # what p is multiplied by
         "log10_p": log10_p,
         "log10_p_smallest": floor,
         "p": np.maximum(10.0**log10_p, SMALLEST),

@@ -1,9 +1,10 @@
 """From positions in an image set to the best list and view of each image: read, score, and search in a second stage.
 
-The search and its price are chosen before anything is looked at: with V views besides the image itself, every p is
-corrected for (1 + V) times all lists, also where the image itself decides. Stage one looks at each image itself. Only
+The search and its price are chosen before anything is looked at (`search.prices`), and every p is corrected for it and
+for all lists, also where the image itself decides. Stage one looks at each image itself. Only
 those whose corrected p is still above alpha are looked at in the other views, so that marked folders cost one encoding
-an image. Looking at fewer views than were paid for can only make the smallest p larger, so the correction stays valid.
+an image, and views are tried in their order until they decide. Looking at fewer views than were paid for can only make
+the smallest p larger, so the correction stays valid.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from evalkit.images.loader import TOO_LARGE
 from evalkit.watermark.detection.reader import Read, Reader
+from evalkit.watermark.detection.search import prices
 from evalkit.watermark.detection.tally import Tally, best_of_each, tally
 from evalkit.watermark.detection.views import View
 from evalkit.watermark.mark import Mark
@@ -23,6 +25,7 @@ from evalkit.watermark.mark import Mark
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 ROWS = 4096  # views that are scored together
+STOP = 512  # views of an image after which it is not looked at further where they decide
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,6 @@ class Found:
 
     read: list[Read]
     best: Tally
-    views: int  # that were paid for, the image itself included
 
     @property
     def scored(self) -> Ints:
@@ -41,13 +43,13 @@ class Found:
     @property
     def log_p(self) -> Floats:
         """Natural logs of p, corrected for all lists and views."""
-        found: Floats = np.minimum(self.best.log_pool + np.log(self.views), 0.0)
+        found: Floats = np.minimum(self.best.log_pool, 0.0)
         return found
 
     @property
     def statistic(self) -> Floats:
         """-log10 of p times all tests, below 0 where that product is above 1: what calibration compares."""
-        found: Floats = -(self.best.log_pool + np.log(self.views)) / np.log(10.0)
+        found: Floats = -self.best.log_pool / np.log(10.0)
         return found
 
 
@@ -57,20 +59,19 @@ class Scanner:
     def __init__(self, reader: Reader, mark: Mark, views: Sequence[View] = (), alpha: float = 1e-3) -> None:
         """`views`: what is tried besides the image itself; `alpha`: images at or below it are not searched."""
         self.reader, self.mark, self.views, self.alpha = reader, mark, tuple(views), alpha
+        self.prices = prices(len(self.views))
 
     def scan(self, positions: Sequence[int], tick: Callable[[int], None] = lambda n: None) -> Found:
         """The images at ascending positions; `tick(n)` after n more were read."""
         read = self.reader.read(positions, tick)
         codes = self.reader.codes([each.kept for each in read if each.kept is not None])
         with self.reader.timers("score"):
-            found = Found(read, tally(codes, self.mark), 1 + len(self.views))
+            found = Found(read, tally(codes, self.mark, prices=self.prices))
         undecided = np.flatnonzero(found.log_p > np.log(self.alpha)) if self.views else np.zeros(0, np.int64)
         if not len(undecided):
             return found
         places = found.scored
-        return Found(
-            read, self._searched(found.best, undecided, [positions[places[i]] for i in undecided]), found.views
-        )
+        return Found(read, self._searched(found.best, undecided, [positions[places[i]] for i in undecided]))
 
     def codes_of(self, position: int, view: int) -> npt.NDArray[np.int64] | None:
         """Codes of one image under view number `view` (0: itself), None where it cannot be read.
@@ -93,13 +94,16 @@ class Scanner:
                 waiting.append(codes)
                 views.append(number)
                 owners.append(row)
-            if len(waiting) >= ROWS:
+                if len(waiting) < ROWS and number % STOP:
+                    continue
                 best = self._improved(best, waiting, views, owners)
                 waiting, views, owners = [], [], []
+                if best.log_pool[row] <= np.log(self.alpha):
+                    break
         return self._improved(best, waiting, views, owners) if waiting else best
 
     def _improved(self, best: Tally, codes: Sequence[Ints], views: Sequence[int], owners: Sequence[int]) -> Tally:
         with self.reader.timers("score"):
             pictures, local = np.unique(np.asarray(owners), return_inverse=True)
-            tried = best_of_each(tally(np.stack(codes), self.mark, views), local.astype(np.int64))
+            tried = best_of_each(tally(np.stack(codes), self.mark, views, self.prices), local.astype(np.int64))
             return best.improved(pictures, tried)

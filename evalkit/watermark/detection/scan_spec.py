@@ -18,10 +18,11 @@ from evalkit.watermark.detection.calibration import conditions_of
 from evalkit.watermark.detection.data import Looked, looked_at, opened_images
 from evalkit.watermark.detection.layout import batch_of
 from evalkit.watermark.detection.reader import Reader
-from evalkit.watermark.detection.views import View, read_search
+from evalkit.watermark.detection.search import read_search
+from evalkit.watermark.detection.views import View
 from evalkit.watermark.identity import preparation_id, tokenizer_identity
 from evalkit.watermark.mark import Mark
-from evalkit.watermark.methods.plain import PlainMark
+from evalkit.watermark.methods.plain import PlainMark, members
 from evalkit.watermark.shipped import named_tokenizer, opened_mark, opened_tokenizer, tokenizer_ref
 
 CELL = 16  # pixels of a code where a tokenizer does not say
@@ -70,7 +71,8 @@ def planned(
     identity = tokenizer_identity(known)  # says where it has no codes
     if mark is not None and mark.file is not None:
         mark.file.check_tokenizer(identity)
-    views = read_search(search, known.multiple if known.multiple > 1 else CELL)
+    placed = mark is not None and any(each["method"] == "places" for each in members(mark.said))
+    views = read_search(search, known.multiple if known.multiple > 1 else CELL, placed=placed)
     looked = looked_at(data, options.limit)
     here = {
         "batch_size": options.batch_size,

@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 class Tally:
     """One row per image: the view and list that speak most for a watermark.
 
-    `log_p_list`: natural log of the list's own p; `log_pool` the same times the number of all lists, which may exceed 0;
+    `log_p_list`: natural log of the list's own p; `log_pool` the same times all lists and the view's price, above 0 at times;
     `log_floor` the smallest `log_pool` that the image could have reached. The other columns: `Scores`.
     """
 
@@ -51,12 +51,17 @@ class Tally:
         return Tally(**columns)
 
 
-def tally(codes: Codes, mark: Mark, views: npt.ArrayLike = 0) -> Tally:
-    """A row for each row of codes [B, N] (or bits [B, N, bits]), which were seen in `views` [B]."""
+def tally(codes: Codes, mark: Mark, views: npt.ArrayLike = 0, prices: Floats | None = None) -> Tally:
+    """A row for each row of codes [B, N] (or bits [B, N, bits]), which were seen in `views` [B].
+
+    `prices`: by how much p is multiplied for each view (`search.prices`) [1].
+    """
     scores = mark.score(codes)
+    seen = np.broadcast_to(np.asarray(views, np.int64), (len(codes),))
+    price = np.zeros(len(codes)) if prices is None else np.log(prices)[seen]
     beyond = np.maximum(scores.log_p_list + np.log(float(mark.lists)), 0.0)  # orders images whose corrected p is 1
     return Tally(
-        np.broadcast_to(np.asarray(views, np.int64), (len(codes),)),
+        seen,
         scores.codes,
         scores.distinct,
         scores.design_effect,
@@ -64,8 +69,8 @@ def tally(codes: Codes, mark: Mark, views: npt.ArrayLike = 0) -> Tally:
         scores.green,
         scores.z_uncalibrated,
         scores.log_p_list,
-        np.where(scores.log_p < 0, scores.log_p, beyond),
-        scores.log_p_floor,
+        np.where(scores.log_p < 0, scores.log_p, beyond) + price,
+        scores.log_p_floor + price,
     )
 
 

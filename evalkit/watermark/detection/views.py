@@ -1,105 +1,107 @@
-"""Views of an image that a detector may try besides the image itself: mirrored, shifted, scaled, turned.
+"""Views of an image that a detector may try besides the image itself: mirrored, shifted, scaled, turned, brighter.
 
-A green list knows no position, so a whole number of cells never matters; what is searched for is the offset within a
-cell, the scale, the angle and a mirror. Codes of cells that a view had to fill are not counted. Every view that may be
-tried is a test, and is counted as one.
+Every view undoes one edit. Codes of cells that a view had to fill are not counted. Whole cells are moved in the code map,
+which needs no encoding. What is tried, and what it costs: `search`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
-
-SCALES = (0.5, 0.75, 0.8, 0.9, 1.1, 1.25)
-ANGLES = (-15, -10, -5, -2, 2, 5, 10, 15)
-NAMES = "flip, offsets, offsets:STRIDE, scales, scales:0.8+0.9, angles, angles:-3+3"
 
 
 @dataclass(frozen=True)
 class View:
-    """What is undone: a mirror, a shift by (dx, dy) pixels, a scale, an angle in degrees (counter-clockwise)."""
+    """What is undone: a mirror, a shift by (dx, dy) pixels, a scale, an angle in degrees (counter-clockwise), factors of
+    brightness and of contrast, a shift by whole cells of the code map.
+    """
 
     flip: bool = False
     dx: int = 0
     dy: int = 0
     scale: float = 1.0
     angle: float = 0.0
+    gain: float = 1.0
+    contrast: float = 1.0
+    right: int = 0
+    down: int = 0
 
     @property
     def name(self) -> str:
         """How rows name it: "" for the image itself."""
         parts = ["flip"] if self.flip else []
         parts += [f"shift {self.dx},{self.dy}"] if self.dx or self.dy else []
-        parts += [f"scale {self.scale:g}"] if self.scale != 1 else []
-        parts += [f"turn {self.angle:g}"] if self.angle else []
+        numbers = (("scale", self.scale, 1), ("turn", self.angle, 0), ("gain", self.gain, 1))
+        parts += [f"{name} {value:g}" for name, value, usual in numbers if value != usual]
+        parts += [f"contrast {self.contrast:g}"] if self.contrast != 1 else []
+        parts += [f"roll {self.right},{self.down}"] if self.right or self.down else []
         return " ".join(parts)
+
+    @property
+    def encoded(self) -> View:
+        """The view whose codes it moves by whole cells."""
+        return replace(self, right=0, down=0)
 
     def as_dict(self) -> dict[str, Any]:
         """What it undoes, as plain data: `View(**view.as_dict()) == view`."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {each.name: values[each.name] for each in fields(self) if values[each.name] != each.default}
+        return {
+            each.name: getattr(self, each.name) for each in fields(self) if getattr(self, each.name) != each.default
+        }
 
-    def look(self, image: Pixels) -> tuple[Pixels, npt.NDArray[np.bool_]]:
-        """The view [S, S, 3] of a square image, and bool [S, S]: pixels that come from the image."""
+    def with_changes(self, other: View) -> View:
+        """This and what the other undoes."""
+        return replace(self, **other.as_dict())
+
+    @property
+    def resamples(self) -> bool:
+        """Whether it needs pixels between pixels, so that a larger image to look at helps."""
+        return self.scale != 1 or self.angle != 0
+
+    def look(self, image: Pixels, finer: int = 1) -> tuple[Pixels, npt.NDArray[np.bool_]]:
+        """The view [S, S, 3] of a square image, and bool [S, S]: pixels that come from the image.
+
+        `finer`: the image has so many times the side S of the view, and is reduced at last.
+        """
         side = image.shape[0]
-        picture = Image.fromarray(image)
-        known = Image.new("L", picture.size, 255)
+        seen = Image.fromarray(self._lit(image))
+        known = Image.new("L", seen.size, 255)
         if self.flip:
-            picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+            seen = seen.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         if self.scale != 1:
             size = max(1, round(side * self.scale))
-            picture = picture.resize((size, size), Image.Resampling.BICUBIC)
+            seen = seen.resize((size, size), Image.Resampling.BICUBIC)
             at = (side - size) // 2
-            picture, known = _placed(picture, at, at, side), _placed(Image.new("L", (size, size), 255), at, at, side)
+            seen, known = _placed(seen, at, at, side), _placed(Image.new("L", (size, size), 255), at, at, side)
         if self.angle:
-            picture = picture.rotate(self.angle, Image.Resampling.BICUBIC)
+            seen = seen.rotate(self.angle, Image.Resampling.BICUBIC)
             known = known.rotate(self.angle, Image.Resampling.NEAREST)
         if self.dx or self.dy:
-            picture, known = (_placed(each, -self.dx, -self.dy, side) for each in (picture, known))
-        return np.asarray(picture), np.asarray(known) > 0
+            seen, known = (_placed(each, -self.dx * finer, -self.dy * finer, side) for each in (seen, known))
+        whole = np.asarray(known) > 0
+        if finer > 1:
+            small = side // finer
+            seen = seen.resize((small, small), Image.Resampling.BICUBIC)
+            whole = np.asarray(whole.reshape(small, finer, small, finer).all((1, 3)))
+        return np.asarray(seen), whole
+
+    def _lit(self, image: Pixels) -> Pixels:
+        """Contrast about the mean grey, then brightness."""
+        if self.gain == 1 and self.contrast == 1:
+            return image
+        values = image.astype(np.float32)
+        mean = values.mean()
+        lit: Pixels = np.clip(np.rint(((values - mean) * self.contrast + mean) * self.gain), 0, 255).astype(np.uint8)
+        return lit
 
 
-def read_search(spelling: str, cell: int) -> tuple[View, ...]:
-    """The views of a comma-separated spelling for a tokenizer whose cells are `cell` pixels wide; "none" gives none.
-
-    >>> len(read_search("flip,offsets:4", 16))
-    16
-    """
-    views: list[View] = []
-    for each in spelling.replace(" ", "").split(","):
-        name, _, values = each.partition(":")
-        try:
-            if name == "flip" and not values:
-                views.append(View(flip=True))
-            elif name == "offsets":
-                stride = int(values) if values else max(1, cell // 4)
-                steps = range(0, cell, stride)  # a stride below 1 raises
-                views += [View(dx=dx, dy=dy) for dy in steps for dx in steps if dx or dy]
-            elif name == "scales":
-                views += [View(scale=scale) for scale in _numbers(values, SCALES) if 0.1 <= scale <= 4 and scale != 1]
-            elif name == "angles":
-                views += [View(angle=angle) for angle in _numbers(values, ANGLES) if angle]
-            elif name not in ("none", ""):
-                raise ValueError
-        except ValueError:
-            raise EvalkitError(f"there is no search called {each!r}; give none, or some of {NAMES}") from None
-    return tuple(dict.fromkeys(views))
-
-
-def _numbers(values: str, default: Sequence[float]) -> Sequence[float]:
-    return [float(value) for value in values.split("+")] if values else default
-
-
-def _placed(picture: Image.Image, x: int, y: int, side: int) -> Image.Image:
+def _placed(image: Image.Image, x: int, y: int, side: int) -> Image.Image:
     """A `side` square with `image` at (x, y); what lies outside is cut, what is empty is black."""
-    canvas = Image.new(picture.mode, (side, side))
-    canvas.paste(picture, (x, y))
+    canvas = Image.new(image.mode, (side, side))
+    canvas.paste(image, (x, y))
     return canvas

@@ -36,6 +36,11 @@ class Frame:
         return cls((height, width), side, *fitted_place(image, side))
 
     @property
+    def share(self) -> float:
+        """Of the image's area, what lies in the square."""
+        return self.side**2 / (self.whole[0] * self.whole[1])
+
+    @property
     def between(self) -> int:
         """The side of the square in the image's own pixels, or in the finest that is simulated."""
         return min(round(self.side * min(self.shape) / min(self.whole)), FINEST * self.side)

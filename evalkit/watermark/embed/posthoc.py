@@ -22,7 +22,7 @@ from evalkit.watermark.mark import Mark
 from evalkit.watermark.methods.subject import compared
 from evalkit.watermark.shipped import sources_of, tokenizer_ref
 
-VERSION = 3
+VERSION = 4
 SHARD = 32
 
 

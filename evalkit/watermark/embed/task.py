@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,8 @@ def _content_of(spec: Spec) -> dict[str, Any]:
 
 def nudge_of(said: Mapping[str, Any]) -> Nudge | None:
     """How pixels are changed, where the images keep their own."""
-    return Nudge(said["steps"], said["levels"], said["spread"]) if said.get("by") == "pixels" else None
+    names = [each.name for each in fields(Nudge)]
+    return Nudge(**{name: said[name] for name in names}) if said.get("by") == "pixels" else None
 
 
 def _content(parts: Parts) -> str:

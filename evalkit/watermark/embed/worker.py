@@ -18,8 +18,7 @@ from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
 from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.watermark.attacks.sizes import to_pixels, to_tensor
-from evalkit.watermark.embed.full_size import Frame
-from evalkit.watermark.embed.nudge import Nudge, nudge
+from evalkit.watermark.embed.nudge import Nudge, nudged_files
 from evalkit.watermark.embed.rows import Views, failed, row_of, table
 from evalkit.watermark.identity import prepared
 from evalkit.watermark.mark import Mark
@@ -123,27 +122,13 @@ class EmbedWorker(Worker):
                 inputs, marked = given, self._pixels(after)
             else:
                 inputs = [each.image for each in samples]
-                marked = self._nudged(self.nudge, inputs, given, after.values, green)
+                marked = nudged_files(self.tokenizer, inputs, given, after.values, green, self.nudge)
             seen = [prepared(each, self.tokenizer) for each in marked]
         with self.timers("encode"):
             again = self.tokenizer.encode(to_tensor(seen))
         codes = [_values(each.values) for each in (before, after, again)]
         states = zip(lists, inputs, given, plain, marked, seen, *codes, strict=True)
         return [(each, Views(*views)) for each, *views in states]
-
-    def _nudged(
-        self, how: Nudge, images: Sequence[Pixels], given: Sequence[Pixels], chosen: Tensor, green: Tensor
-    ) -> list[Pixels]:
-        """The images at their own sizes with the changes that `given`, the tokenizer's squares of them, need."""
-        frames = [Frame.of(image, square.shape[0]) for image, square in zip(images, given, strict=True)]
-        done: dict[int, Pixels] = {}
-        for between in sorted({frame.between for frame in frames}):
-            rows = [number for number, frame in enumerate(frames) if frame.between == between]
-            squares = [given[number] for number in rows]
-            changes = nudge(self.tokenizer, squares, chosen[rows], green[rows], how, between)
-            for number, change in zip(rows, changes, strict=True):
-                done[number] = frames[number].added(images[number], change, how.levels)
-        return [done[number] for number in range(len(images))]
 
     def _pixels(self, codes: Codes) -> list[Pixels]:
         return to_pixels(self.tokenizer.decode(codes))

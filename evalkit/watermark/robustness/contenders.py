@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from evalkit.images.geometry import resize_exact
 from evalkit.images.sample import Pixels
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.watermark.attacks.sizes import to_pixels, to_tensor
+from evalkit.watermark.embed.nudge import Nudge, nudged_files
 from evalkit.watermark.exact import binomial_log_tail
 from evalkit.watermark.identity import prepared
 from evalkit.watermark.mark import Mark
@@ -45,7 +47,8 @@ class Contender(ABC):
 class TokenMark(Contender):
     """A mark of evalkit on a tokenizer's codes, embedded afterwards (nearest green code), or given by images that carry it.
 
-    `fraction`: share of red codes that is exchanged, the cheapest first. `frequencies`: the file that paired lists were
+    `fraction`: share of red codes that is exchanged, the cheapest first. `nudge`: images keep their pixels, as in
+    `embed_folder`. `frequencies`: the file that paired lists were
     made from, for another process to make the mark again.
     """
 
@@ -57,32 +60,41 @@ class TokenMark(Contender):
         tokenizer: Tokenizer,
         *,
         fraction: float = 1.0,
+        nudge: Nudge | None = None,
         batch_size: int = 8,
         name: str | None = None,
         frequencies: str | Path | None = None,
     ) -> None:
         self.watermark, self.tokenizer, self.fraction, self.batch_size = mark, tokenizer, fraction, batch_size
-        self.frequencies = frequencies
+        self.frequencies, self.nudge = frequencies, nudge
         self.name = name or f"{mark.method}-{tokenizer.name}"
 
     def record(self) -> dict[str, Any]:
         """The mark, the tokenizer's identity and how it is embedded."""
         return {
             "name": self.name, "mark": self.watermark.as_dict(), "tokenizer": self.watermark.tokenizer,
-            "fraction": self.fraction,
+            "fraction": self.fraction, **({} if self.nudge is None else {"nudge": asdict(self.nudge)}),
         }  # fmt: skip
 
     def mark(self, images: Sequence[Pixels], ids: Sequence[str]) -> list[Pixels]:
-        """Encoded with green codes in place of red ones, decoded, and brought to the size that the images had."""
+        """Encoded with green codes in place of red ones, decoded, and brought to the size that the images had.
+
+        With `nudge` the images' own pixels, changed until they are encoded so.
+        """
         done: list[Pixels] = []
         for start in range(0, len(images), self.batch_size):
             some = slice(start, start + self.batch_size)
             lists = [self.watermark.list_of(each) for each in ids[some]]
-            x = to_tensor([prepared(each, self.tokenizer) for each in images[some]])
+            squares = [prepared(each, self.tokenizer) for each in images[some]]
+            x = to_tensor(squares)
             count = self.tokenizer.tokens_per_image(int(x.shape[2]), int(x.shape[3])) or 0
             green = torch.from_numpy(np.stack([self.watermark.green_places(each, count) for each in lists]))
             with torch.inference_mode():
                 codes = self.tokenizer.encode_among(x, green, fraction=self.fraction)
+            if self.nudge is not None:
+                done += nudged_files(self.tokenizer, images[some], squares, codes.values.clone(), green, self.nudge)
+                continue
+            with torch.inference_mode():
                 done += to_pixels(self.tokenizer.decode(codes))
         return [resize_exact(each, image.shape[:2], "bicubic") for each, image in zip(done, images, strict=True)]
 

@@ -8,6 +8,7 @@ from typing import Any
 from evalkit.errors import EvalkitError
 from evalkit.jobs.live import find, held, hold
 from evalkit.jobs.spec import ModelRef, Spec
+from evalkit.watermark.embed.nudge import Nudge
 from evalkit.watermark.robustness.contenders import Contender, TokenMark
 from evalkit.watermark.robustness.peers import BitPeer, load_peer
 from evalkit.watermark.shipped import opened_mark, opened_tokenizer, sources_of, tokenizer_ref
@@ -59,6 +60,7 @@ def _token_mark(model: ModelRef, record: Mapping[str, Any], here: Mapping[str, A
         opened_mark(record["mark"], here, tokenizer),
         tokenizer,
         fraction=record["fraction"],
+        nudge=Nudge(**record["nudge"]) if "nudge" in record else None,
         batch_size=int(here.get("batch_size", 8)),
         name=record["name"],
         frequencies=here.get("frequencies"),

@@ -31,8 +31,8 @@ PEERS = {
 MODULES = {"invisible-watermark": "imwatermark", "blind-watermark": "blind_watermark"}
 
 
-def load_peer(name: str, side: int, seed: int = 0) -> Contender:
-    """The peer called `name` for images of `side` pixels; its payload of 32 bits is drawn from `seed`.
+def load_peer(name: str, side: int | None, seed: int = 0) -> BitPeer:
+    """The peer called `name` for images of `side` pixels, or of any size; its payload of 32 bits is drawn from `seed`.
 
     Raises `EvalkitError` for unknown names and packages that are not installed.
     """
@@ -51,7 +51,7 @@ class BitPeer(Contender):
 
     null = "a payload that was drawn without knowing the image"
 
-    def __init__(self, name: str, module: Any, package: str, side: int, seed: int) -> None:
+    def __init__(self, name: str, module: Any, package: str, side: int | None, seed: int) -> None:
         self.name, self.module, self.package, self.side, self.seed = name, module, package, side, seed
         self.payload: npt.NDArray[np.int64] = np.random.default_rng([seed, BITS]).integers(0, 2, BITS)
 
@@ -79,9 +79,7 @@ class BitPeer(Contender):
         return np.array([self._log_p(each) for each in images], dtype=np.float64)
 
     def _log_p(self, image: Pixels) -> float:
-        fitted = (
-            image if image.shape[:2] == (self.side, self.side) else resize_exact(image, (self.side,) * 2, "bicubic")
-        )
+        fitted = image if self.side is None else resize_exact(image, (self.side,) * 2, "bicubic")
         try:
             found = np.asarray(self.read(np.ascontiguousarray(fitted[:, :, ::-1])))
         except (RuntimeError, AssertionError, ValueError, IndexError, FloatingPointError):
@@ -102,7 +100,7 @@ class BitPeer(Contender):
 class Invisible(BitPeer):
     """invisible-watermark's three methods."""
 
-    def __init__(self, name: str, module: Any, package: str, side: int, seed: int) -> None:
+    def __init__(self, name: str, module: Any, package: str, side: int | None, seed: int) -> None:
         super().__init__(name, module, package, side, seed)
         if name == "rivaGan":
             try:
@@ -124,7 +122,7 @@ class Invisible(BitPeer):
 class Blind(BitPeer):
     """blind-watermark with its default passwords."""
 
-    def __init__(self, name: str, module: Any, package: str, side: int, seed: int) -> None:
+    def __init__(self, name: str, module: Any, package: str, side: int | None, seed: int) -> None:
         super().__init__(name, module, package, side, seed)
         module.bw_notes.close()  # it greets on stdout otherwise
 

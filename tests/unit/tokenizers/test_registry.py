@@ -4,7 +4,13 @@ import pytest
 
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.tokenizers.cards import tokenizer_cards
-from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer
+from evalkit.tokenizers.registry import (
+    TOKENIZERS,
+    describe_tokenizer,
+    load_tokenizer,
+    tokenizer_alias,
+    tokenizer_name,
+)
 from evalkit.weights.find import weights_manifest
 
 NOT_TOKENIZERS = (
@@ -71,3 +77,15 @@ def test_absent_weights_are_one_sentence_that_names_file_and_source(name, tmp_pa
     assert all(file in said for file in entry.files)
     assert entry.where in said
     assert "\n" not in said
+
+
+def test_a_tokenizer_of_another_side_has_its_name_its_codes_and_lists_of_its_own():
+    plain, larger = load_tokenizer("world-vq", device="cpu"), load_tokenizer("world-vq:128", device="cpu")
+    assert (plain.name, larger.name, larger.native_size) == ("world-vq", "world-vq:128", 128)
+    assert (plain.native_size, larger.weights_sha256) == (64, plain.weights_sha256)
+    assert larger.tokens_per_image(128, 128) == 4 * plain.tokens_per_image(64, 64)
+    assert describe_tokenizer("world-vq:128").native_size == 128
+    assert tokenizer_alias("world-vq:128") == tokenizer_name("world-vq:128") == "world-vq:128"
+    for wrong, said in (("world-vq:100", "multiples of 8"), ("world-vq:0", "a side lies from 1"), ("no-such:64", "no-such")):
+        with pytest.raises(EvalkitError, match=said):
+            load_tokenizer(wrong)

@@ -22,9 +22,9 @@ RANDOM = [
 ]  # fmt: skip
 STILL = [
     "jpeg:50", "webp:50", "resize:0.5", "scale:0.5", "blur:2", "gaussian:7", "gaussian:5:1.5", "median:3", "rotate:9", "flip",
-    "flip:vertical", "shift:3", "plus:2", "brightness:1.5", "contrast:0.5", "saturation:2", "hue:0.1", "gamma:0.8", "grey",
-    "sharpness:3", "levels:8", "overlay", "overlay:logo", "overlay:stamp:0.3", "frame:0.1", "crop:0.8:corner",
-    "crop:0.8:centre", "resize-px:1",
+    "flip:vertical", "shift:3", "roll:3:-2", "plus:2", "brightness:1.5", "contrast:0.5", "saturation:2", "hue:0.1",
+    "gamma:0.8", "grey", "sharpness:3", "levels:8", "overlay", "overlay:logo", "overlay:stamp:0.3", "frame:0.1",
+    "crop:0.8:corner", "crop:0.8:centre", "resize-px:1",
 ]  # fmt: skip
 
 
@@ -223,6 +223,11 @@ def test_shifts_move_whole_pixels_and_repeat_the_edge(photo):
     assert np.array_equal(moved[1:, 0], photo[:-1, 0])
     back = apply("shift:-3:-1", photo)
     assert np.array_equal(back[:-1, :-3], photo[1:, 3:])
+
+
+def test_rolls_lose_no_pixel(photo):
+    assert np.array_equal(apply("roll:3:1", photo), np.roll(photo, (1, 3), (0, 1)))
+    assert np.array_equal(apply("roll:-3:-1", apply("roll:3:1", photo)), photo)
 
 
 def test_plus_is_in_levels_and_saturates():

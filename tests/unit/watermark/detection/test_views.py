@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from evalkit.errors import EvalkitError
 from evalkit.watermark.detection.grids import counted_cells, maps_of
-from evalkit.watermark.detection.views import View, read_search
+from evalkit.watermark.detection.search import read_search
+from evalkit.watermark.detection.views import View
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 
@@ -62,7 +63,7 @@ def test_unknown_searches_say_what_there_is(wrong):
 
 def test_none_searches_nothing_and_defaults_fit_the_cell():
     assert read_search("none", 16) == ()
-    assert len(read_search("offsets", 8)) == 15
+    assert len(read_search("offsets", 8)) == 63
     assert len(read_search("scales,angles", 8)) == 14
 
 
@@ -80,3 +81,20 @@ def test_a_coarse_cell_is_counted_where_all_of_it_is_known():
     assert cells.tolist() == [False, True, False, True, False]
     assert counted_cells(known, 7, None, ()) is None
     assert counted_cells(np.ones((64, 64), bool), 9, (3, 3), ()).all()  # sides that the grid does not divide
+
+
+def test_a_view_of_a_finer_image_has_the_size_of_the_image_itself():
+    fine = PIXELS.repeat(2, 0).repeat(2, 1)
+    seen, known = View(scale=0.5, dx=-4).look(fine, 2)
+    assert seen.shape == (64, 64, 3)
+    assert np.flatnonzero(known.any(0)).tolist() == list(range(20, 52))
+    assert known.sum() == 32 * 32
+
+
+def test_brightness_and_contrast_are_undone_about_the_mean_grey():
+    mean = PIXELS.mean()
+    darker = np.clip(PIXELS * 0.5, 0, 255).astype(np.uint8)
+    assert np.abs(View(gain=2).look(darker)[0].astype(int) - PIXELS).max() <= 1
+    flatter = np.rint((PIXELS - mean) * 0.5 + mean).astype(np.uint8)
+    assert np.abs(View(contrast=2).look(flatter)[0].astype(int) - PIXELS).max() <= 2
+    assert View(gain=2, contrast=0.5).name == "gain 2 contrast 0.5"

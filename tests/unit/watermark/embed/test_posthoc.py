@@ -20,12 +20,15 @@ from evalkit.tokenizers.nets.taming import TamingConfig
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.tokenizers.var import Var, VarConfig
 from evalkit.watermark.attacks.sizes import to_pixels, to_tensor
+from evalkit.watermark.attacks.spelling import Options, read_attacks
 from evalkit.watermark.embed import Nudge, embed_folder
 from evalkit.watermark.embed.full_size import Frame
+from evalkit.watermark.embed.nudge import nudge
 from evalkit.watermark.identity import prepared
 from evalkit.watermark.keys import Key, new_key
 from evalkit.watermark.methods import MarkSpec, mark_for, read_mark
 from evalkit.watermark.methods.subject import compared
+from evalkit.watermark.robustness import TokenMark
 
 KEY = Key(bytes(range(32)))
 
@@ -138,7 +141,7 @@ def test_codes_are_exchanged_inside_the_residual_loop_of_several_scales(tmp_path
     for row in rows_of(run):
         assert row["green_embedded"] == 1
         assert row["codes"] == 30
-    by_pixels, _ = embedded(data, tokenizer, tmp_path / "pixels", MarkSpec(lists=2), nudge=Nudge(4, 8, 1))
+    by_pixels, _ = embedded(data, tokenizer, tmp_path / "pixels", MarkSpec(lists=2), nudge=Nudge(40, 16, 1, 30))
     for row in rows_of(by_pixels):
         assert row["green_read_back"] > row["green_before"]
 
@@ -173,7 +176,9 @@ def test_the_command_marks_lists_what_failed_and_ends_with_1(folder, tmp_path):
     done = run_cli(*arguments)
     assert done.exit_code == 1, done.output
     assert "6 marked images" in done.output
-    assert "size: 64x64, the tokenizer's (--by pixels keeps that of each input)" in done.output
+    assert "size: that of each input" in done.output
+    painted = run_cli(*arguments[:-3], tmp_path / "painted", "--by", "codes", "--limit", 3)
+    assert "size: 64x64, the tokenizer's (--by pixels keeps that of each input)" in painted.output
     assert "broken.png" in done.output
     said = run_cli(*arguments, "--json")
     found = json.loads(said.stdout)
@@ -244,7 +249,7 @@ def test_signed_copies_lie_beside_the_pictures_and_say_that_they_are_marked(fold
 
 
 def test_by_pixels_the_encoder_reads_green_codes_and_the_picture_keeps_its_own_pixels(folder, world, tmp_path):
-    spec, nudge = MarkSpec(lists=2), Nudge(steps=25, levels=8, spread=4)
+    spec, nudge = MarkSpec(lists=2), Nudge(steps=25, levels=8, spread=4, psnr=33)
     run, mark = embedded(folder, world, tmp_path / "out", spec, nudge=nudge)
     painted, _ = embedded(folder, world, tmp_path / "painted", spec)
     for row, other in zip(rows_of(run), rows_of(painted), strict=True):
@@ -314,8 +319,43 @@ def test_places_mark_flat_pictures_by_few_levels(world, tmp_path):
     assert mark.score(np.full((1, 64), 5)).log_p[0] > np.log(1e-3)
 
 
+@pytest.mark.parametrize("level", [36.0, 42.0])
+def test_a_mark_by_pixels_keeps_its_psnr_against_the_file_and_survives_jpeg(level, tmp_path):
+    """Of a photograph at its own size: not below the level, not far above it, found after compression."""
+    (sample,) = (each for each in open_images("sample/photos").read(0, 9) if "cat" in each.id)
+    larger = load_tokenizer("world-vq:128", device="cpu")
+    contender = TokenMark(mark_for(MarkSpec("places"), KEY, larger), larger, nudge=Nudge(psnr=level, levels=32))
+    (marked,) = contender.mark([sample.image], ["a"])
+    assert marked.shape == sample.image.shape
+    assert level - 0.1 < psnr(mse(marked, sample.image)) < level + 1
+    (jpeg,) = read_attacks(["jpeg:75"], Options())
+    log_p = contender.log_p([marked, jpeg.apply(marked, 0), sample.image])
+    assert (log_p[:2] < math.log(1e-9)).all()
+    assert log_p[2] > math.log(1e-3)
+
+
+def test_texture_takes_more_of_a_change_than_a_flat_area(world):
+    rng = np.random.default_rng(0)
+    half = np.full((64, 64, 3), 128, np.uint8)
+    half[:, 32:] = rng.integers(88, 168, (64, 32, 3))
+    green = torch.from_numpy(mark_for(MarkSpec("places"), KEY, world).green_places(0, 64))[None]
+    chosen = world.encode_among(to_tensor([half]), green).values
+    change = nudge(world, [half], chosen, green, Nudge(steps=20))[0]
+    assert change[:, :, 36:].square().mean() > 2 * change[:, :, :28].square().mean()
+    assert change.square().mean().sqrt() <= 10 ** (-40 / 20) * (1 + 1e-4)
+
+
+def test_a_change_does_not_depend_on_the_images_beside_it(world):
+    photos = [prepared(each.image, world) for each in open_images("sample/photos").read(0, 3)]
+    green = torch.from_numpy(mark_for(MarkSpec("places"), KEY, world).green_places(0, 64))[None]
+    chosen = world.encode_among(to_tensor(photos), green.expand(3, -1, -1)).values
+    together = nudge(world, photos, chosen, green.expand(3, -1, -1), Nudge(steps=3))
+    alone = nudge(world, photos[1:2], chosen[1:2], green, Nudge(steps=3))
+    assert torch.allclose(together[1], alone[0], atol=1e-5)
+
+
 def test_nudging_needs_gradients_and_sensible_numbers(tmp_path):
-    for numbers in ({"steps": 0}, {"levels": 0.0}, {"spread": 0}):
+    for numbers in ({"steps": 0}, {"levels": 0.0}, {"spread": 0}, {"psnr": 0.0}):
         with pytest.raises(EvalkitError, match="whole numbers from 1"):
             Nudge(**numbers)
     with pytest.raises(EvalkitError, match="searches no codebook"):
