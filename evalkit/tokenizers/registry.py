@@ -115,10 +115,11 @@ def describe_tokenizer(name: str, weights: str | Path | None = None) -> Tokenize
     import torch
 
     from evalkit.weights.find import find_weights
+    from evalkit.weights.layout import on_paper
     from evalkit.weights.reading import file_sha256
 
     path, nowhere = find_weights(entry.weights or "", weights), torch.device("meta")
-    with nowhere:
+    with on_paper():
         network = family.outline(entry.name, entry.config, path)
     model = family(entry.name, entry.config, network, nowhere, torch.float32)
     model.weights_sha256, model.weights_source = file_sha256(path), str(path)
