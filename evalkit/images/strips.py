@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator
 
 from PIL import Image, ImageFile
 
+from evalkit.freed import give_back
 from evalkit.images.kinds import WEBP, Kind
 from evalkit.images.webp import webp_pixels
 
@@ -42,10 +42,3 @@ class Decoded:
             else:
                 yield self.opened.crop((0, top, width, min(top + rows, height)))
 
-
-def give_back() -> None:
-    """Hand memory that was freed back to the system, which the C library keeps for later (glibc; nothing elsewhere)."""
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (AttributeError, OSError, TypeError):
-        return
