@@ -82,6 +82,7 @@ class ReconstructionWorker(Worker):
 
     def _exhibit(self, entries: Sequence[Mapping[str, Any]], tick: Tick) -> ShardOutput:
         """Files of the hardest hit images, made again in listing order, and their index."""
+        self.reading.close()  # whose last image would be held meanwhile
         positions = sorted({each["position"] for each in entries})
         way = self.direct or self.way(frozenset())
         again = partial(made_again, way, self.feeds[0])
