@@ -14,7 +14,11 @@ from typing import Literal
 from evalkit.errors import EvalkitError
 
 Level = Literal["ok", "note", "problem"]
-EXTRAS = {"hf": ("transformers", "diffusers"), "sign": ("cryptography", "c2pa")}
+EXTRAS = {
+    "hf": ("transformers", "diffusers"),
+    "sign": ("cryptography", "c2pa"),
+    "serve": ("fastapi", "uvicorn", "python_multipart"),
+}
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from evalkit.errors import EvalkitError
 from evalkit.judges.base import Judge
+from evalkit.text import listed
 
+PLACES = ("{suite}", "{seed}")  # filled in, in the path of images that are there
 SETTINGS = ("guidance", "temperature", "top_k", "top_p", "steps")
 
 
@@ -29,11 +32,16 @@ class Contestant:
     settings: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raise `EvalkitError` where it is both or neither."""
+        """Raise `EvalkitError` where it is both or neither, or the path has a place that nothing fills."""
         if (self.name is None) == (self.images is None):
             raise EvalkitError(f"the model {self.label!r} needs name or images, and not both. Mend its [[models]]")
         if self.images is not None and self.settings:
             raise EvalkitError(f"{self.label!r} has images already, so {next(iter(self.settings))} changes nothing")
+        unknown = set(re.findall(r"\{[^{}]*\}", self.images or "")) - set(PLACES)
+        if unknown:
+            raise EvalkitError(
+                f"{self.label!r}: nothing fills {min(unknown)!r} in its images. The places are {listed(PLACES)}"
+            )
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,12 @@ class SuiteUse:
     sources: Path | None = None
     judge: JudgeUse | None = None
     weights: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise `EvalkitError` where nothing is left to look at."""
+        for what, number in (("samples", self.samples), ("limit", self.limit)):
+            if number is not None and number < 1:
+                raise EvalkitError(f"the suite {self.name!r} has {what} = {number}. Give 1 or more")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evalkit.campaigns.declaration import Campaign, Contestant, SuiteUse
+from evalkit.campaigns.declaration import PLACES, Campaign, Contestant, SuiteUse
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import canonical_json
 from evalkit.prompts.load import PromptSet
@@ -70,7 +70,10 @@ class Probing:
         """Where the images lie."""
         if self.source is not None:
             return self.source.folder
-        return Path(str(self.model.images).format(suite=self.suite.name, seed=self.seed))
+        path = str(self.model.images)
+        for place, filled in zip(PLACES, (self.suite.name, str(self.seed)), strict=True):
+            path = path.replace(place, filled)
+        return Path(path)
 
     def system(self, *, several: bool) -> str:
         """What the leaderboard calls the model; with its seed where there are `several`."""

@@ -10,6 +10,7 @@ from evalkit.cli.watermark_detect import detect
 from evalkit.cli.watermark_embed import embed
 from evalkit.cli.watermark_power import power
 from evalkit.cli.watermark_robustness import robustness
+from evalkit.cli.watermark_service import SERVICE
 from evalkit.text import counted, visible
 
 
@@ -22,6 +23,7 @@ def watermark() -> None:
     evalkit watermark embed --model world-ar --prompts world --key my.key --delta 2 --out MARKED
     evalkit watermark detect PHOTOS --key my.key --mark MARKED/mark.json
     evalkit watermark attack PHOTOS --attack jpeg:75 --out attacked
+    evalkit watermark serve --key-ring RING
     evalkit watermark purge
     """
 
@@ -56,6 +58,8 @@ def purge(cache: str | None) -> None:
         kept.close()
 
 
+for each in SERVICE:
+    watermark.add_command(each)
 watermark.add_command(embed)
 watermark.add_command(detect)
 watermark.add_command(calibrate)

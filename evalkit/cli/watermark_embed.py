@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from click.core import ParameterSource
 
 from evalkit.cli.numbers import FINITE, NUMBER, SAMPLES, STEPS, Finite
 from evalkit.cli.options import run_options
-from evalkit.cli.watermark_options import MarkChoice, mark_options
+from evalkit.cli.watermark_options import MarkChoice, mark_options, of_ring
 from evalkit.jobs.options import RunOptions
 from evalkit.text import visible
 
@@ -31,6 +32,14 @@ MOST_FAILED = 20
 
 @click.command()
 @click.argument("folder", required=False)
+@click.option(
+    "--profile",
+    type=click.Choice(["eu-article-50"]),
+    help="Both layers: the mark, and --c2pa with the source type trainedAlgorithmicMedia.",
+)
+@click.option(
+    "--key-ring", "ring", type=click.Path(path_type=Path), metavar="RING", help="Mark as its last active entry says."
+)
 @click.option("--model", "-m", help="Generate, and mark while sampling: `evalkit ls generators`.")
 @click.option("--prompts", "-p", help="With --model: as for `evalkit generate`.")
 @click.option("--delta", type=NUMBER, help="With --model: what green logits gain; inf leaves only green codes.")
@@ -69,12 +78,14 @@ MOST_FAILED = 20
     metavar="CERT KEYFILE",
     help="Also signed copies with a C2PA manifest, in signed/.",
 )
-@mark_options
+@partial(mark_options, key_needed=False)
 @run_options
 @click.pass_context
 def embed(
     ctx: click.Context,
     folder: str | None,
+    profile: str | None,
+    ring: Path | None,
     model: str | None,
     prompts: str | None,
     delta: float | None,
@@ -99,15 +110,20 @@ def embed(
 
     \b
     evalkit watermark embed --model world-ar --prompts world --key my.key --delta 2 --out MARKED
+    evalkit watermark embed MADE --key-ring RING --by pixels --profile eu-article-50 --c2pa signer.pem signer.key
     evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --out MARKED
     evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --by pixels --out MARKED
     evalkit watermark embed PHOTOS --tokenizer llamagen-vq16 --key my.key --lists 64 --fraction 0.5
 
     MARKED holds images/*.png, mark.json (what a detector must know, all but the key), a row per image, and a page. A
     image marked afterwards is the tokenizer's square of it, painted anew; --by pixels keeps its size and its pixels and
-    changes them by few grey levels. Typed again, an interrupted run goes on; nothing is overwritten. Exit code 1: some
-    images failed (they are listed).
+    changes them by few grey levels. Typed again, an interrupted run goes on; nothing is overwritten. With --profile
+    eu-article-50 you state that a model made the images of FOLDER (docs/article-50.md). Exit code 1: some images failed
+    (they are listed).
     """
+    choice = choice if ring is None else of_ring(ring, choice)
+    if profile is not None and c2pa is None:
+        raise click.UsageError("--profile eu-article-50 signs metadata too; give --c2pa CERT KEYFILE")
     if (folder is None) == (model is None):
         raise click.UsageError("give a FOLDER of images to mark, or --model and --prompts to make marked ones")
     _refuse(ctx, AFTERWARDS if model else GENERATING, "FOLDER" if model else "--model")
@@ -125,9 +141,11 @@ def embed(
         nudge = Nudge(descent, levels, spread) if by == "pixels" else None
         run = _afterwards(str(folder), choice, fraction, max_cost, nudge, options)
     if credential is not None:
+        from evalkit.images import open_images
         from evalkit.watermark.embed.signed import sign_run
 
-        sign_run(run, credential)
+        originals = None if folder is None or profile is None else open_images(folder)
+        sign_run(run, credential, made_by_model=profile is not None, originals=originals)
     failed = run.samples.num_rows - run.samples["error"].null_count
     _show(run, failed, as_json, signed=credential is not None)
     if failed:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from evalkit.watermark.mark import Mark
     from evalkit.watermark.methods import MarkFile
 
+NO_KEY = "whose mark? Give --key FILE or --key env:NAME (`evalkit watermark keygen FILE` makes a key)"
 _FLAGS = (
     click.option("--key", "key", metavar="FILE|env:NAME", help="The secret key, never typed itself."),
     click.option("--tokenizer", help="Whose codes carry the mark: `evalkit ls tokenizers` [default: that of --mark]."),
@@ -45,6 +46,7 @@ class MarkChoice:
     tokenizer: str | None = None
     file: MarkFile | None = None
     frequencies: Path | None = None
+    identity: str | None = None  # the tokenizer's, where a key ring says it
 
     @property
     def tokenizer_name(self) -> str:
@@ -60,8 +62,11 @@ class MarkChoice:
 
     def key(self) -> Key:
         """The key, read now; raises `EvalkitError` where it is not the one of --mark."""
+        from evalkit.errors import EvalkitError
         from evalkit.watermark.keys import read_key
 
+        if not self.key_spec:
+            raise EvalkitError(NO_KEY)
         found = read_key(self.key_spec)
         if self.file is not None:
             self.file.check(found)
@@ -88,6 +93,7 @@ class MarkChoice:
 
     def build(self, tokenizer: Tokenizer, keys: Sequence[Key] = ()) -> Mark:
         """The mark for a loaded tokenizer; of several epochs, or `keys` [--key], one whose tests are added up."""
+        from evalkit.errors import EvalkitError
         from evalkit.watermark.identity import tokenizer_identity
         from evalkit.watermark.methods import Several, mark_for
         from evalkit.watermark.methods.subject import read_frequencies
@@ -95,9 +101,28 @@ class MarkChoice:
         keys = keys or (self.key(),)
         if self.file is not None:
             self.file.check(keys[0], tokenizer_identity(tokenizer))
+        if self.identity not in (None, tokenizer_identity(tokenizer)):
+            raise EvalkitError(
+                f"the key ring's mark is for other weights of {tokenizer.name}. Give its own with --weights"
+            )
         counts = None if self.frequencies is None else read_frequencies(self.frequencies)
         marks = [mark_for(spec, key, tokenizer, frequencies=counts) for key in keys for spec in self.specs]
         return marks[0] if len(marks) == 1 else Several(marks)
+
+
+def of_ring(ring: Path, choice: MarkChoice) -> MarkChoice:
+    """The mark that a key ring has in use now; raises `EvalkitError` where flags give another, or none is in use."""
+    from datetime import UTC, datetime
+
+    from evalkit.errors import EvalkitError
+    from evalkit.watermark.service.ring_file import key_of, placed, read_ring
+
+    if choice != MarkChoice((MarkSpec(),), ""):
+        raise EvalkitError("--key-ring says key, method and tokenizer; leave out --key, --mark and their numbers")
+    entry = read_ring(ring).marking(datetime.now(UTC))
+    key_of(entry, ring)
+    counts = None if entry.frequencies is None else Path(placed(entry.frequencies, ring))
+    return MarkChoice((entry.mark,), placed(entry.key, ring), entry.tokenizer_name, None, counts, entry.tokenizer)
 
 
 def mark_options(command: Callable[..., Any], *, key_needed: bool = True) -> Callable[..., Any]:
@@ -132,9 +157,7 @@ def choose(
     from evalkit.watermark.methods import read_mark
 
     if key is None and key_needed:
-        raise EvalkitError(
-            "whose mark? Give --key FILE or --key env:NAME (`evalkit watermark keygen FILE` makes a key)"
-        )
+        raise EvalkitError(NO_KEY)
     given = {name: value for name, value in numbers.items() if value is not None}
     file = None if mark is None else read_mark(mark)
     if file is None:

@@ -15,6 +15,7 @@ from typing import Any
 from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import parse_json
 from evalkit.stats.paired import Difference, paired_difference
+from evalkit.textfiles import lines_of, read_text
 from evalkit.whole_files import whole
 
 LEVEL = 0.01
@@ -62,11 +63,7 @@ def drift(pack: AnchorPack, values: Mapping[str, float], *, tolerance: float, le
 
 def read_anchors(path: Path) -> AnchorPack:
     """The pack in a file. Raises `EvalkitError` with the number of the line that is not of the form."""
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise EvalkitError(f"{path} cannot be read: {error.strerror}. Give an anchor pack") from None
-    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    numbered = [(number, line) for number, line in enumerate(lines_of(read_text(path)), 1) if line.strip()]
     values: dict[str, float] = {}
     head: Mapping[str, Any] = {}
     for number, line in numbered:

@@ -23,7 +23,7 @@ class Lock:
     def __enter__(self) -> Lock:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-        if not (_taken(handle) and _same(handle, self.path)):
+        if not (taken(handle) and _same(handle, self.path)):
             said = os.read(handle, 200).decode("utf-8", "replace").strip() or "unknown"
             os.close(handle)
             raise EvalkitError(
@@ -45,7 +45,8 @@ class Lock:
                 self.path.parent.rmdir()
 
 
-def _taken(handle: int) -> bool:
+def taken(handle: int) -> bool:
+    """Whether the open file is this process's alone now, until it is closed."""
     try:
         import fcntl
     except ImportError:  # Windows: a second process is not noticed there

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import MISSING, dataclass, fields
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from evalkit.errors import EvalkitError
 from evalkit.systems.measures import MEASURES, RULES
+from evalkit.typed import built
 
 Category = Literal[
     "benchmark",
@@ -39,7 +40,6 @@ RUNNERS = {
 }
 Certainty = Literal["read", "second-hand"]
 ACTS = ("Cc", "Cf", "Cs", "Zl", "Zp")  # controls, directions and joiners, halves of characters, line separators
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,8 @@ class SystemCard:
 
 def parse_card(name: str, data: dict[str, Any]) -> SystemCard:
     """The card in the parsed TOML `data` of the file `name`.toml; raises `EvalkitError` that names file and field."""
-    card = _build(SystemCard, data, f"{name}.toml")
+    _check_texts(data, f"{name}.toml")
+    card = built(SystemCard, data, f"the system card {name}.toml")
     if card.id != name:
         raise _wrong(f"{name}.toml", f"id is {card.id!r}; give {name!r}, the name of the file")
     if not re.fullmatch(r"\d{4}\.\d{4,5}", card.arxiv):
@@ -139,38 +140,15 @@ def parse_card(name: str, data: dict[str, Any]) -> SystemCard:
     return card
 
 
-def _build(kind: type[T], data: dict[str, Any], place: str) -> T:
-    """A dataclass of plain data: no unknown key, none missing, every value of its type, no empty text."""
-    types, known = get_type_hints(kind), {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
-    if unknown := sorted(set(data) - set(known)):
-        raise _wrong(place, f"{', '.join(unknown)}: no such key; the keys are {', '.join(known)}")
-    if missing := [name for name, field in known.items() if field.default is MISSING and name not in data]:
-        raise _wrong(place, f"{', '.join(missing)}: missing")
-    return kind(**{key: _value(types[key], value, f"{place}: {key}") for key, value in data.items()})
-
-
-def _value(kind: Any, value: Any, place: str) -> Any:
-    if get_origin(kind) is tuple:
-        if not isinstance(value, list):
-            raise _wrong(place, f"{value!r} is no list")
-        return tuple(_value(get_args(kind)[0], each, f"{place}[{number}]") for number, each in enumerate(value))
-    if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            raise _wrong(place, f"{value!r} is none of {', '.join(get_args(kind))}")
-        return value
-    if kind in (Number, Step):
-        if not isinstance(value, dict):
-            raise _wrong(place, f"{value!r} is no table")
-        return _build(kind, value, place)
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        raise _wrong(place, f"{value!r} is no {kind.__name__}")
-    if kind is str and not value.strip():
+def _check_texts(data: Any, place: str) -> None:
+    """Raise `EvalkitError` for a text that is empty, or holds what acts instead of showing."""
+    if isinstance(data, dict | list):
+        for key, each in data.items() if isinstance(data, dict) else enumerate(data, 1):
+            _check_texts(each, f"{place}, {key}" if isinstance(data, dict) else f"{place} {key}")
+    elif isinstance(data, str) and not data.strip():
         raise _wrong(place, "empty; leave the key out instead")
-    if kind is str and any(unicodedata.category(c) in ACTS for c in value):
-        raise _wrong(place, f"{value!r} holds a line break or another character that acts instead of showing")
-    return value
+    elif isinstance(data, str) and any(unicodedata.category(c) in ACTS for c in data):
+        raise _wrong(place, f"{data!r} holds a line break or another character that acts instead of showing")
 
 
 def _wrong(place: str, said: str) -> EvalkitError:

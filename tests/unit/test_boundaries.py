@@ -40,7 +40,6 @@ READERS = {  # the one boundary of its kind: each error becomes one sentence, or
     "tasks/probe/evidence/read.py": "evidence, line by line, perhaps gzipped",
     "tasks/probe/geneval/annotations.py": "GenEval's annotations, whose cells hold line ends",
     "tasks/probe/judged/items.py": "data files of benchmarks",
-    "tasks/probe/judged/trust.py": "a table of scores",
     "textfiles.py": "TOML and tables",
     "encoders/features/i3d.py": "a program's tensors, after consent",
     "tokenizers/cosmos.py": "TorchScript, which was looked through before",

@@ -12,7 +12,7 @@ import evalkit
 ROOT = Path(evalkit.__file__).parent
 FLOORS = (  # a room imports its own floor and those below
     {
-        *("text", "errors", "jsonio", "textfiles", "whole_files", "secret_files", "version", "moved", "lazy"),
+        *("text", "errors", "jsonio", "textfiles", "whole_files", "secret_files", "version", "moved", "lazy", "typed"),
         *("registry", "device", "remote", "transport"),
     },
     {"metrics", "stats", "protocols", "images", "prompts", "weights"},

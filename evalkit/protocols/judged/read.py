@@ -10,21 +10,12 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import DAMAGED, EvalkitError
-from evalkit.protocols.judged.declaration import (
-    AggregateRule,
-    Anchor,
-    CallRule,
-    Declaration,
-    ImageRule,
-    ItemRule,
-    ScoreRule,
-    Source,
-    TextRef,
-)
-from evalkit.protocols.protocol import Quirk
+from evalkit.errors import EvalkitError
+from evalkit.protocols.judged.declaration import Declaration
 from evalkit.textfiles import read_toml
+from evalkit.typed import built
 
+MOST = 1000  # samples, tries, and images of a side in a grid
 _FOLDER = "evalkit.protocols.judged"
 
 
@@ -78,35 +69,40 @@ def _variants(plain: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _declaration(found: Mapping[str, Any], name: str) -> Declaration:
-    try:
-        plain = _tupled(found)
-        parts = {
-            "source": Source(**plain["source"]),
-            "items": ItemRule(**plain["items"]),
-            "images": ImageRule(**plain["images"]),
-            "calls": tuple(_call(each) for each in plain.get("calls", ())),
-            "scores": tuple(ScoreRule(**each) for each in plain["scores"]),
-            "aggregate": AggregateRule(**plain.get("aggregate", {})),
-            "anchors": tuple(Anchor(**each) for each in plain.get("anchors", ())),
-            "quirks": tuple(Quirk(**each) for each in plain.get("quirks", ())),
-        }
-        return Declaration(**{**plain, **parts})
-    except DAMAGED as error:
-        said = (
-            f"{error} is missing" if isinstance(error, KeyError) else str(error).removeprefix("Declaration.__init__() ")
-        )
-        raise EvalkitError(f"{name} declares no judged benchmark: {said}. Follow docs/benchmarks.md") from None
+    calls = found.get("calls", ())
+    calls = tuple(_call(each) for each in calls) if isinstance(calls, list | tuple) else calls
+    said = built(Declaration, {"aggregate": {}, **found, "calls": calls}, name)
+    _check(said, name)
+    return said
 
 
-def _call(found: Mapping[str, Any]) -> CallRule:
-    texts = found["text"] if isinstance(found["text"], tuple) else (found["text"],)
-    system = found.get("system")
-    parts = {"text": tuple(TextRef(**each) for each in texts), "system": TextRef(**system) if system else None}
-    return CallRule(**{**found, "corrected": found.get("corrected", found["read"]), **parts})
+def _check(said: Declaration, name: str) -> None:
+    """Raise `EvalkitError` for what has the right types and still declares nothing."""
+    counts = {"tries": said.tries, "samples": said.images.samples, "grid": said.images.grid}
+    for what, number in counts.items():
+        if not 1 <= number <= MOST:
+            raise EvalkitError(f"{name}, {what} is {number}. Give 1 to {MOST}")
+    parts: dict[str, object] = {
+        "score": said.scores,
+        "name": said.name.strip(),
+        "image extension": said.images.extensions,
+    }
+    for call in said.calls:
+        parts |= {f"content of the call {call.name!r}": call.content, "name of a call": call.name.strip()}
+    for what, part in parts.items():
+        if not part:
+            raise EvalkitError(f"{name} has no {what}. Follow docs/benchmarks.md")
+    for call in said.calls:
+        for how in (call.read, call.corrected):
+            if not isinstance(how.get("kind"), str):
+                raise EvalkitError(f"{name}, the reader of the call {call.name!r} has no kind. Give kind in quotes")
 
 
-def _tupled(found: Any) -> Any:
-    """Lists as tuples, so that declarations do not change."""
-    if isinstance(found, Mapping):
-        return {key: _tupled(value) for key, value in found.items()}
-    return tuple(_tupled(each) for each in found) if isinstance(found, list) else found
+def _call(found: Any) -> Any:
+    """One text as a list of one; the official reader stands for the corrected one that is not there."""
+    if not isinstance(found, Mapping):
+        return found
+    texts = found.get("text")
+    one = {"text": [texts]} if isinstance(texts, Mapping) else {}
+    other = {"corrected": found["read"]} if "read" in found and "corrected" not in found else {}
+    return {**found, **one, **other}

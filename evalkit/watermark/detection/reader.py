@@ -222,14 +222,19 @@ class Reader:
             return codes
 
     def _kept(self, facts: _Facts, codes: Ints) -> Kept:
-        height, width = facts.size
-        warnings = []
-        if min(height, width) < self.tokenizer.native_size // 2:
-            warnings.append(f"{width}x{height} was enlarged to {self.tokenizer.native_size}")
-        if max(height, width) > EXTREME * min(height, width):
-            warnings.append("of a long image the centre square alone is looked at")
-        if facts.source.get("animated"):
-            warnings.append("of several frames or pages the first alone is looked at")
-        source, warning = facts.source, "; ".join(warnings) or None
-        kind, mode, turned = source.get("format"), source.get("mode"), source.get("orientation")
-        return Kept(packed(codes, self.vocabulary), facts.phash, width, height, kind, mode, turned, warning)
+        data = packed(codes, self.vocabulary)
+        return kept_of(data, facts.phash, facts.size, facts.source, self.tokenizer.native_size)
+
+
+def kept_of(codes: bytes, phash: int, size: tuple[int, int], source: Mapping[str, Any], native: int) -> Kept:
+    """What is kept of an image of `size` (height, width) whose square of `native` pixels was encoded."""
+    height, width = size
+    warnings = []
+    if min(height, width) < native // 2:
+        warnings.append(f"{width}x{height} was enlarged to {native}")
+    if max(height, width) > EXTREME * min(height, width):
+        warnings.append("of a long image the centre square alone is looked at")
+    if source.get("animated"):
+        warnings.append("of several frames or pages the first alone is looked at")
+    kind, mode, turned = source.get("format"), source.get("mode"), source.get("orientation")
+    return Kept(codes, phash, width, height, kind, mode, turned, "; ".join(warnings) or None)

@@ -11,6 +11,7 @@ from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import canonical_json, parse_json, pretty_json
+from evalkit.runs.plain import read_plain
 from evalkit.runs.store import write_bytes
 from evalkit.version import __version__
 from evalkit.watermark.keys import Key
@@ -95,7 +96,7 @@ def read_mark(path: str | Path) -> MarkFile:
     file = Path(path).expanduser()
     file = file / NAME if file.is_dir() else file
     try:
-        said = parse_json(file.read_bytes(), str(file))
+        said = parse_json(read_plain(file), str(file))
     except OSError as error:
         raise EvalkitError(
             f"{file} cannot be read ({error.strerror}); give the mark.json that `evalkit watermark embed` left"

@@ -48,6 +48,8 @@ def test_a_file_says_models_suites_seeds_and_judges(tmp_path):
     ("old", "new", "said"),
     [
         ("limit = 6", "limt = 6", "suites 1 has an unknown key 'limt'. Did you mean limit"),
+        ("limit = 6", "limit = 0", "the suite 'world' has limit = 0. Give 1 or more"),
+        ("made/{suite}", "made/{0}/{suite.__class__}", "nothing fills '{0}' in its images. The places are {suite} and"),
         ("limit = 6", 'limit = "six"', "suites 1, limit is 'six'. Give a whole number"),
         ("seeds = [1, 2]", "seeds = [1, 1]", "seeds are different numbers"),
         ("seeds = [1, 2]", "seeds = []", "seeds are different numbers"),

@@ -50,32 +50,32 @@ def test_a_card_without_numbers_says_why():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"colour": "red"}, "colour: no such key; the keys are id, title"),
+        ({"colour": "red"}, "unknown key 'colour'. The keys are id, title"),
         ({"id": "y"}, "give 'x', the name of the file"),
-        ({"year": "2025"}, "year: '2025' is no int"),
+        ({"year": "2025"}, "year is '2025'. Give a whole number"),
         ({"year": 1999}, "give the year of the paper"),
-        ({"year": True}, "year: True is no int"),
+        ({"year": True}, "year is True. Give a whole number"),
         ({"arxiv": "arXiv:2501.00001"}, "give a number such as 2404.02905"),
-        ({"category": "sculpture"}, "category: 'sculpture' is none of benchmark"),
-        ({"runner": "maybe"}, "runner: 'maybe' is none of native, library, worker, scored, reported"),
+        ({"category": "sculpture"}, "category is 'sculpture'. Give one of benchmark"),
+        ({"runner": "maybe"}, "runner is 'maybe'. Give one of native, library, worker, scored, reported"),
         ({"code": "github.com/a/b"}, "give an https address"),
         ({"what": "a\u202eb"}, "instead of showing"),
         ({"licence": "\x1b[31mMIT"}, "instead of showing"),
         ({"note": "two\nlines"}, "holds a line break"),
         ({"title": " "}, "title: empty; leave the key out instead"),
-        ({"measures": "rfid"}, "measures: 'rfid' is no list"),
+        ({"measures": "rfid"}, "measures is 'rfid'. Give a list"),
         ({"measures": ["beauty"]}, "there is no measure 'beauty'; give one of gfid"),
         ({"unstated": "why"}, "not both"),
         ({"numbers": []}, "the reason for having none"),
-        ({"numbers": [1]}, r"numbers\[0\]: 1 is no table"),
-        ({"numbers": [{"measure": "rfid", "value": 1}]}, r"numbers\[0\] setting, source: missing"),
+        ({"numbers": [1]}, "numbers 1 is 1. Give a table"),
+        ({"numbers": [{"measure": "rfid", "value": 1}]}, "numbers 1 has no setting. The keys are"),
         ({"steps": [{"do": "a"}]}, "needs either command or outside"),
         ({"steps": [{"do": "a", "command": "evalkit x", "outside": "y"}]}, "needs either command or outside"),
         ({"steps": [{"do": "a", "command": "rm -r"}]}, "none of evalkit's; give it as outside"),
     ],
 )
 def test_a_wrong_card_is_refused_with_its_file_and_field(change, said):
-    with pytest.raises(EvalkitError, match=said.replace("] setting", "]: setting")) as caught:
+    with pytest.raises(EvalkitError, match=said) as caught:
         parse_card("x", {**GOOD, **change})
     assert "x.toml" in str(caught.value)
 
@@ -88,7 +88,7 @@ def test_a_number_has_a_known_measure_rule_and_certainty(change):
 
 @pytest.mark.parametrize("key", ["title", "weights", "licence", "hardware", "data", "runner"])
 def test_what_a_card_must_say(key):
-    with pytest.raises(EvalkitError, match=f"{key}: missing"):
+    with pytest.raises(EvalkitError, match=f"has no {key}"):
         parse_card("x", without(key))
 
 
@@ -116,5 +116,5 @@ def test_markup_is_text_like_any_other():
 
 def test_toml_as_it_stands_in_the_package_is_read():
     text = 'id = "x"\ntitle = "a\\u202eb"\n'
-    with pytest.raises(EvalkitError, match="missing"):
+    with pytest.raises(EvalkitError, match="instead of showing"):
         parse_card("x", tomllib.loads(text))

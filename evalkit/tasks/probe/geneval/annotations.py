@@ -15,7 +15,7 @@ from pathlib import Path
 from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.judges.agreement import agreement, kappa
 from evalkit.metrics.base import Estimate
-from evalkit.runs.plain import read_plain
+from evalkit.runs.plain import open_plain, read_plain
 from evalkit.runs.store import Run
 from evalkit.stats.intervals import mean_interval
 from evalkit.tasks.probe.evidence.record import prompt_id
@@ -75,7 +75,7 @@ class HumanAgreement:
 def is_annotations(path: Path) -> bool:
     """Whether a file begins as GenEval's annotations do."""
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             return file.read(len(_FIRST)) == _FIRST
     except OSError:
         return False

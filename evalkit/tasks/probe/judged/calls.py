@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.images.decode import decode_image
 from evalkit.images.sample import Pixels
 from evalkit.judges.outcome import Reader
@@ -20,6 +20,7 @@ from evalkit.judges.request import ImagePart, JudgeRequest, Parameters, Part, qu
 from evalkit.protocols.judged.declaration import CallRule, TextRef
 from evalkit.tasks.probe.judged.formula import evaluate
 from evalkit.tasks.probe.judged.items import JudgedItem
+from evalkit.tasks.probe.judged.templates import fill_in
 from evalkit.tasks.probe.judged.texts import filled, official_text
 
 Source = Callable[[str], bytes]  # role -> the bytes of that image's file
@@ -50,7 +51,12 @@ def asked_of(calls: Sequence[CallRule], item: JudgedItem) -> Iterator[Asked]:
         if not call.each:
             yield Asked(call.name, call, item.metadata)
             continue
-        for place, element in enumerate(item.metadata[call.each]):
+        elements = item.metadata.get(call.each)
+        if not isinstance(elements, list | tuple):
+            raise EvalkitError(
+                f"item {item.id} lacks the list {call.each[:60]!r} of the call {call.name}. Give the data"
+            )
+        for place, element in enumerate(elements):
             fields = element if isinstance(element, Mapping) else {"element": element}
             yield Asked(f"{call.name}/{place}", call, {**item.metadata, **fields, "place": place})
 
@@ -58,12 +64,12 @@ def asked_of(calls: Sequence[CallRule], item: JudgedItem) -> Iterator[Asked]:
 def request_of(asked: Asked, folder: Path, image: Pixels, data: bytes | None, source: Source) -> JudgeRequest:
     """The question as it is sent. `data`: the image's own file, where it is one; `source` gives the bytes of a role."""
     call = asked.call
-    places = {key: str(value).format_map(_Fields(asked.fields)) for key, value in call.fill.items()}
+    places = {key: fill_in(value, _Fields(asked.fields)) for key, value in call.fill.items()}
     refs = (_drawn(call.text, asked.fields),) if call.one else call.text
     texts = [official_text(folder, ref, asked.fields) for ref in refs]
     texts = [each.replace("{{", "{").replace("}}", "}") for each in texts] if call.braces else texts
     texts = [filled(each, places) for each in texts]
-    ready = Preparation(**{"format": "PNG", **call.image})
+    ready = prepared_of(call)
     parts: list[Part] = []
     for role in call.content:
         if role == "text":
@@ -77,6 +83,16 @@ def request_of(asked: Asked, folder: Path, image: Pixels, data: bytes | None, so
             parts.append(ready.file(source(role)))
     system = None if call.system is None else official_text(folder, call.system, asked.fields)
     return question(*parts, system=system, parameters=parameters_of(call))
+
+
+def prepared_of(call: CallRule) -> Preparation:
+    """How an image is sent."""
+    try:
+        return Preparation(**{"format": "PNG", **call.image})
+    except EvalkitError:
+        raise
+    except DAMAGED as error:
+        raise EvalkitError(f"the call {call.name} prepares its image oddly: {error}. Mend the suite's file") from None
 
 
 def parameters_of(call: CallRule) -> Parameters:
@@ -121,7 +137,7 @@ def _counted(reader: Reader, count: int) -> Reader:
 def _filled(value: Any, fields: Mapping[str, Any]) -> Any:
     """Templates in a reader's table filled in from fields."""
     if isinstance(value, str) and "{" in value and value.startswith("{"):
-        return value.format_map(_Fields(fields))
+        return fill_in(value, _Fields(fields))
     if isinstance(value, list | tuple):
         return [_filled(each, fields) for each in value]
     return value

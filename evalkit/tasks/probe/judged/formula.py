@@ -10,14 +10,24 @@ from functools import lru_cache
 from statistics import fmean
 from typing import Any
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.metrics.psnr import psnr
 from evalkit.metrics.recalled import recalled
+
+LONGEST = 2000  # characters of a formula
+
+
+def _times(a: Any, b: Any) -> Any:
+    """The product of two numbers; a text or a list times a number would fill the memory."""
+    if not isinstance(a, int | float) or not isinstance(b, int | float):
+        raise TypeError("only numbers are multiplied")
+    return a * b
+
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
+    ast.Mult: _times,
     ast.Div: operator.truediv,
 }
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
@@ -95,8 +105,21 @@ def evaluate(formula: str, names: Mapping[str, Any]) -> Any:
     """
     try:
         return _value(_tree(formula), names)
-    except (TypeError, ValueError, ZeroDivisionError, ArithmeticError, IndexError, KeyError) as error:
+    except DAMAGED as error:
         raise EvalkitError(f"the formula {formula!r} has no value here: {error}. Mend the suite's file") from None
+
+
+def number_of(formula: str, names: Mapping[str, Any], none: float | None = None) -> float:
+    """The same as a number; `none` in place of None. Raises `EvalkitError` for what is no number."""
+    value = evaluate(formula, names)
+    return none if value is None and none is not None else as_number(value, formula)
+
+
+def as_number(value: Any, formula: str) -> float:
+    """What a formula gave, as a number. Raises `EvalkitError` where it is none."""
+    if not isinstance(value, int | float):
+        raise EvalkitError(f"the formula {formula!r} gives {str(value)[:60]!r}, and no number. Mend the suite's file")
+    return float(value)
 
 
 def _either(node: ast.BoolOp, names: Mapping[str, Any]) -> Any:
@@ -126,8 +149,10 @@ def names_in(formula: str) -> frozenset[str]:
 @lru_cache(maxsize=512)
 def _tree(formula: str) -> ast.expr:
     try:
-        return ast.parse(formula.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError):
+        if len(formula) <= LONGEST:
+            return ast.parse(formula.strip(), mode="eval").body
+        raise ValueError
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise EvalkitError(f"{formula!r} is no formula. Mend the suite's file") from None
 
 

@@ -6,11 +6,13 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,8 +21,11 @@ from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import parse_json
 from evalkit.protocols.judged.declaration import Declaration, ItemRule
 from evalkit.runs.plain import read_plain
+from evalkit.tasks.probe.judged.templates import fill_in
 
 Row = dict[str, Any]
+_LOADERS = "evalkit.tasks.probe.judged.loaders"
+_MODULE = re.compile(rf"{re.escape(_LOADERS)}\.\w+")
 
 
 @dataclass(frozen=True)
@@ -44,13 +49,41 @@ def read_items(said: Declaration, folder: Path) -> tuple[JudgedItem, ...]:
     """
     _check_files(said, folder)
     rule = said.items
-    if rule.loader:
-        module, _, function = rule.loader.partition(":")
-        rows = list(getattr(import_module(module), function)(folder))
-    else:
-        rows = [row for path in _files(rule, folder) for row in rows_of(path)]
+    try:
+        rows = _loaded(said, folder)
+    except EvalkitError:
+        raise
+    except DAMAGED as error:
+        raise EvalkitError(
+            f"the data of {said.name} are not of the official form: {_why(error)}. Give the official files"
+        ) from None
     rows = grouped(rows[rule.skip :], rule.group) if rule.group else rows[rule.skip :]
     return _unique([_item(rule, row, place) for place, row in enumerate(rows)], said.name)
+
+
+def _loaded(said: Declaration, folder: Path) -> list[Row]:
+    if said.items.loader:
+        return [dict(row) for row in _loader(said.items.loader, said.name)(folder)]
+    return [row for path in _files(said.items, folder) for row in rows_of(path)]
+
+
+def _why(error: BaseException) -> str:
+    """An error of Python in a sentence's part."""
+    said = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+    return f"{said} is missing" if isinstance(error, KeyError) else said
+
+
+def _loader(called: str, name: str) -> Callable[[Path], Iterable[Any]]:
+    """The function that reads a benchmark's own form of data; evalkit's alone, for a suite's file may come from anywhere.
+
+    Raises `EvalkitError` for any other.
+    """
+    module, _, function = called.partition(":")
+    with suppress(ImportError, AttributeError):
+        made = getattr(import_module(module), function) if _MODULE.fullmatch(module) else None
+        if getattr(made, "func", made).__module__.startswith(_LOADERS):  # not what the module itself imports
+            return cast("Callable[[Path], Iterable[Any]]", made)
+    raise EvalkitError(f"{name} wants its items read by {called!r}, which evalkit does not have. Give files instead")
 
 
 def items_lines(items: Sequence[JudgedItem]) -> bytes:
@@ -83,9 +116,13 @@ def _check_files(said: Declaration, folder: Path) -> None:
 
 def _files(rule: ItemRule, folder: Path) -> Iterator[Path]:
     for pattern in rule.files:
-        found = sorted(folder.glob(pattern))
+        found: list[Path] = []
+        with suppress(OSError, ValueError, NotImplementedError):  # a pattern that no folder can hold
+            found = sorted(folder.glob(pattern))
         if not found:
-            raise EvalkitError(f"{folder} holds no {pattern}. Give the folder of the benchmark's files: --data DIR")
+            raise EvalkitError(
+                f"{folder} holds no {pattern[:80]}. Give the folder of the benchmark's files: --data DIR"
+            )
         yield from found
 
 
@@ -104,8 +141,9 @@ def rows_of(path: Path) -> list[Row]:
             case ".txt":
                 return [{"stem": path.stem, "text": path.read_text(encoding="utf-8").strip()}]
     except (OSError, ValueError, TypeError, RecursionError, csv.Error, pa.ArrowException) as error:
-        said = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise EvalkitError(f"{path} cannot be read as a benchmark's data: {said}. Give the official file") from None
+        raise EvalkitError(
+            f"{path} cannot be read as a benchmark's data: {_why(error)}. Give the official file"
+        ) from None
     raise EvalkitError(f"{path} is of no form that data have. Give JSON, JSON lines, CSV, Parquet or text")
 
 
@@ -133,6 +171,10 @@ def grouped(rows: Sequence[Row], column: str) -> list[Row]:
     """One row for each value of a column: the first one, and all of them in `rows`."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
+        if column not in row:
+            raise EvalkitError(
+                f"a row of the data lacks {column[:60]!r}, by which rows are grouped. Give the official files"
+            )
         groups.setdefault(str(row[column]), []).append(row)
     return [{**group[0], "rows": group} for group in groups.values()]
 
@@ -140,8 +182,10 @@ def grouped(rows: Sequence[Row], column: str) -> list[Row]:
 def _item(rule: ItemRule, row: Row, place: int) -> JudgedItem:
     fields = {"place": place, **{key: value for key, value in row.items() if not rule.keep or key in rule.keep}}
     try:
-        prompt, name = rule.prompt.format_map(row), rule.id.format_map({"place": place, **row})
-        category = _range(rule, row) if rule.ranges else rule.category.format_map(row)
+        prompt, name = fill_in(rule.prompt, row), fill_in(rule.id, {"place": place, **row})
+        category = _range(rule, row) if rule.ranges else fill_in(rule.category, row)
+    except EvalkitError:
+        raise
     except DAMAGED as error:
         raise EvalkitError(f"item {place} of the data lacks {error}. Give the official files") from None
     return JudgedItem(name, prompt, {**fields, "prompt": prompt, "tag": category or "all"})

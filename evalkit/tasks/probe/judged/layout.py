@@ -9,7 +9,10 @@ from typing import Any
 from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.protocols.judged.declaration import ImageRule
 from evalkit.tasks.probe.judged.items import JudgedItem
+from evalkit.tasks.probe.judged.templates import fill_in
 from evalkit.tasks.probe.layout import PlacedImage
+
+LONGEST = 240  # bytes of one part of a name, which file systems hold with an extension
 
 
 def read_named(folder: Path, rule: ImageRule, items: Sequence[JudgedItem]) -> list[PlacedImage]:
@@ -68,9 +71,13 @@ def _file(folder: Path, rule: ImageRule, item: JudgedItem, sample: int) -> Path 
 
 def _stem(template: str, fields: Mapping[str, Any], sample: int) -> str:
     try:
-        stem = template.format_map({**fields, "sample": sample, "number": sample + 1})
+        stem = fill_in(template, {**fields, "sample": sample, "number": sample + 1})
+    except EvalkitError:
+        raise
     except DAMAGED as error:
         raise EvalkitError(f"the images' names need the field {error}. Give the official data") from None
+    if "\0" in stem or any(len(part.encode("utf-8", "replace")) > LONGEST for part in Path(stem).parts):
+        raise EvalkitError(f"the name {stem[:60]!r}… of an image is too long for a file. Mend the suite's file")
     if ".." in Path(stem).parts or Path(stem).is_absolute():
         raise EvalkitError(f"the data name an image {stem!r} outside of the folder. Give the official data")
     return stem

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from evalkit.errors import EvalkitError
 from evalkit.judges.outcome import outcome
 from evalkit.judges.reply import RawReply
 from evalkit.protocols.judged.declaration import Declaration
 from evalkit.tasks.probe.evidence.record import AskedReply
 from evalkit.tasks.probe.judged.calls import Asked, asked_of
-from evalkit.tasks.probe.judged.formula import evaluate, names_in
+from evalkit.tasks.probe.judged.formula import as_number, evaluate, names_in, number_of
 from evalkit.tasks.probe.judged.items import JudgedItem
 
 _FINAL = ("content filter", "refusal", "truncated")  # details that no other parser changes
@@ -53,7 +54,7 @@ def judge_image(
     if said.needs and evaluate(said.needs, names) in (None, False, 0):
         state, reason = lost[0] if lost else ("unparsed", f"{said.needs} does not hold")
         return Judged(state, reason, lost=len(lost), weights=_weights(said, names))
-    values = {rule.name: _number(_value(rule.formula, names)) for rule in said.scores}
+    values = {rule.name: _score(rule.formula, names) for rule in said.scores}
     state, reason = lost[0] if lost and math.isnan(values[said.scores[0].name]) else ("answered", "")
     return Judged(state, reason, values, _weights(said, names), _parts(said, names), len(lost))
 
@@ -93,24 +94,23 @@ def _add(names: dict[str, Any], asked: Asked, value: Any) -> None:
 
 
 def _weights(said: Declaration, names: Mapping[str, Any]) -> dict[str, float]:
-    return {rule.name: float(evaluate(rule.weight, names)) for rule in said.scores if rule.weight}
+    return {rule.name: number_of(rule.weight, names) for rule in said.scores if rule.weight}
 
 
 def _parts(said: Declaration, names: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
     found: list[tuple[str, float]] = []
     for each in said.parts:
-        if not each.get("when") or evaluate(each["when"], names):
-            values, categories = (evaluate(each[key], names) for key in ("values", "categories"))
-            found += [(str(name), float(value)) for name, value in zip(categories, values, strict=True) if name]
+        if each.get("when") and not evaluate(each["when"], names):
+            continue
+        values, categories = (evaluate(each.get(key, "None"), names) for key in ("values", "categories"))
+        if not isinstance(values, list) or not isinstance(categories, list) or len(values) != len(categories):
+            raise EvalkitError(f"the parts of {said.name} need two lists of one length. Give the official files")
+        found += [(str(n), as_number(value, "values")) for n, value in zip(categories, values, strict=True) if n]
     return tuple(found)
 
 
-def _value(formula: str, names: Mapping[str, Any]) -> Any:
-    """The value of a formula; None where it needs an answer that was lost alone."""
+def _score(formula: str, names: Mapping[str, Any]) -> float:
+    """The value of a formula; NaN where it needs an answer that was lost alone, or has none."""
     if any(names.get(each) is None for each in names_in(formula)):
-        return None
-    return evaluate(formula, names)
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)
+        return math.nan
+    return number_of(formula, names, none=math.nan)

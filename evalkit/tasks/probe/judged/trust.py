@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
 import math
 from collections.abc import Mapping, Sequence
@@ -27,6 +26,7 @@ from evalkit.tasks.probe.judged.suite import DECLARATION, JudgedSuite
 from evalkit.tasks.probe.listing import list_images
 from evalkit.tasks.probe.spec import suite_called
 from evalkit.tasks.probe.suite import Encoders, ProbeImage
+from evalkit.textfiles import read_text, table_rows
 
 
 @dataclass(frozen=True)
@@ -126,12 +126,23 @@ def _values(source: str | Path) -> dict[str, float]:
     """Scores by image, of a sealed run or of a CSV file with id and value."""
     path = Path(source).expanduser()
     if path.is_file():
-        try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                return {str(row["id"]): float(row["value"]) for row in csv.DictReader(file)}
-        except (OSError, csv.Error, *DAMAGED):
-            raise EvalkitError(f"{path} is no table of id and value. Write a CSV with these columns") from None
+        return _stated(path)
     rows = read_run(path).samples.select(["id", "score"]).to_pylist()
     return {
         str(row["id"]): float(row["score"]) for row in rows if row["score"] is not None and not math.isnan(row["score"])
     }
+
+
+def _stated(path: Path) -> dict[str, float]:
+    """What people say of each image, from a CSV. Raises `EvalkitError` with the line that says nothing, or says it again."""
+    found: dict[str, float] = {}
+    for line, row in table_rows(read_text(path), str(path)):
+        try:
+            name, value = row["id"].strip(), float(row["value"])
+        except DAMAGED:
+            raise EvalkitError(f"{path}, line {line} has no id and value. Write a CSV with these columns") from None
+        if not name or not math.isfinite(value) or name in found:
+            said = "again" if name in found else "without an id" if not name else f"as {value}"
+            raise EvalkitError(f"{path}, line {line} states {name[:60]!r} {said}. Give each image one finite value")
+        found[name] = value
+    return found

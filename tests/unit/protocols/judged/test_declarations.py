@@ -48,7 +48,7 @@ def test_variants_change_what_they_name_alone():
     ("text", "said"),
     [
         ("name = 1 = 2", "is no TOML"),
-        ("name = 'x'", "declares no judged benchmark: 'source' is missing"),
+        ("name = 'x'", "mine.toml has no title"),
         (
             "odd = 1\n[source]\nrepository='a'\ncommit='b'\n[items]\nid='a'\nprompt='b'\n[images]\nname='c'\n"
             "[[scores]]\nname='d'\nformula='1'",

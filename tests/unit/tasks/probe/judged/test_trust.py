@@ -85,8 +85,23 @@ def test_runs_agree_with_themselves_and_tables_of_people_are_read(run):
     (folder / "people.csv").write_text("id,value\n" + "".join(f"p{i}-00,{i % 2}\n" for i in range(N)))
     assert agreed(folder / "people.csv", made.path)[0].value == 0
     (folder / "odd.csv").write_text("name\nx\n")
-    with pytest.raises(EvalkitError, match="no table of id and value"):
+    with pytest.raises(EvalkitError, match="has no id and value"):
         agreed(folder / "odd.csv", made.path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("a,1\na,0\n", "line 3 states 'a' again"),
+        ("a,nan\n", "as nan"),
+        (",1\n", "without an id"),
+        ("a,x\n", "no id and"),
+    ],
+)
+def test_a_table_of_people_states_each_image_once(tmp_path, rows, said):
+    (tmp_path / "people.csv").write_text(f"id,value\n{rows}")
+    with pytest.raises(EvalkitError, match=said):
+        agreed(tmp_path / "people.csv", tmp_path / "people.csv")
 
 
 def test_anchors_raise_an_alarm_where_scores_move(run):

@@ -1,0 +1,1 @@
+"""Detection as a service: key rings, one engine, answers in an interchange form, scans, and the server."""

@@ -1,0 +1,136 @@
+from dataclasses import replace
+
+import jsonschema
+import numpy as np
+import pytest
+
+from evalkit.errors import EvalkitError
+from evalkit.watermark.detection.calibration import Calibration, conditions_of
+from evalkit.watermark.detection.calibration_file import write_calibration
+from evalkit.watermark.methods import mark_for
+from evalkit.watermark.service.answers import schema
+from evalkit.watermark.service.engine import Engine, Settings, Upload
+from evalkit.watermark.service.ring import Ring
+from evalkit.watermark.service.ring_file import read_ring, write_ring
+
+
+@pytest.fixture
+def engine(ring, settings):
+    made = Engine(ring, settings)
+    yield made
+    made.close()
+
+
+def uploads(*files):
+    return [Upload(data, f"{number}.png") for number, data in enumerate(files)]
+
+
+def test_the_mark_of_one_key_is_found_and_no_other(engine, made):
+    answers = engine.look(uploads(*made.marked, *made.plain, b"no image"))
+    assert [each.verdict for each in answers] == ["marked"] * 4 + ["not found"] * 4 + ["could not be read"]
+    assert {tuple(each.found) for each in answers[:4]} == {(made.keys["one"].id,)}
+    for each in answers:
+        for details in (False, True):
+            jsonschema.validate(each.as_dict(details=details), schema())
+
+
+def test_an_answer_holds_no_number_of_the_image_without_details(engine, made):
+    (answer,) = engine.look(uploads(made.marked[0]))
+    plain, detailed = answer.as_dict(), answer.as_dict(details=True)
+    assert all(set(each) == {"entry", "key_id", "method", "tokenizer", "verdict", "basis"} for each in plain["marks"])
+    assert detailed["marks"][0]["details"]["log10_p"] < -10
+
+
+def test_an_image_is_encoded_once_for_all_marks_and_never_again(engine, made, monkeypatch):
+    coder = engine.bench.coders[0]
+    encode, seen = coder.tokenizer.encode, []
+    monkeypatch.setattr(coder.tokenizer, "encode", lambda x: seen.append(len(x)) or encode(x))
+    first = engine.look(uploads(*made.marked, *made.marked))
+    assert engine.look(uploads(*made.marked, *made.marked)) == first
+    assert seen == [4]
+
+
+def test_an_answer_does_not_depend_on_the_images_beside_it(engine, made):
+    together = engine.look(uploads(*made.marked, *made.plain))
+    alone = [engine.look([each])[0] for each in uploads(*made.marked, *made.plain)]
+    assert alone == together
+
+
+def test_the_rate_is_shared_by_the_keys_of_the_ring(engine, made):
+    (answer,) = engine.look(uploads(made.marked[1]))
+    p = 10 ** answer.marks[0].details["log10_p"]
+    for factor, found in ((1.9, False), (2.1, True)):  # of two keys
+        engine.settings = replace(engine.settings, alpha=factor * p)
+        assert (engine.look(uploads(made.marked[1]))[0].verdict == "marked") is found
+
+
+def test_what_no_key_could_be_found_in_is_undecided(ring, made, settings):
+    engine = Engine(ring, replace(settings, alpha=1e-30))
+    assert {each.verdict for each in engine.look(uploads(*made.marked))} == {"undecided"}
+    engine.close()
+
+
+def test_bombs_and_large_images_are_not_decoded(ring, made, settings):
+    engine = Engine(ring, replace(settings, most_pixels=63 * 64, cache=":memory:"))
+    (answer,) = engine.look(uploads(made.marked[0]))
+    assert answer.verdict == "could not be read"
+    assert "pixels" in answer.reason
+    engine.close()
+
+
+def test_a_revoked_key_is_looked_for_no_more_and_what_is_loaded_stays(engine, ring, made):
+    before = engine.bench
+    assert engine.changed() is None
+    write_ring(ring, Ring((made.entry("one", state="revoked"), made.entry("two"), made.entry("three"))))
+    bench = engine.changed()
+    assert bench.coders == before.coders
+    assert bench.held[0].mark is before.held[1].mark
+    engine.bench = bench
+    (answer,) = engine.look(uploads(made.marked[0]))
+    assert [each.entry for each in answer.marks] == ["two", "three"]
+    assert answer.verdict == "not found"
+
+
+def test_a_ring_that_is_not_right_leaves_the_old_one_at_work(engine, ring, made):
+    digest = engine.bench.ring.digest
+    ring.write_text("{}")
+    with pytest.raises(EvalkitError, match="no key ring"):
+        engine.changed()
+    assert engine.changed() is None
+    assert engine.look(uploads(made.marked[0]))[0].ring == digest
+
+
+def test_weights_of_another_tokenizer_are_refused(ring, made, settings):
+    write_ring(ring, Ring((made.entry("one", tokenizer="world-vq@" + "0" * 64),)))
+    with pytest.raises(EvalkitError, match="not those of the entry one"):
+        Engine(ring, settings)
+
+
+def test_a_calibration_decides_with_the_larger_p(ring, made, settings, tmp_path):
+    engine = Engine(ring, settings)
+    tokenizer = engine.bench.coders[0].tokenizer
+    engine.close()
+    conditions = conditions_of(mark_for(made.mark.spec, made.keys["one"], tokenizer).as_dict(), tokenizer, ())
+    n = 2000
+    null = Calibration(np.linspace(-1, 2, n), np.ones(n), (), np.zeros(1024, np.int64), conditions)
+    write_calibration(tmp_path / "one.npz", null)
+    write_ring(ring, Ring((made.entry("one", calibration=str(tmp_path / "one.npz")),)))
+    for alpha, verdict in ((1e-2, "marked"), (1e-6, "undecided")):
+        engine = Engine(ring, replace(settings, alpha=alpha))
+        (answer,) = engine.look(uploads(made.marked[0]))
+        assert answer.verdict == verdict
+        assert answer.as_dict()["false_positives"]["basis"] == "larger"
+        engine.close()
+
+
+def test_alpha_is_a_rate():
+    with pytest.raises(EvalkitError, match="between 0 and 1"):
+        Settings(alpha=1.0)
+
+
+def test_an_empty_ring_finds_nothing(ring, settings, made):
+    write_ring(ring, Ring())
+    engine = Engine(ring, settings)
+    assert [each.verdict for each in engine.look(uploads(made.marked[0], b"x"))] == ["not found", "could not be read"]
+    assert read_ring(ring).entries == ()
+    engine.close()

@@ -1,0 +1,224 @@
+"""The service as clients meet it: a real server on a socket of this machine, and a real HTTP client."""
+
+import json
+import random
+import socket
+import struct
+import threading
+import time
+import urllib.parse
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import jsonschema
+import pytest
+from helpers.asked import ask
+from helpers.mutated import mutated
+
+from evalkit.watermark.service.answers import schema
+from evalkit.watermark.service.log import read_log
+from evalkit.watermark.service.ring import Ring
+from evalkit.watermark.service.ring_file import read_ring, write_ring
+from evalkit.watermark.service.server import Allowed
+
+FORM = {"content-type": "multipart/form-data; boundary=XX"}
+
+
+def form(*files):
+    parts = (
+        b'--XX\r\nContent-Disposition: form-data; name="image"; filename="%s"\r\n\r\n%s\r\n' % (name.encode(), data)
+        for name, data in files
+    )
+    return b"".join(parts) + b"--XX--\r\n"
+
+
+def bomb():
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IEND", b"")
+
+
+def test_one_image_and_a_batch_get_answers_in_the_interchange_form(served, made):
+    url = served().url
+    status, headers, body = ask(url, "POST", "/v1/image", made.marked[0])
+    assert (status, json.loads(body)["verdict"]) == (200, "marked")
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "server" not in {name.lower() for name in headers}
+    files = [("a.png", made.marked[1]), ("b.png", made.plain[0]), ("c.png", b"no image")]
+    status, headers, body = ask(url, "POST", "/v1/images", form(*files), FORM)
+    lines = [json.loads(line) for line in body.splitlines()]
+    assert headers["content-type"].startswith("application/x-ndjson")
+    assert [each["image"]["id"] for each in lines] == ["a.png", "b.png", "c.png"]
+    assert [each["verdict"] for each in lines] == ["marked", "not found", "could not be read"]
+    for each in lines:
+        jsonschema.validate(each, schema())
+
+
+def test_health_the_openapi_document_the_schema_and_the_page_are_there(served, ring):
+    url = served().url
+    assert json.loads(ask(url, "GET", "/health")[2]) | {"evalkit": ""} == {
+        "status": "ok", "evalkit": "", "ring": read_ring(ring).digest
+    }  # fmt: skip
+    api = json.loads(ask(url, "GET", "/openapi.json")[2])
+    assert set(api["paths"]) == {"/v1/image", "/v1/images", "/health"}
+    answered = api["paths"]["/v1/image"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+    assert answered["properties"] == schema()["properties"]
+    assert json.loads(ask(url, "GET", "/v1/schema")[2]) == schema()
+    status, headers, page = ask(url, "GET", "/")
+    assert status == 200
+    assert b"/v1/images" in page
+    assert b"src=" not in page
+    assert "default-src 'none'" in headers["content-security-policy"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers", "status"),
+    [
+        ("GET", "/nothing", None, {}, 404),
+        ("GET", "/v1/image", None, {}, 405),
+        ("POST", "/v1/image", b"", {}, 400),
+        ("POST", "/v1/images", b"x", {}, 415),
+        ("POST", "/v1/images", b"x", FORM, 400),
+        ("POST", "/v1/images", b"x", {"content-type": "multipart/form-data"}, 400),
+        ("POST", "/v1/images", b'--XX\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--XX--\r\n', FORM, 400),
+        ("POST", "/v1/images", form(*[("a", b"x")] * 65), FORM, 400),
+        ("POST", "/v1/image", b"x" * 2001, {}, 413),
+        ("POST", "/v1/images", form(("a", b"x" * 2001)), FORM, 413),
+    ],
+)
+def test_what_is_asked_wrongly_is_one_sentence(served, method, path, body, headers, status):
+    found, _, said = ask(served(Allowed(1e6, 10_000, 2000, 64)).url, method, path, body, headers)
+    assert found == status
+    assert set(json.loads(said)) == {"error"}
+    assert "\n" not in json.loads(said)["error"]
+
+
+def test_large_bodies_are_refused_before_they_have_arrived(served, made):
+    url = served(Allowed(1e6, 10_000, 2000, 2)).url
+    host, port = urllib.parse.urlsplit(url).netloc.split(":")
+    for head in (b"content-length: 99999999999", b"transfer-encoding: chunked"):
+        with socket.create_connection((host, int(port)), 120) as raw:
+            raw.sendall(b"POST /v1/image HTTP/1.1\r\nhost: a\r\n" + head + b"\r\n\r\n")
+            try:
+                if b"chunked" in head:
+                    raw.sendall((b"400\r\n" + b"x" * 1024 + b"\r\n") * 4)
+                assert b" 413 " in raw.recv(65536)
+            except ConnectionError:
+                pass
+    assert ask(url, "GET", "/health")[0] == 200
+
+
+def test_images_of_too_many_pixels_are_not_decoded(served):
+    status, _, body = ask(served().url, "POST", "/v1/image", bomb())
+    assert status == 200
+    assert json.loads(body)["verdict"] == "could not be read"
+
+
+def test_a_client_that_asks_too_often_is_told_when_to_come_back(served, made):
+    url = served(Allowed(per_minute=1, burst=3)).url
+    files = [("a.png", made.plain[0])] * 2
+    assert ask(url, "POST", "/v1/image", made.plain[0])[0] == 200
+    assert ask(url, "POST", "/v1/images", form(*files), FORM)[0] == 200
+    status, headers, _ = ask(url, "POST", "/v1/image", made.plain[0])
+    assert status == 429
+    assert 1 < int(headers["retry-after"]) <= 61
+    assert ask(url, "GET", "/health")[0] == 200
+
+
+def test_fuzzed_requests_leave_it_answering_and_learn_nothing(served, made, capfd):
+    service = served()
+    host, port = urllib.parse.urlsplit(service.url).netloc.split(":")
+    whole = form(("a.png", made.plain[0][:300]))
+    right = b"POST /v1/images HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: %s\r\ncontent-length: %d\r\n\r\n" % (
+        FORM["content-type"].encode(), len(whole)
+    )  # fmt: skip
+    for seed in range(120):
+        with socket.create_connection((host, int(port)), 120) as raw:
+            raw.settimeout(0.2)
+            try:
+                raw.sendall(mutated(right + whole, seed))
+                raw.shutdown(socket.SHUT_WR)
+                answer = raw.recv(65536)
+            except OSError:
+                continue
+            assert not answer or answer.startswith(b"HTTP/1.1 ")
+            assert b"Traceback" not in answer
+            assert not answer.startswith(b"HTTP/1.1 500")
+    for seed in range(60):
+        status, _, body = ask(
+            service.url, "POST", "/v1/image", mutated(made.run.path.joinpath("images/0.png").read_bytes(), seed)
+        )
+        assert status in (200, 400)
+        assert status == 400 or json.loads(body)["format"]
+    assert json.loads(ask(service.url, "POST", "/v1/image", made.marked[0])[2])["verdict"] == "marked"
+    service.stop()
+    told = capfd.readouterr()
+    log = service.log.read_text()
+    for key in made.keys.values():
+        assert key.secret.hex() not in told.out + told.err + log
+    assert "log10" not in log
+    assert all(set(each) <= LOGGED for each in read_log(service.log))
+
+
+LOGGED = {"time", "event", "sha256", "verdict", "key_ids", "keys", "ring", "entries", "evalkit"}
+
+
+def test_a_hundred_clients_get_right_answers_while_keys_rotate_and_all_are_logged(served, made):
+    service = served()
+    digests = [read_ring(service.ring).digest]
+    seen, lock, rotated = [], threading.Lock(), threading.Event()
+
+    def client(number):
+        """Ask until an answer is by the last ring."""
+        rng, found = random.Random(number), []
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            marked = rng.random() < 0.5
+            status, _, body = ask(service.url, "POST", "/v1/image", rng.choice(made.marked if marked else made.plain))
+            said = json.loads(body)
+            found.append((status, marked, said["verdict"], said["ring"], said["image"]["sha256"]))
+            if rotated.is_set() and said["ring"] == digests[-1]:
+                break
+            time.sleep(0.3)
+        with lock:
+            seen.extend(found)
+
+    with ThreadPoolExecutor(100) as pool:
+        asked = [pool.submit(client, number) for number in range(100)]
+        old = read_ring(service.ring)
+        retired = replace(old.find("one"), state="retired")
+        write_ring(service.ring, old.changed(retired).added(made.entry("three")))
+        digests.append(read_ring(service.ring).digest)
+        rotated.set()
+        for each in asked:
+            each.result()
+    service.stop()
+    assert {each[0] for each in seen} == {200}
+    assert all(verdict == ("marked" if marked else "not found") for _, marked, verdict, _, _ in seen)
+    assert {ring for *_, ring, _ in seen} <= set(digests)
+    entries = list(read_log(service.log))
+    logged = [each for each in entries if each["event"] == "answer"]
+    assert sorted(each["sha256"] for each in logged) == sorted(sha256 for *_, sha256 in seen)
+    named = next(place for place, each in enumerate(entries) if each["event"] == "ring")
+    assert all(each["ring"] == digests[0] for each in entries[:named])
+    assert all(each.get("ring", digests[1]) == digests[1] for each in entries[named:])
+    assert entries[-1]["event"] == "stop"
+
+
+def test_a_ring_that_breaks_or_revokes_while_it_serves(served, made, capfd):
+    service = served()
+    whole = service.ring.read_bytes()
+    service.ring.write_text("[" * 100_000)
+    time.sleep(2)
+    assert json.loads(ask(service.url, "POST", "/v1/image", made.marked[0])[2])["verdict"] == "marked"
+    service.ring.write_bytes(whole)
+    write_ring(service.ring, Ring((made.entry("one", state="revoked"),)))
+    digest = read_ring(service.ring).digest
+    for _ in range(600):
+        if json.loads(ask(service.url, "GET", "/health")[2])["ring"] == digest:
+            break
+        time.sleep(0.1)
+    assert json.loads(ask(service.url, "POST", "/v1/image", made.marked[0])[2])["verdict"] == "not found"
