@@ -9,11 +9,12 @@ green codes, so that flat images can be marked at all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
@@ -69,18 +70,36 @@ def nudge(
         target, wanted = _targets(near, chosen.to(table.device), green, how.spread)
     low, high = (-x).clamp(min=-how.levels / 255), (1 - x).clamp(max=how.levels / 255)  # beyond it gradients vanish
     change = torch.zeros_like(x, requires_grad=True)
-    optimiser = torch.optim.Adam([change], lr=RATE / 255)
+    step = _adam(change)
     for _ in range(how.steps):
         near = _nearness(tokenizer, x + seen_again(change, between), table, half)
         own = near.gather(-1, target[..., None])[..., 0]
         other = near.scatter(-1, target[..., None], -torch.inf).amax(-1)
         loss = (torch.relu(margin + other - own) * wanted).sum()
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        (slope,) = torch.autograd.grad(loss, change)
         with torch.no_grad():
+            step(slope)
             change.clamp_(low, high)
     return change.detach()
+
+
+def _adam(change: Tensor) -> Callable[[Tensor], None]:
+    """Steps of Adam by the slope that each is given; torch's optimiser objects load its compiler, 200 MB."""
+    first, second, count = torch.zeros_like(change), torch.zeros_like(change), torch.tensor(0.0)
+
+    def step(slope: Tensor) -> None:
+        adam(
+            *([change], [slope], [first], [second], [], [count]),
+            lr=RATE / 255,
+            beta1=0.9,
+            beta2=0.999,
+            eps=1e-8,
+            weight_decay=0.0,
+            amsgrad=False,
+            maximize=False,
+        )
+
+    return step
 
 
 def nudged(tokenizer: Tokenizer, images: Sequence[Pixels], chosen: Codes, green: Tensor, how: Nudge) -> list[Pixels]:
