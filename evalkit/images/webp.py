@@ -53,7 +53,9 @@ def _first_frame(data: bytes) -> tuple[tuple[int, int], bytes] | None:
     if b"ALPH" in parts:
         size = width.to_bytes(3, "little") + height.to_bytes(3, "little")
         parts = {b"VP8X": struct.pack("<I", ALPHA) + size, **parts}
-    inner = b"".join(name + struct.pack("<I", len(part)) + part + b"\0" * (len(part) % 2) for name, part in parts.items())
+    inner = b"".join(
+        name + struct.pack("<I", len(part)) + part + b"\0" * (len(part) % 2) for name, part in parts.items()
+    )
     return (2 * left, 2 * top), b"RIFF" + struct.pack("<I", len(inner) + 4) + b"WEBP" + inner
 
 

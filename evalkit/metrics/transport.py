@@ -143,7 +143,9 @@ def cross_trace(one: Factor, two: Factor) -> float:
     """
     product = one.root.T @ two.root
     if one.definite and two.definite:
-        return float(roots_of(scipy.linalg.eigvalsh((product @ product.T).T, overwrite_a=True, check_finite=False)).sum())
+        return float(
+            roots_of(scipy.linalg.eigvalsh((product @ product.T).T, overwrite_a=True, check_finite=False)).sum()
+        )
     return float(scipy.linalg.svdvals(product, overwrite_a=True, check_finite=False).sum())
 
 

@@ -8,7 +8,13 @@ from tests.helpers.peaks import bytes_a_pixel, large_images
 
 SIDE = 2048
 NOISE = 2.9  # bytes a pixel at this size, of strips: 12 MB for any image
-BYTES = {"progressive.jpg": 10.2, "still.avif": 8.6, "alpha.webp": 8.3, "alpha.tif": 8.3, "float.tif": 8.3}  # others: 7.4
+BYTES = {
+    "progressive.jpg": 10.2,
+    "still.avif": 8.6,
+    "alpha.webp": 8.3,
+    "alpha.tif": 8.3,
+    "float.tif": 8.3,
+}  # others: 7.4
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are set back through /proc")
