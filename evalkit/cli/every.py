@@ -13,6 +13,19 @@ import click
 from evalkit.errors import EvalkitError
 
 
+MOST = 2**31 - 1  # of any whole number that is counted with
+
+
+class Whole(click.IntRange):
+    """A whole number up to `MOST`, which no help needs to show."""
+
+    def __init__(self, min: int | None) -> None:
+        super().__init__(min=min, max=MOST)
+
+    def _describe_range(self) -> str:
+        return "" if self.min is None else f"x>={self.min}"
+
+
 @dataclass
 class Said:
     """How much a command tells while it works, and the file that gets it too."""
@@ -38,11 +51,15 @@ def said_here() -> Said:
 
 
 def for_every_verb(command: click.Command) -> click.Command:
-    """The command with these options; of a group, all of its commands."""
+    """The command with these options, and whole numbers below `MOST`; of a group, all of its commands."""
     if isinstance(command, click.Group):
         for each in command.commands.values():
             for_every_verb(each)
-    elif not any(each.name == "config" for each in command.params):
+        return command
+    for param in command.params:
+        if isinstance(param.type, click.IntRange) and param.type.max is None:
+            param.type = Whole(param.type.min)
+    if not any(each.name == "config" for each in command.params):
         command.params.extend(_options())
     return command
 

@@ -28,6 +28,10 @@ class Finite(click.FloatRange):
         super().__init__(min=min, max=max, min_open=min_open)
         self.infinite = infinite
 
+    def _describe_range(self) -> str:
+        """What --help says of the bounds: nothing where there are none (click would say x<=None)."""
+        return "" if self.min is None and self.max is None else super()._describe_range()
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The number."""
         number = float(super().convert(value, param, ctx))

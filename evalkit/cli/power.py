@@ -20,12 +20,18 @@ from evalkit.cli.numbers import FINITE
     "--correlation", type=FINITE, default=0.5, show_default=True, help="Of two systems on one sample (paired)."
 )
 @click.option("--discordant", type=FINITE, help="Share of samples on which paired systems disagree (shares).")
-@click.option("--per-prompt", type=int, default=1, show_default=True, help="Samples of one prompt.")
+@click.option("--per-prompt", type=click.IntRange(min=1), default=1, show_default=True, help="Samples of one prompt.")
 @click.option("--icc", type=FINITE, default=0.0, show_default=True, help="Correlation of samples of one prompt.")
-@click.option("--systems", type=int, default=2, show_default=True, help="Systems of which all pairs are compared.")
+@click.option(
+    "--systems",
+    type=click.IntRange(min=2),
+    default=2,
+    show_default=True,
+    help="Systems of which all pairs are compared.",
+)
 @click.option("--alpha", type=FINITE, default=0.05, show_default=True, help="Chance of a false claim.")
 @click.option("--power", "wanted", type=FINITE, default=0.8, show_default=True, help="Chance to find the difference.")
-@click.option("--prompts", type=int, help="Say instead what this many prompts can find.")
+@click.option("--prompts", type=click.IntRange(min=1), help="Say instead what this many prompts can find.")
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 def power(
     mde: float,
