@@ -39,7 +39,7 @@ def key(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units elsewhere")
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are read in /proc")
 @pytest.mark.parametrize("verb", VERBS)
 def test_images_at_the_limit_of_pixels_stay_below_the_bound(verb, tmp_path, key):
     folder = large_images(tmp_path / "large", SIDE, KINDS[:3] if verb == "pixels" else KINDS)
@@ -48,7 +48,7 @@ def test_images_at_the_limit_of_pixels_stay_below_the_bound(verb, tmp_path, key)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units elsewhere")
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are read in /proc")
 @pytest.mark.parametrize("verb", ["score", "tokenizer", "detect", "attack"])
 def test_a_folder_of_mutated_images_stays_below_the_bound(verb, tmp_path, key):
     """Some of them are bombs: headers that promise more pixels than the file holds, and files at the limit."""
