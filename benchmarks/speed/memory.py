@@ -64,6 +64,9 @@ class Projection:
         """Nothing is kept."""
         return {}
 
+    def put_away(self) -> None:
+        """Nothing is freed."""
+
     def __call__(self, images: Any) -> dict[str, Any]:
         """Features by head."""
         n = len(images)

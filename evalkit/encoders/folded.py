@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from evalkit.freed import give_back
+
 N = TypeVar("N", bound=nn.Module)
 
 
@@ -25,4 +27,8 @@ def folded(network: N, pairs: Sequence[tuple[str, str]] = ()) -> N:
                 setattr(module, conv, fused.float())
                 setattr(module, norm, nn.Identity())
     network.to(memory_format=torch.channels_last)
+    for each in (*network.parameters(), *network.buffers()):
+        if each.ndim != 4:
+            each.data = each.data.clone()  # one weight left in the file's memory map would hold all of it
+    give_back()
     return network

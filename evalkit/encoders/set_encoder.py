@@ -48,24 +48,20 @@ class SetEncoder:
         """`weights`: files by network name, where they do not lie in a place that is searched."""
         self.protocol, self._device = protocol, pick_device(device)
         self.unavailable: dict[str, str] = {}
+        self._weights, self._away = dict(weights or {}), False
         self._outputs = tuple(head for head in heads if head in OUTPUTS)
         self._networks: dict[str, FeatureExtractor | I3dFeatures] = {}
         self._spectrum = SPECTRUM in heads
-        others = [head for head in heads if head not in OUTPUTS and head != SPECTRUM]
-        for name in ([INCEPTION] if self._outputs else []) + others:
-            if name not in RESIZE and name not in (INCEPTION, I3D):
-                raise EvalkitError(f"There is no head called {name!r}. Use some of {', '.join((*OUTPUTS, *RESIZE))}.")
-            try:
-                self._networks[name] = self._loaded(name, (weights or {}).get(name), device)
-            except WeightsError as error:
-                lost = self._outputs if name == INCEPTION else (name,)
-                self.unavailable |= dict.fromkeys(lost, str(error))
+        self._others = [head for head in heads if head not in OUTPUTS and head != SPECTRUM]
+        self._load()
 
     def __call__(self, images: Tensor) -> dict[str, npt.NDArray[Any]]:
         """float32 [B, d] of every available head for uint8 [B, 3, H, W] images (of I3D: clips [B, T, 3, H, W]).
 
         Each row is its image's alone.
         """
+        if self._away:
+            self._load()
         found: dict[str, npt.NDArray[Any]] = {}
         if self._device.type == "cuda":  # bytes cross once, and every resize is done there
             images = images.pin_memory().to(self._device, non_blocking=True)
@@ -81,6 +77,11 @@ class SetEncoder:
         if self._spectrum:
             found[SPECTRUM] = _array(radial_spectrum(images))
         return found
+
+    def put_away(self) -> None:
+        """Free the networks' memory; the next images load them again."""
+        self._networks.clear()
+        self._away = True
 
     def identities(self) -> dict[str, Identity]:
         """What decides the features of every available head."""
@@ -99,12 +100,23 @@ class SetEncoder:
             found[SPECTRUM] = Identity(VERSION, "none", "")
         return found
 
-    def _loaded(self, name: str, weights: str | Path | None, device: str) -> FeatureExtractor | I3dFeatures:
+    def _load(self) -> None:
+        self._away = False
+        for name in ([INCEPTION] if self._outputs else []) + self._others:
+            if name not in RESIZE and name not in (INCEPTION, I3D):
+                raise EvalkitError(f"There is no head called {name!r}. Use some of {', '.join((*OUTPUTS, *RESIZE))}.")
+            try:
+                self._networks[name] = self._loaded(name, self._weights.get(name))
+            except WeightsError as error:
+                lost = self._outputs if name == INCEPTION else (name,)
+                self.unavailable |= dict.fromkeys(lost, str(error))
+
+    def _loaded(self, name: str, weights: str | Path | None) -> FeatureExtractor | I3dFeatures:
         if name != I3D:
-            return load_extractor(name, weights, device)
+            return load_extractor(name, weights, str(self._device))
         if self.protocol.clips is None:
             raise EvalkitError(f"{self.protocol.id} is of images, and {I3D} looks at videos. Use a protocol of videos.")
-        return I3dFeatures(weights, pick_device(device), self.protocol.clips.eps)
+        return I3dFeatures(weights, self._device, self.protocol.clips.eps)
 
 
 def _array(x: Tensor) -> npt.NDArray[Any]:

@@ -126,11 +126,12 @@ def describe_generator(name: str, weights: str | Path | None = None, dtype: str 
     if entry.weights is None or build is None:
         return load_generator(name, weights, "cpu", dtype)
     from evalkit.weights.find import find_weights
+    from evalkit.weights.layout import on_paper
     from evalkit.weights.reading import file_sha256
 
     nowhere = torch.device("meta")
     source = Source(entry.name, entry.config, entry.weights, entry.tokenizer, weights, None, nowhere, pick_dtype(dtype))
-    with nowhere:
+    with on_paper():
         network = build(entry.config)
     made: Generator = entry.cls(source, network)  # type: ignore[call-arg]
     made.weights_sha256 = file_sha256(find_weights(entry.weights, weights))

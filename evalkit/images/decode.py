@@ -21,7 +21,7 @@ from evalkit.images.sample import Pixels
 from evalkit.images.strips import Decoded
 
 MOST = "EVALKIT_MAX_PIXELS"  # environment variable: pixels of an image that are allowed
-MAX_PIXELS = 8192**2  # decoding and resizing take 7 bytes for each, 0.5 GB
+MAX_PIXELS = 8192**2  # decoding takes 7 to 10 bytes for each, 0.5 to 0.7 GB (13 of an AVIF with alpha)
 ORIENTATION = 0x0112  # EXIF tag
 Admit = Callable[[int], None]
 
@@ -65,10 +65,12 @@ def decode_with_source(
     kind = _readable(data)
     if kind is PNG:
         data = without_long_texts(data)
+    chunks = colour_chunks(data) if kind is PNG else {}
+    stream = io.BytesIO(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=(kind.pillow or "",)) as picture:
+            with Image.open(stream, formats=(kind.pillow or "",)) as picture:
                 width, height = picture.size
                 if width * height > most:
                     raise BadImage(
@@ -78,7 +80,10 @@ def decode_with_source(
                 admit(width * height)
                 decoded = Decoded(picture, kind, data)
                 source = _source(picture)
-                return _to_rgb(decoded, int(source["orientation"]), data if kind is PNG else b""), source
+                if not source["animated"]:  # whose decoders look at the file again
+                    stream.close()
+                del data  # the file is not held beside two copies of its pixels, where the caller has let go of it
+                return _to_rgb(decoded, int(source["orientation"]), chunks), source
     except (BadImage, MemoryError):
         raise
     except UnidentifiedImageError:
@@ -147,11 +152,10 @@ def _several(picture: ImageFile.ImageFile) -> bool:
         return True
 
 
-def _to_rgb(decoded: Decoded, orientation: int, png: bytes) -> Pixels:
+def _to_rgb(decoded: Decoded, orientation: int, chunks: dict[bytes, bytes]) -> Pixels:
     """Alpha apart, colours to sRGB, alpha on white, upright; in strips, because each step is a copy."""
     picture = decoded.opened
     profile = picture.info.get("icc_profile")
-    chunks = colour_chunks(png) if png else {}
     tag = png_tag(chunks, profile=bool(profile))
     profile = None if tag else profile
     deep = picture.mode in DEEP_MODES

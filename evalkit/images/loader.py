@@ -118,10 +118,10 @@ def sample_from_bytes(
     """The decoded sample, or why it cannot be had; `read` gives the file's bytes, `meta` what is known of it."""
     sha256 = None
     try:
-        data = read()
-        sha256 = hashlib.sha256(data).hexdigest()
+        held = [read()]
+        sha256 = hashlib.sha256(held[0]).hexdigest()
         known = meta()
-        image, source = decode_with_source(data, admit=admit)
+        image, source = decode_with_source(held.pop(), admit=admit)  # which lets go of the file before it is done
         return Sample(id, image, sha256, known, source)
     except BadImage as error:
         return Unreadable(id, str(error), sha256)

@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageFile
 
-from evalkit.errors import BadImage
-from evalkit.images.kinds import WEBP, Kind
+from evalkit.freed import give_back
+from evalkit.images.kinds import AVIF, WEBP, Kind
+from evalkit.images.sample import Pixels
+from evalkit.images.webp import webp_pixels
 
 STRIP = 2**20  # pixels that are brought to RGB at a time
+LARGE = 2**24  # pixels from which memory that is free is given back first
 
 
 class Decoded:
-    """A file's pixels: Pillow's image, or OpenCV's array of a large still WebP, for which Pillow takes four copies."""
+    """A file's pixels: Pillow's image, or an array of a large WebP or AVIF."""
 
     def __init__(self, opened: ImageFile.ImageFile, kind: Kind, data: bytes) -> None:
         """Decodes the first frame. Raises what decoders raise."""
         self.opened = opened
-        large = opened.width * opened.height > STRIP
-        self._array = _webp(data) if kind is WEBP and large and not getattr(opened, "is_animated", False) else None
+        pixels = opened.width * opened.height
+        if pixels > LARGE:
+            give_back()
+        self._array = _whole(opened, kind, data) if pixels > STRIP else None
         if self._array is None:
             opened.seek(0)
             opened.load()
@@ -40,12 +44,13 @@ class Decoded:
                 yield self.opened.crop((0, top, width, min(top + rows, height)))
 
 
-def _webp(data: bytes) -> npt.NDArray[np.uint8]:
-    """RGB or RGBA of a still WebP, by the same library (libwebp)."""
-    import cv2
-
-    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if found is None:
-        raise BadImage("damaged or truncated image: the WebP file cannot be decoded")
-    into = cv2.COLOR_BGRA2RGBA if found.shape[2] == 4 else cv2.COLOR_BGR2RGB
-    return np.asarray(cv2.cvtColor(found, into, dst=found), np.uint8)
+def _whole(opened: ImageFile.ImageFile, kind: Kind, data: bytes) -> Pixels | None:
+    """The pixels where there is a way past Pillow's own copy of them."""
+    if kind is WEBP:
+        return webp_pixels(data, opened.height, opened.width, opened.mode)
+    decoder = getattr(opened, "_decoder", None) if kind is AVIF else None
+    if decoder is None or not hasattr(decoder, "get_frame"):
+        return None
+    frame = np.frombuffer(decoder.get_frame(0)[0], np.uint8)
+    opened._decoder = None  # type: ignore[attr-defined]  # which holds the image in its own colour space
+    return frame.reshape(opened.height, opened.width, len(opened.mode))

@@ -15,6 +15,7 @@ from evalkit.metrics.npz import arrays_of
 
 Array = npt.NDArray[np.float64]
 BLOCK = 2048  # rows folded by one matrix product
+STRIP = 256  # rows of a scatter that are added at once
 
 
 @dataclass(frozen=True)
@@ -31,41 +32,54 @@ class Moments:
         return len(self.mean)
 
     def covariance(self) -> Array:
-        """Sample covariance [d, d] (n - 1 in the denominator); needs two samples."""
+        """Sample covariance [d, d] (n - 1 in the denominator), the caller's own; needs two samples."""
         if self.n < 2:
             raise EvalkitError(f"a covariance needs at least 2 samples; {self.n} given")
-        return self.scatter / (self.n - 1)
+        return np.divide(self.scatter, self.n - 1, out=np.empty(self.scatter.shape, order="F"))
 
 
 def features_to_statistics(features: npt.NDArray[Any]) -> Moments:
     """Moments of features [n, d] (any float type; everything is summed in float64)."""
     if features.ndim != 2 or len(features) == 0:
         raise EvalkitError(f"features come as [n, d] with n from 1; shape {features.shape} was given")
-    x = np.asarray(features, np.float64)
+    x = np.array(features, np.float64)
     mean = x.mean(0)
-    centred = x - mean
-    return Moments(len(x), mean, centred.T @ centred)
+    x -= mean
+    return Moments(len(x), mean, x.T @ x)
 
 
 def merge(a: Moments, b: Moments) -> Moments:
     """Moments of the union (Chan, Golub and LeVeque 1979); associative and commutative up to rounding."""
     if a.dim != b.dim:
         raise EvalkitError(f"features of {a.dim} and of {b.dim} dimensions cannot be merged; use one extractor")
+    return _into(b.scatter.copy(), a, b)
+
+
+def _into(scatter: Array, a: Moments, b: Moments) -> Moments:
+    """The union, in the memory of `scatter`, which may be that of `b`; a matrix of 2,048 features takes 34 MB."""
     n = a.n + b.n
     delta = b.mean - a.mean
-    mean = a.mean + delta * (b.n / n)
-    scatter = np.outer(delta, delta * (a.n * b.n / n))
-    scatter += a.scatter
-    scatter += b.scatter
-    return Moments(n, mean, scatter)
+    right = delta * (a.n * b.n / n)
+    for start in range(0, len(delta), STRIP):
+        rows = slice(start, start + STRIP)
+        part = np.outer(delta[rows], right)
+        part += a.scatter[rows]
+        scatter[rows] = np.add(part, b.scatter[rows], out=part)
+    return Moments(n, a.mean + delta * (b.n / n), scatter)
 
 
 def fold(chunks: Iterable[npt.NDArray[Any]]) -> Moments:
     """Moments of features that come in chunks [n_i, d], folded in blocks of fixed size so that chunking never matters."""
+    return summed(blocks(chunks))
+
+
+def summed(parts: Iterable[npt.NDArray[Any]]) -> Moments:
+    """Moments of features [n_i, d], added in their order; memory holds two scatters."""
     total: Moments | None = None
-    for block in blocks(chunks):
-        part = features_to_statistics(block)
-        total = part if total is None else merge(total, part)
+    for each in parts:
+        part = features_to_statistics(each)
+        del each
+        total = part if total is None else _into(part.scatter, total, part)
     if total is None:
         raise EvalkitError("there are no features to take statistics of. Give at least one image")
     return total

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
-from evalkit.metrics.moments import BLOCK, Moments, features_to_statistics, merge
+from evalkit.metrics.moments import BLOCK, Moments, summed
 from evalkit.metrics.transport import FewSamples, Gaussian
 
 Array = npt.NDArray[np.float64]
@@ -68,13 +68,7 @@ def row_blocks(rows: Rows, size: int = BLOCK) -> Iterator[Array]:
 
 def moments_of(rows: Rows) -> Moments:
     """Mean and scatter of all rows, summed block by block in their order, so that batches leave no trace."""
-    total: Moments | None = None
-    for block in row_blocks(rows):
-        part = features_to_statistics(block)
-        total = part if total is None else merge(total, part)
-    if total is None:
-        raise EvalkitError("There are no features to take statistics of. Give at least one image.")
-    return total
+    return summed(rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
 
 
 def gaussian_of(rows: Rows) -> Gaussian:

@@ -40,8 +40,8 @@ class StoredGaussian:
         return len(self.mean)
 
     def covariance(self) -> Array:
-        """[d, d]."""
-        return self.sigma
+        """[d, d], the caller's own."""
+        return self.sigma.copy(order="F")
 
 
 @dataclass(frozen=True)

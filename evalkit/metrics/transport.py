@@ -37,7 +37,7 @@ class Gaussian(Protocol):
         ...
 
     def covariance(self) -> Array:
-        """[d, d]."""
+        """[d, d], made for the caller, who may write over it."""
         ...
 
 
@@ -93,7 +93,7 @@ class FewSamples:
 class Factor:
     """`root` [d, r] times its transpose is the covariance, whose trace is `trace`; r is d where it is `definite`.
 
-    `inverse`: v [r, k] -> F⁻ᵀ v, on the support of the covariance.
+    `inverse`: v [r, k] -> F⁻ᵀ v, on the support of the covariance; v may be written over.
     """
 
     root: Array
@@ -124,14 +124,14 @@ def transport(a: Gaussian, b: Gaussian) -> Transport:
 def _between(one: Factor, b: Gaussian) -> tuple[Array, Array, float, float]:
     """Left singular vectors [r, k] and values [k] of F1ᵀ F2, the trace of the second covariance, and what share is noise."""
     two = factor(b)
-    product = one.root.T @ two.root
-    if not (one.definite and two.definite):
-        vectors, roots, _ = scipy.linalg.svd(product, full_matrices=False, check_finite=False)
-        return vectors, roots, two.trace, _TINY
-    trace = two.trace
+    product, trace, definite = one.root.T @ two.root, two.trace, one.definite and two.definite
     del two
+    if not definite:
+        vectors, roots, _ = scipy.linalg.svd(product, full_matrices=False, overwrite_a=True, check_finite=False)
+        return vectors, roots, trace, _TINY
     product = product @ product.T
-    eigenvalues, vectors = scipy.linalg.eigh(product, overwrite_a=True, check_finite=False)
+    # the transpose is the same matrix in LAPACK's order, so that it is not copied
+    eigenvalues, vectors = scipy.linalg.eigh(product.T, overwrite_a=True, check_finite=False)
     return vectors, roots_of(eigenvalues), trace, math.sqrt(_TINY)
 
 
@@ -143,7 +143,9 @@ def cross_trace(one: Factor, two: Factor) -> float:
     """
     product = one.root.T @ two.root
     if one.definite and two.definite:
-        return float(roots_of(scipy.linalg.eigvalsh(product @ product.T, overwrite_a=True, check_finite=False)).sum())
+        return float(
+            roots_of(scipy.linalg.eigvalsh((product @ product.T).T, overwrite_a=True, check_finite=False)).sum()
+        )
     return float(scipy.linalg.svdvals(product, overwrite_a=True, check_finite=False).sum())
 
 
@@ -155,20 +157,22 @@ def factor(gaussian: Gaussian) -> Factor:
     s = gaussian.covariance()
     trace = float(np.trace(s))
     try:
-        lower = scipy.linalg.cholesky(s, lower=True, check_finite=False)
+        lower = scipy.linalg.cholesky(s, lower=True, overwrite_a=True, check_finite=False)
         spread = np.diag(lower)
         if spread.min() > 1e-7 * spread.max():
             return Factor(lower, trace, definite=True, inverse=partial(_solved, lower))
     except scipy.linalg.LinAlgError:
         pass
-    values, vectors = scipy.linalg.eigh(s, check_finite=False)
+    del s
+    values, vectors = scipy.linalg.eigh(gaussian.covariance(), overwrite_a=True, check_finite=False)
     keep = values > _TINY * values.max(initial=0.0)
     axes, roots = vectors[:, keep], np.sqrt(values[keep])
+    del vectors
     return Factor(axes * roots, trace, definite=False, inverse=lambda v: (axes / roots) @ v)
 
 
 def _solved(lower: Array, v: Array) -> Array:
-    found: Array = scipy.linalg.solve_triangular(lower, v, lower=True, trans="T", check_finite=False)
+    found: Array = scipy.linalg.solve_triangular(lower, v, lower=True, trans="T", overwrite_b=True, check_finite=False)
     return found
 
 

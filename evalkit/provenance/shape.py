@@ -14,6 +14,7 @@ from evalkit.metrics.rate import BPP
 from evalkit.runs.store import RECORD, SAMPLES, Run
 from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import TOKENIZERS
+from evalkit.weights.layout import on_paper
 
 SAME = 1e-6  # relative, of bits a pixel
 
@@ -41,7 +42,7 @@ def _built(name: str) -> NetworkTokenizer | None:
         entry = TOKENIZERS.get(name) if name in TOKENIZERS else None
         if entry is None or not issubclass(entry.cls, NetworkTokenizer):
             return None
-        with torch.device("meta"):
+        with on_paper():
             return entry.cls(name, entry.config, entry.cls.build(entry.config), torch.device("meta"), torch.float32)
     except (EvalkitError, ImportError, NotImplementedError, RuntimeError):  # what no network on paper can be made of
         return None

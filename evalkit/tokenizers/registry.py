@@ -100,7 +100,9 @@ def _resized(model: Tokenizer, side: int | None) -> Tokenizer:
     """The model for images of another side; its name says so, for other codes come from the same weights."""
     if side is not None:
         if not 0 < side <= MOST_SIDE:
-            raise EvalkitError(f"a side lies from 1 to {MOST_SIDE} px; {side} given. Type {model.name}:128, for example")
+            raise EvalkitError(
+                f"a side lies from 1 to {MOST_SIDE} px; {side} given. Type {model.name}:128, for example"
+            )
         model.check_size(side, side)
         model.name, model.native_size = _with_side(model.name, side), side
     return model
@@ -144,10 +146,11 @@ def describe_tokenizer(name: str, weights: str | Path | None = None) -> Tokenize
     import torch
 
     from evalkit.weights.find import find_weights
+    from evalkit.weights.layout import on_paper
     from evalkit.weights.reading import file_sha256
 
     path, nowhere = find_weights(entry.weights or "", weights), torch.device("meta")
-    with nowhere:
+    with on_paper():
         network = family.outline(entry.name, entry.config, path)
     model = family(entry.name, entry.config, network, nowhere, torch.float32)
     model.weights_sha256, model.weights_source = file_sha256(path), str(path)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -24,6 +26,25 @@ class _SkipInit(TorchFunctionMode):
 def without_init() -> TorchFunctionMode:
     """A context in which `torch.nn.init` does nothing: networks about to be loaded are built in a fraction of the time."""
     return _SkipInit()
+
+
+class _NoValues(_SkipInit):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (torch.randn, torch.rand):
+            return torch.empty(*args, **(kwargs or {}))
+        if func in (F.normalize, Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        return super().__torch_function__(func, types, args, kwargs)
+
+
+@contextmanager
+def on_paper() -> Iterator[None]:
+    """A context in which networks have shapes and no values: they are made on torch's device "meta".
+
+    Random numbers stay away, because on that device they load torch's compiler: 200 MB, and two seconds.
+    """
+    with torch.device("meta"), _NoValues():
+        yield
 
 
 def unwrap(checkpoint: Mapping[str, Any], wrapping: Sequence[str], prefixes: Sequence[str] = ()) -> dict[str, Tensor]:

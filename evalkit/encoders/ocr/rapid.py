@@ -9,15 +9,18 @@ import logging
 import os
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from evalkit.encoders.base import Ocr, OcrText
 from evalkit.encoders.registry import register, shipped
 from evalkit.errors import EvalkitError, MissingDependency
+from evalkit.freed import give_back
 from evalkit.images.sample import Pixels
+
+if TYPE_CHECKING:
+    import torch
 
 MODELS = {
     "Det": "PP-OCRv6_det_small.onnx",
@@ -64,9 +67,11 @@ class RapidOcr(Ocr):
         self._engine = rapidocr.RapidOCR(params={**threads, **paths, "Global.log_level": "critical"})
         for part, name in MODELS.items():  # rapidocr has no setting for spinning, so its sessions are replaced
             model = getattr(self._engine, f"_load_{part.lower()}_model")()
+            options.enable_cpu_mem_arena = part != "Det"  # of whose activations 200 MB would be kept for good
             model.session.session = onnxruntime.InferenceSession(
                 str(folder / name), sess_options=options, providers=["CPUExecutionProvider"]
             )
+        give_back()
         self._lock = threading.Lock()
 
     def read(self, image: Pixels) -> OcrText:

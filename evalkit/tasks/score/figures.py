@@ -42,7 +42,8 @@ def projection(reference: Gaussian) -> tuple[Array, Array] | None:
         axes = axes[:2]
     else:
         last = (reference.dim - 2, reference.dim - 1)
-        axes = scipy.linalg.eigh(reference.covariance(), subset_by_index=last, check_finite=False)[1].T[::-1]
+        spread = reference.covariance()
+        axes = scipy.linalg.eigh(spread, subset_by_index=last, overwrite_a=True, check_finite=False)[1].T[::-1]
     if len(axes) < 2:
         return None
     largest = np.take_along_axis(axes, np.abs(axes).argmax(1)[:, None], 1)

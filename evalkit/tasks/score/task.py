@@ -14,6 +14,7 @@ from evalkit.device import pick_device
 from evalkit.encoders.kept_features import KeptFeatures
 from evalkit.encoders.prompt_scorer import load_prompt_scorer
 from evalkit.encoders.set_encoder import SPECTRUM, SetEncoder
+from evalkit.freed import give_back
 from evalkit.jobs.checks import Checks
 from evalkit.jobs.data import sources_of
 from evalkit.jobs.options import batch_of
@@ -111,6 +112,7 @@ class ScoreTask(Task):
             [schema().empty_table(), *parts.tables()], promote_options="default"
         )  # older ones have fewer
         found, protocol = collected(parts), protocol_of(spec)
+        give_back()  # what the networks left, before matrices are made
         missing = next(iter(parts.facts()), {}).get("unavailable", {})
         reference = spec.inputs.get("reference")
         images, other = sides_of(found, "" if reference is None else reference.name, _labels(rows))

@@ -196,12 +196,14 @@ class ScoreWorker(Worker):
 
     def _exhibit(self, entries: Sequence[Mapping[str, Any]], tick: Tick) -> ShardOutput:
         """Small copies of chosen images, and what the page says of each."""
+        self.encoder.put_away()
         files: dict[str, bytes] = {}
         for entry in entries:
             at = int(entry["position"])
             sample = shown(self.sets[entry["side"]].read(at, at + 1, threads=1))
             if sample is not None:
                 files[str(entry["file"])] = png_bytes(_small(sample.image))
+            del sample  # no image is held while the next one is decoded
         tick(len(entries))
         return ShardOutput(table([]), {}, files, self.timers.taken(), {"shown": [dict(each) for each in entries]})
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from evalkit.images.encode import png_bytes
 from evalkit.images.loader import shown
-from evalkit.images.sample import ImageSet
+from evalkit.images.sample import Sample, Unreadable
 from evalkit.jsonio import pretty_json
 from evalkit.metrics.psnr import MSE
 from evalkit.metrics.registry import METRICS
@@ -49,9 +49,9 @@ def worst(samples: pa.Table, protocol: str) -> list[dict[str, Any]]:
     ]
 
 
-def made_again(images: ImageSet, way: Way, feed: Feed, position: int) -> tuple[bytes, bytes] | None:
+def made_again(way: Way, feed: Feed, read: Sample | Unreadable) -> tuple[bytes, bytes] | None:
     """PNG files of the original and its reconstruction as they are scored; None where the source has changed."""
-    sample = shown(images.read(position, position + 1, threads=1))
+    sample = shown([read])
     if sample is None:
         return None
     fed = model_input(sample.image, feed)

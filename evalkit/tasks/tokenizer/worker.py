@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
-from evalkit.images.loader import TOO_LARGE
+from evalkit.images.loader import TOO_LARGE, worked_ahead
 from evalkit.images.sample import ImageSet, Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
@@ -81,15 +82,14 @@ class ReconstructionWorker(Worker):
 
     def _exhibit(self, entries: Sequence[Mapping[str, Any]], tick: Tick) -> ShardOutput:
         """Files of the hardest hit images, made again in listing order, and their index."""
+        self.reading.close()  # whose last image would be held meanwhile
         positions = sorted({each["position"] for each in entries})
         way = self.direct or self.way(frozenset())
-        again = partial(made_again, self.images, way, self.feeds[0])
+        again = partial(made_again, way, self.feeds[0])
         with self.timers("images kept"):
-            if self.direct is None:
-                made = dict(zip(positions, map(again, positions), strict=True))
-            else:
-                with ThreadPoolExecutor(max(1, self.threads)) as pool:
-                    made = dict(zip(positions, pool.map(again, positions), strict=True))
+            read = (next(self.images.read(at, at + 1, threads=1)) for at in positions)  # a large one waits for its turn
+            pairs = worked_ahead(read, again, 1 if self.direct is None else self.threads)
+            made = dict(zip(positions, map(itemgetter(1), pairs), strict=True))
         tick(len(entries))
         return ShardOutput(table([]), {}, files_of(entries, made), self.timers.taken())
 

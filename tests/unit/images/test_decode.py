@@ -173,17 +173,43 @@ def test_an_image_in_strips_is_the_whole_image(mode, format, monkeypatch):
     assert np.array_equal(decode_image(data), whole)
 
 
+SEVERAL = {"several": True}
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-@pytest.mark.parametrize("how", [{"lossless": True}, {"quality": 30}, {"several": True, "quality": 60}], ids=str)
-def test_a_large_webp_is_read_as_a_small_one(mode, how, monkeypatch):
+@pytest.mark.parametrize(
+    ("format", "how"),
+    [
+        ("WEBP", {"lossless": True}),
+        ("WEBP", {"quality": 30}),
+        ("WEBP", {"quality": 60} | SEVERAL),
+        ("WEBP", {"lossless": True} | SEVERAL),
+        ("AVIF", {"quality": 60}),
+        ("AVIF", {"quality": 60} | SEVERAL),
+    ],
+    ids=str,
+)
+def test_a_large_webp_or_avif_is_read_as_a_small_one(mode, format, how, monkeypatch):
     image = MODES["RGBA"].resize((61, 43)).convert(mode)
-    more = {"save_all": True, "append_images": [image.rotate(90)]} if how.pop("several", False) else {}
-    data = saved(image, "WEBP", **how, **more)
+    more = {"save_all": True, "append_images": [image.rotate(90)]} if "several" in how else {}
+    data = saved(image, format, **{name: each for name, each in how.items() if name != "several"}, **more)
     whole = decode_image(data)
     monkeypatch.setattr("evalkit.images.strips.STRIP", 64)
     assert np.array_equal(decode_image(data), whole)
     with pytest.raises(BadImage):
         decode_image(data[: len(data) // 2])
+
+
+def test_a_frame_smaller_than_its_canvas_lies_where_its_file_says(monkeypatch):
+    """Frames of animations may be patches: around the first one nothing is seen."""
+    whole = Image.new("RGBA", (61, 43), (0, 0, 0, 0))
+    whole.paste(MODES["RGBA"].resize((21, 15)), (24, 12))
+    data = saved(whole, "WEBP", save_all=True, append_images=[whole.rotate(90)], lossless=True, minimize_size=True)
+    size = [int.from_bytes(data[data.index(b"ANMF") + at :][:3], "little") + 1 for at in (14, 17)]
+    read = decode_image(data)
+    monkeypatch.setattr("evalkit.images.strips.STRIP", 64)
+    assert np.array_equal(decode_image(data), read)
+    assert size != [61, 43]
 
 
 def test_a_float_image_in_strips_has_one_scale(monkeypatch):

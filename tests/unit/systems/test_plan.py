@@ -7,6 +7,7 @@ from evalkit.cli import group
 from evalkit.cli.dry_run import CHECKS, check_line, parse_line
 from evalkit.errors import EvalkitError
 from evalkit.systems import list_systems, load_system
+from evalkit.systems.measures import MEASURES
 from evalkit.systems.plan import needed_weights, not_taken, taken
 
 CARDS = list_systems()
@@ -48,6 +49,17 @@ def test_what_a_later_step_reads_was_made_by_an_earlier_one(card):
 def test_a_measure_is_taken_or_not(card):
     assert set(taken(card)) | set(not_taken(card)) == set(card.measures)
     assert not set(taken(card)) & set(not_taken(card))
+
+
+@each
+def test_what_is_reported_of_image_sets_and_prompts_is_scored_by_evalkit(card):
+    """FID, Inception score, CLIPScore and their like: a step takes them, and nothing outside does."""
+    wanted = {MEASURES[name].metric.name for name, where in taken(card).items() if where.startswith("score:")}
+    wanted &= {"fid", "sfid", "is", "precision", "clipscore", "fvd"}
+    lines = [parse_line(step.command) for step in card.steps if step.command.startswith("evalkit score ")]
+    scored = {name for line in lines for name in (line.parameters.get("metrics") or "").split(",")}
+    assert wanted <= scored
+    assert not wanted or not any(step.outside for step in card.steps)
 
 
 def test_reconstructions_are_taken_of_tokenizers_that_decode_only():

@@ -86,6 +86,10 @@ def test_a_tokenizer_of_another_side_has_its_name_its_codes_and_lists_of_its_own
     assert larger.tokens_per_image(128, 128) == 4 * plain.tokens_per_image(64, 64)
     assert describe_tokenizer("world-vq:128").native_size == 128
     assert tokenizer_alias("world-vq:128") == tokenizer_name("world-vq:128") == "world-vq:128"
-    for wrong, said in (("world-vq:100", "multiples of 8"), ("world-vq:0", "a side lies from 1"), ("no-such:64", "no-such")):
+    for wrong, said in (
+        ("world-vq:100", "multiples of 8"),
+        ("world-vq:0", "a side lies from 1"),
+        ("no-such:64", "no-such"),
+    ):
         with pytest.raises(EvalkitError, match=said):
             load_tokenizer(wrong)

@@ -34,6 +34,9 @@ class Motion:
     def __init__(self, heads, protocol, *, device="auto", weights=None):
         assert tuple(heads) == (I3D,)
 
+    def put_away(self):
+        pass
+
     def __call__(self, clips):
         assert clips.shape[1:3] == (FRAMES, 3)
         x = clips.double().mean((2, 3, 4))

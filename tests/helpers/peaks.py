@@ -1,0 +1,93 @@
+"""Peak memory of work in a process of its own, and the large images that it is measured with."""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+MEGA = 1e6
+MEASURED = """
+import sys
+from pathlib import Path
+import cv2, numpy, PIL.ImageCms
+from evalkit.images.loader import sample_from_bytes
+def held(which):
+    return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith(which))
+for path in map(Path, sys.argv[1:]):
+    open("/proc/self/clear_refs", "w").write("5")
+    before = held("VmRSS")
+    sample = sample_from_bytes(path.name, path.read_bytes)
+    print(path.name, (held("VmHWM") - before) / (sample.image.size / 3), flush=True)
+    del sample
+"""
+RUN = """
+import sys
+from evalkit.cli import main
+try:
+    main()
+finally:  # ru_maxrss would count what the parent held when it forked
+    found = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    print("peak", int(found.split()[1]) * 1024, file=sys.stderr)
+"""
+
+
+def large_images(folder: Path, side: int, names=None) -> Path:
+    """One file of `side` x `side` pixels for each kind that is read; `names`: some of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cells = np.random.default_rng(0).integers(0, 256, (64, 64, 4), dtype=np.uint8)
+    rgba = Image.fromarray(cells).resize((side, side), Image.Resampling.NEAREST)
+    rgb, grey = rgba.convert("RGB"), np.asarray(rgba.getchannel("G"))
+    deep, other = Image.fromarray(grey.astype(np.uint16) * 257), [rgb.transpose(Image.Transpose.ROTATE_90)]
+    for name, image, how in (
+        ("rgb.png", rgb, {"compress_level": 1}),
+        ("rgba.png", rgba, {"compress_level": 1}),
+        ("deep.png", deep, {"compress_level": 1}),
+        ("rgb.jpg", rgb, {"quality": 80}),
+        ("progressive.jpg", rgb, {"quality": 80, "progressive": True, "subsampling": 0}),
+        ("cmyk.jpg", rgb.convert("CMYK"), {"quality": 80}),
+        ("still.webp", rgb, {"quality": 60, "method": 0}),
+        ("alpha.webp", rgba, {"quality": 60, "method": 0}),
+        ("animated.webp", rgb, {"quality": 60, "method": 0, "save_all": True, "append_images": other}),
+        ("palette.gif", rgb.quantize(64), {}),
+        ("plain.bmp", rgb, {}),
+        ("plain.tif", rgb, {}),
+        ("alpha.tif", rgba, {}),
+        ("float.tif", Image.fromarray(grey.astype(np.float32) / 255), {}),
+        ("plain.ppm", rgb, {}),
+        ("still.avif", rgb, {"quality": 50, "speed": 10}),
+    ):
+        if names is None or name in names:
+            image.save(folder / name, **how)
+    return folder
+
+
+def bytes_a_pixel(files) -> dict[str, float]:
+    """What reading each file takes at its peak, beside what is there before, by name; one process reads them in turn."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *map(str, files)], capture_output=True, text=True, check=True, env=_calm()
+    )
+    return {name: float(value) for name, value in map(str.split, done.stdout.splitlines())}
+
+
+def peak_of(arguments) -> float:
+    """Peak megabytes (10^6 bytes) of `evalkit ARGUMENTS`, which may leave failed samples."""
+    done = subprocess.run([sys.executable, "-c", RUN, *arguments], capture_output=True, text=True, env=_calm())
+    if done.returncode not in (0, 1):
+        raise RuntimeError(done.stderr)
+    return int(done.stderr.split()[-1]) / MEGA
+
+
+def png_of(side: int) -> bytes:
+    """A small PNG file."""
+    buffer = io.BytesIO()
+    cells = np.random.default_rng(side).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    Image.fromarray(cells).resize((side, side), Image.Resampling.NEAREST).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _calm() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
