@@ -35,12 +35,13 @@ FACES, WORDS = "yunet-s", "rapidocr"
 RECONSTRUCTION, TEXT = "reconstruction", "text"
 IMAGE_TASKS = frozenset({RECONSTRUCTION, "detail", TEXT})
 DISTRIBUTIONS = frozenset({"distribution", "fid-infinity"})
+BY_LOADING = frozenset({RECOGNISER})  # the plan names its package, the record its models too
 
 
 class Evaluators:
     """LPIPS networks, feature extractors, OCR and the face detector, as protocols and tasks ask, loaded once for all models.
 
-    They are told by their files until `load` is called, which a worker does.
+    They are told by their files. Each is loaded at the first image that a metric needs it for, by one thread.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Evaluators:
         self.words: Recogniser | None = None
         self.embedder: Embedder | None = None
         self.cache = cache or EvidenceCache()
-        self._metrics: dict[str, list[Metric]] = {}  # by protocol
+        self._metrics: dict[tuple[str, ...], list[Metric]] = {}  # by protocol, and the networks that are here
         self.here: dict[str, bool] = {}  # networks that metrics can ask, and whether they are loaded
         own = [name for protocol in protocols for name in protocol.distribution.extractors] if self._of_sets else []
         further = self.further if self._of_sets else ()
@@ -75,10 +76,16 @@ class Evaluators:
             self._try(need, self._describe)
 
     def load(self) -> Evaluators:
-        """Load what is not loaded yet; what cannot be is unavailable from then on."""
-        for need in [need for need, loaded in self.here.items() if not loaded]:
-            self._try(need, self._load)
+        """Load the networks whose weights a record can only name once they are loaded."""
+        for need in BY_LOADING & self.here.keys():
+            self.loaded(need)
         return self
+
+    def loaded(self, need: str) -> bool:
+        """Load a network that is not loaded yet; what cannot be is unavailable from then on."""
+        if self.here.get(need) is False:
+            self._try(need, self._load)
+        return need in self.here
 
     @property
     def _of_sets(self) -> bool:
@@ -97,7 +104,6 @@ class Evaluators:
         except (WeightsError, MissingDependency) as error:
             self.unavailable[TEXT if need == READER else need] = str(error)
             self.here.pop(need, None)
-            self._metrics = {}
             self.weights = {name: each for name, each in self.weights.items() if name.partition(" ")[0] != need}
 
     def _describe(self, need: str) -> None:
@@ -149,16 +155,16 @@ class Evaluators:
         named[DETECTOR] = f"{DETECTOR} {encoder}"
         self.weights[named.get(need, need)] = sha256
         self.here[need] = loaded
-        self._metrics = {}
 
     def pair_metrics(self, protocol: Protocol) -> list[Metric]:
         """The metrics of pairs that `protocol` takes in these tasks and whose networks are here."""
-        if protocol.id not in self._metrics:
+        here = tuple(self.here)  # another thread may find that one cannot be loaded
+        if (protocol.id, *here) not in self._metrics:
             sections = {RECONSTRUCTION, *self.tasks}
             mine = [each for each in of_level("pair") if each.under(protocol) and each.task in sections]
-            able = [each for each in mine if each.compute and all(need in self.here for need in each.needs)]
-            self._metrics[protocol.id] = able
-        return self._metrics[protocol.id]
+            able = [each for each in mine if each.compute and all(need in here for need in each.needs)]
+            self._metrics[protocol.id, *here] = able
+        return self._metrics[protocol.id, *here]
 
     def score(self, protocol: Protocol, pairs: Sequence[Pair], timers: Timers) -> None:
         """Fill the rows of `pairs` with every per-sample score of `protocol`."""
@@ -178,6 +184,8 @@ class Evaluators:
         for need in dict.fromkeys(need for metric in metrics for need in metric.needs):
             mine = [metric for metric in metrics if need in metric.needs]
             asked = [i for i, pair in enumerate(pairs) if any(metric.images(pair.row["task"]) for metric in mine)]
+            if not asked or not self._opened(need, timers):
+                continue
             for i, evidence in zip(
                 asked, self._evidence(need, protocol, [pairs[i] for i in asked], timers), strict=True
             ):
@@ -218,7 +226,7 @@ class Evaluators:
         """
         rule = protocol.distribution
         for name in self.extractors_of(protocol):
-            if name in self.extractors and self.tasks & DISTRIBUTIONS:
+            if self._of_sets and self._opened(name, timers):
                 extractor = self.extractors[name]
                 for alike in _by_shape(pairs):
                     with timers("features"):
@@ -229,6 +237,10 @@ class Evaluators:
                             for which in ("original", "reconstruction")
                         ]
                     yield name, both[0].cpu().numpy(), both[1].cpu().numpy()
+
+    def _opened(self, need: str, timers: Timers) -> bool:
+        with timers("load"):
+            return self.loaded(need)
 
     def _evidence(self, need: str, protocol: Protocol, pairs: Sequence[Pair], timers: Timers) -> list[Any]:
         """What the network `need` finds in each pair."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -47,7 +47,7 @@ class TokenizerTask(Task):
         return schema()
 
     def open(self, spec: Spec, device: str) -> ReconstructionWorker:
-        """The tokenizer and the evaluator networks; raises `EvalkitError` where weights or rules are others here."""
+        """The tokenizer, and networks as images need them; raises where weights or rules are others here."""
         model = opened(spec, device)
         return ReconstructionWorker(
             _images(spec),
@@ -68,7 +68,7 @@ class TokenizerTask(Task):
         """Results with intervals; statistics that recompute them; what the record says of model, data and evaluators."""
         samples = pa.concat_tables(parts.tables()) if self.size(spec) else schema().empty_table()
         found: Mapping[str, Any] = next(iter(parts.facts()), {})
-        evaluators = found.get("judges", {"weights": {}, "unavailable": {}})
+        evaluators = _evaluators(parts.facts())
         results, files = results_of(samples, parts, settings_of(spec, evaluators["unavailable"]))
         if spec.parameters["keep"] == "all":
             files |= index_of_all(samples)
@@ -121,12 +121,23 @@ def opened(spec: Spec, device: str) -> Tokenizer:
 
 
 def evaluators_of(spec: Spec, device: str) -> Evaluators:
-    """The evaluator networks of a spec; those of this process where they are at hand."""
+    """The evaluator networks of a spec, as images need them; those of this process where they are at hand."""
     made: Evaluators | None = find(spec.here.get("evaluators"))
     if made is None:
         tasks, asked = frozenset(spec.parameters["tasks"]), spec.parameters
         made = Evaluators(protocols_of(spec), tasks, device, asked["features"], asked["ocr"], EvidenceCache.shared())
     return made.load()
+
+
+def _evaluators(facts: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Weights that no shard missed, and why others are missing; a network is loaded by the first shard that needs it."""
+    weights: dict[str, Any] | None = None
+    unavailable: dict[str, Any] = {}
+    for found in (each["judges"] for each in facts if "judges" in each):
+        here = found["weights"] if weights is None else weights
+        weights = {name: digest for name, digest in here.items() if name in found["weights"]}
+        unavailable |= found["unavailable"]
+    return {"weights": weights or {}, "unavailable": unavailable}
 
 
 def _images(spec: Spec) -> ImageSet:

@@ -79,7 +79,7 @@ def test_without_features_nothing_but_the_protocols_own_is_loaded(pictures, tmp_
 def test_further_features_take_their_own_way_to_their_size_under_every_protocol(pictures):
     protocol = load_protocol("vtbench-2025")
     assert protocol.distribution.resize == "bilinear-antialias"
-    judges = Evaluators([protocol], frozenset({"distribution"}), "cpu", ("dinov2-vits14",)).load()
+    judges = Evaluators([protocol], frozenset({"distribution"}), "cpu", ("dinov2-vits14",))
     assert judges.extractors_of(protocol)[-1] == "dinov2-vits14"
 
     class Pair:

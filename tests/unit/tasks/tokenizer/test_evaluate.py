@@ -209,7 +209,10 @@ def test_judges_name_what_they_cannot_load():
     planned = dict(judges.weights)
     assert list(planned) == ["efflite0"]
     assert judges.extractors == {}  # known by their files, not loaded
-    assert list(judges.load().extractors) == ["efflite0"]
+    assert judges.load().extractors == {}
+    assert judges.loaded("efflite0")
+    assert not judges.loaded("inception-v3-fid")
+    assert list(judges.extractors) == ["efflite0"]
     assert judges.weights == planned
     assert judges.ocr is None
 

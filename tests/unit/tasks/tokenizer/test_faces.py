@@ -70,7 +70,8 @@ def test_only_evalkits_own_protocol_and_the_task_detail_speak_of_faces(tmp_path)
 def test_a_face_that_was_wiped_out_is_not_found_again():
     (sample,) = open_images("sample/photos").read(0, 1)
     wiped, protocol = np.full_like(sample.image, 128), load_protocol("evalkit-1")
-    judges = Evaluators([protocol], frozenset({"detail"}), "cpu").load()
+    judges = Evaluators([protocol], frozenset({"detail"}), "cpu")
+    assert judges.loaded(DETECTOR)
 
     def row(x, y):
         seen = judges._find_faces(Pair({}, x, y, {}))
