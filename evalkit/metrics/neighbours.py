@@ -29,6 +29,7 @@ Entries = npt.NDArray[np.float32]
 TILE = 2048  # rows of one side of a product
 _PIECES = 3  # numbers of low precision that hold one of high precision
 _SMALL = 2**31  # multiplications below which rounding to bfloat16 gains nothing
+_ROUNDED = 256  # rows that are rounded at once; they are held several times
 _PAIRS = 256  # pairs whose distance is computed at once
 _CROWDED = 64  # open pairs of a row in one tile from which on a float64 product is cheaper
 
@@ -69,7 +70,7 @@ def prepare(rows: Rows, centre: Array, others: int) -> Coarse:
     table = Table(n, d + 2 * _PIECES, coarse_dtype)
     square, slip = np.empty(n), np.empty(n)
     start = 0
-    for block in row_blocks(rows):
+    for block in row_blocks(rows, _ROUNDED):
         part = slice(start, start + len(block))
         whole = torch.from_numpy(block - centre)
         low = torch.ones((len(block), d + 2 * _PIECES), dtype=coarse_dtype)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
+from evalkit.freed import give_back
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.cmmd import cmmd
 from evalkit.metrics.efflite0 import ENCODER, PLAIN
@@ -100,7 +101,11 @@ def score_sets(
     if reference.file is not None:
         reference.file.check_made_with({"protocol": protocol.id})
     work = _Work(images, reference, protocol, seed)
-    return {metric: _measured(work, metric) for metric in metrics}
+    found = {}
+    for metric in metrics:
+        found[metric] = _measured(work, metric)
+        give_back()  # matrices of this metric, before those of the next are made
+    return found
 
 
 class _Work:

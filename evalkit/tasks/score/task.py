@@ -168,6 +168,7 @@ def _drawn(
     axes = None
     if first is not None:
         metric, features, gaussian = first
+        give_back()  # what the sums behind it left
         rows = _with(rows, IMAGES, (CONTRIBUTION,), contributions(features, gaussian)[:, None])
         axes = projection(gaussian)
         for side, each in ((IMAGES, features), (REFERENCE, other.rows.get(HEADS[metric]))):
