@@ -93,13 +93,19 @@ class FewSamples:
 class Factor:
     """`root` [d, r] times its transpose is the covariance, whose trace is `trace`; r is d where it is `definite`.
 
-    `inverse`: v [r, k] -> F⁻ᵀ v, on the support of the covariance; v may be written over.
+    `made`: the root, which is not held where something else gives it. `inverse`: v [r, k] -> F⁻ᵀ v, on the support of
+    the covariance; v may be written over.
     """
 
-    root: Array
+    made: Callable[[], Array]
     trace: float
     definite: bool
     inverse: Callable[[Array], Array]
+
+    @property
+    def root(self) -> Array:
+        """[d, r]."""
+        return self.made()
 
 
 def transport(a: Gaussian, b: Gaussian) -> Transport:
@@ -153,14 +159,14 @@ def factor(gaussian: Gaussian) -> Factor:
     """By Cholesky, by the samples where they are fewer than dimensions, or by eigenvectors where it is singular."""
     if isinstance(gaussian, FewSamples):
         x = gaussian.centred
-        return Factor(x.T, float(np.square(x).sum()), definite=False, inverse=partial(_through_samples, x))
+        return Factor(lambda: x.T, float(np.square(x).sum()), definite=False, inverse=partial(_through_samples, x))
     s = gaussian.covariance()
     trace = float(np.trace(s))
     try:
         lower = scipy.linalg.cholesky(s, lower=True, overwrite_a=True, check_finite=False)
         spread = np.diag(lower)
         if spread.min() > 1e-7 * spread.max():
-            return Factor(lower, trace, definite=True, inverse=partial(_solved, lower))
+            return Factor(lambda: lower, trace, definite=True, inverse=partial(_solved, lower))
     except scipy.linalg.LinAlgError:
         pass
     del s
@@ -168,7 +174,7 @@ def factor(gaussian: Gaussian) -> Factor:
     keep = values > _TINY * values.max(initial=0.0)
     axes, roots = vectors[:, keep], np.sqrt(values[keep])
     del vectors
-    return Factor(axes * roots, trace, definite=False, inverse=lambda v: (axes / roots) @ v)
+    return Factor(lambda: axes * roots, trace, definite=False, inverse=lambda v: (axes / roots) @ v)
 
 
 def _solved(lower: Array, v: Array) -> Array:
