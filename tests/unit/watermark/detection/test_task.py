@@ -135,7 +135,7 @@ def test_what_changed_since_the_plan_is_noticed_before_any_work(toy, tmp_path, m
     DETECT.open(spec, "cpu").close()
     key = (tmp_path / "my.key").read_bytes()
     (tmp_path / "my.key").unlink()
-    known_key(tmp_path / "my.key")
+    known_key(tmp_path / "my.key", "another")
     with pytest.raises(EvalkitError, match="not that of the run"):
         DETECT.open(spec, "cpu")
     (tmp_path / "my.key").write_bytes(key)

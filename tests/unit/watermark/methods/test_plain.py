@@ -63,7 +63,7 @@ def test_another_key_in_the_file_and_keys_without_a_file_are_said(tokenizer, tmp
     known_key(tmp_path / "k")
     plain = plain_marks([MarkSpec()], [tmp_path / "k"])
     (tmp_path / "k").unlink()
-    known_key(tmp_path / "k")
+    known_key(tmp_path / "k", "another")
     with pytest.raises(EvalkitError, match="not that of the run"):
         opened_mark(plain.said, plain.here, tokenizer)
     mark = mark_for(MarkSpec(), Key(bytes(32)), tokenizer)
