@@ -39,6 +39,7 @@ MODULES = (
     "generation",
     "likelihood",
     "paired",
+    "captions",
     "probe",
     "decoder",
     "drift",

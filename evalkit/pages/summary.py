@@ -23,6 +23,7 @@ TASKS = {
     "shift": "Consistency under shifts",
     "likelihood": "Likelihood of codes",
     "paired": "Beside the baseline",
+    "captions": "Captions beside references",
     "probe": "Does it do what it is told?",
     "erasure-check": "Is the concept really gone?",
 }

@@ -1,4 +1,4 @@
-"""`evalkit.score`: an image set by a reference and prompts, a generator's likelihood, a baseline."""
+"""`evalkit.score`: an image set by a reference and prompts, a generator's likelihood, a baseline, captions."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Literal
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import ImageSet
 from evalkit.jobs.options import RunOptions
+from evalkit.metrics.captions import DECLARED as OF_CAPTIONS
 from evalkit.metrics.likelihood import CODES, GROUP, PIXELS
 from evalkit.runs.store import Run
+from evalkit.tasks.captions import caption_scores
 from evalkit.tasks.likelihood import image_likelihood, reported_bits
 from evalkit.tasks.paired import paired_scores
 from evalkit.tasks.score import score_images
@@ -29,13 +31,16 @@ def score(
     model: str | None = None,
     paired: str | Path | ImageSet | None = None,
     log_likelihoods: str | Path | None = None,
+    captions: str | Path | None = None,
+    references: str | Path | None = None,
     cache: bool = True,
     options: RunOptions | None = None,
 ) -> Run:
     """Score `images` as `score_images` does; by their likelihood (metric `nll`) under `model`; or beside a `paired` baseline.
 
-    `log_likelihoods`: a file of what a model of pixels states of each image, for its bits per dimension. `cache`: features
-    of images that were looked at before are not taken again. A likelihood speaks of the model and the others of the
+    `log_likelihoods`: a file of what a model of pixels states of each image, for its bits per dimension. `captions` and
+    `references`: files of captions of the images, by a model and by people. `cache`: features of images that were looked
+    at before are not taken again. A likelihood speaks of the model and the others of the
     images, so they are asked for apart. Raises `EvalkitError` before any work where a name, a file or an option is wrong.
 
     >>> import pathlib, tempfile
@@ -46,6 +51,15 @@ def score(
     >>> abs(run.results[0]["value"]) < 1e-3  # a set lies at no distance from itself
     True
     """
+    if captions is not None or references is not None:
+        others = (reference, model, paired, log_likelihoods, prompts, statistics)
+        if captions is None or references is None:
+            raise EvalkitError(
+                "Captions are compared with references. Give both --captions FILE and --references FILE."
+            )
+        if any(each is not None for each in others) or set(metrics) - {metric.name for metric in OF_CAPTIONS}:
+            raise EvalkitError("Captions come alone. Leave out the other metrics and inputs.")
+        return caption_scores(images, captions, references, options=options)
     if log_likelihoods is not None:
         if reference is not None or model is not None or paired is not None or set(metrics) - {PIXELS.name}:
             raise EvalkitError(
