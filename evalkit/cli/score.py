@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--captions", metavar="FILE", help="A model's captions of the images: JSON lines, id and caption; or COCO's."
 )
+@click.option("--cameras", metavar="FILE", help="Cameras of views, for TSED: JSON lines, id, intrinsics and pose.")
 @click.option("--references", metavar="FILE", help="The same by people, one or more an image: for BLEU-4 and CIDEr-D.")
 @click.option(
     "--paired",
@@ -66,6 +67,7 @@ def score(
     log_likelihoods: str | None,
     captions: str | None,
     references: str | None,
+    cameras: str | None,
     save_statistics: Path | None,
     no_cache: bool,
     options: RunOptions,
@@ -82,6 +84,7 @@ def score(
     evalkit score --images runs/fast --paired runs/plain                   fidelity, speed-up, evaluations, memory
     evalkit score --images MADE --paired CONTROLS --metrics canny,subject  does it keep edges and subject?
     evalkit score --images PHOTOS --captions model.jsonl --references people.jsonl
+    evalkit score --images VIEWS --cameras cameras.jsonl                   do neighbouring views show one scene?
     evalkit score --images PHOTOS --save-statistics photos.npz
 
     Every value has an interval where one is defined. A metric whose weights are not here is unavailable, and says what
@@ -104,6 +107,7 @@ def score(
         log_likelihoods=log_likelihoods,
         captions=captions,
         references=references,
+        cameras=cameras,
         options=options,
     )
     (_print_json if as_json else _show)(run)

@@ -40,6 +40,7 @@ MODULES = (
     "likelihood",
     "paired",
     "captions",
+    "tsed",
     "probe",
     "decoder",
     "drift",
