@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from evalkit.metrics.captions import BLEU, CIDER
 from evalkit.metrics.codes import CODES_USED
 from evalkit.metrics.frechet import FID
 from evalkit.metrics.fvd import FVD
@@ -30,6 +31,7 @@ from evalkit.metrics.psnr import PSNR
 from evalkit.metrics.spatial import DECLARED as SPATIAL
 from evalkit.metrics.ssim import SSIM
 from evalkit.metrics.text_rates import CER_ORIGINAL, WER_ORIGINAL
+from evalkit.metrics.tsed import TSED
 from evalkit.metrics.watermark import AUC, DETECTED_SHARE
 
 
@@ -102,7 +104,7 @@ MEASURES: dict[str, Measure] = {
     "control-edge-ms-ssim": Measure("MS-SSIM of HED or lineart edges against the control map"),
     "control-depth-rmse": Measure("root mean squared error of depth against the control map"),
     "control-seg-miou": Measure("mean IoU of segments against the control map"),
-    "tsed": Measure("thresholded symmetric epipolar distance of neighbouring views"),
+    "tsed": Measure("thresholded symmetric epipolar distance of neighbouring views", "score", TSED),
     "pose-error": Measure("error of the driven path"),
     # cost
     "latency": Measure("seconds per image", "generate", SECONDS),
@@ -131,8 +133,8 @@ MEASURES: dict[str, Measure] = {
     "mmmu": Measure("MMMU"),
     "mm-vet": Measure("MM-Vet"),
     "pope": Measure("POPE"),
-    "caption-bleu4": Measure("BLEU-4 of captions"),
-    "caption-cider": Measure("CIDEr of captions"),
+    "caption-bleu4": Measure("BLEU-4 of captions", "score", BLEU),
+    "caption-cider": Measure("CIDEr of captions", "score", CIDER),
     "caption-other": Measure("METEOR, ROUGE-L, SPICE, CLIPScore and BERTScore of captions"),
     "word-accuracy": Measure("share of cropped words that are read without error"),
     "linear-probe": Measure("ImageNet accuracy of a linear classifier on hidden states"),
