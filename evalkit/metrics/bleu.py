@@ -74,8 +74,10 @@ def bleu_interval(counts: npt.ArrayLike) -> Estimate:
     if not value > 0:
         return Estimate(value, None, None, len(rows), "no interval: no n-gram of some order matches")
     found = mean_interval(bleu_by_image(rows), method="mean")
-    low, high = (None if end is None else min(max(end, 0.0), 1.0) for end in (found.low, found.high))
-    return replace(found, value=value, low=low, high=high, method=f"{found.method}, of influences on the corpus")
+    if found.low is None or found.high is None:
+        return replace(found, value=value)
+    how = f"{found.method}, of influences on the corpus"
+    return replace(found, value=value, low=max(found.low, 0.0), high=min(found.high, 1.0), method=how)
 
 
 def bleu_sums(metric: str, columns: Columns, rows: Mask) -> Iterator[Sums]:

@@ -22,6 +22,7 @@ from evalkit.metrics.inception_score import DECLARED as INCEPTION
 from evalkit.metrics.likelihood import PIXELS as BITS_PER_DIM
 from evalkit.metrics.lpips import LPIPS
 from evalkit.metrics.metric import Metric
+from evalkit.metrics.paired import CANNY, IOU, MAP_SSIM, RMSE, SUBJECT
 from evalkit.metrics.paired import LPIPS as PAIRED_LPIPS
 from evalkit.metrics.paired import PSNR as PAIRED_PSNR
 from evalkit.metrics.paired import SSIM as PAIRED_SSIM
@@ -83,7 +84,7 @@ MEASURES: dict[str, Measure] = {
     "oneig-text": Measure("OneIG text rendering"),
     "clip-score": Measure("CLIP score of image and prompt", "score", CLIPSCORE),
     "clip-dir": Measure("CLIP similarity of the directions of an edit"),
-    "clip-i": Measure("CLIP similarity to reference images"),
+    "clip-i": Measure("CLIP similarity to reference images", "score", SUBJECT["clip-vitb32"]),
     "dino-sim": Measure("DINO similarity to reference images"),
     "csd-style": Measure("style similarity (CSD)"),
     "div-lpips": Measure("diversity: LPIPS between the images of a prompt"),
@@ -100,10 +101,10 @@ MEASURES: dict[str, Measure] = {
     "paired-dists": Measure("DISTS against the true image"),
     "paired-l1": Measure("mean absolute difference from the true image"),
     "no-reference-iqa": Measure("quality without a reference: TOPIQ, MUSIQ, MANIQA, CLIPIQA, NIQE, with quantiles"),
-    "control-canny-f1": Measure("F1 of Canny edges against the control map"),
-    "control-edge-ms-ssim": Measure("MS-SSIM of HED or lineart edges against the control map"),
-    "control-depth-rmse": Measure("root mean squared error of depth against the control map"),
-    "control-seg-miou": Measure("mean IoU of segments against the control map"),
+    "control-canny-f1": Measure("F1 of Canny edges against the control map", "score", CANNY),
+    "control-edge-ms-ssim": Measure("MS-SSIM of HED or lineart edges against the control map", "score", MAP_SSIM),
+    "control-depth-rmse": Measure("root mean squared error of depth against the control map", "score", RMSE),
+    "control-seg-miou": Measure("mean IoU of segments against the control map", "score", IOU),
     "tsed": Measure("thresholded symmetric epipolar distance of neighbouring views", "score", TSED),
     "pose-error": Measure("error of the driven path"),
     # cost
