@@ -82,6 +82,7 @@ def test_missing_captions_are_counted_and_leave_the_corpus_of_references_alone(i
     one, two = (scored(images, each, people, tmp_path / each.stem) for each in (whole, part))
     assert two.samples["error"].to_pylist()[0] == "no caption is given of it"
     assert two.samples[CIDER.name][1].as_py() == one.samples[CIDER.name][1].as_py()
+    assert two.record["encoders"] == one.record["encoders"]  # so that both may be compared on what both have
     assert next(row["value"] for row in two.results if row["better"] == "none") == 3
 
 
