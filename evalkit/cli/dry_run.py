@@ -116,7 +116,7 @@ def _score(given: dict[str, Any]) -> None:
     from evalkit.tasks.scoring import kind_of
 
     names = [name for name in (given["metrics"] or "").split(",") if name]
-    if given["log_likelihoods"] is not None:
+    if any(given[name] is not None for name in ("log_likelihoods", "captions", "cameras")):
         return
     kind = kind_of(names, reference=given["reference"], model=given["model"], paired=given["paired"])
     if kind == "paired":
