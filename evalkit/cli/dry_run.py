@@ -81,10 +81,10 @@ def _tokenizer(given: dict[str, Any]) -> None:
     from evalkit.encoders.registry import encoder_entry
     from evalkit.protocols import load_protocol
     from evalkit.tasks.tokenizer import TASKS
-    from evalkit.tokenizers.registry import TOKENIZERS
+    from evalkit.tokenizers.registry import TOKENIZERS, name_and_side
 
     for name in given["models"]:
-        TOKENIZERS.get(name)
+        TOKENIZERS.get(name_and_side(name)[0])
     for name in given["protocols"]:
         load_protocol(name)
     for name in filter(None, given["features"].split(",")):
@@ -116,7 +116,7 @@ def _score(given: dict[str, Any]) -> None:
     from evalkit.tasks.scoring import kind_of
 
     names = [name for name in (given["metrics"] or "").split(",") if name]
-    if given["log_likelihoods"] is not None:
+    if any(given[name] is not None for name in ("log_likelihoods", "captions", "cameras")):
         return
     kind = kind_of(names, reference=given["reference"], model=given["model"], paired=given["paired"])
     if kind == "paired":
@@ -138,11 +138,11 @@ def _probe(given: dict[str, Any]) -> None:
 
 
 def _mark(given: dict[str, Any]) -> None:
-    from evalkit.tokenizers.registry import TOKENIZERS
+    from evalkit.tokenizers.registry import TOKENIZERS, name_and_side
     from evalkit.watermark.spec import numbers_of
 
     if given["tokenizer"]:
-        TOKENIZERS.get(given["tokenizer"])
+        TOKENIZERS.get(name_and_side(given["tokenizer"])[0])
     if given["method"]:
         numbers_of(given["method"])
 

@@ -39,6 +39,11 @@ if TYPE_CHECKING:
     "--log-likelihoods", metavar="FILE", help="What a model of pixels states: JSON lines, id and log_likelihood (nats)."
 )
 @click.option(
+    "--captions", metavar="FILE", help="A model's captions of the images: JSON lines, id and caption; or COCO's."
+)
+@click.option("--cameras", metavar="FILE", help="Cameras of views, for TSED: JSON lines, id, intrinsics and pose.")
+@click.option("--references", metavar="FILE", help="The same by people, one or more an image: for BLEU-4 and CIDEr-D.")
+@click.option(
     "--paired",
     metavar="RUN|DATA",
     help="A baseline: the same prompts and seeds by the slower or original model; or controls, maps, subjects.",
@@ -60,6 +65,9 @@ def score(
     model: str | None,
     paired: str | None,
     log_likelihoods: str | None,
+    captions: str | None,
+    references: str | None,
+    cameras: str | None,
     save_statistics: Path | None,
     no_cache: bool,
     options: RunOptions,
@@ -75,6 +83,8 @@ def score(
     evalkit score --images PHOTOS --metrics nll --model llamagen-b --prompts classes.jsonl
     evalkit score --images runs/fast --paired runs/plain                   fidelity, speed-up, evaluations, memory
     evalkit score --images MADE --paired CONTROLS --metrics canny,subject  does it keep edges and subject?
+    evalkit score --images PHOTOS --captions model.jsonl --references people.jsonl
+    evalkit score --images VIEWS --cameras cameras.jsonl                   do neighbouring views show one scene?
     evalkit score --images PHOTOS --save-statistics photos.npz
 
     Every value has an interval where one is defined. A metric whose weights are not here is unavailable, and says what
@@ -95,6 +105,9 @@ def score(
         model=model,
         paired=paired,
         log_likelihoods=log_likelihoods,
+        captions=captions,
+        references=references,
+        cameras=cameras,
         options=options,
     )
     (_print_json if as_json else _show)(run)

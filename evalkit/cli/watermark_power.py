@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 @click.option("--lists", type=click.IntRange(min=1), default=1, show_default=True, help="Lists in the pool.")
 @click.option("--fpr", "levels", type=FINITE, multiple=True, help="False-positive rate [default: 1e-2 1e-3 1e-6].")
 @click.option("--power", "wanted", type=FINITE, default=0.9, show_default=True, help="Power to plan for.")
-@click.option("--bits", type=int, help="Also: the chance to read a message of so many bits (method payload).")
+@click.option(
+    "--bits", type=click.IntRange(min=1), help="Also: the chance to read a message of so many bits (method payload)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON, and nothing else, on stdout.")
 def power(
     tokens: int,

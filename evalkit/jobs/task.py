@@ -137,6 +137,8 @@ MODULES = {
     "score": "evalkit.tasks.score.task",
     "likelihood": "evalkit.tasks.likelihood.task",
     "paired": "evalkit.tasks.paired.task",
+    "captions": "evalkit.tasks.captions.task",
+    "views": "evalkit.tasks.views.task",
     "probe": "evalkit.tasks.probe.task",
     "probe-rounds": "evalkit.tasks.probe.rounds.task",
     "decoder-train": "evalkit.tasks.probe.decoder.train_task",

@@ -39,6 +39,8 @@ MODULES = (
     "generation",
     "likelihood",
     "paired",
+    "captions",
+    "tsed",
     "probe",
     "decoder",
     "drift",

@@ -21,10 +21,22 @@ def environment(
 ) -> jinja2.Environment:
     """Templates that escape everything and fail on names that are missing; `visible` is always a filter."""
     made = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, loader=loader
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_shown,
+        loader=loader,
     )
     made.filters.update({"visible": visible, **filters})
     return made
+
+
+def _shown(value: Any) -> Any:
+    """The value; a method, which `facts.keys` gives where a mapping has that key, is no value of a page."""
+    if callable(value) and not isinstance(value, jinja2.Undefined):
+        raise TypeError(f"a page shows {getattr(value, '__qualname__', value)!r}, which is no value")
+    return value
 
 
 def csp_hash(text: str) -> str:

@@ -23,6 +23,8 @@ TASKS = {
     "shift": "Consistency under shifts",
     "likelihood": "Likelihood of codes",
     "paired": "Beside the baseline",
+    "captions": "Captions beside references",
+    "views": "Consistency of views",
     "probe": "Does it do what it is told?",
     "erasure-check": "Is the concept really gone?",
 }

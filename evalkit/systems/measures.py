@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from evalkit.metrics.captions import BLEU, CIDER
 from evalkit.metrics.codes import CODES_USED
 from evalkit.metrics.frechet import FID
 from evalkit.metrics.fvd import FVD
@@ -21,6 +22,7 @@ from evalkit.metrics.inception_score import DECLARED as INCEPTION
 from evalkit.metrics.likelihood import PIXELS as BITS_PER_DIM
 from evalkit.metrics.lpips import LPIPS
 from evalkit.metrics.metric import Metric
+from evalkit.metrics.paired import CANNY, IOU, MAP_SSIM, RMSE, SUBJECT
 from evalkit.metrics.paired import LPIPS as PAIRED_LPIPS
 from evalkit.metrics.paired import PSNR as PAIRED_PSNR
 from evalkit.metrics.paired import SSIM as PAIRED_SSIM
@@ -30,6 +32,7 @@ from evalkit.metrics.psnr import PSNR
 from evalkit.metrics.spatial import DECLARED as SPATIAL
 from evalkit.metrics.ssim import SSIM
 from evalkit.metrics.text_rates import CER_ORIGINAL, WER_ORIGINAL
+from evalkit.metrics.tsed import TSED
 from evalkit.metrics.watermark import AUC, DETECTED_SHARE
 
 
@@ -81,7 +84,7 @@ MEASURES: dict[str, Measure] = {
     "oneig-text": Measure("OneIG text rendering"),
     "clip-score": Measure("CLIP score of image and prompt", "score", CLIPSCORE),
     "clip-dir": Measure("CLIP similarity of the directions of an edit"),
-    "clip-i": Measure("CLIP similarity to reference images"),
+    "clip-i": Measure("CLIP similarity to reference images", "score", SUBJECT["clip-vitb32"]),
     "dino-sim": Measure("DINO similarity to reference images"),
     "csd-style": Measure("style similarity (CSD)"),
     "div-lpips": Measure("diversity: LPIPS between the images of a prompt"),
@@ -98,11 +101,11 @@ MEASURES: dict[str, Measure] = {
     "paired-dists": Measure("DISTS against the true image"),
     "paired-l1": Measure("mean absolute difference from the true image"),
     "no-reference-iqa": Measure("quality without a reference: TOPIQ, MUSIQ, MANIQA, CLIPIQA, NIQE, with quantiles"),
-    "control-canny-f1": Measure("F1 of Canny edges against the control map"),
-    "control-edge-ms-ssim": Measure("MS-SSIM of HED or lineart edges against the control map"),
-    "control-depth-rmse": Measure("root mean squared error of depth against the control map"),
-    "control-seg-miou": Measure("mean IoU of segments against the control map"),
-    "tsed": Measure("thresholded symmetric epipolar distance of neighbouring views"),
+    "control-canny-f1": Measure("F1 of Canny edges against the control map", "score", CANNY),
+    "control-edge-ms-ssim": Measure("MS-SSIM of HED or lineart edges against the control map", "score", MAP_SSIM),
+    "control-depth-rmse": Measure("root mean squared error of depth against the control map", "score", RMSE),
+    "control-seg-miou": Measure("mean IoU of segments against the control map", "score", IOU),
+    "tsed": Measure("thresholded symmetric epipolar distance of neighbouring views", "score", TSED),
     "pose-error": Measure("error of the driven path"),
     # cost
     "latency": Measure("seconds per image", "generate", SECONDS),
@@ -131,8 +134,8 @@ MEASURES: dict[str, Measure] = {
     "mmmu": Measure("MMMU"),
     "mm-vet": Measure("MM-Vet"),
     "pope": Measure("POPE"),
-    "caption-bleu4": Measure("BLEU-4 of captions"),
-    "caption-cider": Measure("CIDEr of captions"),
+    "caption-bleu4": Measure("BLEU-4 of captions", "score", BLEU),
+    "caption-cider": Measure("CIDEr of captions", "score", CIDER),
     "caption-other": Measure("METEOR, ROUGE-L, SPICE, CLIPScore and BERTScore of captions"),
     "word-accuracy": Measure("share of cropped words that are read without error"),
     "linear-probe": Measure("ImageNet accuracy of a linear classifier on hidden states"),

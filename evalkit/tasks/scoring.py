@@ -1,4 +1,4 @@
-"""`evalkit.score`: an image set by a reference and prompts, a generator's likelihood, a baseline."""
+"""`evalkit.score`: an image set by a reference and prompts, a generator's likelihood, a baseline, captions, views."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from typing import Literal
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import ImageSet
 from evalkit.jobs.options import RunOptions
+from evalkit.metrics.captions import DECLARED as OF_CAPTIONS
 from evalkit.metrics.likelihood import CODES, GROUP, PIXELS
+from evalkit.metrics.tsed import TSED
 from evalkit.runs.store import Run
+from evalkit.tasks.captions import caption_scores
 from evalkit.tasks.likelihood import image_likelihood, reported_bits
 from evalkit.tasks.paired import paired_scores
 from evalkit.tasks.score import score_images
+from evalkit.tasks.views import view_consistency
 
 LIKELIHOODS = frozenset({GROUP, *(metric.name for metric in CODES)})
 
@@ -29,14 +33,18 @@ def score(
     model: str | None = None,
     paired: str | Path | ImageSet | None = None,
     log_likelihoods: str | Path | None = None,
+    captions: str | Path | None = None,
+    references: str | Path | None = None,
+    cameras: str | Path | None = None,
     cache: bool = True,
     options: RunOptions | None = None,
 ) -> Run:
     """Score `images` as `score_images` does; by their likelihood (metric `nll`) under `model`; or beside a `paired` baseline.
 
-    `log_likelihoods`: a file of what a model of pixels states of each image, for its bits per dimension. `cache`: features
-    of images that were looked at before are not taken again. A likelihood speaks of the model and the others of the
-    images, so they are asked for apart. Raises `EvalkitError` before any work where a name, a file or an option is wrong.
+    `log_likelihoods`: a file of what a model of pixels states of each image, for its bits per dimension. `captions` and
+    `references`: files of captions of the images, by a model and by people. `cameras`: a file of the cameras of views.
+    `cache`: features of images that were looked at before are not taken again. Each of these kinds is asked for apart.
+    Raises `EvalkitError` before any work where a name, a file or an option is wrong.
 
     >>> import pathlib, tempfile
     >>> from evalkit.jobs.options import RunOptions
@@ -46,12 +54,10 @@ def score(
     >>> abs(run.results[0]["value"]) < 1e-3  # a set lies at no distance from itself
     True
     """
-    if log_likelihoods is not None:
-        if reference is not None or model is not None or paired is not None or set(metrics) - {PIXELS.name}:
-            raise EvalkitError(
-                f"Stated log-likelihoods give {PIXELS.name} alone. Leave out the other metrics and inputs."
-            )
-        return reported_bits(images, log_likelihoods, options=options)
+    if any(each is not None for each in (captions, references, cameras, log_likelihoods)):
+        others = reference is not None or model is not None or paired is not None
+        others = others or prompts is not None or statistics is not None
+        return _by_file(images, metrics, captions, references, cameras, log_likelihoods, others, options)
     kind = kind_of(
         metrics, reference=reference, model=model, paired=paired, others=prompts is not None or statistics is not None
     )
@@ -69,6 +75,32 @@ def score(
         cache=cache,
         options=options,
     )
+
+
+def _by_file(
+    images: str | Path | ImageSet,
+    metrics: Sequence[str],
+    captions: str | Path | None,
+    references: str | Path | None,
+    cameras: str | Path | None,
+    log_likelihoods: str | Path | None,
+    others: bool,
+    options: RunOptions | None,
+) -> Run:
+    """What a file tells of the images: one kind of file in a run, and nothing beside it."""
+    if (captions is None) != (references is None):
+        raise EvalkitError("Captions are compared with references. Give both --captions FILE and --references FILE.")
+    if others or sum(each is not None for each in (captions, cameras, log_likelihoods)) > 1:
+        raise EvalkitError("Captions, cameras and log-likelihoods each come alone. Leave out the other inputs.")
+    mine = OF_CAPTIONS if captions is not None else (TSED,) if cameras is not None else (PIXELS,)
+    names = [metric.name for metric in mine]
+    if set(metrics) - set(names):
+        raise EvalkitError(f"This file gives {' and '.join(names)} alone. Leave out the other metrics.")
+    if captions is not None and references is not None:
+        return caption_scores(images, captions, references, options=options)
+    if cameras is not None:
+        return view_consistency(images, cameras, options=options)
+    return reported_bits(images, str(log_likelihoods), options=options)
 
 
 def kind_of(

@@ -20,7 +20,7 @@ from evalkit.tasks.probe.judged.layout import image_name
 from evalkit.tasks.probe.judged.suite import judged_suite
 from evalkit.world.prompts import world_prompts
 from evalkit.world.render import render_scene
-from helpers.judged_data import MORE, WORDS, lines, save, text_of
+from helpers.judged_data import MORE, WORDS, dependency_rows, lines, save, text_of
 
 REFUSED, BROKEN = "I'm sorry, but I can't.", "%%%"
 MARKS = ((0, 0, 0), (9, 9, 9), (255, 0, 0), (0, 0, 255))  # the corners of the items' images
@@ -52,19 +52,7 @@ def _wise(folder, files, script):
 
 
 def _dpg(folder, files):
-    rows = [("1", "0", "entity - whole (a)", "Is there one?"), ("2", "1", "attribute - color (a)", "Is it red?")]
-    found = [
-        {
-            "item_id": WORDS[i],
-            "text": text_of(i),
-            "proposition_id": number,
-            "dependency": above,
-            "tuple": told,
-            "question_natural_language": f"{asked} {WORDS[i]}",
-        }
-        for i in range(4)
-        for number, above, told, asked in rows
-    ]
+    found = dependency_rows(lambda i: WORDS[i])
     return {"dpg_bench/dpg_bench.csv": _table([found[0], *found])}  # the official script passes over the first row
 
 

@@ -63,11 +63,12 @@ def reasonbench(folder, files):
     return {name: text for name, text in found.items() if name in files}
 
 
-def dsg1k(folder, files):
+def dependency_rows(called):
+    """Two questions about each of four items, the second one about what the first asks for; `called` names an item."""
     rows = [("1", "0", "entity - whole (a)", "Is there one?"), ("2", "1", "attribute - color (a)", "Is it red?")]
-    found = [
+    return [
         {
-            "item_id": f"vrd_{i}",
+            "item_id": called(i),
             "text": text_of(i),
             "proposition_id": number,
             "dependency": above,
@@ -77,6 +78,10 @@ def dsg1k(folder, files):
         for i in range(4)
         for number, above, told, asked in rows
     ]
+
+
+def dsg1k(folder, files):
+    found = dependency_rows(lambda i: f"vrd_{i}")
     script = "class GPT4o:\n    def vqa(self, q):\n        return f\"Answer only with 'yes' or 'no'. {question}\"\n"
     return dict(zip(files, (table(found), script), strict=True))
 

@@ -31,7 +31,7 @@ READERS = {  # the one boundary of its kind: each error becomes one sentence, or
     "images/arrays.py": "npz files of images",
     "images/decode.py": "images",
     "images/hashing.py": "SQLite; a broken cache costs time",
-    "images/strips.py": "images, called by decode.py",
+    "images/webp.py": "images, called by decode.py",
     "jsonio.py": "JSON",
     "judges/official.py": "Python literals in replies; `outcome` loses the question alone",
     "judges/official_lists.py": "Python literals in replies; `outcome` loses the question alone",

@@ -20,7 +20,7 @@ VERBS = {
     "tokenizer": lambda folder, out: ["tokenizer", "-m", "jpeg-lm", "--data", folder, "--device", "cpu", "--out", out],
     "network": lambda folder, out: ["tokenizer", "-m", "world-vq", "--data", folder, "--device", "cpu", "--out", out],
     "detect": lambda folder, out: ["watermark", "detect", folder, *_key(folder), "--no-cache", "--out", out],
-    "embed": lambda folder, out: ["watermark", "embed", folder, *_key(folder), "--out", out],
+    "embed": lambda folder, out: ["watermark", "embed", folder, "--by", "codes", *_key(folder), "--out", out],
     "pixels": lambda folder, out: ["watermark", "embed", folder, "--by", "pixels", *_key(folder), "--out", out],
     "attack": lambda folder, out: ["watermark", "attack", folder, "--attack", "jpeg:75", "--out", out],
 }

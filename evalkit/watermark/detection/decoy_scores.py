@@ -44,10 +44,13 @@ def usual_count(said: Mapping[str, Any]) -> int:
     return int(min(MOST, max(LEAST, LISTS // lists)))
 
 
-def planned_decoys(said: Mapping[str, Any], keys: int, digest: str, seed: int) -> dict[str, Any]:
-    """What a plan says of decoys: their number, and the seed that data, mark and run draw them from. No key is in it."""
+def planned_decoys(said: Mapping[str, Any], keys: int, seed: int) -> dict[str, Any]:
+    """What a plan says of decoys: their number, and the seed that mark and run draw them from. No key is in it.
+
+    Nor do the images decide: one that came back and is done again meets the same decoys.
+    """
     public = [{name: value for name, value in each.items() if name != "key_id"} for each in members(said)]
-    text = canonical_json({"data": digest, "marks": public, "seed": seed})
+    text = canonical_json({"marks": public, "seed": seed})
     return {"keys": keys, "seed": hashlib.sha256(text).hexdigest()[:32]}
 
 

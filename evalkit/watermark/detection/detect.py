@@ -214,7 +214,7 @@ def decoy_count(scan: Planned, calibration: str | Path | None, asked: int | None
 
 def drawn(scan: Planned, keys: int, seed: int) -> dict[str, Any]:
     """What the plan says of `keys` decoy keys."""
-    return planned_decoys(said_by(scan), keys, scan.looked.ref.digest, seed)
+    return planned_decoys(said_by(scan), keys, seed)
 
 
 def said_by(scan: Planned) -> Mapping[str, Any]:

@@ -52,7 +52,7 @@ def test_no_line_is_wider_than_the_terminal(monkeypatch, columns):
 
 
 def test_a_choice_of_them():
-    assert "2 systems" in run("--runner", "library")
+    assert "3 systems" in run("--runner", "library")
     assert "gigatok" in run("--category", "tokenizer")
     assert [card["id"] for card in json.loads(run("--category", "tokenizer", "--json"))] == [
         "detailflow",

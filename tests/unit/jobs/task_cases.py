@@ -130,10 +130,10 @@ def robustness(folder):
 
 def key(folder):
     """A key file of its own, made once."""
-    from evalkit.watermark.keys import new_key, read_key
+    from helpers.keys import known_key, read_key
 
     path = folder / "secret.key"
-    return read_key(path) if path.exists() else new_key(path)
+    return read_key(path) if path.exists() else known_key(path)
 
 
 def photos(folder):
@@ -209,7 +209,39 @@ def paired(folder):
     return paired_scores(photos(folder.parent), photos(folder.parent), metrics=["ssim", "exact"], options=options)
 
 
-CASES |= {"score": score, "likelihood": likelihood, "paired": paired}
+def captions(folder):
+    import json
+
+    from evalkit.tasks.captions import caption_scores
+
+    files = []
+    for name, ends in (("model", ["."]), ("people", [" on a table", " that is here"])):
+        rows = [{"id": f"{i}", "caption": f"a photo of {i} things{end}"} for i in range(200) for end in ends]
+        files.append(folder.parent / f"{name}.jsonl")
+        files[-1].write_text("\n".join(json.dumps(row) for row in rows))
+    options = RunOptions(out=folder, device="cpu")
+    return caption_scores(photos(folder.parent), *files, options=options)
+
+
+def views(folder):
+    import json
+
+    from evalkit.tasks.views import view_consistency
+
+    rows = [
+        {
+            "id": f"{i}",
+            "intrinsics": [[96, 0, 48], [0, 96, 48], [0, 0, 1]],
+            "pose": [[1, 0, 0, i], [0, 1, 0, 0], [0, 0, 1, 0]],
+        }
+        for i in range(4)
+    ]
+    cameras = folder.parent / "cameras.jsonl"
+    cameras.write_text("\n".join(json.dumps(row) for row in rows))
+    return view_consistency(photos(folder.parent), cameras, options=RunOptions(out=folder, device="cpu"))
+
+
+CASES |= {"score": score, "likelihood": likelihood, "paired": paired, "captions": captions, "views": views}
 CASES |= {"tokenizer": tokenizer, "tokenizer-worst": tokenizer_worst}
 OF_TASK = {"watermark-attack": "attack", "watermark-robustness": "robustness"}
 

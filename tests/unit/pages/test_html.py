@@ -22,6 +22,12 @@ def test_a_missing_name_is_an_error():
         environment({}).from_string("{{ absent }}").render()
 
 
+def test_a_method_in_the_place_of_a_value_is_an_error():
+    with pytest.raises(TypeError, match="is no value"):
+        environment({}).from_string("{{ facts.keys }}").render(facts={"keys": 3})
+    assert environment({}).from_string("{{ facts['keys'] }}").render(facts={"keys": 3}) == "3"
+
+
 def test_the_hash_is_that_of_content_security_policies():
     wanted = base64.b64encode(hashlib.sha256(b"a{}").digest()).decode()
     assert csp_hash("a{}") == f"sha256-{wanted}"

@@ -18,6 +18,7 @@ from evalkit.tokenizers.registry import TOKENIZERS
 
 ROOT = Path(__file__).parents[3]
 CARDS = list_systems()
+OF_SCORE = ("score", "paired", "likelihood", "captions", "views")  # tasks of that verb
 each = pytest.mark.parametrize("card", CARDS, ids=[card.id for card in CARDS])
 
 
@@ -108,7 +109,7 @@ def test_what_evalkit_is_said_to_take_is_a_metric_of_that_verb():
             assert metric in METRICS, name
             assert f'"{metric.partition("_")[0]}' in sources(), f"{metric} has no test"
         elif verb == "score":
-            assert METRICS.get(metric).task in ("score", "paired", "likelihood") or metric == "fid", name
+            assert METRICS.get(metric).task in OF_SCORE or metric == "fid", name
         elif verb == "probe":
             assert metric in SUITES, name
         elif metric in ("seconds", "evaluations"):

@@ -24,6 +24,7 @@ NOT_TOKENIZERS = (
     "clip",
     "world_ar",
     "detector",
+    "elm-",  # generators of this family
 )
 
 

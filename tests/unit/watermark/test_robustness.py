@@ -115,7 +115,7 @@ def test_an_unreadable_picture_and_a_failing_attack_cost_themselves_only(photos:
 def test_what_does_not_fit_is_refused(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     watermark_robustness(photos, [LowBit()], [], out, side=64)
-    with pytest.raises(EvalkitError, match=r"other parameters.side\); give a fresh --out"):
+    with pytest.raises(EvalkitError, match=r"holds another run \(side 64, now 32\); give a fresh --out"):
         watermark_robustness(photos, [LowBit()], [], out, side=32)
     with pytest.raises(EvalkitError, match="lies within the data"):
         watermark_robustness(photos, [LowBit()], [], photos / "out", side=64)

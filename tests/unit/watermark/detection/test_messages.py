@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from helpers.keys import known_key
 from PIL import Image
 
 from evalkit.cli import group
 from evalkit.runs.store import read_run
-from evalkit.watermark.keys import new_key
 from evalkit.watermark.methods import read_mark
 
 
@@ -22,10 +22,10 @@ def marked(tmp_path_factory):
     for number in range(4):
         small = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
         Image.fromarray(small).resize((64, 64), Image.Resampling.BICUBIC).save(folder / f"plain/{number}.png")
-    new_key(folder / "my.key")
+    known_key(folder / "my.key")
     found = called(
         "embed", folder / "plain", "--key", folder / "my.key", "--tokenizer", "world-vq", "--method", "payload",
-        "--layout", "model:4,user:8", "--carrier", "places", "--message", "user=77,model=3", "--by", "pixels",
+        "--layout", "model:4,user:8", "--carrier", "places", "--message", "user=77,model=3", "--by", "pixels", "--psnr", 32,
         "--out", folder / "marked",
     )  # fmt: skip
     assert found.exit_code == 0, found.output

@@ -4,6 +4,7 @@ import json
 
 import pyarrow as pa
 import pytest
+from helpers.keys import known_key
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs import engine_inline
@@ -17,7 +18,6 @@ from evalkit.runs.shards import MemoryParts
 from evalkit.watermark.detection import Rule, calibrate_watermark, detect_mark
 from evalkit.watermark.detection.detect import detect_watermark
 from evalkit.watermark.detection.task import DETECT
-from evalkit.watermark.keys import new_key
 from evalkit.watermark.methods import Several
 
 
@@ -123,7 +123,7 @@ def spec_of_plan(toy, tmp_path, monkeypatch, **given):
     monkeypatch.setattr("evalkit.watermark.detection.detect.run_as_wished", stop)
     key = tmp_path / "my.key"
     if not key.exists():
-        new_key(key)
+        known_key(key)
     with pytest.raises(KeyboardInterrupt):
         detect_watermark(tmp_path / "data", key, "world-vq", cache=False, **given)
     return seen[0]
@@ -135,7 +135,7 @@ def test_what_changed_since_the_plan_is_noticed_before_any_work(toy, tmp_path, m
     DETECT.open(spec, "cpu").close()
     key = (tmp_path / "my.key").read_bytes()
     (tmp_path / "my.key").unlink()
-    new_key(tmp_path / "my.key")
+    known_key(tmp_path / "my.key", "another")
     with pytest.raises(EvalkitError, match="not that of the run"):
         DETECT.open(spec, "cpu")
     (tmp_path / "my.key").write_bytes(key)
@@ -150,7 +150,7 @@ def test_a_calibration_that_changed_since_the_plan_is_noticed(toy, tmp_path, mon
     from evalkit.watermark.methods import MarkSpec, mark_for
 
     write(tmp_path / "data", toy, toy.mark())
-    new_key(tmp_path / "my.key")
+    known_key(tmp_path / "my.key")
     tokenizer = load_tokenizer("world-vq", device="cpu")
     mark = mark_for(MarkSpec(), read_key(tmp_path / "my.key"), tokenizer)
     calibrate_watermark(tmp_path / "data", tokenizer, mark, tmp_path / "cal.npz", cache=False)

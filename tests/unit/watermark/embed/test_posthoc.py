@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from helpers.keys import known_key
 from PIL import Image
 
 from evalkit.cli import group
@@ -25,7 +26,7 @@ from evalkit.watermark.embed import Nudge, embed_folder
 from evalkit.watermark.embed.full_size import Frame
 from evalkit.watermark.embed.nudge import nudge
 from evalkit.watermark.identity import prepared
-from evalkit.watermark.keys import Key, new_key
+from evalkit.watermark.keys import Key
 from evalkit.watermark.methods import MarkSpec, mark_for, read_mark
 from evalkit.watermark.methods.subject import compared
 from evalkit.watermark.robustness import TokenMark
@@ -161,7 +162,7 @@ def run_cli(*arguments):
 
 
 def test_the_command_marks_lists_what_failed_and_ends_with_1(folder, tmp_path):
-    new_key(tmp_path / "k")
+    known_key(tmp_path / "k")
     arguments = (
         folder,
         "--tokenizer",
@@ -184,14 +185,14 @@ def test_the_command_marks_lists_what_failed_and_ends_with_1(folder, tmp_path):
     found = json.loads(said.stdout)
     assert (found["images"], found["failed"]) == (6, 2)
     assert said.exit_code == 1
-    new_key(tmp_path / "other")
+    known_key(tmp_path / "other")
     wrong = run_cli(folder, "--mark", tmp_path / "out", "--key", tmp_path / "other", "--out", tmp_path / "x")
     assert isinstance(wrong.exception, EvalkitError)
     assert "was made with the key" in str(wrong.exception)
 
 
 def test_the_command_generates_marked_pictures(tmp_path):
-    new_key(tmp_path / "k")
+    known_key(tmp_path / "k")
     common = (
         "--model",
         "world-ar",
@@ -220,7 +221,7 @@ def test_the_command_generates_marked_pictures(tmp_path):
     ],
 )
 def test_flags_of_the_other_way_are_refused(arguments, said, tmp_path):
-    new_key(tmp_path / "k")
+    known_key(tmp_path / "k")
     done = run_cli(*arguments, "--key", tmp_path / "k")
     assert done.exit_code == 2
     assert said in done.output
@@ -232,7 +233,7 @@ def test_signed_copies_lie_beside_the_pictures_and_say_that_they_are_marked(fold
     from evalkit.images.credential import new_credential
 
     new_credential(tmp_path / "ca")
-    new_key(tmp_path / "k")
+    known_key(tmp_path / "k")
     signer = ("--c2pa", tmp_path / "ca" / "signer.pem", tmp_path / "ca" / "signer.key")
     common = ("--tokenizer", "world-vq", "--key", tmp_path / "k", "--out", tmp_path / "out", "--device", "cpu")
     for _ in range(2):  # the second time everything is there

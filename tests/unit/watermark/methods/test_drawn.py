@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from helpers.keys import known_key
 from scipy.stats import chisquare, kstest
 
 from evalkit.cli import group
@@ -14,7 +15,7 @@ from evalkit.generators.nar import Nar, NarConfig
 from evalkit.generators.registry import Source
 from evalkit.runs.store import read_run
 from evalkit.watermark.bias import mark_generator
-from evalkit.watermark.keys import Key, new_key
+from evalkit.watermark.keys import Key
 from evalkit.watermark.methods import MarkSpec, build_mark, read_mark
 
 METHODS = ("gumbel", "dipmark", "tournament")
@@ -127,7 +128,7 @@ def test_acceleration_that_draws_ahead_is_refused():
 
 
 def test_a_run_is_generated_and_detected_by_its_mark_json(tmp_path):
-    new_key(tmp_path / "my.key")
+    known_key(tmp_path / "b.key")
 
     def called(*arguments):
         found = CliRunner().invoke(group, ["watermark", *map(str, arguments)])
@@ -135,13 +136,15 @@ def test_a_run_is_generated_and_detected_by_its_mark_json(tmp_path):
         return found.output
 
     called(
-        "embed", "--model", "world-ar", "--prompts", "world", "--limit", 4, "--key", tmp_path / "my.key", "--method",
-        "gumbel", "--guidance", 1, "--top-p", 1, "--temperature", 2.5, "--out", tmp_path / "marked",
+        "embed", "--model", "world-ar", "--prompts", "world", "--limit", 6, "--key", tmp_path / "b.key", "--method",
+        "gumbel", "--guidance", 1, "--top-p", 1, "--temperature", 4, "--out", tmp_path / "marked",
     )  # fmt: skip
     out = tmp_path / "found"
     called(
-        "detect", tmp_path / "marked/images", "--key", tmp_path / "my.key", "--mark", tmp_path / "marked", "--no-cache",
+        "detect", tmp_path / "marked/images", "--key", tmp_path / "b.key", "--mark", tmp_path / "marked", "--no-cache",
         "--out", out,
     )  # fmt: skip
     assert read_mark(tmp_path / "marked").embedding == {"how": "in generation", "delta": None}
-    assert read_run(out).samples["verdict"].to_pylist().count("detected") >= 3
+    found = read_run(out).samples
+    assert sorted(found["log10_p"].to_pylist())[2] < -5
+    assert found["verdict"].to_pylist().count("detected") >= 4

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from helpers.keys import known_key
 
 from evalkit.errors import EvalkitError
 from evalkit.tokenizers.registry import load_tokenizer
-from evalkit.watermark.keys import Key, new_key
+from evalkit.watermark.keys import Key
 from evalkit.watermark.methods import MarkSpec, Several, mark_for, read_mark, write_mark
 from evalkit.watermark.methods.plain import live_mark, members, plain_marks
 from evalkit.watermark.shipped import opened_mark
@@ -34,7 +35,7 @@ def names(spec):
 
 @pytest.mark.parametrize("spec", SPECS, ids=names)
 def test_plain_data_says_what_the_mark_says_but_for_groups(tokenizer, tmp_path, spec):
-    key = new_key(tmp_path / "k")
+    key = known_key(tmp_path / "k")
     counts = np.arange(tokenizer.vocab_size, dtype=np.float64)
     np.save(tmp_path / "f.npy", counts)
     plain = plain_marks([spec], [tmp_path / "k"], tmp_path / "f.npy")
@@ -47,7 +48,7 @@ def test_plain_data_says_what_the_mark_says_but_for_groups(tokenizer, tmp_path, 
 
 
 def test_keys_and_epochs_are_marks_of_their_own_in_order(tokenizer, tmp_path):
-    keys = [new_key(tmp_path / name) for name in "ab"]
+    keys = [known_key(tmp_path / name) for name in "ab"]
     specs = [MarkSpec(epoch=each) for each in ("x", "y")]
     plain = plain_marks(specs, [tmp_path / "a", keys[1]])
     made = opened_mark(plain.said, plain.here, tokenizer)
@@ -59,10 +60,10 @@ def test_keys_and_epochs_are_marks_of_their_own_in_order(tokenizer, tmp_path):
 
 
 def test_another_key_in_the_file_and_keys_without_a_file_are_said(tokenizer, tmp_path):
-    new_key(tmp_path / "k")
+    known_key(tmp_path / "k")
     plain = plain_marks([MarkSpec()], [tmp_path / "k"])
     (tmp_path / "k").unlink()
-    new_key(tmp_path / "k")
+    known_key(tmp_path / "k", "another")
     with pytest.raises(EvalkitError, match="not that of the run"):
         opened_mark(plain.said, plain.here, tokenizer)
     mark = mark_for(MarkSpec(), Key(bytes(32)), tokenizer)
@@ -73,8 +74,8 @@ def test_another_key_in_the_file_and_keys_without_a_file_are_said(tokenizer, tmp
 
 
 def test_a_mark_file_of_another_key_is_refused(tokenizer, tmp_path):
-    write_mark(tmp_path / "mark.json", mark_for(MarkSpec(), new_key(tmp_path / "a"), tokenizer))
-    new_key(tmp_path / "b")
+    write_mark(tmp_path / "mark.json", mark_for(MarkSpec(), known_key(tmp_path / "a"), tokenizer))
+    known_key(tmp_path / "b")
     file = read_mark(tmp_path / "mark.json")
     assert plain_marks([file.spec], [tmp_path / "a"], file=file).file is file
     with pytest.raises(EvalkitError, match="made with the key"):

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from helpers.keys import known_key
 from PIL import Image
 
 from evalkit.jobs.options import RunOptions
 from evalkit.watermark.embed import Nudge, embed_watermark
-from evalkit.watermark.keys import new_key
 from evalkit.watermark.methods import read_mark
 from evalkit.watermark.service.engine import Settings
 from evalkit.watermark.service.ring import Entry, Ring
@@ -22,14 +22,14 @@ from evalkit.watermark.spec import MarkSpec
 def made(tmp_path_factory):
     """Keys one.key, two.key and three.key, four plain images, and the same with the mark of the first key."""
     home = tmp_path_factory.mktemp("made")
-    keys = {name: new_key(home / f"{name}.key") for name in ("one", "two", "three")}
+    keys = {name: known_key(home / f"{name}.key") for name in ("one", "two", "three")}
     rng = np.random.default_rng(0)
     (home / "plain").mkdir()
     for number in range(4):
         image = np.full((64, 64, 3), rng.integers(60, 200, 3), np.uint8)
         image[16:48, 16:48] = rng.integers(60, 200, 3)
         Image.fromarray(image).save(home / "plain" / f"{number}.png")
-    nudge = Nudge(steps=15, levels=12)
+    nudge = Nudge(steps=15, levels=24, psnr=28)
     options = RunOptions(out=home / "run")
     run = embed_watermark(
         home / "plain", keys["one"], "world-vq", mark=MarkSpec("places"), nudge=nudge, options=options

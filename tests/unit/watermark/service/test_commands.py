@@ -71,7 +71,7 @@ def test_an_audit_exits_with_1_where_a_layer_is_missing(own, made, tmp_path):
 def test_the_profile_needs_a_credential_and_gives_both_layers(own, made, tmp_path):
     new_credential(tmp_path / "c2pa")
     given = ("embed", made.home / "plain", "--key", made.home / "one.key", "--mark", made.mark.path, "--by", "pixels")
-    given += ("--levels", 12, "--descent", 15, "--profile", "eu-article-50", "--out", tmp_path / "both")
+    given += ("--psnr", 28, "--levels", 24, "--descent", 15, "--profile", "eu-article-50", "--out", tmp_path / "both")
     assert "--c2pa" in CliRunner().invoke(group, ["watermark", *map(str, given)]).output
     assert run(*given, "--c2pa", tmp_path / "c2pa" / "signer.pem", tmp_path / "c2pa" / "signer.key").exit_code == 0
     signed = ("audit", tmp_path / "both" / "signed", "--key-ring", own, "--no-cache", "--images", 0)

@@ -1,32 +1,17 @@
 """Parsers, formulas and aggregation of declared suites against outputs of the official code."""
 
 import json
-from pathlib import Path
 from statistics import fmean
 
 import pytest
+from helpers.goldens import DATA, cases, read
 from helpers.judged import judged_rows
 
-from evalkit.judges.official import PARSERS, wise_found
-from evalkit.judges.parse import NoAnswer
+from evalkit.judges.official import wise_found
 from evalkit.metrics.recalled import recalled
 from evalkit.tasks.probe.judged.formula import evaluate
 
-DATA = Path(__file__).parent / "data"
 SECTION_I = json.loads((DATA.parents[1] / "data" / "editing_and_judges.json").read_text())
-
-
-def cases(name, fn=""):
-    return [
-        case for case in json.loads((DATA / f"{name}.json").read_text())["cases"] if case.get("fn", "").startswith(fn)
-    ]
-
-
-def read(parser, text):
-    try:
-        return PARSERS[parser](text)
-    except NoAnswer:
-        return None
 
 
 def values(rows, name):

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from helpers.goldens import DATA, cases, read
 from helpers.judged import judged_rows
 
-from evalkit.judges.official import PARSERS
-from evalkit.judges.parse import NoAnswer, Scale
+from evalkit.judges.parse import Scale
 from evalkit.judges.policy import POLICIES, Item
 from evalkit.judges.scored import apply_policy
 from evalkit.metrics.recalled import reread
@@ -17,21 +17,6 @@ from evalkit.protocols.judged import load_declaration
 from evalkit.tasks.probe.judged.formula import evaluate
 from evalkit.tasks.probe.judged.official_files import official_evidence
 from evalkit.tasks.probe.judged.suite import judged_suite
-
-DATA = Path(__file__).parent / "data"
-
-
-def cases(name, fn=""):
-    return [
-        case for case in json.loads((DATA / f"{name}.json").read_text())["cases"] if case.get("fn", "").startswith(fn)
-    ]
-
-
-def read(parser, text):
-    try:
-        return PARSERS[parser](text)
-    except NoAnswer:
-        return None
 
 
 def scores_of(suite, rows):
