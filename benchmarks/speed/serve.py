@@ -4,7 +4,7 @@ python benchmarks/speed/serve.py
 
 600 images of 256 px, a ring of four keys (three of LBW with 64 lists, one of places) on world-vq, every answer in the
 audit log on the disk. The server is a process of its own; `images_a_cpu_second` counts its CPU time alone (all threads),
-so that it says what one core answers, whatever else the machine does. `cold` images are decoded and encoded, `cached`
+so that it says what one core answers, busy machine or not. `cold` images are decoded and encoded, `cached`
 ones are known by their digest. Waiting times are of whole requests as a client sees them, in ms. The last rows compare
 the engine with decoding and encoding alone, taking turns; CPU seconds, because other work runs on the machine.
 """

@@ -59,7 +59,7 @@ in_plain[columns].round(2)
 # %% [markdown]
 # ## What the numbers say
 #
-# The p-value is exact: a random key would fit an image's codes as well as this with that chance, whatever the image shows.
+# The p-value is exact: a random key would fit an image's codes as well as this with that chance, for any image.
 # It is small where far more codes are green than the half that chance gives.
 
 # %%

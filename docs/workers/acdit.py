@@ -6,7 +6,7 @@ import sys
 
 import numpy
 import torch
-from worker_loop import picture, serve
+from worker_loop import as_image, serve
 
 
 def load(repository, file):
@@ -44,7 +44,7 @@ def draw(loaded, class_id, seed, guidance=1.5, steps=25):
     rows, inner, patch = math.isqrt(blocks.shape[1]), math.isqrt(told.block_size), told.patch_size
     grid = blocks.reshape(rows, rows, inner, inner, patch, patch, -1)  # a grid of blocks of patches
     latent = grid.permute(6, 0, 2, 4, 1, 3, 5).reshape(1, -1, rows * inner * patch, rows * inner * patch)
-    return picture(decoder.decode(latent / decoder.config.scaling_factor).sample[0], add=0.5)
+    return as_image(decoder.decode(latent / decoder.config.scaling_factor).sample[0], add=0.5)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import sys
 os.environ["TRITON_ALLOW_NON_CONSTEXPR_GLOBALS"] = "1"  # as its README runs it
 
 import torch
-from worker_loop import picture, serve
+from worker_loop import as_image, serve
 
 SIDE = 256
 
@@ -42,7 +42,7 @@ def draw(loaded, class_id, seed, guidance=1.5, steps=250):
         block.incremental_state = {}  # of the images before
     labels = torch.tensor([class_id, 1000], device="cuda")
     latents = solve(z, model.forward_with_cfg, y=labels, cfg_scale=guidance)[-1]
-    return picture(decoder.decode(latents[:1] / 0.18215).sample[0], add=0.5)
+    return as_image(decoder.decode(latents[:1] / 0.18215).sample[0], add=0.5)
 
 
 if __name__ == "__main__":

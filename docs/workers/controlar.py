@@ -8,7 +8,7 @@ import sys
 
 import numpy
 import torch
-from worker_loop import picture, serve
+from worker_loop import as_image, serve
 
 SIDE, CELLS = 512, 32
 
@@ -48,7 +48,7 @@ def draw(loaded, prompt, seed, image, guidance=4.0, temperature=1.0, top_k=2000,
     settings = {"cfg_scale": guidance, "temperature": temperature, "top_k": top_k, "top_p": top_p}
     given = {"condition": control.to(torch.bfloat16), "sample_logits": True, "control_strength": 1.0}
     codes = generate(model, words * mask[:, :, None], CELLS * CELLS, mask, **settings, **given)
-    return picture(decoder.decode_code(codes, [1, 8, CELLS, CELLS])[0], add=0.5)
+    return as_image(decoder.decode_code(codes, [1, 8, CELLS, CELLS])[0], add=0.5)
 
 
 if __name__ == "__main__":

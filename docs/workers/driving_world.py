@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy
 import torch
-from worker_loop import picture, serve
+from worker_loop import as_image, serve
 
 FRAMES = 150
 
@@ -52,7 +52,7 @@ def draw(loaded, prompt, seed, temperature=1.0, top_k=30):
             places = (pose[:, now], yaw[:, now], pose[:, then], yaw[:, then])
             found = model.generate_gt_pose_gt_yaw(codes, look(codes), *places, look, **rules)
         window = torch.cat([codes.reshape(seen, *found.shape[-2:]), found[-1:]])
-        image = picture(2 * tokenizer.z_to_clips(window)[0] - 1)
+        image = as_image(2 * tokenizer.z_to_clips(window)[0] - 1)
         image.save(folder / f"{number:04d}.png")
         codes = torch.cat([codes[:, 1:], found[-1:].flatten(1)[None]], 1)
     return image

@@ -3,7 +3,7 @@
 import sys
 
 import torch
-from worker_loop import picture, serve
+from worker_loop import as_image, serve
 
 
 def load(repository, weights):
@@ -46,7 +46,7 @@ def draw(loaded, prompt, seed, guidance=5.0, steps=50):
     with torch.no_grad():
         x = solver.sample(x_init=x, step_size=1 / steps, datainfo=info, cfg_scale=guidance)
         pixels = model.gen_vision_model.decode_code(x, [1, 8, 24, 24])[0]
-    return picture(pixels)
+    return as_image(pixels)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import sys
 
 import numpy
 import torch
-from worker_loop import picture, serve
+from worker_loop import as_image, serve
 
 CONFIG, WEIGHTS = "configs/models/qwen2_5_1_5b_kl16_mar_h.py", "checkpoints/harmon_1.5b.pth"
 SIDE = 512
@@ -35,7 +35,7 @@ def draw(model, prompt, seed, guidance=3.0, steps=64, temperature=1.0):
         temperature=temperature,
         image_shape=(SIDE // 16, SIDE // 16),
     )
-    return picture(pixels[0], add=0.5)
+    return as_image(pixels[0], add=0.5)
 
 
 if __name__ == "__main__":

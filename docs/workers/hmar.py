@@ -3,7 +3,7 @@
 import sys
 
 import torch
-from worker_loop import picture, serve
+from worker_loop import as_image, serve
 
 SCALES = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16)
 MASKED = [[1], [1, 3], [1, 1, 2, 5], [16], [25], [36], [64], [100], [169], [256]]  # codes in each step of a scale
@@ -27,7 +27,7 @@ def load(repository, weights):
 def draw(model, class_id, seed, guidance=1.6, top_k=650, top_p=0.99):
     settings = {"cfg": guidance, "top_k": top_k, "top_p": top_p, "more_smooth": False, "num_samples": 1}
     pixels = model.generate(1, class_id, g_seed=seed, **settings, mask=True, mask_schedule=MASKED)
-    return picture(2 * pixels[0] - 1, add=0.5)
+    return as_image(2 * pixels[0] - 1, add=0.5)
 
 
 if __name__ == "__main__":

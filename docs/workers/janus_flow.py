@@ -1,7 +1,7 @@
 """JanusFlow-1.3B. evalkit generate --model "command:ENV/bin/python janus_flow.py" ..."""
 
 import torch
-from worker_loop import picture, serve
+from worker_loop import as_image, serve
 
 NAME = "deepseek-ai/JanusFlow-1.3B"
 
@@ -37,7 +37,7 @@ def draw(loaded, prompt, seed, guidance=2.0, steps=30):
         hidden = model.vision_gen_dec_aligner(model.vision_gen_dec_aligner_norm(hidden[:, -576:]))
         velocity = model.vision_gen_dec_model(hidden.reshape(2, 24, 24, -1).permute(0, 3, 1, 2), skipped, time)
         z = z + torch.full_like(z, 1 / steps) * (guidance * velocity[:1] - (guidance - 1) * velocity[1:])
-    return picture(decoder.decode(z / decoder.config.scaling_factor).sample[0], add=0.5)
+    return as_image(decoder.decode(z / decoder.config.scaling_factor).sample[0], add=0.5)
 
 
 if __name__ == "__main__":

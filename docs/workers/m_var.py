@@ -3,7 +3,7 @@
 import sys
 
 import torch
-from worker_loop import picture, serve
+from worker_loop import as_image, serve
 
 SCALES = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16)
 
@@ -26,7 +26,7 @@ def draw(model, class_id, seed, guidance=1.5, top_k=900, top_p=0.96):
     settings = {"cfg": guidance, "top_k": top_k, "top_p": top_p, "more_smooth": False}
     with torch.autocast("cuda", dtype=torch.float16):
         pixels = model.autoregressive_infer_cfg(B=1, label_B=label, g_seed=seed, **settings)
-    return picture(2 * pixels[0].float() - 1)
+    return as_image(2 * pixels[0].float() - 1)
 
 
 if __name__ == "__main__":

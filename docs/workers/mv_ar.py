@@ -5,7 +5,7 @@ import sys
 
 import numpy
 import torch
-from worker_loop import picture, serve
+from worker_loop import as_image, serve
 
 SIDE, CELLS, VIEWS = 256, 16, (0, 4, 8, 12)
 
@@ -49,7 +49,7 @@ def draw(loaded, prompt, seed, guidance=1.5, temperature=1.0, top_k=100, top_p=1
     codes = generate(model, words * mask[:, :, None], CELLS * CELLS * len(VIEWS), **given, **settings)
     views = decoder.decode_code(codes.reshape(len(VIEWS), -1), [len(VIEWS), 8, CELLS, CELLS])
     model.reset_caches(dtype=torch.bfloat16)
-    return picture(torch.cat(list(views), -1), add=1.0)  # it rounds twice
+    return as_image(torch.cat(list(views), -1), add=1.0)  # it rounds twice
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from argparse import Namespace
 from pathlib import Path
 
 import torch
-from worker_loop import picture, serve
+from worker_loop import as_image, serve
 
 
 def load(repository, folder, kind):
@@ -38,16 +38,16 @@ def draw(loaded, seed, prompt=None):
             1, qids=None, query_embeddings=words, nn_embeddings=None, memsize=0.01, top_k=256, temperature=1.0,
             guidance_scale=1.0, callback=lambda step: None, **near,
         )  # fmt: skip
-        return picture(made["samples_with_sampled_nns"][0].clamp(-1, 1))
+        return as_image(made["samples_with_sampled_nns"][0].clamp(-1, 1))
     steps = {"unconditional_guidance_scale": 2.0, "ddim_steps": 100, "ddim": True}
     steps["unconditional_retro_guidance_label"] = 0.0
     if words is None:
         made = model.sample_from_rdata(1, qids=None, memsize=0.01, **near, **steps)
-        return picture(made["samples_with_sampled_nns"][0].clamp(-1, 1))
+        return as_image(made["samples_with_sampled_nns"][0].clamp(-1, 1))
     made = model.sample_with_query(
         query=words, query_embedded=True, visualize_nns=False, omit_query=False, **near, **steps
     )
-    return picture(next(each for each in made.values() if each.ndim == 4)[0].clamp(-1, 1))
+    return as_image(next(each for each in made.values() if each.ndim == 4)[0].clamp(-1, 1))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import os
 import sys
 
 import torch
-from worker_loop import picture, serve
+from worker_loop import as_image, serve
 
 WORDS = ("soi", "eoi", "sov", "eov", "t2i", "mmu", "t2v", "v2v", "lvg")
 
@@ -46,7 +46,7 @@ def draw(loaded, prompt, seed, guidance=5.0, steps=50, temperature=1.0):
     with torch.no_grad():
         codes = model.t2i_generate(**given, **rules).clamp(0, sizes.codebook_size - 1)
         pixels = decoder.decode_code(codes)[0]
-    return picture(pixels)
+    return as_image(pixels)
 
 
 if __name__ == "__main__":

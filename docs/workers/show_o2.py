@@ -4,7 +4,7 @@ import os
 import sys
 
 import torch
-from worker_loop import picture, serve
+from worker_loop import as_image, serve
 
 
 def load(repository, vae):
@@ -51,7 +51,7 @@ def draw(loaded, prompt, seed, guidance=7.5, steps=50):
     solver = {name: flow[name] for name in ("sampling_method", "atol", "rtol", "reverse", "time_shifting_factor")}
     solved = sampler.sample_ode(num_steps=steps, **solver)
     latents = solved(z, model.t2i_generate, **given, max_seq_len=length, guidance_scale=guidance)[-1][:1]
-    return picture(decoder.batch_decode(latents.unsqueeze(2)).squeeze(2)[0])
+    return as_image(decoder.batch_decode(latents.unsqueeze(2)).squeeze(2)[0])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import sys
 
 import torch
-from worker_loop import picture, serve
+from worker_loop import as_image, serve
 
 NAME, SIDE = "Daniel0724/SimpleAR-1.5B-RL", 1024
 AVOIDED = (
@@ -36,7 +36,7 @@ def draw(loaded, prompt, seed, negative=AVOIDED, guidance=6.0, temperature=1.0, 
         ids, negative_prompt_ids=avoided, **settings, max_new_tokens=cells * cells, use_cache=True
     )
     codes = (found[:, ids.shape[1] : ids.shape[1] + cells * cells] - len(words)).clamp(0, 63999)
-    return picture(decoder.decode(codes.reshape(1, 1, cells, cells)).squeeze(2)[0], add=0.5)
+    return as_image(decoder.decode(codes.reshape(1, 1, cells, cells)).squeeze(2)[0], add=0.5)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import torch
-from worker_loop import picture, serve
+from worker_loop import as_image, serve
 
 NAME, CODES = "CaraJ/T2I-R1", 576
 SYSTEM = "You are a helpful assistant that receives an image prompt and generate a visualization of the prompt."
@@ -48,7 +48,7 @@ def draw(loaded, prompt, seed, guidance=5.0, temperature=1.0):
         codes.append(torch.multinomial(torch.softmax((free + guidance * (cond - free)) / temperature, -1), 1))
         inputs = model.prepare_gen_img_embeds(codes[-1].repeat(2))[:, None]
     pixels = model.gen_vision_model.decode_code(torch.cat(codes)[None].int(), shape=[1, 8, 24, 24])
-    return picture(pixels[0])
+    return as_image(pixels[0])
 
 
 if __name__ == "__main__":

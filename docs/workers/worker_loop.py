@@ -57,7 +57,7 @@ def opened(text):
     return None if text is None else Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB")
 
 
-def picture(pixels, add=0.0):
+def as_image(pixels, add=0.0):
     """A PIL image of a tensor [3, H, W] in [-1, 1]; `add` (0.5: rounding) as the official script does before it cuts off."""
     levels = (pixels.float() + 1) * 127.5 + add
     return Image.fromarray(levels.clamp(0, 255).byte().permute(1, 2, 0).contiguous().cpu().numpy())

@@ -1,4 +1,4 @@
-"""Shell completion of names: models, suites, protocols, metrics, encoders, whatever a registry knows."""
+"""Shell completion of names: models, suites, protocols, metrics, encoders and the rest that a registry knows."""
 
 from __future__ import annotations
 

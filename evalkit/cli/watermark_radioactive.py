@@ -44,7 +44,7 @@ def radioactive(
     evalkit watermark radioactive --outputs OUTPUTS --key my.key --tokenizer llamagen-vq16 --alpha 0.001
 
     One answer for all outputs together: their mean score under the key is ranked among hundreds of decoy keys on the same
-    outputs, so its p holds whatever codes the outputs share. Give hundreds of outputs: a trace is weak in each of them. A
+    outputs, so its p holds for outputs that share codes. Give hundreds of outputs: a trace is weak in each of them. A
     few plainly marked images among them are a trace as well; `evalkit watermark detect` says which they are.
     """
     from evalkit.errors import EvalkitError

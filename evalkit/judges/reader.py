@@ -14,7 +14,7 @@ from evalkit.judges.request import ImagePart, JudgeRequest
 
 
 class ReaderJudge(Judge):
-    """Whatever is asked, the reply is the text of the last image, line by line; questions about anything else fail."""
+    """To any question the reply is the text of the last image, line by line; questions about anything else fail."""
 
     def __init__(self, reader: Ocr) -> None:
         self.model, self.snapshot = reader.id, reader.weights_sha256

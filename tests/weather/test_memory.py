@@ -1,4 +1,4 @@
-"""Whatever a folder holds, a verb that reads images stays below 1.5 GB."""
+"""With any folder, a verb that reads images stays below 1.5 GB."""
 
 import sys
 

@@ -114,7 +114,7 @@ class PairedWorker(Worker):
         return found
 
     def _subject(self, one: Pixels, other: Pixels) -> dict[str, float]:
-        """Cosines of features, whatever the sizes."""
+        """Cosines of features, for any sizes."""
         found = {}
         for name, network in self.networks.subject.items():
             a, b = network([one, other])

@@ -1,8 +1,8 @@
 """From scores of a folder under the real key and its decoys to p-values, an interval of false calls, and a folder's p.
 
 Before anybody marked with it, the real key was one more random key: given the images, all K + 1 keys are exchangeable. So
-(1 + decoys at least as large) / (K + 1) is a valid p for whatever number is computed of each key in the same way: of an
-image after its lean is taken out, and of the folder as a whole, whatever its images share. Ties count as larger.
+(1 + decoys at least as large) / (K + 1) is a valid p for any number that is computed of each key in the same way: of an
+image after its lean is taken out, and of the folder as a whole, also where its images share codes. Ties count as larger.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which parts of an image carry the mark: windows of several sizes, all of them tested together by decoy keys.
 
 Windows overlap and share codes, so their scores depend on each other. The largest score over all windows is one number for
-each key, whatever the dependence; a window is called where few decoys reach its score in any of their windows. So the
+each key, under any dependence; a window is called where few decoys reach its score in any of their windows. So the
 chance that an unmarked image gets any region at all is at most the level (family-wise, single-step maximum).
 """
 

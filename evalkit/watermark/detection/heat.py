@@ -110,9 +110,9 @@ def _one(scanner: Scanner, rank: int, row: Mapping[str, Any]) -> tuple[dict[str,
     return entry, {**files, name: png_bytes(np.asarray(small), compress=9)}
 
 
-def outlined(picture: Pixels, regions: str | None) -> Image.Image:
+def outlined(image: Pixels, regions: str | None) -> Image.Image:
     """The image with a frame around each region that carries the mark."""
-    found = Image.fromarray(picture)
+    found = Image.fromarray(image)
     drawer, (width, height) = ImageDraw.Draw(found), found.size
     line = max(2, width // 96)
     for each in parse_json(regions.encode(), "regions") if regions else []:

@@ -2,7 +2,7 @@
 
 A model that saw marked images favours green codes a little, in every output: too little for one image, and outputs share
 codes, so counts must not be pooled as if they were independent. The mean score of the outputs is one number for each key,
-and its rank among decoy keys is exact whatever the outputs share.
+and its rank among decoy keys is exact for outputs that share codes.
 """
 
 from __future__ import annotations

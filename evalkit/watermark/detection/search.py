@@ -2,7 +2,7 @@
 
 A search is a union (`,`) of products (`/`) of parts. With V views besides the image itself, p of the image is doubled, and p
 of each other view is multiplied by 2 V: Bonferroni with half of the error for the image as it came, so that an image
-that nobody edited loses a factor of two to a search of any size. It holds whatever the views share.
+that nobody edited loses a factor of two to a search of any size. It holds for views that share anything.
 """
 
 from __future__ import annotations

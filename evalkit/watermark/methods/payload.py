@@ -160,7 +160,7 @@ class PayloadMark(Mark):
         return found
 
     def _shown(self, places: Ints, codes: Ints) -> Colours:
-        """bool: the colours of codes at places, whatever the message."""
+        """bool: the colours of codes at places, for any message."""
         if not self.by_place:
             return np.asarray(self._colours_at(0)[np.maximum(codes, 0)])
         rows = [self._colours_at(int(place))[max(int(code), 0)] for place, code in zip(places, codes, strict=True)]

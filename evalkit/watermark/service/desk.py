@@ -91,7 +91,7 @@ class Desk:
     async def _answer(self, batch: Sequence[Waiting]) -> None:
         try:
             answers = await self._in_thread(self._work, [each.upload for each in batch])
-        except Exception as error:  # whatever it is, it costs these askers their answers, and not the service
+        except Exception as error:  # of any kind: it costs these askers their answers, and not the service
             if len(batch) > 1:
                 for each in batch:
                     await self._answer([each])

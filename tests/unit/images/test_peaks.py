@@ -1,4 +1,4 @@
-"""Reading a large image takes a stated number of bytes for each of its pixels, whatever its kind."""
+"""Reading a large image takes a stated number of bytes for each of its pixels, for every kind."""
 
 import sys
 

@@ -20,7 +20,7 @@ class Sizes(Ocr):
         return OcrText((f"{image.shape[0]} rows", "two"), (1.0, 1.0))
 
 
-def test_the_last_image_is_read_whatever_is_asked():
+def test_the_last_image_is_read_for_any_question():
     images = [Preparation().pixels(np.zeros((side, 8, 3), np.uint8)) for side in (4, 6)]
     judge = ReaderJudge(Sizes())
     assert (judge.model, judge.snapshot) == ("sizes", "0" * 64)

@@ -1,4 +1,4 @@
-"""Ranks among decoys: exact on average over keys, near nominal for each key, and true of folders whatever images share."""
+"""Ranks among decoys: exact on average over keys, near nominal for each key, and true of folders whose images share codes."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Radioactivity: a weak lean of all outputs is found, unmarked outputs are called at most at alpha, whatever they share."""
+"""Radioactivity: a weak lean of all outputs is found; unmarked ones are called at alpha at most, also where they share codes."""
 
 import numpy as np
 import pytest
