@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+import sys
 import tomllib
 from pathlib import Path
 
@@ -138,6 +139,14 @@ def test_data_of_another_form_are_one_sentence(tmp_path, monkeypatch, suite, fil
 def test_a_file_names_no_code(scored, loader):
     with pytest.raises(EvalkitError, match="which evalkit does not have"):
         scored(replaced(SUITE, ("items", "loader"), loader), "run")
+
+
+def test_a_file_imports_no_module(scored, tmp_path, monkeypatch):
+    (tmp_path / "evil_module.py").write_text("def items(folder):\n    return []\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(EvalkitError, match="which evalkit does not have"):
+        scored(replaced(SUITE, ("items", "loader"), "evil_module:items"), "run")
+    assert "evil_module" not in sys.modules
 
 
 @pytest.mark.parametrize("bomb", ["'a' * 1000000000", "[1] * 1000000000", "+".join(["1"] * 5000), "a.b", "f'{a}'"])
