@@ -5,7 +5,7 @@ import pytest
 from scipy.special import log_ndtr
 from scipy.stats import kstest
 
-from evalkit.watermark.decoys.ranks import ranked, ranks_of
+from evalkit.watermark.decoys.ranks import Ranked, ranked, ranks_of
 
 IMAGES, KEYS = 400, 199
 
@@ -35,6 +35,13 @@ def test_every_single_key_calls_about_as_many_as_promised():
     assert np.mean(called) == pytest.approx(0.02, rel=0.25)
     assert np.mean([0.008 <= each <= 0.04 for each in called]) >= 0.9
     assert np.mean([0.008 <= each <= 0.04 for each in plain]) < 0.6  # without the lean single keys stray
+
+
+def test_the_p_of_an_image_counts_the_real_key_itself():
+    """(1 + decoys as large) / (keys + 1); where none is as large, the exact p where it is the smaller one."""
+    found = Ranked(np.array([0, 0, 1, 4]), np.zeros(4), 199, 0.02, np.zeros(199), 1.0, 1.0, 0.0)
+    p = np.exp(found.log_p(np.log([0.5, 1e-6, 1e-6, 1e-6]), np.full(4, -50.0)))
+    assert p == pytest.approx([1 / 200, 1e-6, 2 / 200, 5 / 200], rel=1e-6)
 
 
 def test_the_interval_holds_the_rate_of_a_key():
