@@ -108,6 +108,14 @@ class LexicalBias(Mark):
         return raise_green(logits, np.stack([self.green_codes(self.list_of(seed)) for seed in step.seeds]), delta)
 
 
+def check_codes(codes: Codes, vocabulary: int) -> None:
+    """Raise `EvalkitError` where a code lies beyond the mark's vocabulary, as those of another tokenizer do."""
+    if codes.size and int(codes.max()) >= vocabulary:
+        raise EvalkitError(
+            f"codes below {vocabulary} are expected; {int(codes.max())} given. Is this the mark's tokenizer?"
+        )
+
+
 def raise_green(logits: Tensor, green: Colours, delta: float) -> Tensor:
     """`logits` [B, n, V] plus `delta` where `green` [B, V] or [B, n, V]; with infinity the others are minus infinity."""
     allowed = torch.from_numpy(np.ascontiguousarray(green)).to(logits.device)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from evalkit.errors import EvalkitError
 from evalkit.watermark.keys import Key
 from evalkit.watermark.lists import make_pool
-from evalkit.watermark.mark import Codes, Colours, LexicalBias, Mark
+from evalkit.watermark.mark import Codes, Colours, LexicalBias, Mark, check_codes
 from evalkit.watermark.methods.near import check_groups, clusters_of, groups_digest
 from evalkit.watermark.methods.subject import Subject
 from evalkit.watermark.score import Scores
@@ -39,10 +39,7 @@ class ClusterLists(LexicalBias):
 
     def score(self, codes: Codes) -> Scores:
         """The exact test over distinct clusters (each counted `cap` times at most)."""
-        if codes.size and int(codes.max()) >= len(self.clusters):
-            raise EvalkitError(
-                f"codes below {len(self.clusters)} are expected; {int(codes.max())} given. Is this the mark's tokenizer?"
-            )
+        check_codes(codes, len(self.clusters))
         return super().score(self._of(codes))
 
     def colours(self, codes: Codes, list_id: int) -> Colours:

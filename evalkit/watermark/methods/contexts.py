@@ -21,7 +21,7 @@ from evalkit.errors import EvalkitError
 from evalkit.generators.base import Step
 from evalkit.watermark.exact import hypergeometric_log_tail
 from evalkit.watermark.keys import Key
-from evalkit.watermark.mark import Codes, Colours, Mark, raise_green
+from evalkit.watermark.mark import Codes, Colours, Mark, check_codes, raise_green
 from evalkit.watermark.score import Scores, scores_of
 from evalkit.watermark.spec import MarkSpec
 
@@ -67,10 +67,7 @@ class ContextMark(Mark):
 
     def score(self, codes: Codes) -> Scores:
         """Each distinct pair once; the z of all pairs beside it, as the authors count."""
-        if codes.size and int(codes.max()) >= self.vocabulary:
-            raise EvalkitError(
-                f"codes below {self.vocabulary} are expected; {int(codes.max())} given. Is this the tokenizer of the mark?"
-            )
+        check_codes(codes, self.vocabulary)
         return scores_of([self._row(np.asarray(each, dtype=np.int64)) for each in codes])
 
     def colours(self, codes: Codes, list_id: int) -> Colours:

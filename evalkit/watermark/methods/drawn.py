@@ -24,7 +24,7 @@ from evalkit.generators.base import Step
 from evalkit.generators.sampling import pick
 from evalkit.watermark.exact import pooled
 from evalkit.watermark.keys import Key
-from evalkit.watermark.mark import Codes, Colours, Mark
+from evalkit.watermark.mark import Codes, Colours, Mark, check_codes
 from evalkit.watermark.score import Scores, scores_of
 from evalkit.watermark.spec import MarkSpec
 
@@ -94,10 +94,7 @@ class DrawnMark(Mark):
 
     def score(self, codes: Codes) -> Scores:
         """The exact test over the first code of each context."""
-        if codes.size and int(codes.max()) >= self.vocabulary:
-            raise EvalkitError(
-                f"codes below {self.vocabulary} are expected; {int(codes.max())} given. Is this the mark's tokenizer?"
-            )
+        check_codes(codes, self.vocabulary)
         return scores_of([self._row(np.asarray(each, dtype=np.int64)) for each in codes])
 
     def colours(self, codes: Codes, list_id: int) -> Colours:

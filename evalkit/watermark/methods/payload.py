@@ -19,7 +19,7 @@ from torch import Tensor
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Step
 from evalkit.watermark.keys import Key
-from evalkit.watermark.mark import Codes, Colours, Mark, raise_green
+from evalkit.watermark.mark import Codes, Colours, Mark, check_codes, raise_green
 from evalkit.watermark.methods.subject import Subject
 from evalkit.watermark.payload.capacity import PILOT
 from evalkit.watermark.payload.fields import packed, read_layout, width
@@ -133,10 +133,7 @@ class PayloadMark(Mark):
 
     def _distinct(self, codes: Ints) -> tuple[Ints, Ints, Ints]:
         """(place, code, how often) of each coin."""
-        if codes.size and int(codes.max()) >= self.vocabulary:
-            raise EvalkitError(
-                f"codes below {self.vocabulary} are expected; {int(codes.max())} given. Is this the mark's tokenizer?"
-            )
+        check_codes(codes, self.vocabulary)
         if self.by_place:
             places = np.flatnonzero(codes >= 0)
             return places, codes[places], np.ones(len(places), np.int64)

@@ -20,7 +20,7 @@ from evalkit.errors import EvalkitError
 from evalkit.generators.base import Step
 from evalkit.watermark.exact import binomial_log_tail, pooled, smallest_log_p
 from evalkit.watermark.keys import Key
-from evalkit.watermark.mark import Codes, Colours, Mark, raise_green
+from evalkit.watermark.mark import Codes, Colours, Mark, check_codes, raise_green
 from evalkit.watermark.methods.near import check_groups, clusters_of, groups_digest
 from evalkit.watermark.methods.subject import Subject
 from evalkit.watermark.score import Scores
@@ -59,10 +59,7 @@ class Places(Mark):
 
     def score(self, codes: Codes) -> Scores:
         """The exact test over places; z is the same count, normalised."""
-        if codes.size and int(codes.max()) >= len(self.kinds):
-            raise EvalkitError(
-                f"codes below {len(self.kinds)} are expected; {int(codes.max())} given. Is this the mark's tokenizer?"
-            )
+        check_codes(codes, len(self.kinds))
         n = (codes >= 0).sum(1)
         green = self._coloured(codes).sum(1) if codes.size else n
         one = np.ones(len(codes))
