@@ -102,10 +102,10 @@ def genexam(text: str) -> tuple[list[float], float, float, float]:
         try:
             found = loose_json(piece)
         except BadData:
-            found = ast.literal_eval(piece.strip())
+            found = ast.literal_eval(piece)
         answers, whole = [each["answer"] for each in found["answers"]], found["global_evaluation"]
-        names = ("Spelling", "Clarity and Readability", "Logical Consistency")
-        spelling, readability, logic = (float(whole[name]["score"]) for name in names)
+        scores = [whole[name]["score"] for name in ("Spelling", "Clarity and Readability", "Logical Consistency")]
+        spelling, readability, logic = (0.0 + score for score in scores)
     except (SyntaxError, MemoryError, *DAMAGED):
         raise NoAnswer("the reply is not of the form that was asked for") from None
     if any(answer not in (0, 1) for answer in answers):
@@ -132,6 +132,11 @@ PARSERS: Mapping[str, Callable[[str], Any]] = {
     "kris-consistency": kris_score("consistency"),
     "kris-instruction": kris_score("instruction"),
     "kris-quality": kris_score("quality"),
+    "kris-knowledge-consistency": kris_score("consistency", "knowledge"),
+    "kris-knowledge-quality": kris_score("quality", "knowledge"),
+    "kris-plain-consistency": kris_score("consistency", "plain"),
+    "kris-plain-instruction": kris_score("instruction", "plain"),
+    "kris-plain-quality": kris_score("quality", "plain"),
     "kris-dual": kris_dual,
     "geneval-plus": geneval_plus,
     "exact": exact_word,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, Literal
 
-from evalkit.errors import DAMAGED, BadData
+from evalkit.errors import DAMAGED
 from evalkit.jsonio import loose_json
 from evalkit.judges.parse import NoAnswer
 
+KrisWay = Literal["prefix", "knowledge", "plain"]
 _RISE = r"\*?\*?Final {}\*?\*?:?\s*([\d*\s,\n]*)"
 _VIE_MARK = "||V^=^V||"
 _TEN = "(10|[1-9])"
@@ -36,12 +38,12 @@ def viescore(text: str) -> list[float]:
     else:
         return _bare_scores(text)
     inside = inside.strip().replace("\n", "")
-    for piece in (inside, _mended(inside)):
+    for piece, whole in ((inside, True), (_mended(inside), False)):
         try:
             score = loose_json(piece)["score"]
-            return [float(each) for each in (score if isinstance(score, list) else [score])]
         except DAMAGED:
             continue
+        return _real([score] if whole and not isinstance(score, list) else score)
     raise NoAnswer("the JSON object is broken or has no score")
 
 
@@ -66,22 +68,25 @@ def rise_scores(text: str) -> list[int]:
     raise NoAnswer("there is no final score")
 
 
-def kris_score(name: str) -> Callable[[str], float]:
+def kris_score(name: str, way: KrisWay = "prefix") -> Callable[[str], float]:
     """KRIS-Bench's score of the key `name`_score: JSON, the key with a colon, n/5, n out of 5, the first lone digit.
 
-    Source: mercurystraw/Kris_Bench 2114fec, metrics_common.py.
+    `way`: "prefix" takes the key without a colon as well; "knowledge" wants the colon, and takes a JSON null for the
+    answer; "plain" does not look for the key beyond JSON. Source: mercurystraw/Kris_Bench 2114fec, metrics_common.py,
+    metrics_knowledge.py, and both metrics_temporal_prediction.py and metrics_multi_element.py.
     """
-    key = f"{name}_score"
+    key, colon = f"{name}_score", "?" if way == "prefix" else ""
+    first = () if way == "plain" else (rf"{name}[_\s]*score\s*[:：]{colon}\s*([1-5])",)
 
     def parse(text: str) -> float:
-        block = re.search(r"\{[^{}]*" + key + r"[^{}]*\}", text, re.DOTALL)
-        if block is not None:
-            try:
-                return float(int(loose_json(block.group())[key]))
-            except DAMAGED:
-                pass
-        for pattern in (rf"{name}[_\s]*score\s*[:：]?\s*([1-5])", *_OUT_OF_FIVE):
-            if match := re.search(pattern, text, re.IGNORECASE | re.DOTALL):
+        found = _flat_object(text, key)
+        if found.get(key) is not None:
+            with suppress(*DAMAGED):
+                return float(int(found[key]))
+        elif found and way == "knowledge":
+            raise NoAnswer(f"the {name} score is null")
+        for pattern in (*first, *_OUT_OF_FIVE):
+            if match := re.search(pattern, text, re.IGNORECASE):
                 return float(match.group(1))
         raise NoAnswer(f"there is no {name} score")
 
@@ -89,18 +94,23 @@ def kris_score(name: str) -> Callable[[str], float]:
 
 
 def kris_dual(text: str) -> dict[str, float | None]:
-    """KRIS-Bench's pair of instruction and knowledge scores; one of them may be lost alone."""
-    found = _object(text)
-    if found:
-        values = {name: found.get(f"{name}_score") for name in ("instruction", "knowledge")}
-        return {name: None if value is None else float(int(value)) for name, value in values.items()}
-    pairs = {
-        name: re.search(rf'"?{name}[_\s]*score"?\s*:\s*([1-5])', text, re.IGNORECASE)
-        for name in ("instruction", "knowledge")
-    }
-    if not any(pairs.values()):
+    """KRIS-Bench's pair of instruction and knowledge scores; one of them may be lost alone.
+
+    Source: mercurystraw/Kris_Bench 2114fec, metrics_knowledge.py, extract_dual_scores.
+    """
+    names, found = ("instruction", "knowledge"), _flat_object(text, "instruction_score")
+    values: dict[str, float | None]
+    try:
+        given = {name: found.get(f"{name}_score") for name in names} if found else {}
+        values = {name: None if value is None else float(int(value)) for name, value in given.items()}
+    except DAMAGED:
+        values = {}
+    if not values:
+        pairs = {name: re.search(rf"{name}[_\s]*score\s*[:：]\s*([1-5])", text, re.IGNORECASE) for name in names}
+        values = {name: float(match.group(1)) if match else None for name, match in pairs.items()}
+    if not any(value is not None for value in values.values()):
         raise NoAnswer("there is neither an instruction nor a knowledge score")
-    return {name: float(match.group(1)) if match else None for name, match in pairs.items()}
+    return values
 
 
 def wiseedit(text: str) -> float:
@@ -127,11 +137,21 @@ def wiseedit(text: str) -> float:
 
 def _bare_scores(text: str) -> list[float]:
     inside = text[text.find("[") : text.rfind("]") + 1] if "[" in text else ""
-    if re.fullmatch(r"\[\d+, ?\d+\]", inside):
-        return [float(each) for each in loose_json(inside)]
-    if re.fullmatch(r"\s*\+?\d{1,2}\s*", text) and 0 <= int(text) <= 10:
-        return [float(int(text))]
+    try:
+        if re.fullmatch(r"\[\d+, ?\d+\]", inside):
+            return _real(loose_json(inside))
+        if 0 <= int(text) <= 10:
+            return [float(int(text))]
+    except DAMAGED:
+        pass
     raise NoAnswer("there are no scores")
+
+
+def _real(scores: Any) -> list[float]:
+    """Scores of which the official code can take a root; it stops at others and asks anew."""
+    if not isinstance(scores, list) or not scores or not all(isinstance(each, int | float) and each >= 0 for each in scores):
+        raise NoAnswer("a score is no number from 0")
+    return [float(each) for each in scores]
 
 
 def _mended(text: str) -> str:
@@ -146,17 +166,10 @@ def _value(text: str) -> str:
     return text if text.lower() in ("true", "false", "null") else f'"{text}"'
 
 
-def _object(text: str) -> dict[str, Any]:
-    """The JSON object that a reply is or holds; empty where it is broken."""
-    depth, start = 0, text.find("{")
-    end = len(text)
-    for place in range(max(start, 0), len(text)):
-        depth += {"{": 1, "}": -1}.get(text[place], 0)
-        if depth == 0 and text[place] == "}":
-            end = place + 1
-            break
+def _flat_object(text: str, key: str) -> dict[str, Any]:
+    """The first JSON object without braces inside that holds `key`; empty where it is broken."""
+    block = re.search(r"\{[^{}]*" + key + r"[^{}]*\}", text)
     try:
-        found = loose_json(text[start:end]) if start >= 0 else {}
-    except BadData:
+        return dict(loose_json(block.group())) if block else {}
+    except DAMAGED:
         return {}
-    return found if isinstance(found, dict) else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from typing import Any
 
@@ -17,14 +18,18 @@ _WORLD = ("prompt_relevance", "aesthetic_quality", "content_coherence", "artifac
 def unigenbench(text: str) -> list[float]:
     """UniGenBench's answers: a list in the tag score beside one of equal length in the tag analysis; 1 is right.
 
-    An answer in quotes is wrong. What JSON writes as true, false or null breaks the official code later, so it is no answer.
-    Source: CodeGoat24/UniGenBench 49d0bce, eval/src/eval_common.py, parse_evaluation_response and calculate_scores.
+    An answer in quotes is wrong. The official code keeps both as JSON and reads that as Python: true, false and null
+    anywhere break it, and a tuple becomes a list. Source: CodeGoat24/UniGenBench 49d0bce, eval/src/eval_common.py,
+    parse_evaluation_response and calculate_scores.
     """
-    analysis, score = (_literal_list(text, tag) for tag in ("analysis", "score"))
-    if len(analysis) != len(score):
-        raise NoAnswer(f"there are {len(score)} scores and {len(analysis)} analyses")
-    if any(each is None or isinstance(each, bool) for each in (*analysis, *score)):
-        raise NoAnswer("a score is true, false or none")
+    try:
+        given = [_literal(text, tag) for tag in ("analysis", "score")]
+        analysis, score = ast.literal_eval(json.dumps(given))
+        lengths = len(given[0]), len(given[1])
+    except _ENDS:
+        raise NoAnswer("a tag holds no list, or true, false or none") from None
+    if not isinstance(score, list) or lengths[0] != lengths[1]:
+        raise NoAnswer(f"there are {lengths[1]} scores and {lengths[0]} analyses")
     return [float(each == 1) for each in score]
 
 
@@ -75,13 +80,18 @@ def tagged_scores(text: str, tag: str, scale: Scale) -> list[float]:
 
 def _literal_list(text: str, tag: str, *, last: bool = False) -> list[Any]:
     """The Python list in a tag."""
-    found = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
-    if not found:
-        raise NoAnswer(f"there is no {tag} in tags")
     try:
-        value = ast.literal_eval(found[-1 if last else 0].strip())
+        value = _literal(text, tag, last=last)
     except _ENDS:
         raise NoAnswer(f"the tag {tag} holds no list") from None
     if not isinstance(value, list | tuple):
         raise NoAnswer(f"the tag {tag} holds no list")
     return list(value)
+
+
+def _literal(text: str, tag: str, *, last: bool = False) -> Any:
+    """The value of Python's literal in a tag."""
+    found = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+    if not found:
+        raise NoAnswer(f"there is no {tag} in tags")
+    return ast.literal_eval(found[-1 if last else 0].strip())

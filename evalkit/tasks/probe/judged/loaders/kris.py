@@ -24,6 +24,7 @@ DIMENSIONS = {
     "decomposition": ("multi-element_composition", "multi-instruction_execution"),
 }
 _OF = {kind: dimension for dimension, kinds in DIMENSIONS.items() for kind in kinds}
+PLAIN = ("temporal_prediction", "multi-element_composition")  # whose replies are not searched for the score's name
 KNOWING = ("social", "natural", "logic")
 _EDITED = ["This is the edited image:", "@"]
 
@@ -34,7 +35,9 @@ def items(folder: Path) -> Iterator[dict[str, Any]]:
         kind = str(row["type"])
         sources = row["ori_img"] if isinstance(row["ori_img"], list) else [row["ori_img"]]
         names = [f"@{kind}/{name}" for name in sources]
-        known = {"dimension": _OF[kind], "knows": _OF[kind] in KNOWING, "frame": 0}
+        knows = _OF[kind] in KNOWING
+        reads = "kris-knowledge" if knows else "kris-plain" if kind in PLAIN else "kris"
+        known = {"dimension": _OF[kind], "knows": knows, "reads": reads, "frame": 0}
         yield {"explain_en": "", **row, **known, **_asked(kind, names, str(row.get("gt_img") or ""))}
 
 
