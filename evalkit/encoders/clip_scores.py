@@ -1,4 +1,4 @@
-"""Prompt scorers that look through CLIP: CLIPScore in both forms, PickScore, HPSv2 and v2.1, LAION's aesthetic score v2.
+"""Prompt scorers that look through CLIP: CLIPScore in both forms, PickScore, HPSv2 and v2.1, LAION's aesthetic scores.
 
 Sources: jmhessel/clipscore, torchmetrics, yuvalkirstain/PickScore, tgxs002/HPSv2, and
 christophschuhmann/improved-aesthetic-predictor. The originals run in half precision on a GPU; here all is float32.
@@ -13,13 +13,14 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from evalkit.encoders.clip_pair import ClipPair, PairRule
 from evalkit.encoders.linear_stack import LinearStack
 from evalkit.encoders.prompt_scorer import PROMPT_SCORERS, Array, PromptScorer, numbers
 from evalkit.metrics.image_text import (
     AESTHETIC,
+    AESTHETIC_V1,
     CLIP_T,
     CLIPSCORE,
     CLIPSCORE_TORCHMETRICS,
@@ -31,6 +32,7 @@ from evalkit.metrics.image_text import (
     cosines,
     pick_scores,
 )
+from evalkit.metrics.metric import Metric
 from evalkit.weights.find import find_weights
 from evalkit.weights.layout import fit, without_init
 from evalkit.weights.reading import file_sha256, read_checkpoint
@@ -45,7 +47,9 @@ PAIRS = {
     PICKSCORE.name: PairRule(PICKSCORE.needs[0], OWN, quick=False, resize="clip-transformers"),
     HPSV2.name: PairRule(HPSV2.needs[0], OWN, quick=False, resize="fit-bicubic"),
     HPSV2_1.name: PairRule(HPSV2_1.needs[0], OWN, quick=False, resize="fit-bicubic"),
-    AESTHETIC.name: PairRule(AESTHETIC.needs[0], "ViT-L-14", quick=True, resize="clip"),
+    **{
+        each.name: PairRule(each.needs[0], "ViT-L-14", quick=True, resize="clip") for each in (AESTHETIC, AESTHETIC_V1)
+    },
 }
 Formula = Callable[[Array, Array, float], Array]  # of image embeddings, text embeddings, logit scale
 
@@ -65,17 +69,16 @@ class PairScorer(PromptScorer):
 
 
 class AestheticScorer(PromptScorer):
-    """LAION's aesthetic predictor v2 (sac+logos+ava1, linear) on embeddings of unit length; prompts are not looked at.
+    """LAION's aesthetic predictors on embeddings of unit length; prompts are not looked at.
 
-    Photographs lie between 4.5 and 6.5 as a rule. The scale is not that of v1.
+    v2 (sac+logos+ava1, linear): photographs lie between 4.5 and 6.5 as a rule. v1 is one linear layer (sa_0_4_vit_l_14)
+    on another scale.
     """
 
-    name = AESTHETIC.name
-
-    def __init__(self, pair: ClipPair, head: Path) -> None:
-        self.pair = pair
+    def __init__(self, pair: ClipPair, head: Path, name: str = AESTHETIC.name) -> None:
+        self.pair, self.name = pair, name
         with without_init():
-            self.head = LinearStack(pair.dim)
+            self.head = LinearStack(pair.dim) if name == AESTHETIC.name else nn.Linear(pair.dim, 1)
         fit(self.head, read_checkpoint(head), head, self.name)
         self.head.eval().requires_grad_(False).to(pair.device)
         self.weights_sha256 = file_sha256(head)
@@ -89,7 +92,7 @@ class AestheticScorer(PromptScorer):
     def of_embeddings(self, embeddings: Tensor) -> Tensor:
         """Scores [B] of CLIP's embeddings [B, d]; an embedding of 0 stays 0."""
         out: Tensor = self.head(F.normalize(embeddings, dim=1))
-        return out
+        return out.flatten()
 
 
 def _percent(images: Array, texts: Array, _: float) -> Array:
@@ -119,11 +122,12 @@ def _pair(name: str, weights: str | Path | None, device: torch.device) -> Prompt
     return PairScorer(name, ClipPair(PAIRS[name], weights, device), formula, prefix)
 
 
-def _aesthetic(weights: str | Path | None, device: torch.device) -> PromptScorer:
-    head = find_weights(AESTHETIC.needs[1], weights)
-    return AestheticScorer(ClipPair(PAIRS[AESTHETIC.name], None, device), head)
+def _aesthetic(metric: Metric, weights: str | Path | None, device: torch.device) -> PromptScorer:
+    head = find_weights(metric.needs[1], weights)
+    return AestheticScorer(ClipPair(PAIRS[metric.name], None, device), head, metric.name)
 
 
 for _name in FORMULAS:
     PROMPT_SCORERS.add(_name, partial(_pair, _name))
-PROMPT_SCORERS.add(AESTHETIC.name, _aesthetic)
+for _metric in (AESTHETIC, AESTHETIC_V1):
+    PROMPT_SCORERS.add(_metric.name, partial(_aesthetic, _metric))

@@ -103,12 +103,17 @@ def load_extractor(name: str, weights: str | Path | None = None, device: str = "
     return made
 
 
+def load_distance(name: str, weights: str | Path | None = None, device: str = "auto") -> PerceptualDistance:
+    """The perceptual distance called `name` (`lpips-alex`, `dino-structure`, `dreamsim`, …)."""
+    made = encoder_entry(name, "distance").load(weights, pick_device(device))
+    if not isinstance(made, PerceptualDistance):
+        raise _other(name, "PerceptualDistance")
+    return made
+
+
 def load_lpips(net: str, weights: str | Path | None = None, device: str = "auto") -> PerceptualDistance:
     """LPIPS with `net` alex, vgg or squeeze; raises `WeightsError` where the trunk's file cannot be had."""
-    made = encoder_entry(f"lpips-{net}", "distance").load(weights, pick_device(device))
-    if not isinstance(made, PerceptualDistance):
-        raise _other(f"lpips-{net}", "PerceptualDistance")
-    return made
+    return load_distance(f"lpips-{net}", weights, device)
 
 
 def load_ocr(name: str = "rapidocr", device: str = "auto") -> Ocr:

@@ -149,7 +149,11 @@ def _bare_scores(text: str) -> list[float]:
 
 def _real(scores: Any) -> list[float]:
     """Scores of which the official code can take a root; it stops at others and asks anew."""
-    if not isinstance(scores, list) or not scores or not all(isinstance(each, int | float) and each >= 0 for each in scores):
+    if (
+        not isinstance(scores, list)
+        or not scores
+        or not all(isinstance(each, int | float) and each >= 0 for each in scores)
+    ):
         raise NoAnswer("a score is no number from 0")
     return [float(each) for each in scores]
 

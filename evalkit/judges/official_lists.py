@@ -24,7 +24,7 @@ def unigenbench(text: str) -> list[float]:
     """
     try:
         given = [_literal(text, tag) for tag in ("analysis", "score")]
-        analysis, score = ast.literal_eval(json.dumps(given))
+        _, score = ast.literal_eval(json.dumps(given))
         lengths = len(given[0]), len(given[1])
     except _ENDS:
         raise NoAnswer("a tag holds no list, or true, false or none") from None

@@ -83,7 +83,14 @@ AESTHETIC = _declared(
     "christophschuhmann/improved-aesthetic-predictor",
     ("clip-vitl14-224", "aesthetic-v2"),
 )
-DECLARED = (CLIPSCORE, CLIPSCORE_TORCHMETRICS, CLIP_T, PICKSCORE, HPSV2, HPSV2_1, IMAGE_REWARD, AESTHETIC)
+AESTHETIC_V1 = _declared(
+    "aesthetic_v1",
+    "Aesthetic score v1",
+    "LAION's first aesthetic predictor, on another scale than v2",
+    "LAION-AI/aesthetic-predictor",
+    ("clip-vitl14-224", "aesthetic-v1"),
+)
+DECLARED = (CLIPSCORE, CLIPSCORE_TORCHMETRICS, CLIP_T, PICKSCORE, HPSV2, HPSV2_1, IMAGE_REWARD, AESTHETIC, AESTHETIC_V1)
 
 
 def cosines(images: npt.ArrayLike, texts: npt.ArrayLike) -> Array:

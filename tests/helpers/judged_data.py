@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from PIL import Image
 
 WORDS = ("lion", "boat", "REFUSE", "BREAK")  # in the prompts of the four items of every small data set
@@ -94,6 +95,21 @@ def oneig_text(folder, files):
         found[f"scripts/text/text_content{ending}.csv"] = table(rows)
     script = "class A:\n    def __init__(self):\n        self.TEXT_PROMPT = 'Read it.'\n"
     return {**found, "scripts/utils/inference.py": script}
+
+
+def oneig_measured(folder, files):
+    """Prompts of both languages, a style for all but the last anime image, answers, and references of one style."""
+    kinds = ("Anime_Stylization", "Knowledge_Reasoning")
+    rows = [{"category": kind, "id": f"00{i}", "prompt": text_of(i)} for kind in kinds for i in range(4)]
+    found = {f"scripts/reasoning/gt_answer{e}.json": json.dumps({f"00{i}": WORDS[i] for i in range(4)}) for e in ("", "_zh")}
+    for name, column in (("OneIG-Bench.csv", "prompt_en"), ("OneIG-Bench-ZH.csv", "prompt_cn")):
+        found[name] = table([{"category": r["category"], "id": r["id"], column: r["prompt"]} for r in rows])
+    styles = [{"": i, "id": f"00{i}", "class": "Line art"} for i in range(4)]
+    found["scripts/style/style.csv"] = table(styles)
+    (folder / "scripts" / "style").mkdir(parents=True, exist_ok=True)
+    for name in ("CSD", "SE"):
+        torch.save({"line_art": torch.eye(3)[:2]}, folder / "scripts" / "style" / f"{name}_embed.pt")
+    return {name: text for name, text in found.items() if name in files}
 
 
 def oneig_zh(folder, files):
@@ -197,6 +213,7 @@ MORE = {
     **dict.fromkeys(("unigenbench-en", "unigenbench-zh", "unigenbench-en-long", "unigenbench-zh-long"), unigenbench),
     **dict.fromkeys([f"t2i-reasonbench-{kind}" for kind in ("idiom", "textual", "entity", "scientific")], reasonbench),
     **dict.fromkeys(("oneig-text-en", "oneig-text-zh"), oneig_text),
+    **dict.fromkeys([f"oneig-{n}-{e}" for n in ("style", "reasoning", "diversity") for e in ("en", "zh")], oneig_measured),
     **dict.fromkeys(("wiseedit-en", "wiseedit-cn", "wiseedit-complex"), wiseedit),
     **dict.fromkeys(("hps-benchmark-v20", "hps-benchmark-v21"), hps),
     **dict.fromkeys(

@@ -61,7 +61,7 @@ class ClipFeatures(FeatureExtractor):
         """`config`: sizes in open_clip's form where they are not those of `rule.model`."""
         path = find_weights(name, weights)
         config = config or _open_clip().get_model_config(rule.model)
-        network = _image_half(config)
+        network = image_half(config)
         state = read_checkpoint(path)
         image = {key.removeprefix("visual."): each for key, each in state.items() if key.startswith("visual.")}
         if not image:
@@ -99,11 +99,11 @@ def _open_clip() -> Any:
     return open_clip
 
 
-def _image_half(config: Mapping[str, Any]) -> nn.Module:
-    """The image tower with OpenAI's activation; the text tower is built (without memory being touched) and dropped."""
+def image_half(config: Mapping[str, Any], *, quick: bool = True) -> nn.Module:
+    """The image tower, with OpenAI's activation if `quick`; the text tower is built (untouched memory) and dropped."""
     with without_init():
         whole = _open_clip().CLIP(
-            config["embed_dim"], dict(config["vision_cfg"]), dict(config["text_cfg"]), quick_gelu=True
+            config["embed_dim"], dict(config["vision_cfg"]), dict(config["text_cfg"]), quick_gelu=quick
         )
     tower: nn.Module = whole.visual
     return tower

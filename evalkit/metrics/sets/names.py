@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 
 from evalkit.errors import EvalkitError
-from evalkit.metrics.image_text import AESTHETIC
+from evalkit.metrics.image_text import AESTHETIC, AESTHETIC_V1
 from evalkit.metrics.metric import Metric
 from evalkit.metrics.niqe import LUMA
 from evalkit.metrics.registry import METRICS, of_task
@@ -19,7 +19,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "prdc_efflite0": tuple(f"{name}_efflite0" for name in _BALLS),
 }
 USUAL = ("fid", "is", "kid", "fvd", *_BALLS, "fd_efflite0", "kid_efflite0", *GROUPS["prdc_efflite0"])
-NO_PROMPT = frozenset({AESTHETIC.name, *LUMA})
+NO_PROMPT = frozenset({AESTHETIC.name, AESTHETIC_V1.name, *LUMA})
 
 
 def image_metrics() -> list[Metric]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -14,9 +14,10 @@ from evalkit.errors import EvalkitError, WeightsError
 from evalkit.images.sample import Pixels
 from evalkit.tasks.probe.editing.measure import load_measures
 from evalkit.tasks.probe.editing.pie import load_pie
+from evalkit.tasks.probe.oneig import load_diversity, load_reasoning, load_style
+from evalkit.tasks.probe.spread import Array
 
 PROMPTED, PERHAPS = "scores:", "perhaps:"  # before names of scorers of an image for its prompt
-KINDS = ("editing", "pie", f"{PROMPTED}NAME,NAME", f"{PERHAPS}NAME,NAME")
 Source = Callable[[str], bytes]  # role -> the bytes of that image's file
 
 
@@ -29,6 +30,14 @@ class Measures(Protocol):
 
     def measured(self, image: Pixels, fields: Mapping[str, Any], source: Source) -> dict[str, float]:
         """Values by name of a uint8 [H, W, 3] image of the item with these fields; of networks that are there alone."""
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """Networks whose embeddings of one prompt's images are compared."""
+
+    def embedding(self, image: Pixels) -> Array | None:
+        """float [width]; None for an image that is not compared."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +58,23 @@ class PromptMeasures:
         return {name: each.weights_sha256 for name, each in self.scorers.items()}
 
 
+LOADERS: dict[str, Callable[[str], Measures]] = {
+    "editing": load_measures,
+    "pie": load_pie,
+    "oneig-style": load_style,
+    "oneig-diversity": load_diversity,
+    "oneig-reasoning": load_reasoning,
+}
+KINDS = (*LOADERS, f"{PROMPTED}NAME,NAME", f"{PERHAPS}NAME,NAME")
+
+
 def measures_of(kind: str, device: str) -> Measures:
-    """The networks of a kind. Those without weights are left out, or raise `WeightsError` where the kind is "scores".
+    """The networks of a kind. Without weights those of editing and "perhaps" are left out; others raise `WeightsError`.
 
     Raises `EvalkitError` for another kind.
     """
-    if kind == "editing":
-        return load_measures(device)
-    if kind == "pie":
-        return load_pie(device)
+    if kind in LOADERS:
+        return LOADERS[kind](device)
     start, _, names = kind.partition(":")
     if f"{start}:" in (PROMPTED, PERHAPS) and names:
         return PromptMeasures(_scorers(names.split(","), device, needed=f"{start}:" == PROMPTED))

@@ -64,6 +64,9 @@ def facts_of(
     given = spec.inputs.get("images") or spec.inputs["evidence"]
     parts = {key: made_with[key] for key in ("boxes", "colors", "judge") if isinstance(made_with.get(key), Mapping)}
     names = {key: str(part.get("encoder") or part.get("judge") or key) for key, part in parts.items()}
+    measured = made_with.get("edits")
+    measured = measured if isinstance(measured, Mapping) else {}
+    networks = {f"probe:{name}": sha for name, sha in measured.items() if isinstance(sha, str)}
     expected, probed = int(spec.parameters["expected"]), len(verdicts)
     lost = Counter(row.state for row in verdicts if row.state != "answered")
     bounds = {name: list(score.bounds) for name, score in scores if score.bounds and (lost or probed < expected)}
@@ -77,7 +80,7 @@ def facts_of(
         },
         "prompts": {"name": prompts.name, "n": prompts.n, "digest": prompts.digest},
         "protocols": [{"id": each.id, "sha256": each.sha256} for each in spec.protocols],
-        "encoders": {f"probe:{names[key]}": part.get("weights_sha256") for key, part in parts.items()},
+        "encoders": {f"probe:{names[key]}": part.get("weights_sha256") for key, part in parts.items()} | networks,
         "probe": {
             "suite": suite.name,
             "title": suite.title,

@@ -93,9 +93,19 @@ def test_the_aesthetic_score_needs_no_prompts_meaning(pair, tmp_path):
     assert aesthetic.score(images(), PROMPTS).std() > 0
 
 
+def test_the_first_aesthetic_score_is_one_linear_layer(pair, tmp_path):
+    torch.manual_seed(0)
+    head = torch.nn.Linear(12, 1)
+    torch.save(head.state_dict(), tmp_path / "head.pth")
+    found = AestheticScorer(pair, tmp_path / "head.pth", "aesthetic_v1").score(images(), PROMPTS)
+    with torch.no_grad():
+        wanted = head(torch.nn.functional.normalize(pair.images(images()), dim=1))[:, 0]
+    assert found == pytest.approx(wanted.double().numpy(), rel=1e-5)
+
+
 def test_every_scorer_is_declared_as_a_metric_and_has_a_manifest_entry():
     assert set(PROMPT_SCORERS) == {*LUMA, *(each.name for each in DECLARED)}
-    assert set(PAIRS) == set(FORMULAS) | {"aesthetic_v2"}
+    assert set(PAIRS) == set(FORMULAS) | {"aesthetic_v1", "aesthetic_v2"}
     assert clip_scores.PAIRS["hpsv2"].resize == "fit-bicubic"
 
 

@@ -21,7 +21,8 @@ from evalkit.tasks.probe.evidence.sections import (
     words,
 )
 
-NAMES = ("image", "prompt", "sample", "size", "sha256", "boxes", "text", "answers", "replies", "measures", "options")
+NAMES = ("image", "prompt", "sample", "size", "sha256", "boxes", "text", "answers", "replies", "measures", "embedding")
+NAMES += ("options",)
 _SHORT = frozenset(("m", "d", "c", "o"))
 _RESULTS = frozenset(("k", "ok", "why", "tie"))  # what rules make of a short line, where a file holds it as well
 
@@ -50,6 +51,7 @@ def full_line(row: dict[str, Any]) -> ImageEvidence:
         answers=answers_of(row["answers"]) if "answers" in row else None,
         replies=replies_of(row["replies"]) if "replies" in row else None,
         measures=_options(row["measures"], "measures") if "measures" in row else None,
+        embedding=words(row, "embedding") if "embedding" in row else None,
         options=_options(row.get("options", {}), "options"),
     )
 

@@ -31,8 +31,8 @@ class AskedReply:
 class ImageEvidence:
     """What was seen in one image. None: nobody looked for it; empty: it was looked for, and nothing was found.
 
-    `prompt`: the prompt's id. `measures`: what networks measured of it, by name. `options`: of the rules, where a line of
-    the short form holds its own.
+    `prompt`: the prompt's id. `measures`: what networks measured of it, by name. `embedding`: in base64, where images of
+    one prompt are compared. `options`: of the rules, where a line of the short form holds its own.
     """
 
     image: str
@@ -45,6 +45,7 @@ class ImageEvidence:
     answers: tuple[Answer, ...] | None = None
     replies: tuple[AskedReply, ...] | None = None
     measures: Mapping[str, float] | None = None
+    embedding: str | None = None
     options: Mapping[str, float] = field(default_factory=dict)
 
 

@@ -50,6 +50,8 @@ def line_of(evidence: ImageEvidence) -> dict[str, Any]:
         row["replies"] = [_reply(each) for each in evidence.replies]
     if evidence.measures is not None:
         row["measures"] = dict(evidence.measures)
+    if evidence.embedding is not None:
+        row["embedding"] = evidence.embedding
     if evidence.options:
         row["options"] = dict(evidence.options)
     return row

@@ -23,7 +23,9 @@ from evalkit.tasks.probe.judged.rows import absent_row, judged_row
 from evalkit.tasks.probe.judged.seat import Seat
 from evalkit.tasks.probe.judged.summary import summarise
 from evalkit.tasks.probe.layout import PlacedImage
+from evalkit.tasks.probe.measures import Embeds
 from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
+from evalkit.tasks.probe.spread import packed, spreads
 from evalkit.tasks.probe.suite import SUITES, Encoders, ProbeImage
 
 ITEMS, DECLARATION = "items.jsonl", "suite.toml"  # in the run; the latter of a suite of the user's own
@@ -119,7 +121,9 @@ class JudgedSuite:
             files = partial(self._source, item)
             measures = None if edits is None else edits.measured(image.pixels, item.metadata, files)
             replies = tuple(given[image.image])
-            yield ImageEvidence(image.image, image.prompt, image.sample, size, replies=replies, measures=measures)
+            row = encoders.edits.embedding(image.pixels) if isinstance(encoders.edits, Embeds) else None
+            seen = ImageEvidence(image.image, image.prompt, image.sample, size, replies=replies, measures=measures)
+            yield seen if row is None else replace(seen, embedding=packed(row))
 
     def facts(self, encoders: Encoders) -> dict[str, Any]:
         """The facts of evidence that this judge gives."""
@@ -140,8 +144,14 @@ class JudgedSuite:
         if suite != self.name:
             raise EvalkitError(f"the evidence is of the probe {suite}, not of {self.name}. Give that of {self.name}")
         _one_judge(evidence)
-        known = {item.id: item for item in self.prompts()}
-        return [judged_row(self.said, each, known[each.prompt]) for each in evidence.images if each.prompt in known]
+        known, apart = {item.id: item for item in self.prompts()}, spreads(evidence.images)
+        seen = (
+            replace(each, measures={**(each.measures or {}), "spread": apart[each.image]})
+            if each.image in apart
+            else each
+            for each in evidence.images
+        )
+        return [judged_row(self.said, each, known[each.prompt]) for each in seen if each.prompt in known]
 
     def absent(self, prompt: str, sample: int) -> ProbeRow:
         """The row of an image that is not there."""

@@ -1,6 +1,7 @@
 """OneIG-Bench: questions and what they depend on lie as JSON in JSON, prompts and texts in tables.
 
-Source: OneIG-Bench/OneIG-Benchmark 41b4983, scripts/alignment/alignment_score.py and scripts/text/text_score.py.
+Source: OneIG-Bench/OneIG-Benchmark 41b4983, scripts/alignment/alignment_score.py, scripts/text/text_score.py,
+scripts/style/style_score.py, scripts/reasoning/reasoning_score.py and scripts/diversity/diversity_score.py.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.jsonio import parse_json
+from evalkit.runs.plain import read_plain
 from evalkit.tasks.probe.judged.items import rows_of
 
 KINDS = {"anime": "Anime_Stylization", "human": "Portrait", "object": "General_Object"}
 KINDS_ZH = {**KINDS, "multilingualism": "Multilingualism"}
+ALL = {"text": "Text_Rendering", "reasoning": "Knowledge_Reasoning"}
+STYLES = "scripts/style/style.csv"
+_EN, _ZH = {"table": "OneIG-Bench.csv", "column": "prompt_en"}, {"table": "OneIG-Bench-ZH.csv", "column": "prompt_cn"}
 
 
 def _aligned(folder: Path, table: str, column: str, kinds: dict[str, str], ending: str) -> Iterator[dict[str, Any]]:
@@ -36,12 +41,41 @@ def _texts(folder: Path, table: str, column: str) -> Iterator[dict[str, Any]]:
         yield {"kind": "text", "key": row["id"], "text": row[column], "wanted": wanted, "count": len(wanted.split())}
 
 
+def _told(folder: Path, table: str, column: str, kinds: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """The prompts of some kinds, as they stand in the table."""
+    named = {category: kind for kind, category in kinds.items()}
+    for row in rows_of(folder / table):
+        if row["category"] in named:
+            yield {"kind": named[row["category"]], "key": row["id"], "text": row[column]}
+
+
+def _styles(folder: Path, table: str, column: str) -> Iterator[dict[str, Any]]:
+    """An item for each anime prompt that names a style."""
+    styles = {row["id"]: (row["class"] or "").lower().replace(" ", "_") for row in rows_of(folder / STYLES)}
+    for row in _told(folder, table, column, {"anime": KINDS["anime"]}):
+        if style := styles.get(row["key"]):
+            yield {**row, "style": style}
+
+
+def _answers(folder: Path, table: str, column: str, ending: str) -> Iterator[dict[str, Any]]:
+    """An item for each prompt that asks for knowledge, with the true answer in words."""
+    path = folder / f"scripts/reasoning/gt_answer{ending}.json"
+    answers = parse_json(read_plain(path), path.name)
+    for row in _told(folder, table, column, {"reasoning": ALL["reasoning"]}):
+        yield {**row, "answer": answers[row["key"]]}
+
+
 def _numbered(value: Any) -> dict[int, Any]:
     found = parse_json(value.encode(), "the question") if isinstance(value, str) else value
     return {int(number): each for number, each in found.items()}
 
 
-items = partial(_aligned, table="OneIG-Bench.csv", column="prompt_en", kinds=KINDS, ending="")
-items_zh = partial(_aligned, table="OneIG-Bench-ZH.csv", column="prompt_cn", kinds=KINDS_ZH, ending="_zh")
+items, items_zh = (
+    partial(_aligned, **_EN, kinds=KINDS, ending=""),
+    partial(_aligned, **_ZH, kinds=KINDS_ZH, ending="_zh"),
+)
+styles_en, styles_zh = partial(_styles, **_EN), partial(_styles, **_ZH)
+answers_en, answers_zh = partial(_answers, **_EN, ending=""), partial(_answers, **_ZH, ending="_zh")
+prompts_en, prompts_zh = partial(_told, **_EN, kinds={**KINDS, **ALL}), partial(_told, **_ZH, kinds={**KINDS_ZH, **ALL})
 text_en = partial(_texts, table="scripts/text/text_content.csv", column="prompt_en")
 text_zh = partial(_texts, table="scripts/text/text_content_zh.csv", column="prompt_cn")

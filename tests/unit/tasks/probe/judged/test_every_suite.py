@@ -84,6 +84,7 @@ CASES = {
 }
 # nobody judges: networks measure
 MEASURED = {"pie", "hps-benchmark-v20", "hps-benchmark-v21", "t2i-compbench-non-spatial"}
+MEASURED |= {f"oneig-{name}-{ending}" for name in ("style", "reasoning", "diversity") for ending in ("en", "zh")}
 
 
 def options(out):
