@@ -47,9 +47,7 @@ PAIRS = {
     PICKSCORE.name: PairRule(PICKSCORE.needs[0], OWN, quick=False, resize="clip-transformers"),
     HPSV2.name: PairRule(HPSV2.needs[0], OWN, quick=False, resize="fit-bicubic"),
     HPSV2_1.name: PairRule(HPSV2_1.needs[0], OWN, quick=False, resize="fit-bicubic"),
-    **{
-        each.name: PairRule(each.needs[0], "ViT-L-14", quick=True, resize="clip") for each in (AESTHETIC, AESTHETIC_V1)
-    },
+    **{each.name: PairRule(each.needs[0], "ViT-L-14", quick=True, resize="clip") for each in (AESTHETIC, AESTHETIC_V1)},
 }
 Formula = Callable[[Array, Array, float], Array]  # of image embeddings, text embeddings, logit scale
 

@@ -25,7 +25,7 @@ class ClipVision:
 
     def __init__(self, folder: Path, state: Mapping[str, Tensor], device: torch.device, name: str) -> None:
         """`state`: the parameters of the folder's weights; what is not of the image tower is passed over."""
-        network, self.side = _tower(folder / CONFIG)
+        network, self.side, self.dim = _tower(folder / CONFIG)
         layout = open_clip_layout(state)
         mine = {key.removeprefix("visual."): each for key, each in layout.items() if key.startswith("visual.")}
         fit(network, mine, folder / FILE, name)
@@ -40,8 +40,8 @@ class ClipVision:
         return out
 
 
-def _tower(path: Path) -> tuple[nn.Module, int]:
-    """The network of a config.json, of a whole CLIP or of its image tower, and the side of its images."""
+def _tower(path: Path) -> tuple[nn.Module, int, int]:
+    """(network, side of its images, width) of a config.json, of a whole CLIP or of its image tower."""
     said: Any = read_json(path)
     try:
         sizes = dict(said.get("vision_config") or said)
@@ -58,6 +58,6 @@ def _tower(path: Path) -> tuple[nn.Module, int]:
         dim = int(said.get("projection_dim") or sizes["projection_dim"])
         quick = str(sizes.get("hidden_act", "quick_gelu")) == "quick_gelu"
         config = {"embed_dim": dim, "vision_cfg": vision, "text_cfg": _NO_TEXT}
-        return image_half(config, quick=quick), side
+        return image_half(config, quick=quick), side, dim
     except DAMAGED as error:
         raise WeightsError(f"{path.name} is not of a CLIP image tower: {error}. Give the whole folder") from None

@@ -53,7 +53,7 @@ class Adapter(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, dim]."""
-        out: Tensor = super().forward(F.normalize(x, dim=-1))
+        out: Tensor = nn.Sequential.forward(self, F.normalize(x, dim=-1))  # type: ignore[no-untyped-call]
         return out
 
 

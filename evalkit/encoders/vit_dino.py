@@ -52,17 +52,17 @@ class PlainVit(nn.Module):
         """Tokens after all blocks, or the first `layers`; before the last norm."""
         patches: Tensor = self.patch_embed(x)
         y = torch.cat([self.cls_token.expand(len(x), -1, -1), patches], dim=1) + self.pos_embed
-        y = self.pos_drop(y)
-        for block in list(self.blocks)[:layers]:
-            y = block(y)
+        for step in (self.pos_drop, *list(self.blocks)[:layers]):
+            y = step(y)
         return y
 
     def keys(self, x: Tensor) -> Tensor:
         """The keys [B, 1 + patches, width] of the last block, heads side by side."""
         block = self.blocks[-1]
         y = block.norm1(self.tokens(x, len(self.blocks) - 1))
-        keys: Tensor = block.attn.qkv(y).chunk(3, dim=-1)[1]
-        return keys
+        _, keys, _ = block.attn.qkv(y).chunk(3, dim=-1)
+        found: Tensor = keys
+        return found
 
     def forward(self, x: Tensor) -> Tensor:
         """The class token [B, width] after the last norm."""

@@ -101,7 +101,9 @@ def oneig_measured(folder, files):
     """Prompts of both languages, a style for all but the last anime image, answers, and references of one style."""
     kinds = ("Anime_Stylization", "Knowledge_Reasoning")
     rows = [{"category": kind, "id": f"00{i}", "prompt": text_of(i)} for kind in kinds for i in range(4)]
-    found = {f"scripts/reasoning/gt_answer{e}.json": json.dumps({f"00{i}": WORDS[i] for i in range(4)}) for e in ("", "_zh")}
+    found = {
+        f"scripts/reasoning/gt_answer{e}.json": json.dumps({f"00{i}": WORDS[i] for i in range(4)}) for e in ("", "_zh")
+    }
     for name, column in (("OneIG-Bench.csv", "prompt_en"), ("OneIG-Bench-ZH.csv", "prompt_cn")):
         found[name] = table([{"category": r["category"], "id": r["id"], column: r["prompt"]} for r in rows])
     styles = [{"": i, "id": f"00{i}", "class": "Line art"} for i in range(4)]
@@ -198,7 +200,8 @@ def compbench(folder, files):
     text = "".join(f"{text_of(i)}\n" for i in range(4))
     boxes = [{"question_id": n, "answer": "0.4"} for n in range(40)]
     path = "labels/annotation_obj_detection_2d/vqa_result.json"
-    return {**dict.fromkeys(files, text), path: json.dumps(boxes)}
+    plurals = {"examples/dataset/new_objects.txt": "".join(f"{word} - {word}s\n" for word in WORDS)}
+    return {**dict.fromkeys(files, text), path: json.dumps(boxes), **plurals}
 
 
 def cvtg(folder, files):
@@ -213,12 +216,15 @@ MORE = {
     **dict.fromkeys(("unigenbench-en", "unigenbench-zh", "unigenbench-en-long", "unigenbench-zh-long"), unigenbench),
     **dict.fromkeys([f"t2i-reasonbench-{kind}" for kind in ("idiom", "textual", "entity", "scientific")], reasonbench),
     **dict.fromkeys(("oneig-text-en", "oneig-text-zh"), oneig_text),
-    **dict.fromkeys([f"oneig-{n}-{e}" for n in ("style", "reasoning", "diversity") for e in ("en", "zh")], oneig_measured),
+    **dict.fromkeys(
+        [f"oneig-{n}-{e}" for n in ("style", "reasoning", "diversity") for e in ("en", "zh")], oneig_measured
+    ),
     **dict.fromkeys(("wiseedit-en", "wiseedit-cn", "wiseedit-complex"), wiseedit),
     **dict.fromkeys(("hps-benchmark-v20", "hps-benchmark-v21"), hps),
     **dict.fromkeys(
         [f"t2i-compbench-{kind}" for kind in ("color", "shape", "texture", "non-spatial", "complex")], compbench
     ),
+    **dict.fromkeys([f"t2i-compbench-{kind}" for kind in ("spatial", "numeracy", "3d-spatial")], compbench),
     "dsg1k": dsg1k,
     "oneig-alignment-zh": oneig_zh,
     "genai-bench": genai,

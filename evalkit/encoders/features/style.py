@@ -61,8 +61,7 @@ class OneigStyle(FeatureExtractor):
     def __init__(self, weights: str | Path | None, device: torch.device) -> None:
         folder = find_weights(ONEIG, weights)
         self.network = ClipVision(folder, read_checkpoint(folder / FILE), device, ONEIG)
-        self.id, self.side, self.device = ONEIG, self.network.side, device
-        self.dim = int(self.network.network.proj.shape[1])
+        self.id, self.side, self.dim, self.device = ONEIG, self.network.side, self.network.dim, device
         self.weights_sha256 = file_sha256(folder / FILE)
 
     @torch.inference_mode()

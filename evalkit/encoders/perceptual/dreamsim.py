@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from evalkit.encoders.base import PerceptualDistance
 from evalkit.encoders.features.clip import MEAN, STD
@@ -46,7 +46,7 @@ class DreamSim(PerceptualDistance):
             raise WeightsError(f"{folder.name} holds no {LORA}/{ADAPTERS[0]}. Unpack the official file into it")
         low, scale = read_checkpoint(adapter), _scale(folder / LORA / "adapter_config.json")
         sizes = (plain, replace(plain, first_norm=True, quick=True), replace(plain, first_norm=True))
-        self.networks = nn.ModuleList()
+        self.networks: list[PlainVit] = []
         self.projections: list[Tensor | None] = []
         for place, (file, each) in enumerate(zip(FILES, sizes, strict=True)):
             state = read_checkpoint(folder / file)
@@ -88,8 +88,7 @@ class DreamSim(PerceptualDistance):
         )
         network = self.networks[place]
         if projection is None:
-            token: Tensor = network.tokens(ready)[:, 0]
-            return token
+            return network.tokens(ready)[:, 0]
         projected: Tensor = network(ready) @ projection
         return projected
 

@@ -60,4 +60,5 @@ class StructureDistance(PerceptualDistance):
             x = (x - mean) / std
         keys = self.network.keys(x)
         norms = keys.norm(dim=2, keepdim=True)
-        return keys @ keys.transpose(1, 2) / (norms @ norms.transpose(1, 2)).clamp_min(1e-8)
+        cosines: Tensor = keys @ keys.transpose(1, 2) / (norms @ norms.transpose(1, 2)).clamp_min(1e-8)
+        return cosines

@@ -151,7 +151,8 @@ class Declaration:
     """One benchmark. `scores`: the first is the headline. `policy`: what the official code does about lost items.
 
     `measures`: the kind of what networks measure of each image (`tasks.probe.measures.KINDS`). `by_category`: whether all
-    scores are given by category. `tries`: how often the official code asks where a reply cannot be read. `ship`: whether
+    scores are given by category. `boxes`: the rule of `tasks.probe.judged.boxes.RULES` for what the `detector` finds.
+    `tries`: how often the official code asks where a reply cannot be read. `ship`: whether
     its data may be in the package.
     `let`: named expressions that formulas may use, in order. `needs`: an expression that must hold of an image's answers,
     else it is lost. `parts`: each with expressions `values` and `categories` (two lists, one entry a question) and
@@ -175,6 +176,8 @@ class Declaration:
     let: Mapping[str, str] = field(default_factory=dict)
     needs: str = ""
     measures: str = ""
+    boxes: str = ""
+    detector: str = ""
     by_category: bool = False
     parts: tuple[Mapping[str, str], ...] = ()
     anchors: tuple[Anchor, ...] = ()

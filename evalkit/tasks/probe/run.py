@@ -93,7 +93,7 @@ def probe(
         spec, keep = _of_evidence(asked, Path(evidence).expanduser(), samples, allow_missing, options)
     else:
         networks = networks_of(asked, detector, colors, options.weights, shared=model is not None)
-        if isinstance(asked, JudgedSuite):
+        if isinstance(asked, JudgedSuite) and not asked.said.boxes:
             networks = judge_of(asked, judge, options.device)
         if model is not None:
             images = _made(asked, model, samples, options)

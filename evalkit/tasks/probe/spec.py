@@ -72,7 +72,7 @@ def protocol_of(suite: Suite, *, own_options: bool = False) -> ProtocolRef:
         "own": own_options,
         "prompts": prompts,
     }
-    if isinstance(suite, JudgedSuite) and suite.said.measures:
+    if isinstance(suite, JudgedSuite) and (suite.said.measures or suite.said.boxes):
         rules["measures"] = MEASURES
     if isinstance(suite, JudgedSuite) and suite.own:
         rules["declaration"] = _own(suite)

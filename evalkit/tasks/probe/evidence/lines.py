@@ -21,8 +21,10 @@ from evalkit.tasks.probe.evidence.sections import (
     words,
 )
 
-NAMES = ("image", "prompt", "sample", "size", "sha256", "boxes", "text", "answers", "replies", "measures", "embedding")
-NAMES += ("options",)
+NAMES = (
+    *("image", "prompt", "sample", "size", "sha256", "boxes", "text", "answers", "replies", "measures"),
+    *("embedding", "options"),
+)
 _SHORT = frozenset(("m", "d", "c", "o"))
 _RESULTS = frozenset(("k", "ok", "why", "tie"))  # what rules make of a short line, where a file holds it as well
 

@@ -41,6 +41,8 @@ def official_evidence(suite: JudgedSuite, path: Path) -> Evidence | None:
     """
     read = _READERS.get(suite.name)
     try:
+        if suite.name in _FOUND and path.suffix == ".json":
+            return _found(suite, path)
         texts = read(suite, path) if read else None
     except (OSError, *DAMAGED) as error:
         said = f"{error} is missing" if isinstance(error, KeyError) else type(error).__name__
@@ -61,6 +63,23 @@ def _evidence(image: str, item: str, texts: Mapping[str, str], judge: str) -> Im
         AskedReply(name, Reply("", "unparsed", "", None, RawReply(text=text)), judge) for name, text in texts.items()
     )
     return ImageEvidence(image, item, 0, replies=tuple(replies))
+
+
+_FOUND = tuple(f"t2i-compbench-{split}" for split in ("spatial", "numeracy", "3d-spatial"))
+
+
+def _found(suite: JudgedSuite, path: Path) -> Evidence:
+    """T2I-CompBench's vqa_result.json: UniDet's score by the number of an image."""
+    scores = {int(row["question_id"]): float(row["answer"]) for row in parse_json(read_plain(path), path.name)}
+    images = [
+        ImageEvidence(
+            image_name(suite.said.images, item, sample), item.id, sample, replies=(), measures={"found": scores[number]}
+        )
+        for item in suite.prompts()
+        for sample, number in enumerate(item.metadata["numbers"])
+        if number in scores
+    ]
+    return Evidence(tuple(images), {"suite": suite.name, "model": path.parent.name})
 
 
 def _texts(image: ImageEvidence) -> dict[str, str]:

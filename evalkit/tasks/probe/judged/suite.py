@@ -16,6 +16,7 @@ from evalkit.judges.request import JudgeRequest, Message
 from evalkit.protocols.judged import Declaration, declared, load_declaration, read_declaration
 from evalkit.runs.plain import read_plain
 from evalkit.tasks.probe.evidence.record import AskedReply, Evidence, ImageEvidence
+from evalkit.tasks.probe.judged.boxes import RULES, SURE, sure
 from evalkit.tasks.probe.judged.calls import Asked, asked_of, request_of
 from evalkit.tasks.probe.judged.items import JudgedItem, items_lines, items_of_lines, read_items
 from evalkit.tasks.probe.judged.layout import read_named, source_name, source_path
@@ -62,8 +63,8 @@ class JudgedSuite:
 
     @property
     def detector(self) -> str | None:
-        """None: a judge looks."""
-        return None
+        """Who looks for objects, where not a judge."""
+        return self.said.detector or None
 
     @property
     def samples(self) -> int:
@@ -113,6 +114,10 @@ class JudgedSuite:
         seat, known = encoders.judge, {item.id: item for item in self.prompts()}
         if seat is None and not all(call.optional for call in self.said.calls):
             raise EvalkitError(f"the probe {self.name} needs a judge. Give --judge http:URL#MODEL or transformers:REPO")
+        if self.said.boxes and (encoders.detector is None or self.said.boxes not in RULES):
+            raise EvalkitError(
+                f"the probe {self.name} runs no detector here. Give --evidence FILE of the official script"
+            )
         kept = list(images)
         given = {image.image: [] for image in kept} if seat is None else self._asked(kept, known, seat)
         for image in kept:
@@ -123,16 +128,21 @@ class JudgedSuite:
             replies = tuple(given[image.image])
             row = encoders.edits.embedding(image.pixels) if isinstance(encoders.edits, Embeds) else None
             seen = ImageEvidence(image.image, image.prompt, image.sample, size, replies=replies, measures=measures)
-            yield seen if row is None else replace(seen, embedding=packed(row))
+            seen = seen if row is None else replace(seen, embedding=packed(row))
+            detector = encoders.detector if self.said.boxes else None
+            yield seen if detector is None else replace(seen, boxes=detector([image.pixels])[0])
 
     def facts(self, encoders: Encoders) -> dict[str, Any]:
         """The facts of evidence that this judge gives."""
-        used = {"judge": encoders.judge, "edits": encoders.edits}
+        boxes = encoders.detector if self.said.boxes else None
+        used = {"judge": encoders.judge, "edits": encoders.edits, "boxes": boxes}
         return {"suite": self.name, **{name: each.facts for name, each in used.items() if each is not None}}
 
     def score_name(self, facts: Mapping[str, Any]) -> str:
-        """The suite's name with the judge that it names, and with any other one that judge's as well."""
-        judge = facts.get("judge")
+        """The suite's name with the judge that it names, and with any other one that judge's or detector's as well."""
+        judge, looked = facts.get("judge"), facts.get("boxes")
+        if isinstance(looked, Mapping):
+            return metric_name(self.name, self.said.judge, str(looked.get("encoder")))
         return metric_name(self.name, self.said.judge, str(judge["judge"]) if judge else self.said.judge)
 
     def rules(self, evidence: Evidence) -> list[ProbeRow]:
@@ -145,13 +155,23 @@ class JudgedSuite:
             raise EvalkitError(f"the evidence is of the probe {suite}, not of {self.name}. Give that of {self.name}")
         _one_judge(evidence)
         known, apart = {item.id: item for item in self.prompts()}, spreads(evidence.images)
-        seen = (
-            replace(each, measures={**(each.measures or {}), "spread": apart[each.image]})
-            if each.image in apart
-            else each
-            for each in evidence.images
-        )
-        return [judged_row(self.said, each, known[each.prompt]) for each in seen if each.prompt in known]
+        least = 0.0 if self.score_name(evidence.facts) == self.name else SURE
+        rows = []
+        for each in evidence.images:
+            if each.prompt in known:
+                more = {"spread": apart[each.image]} if each.image in apart else {}
+                more |= self._found(each, known[each.prompt], least)
+                seen = replace(each, measures={**(each.measures or {}), **more}) if more else each
+                rows.append(judged_row(self.said, seen, known[each.prompt]))
+        return rows
+
+    def _found(self, seen: ImageEvidence, item: JudgedItem, least: float) -> dict[str, float]:
+        """What the suite's rule makes of the detections in an image."""
+        rule = RULES.get(self.said.boxes)
+        if rule is None or seen.boxes is None or seen.size is None:
+            return {}
+        value = rule(sure(seen.boxes, least), item.metadata, seen.size)
+        return {} if value is None else {"found": value}
 
     def absent(self, prompt: str, sample: int) -> ProbeRow:
         """The row of an image that is not there."""

@@ -1,7 +1,7 @@
 """T2I-CompBench: prompts of a validation file, their noun phrases, and the names of their ten images.
 
-Source: Karine-Huang/T2I-CompBench 1b70949, BLIPvqa_eval/BLIP_vqa.py, CLIPScore_eval/CLIP_similarity.py and
-3_in_1_eval/3_in_1.py. Noun phrases and adjectives are those of spaCy's en_core_web_sm.
+Source: Karine-Huang/T2I-CompBench 1b70949, BLIPvqa_eval/BLIP_vqa.py, CLIPScore_eval/CLIP_similarity.py,
+3_in_1_eval/3_in_1.py, and UniDet_eval for what a detector looks for. Words are those of spaCy's en_core_web_sm.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from evalkit.runs.plain import read_plain
 
 FOLDER, MODEL, SAMPLES = "examples/dataset", "en_core_web_sm", 10
 UNIDET = "labels/annotation_obj_detection_2d/vqa_result.json"  # which the official script writes
+PLURALS = "new_objects.txt"
+RELATIONS = ("on side of", "next to", "near", "on the left of", "on the right of", "on the bottom of", "on the top of")
+NUMBERS = ("a", "an", "one", "two", "three", "four", "five", "six", "seven", "eight")
+ONE = NUMBERS[:3]
 _NO_QUESTION = ("top", "the side", "the left", "the right")
 
 
@@ -39,6 +43,59 @@ def _items(folder: Path, split: str) -> Iterator[dict[str, Any]]:
         numbers = [place * SAMPLES + sample for sample in range(SAMPLES)]
         known = {"split": split, "text": text, "kind": kind, "numbers": numbers}
         yield {**known, **more, "unidet": [boxes.get(number) for number in numbers]}
+
+
+def _seen(folder: Path, split: str) -> Iterator[dict[str, Any]]:
+    """Prompts of a split that a detector looks at, with what it looks for."""
+    plurals = _plurals(folder) if split == "numeracy" else {}
+    for place, text in enumerate(_lines(folder, f"{split}_val")):
+        more: dict[str, Any] = {}
+        if split == "spatial":
+            names = nouns(text) or [""]
+            relation = next((each for each in RELATIONS if each in text), "")
+            more = {"first": names[0], "last": names[-1], "relation": relation}
+        elif split == "numeracy":
+            more = {"wanted": counted(words(text), plurals)}
+        numbers = [place * SAMPLES + sample for sample in range(SAMPLES)]
+        yield {"split": split, "text": text, "kind": split, "numbers": numbers, **more}
+
+
+def counted(text: list[str], plurals: dict[str, str]) -> list[tuple[str, int]]:
+    """Objects by their singular, with the number before them; `plurals` gives the singular of a plural.
+
+    >>> counted("two cats and a hot dog".split(), {"cats": "cat", "hot dogs": "hot dog"})
+    [('cat', 2), ('hot dog', 1)]
+    """
+    singulars, found = set(plurals.values()), []
+    for place, number in enumerate(text):
+        if number not in NUMBERS:
+            continue
+        one = number in ONE
+        count = 1 if one else NUMBERS.index(number) - 1
+        pair, single = " ".join(text[place + 1 : place + 3]), " ".join(text[place + 1 : place + 2])
+        if place < len(text) - 2 and (pair in singulars or pair in plurals):
+            found.append((plurals[pair], count) if pair in plurals and not one else (pair, 1))
+        elif single in singulars and one:
+            found.append((single, 1))
+        elif single in plurals:
+            found.append((plurals[single], count))
+    return found
+
+
+def _plurals(folder: Path) -> dict[str, str]:
+    """The singular of each plural in the official list."""
+    pairs = [line.partition(" - ") for line in _lines(folder, PLURALS.removesuffix(".txt"))]
+    return {many.strip().lower(): one.strip().lower() for one, _, many in reversed(pairs)}
+
+
+def nouns(text: str) -> list[str]:
+    """The nouns of a prompt in order."""
+    return [token.text for token in _parser()(text) if token.pos_ == "NOUN"]
+
+
+def words(text: str) -> list[str]:
+    """The words and marks of a prompt in order."""
+    return [token.text for token in _parser()(text)]
 
 
 def noun_phrases(text: str) -> list[str]:
@@ -91,4 +148,5 @@ def _short(text: str) -> str:
 
 
 color, shape, texture = (partial(_items, split=name) for name in ("color", "shape", "texture"))
+spatial, numeracy, depth = (partial(_seen, split=name) for name in ("spatial", "numeracy", "3d_spatial"))
 non_spatial, complex_ = (partial(_items, split=name) for name in ("non_spatial", "complex"))

@@ -19,7 +19,7 @@ KINDS = {"anime": "Anime_Stylization", "human": "Portrait", "object": "General_O
 KINDS_ZH = {**KINDS, "multilingualism": "Multilingualism"}
 ALL = {"text": "Text_Rendering", "reasoning": "Knowledge_Reasoning"}
 STYLES = "scripts/style/style.csv"
-_EN, _ZH = {"table": "OneIG-Bench.csv", "column": "prompt_en"}, {"table": "OneIG-Bench-ZH.csv", "column": "prompt_cn"}
+EN, ZH = "OneIG-Bench.csv", "OneIG-Bench-ZH.csv"
 
 
 def _aligned(folder: Path, table: str, column: str, kinds: dict[str, str], ending: str) -> Iterator[dict[str, Any]]:
@@ -70,12 +70,12 @@ def _numbered(value: Any) -> dict[int, Any]:
     return {int(number): each for number, each in found.items()}
 
 
-items, items_zh = (
-    partial(_aligned, **_EN, kinds=KINDS, ending=""),
-    partial(_aligned, **_ZH, kinds=KINDS_ZH, ending="_zh"),
-)
-styles_en, styles_zh = partial(_styles, **_EN), partial(_styles, **_ZH)
-answers_en, answers_zh = partial(_answers, **_EN, ending=""), partial(_answers, **_ZH, ending="_zh")
-prompts_en, prompts_zh = partial(_told, **_EN, kinds={**KINDS, **ALL}), partial(_told, **_ZH, kinds={**KINDS_ZH, **ALL})
+items = partial(_aligned, table=EN, column="prompt_en", kinds=KINDS, ending="")
+items_zh = partial(_aligned, table=ZH, column="prompt_cn", kinds=KINDS_ZH, ending="_zh")
+styles_en, styles_zh = partial(_styles, table=EN, column="prompt_en"), partial(_styles, table=ZH, column="prompt_cn")
+answers_en = partial(_answers, table=EN, column="prompt_en", ending="")
+answers_zh = partial(_answers, table=ZH, column="prompt_cn", ending="_zh")
+prompts_en = partial(_told, table=EN, column="prompt_en", kinds={**KINDS, **ALL})
+prompts_zh = partial(_told, table=ZH, column="prompt_cn", kinds={**KINDS_ZH, **ALL})
 text_en = partial(_texts, table="scripts/text/text_content.csv", column="prompt_en")
 text_zh = partial(_texts, table="scripts/text/text_content_zh.csv", column="prompt_cn")

@@ -86,6 +86,8 @@ CASES = {
 MEASURED = {"pie", "hps-benchmark-v20", "hps-benchmark-v21", "t2i-compbench-non-spatial"}
 MEASURED |= {f"oneig-{name}-{ending}" for name in ("style", "reasoning", "diversity") for ending in ("en", "zh")}
 
+MEASURED |= {f"t2i-compbench-{name}" for name in ("spatial", "numeracy", "3d-spatial")}  # by a detector
+
 
 def options(out):
     return RunOptions(out=out, device="cpu")
