@@ -12,7 +12,9 @@ from pathlib import Path
 from evalkit.protocols.judged import Declaration, declared, load_declaration
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-TOKENS = Path(__file__).with_name("tables") / "judge-tokens.csv"
+TABLES = Path(__file__).with_name("tables")
+TOKENS, ROOM = TABLES / "judge-tokens.csv", TABLES / "benchmark-room.csv"
+FULL, OPEN = 0.85, 0.6  # shares of a scale from which a suite is called nearly full, and up to which it is called open
 START = """# Benchmarks that a judge scores
 
 Each of these suites is one TOML file in `evalkit/protocols/judged/`: where its data come from, how images are named, what
@@ -97,6 +99,39 @@ TRAPS = (
         "the items are a part of what is compared",
     ),
 )
+SEEN = (
+    (
+        "GenEval and its kin",
+        "GenEval is a reward in reinforcement learning (Flow-GRPO) and a filter of training data (SANA-1.5); a model "
+        "tuned on BLIP3o-60k rose from .76 to .85 (Harmon)",
+        "the GenEval 2 paper puts its error against people at up to 17.7 points on current models",
+    ),
+    (
+        "T2I-CompBench",
+        "its repository ships 700 training prompts a category beside the 300 that are judged",
+        "both together move scores by about .03 (issue 7)",
+    ),
+    (
+        "WISE",
+        "its repository ships prompts that are rewritten with the answer in them",
+        "say rewritten=NAME with --made",
+    ),
+    (
+        "RISEBench, KRIS-Bench",
+        "models were reported that rewrite the instruction before they edit (RISEBench 3, Kris_Bench 5)",
+        "say rewritten=NAME or thinking with --made",
+    ),
+    (
+        "HPSv2, PickScore, ImageReward",
+        "networks that predict preferences, and can be trained against",
+        "a model that was tuned by such a network has been tuned on its score",
+    ),
+    (
+        "TIIF, DPG, GEdit, ImgEdit, WISE",
+        "papers on rewards report them beside the reward (judged in 2025 and 2026)",
+        "whether their prompts were among those of training is not said in the papers that were read",
+    ),
+)
 READ = """## How to read a judged score
 
 - **The judge belongs to the name.** `wise` is the score of the judge that the benchmark names; any other one's is called
@@ -125,7 +160,7 @@ $ evalkit judge anchors LATER --check pack.jsonl
 
 - Judges drift, also under one name: make a pack of anchors and judge it before every campaign.
 - A judge of the generator's own family favours it. Say so, or take another one.
-- Many models were trained, tuned or chosen on these prompts; the best are near the ceiling of several suites.
+- Many models were trained, tuned or chosen on these prompts; see [what models may have seen](#what-models-may-have-seen).
 - Published numbers are often not alike: another judge, rewritten prompts, best of several images, another policy.
 
 ## Why published scores were not met
@@ -134,11 +169,28 @@ $ evalkit judge anchors LATER --check pack.jsonl
 
 Numbers are those of issues and pull requests in the repositories.
 
+## How much room is left
+
+The highest published value that was read, and the share of the scale above it. Values come from several judges, prompts
+and policies, so the column says how full a scale is, and ranks nobody. Of the suites that are not listed none was read.
+
+<room>
+
+GenEval itself is full: the best model has 96.7 % of it by people's count (arXiv:2512.16853).
+
+## What models may have seen
+
+All prompts are public, and most are older than the models that are judged with them.
+
+<seen>
+
 ## What judging a model costs
 
 The table counts what is asked about all images of one model. The cost of its prompts is the last column times the price
 of a million prompt tokens. `benchmarks/tables/judge_tokens.py` counts texts of the official files, and takes an image as
-1,000 tokens. Replies come on top: the pilot of a campaign measures them, and `--prices` and `--budget` hold them.
+1,000 tokens. Replies come on top. The table gives their most, where the benchmark sends a limit; an answer of one word
+takes a token or two of it. The 27,008 replies that TIIF-Bench ships take 85 tokens each, 16 a question. The pilot of a
+campaign measures replies, and `--prices` and `--budget` hold them.
 Suites whose data cannot be had without their authors' form, or whose questions need spaCy, are not counted.
 
 ## The suites
@@ -148,7 +200,8 @@ MORE = """## A suite of your own
 Write a TOML file like those in `evalkit/protocols/judged/`; `evalkit.protocols.judged.declaration` describes every field.
 Formulas are arithmetic over the names of calls, their parts and the data's fields. They know `min`, `max`, `sum`,
 `mean`, `gmean`, `product`, `sqrt`, `round`, `len`, `first`, `known`, `same`, `dot`, `dependent`, `cascade`, `balance`,
-`percents`, `repeated`, `psnr`, `recalled`, `reread` and `words`.
+`percents`, `repeated`, `psnr`, `recalled`, `reread` and `words`. `measures` names networks that measure each image, and
+`boxes` a rule for what a detector finds.
 """
 
 
@@ -157,9 +210,9 @@ def page() -> str:
     found = [load_declaration(name) for name in declared()]
     parts = [
         START,
-        READ.replace("<traps>", _traps()),
-        "| suite | what it measures | images | judge | lost replies | licence | questions | prompt tokens |",
-        "|---|---|---|---|---|---|---|---|",
+        READ.replace("<traps>", _traps()).replace("<room>", _room()).replace("<seen>", _seen()),
+        "| suite | what it measures | images | judge | lost replies | licence | questions | prompt tokens | reply tokens |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     with TOKENS.open(encoding="utf-8", newline="") as file:
         counts = {row["suite"]: row for row in csv.DictReader(file)}
@@ -173,6 +226,24 @@ def _traps() -> str:
     return "\n".join([*lines, *(f"| {' | '.join(each)} |" for each in TRAPS)])
 
 
+def _room() -> str:
+    """How near the scale's end the highest published value of each suite is."""
+    lines = ["| suite | highest | scale | model | room | source |", "|---|---|---|---|---|---|"]
+    with ROOM.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            value, low, high = (float(row[name]) for name in ("value", "from", "of"))
+            share = (value - low) / (high - low)
+            word = "nearly full" if share >= FULL else "open" if share <= OPEN else "some"
+            told = f"[`{row['suite']}`](#{row['suite']}) | {row['value']} | {row['from']} to {row['of']} | {row['model']}"
+            lines.append(f"| {told} | {1 - share:.0%}, {word} | {row['source']} |")
+    return "\n".join(lines)
+
+
+def _seen() -> str:
+    lines = ["| suites | what is known | what follows |", "|---|---|---|"]
+    return "\n".join([*lines, *(f"| {' | '.join(each)} |" for each in SEEN)])
+
+
 def _row(said: Declaration, counts: Mapping[str, str] | None) -> str:
     each = said.images.samples * said.images.grid**2
     images = f"{said.items.count:,} x {each}" if said.items.count else f"as in its data x {each}"
@@ -183,10 +254,14 @@ def _row(said: Declaration, counts: Mapping[str, str] | None) -> str:
 def _cost(said: Declaration, counts: Mapping[str, str] | None) -> str:
     """How much is asked about one model."""
     if not said.calls:
-        return "none | none"
+        return "none | none | none"
+    limits = [call.parameters.get("max_tokens") for call in said.calls]
     if counts is None:
-        return "not counted | not counted"
-    return f"{int(counts['questions']):,} | {int(counts['prompt_tokens']) / 1e6:.1f} million"
+        most = f"at most {max(limits):,} each" if all(limits) else "no limit is sent"
+        return f"not counted | not counted | {most}"
+    questions = int(counts["questions"])
+    most = f"at most {questions * max(limits) / 1e3:,.0f} thousand" if all(limits) else "no limit is sent"
+    return f"{questions:,} | {int(counts['prompt_tokens']) / 1e6:.1f} million | {most}"
 
 
 def _section(said: Declaration) -> str:
@@ -196,7 +271,7 @@ def _section(said: Declaration) -> str:
         f"### {said.name}\n",
         f"{said.title[0].upper()}{said.title[1:]}. {_link(said.paper)}; {where}. {_asked(said.tries)}",
         f"Headline: `{said.scores[0].formula}`, {_aggregate(said)}."
-        + (" The question is worded here." if own else " The questions are the official ones."),
+        + (" The question is worded here." if own else " The questions are the official ones." if said.calls else ""),
     ]
     if len(said.scores) > 1:
         lines.append("Also: " + ", ".join(f"`{said.name}/{each.name}`" for each in said.scores[1:]) + ".")

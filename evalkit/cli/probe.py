@@ -17,6 +17,7 @@ from evalkit.cli.every import for_every_verb
 from evalkit.cli.judge_options import judge_options
 from evalkit.cli.numbers import FINITE
 from evalkit.cli.options import run_options
+from evalkit.errors import EvalkitError
 from evalkit.jobs.options import RunOptions
 
 if TYPE_CHECKING:
@@ -150,7 +151,17 @@ def score(
     from evalkit.tasks.probe.reask import reask as asked_again
 
     if reask is not None:
-        run = asked_again(reask, judge=judging, options=options)
+        given = {"--images": images, "--model": model, "--evidence": evidence, "--detector": detector, "--made": made}
+        given |= {
+            "--samples": samples,
+            "--allow-missing": allow_missing,
+            "--policy": policy,
+            "a number of the rules": rules,
+        }
+        if odd := [name for name, value in given.items() if value]:
+            raise EvalkitError(f"--reask asks again what RUN asked, as RUN asked it. Leave out {odd[0]}")
+        named = None if suite.endswith(".toml") else suite
+        run = asked_again(reask, suite=named, judge=judging, options=options)
     else:
         run = run_probe(
             suite,

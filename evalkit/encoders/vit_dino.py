@@ -51,7 +51,7 @@ class PlainVit(nn.Module):
     def tokens(self, x: Tensor, layers: int | None = None) -> Tensor:
         """Tokens after all blocks, or the first `layers`; before the last norm."""
         patches: Tensor = self.patch_embed(x)
-        y = torch.cat([self.cls_token.expand(len(x), -1, -1), patches], dim=1) + self.pos_embed
+        y: Tensor = torch.cat([self.cls_token.expand(len(x), -1, -1), patches], dim=1) + self.pos_embed
         for step in (self.pos_drop, *list(self.blocks)[:layers]):
             y = step(y)
         return y

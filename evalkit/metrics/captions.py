@@ -1,4 +1,4 @@
-"""How near captions of images are to what people wrote of them: BLEU-4 over all captions, CIDEr-D of each."""
+"""How near captions of images are to what people wrote of them: BLEU-4 over all captions, CIDEr-D and ROUGE-L of each."""
 
 from __future__ import annotations
 
@@ -35,4 +35,17 @@ CIDER = Metric(
     source="Vedantam 2015",
     shown=frozenset(),
 )
-DECLARED = (BLEU, CIDER)
+ROUGE = Metric(
+    "rouge_l",
+    "ROUGE-L",
+    "longest common subsequence of words with the references",
+    "higher",
+    level="sample",
+    task=TASK,
+    low=0.0,
+    high=1.0,
+    under=everywhere,
+    source="Lin 2004",
+    shown=frozenset(),
+)
+DECLARED = (BLEU, CIDER, ROUGE)

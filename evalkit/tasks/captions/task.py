@@ -68,8 +68,8 @@ class CaptionTask(Task):
         return sources_of(("data", opened_images(spec.inputs["data"]), self.size(spec)))
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
-        """The corpus BLEU and the mean CIDEr-D, with intervals over images."""
-        rows = pa.concat_tables([SCHEMA.empty_table(), *parts.tables()])
+        """The corpus BLEU and the means of the others, with intervals over images."""
+        rows = pa.concat_tables([SCHEMA.empty_table(), *parts.tables()], promote_options="default")
         good = rows.filter(pc.is_null(rows["error"]))
         name, corpus = spec.inputs["data"].name, int(pc.sum(pc.greater(rows[REFERENCES], 0)).as_py() or 0)
         results = [_result(name, METRICS.get(metric), good, corpus) for metric in spec.metrics]
@@ -90,7 +90,7 @@ class CaptionTask(Task):
 def _result(name: str, metric: Metric, good: pa.Table, corpus: int) -> Result:
     told = (metric.unit, metric.better, "")
     lost = "no image has a caption and a reference" if not good.num_rows else ALONE if corpus < 2 else ""
-    if lost and not (metric is BLEU and good.num_rows):
+    if lost and not (metric is not CIDER and good.num_rows):
         return Result(TASK, name, metric.name, None, None, None, "", 0, *told, "unavailable", lost)
     found = _estimate(metric, good)
     return Result(TASK, name, metric.name, found.value, found.low, found.high, found.method, found.n, *told)
@@ -99,7 +99,7 @@ def _result(name: str, metric: Metric, good: pa.Table, corpus: int) -> Result:
 def _estimate(metric: Metric, good: pa.Table) -> Estimate:
     if metric is BLEU:
         return bleu_interval(np.stack([good[column].to_numpy(zero_copy_only=False) for column in COLUMNS], 1))
-    values = good[CIDER.name].to_numpy(zero_copy_only=False)
+    values = good[metric.name].to_numpy(zero_copy_only=False)
     return mean_interval(values, method="mean", range=(metric.low, metric.high))
 
 

@@ -16,6 +16,7 @@ from evalkit.images.decode import Admit, size_of
 from evalkit.images.loader import Load, read_ahead, sample_from_bytes
 from evalkit.images.sample import Pixels, Sample, Unreadable
 from evalkit.jsonio import parse_json
+from evalkit.prompts.rewrite import ORIGINAL
 from evalkit.runs.plain import plain_sha256, read_plain
 from evalkit.runs.store import PLAN, RECORD, Run, read_run
 from evalkit.tasks.probe.coverage import Coverage, coverage
@@ -149,6 +150,8 @@ def _of_run(run: Run, suite: Suite) -> list[_Found]:
 
 def _is_made_for(row: dict[str, Any], prompt: SuitePrompt | None) -> bool:
     said = {**parse_json(row["meta"] or "{}", "the meta of a row", surrogates=True), "prompt": row["prompt"]}
+    if ORIGINAL in said:  # the prompt was rewritten, which the protocol says
+        said["prompt"] = said.pop(ORIGINAL)
     return prompt is not None and said == dict(prompt.metadata)
 
 

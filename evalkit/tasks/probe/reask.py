@@ -14,11 +14,17 @@ from evalkit.tasks.probe.judged.suite import DECLARATION
 from evalkit.tasks.probe.run import probe
 
 
-def reask(run: str | Path, *, judge: JudgeOptions | None = None, options: RunOptions | None = None) -> Run:
+def reask(
+    run: str | Path,
+    *,
+    suite: str | None = None,
+    judge: JudgeOptions | None = None,
+    options: RunOptions | None = None,
+) -> Run:
     """The probe of `run` again in a run beside it: refused and unreadable replies are asked anew, failed ones too.
 
-    Answers come from the file of replies. `judge`: who judges (the same model), and where the suite's files lie.
-    Raises `EvalkitError` where nothing was lost, or the run is of another kind.
+    Answers come from the file of replies. `suite`: the name that the run must be of. `judge`: who judges (the same
+    model), and where the suite's files lie. Raises `EvalkitError` where nothing was lost, or the run is of another kind.
     """
     path = Path(run).expanduser()
     found, judge, options = read_run(path), judge or JudgeOptions(), options or RunOptions()
@@ -28,6 +34,8 @@ def reask(run: str | Path, *, judge: JudgeOptions | None = None, options: RunOpt
     if not found.record["probe"]["lost"]:
         raise EvalkitError(f"{path} lost no reply. There is nothing to ask again")
     said: dict[str, Any] = plan["parameters"]
+    if suite not in (None, said["suite"]):
+        raise EvalkitError(f"{path} is a run of {said['suite']}, not of {suite}. Type evalkit probe {said['suite']}")
     judge = replace(judge, tries=(judge.tries or 0) + int(said["tries"]) + 1, refused_too=True)
     out = options.out or path.with_name(f"{path.name}-again")
     return probe(

@@ -67,7 +67,8 @@ def probe(
     judge is needed then. `export_evidence`: a file that the evidence is copied to. `detector`: the suite's own by default.
     `judge`: who judges where a suite needs a judge, and what that may cost. `rules`: other numbers in the rules, by name;
     of judged suites `policy`. `samples`: images of each prompt. `allow_missing`: score what is there. `made`: rewritten=NAME,
-    best-of=N or thinking, where images are not made from the prompts in one go; it is a part of the protocol. Raises
+    best-of=N or thinking, where images are not made from the prompts in one go; it is a part of the protocol. A generation
+    says itself that its prompts were rewritten. Raises
     `EvalkitError` in one sentence for images that are missing, of other prompts, of mixed sizes or in another layout, and
     for evidence of another suite.
 
@@ -102,6 +103,7 @@ def probe(
             check_apart(source, options.out)
         listing = list_images(source, asked, samples, options.limit)
         listing.coverage.require(allow_missing=allow_missing)
+        made = _as_generated(listing.run, made)
         spec, keep = _of_images(asked, listing, source, networks, samples, allow_missing, options)
     made = made or _made_before(evidence)
     spec = replace(spec, protocols=tuple(made_otherwise(ref, made) for ref in spec.protocols))
@@ -117,6 +119,14 @@ def probe(
     if export_evidence is not None:
         _export(run, Path(export_evidence).expanduser())
     return run
+
+
+def _as_generated(run: Run | None, made: Sequence[str]) -> Sequence[str]:
+    """`made`, and that prompts were rewritten where the generation says so; equal prompts bear one name."""
+    plan = {} if run is None else run.record["plan"]
+    if not plan.get("parameters", {}).get("rewritten") or any(each.partition("=")[0] == "rewritten" for each in made):
+        return made
+    return (*made, f"rewritten={plan['inputs']['prompts']['digest'][:8]}")
 
 
 def _made_before(evidence: str | Path | None) -> Sequence[str]:

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from helpers.drawn import drawn
 
 from evalkit.cli import group, main
+from evalkit.errors import EvalkitError
 
 
 def run(*arguments):
@@ -60,3 +61,9 @@ def test_wrong_usage_is_one_sentence(monkeypatch, capsys, tmp_path, arguments, s
     assert caught.value.code == 2
     assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_asking_anew_takes_nothing_that_would_change_what_was_asked(tmp_path):
+    for given in (["--made", "thinking"], ["--samples", "2"], ["--policy", "zero"], ["--images", tmp_path]):
+        with pytest.raises(EvalkitError, match=f"Leave out {given[0]}"):
+            run("probe", "wise", "--reask", tmp_path, *given)

@@ -1,5 +1,6 @@
 """Declarations: read strictly, licences kept out of the package, and the page that is made of them is current."""
 
+import csv
 import importlib.util
 from pathlib import Path
 
@@ -72,3 +73,11 @@ def test_the_page_is_made_from_the_declarations():
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     assert (ROOT / "docs" / "benchmarks.md").read_text() == script.page(), "python benchmarks/make_benchmarks_page.py"
+
+
+def test_tables_of_the_page_name_suites_that_there_are():
+    for name in ("judge-tokens", "benchmark-room"):
+        with (ROOT / "benchmarks" / "tables" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert {row["suite"] for row in rows} <= set(declared())
+        assert all(row["source"] and row["model"] for row in rows if "source" in row)

@@ -14,7 +14,7 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.options import RunOptions
 from evalkit.leaderboard.compare import compare_runs
 from evalkit.metrics.bleu import COLUMNS, bleu
-from evalkit.metrics.captions import BLEU, CIDER
+from evalkit.metrics.captions import BLEU, CIDER, ROUGE
 from evalkit.provenance.verify import verify_run
 from evalkit.tasks.captions.read import read_captions
 
@@ -60,6 +60,8 @@ def test_a_run_states_both_numbers_and_verifies_from_its_rows(images, people, tm
     assert rows[BLEU.name]["value"] == pytest.approx(bleu(counts))
     assert rows[BLEU.name]["low"] < rows[BLEU.name]["value"] < rows[BLEU.name]["high"]
     assert rows[CIDER.name]["value"] == pytest.approx(np.mean(run.samples[CIDER.name].to_pylist()))
+    assert rows[ROUGE.name]["value"] == pytest.approx(np.mean(run.samples[ROUGE.name].to_pylist()))
+    assert rows[ROUGE.name]["value"] > 0.5
     assert run.record["model"]["name"] == "ladic"
     assert run.record["conditions"]["n"] == 4
     assert verify_run(run.path).failures == ()
@@ -102,7 +104,7 @@ def test_two_models_are_compared_by_both_numbers(images, people, tmp_path):
     ]
     runs = [scored(images, each, people, tmp_path / f"run-{each.stem}") for each in files]
     pairs = {pair.board.terms.metric: pair for pair in compare_runs([run.path for run in runs]).pairs}
-    assert set(pairs) == {BLEU.name, CIDER.name}
+    assert set(pairs) == {BLEU.name, CIDER.name, ROUGE.name}
     for name, pair in pairs.items():
         values = [next(row["value"] for row in run.results if row["metric"] == name) for run in runs]
         assert pair.gap.value == pytest.approx(values[1] - values[0])
@@ -146,7 +148,7 @@ def test_files_without_captions_are_refused(tmp_path, images, people):
 def test_captions_come_with_references_and_alone(images, people):
     with pytest.raises(EvalkitError, match="Give both"):
         evalkit.score(images, captions=people)
-    with pytest.raises(EvalkitError, match="bleu_4 and cider_d alone"):
+    with pytest.raises(EvalkitError, match="bleu_4, cider_d and rouge_l alone"):
         evalkit.score(images, captions=people, references=people, metrics=["fid"])
     with pytest.raises(EvalkitError, match="each come alone"):
         evalkit.score(images, images, captions=people, references=people)

@@ -1,5 +1,7 @@
 """Runs of judged suites: budgets, lost replies asked anew, policies, names, and odd inputs in one sentence each."""
 
+import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -12,6 +14,8 @@ from evalkit.judges.reply import RawReply
 from evalkit.leaderboard.boards import make_boards
 from evalkit.leaderboard.collect import collect
 from evalkit.metrics.registry import METRICS
+from evalkit.provenance.verify import verify_run
+from evalkit.tasks.generate.generate import generate_images
 from evalkit.tasks.probe import probe
 from evalkit.tasks.probe.evidence.read import read_evidence
 from evalkit.tasks.probe.evidence.write import write_evidence
@@ -19,6 +23,8 @@ from evalkit.tasks.probe.judged.items import _check_files
 from evalkit.tasks.probe.judged.options import JudgeOptions
 from evalkit.tasks.probe.judged.suite import judged_suite
 from evalkit.tasks.probe.reask import reask
+from evalkit.tasks.probe.spec import suite_called
+from evalkit.tasks.probe.suite import prompt_set
 from evalkit.tasks.probe.words import answer, notes
 
 GOOD = "Consistency: 2\nRealism: 1\nAesthetic Quality: 0"
@@ -197,3 +203,39 @@ def test_images_of_rewritten_prompts_are_ranked_apart(wise, tmp_path):
     for odd in ("best-of", "best-of=1", "by hand"):
         with pytest.raises(EvalkitError, match="images are not made by"):
             probe("wise", images, judge=judging, made=(odd,), options=options)
+
+
+def test_what_is_asked_anew_stays_of_rewritten_prompts(wise, tmp_path):
+    """--reask keeps how images were made, so that the mended score stands on the board of the first one."""
+    data, images = wise
+    judging = JudgeOptions(judge=ScriptedJudge(GOOD), data=data, replies=tmp_path / "replies.jsonl", tries=1)
+    made = ("rewritten=gpt-4o", "best-of=4")
+    first = probe("wise", images, judge=judging, made=made, options=RunOptions(out=tmp_path / "run", device="cpu"))
+    assert first.record["probe"]["lost"]
+    again = reask(first.path, suite="wise", judge=replace(judging, judge=Mended(GOOD)))
+    assert row(again)["protocol"] == row(first)["protocol"] == "wise best-of=4 rewritten=gpt-4o"
+    assert again.record["protocols"] == first.record["protocols"]
+    assert again.record["probe"]["lost"] == {}
+    assert verify_run(again.path).failures == ()
+    with pytest.raises(EvalkitError, match="is a run of wise, not of dpg"):
+        reask(first.path, suite="dpg", judge=judging)
+
+
+def test_a_generation_of_rewritten_prompts_is_ranked_apart_by_itself(tmp_path):
+    """Nobody has to say --made: the generation's plan does, and equal rewritten prompts bear one name."""
+    suite = suite_called("world")
+    asked = prompt_set(replace(suite, own_prompts=suite.prompts()[:3]))
+    again = tmp_path / "again.jsonl"
+    again.write_text("".join(json.dumps({"id": p.id, "prompt": f"{p.prompt}"}) + "\n" for p in asked.prompts))
+    options = [RunOptions(out=tmp_path / name, device="cpu") for name in ("plain", "other", "p", "o")]
+    plain = generate_images("world-ar", asked, options=options[0])
+    other = generate_images("world-ar", asked, rewrite=again, options=options[1])
+    runs = [
+        probe("world", each.path, allow_missing=True, options=each_options)
+        for each, each_options in zip((plain, other), options[2:], strict=True)
+    ]
+    names = [run.record["protocols"][0]["id"] for run in runs]
+    assert names[0] == "world"
+    assert re.fullmatch(r"world rewritten=[0-9a-f]{8}", names[1])
+    boards = make_boards(collect([run.path for run in runs])).boards
+    assert sum(board.terms.metric == "world" for board in boards) == 2
