@@ -86,6 +86,32 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(tmp_path):
     assert held == {name for name in files if "__pycache__" not in name}
 
 
+OWN = {".py", ".pyi", ".toml", ".css", ".js", ".jinja", ".html", ".typed", ""}  # written for evalkit
+FOREIGN = {  # places of everything else in the wheel, with their licences; nothing non-commercial, nothing unlicensed
+    "images/sample": "public domain, CC0-1.0, CC-BY-2.0",
+    "encoders/data/lpips_heads.safetensors": "BSD-2-Clause",
+    "encoders/data/yunet_s.safetensors": "Apache License 2.0",
+    "metrics/data/niqe.npz": "The University of Texas at Austin",
+    "world/data": "Apache License 2.0",
+    "world/second/data": "Apache License 2.0",
+    "tasks/probe/geneval/data/evaluation_metadata.jsonl": "MIT",
+}
+WRITTEN_HERE = {"watermark/service/answer.schema.json"}
+
+
+def test_every_file_that_others_made_has_a_licence_in_the_notice():
+    package, notice = ROOT / "evalkit", (ROOT / "NOTICE").read_text(encoding="utf-8")
+    files = (path.relative_to(package).as_posix() for path in package.rglob("*") if path.is_file())
+    data = {name for name in files if "__pycache__" not in name and Path(name).suffix not in OWN} - WRITTEN_HERE
+    found = {name: next((place for place in FOREIGN if name.startswith(place)), None) for name in data}
+    assert [name for name, place in found.items() if place is None] == []
+    assert set(found.values()) == set(FOREIGN)
+    for place, licence in FOREIGN.items():
+        assert f"evalkit/{place}" in notice, place
+        assert all(part in notice.replace("\n  ", " ") for part in licence.split(", ")), place
+        assert "NC" not in licence
+
+
 def test_an_editable_install_is_found_from_the_folder_above_a_clone_of_its_name(tmp_path):
     clone, place = tmp_path / "evalkit", tmp_path / "site"
     (clone / "evalkit").mkdir(parents=True)

@@ -27,7 +27,7 @@ def fetch(name: str, folder: Path | None = None, told: Callable[[str], None] = p
     for path, wanted in said.source.files.items():
         place = target / path
         if not place.is_file():
-            data = _downloaded(f"{RAW}/{said.source.repository}/{said.source.commit}/{path}")
+            data = _downloaded(f"{RAW}/{said.source.repository}/{said.source.commit}/{path}", place)
             if wanted and hashlib.sha256(data).hexdigest() != wanted:
                 raise EvalkitError(
                     f"{path} of {said.source.repository} is not the file that {name} names. Ask its authors"
@@ -39,10 +39,10 @@ def fetch(name: str, folder: Path | None = None, told: Callable[[str], None] = p
     return target
 
 
-def _downloaded(url: str) -> bytes:
+def _downloaded(url: str, place: Path) -> bytes:
     cached = from_url(url.replace(" ", "%20"))
     if cached is None:
-        raise EvalkitError(f"{url} cannot be had. Save the file below --data DIR by hand")
+        raise EvalkitError(f"{url} cannot be had from here. Save it as {place} by hand, and type the same again")
     data = cached.read_bytes()
     cached.unlink()  # names repeat between repositories
     return data

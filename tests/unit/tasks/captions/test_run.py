@@ -148,7 +148,7 @@ def test_files_without_captions_are_refused(tmp_path, images, people):
 def test_captions_come_with_references_and_alone(images, people):
     with pytest.raises(EvalkitError, match="Give both"):
         evalkit.score(images, captions=people)
-    with pytest.raises(EvalkitError, match="bleu_4, cider_d and rouge_l alone"):
+    with pytest.raises(EvalkitError, match="bleu_4 and cider_d and rouge_l alone"):
         evalkit.score(images, captions=people, references=people, metrics=["fid"])
     with pytest.raises(EvalkitError, match="each come alone"):
         evalkit.score(images, images, captions=people, references=people)
