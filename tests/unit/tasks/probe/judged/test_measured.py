@@ -165,15 +165,24 @@ def test_piebench_measures_what_was_not_edited(tmp_path):
     assert verify_run(run.path).failures == ()
 
 
-def test_piebench_gives_dino_both_scales_and_names_it_in_the_record(tmp_path, monkeypatch):
+def test_piebench_is_killed_and_resumed_gives_dino_both_scales_and_names_it_in_the_record(tmp_path, monkeypatch):
     class Structure:
         weights_sha256 = "1" * 64
 
+        def __init__(self, left):
+            self.left = left
+
         def distance(self, x, y):
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
             assert x.shape == (1, 3, 512, 512)
             return (x - y).abs().amax(dim=(1, 2, 3))
 
-    monkeypatch.setitem(LOADERS, "pie", lambda device: PieMeasures(structure=Structure()))
+    monkeypatch.setitem(LOADERS, "pie", lambda device: PieMeasures(structure=Structure(3)))
+    with pytest.raises(KeyboardInterrupt):
+        run_of("pie", tmp_path)
+    monkeypatch.setitem(LOADERS, "pie", lambda device: PieMeasures(structure=Structure(np.inf)))
     run = run_of("pie", tmp_path)
     values = {row["metric"]: row["value"] for row in run.results}
     assert values["pie/structure"] == pytest.approx(255 * values["pie/structure/evalkit-1"], rel=1e-5)
