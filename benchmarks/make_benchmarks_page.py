@@ -234,7 +234,9 @@ def _room() -> str:
             value, low, high = (float(row[name]) for name in ("value", "from", "of"))
             share = (value - low) / (high - low)
             word = "nearly full" if share >= FULL else "open" if share <= OPEN else "some"
-            told = f"[`{row['suite']}`](#{row['suite']}) | {row['value']} | {row['from']} to {row['of']} | {row['model']}"
+            told = (
+                f"[`{row['suite']}`](#{row['suite']}) | {row['value']} | {row['from']} to {row['of']} | {row['model']}"
+            )
             lines.append(f"| {told} | {1 - share:.0%}, {word} | {row['source']} |")
     return "\n".join(lines)
 

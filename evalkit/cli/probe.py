@@ -151,8 +151,13 @@ def score(
     from evalkit.tasks.probe.reask import reask as asked_again
 
     if reask is not None:
-        given = {"--images": images, "--model": model, "--evidence": evidence, "--detector": detector, "--made": made}
-        given |= {
+        given: dict[str, object] = {
+            "--images": images,
+            "--model": model,
+            "--evidence": evidence,
+            "--export-evidence": export_evidence,
+            "--detector": detector,
+            "--made": made,
             "--samples": samples,
             "--allow-missing": allow_missing,
             "--policy": policy,
