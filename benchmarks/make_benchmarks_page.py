@@ -257,7 +257,7 @@ def _cost(said: Declaration, counts: Mapping[str, str] | None) -> str:
     """How much is asked about one model."""
     if not said.calls:
         return "none | none | none"
-    limits = [call.parameters.get("max_tokens") for call in said.calls]
+    limits = [int(call.parameters.get("max_tokens") or 0) for call in said.calls]
     if counts is None:
         most = f"at most {max(limits):,} each" if all(limits) else "no limit is sent"
         return f"not counted | not counted | {most}"
