@@ -42,7 +42,7 @@ def built(kind: type[T], data: Any, place: str) -> T:
 
 
 @cache
-def _hints(kind: type) -> Mapping[str, Any]:
+def _hints(kind: Any) -> Mapping[str, Any]:
     return get_type_hints(kind)
 
 

@@ -197,6 +197,15 @@ def _engine(given: dict[str, Any]) -> EngineOptions:
     return EngineOptions(given.pop("engine"), **{name: given.pop(name) for name in names})
 
 
+def listed(given: str | None) -> list[str]:
+    """The names in a text with commas between.
+
+    >>> listed("fid, kid,"), listed(None)
+    (['fid', 'kid'], [])
+    """
+    return [each.strip() for each in (given or "").split(",") if each.strip()]
+
+
 def typed() -> tuple[str, ...]:
     """The command as it was typed, with the home directory shortened."""
     home = str(Path.home())
