@@ -5,13 +5,18 @@ then read both back and update torchmetrics' PSNR and SSIM. Both see the same fo
 loop of two threads over evalkit's own functions stands beside them: what a run adds to it are digests, records and a
 page. The share of time that evalkit spends outside encode and decode is reported too.
 
+With --before, a checkout of an earlier evalkit, the same command line of both stands beside them, start-up included.
+
     python benchmarks/tokenizers.py [--model jpeg-q75] [--weights FILE] [--images 1000] [--side 320] [--repeats 3]
+    python benchmarks/tokenizers.py --side 1024 --images 200 --before CHECKOUT
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -43,8 +48,9 @@ from evalkit.tokenizers.base import PixelTokenizer, Tokenizer  # noqa: E402
 from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer  # noqa: E402
 
 SIDE = 320  # px of the images that are read, unless --side says otherwise
-LOOP = "two-thread loop"
-CANDIDATES = ("evalkit", "VTBench-shaped script", LOOP, "bare model")
+LOOP, SCRIPT, BARE = "two-thread loop", "VTBench-shaped script", "bare model"
+COMMAND, BEFORE = "evalkit tokenizer", "evalkit tokenizer of before"
+CANDIDATES = ("evalkit", LOOP, BARE, COMMAND, BEFORE, SCRIPT)
 STAGES = ("encode", "decode", "pixel metrics")
 
 
@@ -105,6 +111,25 @@ def bare_model(model: Tokenizer, folder: Path, size: int) -> None:
         model.decode(model.encode(torch.stack(batch)))
 
 
+def command(checkout: Path, options: argparse.Namespace, root: Path, out: Path) -> dict[str, float]:
+    """Seconds and CPU seconds of the command line of a checkout."""
+    words = [
+        sys.executable,
+        str(checkout / "cli.py"),
+        "tokenizer",
+        "--model",
+        options.model,
+        "--data",
+        str(root / "in"),
+    ]
+    words += ["--tasks", "reconstruction,codes", "--keep", "none", "--device", "cpu", "--out", str(out)]
+    words += ["--weights", options.weights] if options.weights else []
+    started = time.perf_counter()
+    subprocess.run(words, check=True, capture_output=True, env={**os.environ, "PYTHONPATH": str(checkout)})
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {"seconds": time.perf_counter() - started, "cpu": used.ru_utime + used.ru_stime}
+
+
 def random_weights(name: str, folder: Path) -> Path:
     """A checkpoint of random weights under the official names."""
     entry = TOKENIZERS.get(name)
@@ -119,6 +144,8 @@ def random_weights(name: str, folder: Path) -> Path:
 def once(candidate: str, options: argparse.Namespace, root: Path) -> dict[str, float]:
     """Seconds and CPU seconds of one candidate over the images, loading the model included; evalkit's stages as well."""
     out = root / f"{candidate.replace(' ', '-')}-{time.time_ns()}"
+    if candidate in (COMMAND, BEFORE):
+        return command(HERE.parent if candidate == COMMAND else options.before.absolute(), options, root, out)
     started, used = time.perf_counter(), time.process_time()
     if candidate == "evalkit":
         weights = (options.weights,) if options.weights else ()
@@ -129,7 +156,7 @@ def once(candidate: str, options: argparse.Namespace, root: Path) -> dict[str, f
         outside = 1 - (stages["encode"] + stages["decode"]) / run.record["timings"]["wall_seconds"]
         return {"seconds": seconds, "cpu": cpu, "outside": outside, **{stage: stages[stage] for stage in STAGES}}
     model = load_tokenizer(options.model, options.weights, device="cpu")
-    if candidate == "bare model":
+    if candidate == BARE:
         bare_model(model, root / "in", options.bare_batch)
     elif candidate == LOOP:
         if isinstance(model, PixelTokenizer):
@@ -160,6 +187,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--side", type=int, default=SIDE, help="of the images, in pixels")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--script-repeats", type=int, default=1, help="of the VTBench-shaped script, which is slow")
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="an earlier evalkit")
     parser.add_argument("--only", choices=CANDIDATES, help=argparse.SUPPRESS)
     parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -170,16 +199,20 @@ def main() -> None:
         print(json.dumps(once(options.only, options, options.root)))
         return
     codec = TOKENIZERS.get(options.model).weights is None
-    taking_turns = [each for each in CANDIDATES if codec or each != LOOP]
+    left_out = {BARE if codec else LOOP}
+    left_out |= {COMMAND, BEFORE} if options.before is None else set()
+    taking_turns = [each for each in CANDIDATES if each not in left_out]
     found: dict[str, list[dict[str, float]]] = {candidate: [] for candidate in taking_turns}
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         make(root / "in", options.images, options.side)
         if options.random:
             random_weights(options.model, root)
-        for _ in range(options.repeats):
+        for turn in range(options.repeats):
             for candidate in taking_turns:
-                found[candidate].append(measure(candidate, root))
+                if candidate != SCRIPT or turn >= options.repeats - options.script_repeats:
+                    found[candidate].append(measure(candidate, root))
+    found = {candidate: runs for candidate, runs in found.items() if runs}
     seconds = {candidate: [each["seconds"] for each in runs] for candidate, runs in found.items()}
     ours = found["evalkit"]
     work = f"{options.model}, {options.side} px files"
@@ -191,6 +224,7 @@ def main() -> None:
             row[f"{stage.replace(' ', '_')}_per_second"] = round(rate, 1) if is_ours else None
         cpu = statistics.median(each["cpu"] for each in found[row["candidate"]])
         row["median_cpu_ms"] = round(cpu / options.images * 1e3, 3)
+        row["times_our_cpu"] = round(cpu / statistics.median(each["cpu"] for each in ours), 3)
         row["images_per_second"] = round(1e3 / row["median_ms"], 1)
         row["share_outside_model"] = round(statistics.median(each["outside"] for each in ours), 3) if is_ours else None
     write(f"tokenizers-{options.model}{'' if options.side == SIDE else f'-{options.side}px'}", rows)
