@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from evalkit.cli.every import BEGAN
 from evalkit.cli.numbers import MOST_BATCH, THREADS, Finite
 from evalkit.images.hashing import REHASH
 
@@ -176,6 +177,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         picked = {name: given.pop(name) for name in names}
         as_json = given.pop("as_json")
         progress = Progress() if as_json else BarProgress()
+        progress.since = click.get_current_context().meta.get(BEGAN)
         options = RunOptions(**picked, command=typed(), engine=_engine(given), progress=progress)
         return command(**given, options=options, as_json=as_json)
 
