@@ -64,9 +64,9 @@ def make(folder: Path, count: int, side: int = SIDE) -> None:
         Image.fromarray(np.clip(drawn, 0, 255).astype(np.uint8)).save(folder / f"{number:05d}.jpg", quality=92)
 
 
-def vtbench_shape(model: Tokenizer, folder: Path, out: Path) -> None:
-    """One image at a time through PNG files, then torchmetrics."""
-    files = sorted(folder.glob("*.jpg"))
+def vtbench_shape(model: Tokenizer, folder: Path, out: Path, most: int) -> int:
+    """One image at a time through PNG files, then torchmetrics; of the first `most` images, whose number it returns."""
+    files = sorted(folder.glob("*.jpg"))[:most]
     for file in files:
         square = fit_square(np.asarray(Image.open(file).convert("RGB")), model.native_size, "cover-lanczos")
         x = torch.from_numpy(square.copy()).permute(2, 0, 1)[None].float() / 255
@@ -81,6 +81,7 @@ def vtbench_shape(model: Tokenizer, folder: Path, out: Path) -> None:
         psnr.update(rec, orig)
         ssim.update(rec, orig)
     print(f"  script: PSNR {float(psnr.compute()):.2f}, SSIM {float(ssim.compute()):.4f}")
+    return len(files)
 
 
 def two_threads(model: PixelTokenizer, folder: Path) -> None:
@@ -156,6 +157,7 @@ def once(candidate: str, options: argparse.Namespace, root: Path) -> dict[str, f
         outside = 1 - (stages["encode"] + stages["decode"]) / run.record["timings"]["wall_seconds"]
         return {"seconds": seconds, "cpu": cpu, "outside": outside, **{stage: stages[stage] for stage in STAGES}}
     model = load_tokenizer(options.model, options.weights, device="cpu")
+    scale = 1.0
     if candidate == BARE:
         bare_model(model, root / "in", options.bare_batch)
     elif candidate == LOOP:
@@ -163,8 +165,8 @@ def once(candidate: str, options: argparse.Namespace, root: Path) -> dict[str, f
             two_threads(model, root / "in")
     else:
         out.mkdir()
-        vtbench_shape(model, root / "in", out)
-    return {"seconds": time.perf_counter() - started, "cpu": time.process_time() - used}
+        scale = options.images / vtbench_shape(model, root / "in", out, options.script_images)
+    return {"seconds": scale * (time.perf_counter() - started), "cpu": scale * (time.process_time() - used)}
 
 
 def measure(candidate: str, root: Path) -> dict[str, float]:
@@ -188,6 +190,9 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=SIDE, help="of the images, in pixels")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--script-repeats", type=int, default=1, help="of the VTBench-shaped script, which is slow")
+    parser.add_argument(
+        "--script-images", type=int, default=1000, help="that the script sees; its time is scaled to all of them"
+    )
     parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="an earlier evalkit")
     parser.add_argument("--only", choices=CANDIDATES, help=argparse.SUPPRESS)
     parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
