@@ -37,7 +37,7 @@ def built(kind: type[T], data: Any, place: str) -> T:
     for name, each in known.items():
         if name not in data and each.default is MISSING and each.default_factory is MISSING:
             raise EvalkitError(f"{place} has no {name}. The keys are {', '.join(known)}")
-    hints = _hints(kind)
+    hints: Mapping[str, Any] = _hints(kind)  # type: ignore[arg-type]  # a class is hashable
     return kind(**{key: _value(hints[key], value, f"{place}, {key}") for key, value in data.items()})
 
 

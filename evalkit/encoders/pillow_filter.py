@@ -66,7 +66,8 @@ def weights(before: int, after: int, filter: str) -> Array:
     for new in range(after):
         centre = (new + 0.5) * scale
         first, last = max(0, int(centre - reach + 0.5)), min(before, int(centre + reach + 0.5))
-        each = shape((np.arange(first, last) - centre + 0.5) * (1.0 / stretched))
+        places: Array = (np.arange(first, last, dtype=np.float64) - centre + 0.5) * (1.0 / stretched)
+        each = shape(places)
         total = float(np.cumsum(each)[-1])  # one after the other, as Pillow sums
         each = each / total if total else each
         found[first:last, new] = np.trunc(each * 2.0**PLACES + np.where(each < 0, -0.5, 0.5))
