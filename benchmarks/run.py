@@ -69,7 +69,8 @@ def table() -> str:
 def line(work: str, ours: dict[str, str], peer: str, row: dict[str, str]) -> str:
     """One line of the table."""
     mine, other = float(ours["median_ms"]), float(row["median_ms"])
-    cpu = row.get("times_our_cpu", "")
+    used = [each.get("median_cpu_ms") for each in (row, ours)]
+    cpu = f"{float(used[0]) / float(used[1]):.3g}" if used[0] and used[1] else ""
     return f"| {work} | {mine:,.1f} | {peer} | {other:,.1f} | {other / mine:.3g} | {cpu} | {row['machine']} |"
 
 

@@ -229,7 +229,6 @@ def main() -> None:
             row[f"{stage.replace(' ', '_')}_per_second"] = round(rate, 1) if is_ours else None
         cpu = statistics.median(each["cpu"] for each in found[row["candidate"]])
         row["median_cpu_ms"] = round(cpu / options.images * 1e3, 3)
-        row["times_our_cpu"] = round(cpu / statistics.median(each["cpu"] for each in ours), 3)
         row["images_per_second"] = round(1e3 / row["median_ms"], 1)
         row["share_outside_model"] = round(statistics.median(each["outside"] for each in ours), 3) if is_ours else None
     write(f"tokenizers-{options.model}{'' if options.side == SIDE else f'-{options.side}px'}", rows)
