@@ -5,13 +5,18 @@ then read both back and update torchmetrics' PSNR and SSIM. Both see the same fo
 loop of two threads over evalkit's own functions stands beside them: what a run adds to it are digests, records and a
 page. The share of time that evalkit spends outside encode and decode is reported too.
 
+With --before, a checkout of an earlier evalkit, the same command line of both stands beside them, start-up included.
+
     python benchmarks/tokenizers.py [--model jpeg-q75] [--weights FILE] [--images 1000] [--side 320] [--repeats 3]
+    python benchmarks/tokenizers.py --side 1024 --images 200 --before CHECKOUT
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -43,8 +48,9 @@ from evalkit.tokenizers.base import PixelTokenizer, Tokenizer  # noqa: E402
 from evalkit.tokenizers.registry import TOKENIZERS, load_tokenizer  # noqa: E402
 
 SIDE = 320  # px of the images that are read, unless --side says otherwise
-LOOP = "two-thread loop"
-CANDIDATES = ("evalkit", "VTBench-shaped script", LOOP, "bare model")
+LOOP, SCRIPT, BARE = "two-thread loop", "VTBench-shaped script", "bare model"
+COMMAND, BEFORE = "evalkit tokenizer", "evalkit tokenizer of before"
+CANDIDATES = ("evalkit", LOOP, BARE, COMMAND, BEFORE, SCRIPT)
 STAGES = ("encode", "decode", "pixel metrics")
 
 
@@ -58,9 +64,9 @@ def make(folder: Path, count: int, side: int = SIDE) -> None:
         Image.fromarray(np.clip(drawn, 0, 255).astype(np.uint8)).save(folder / f"{number:05d}.jpg", quality=92)
 
 
-def vtbench_shape(model: Tokenizer, folder: Path, out: Path) -> None:
-    """One image at a time through PNG files, then torchmetrics."""
-    files = sorted(folder.glob("*.jpg"))
+def vtbench_shape(model: Tokenizer, folder: Path, out: Path, most: int) -> int:
+    """One image at a time through PNG files, then torchmetrics; of the first `most` images, whose number it returns."""
+    files = sorted(folder.glob("*.jpg"))[:most]
     for file in files:
         square = fit_square(np.asarray(Image.open(file).convert("RGB")), model.native_size, "cover-lanczos")
         x = torch.from_numpy(square.copy()).permute(2, 0, 1)[None].float() / 255
@@ -75,6 +81,7 @@ def vtbench_shape(model: Tokenizer, folder: Path, out: Path) -> None:
         psnr.update(rec, orig)
         ssim.update(rec, orig)
     print(f"  script: PSNR {float(psnr.compute()):.2f}, SSIM {float(ssim.compute()):.4f}")
+    return len(files)
 
 
 def two_threads(model: PixelTokenizer, folder: Path) -> None:
@@ -105,6 +112,25 @@ def bare_model(model: Tokenizer, folder: Path, size: int) -> None:
         model.decode(model.encode(torch.stack(batch)))
 
 
+def command(checkout: Path, options: argparse.Namespace, root: Path, out: Path) -> dict[str, float]:
+    """Seconds and CPU seconds of the command line of a checkout."""
+    words = [
+        sys.executable,
+        str(checkout / "cli.py"),
+        "tokenizer",
+        "--model",
+        options.model,
+        "--data",
+        str(root / "in"),
+    ]
+    words += ["--tasks", "reconstruction,codes", "--keep", "none", "--device", "cpu", "--out", str(out)]
+    words += ["--weights", options.weights] if options.weights else []
+    started = time.perf_counter()
+    subprocess.run(words, check=True, capture_output=True, env={**os.environ, "PYTHONPATH": str(checkout)})
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {"seconds": time.perf_counter() - started, "cpu": used.ru_utime + used.ru_stime}
+
+
 def random_weights(name: str, folder: Path) -> Path:
     """A checkpoint of random weights under the official names."""
     entry = TOKENIZERS.get(name)
@@ -119,6 +145,8 @@ def random_weights(name: str, folder: Path) -> Path:
 def once(candidate: str, options: argparse.Namespace, root: Path) -> dict[str, float]:
     """Seconds and CPU seconds of one candidate over the images, loading the model included; evalkit's stages as well."""
     out = root / f"{candidate.replace(' ', '-')}-{time.time_ns()}"
+    if candidate in (COMMAND, BEFORE):
+        return command(HERE.parent if candidate == COMMAND else options.before.absolute(), options, root, out)
     started, used = time.perf_counter(), time.process_time()
     if candidate == "evalkit":
         weights = (options.weights,) if options.weights else ()
@@ -129,15 +157,16 @@ def once(candidate: str, options: argparse.Namespace, root: Path) -> dict[str, f
         outside = 1 - (stages["encode"] + stages["decode"]) / run.record["timings"]["wall_seconds"]
         return {"seconds": seconds, "cpu": cpu, "outside": outside, **{stage: stages[stage] for stage in STAGES}}
     model = load_tokenizer(options.model, options.weights, device="cpu")
-    if candidate == "bare model":
+    scale = 1.0
+    if candidate == BARE:
         bare_model(model, root / "in", options.bare_batch)
     elif candidate == LOOP:
         if isinstance(model, PixelTokenizer):
             two_threads(model, root / "in")
     else:
         out.mkdir()
-        vtbench_shape(model, root / "in", out)
-    return {"seconds": time.perf_counter() - started, "cpu": time.process_time() - used}
+        scale = options.images / vtbench_shape(model, root / "in", out, options.script_images)
+    return {"seconds": scale * (time.perf_counter() - started), "cpu": scale * (time.process_time() - used)}
 
 
 def measure(candidate: str, root: Path) -> dict[str, float]:
@@ -160,6 +189,11 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--side", type=int, default=SIDE, help="of the images, in pixels")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--script-repeats", type=int, default=1, help="of the VTBench-shaped script, which is slow")
+    parser.add_argument(
+        "--script-images", type=int, default=1000, help="that the script sees; its time is scaled to all of them"
+    )
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="an earlier evalkit")
     parser.add_argument("--only", choices=CANDIDATES, help=argparse.SUPPRESS)
     parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -170,16 +204,20 @@ def main() -> None:
         print(json.dumps(once(options.only, options, options.root)))
         return
     codec = TOKENIZERS.get(options.model).weights is None
-    taking_turns = [each for each in CANDIDATES if codec or each != LOOP]
+    left_out = {BARE if codec else LOOP}
+    left_out |= {COMMAND, BEFORE} if options.before is None else set()
+    taking_turns = [each for each in CANDIDATES if each not in left_out]
     found: dict[str, list[dict[str, float]]] = {candidate: [] for candidate in taking_turns}
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         make(root / "in", options.images, options.side)
         if options.random:
             random_weights(options.model, root)
-        for _ in range(options.repeats):
+        for turn in range(options.repeats):
             for candidate in taking_turns:
-                found[candidate].append(measure(candidate, root))
+                if candidate != SCRIPT or turn >= options.repeats - options.script_repeats:
+                    found[candidate].append(measure(candidate, root))
+    found = {candidate: runs for candidate, runs in found.items() if runs}
     seconds = {candidate: [each["seconds"] for each in runs] for candidate, runs in found.items()}
     ours = found["evalkit"]
     work = f"{options.model}, {options.side} px files"

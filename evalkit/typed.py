@@ -7,6 +7,7 @@ import math
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from evalkit.errors import EvalkitError
@@ -36,8 +37,13 @@ def built(kind: type[T], data: Any, place: str) -> T:
     for name, each in known.items():
         if name not in data and each.default is MISSING and each.default_factory is MISSING:
             raise EvalkitError(f"{place} has no {name}. The keys are {', '.join(known)}")
-    hints = get_type_hints(kind)
+    hints: Mapping[str, Any] = _hints(kind)  # type: ignore[arg-type]  # a class is hashable
     return kind(**{key: _value(hints[key], value, f"{place}, {key}") for key, value in data.items()})
+
+
+@cache
+def _hints(kind: Any) -> Mapping[str, Any]:
+    return get_type_hints(kind)
 
 
 def _value(kind: Any, value: Any, place: str) -> Any:

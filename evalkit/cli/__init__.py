@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import time
 
 import click
 
-from evalkit.cli.every import SETTINGS, Said, for_every_verb
+from evalkit.cli.every import BEGAN, SETTINGS, Said, for_every_verb
 from evalkit.errors import EvalkitError
 from evalkit.version import __version__
 
@@ -52,6 +53,11 @@ VERBS = {
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are used, so that help stays fast."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Note when the command began."""
+        ctx.meta[BEGAN] = time.perf_counter()
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The verbs in the order of a newcomer's need."""

@@ -14,6 +14,7 @@ from evalkit.cli.names import complete_names
 from evalkit.errors import EvalkitError
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+BEGAN = "evalkit.began"  # in a context's meta: when the command began, on the clock of time.perf_counter
 MOST = 2**31 - 1  # of any whole number that is counted with
 
 

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from evalkit.cli.numbers import FINITE, SAMPLES, STEPS, Finite
-from evalkit.cli.options import run_options
+from evalkit.cli.options import listed, run_options
 from evalkit.jobs.options import RunOptions
 
 
@@ -47,6 +47,12 @@ from evalkit.jobs.options import RunOptions
     metavar="SPEC",
     help="NAME:parameter=value,… with speculative, lantern, gsd (next-token models), cspd (mar), hack (next-scale models).",
 )
+@click.option(
+    "--score-ahead",
+    metavar="METRIC,…",
+    help="Take the features of fid, kid, … while images are in memory; evalkit score then reads no file.",
+)
+@click.option("--score-protocol", default="evalkit-1", show_default=True, help="Protocol of that scoring.")
 @run_options
 @click.pass_context
 def generate(
@@ -64,6 +70,8 @@ def generate(
     layout: str | None,
     timeout: float | None,
     accelerate: str | None,
+    score_ahead: str | None,
+    score_protocol: str,
     options: RunOptions,
     as_json: bool,
 ) -> None:
@@ -100,6 +108,8 @@ def generate(
         layout=layout,
         timeout=timeout,
         accelerate=accelerate,
+        score_ahead=listed(score_ahead),
+        score_protocol=score_protocol,
         options=options,
     )
     failed = run.samples.num_rows - run.samples["error"].null_count

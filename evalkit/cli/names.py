@@ -124,6 +124,8 @@ KNOWN: dict[str, Known | None] = {
     "--prompts": _prompts,
     "--protocol": _protocols,
     "score --protocol": _score_protocols,
+    "--score-protocol": _score_protocols,
+    "--score-ahead": _metrics,
     "--metric": _metrics,
     "--metrics": _metrics,
     "--aggregate": _metrics,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from evalkit.cli.every import BEGAN
 from evalkit.cli.numbers import MOST_BATCH, THREADS, Finite
 from evalkit.images.hashing import REHASH
 
@@ -176,6 +177,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         picked = {name: given.pop(name) for name in names}
         as_json = given.pop("as_json")
         progress = Progress() if as_json else BarProgress()
+        progress.since = click.get_current_context().meta.get(BEGAN)
         options = RunOptions(**picked, command=typed(), engine=_engine(given), progress=progress)
         return command(**given, options=options, as_json=as_json)
 
@@ -195,6 +197,15 @@ def _engine(given: dict[str, Any]) -> EngineOptions:
 
     names = ("address", "workers", "gpus_per_worker", "cpus_per_worker")
     return EngineOptions(given.pop("engine"), **{name: given.pop(name) for name in names})
+
+
+def listed(given: str | None) -> list[str]:
+    """The names in a text with commas between.
+
+    >>> listed("fid, kid,"), listed(None)
+    (['fid', 'kid'], [])
+    """
+    return [each.strip() for each in (given or "").split(",") if each.strip()]
 
 
 def typed() -> tuple[str, ...]:

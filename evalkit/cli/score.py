@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from evalkit.cli.options import run_options
+from evalkit.cli.options import listed, run_options
 from evalkit.jobs.options import RunOptions
 from evalkit.text import visible
 
@@ -95,7 +95,7 @@ def score(
     """
     from evalkit.tasks.scoring import score as scored
 
-    names = [each.strip() for each in (metrics or "").split(",") if each.strip()]
+    names = listed(metrics)
     run = scored(
         images,
         reference,

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from evalkit.cli.numbers import SIDE
-from evalkit.cli.options import run_options
+from evalkit.cli.options import listed, run_options
 from evalkit.jobs.options import RunOptions
 
 
@@ -79,7 +79,7 @@ def tokenizer(
     from evalkit.cli.show import failed_samples, show_json, show_runs
     from evalkit.tasks.tokenizer import evaluate_tokenizer
 
-    chosen, further = ([each.strip() for each in given.split(",") if each.strip()] for given in (tasks, features))
+    chosen, further = map(listed, (tasks, features))
     runs = evaluate_tokenizer(
         models,
         data,

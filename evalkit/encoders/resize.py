@@ -17,16 +17,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from evalkit.encoders.features.tf_resize import tf1_bilinear
 from evalkit.encoders.interpolate import interpolated, torch_resize
+from evalkit.encoders.pillow_filter import levels
 from evalkit.errors import EvalkitError
-from evalkit.images.geometry import resize_exact
-from evalkit.images.sample import Pixels
 
 
 def resized(images: Tensor, side: int, way: str) -> Tensor:
@@ -62,29 +60,19 @@ def _bicubic_float(images: Tensor, side: int) -> Tensor:
     return out.clamp_(0, 255).float()
 
 
-def _by_pillow(one: Callable[[Pixels, int], Pixels]) -> Callable[[Tensor, int], Tensor]:
-    def batch(images: Tensor, side: int) -> Tensor:
-        pixels = images.permute(0, 2, 3, 1).cpu().numpy()
-        small = np.stack([one(np.ascontiguousarray(each), side) for each in pixels])
-        return torch.from_numpy(small).permute(0, 3, 1, 2).to(images.device).float()
-
-    return batch
-
-
-def _square(image: Pixels, side: int) -> Pixels:
-    height, width = image.shape[:2]
+def _square(images: Tensor, side: int) -> Tensor:
+    height, width = images.shape[2:]
     short = min(height, width)
     top, left = (height - short) // 2, (width - short) // 2
-    square = np.ascontiguousarray(image[top : top + short, left : left + short])
-    return resize_exact(square, (side, side), "bicubic")
+    return levels(images[:, :, top : top + short, left : left + short], (side, side), "bicubic").float()
 
 
-def _short(image: Pixels, side: int, before: Callable[[int], int]) -> Pixels:
-    height, width = image.shape[:2]
+def _short(images: Tensor, side: int, before: Callable[[int], int]) -> Tensor:
+    height, width = images.shape[2:]
     longer = int(side * max(height, width) / min(height, width))
-    small = resize_exact(image, (side, longer) if height <= width else (longer, side), "bicubic")
-    top, left = (before(each - side) for each in small.shape[:2])
-    return np.ascontiguousarray(small[top : top + side, left : left + side])
+    small = levels(images, (side, longer) if height <= width else (longer, side), "bicubic")
+    top, left = (before(each - side) for each in small.shape[2:])
+    return small[:, :, top : top + side, left : left + side].float()
 
 
 def _fit(images: Tensor, side: int) -> Tensor:
@@ -106,9 +94,9 @@ WAYS: Mapping[str, Callable[[Tensor, int], Tensor]] = {
     "bilinear-antialias": torch_resize,
     "bilinear-short": _bilinear_short,
     "bicubic-float": _bicubic_float,
-    "bicubic-8bit": _by_pillow(lambda image, side: resize_exact(image, (side, side), "bicubic")),
-    "square-bicubic": _by_pillow(_square),
-    "clip": _by_pillow(lambda image, side: _short(image, side, lambda rest: round(rest / 2))),
-    "clip-transformers": _by_pillow(lambda image, side: _short(image, side, lambda rest: rest // 2)),
+    "bicubic-8bit": lambda images, side: levels(images, (side, side), "bicubic").float(),
+    "square-bicubic": _square,
+    "clip": lambda images, side: _short(images, side, lambda rest: round(rest / 2)),
+    "clip-transformers": lambda images, side: _short(images, side, lambda rest: rest // 2),
     "fit-bicubic": _fit,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ LARGE = (
 )  # pixels from which channels are resized one after the other, because Pillow takes 4 bytes a pixel for all
 WHOLE = 2**25  # pixels up to which an image is resized whole; of a longer one only what is kept
 Filter = Literal["nearest", "box", "bilinear", "bicubic", "lanczos"]
+Resize = Callable[[Pixels, tuple[int, int], str], Pixels]  # an image at exactly (height, width), by a filter
 
 METHODS = {
     "short-bicubic": "shorter side to the size (Pillow bicubic, antialiased), centre square",
@@ -34,12 +36,15 @@ _FILTERS = {
 }
 
 
-def fit_square(image: Pixels, size: int, method: str) -> Pixels:
+def fit_square(image: Pixels, size: int, method: str, resize: Resize | None = None) -> Pixels:
     """The `size` x `size` image that `method` (a key of `METHODS`) makes of a uint8 [H, W, 3] image.
+
+    `resize`: who resizes, to the same bytes [`resize_exact`].
 
     Raises `EvalkitError` for an unknown method, and for `crop` where the image is smaller than the square.
     """
     height, width = image.shape[:2]
+    resize = resize or resize_exact
     if method == "crop":
         if min(height, width) < size:
             raise EvalkitError(f"a {width}x{height} image is too small for a {size} px crop. Give a smaller size")
@@ -47,22 +52,22 @@ def fit_square(image: Pixels, size: int, method: str) -> Pixels:
     if size > MAX_SIDE:
         raise EvalkitError(f"images are brought to at most {MAX_SIDE} px on a side; {size} given")
     if method == "short-bicubic":
-        return _resized_centre(image, _shorter_to(image, size), size, "bicubic")
+        return _resized_centre(image, _shorter_to(image, size), size, "bicubic", resize)
     if method == "cover-lanczos":
         scale = max(size / height, size / width)
         shape = (max(size, round(height * scale)), max(size, round(width * scale)))
-        return _resized_centre(image, shape, size, "lanczos")
+        return _resized_centre(image, shape, size, "lanczos", resize)
     if method == "adm":
         while min(image.shape[:2]) >= 2 * size:
-            image = resize_exact(image, (image.shape[0] // 2, image.shape[1] // 2), "box")
+            image = resize(image, (image.shape[0] // 2, image.shape[1] // 2), "box")
         scale = size / min(image.shape[:2])
         shape = (round(image.shape[0] * scale), round(image.shape[1] * scale))
-        return _resized_centre(image, shape, size, "bicubic")
+        return _resized_centre(image, shape, size, "bicubic", resize)
     if method == "short-bilinear":
-        return _resized_centre(image, _shorter_to(image, size, floor=True), size, "bilinear", rounded=True)
+        return _resized_centre(image, _shorter_to(image, size, floor=True), size, "bilinear", resize, rounded=True)
     if method == "var-lanczos":
         shape = _shorter_to(image, round(1.125 * size), floor=True)
-        return _resized_centre(image, shape, size, "lanczos", rounded=True)
+        return _resized_centre(image, shape, size, "lanczos", resize, rounded=True)
     raise EvalkitError(f"there is no way called {method!r} to fit an image; known: {', '.join(METHODS)}")
 
 
@@ -98,7 +103,7 @@ def _shorter_to(image: Pixels, side: int, *, floor: bool = False) -> tuple[int, 
 
 
 def _resized_centre(
-    image: Pixels, shape: tuple[int, int], size: int, filter: Filter, *, rounded: bool = False
+    image: Pixels, shape: tuple[int, int], size: int, filter: Filter, resize: Resize, *, rounded: bool = False
 ) -> Pixels:
     """The centre square of the image resized to `shape`; torchvision (`rounded`) rounds its place to the even.
 
@@ -108,7 +113,7 @@ def _resized_centre(
     offsets = [(side - size) / 2 for side in shape]
     top, left = (round(each) if rounded else int(each) for each in offsets)
     if shape[0] * shape[1] <= WHOLE or image.shape[:2] == tuple(shape):
-        return np.ascontiguousarray(resize_exact(image, shape, filter)[top : top + size, left : left + size])
+        return np.ascontiguousarray(resize(image, shape, filter)[top : top + size, left : left + size])
     down, across = image.shape[0] / shape[0], image.shape[1] / shape[1]
     box = (left * across, top * down, (left + size) * across, (top + size) * down)
     box = (box[0], box[1], min(box[2], image.shape[1]), min(box[3], image.shape[0]))

@@ -161,6 +161,9 @@ def run_as_wished(task: Task, spec: Spec, out: Path, wishes: Wishes) -> Run:
 
 def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progress, command: Sequence[str]) -> None:
     clock = engine.timers
+    if told.since is not None:
+        clock.since(told.since)
+        told.since = None
     shards = task.shards(spec)
     left = [shard for shard in shards if not store.has(shard.key)]
     told.start(task.title(spec), sum(shard.size for shard in shards))

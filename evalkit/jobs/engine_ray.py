@@ -15,6 +15,7 @@ from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.spec import Spec
 from evalkit.jobs.task import Task
 
+TELLING = "telling"  # Ray's concurrency group of messages to an actor in work
 PATIENCE = 10.0  # seconds in which actors may close what they hold
 
 
@@ -51,7 +52,8 @@ class Actors(Crew):
         self._ray, self._ours = ray, ours
         self._order = ray.put(order)
         wanted = {"num_cpus": cpus, "num_gpus": gpus, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
-        self._kind = ray.remote(RemoteWorker).options(**wanted)
+        hearing = ray.remote(concurrency_groups={TELLING: 1})  # by a thread beside the one that works
+        self._kind = hearing(RemoteWorker).options(**wanted)
         self._actors: dict[int, Any] = {}
         self._places: dict[Any, int] = {}  # of answers that are under way
 
@@ -62,7 +64,9 @@ class Actors(Crew):
         self._places[actor.open.remote()] = place
 
     def give(self, place: int, shard: Shard) -> None:
-        """Calls of an actor are done in order."""
+        """Calls of an actor are done in order; one that is busy hears of the shard at once, and can read it ahead."""
+        if place in self._busy():
+            self._actors[place].expect.options(concurrency_group=TELLING).remote(shard)
         self._places[self._actors[place].process.remote(shard)] = place
 
     def next(self) -> Event:

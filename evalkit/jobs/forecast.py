@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evalkit.errors import EvalkitError
-from evalkit.jobs.timers import longest
+from evalkit.jobs.timers import START, longest
 from evalkit.metrics.prdc import DECLARED as MANIFOLDS
 from evalkit.metrics.vendi import DECLARED as VENDI
 
-START = "start-up"
 ONCE = frozenset({"open", START})  # stages whose time the number of images does not change
 ALONE = frozenset({"aggregate", "store"})  # stages of the driver, which more workers do not shorten
 SQUARE = ("prdc", *(each.name for each in (*MANIFOLDS, *VENDI)))  # they compare every image with every other
@@ -115,7 +114,7 @@ def _with_rest(pilot: Pilot) -> dict[str, float]:
     counted = sum(pilot.stages.values())
     scale = min(1.0, pilot.wall / counted) if counted else 1.0  # stages of threads overlap
     shown = {name: seconds * scale for name, seconds in pilot.stages.items()}
-    return {**shown, START: max(0.0, pilot.wall - sum(shown.values()))}
+    return {**shown, START: shown.get(START, 0.0) + max(0.0, pilot.wall - sum(shown.values()))}
 
 
 def _stage(

@@ -8,7 +8,12 @@ from evalkit.jobs.timers import Timers
 
 
 class Progress:
-    """This one is silent; the command line's draws a bar."""
+    """This one is silent; the command line's draws a bar.
+
+    `since`: when the command began whose first run is told, on the clock of `time.perf_counter`; its run counts from then.
+    """
+
+    since: float | None = None
 
     def start(self, title: str, total: int) -> None:
         """`total` samples lie ahead."""

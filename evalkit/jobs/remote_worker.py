@@ -36,8 +36,10 @@ class RemoteWorker:
     """Opens the worker of an order, and does shards; an error is an answer, which its process outlives."""
 
     def __init__(self, order: Order, upcoming: Callable[[], Shard | None] | None = None) -> None:
-        self.order, self._upcoming = order, upcoming
+        self.order, self._upcoming = order, upcoming or self._told
         self._worker: Worker | None = None
+        self._doing: Shard | None = None
+        self._expected: Shard | None = None
 
     def open(self) -> Answer:
         """None, or why the worker cannot be opened."""
@@ -46,7 +48,7 @@ class RemoteWorker:
                 os.chdir(self.order.folder)
             importlib.import_module(self.order.module)  # registers the task
             self._worker = TASKS.get(self.order.task).open(self.order.spec, self.order.device)
-            self._worker.upcoming = self._upcoming or self._worker.upcoming
+            self._worker.upcoming = self._upcoming
         except Exception as error:  # of any kind: the driver says it
             return _sendable(error)
         return None
@@ -55,10 +57,19 @@ class RemoteWorker:
         """The shard's output, or why there is none."""
         if self._worker is None:
             return RuntimeError("the worker is not open")
+        self._doing = shard
         try:
             return self._worker.process(shard, lambda done: None)
         except Exception as error:
             return _sendable(error)
+
+    def expect(self, shard: Shard) -> None:
+        """Say, from another thread, which shard comes after the one in work."""
+        self._expected = shard
+
+    def _told(self) -> Shard | None:
+        """The shard that was said to come; one that is late, and in work by now, is none."""
+        return None if self._expected == self._doing else self._expected
 
     def close(self) -> None:
         """Give back what the worker holds outside its process."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+START = "start-up"  # the stage before a run's first
 
 
 class Timers:
@@ -47,6 +48,11 @@ class Timers:
     def add(self, stage: str, seconds: float) -> None:
         """Add seconds that were measured otherwise; threads may have counted more than there were, which adds nothing."""
         self.seconds[stage] = max(0.0, self.seconds.get(stage, 0.0) + seconds)
+
+    def since(self, moment: float) -> None:
+        """Count from an earlier moment; what lies between is start-up: imports, the plan, digests of the data."""
+        self.add(START, self.started - moment)
+        self.started = moment
 
     def taken(self) -> dict[str, float]:
         """Seconds by stage since the last call, for the output of a shard."""
@@ -112,7 +118,7 @@ def longest(seconds: Mapping[str, float]) -> str | None:
 
 
 ADVICE = {
-    "start-up": "give more images to one command, since starting takes longer than the work",
+    START: "give more images to one command, since starting takes longer than the work",
     "open": "give more images to one command, since loading the models takes longer than the work",
     "read": "raise --threads, or give --workers",
     "store": "keep fewer images (--keep none), or write to a faster disk",

@@ -34,7 +34,11 @@ class Counting(Worker):
         numbers = range(shard.start, shard.stop)
         rows = pa.table({"id": [f"{each:09d}" for each in numbers], "n": list(numbers)}, COLUMNS)
         files = {f"files/{shard.key}.txt": shard.key.encode()}
-        return ShardOutput(rows, {"weight": weight}, files, {"count": 1.0}, {"process": os.getpid()})
+        return ShardOutput(rows, {"weight": weight}, files, {"count": 1.0}, self.facts())
+
+    def facts(self):
+        coming = self.upcoming()
+        return {"process": os.getpid(), "coming": None if coming is None else coming.key}
 
     def harm(self, shard):
         kind = self.here.get("harm", {}).get(shard.key)
@@ -67,8 +71,9 @@ class Counted(Task):
     def aggregate(self, spec, parts):
         total = sum(int(np.sum(table["n"].to_numpy())) for table in parts.tables())
         result = Result("counted", "", "sum", float(total), None, None, "sum", 1, "", "none", "")
-        processes = sorted({each["process"] for each in parts.facts()})
-        return Aggregated(parts.tables(), [result], {"sum.txt": b"%d" % total}, {"processes": processes})
+        facts = list(parts.facts())
+        said = {"processes": sorted({each["process"] for each in facts}), "coming": [each["coming"] for each in facts]}
+        return Aggregated(parts.tables(), [result], {"sum.txt": b"%d" % total}, said)
 
     def exhibits(self, spec, samples):
         return [Shard("worst", 0, 1, {"n": 1})]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,8 @@ def generate_images(
     prepare: Preparation | None = None,
     sources: Path | None = None,
     rewrite: str | Path | None = None,
+    score_ahead: Sequence[str] = (),
+    score_protocol: str = "evalkit-1",
     options: RunOptions | None = None,
 ) -> Run:
     """Make `samples` images of every prompt with `model` and seal them as a run; the same call resumes.
@@ -71,6 +74,8 @@ def generate_images(
     `accelerate`: draw faster or in less memory, as `speculative:length=8` (see docs/runners.md); the record says what was
     gained. `prepare`: what is done to the loaded generator (a watermark, say). `sources`: where the paths of source images
     begin [the folder of the prompts]. `rewrite`: a file of rewritten prompts by the same ids, kept beside the original ones.
+    `score_ahead`: metrics of `score_images` whose features are taken while an image is in memory, as `score_protocol` says;
+    the scoring finds them in the user's cache and reads no file.
 
     Raises `EvalkitError` before any work where a name, a file or an option is wrong.
 
@@ -106,7 +111,13 @@ def generate_images(
         parameters["accelerate"] = acceleration_said(settings)
         if "draft" in models:
             parameters["accelerate"]["draft_weights"] = models["draft"].sha256
-    here: dict[str, Any] = {"batch_size": options.batch_size, "timeout": timeout, "tokenizer_weights": beside}
+    ahead = _ahead(score_ahead, score_protocol, options)
+    here: dict[str, Any] = {
+        "score_ahead": ahead,
+        "batch_size": options.batch_size,
+        "timeout": timeout,
+        "tokenizer_weights": beside,
+    }
     if rewrite is not None:
         here["rewrite"] = str(Path(rewrite).expanduser().absolute())
     if sources is not None:
@@ -118,6 +129,14 @@ def generate_images(
         inputs["sources"] = changed
     spec = Spec("generate", VERSION, models, inputs, parameters=parameters, seed=options.seed, shard=SHARD, here=here)
     return _run(spec, options, layout, _shard(described, isinstance(model, Generator), options))
+
+
+def _ahead(metrics: Sequence[str], protocol: str, options: RunOptions) -> dict[str, Any] | None:
+    if not metrics:
+        return None
+    from evalkit.tasks.score.ahead import looking  # loads what most generations do without
+
+    return looking(metrics, protocol, [each for each in options.weights if Path(each).expanduser().is_dir()])
 
 
 def _shard(generator: Generator, loaded: bool, options: RunOptions) -> int:

@@ -27,7 +27,7 @@ from evalkit.tasks.generate.page import page
 from evalkit.tasks.generate.prepare import prepare
 from evalkit.tasks.generate.rows import SCHEMA, sampler_told
 from evalkit.tasks.generate.spec import opened, upgraded, wanted
-from evalkit.tasks.generate.worker import GenerationWorker
+from evalkit.tasks.generate.worker import GenerationWorker, Look
 
 
 class GenerateTask(Task):
@@ -49,7 +49,8 @@ class GenerateTask(Task):
         generator = opened(spec, device)
         _set_up(generator, spec)
         prepare(generator, spec.parameters.get("processors", []), spec.here.get("prepare", {}))
-        return GenerationWorker(generator, wanted(spec), acceleration=accelerated(spec, generator, device))
+        faster = accelerated(spec, generator, device)
+        return GenerationWorker(generator, wanted(spec), acceleration=faster, look=_look(spec, device))
 
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Counts, what an acceleration changed, and the manifest."""
@@ -110,6 +111,15 @@ def _set_up(generator: Generator, spec: Spec) -> None:
         from pathlib import Path
 
         generator.attach(Path(here["folder"]))
+
+
+def _look(spec: Spec, device: str) -> Look | None:
+    """Who looks at the images for a scoring to come."""
+    if not spec.here.get("score_ahead"):
+        return None
+    from evalkit.tasks.score.ahead import LookAhead  # loads what most generations do without
+
+    return LookAhead(spec.here["score_ahead"], device)
 
 
 def _results(spec: Spec, samples: pa.Table) -> list[Result]:

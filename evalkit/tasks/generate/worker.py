@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -12,6 +12,7 @@ from evalkit.errors import EvalkitError
 from evalkit.generators.accelerate.start import Acceleration
 from evalkit.generators.base import Failed, Generator, Image, Request
 from evalkit.images.encode import png_bytes
+from evalkit.images.sample import Pixels
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
@@ -21,6 +22,7 @@ from evalkit.tasks.generate.rows import made, row_of, table
 from evalkit.tasks.generate.spec import Asked, Wanted
 
 THREADS = 2  # that make PNG files
+Look = Callable[[Sequence[tuple[str, Pixels]]], None]  # takes the sha256 of each file, and its pixels
 Written = tuple[dict[str, Any], Image, str, Future[bytes]]  # a row, its image, the name of its file, and the file
 
 
@@ -30,8 +32,16 @@ class GenerationWorker(Worker):
     Files are made in threads while the generator works on the next batch.
     """
 
-    def __init__(self, generator: Generator, wanted: Wanted, *, acceleration: Acceleration | None = None) -> None:
-        self.generator, self.wanted, self.acceleration = generator, wanted, acceleration
+    def __init__(
+        self,
+        generator: Generator,
+        wanted: Wanted,
+        *,
+        acceleration: Acceleration | None = None,
+        look: Look | None = None,
+    ) -> None:
+        """`look`: looks at finished images while they are in memory."""
+        self.generator, self.wanted, self.acceleration, self.look = generator, wanted, acceleration, look
         self.timers, self._pool = Timers(), ThreadPoolExecutor(THREADS, thread_name_prefix="evalkit-png")
 
     def process(self, shard: Shard, tick: Tick) -> ShardOutput:
@@ -77,6 +87,9 @@ class GenerationWorker(Worker):
             for row, image, name, png in written:
                 files[name] = png.result()
                 row.update(made(image, name, files[name]))
+        if self.look is not None and written:
+            with self.timers("features"):
+                self.look([(row["sha256"], image.pixels) for row, image, *_ in written])
 
     def _exhibit(self, positions: Sequence[int]) -> ShardOutput:
         if self.acceleration is None:

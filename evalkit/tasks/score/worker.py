@@ -142,7 +142,8 @@ class ScoreWorker(Worker):
         found = self._looked(side, samples, rows)
         if found is None:  # costs the one image that does not fit
             if len(samples) > 1:
-                return [look for each in samples for look in self._scored(side, [each])]
+                half = len(samples) // 2
+                return [look for part in (samples[:half], samples[half:]) for look in self._scored(side, part)]
             return [Look({**rows[0], "error": TOO_LARGE})]
         for head, values in found.items():
             for i in np.flatnonzero(~np.isfinite(values).all(1)):
@@ -163,6 +164,10 @@ class ScoreWorker(Worker):
             if side == IMAGES:
                 self._prompted(x, rows)
         except MemoryError:
+            return None
+        except torch.cuda.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            self.batch_size = max(1, len(samples) // 2)  # of the next shard
             return None
         return found
 

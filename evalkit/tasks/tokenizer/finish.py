@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from evalkit.images.encode import png_bytes
+from evalkit.images.geometry import Resize
 from evalkit.images.sample import Pixels, Sample
 from evalkit.jobs.timers import Timers
 from evalkit.metrics.rate import BPP, bits_per_pixel
@@ -34,13 +35,16 @@ class Done:
 class Finish:
     """Prepares images for the model, and scores what came out."""
 
-    def __init__(self, feeds: Sequence[Feed], evaluators: Evaluators, *, keep_all: bool) -> None:
-        self.feeds, self.evaluators, self.keep_all = feeds, evaluators, keep_all
+    def __init__(
+        self, feeds: Sequence[Feed], evaluators: Evaluators, *, keep_all: bool, resize: Resize | None = None
+    ) -> None:
+        """`resize`: who brings images to the model's size [Pillow, where they are read]."""
+        self.feeds, self.evaluators, self.keep_all, self.resize = feeds, evaluators, keep_all, resize
         self.ways = {feed.key: feed for feed in feeds}
 
     def fed(self, sample: Sample) -> Fed:
         """What the model is fed of an image, for each way to prepare it; empty where there is no memory for it."""
-        return {key: _fed(sample.image, feed) for key, feed in self.ways.items()}
+        return {key: _fed(sample.image, feed, self.resize) for key, feed in self.ways.items()}
 
     def directly(self, sample: Sample, way: Direct) -> Done:
         """The whole way of an image through a codec."""
@@ -74,9 +78,9 @@ class Finish:
         return pair
 
 
-def _fed(image: Pixels, feed: Feed) -> Pixels:
+def _fed(image: Pixels, feed: Feed, resize: Resize | None) -> Pixels:
     try:
-        return model_input(image, feed)
+        return model_input(image, feed, resize)
     except MemoryError:
         return np.empty((0, 0, 3), np.uint8)
 

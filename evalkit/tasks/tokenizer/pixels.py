@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evalkit.errors import EvalkitError
-from evalkit.images.geometry import MAX_SIDE, fit_square, resize_exact
+from evalkit.images.geometry import MAX_SIDE, Resize, fit_square, resize_exact
 from evalkit.images.sample import Pixels
 from evalkit.protocols import Protocol
 from evalkit.tasks.tokenizer.native import policy_text
@@ -61,9 +61,9 @@ def feed_of(protocol: Protocol, model: Tokenizer, size: int | None = None, *, wh
     return Feed(protocol, side, misfed, signed, policy_text(model) if whole else None)
 
 
-def model_input(image: Pixels, feed: Feed) -> Pixels:
-    """The uint8 image that the model is fed: a square, or the whole image."""
-    return image if feed.whole else fit_square(image, feed.size, feed.protocol.input.method)
+def model_input(image: Pixels, feed: Feed, resize: Resize | None = None) -> Pixels:
+    """The uint8 image that the model is fed: a square, by `resize` [on the CPU], or the whole image."""
+    return image if feed.whole else fit_square(image, feed.size, feed.protocol.input.method, resize)
 
 
 _GREY = np.arange(256, dtype=np.float64)

@@ -9,6 +9,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
+from evalkit.images.geometry import Resize
 from evalkit.images.loader import TOO_LARGE, worked_ahead
 from evalkit.images.sample import ImageSet, Sample, Unreadable
 from evalkit.jobs.shard import Shard, ShardOutput
@@ -54,8 +55,9 @@ class ReconstructionWorker(Worker):
     ) -> None:
         self.images, self.model, self.feeds, self.evaluators = images, model, feeds, evaluators
         self.batch_size, self.threads, self.timers = batch_size, threads, Timers()
-        self.finish = Finish(feeds, evaluators, keep_all=keep_all)
         self.direct = direct_of(model, evaluators.tasks)
+        resize = None if self.direct is not None else resize_of(model)
+        self.finish = Finish(feeds, evaluators, keep_all=keep_all, resize=resize)
         self.reading = Reading(images, self._ready, threads, self.timers)
         self.way = partial(way_of, model, batch_size=batch_size, seed=seed, timers=self.timers)
         self.forward: Way = self.direct or self.way(evaluators.tasks)
@@ -170,6 +172,13 @@ class ReconstructionWorker(Worker):
 def direct_of(model: Tokenizer, tasks: frozenset[str]) -> Direct | None:
     """A codec's own way, where no task asks for its tensors."""
     return Direct(model) if isinstance(model, PixelTokenizer) and not tasks & BY_TENSORS else None
+
+
+def resize_of(model: Tokenizer) -> Resize:
+    """Who brings images to a network's size."""
+    from evalkit.encoders.pillow_filter import DeviceResize  # imports torch, which codecs do without
+
+    return DeviceResize(getattr(model, "device", "cpu"))
 
 
 def way_of(model: Tokenizer, tasks: frozenset[str], *, batch_size: int, seed: int, timers: Timers) -> Way:

@@ -35,6 +35,11 @@ def test_processes_give_the_bytes_of_one_process(tmp_path):
     assert local.record["engine"] == {"name": "local", "workers": 2, "lost": 0}
 
 
+def test_a_process_in_work_knows_which_shard_comes_next(tmp_path):
+    run = run_task(COUNTED, spec(seconds=0.5), tmp_path / "run", engine=EngineOptions("local", workers=1))
+    assert run.record["coming"] == [*(f"{number:06d}" for number in range(1, 6)), None]
+
+
 def test_a_killed_process_costs_only_its_shards(tmp_path):
     told = Notes()
     wanted = spec(harm={"000002": "die once"}, folder=str(tmp_path))

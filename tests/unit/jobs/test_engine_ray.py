@@ -75,6 +75,11 @@ def test_two_nodes_give_the_bytes_of_one_process_though_an_actor_dies(cluster, t
     assert ray.is_initialized()
 
 
+def test_an_actor_in_work_knows_which_shard_comes_next(cluster, tmp_path):
+    run = run_task(COUNTED, spec(seconds=0.5), tmp_path / "run", engine=EngineOptions("ray", workers=1))
+    assert run.record["coming"] == [*(f"{number:06d}" for number in range(1, 6)), None]
+
+
 class OnTwo(Ray):
     """Takes the place of the engine of one process, whose options it is given."""
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from evalkit.images.sample import Sample, Unreadable
 from evalkit.jobs.shard import Shard
@@ -51,6 +52,26 @@ def test_an_image_that_no_memory_holds_costs_itself_and_no_neighbour():
     assert set(errors) == {"3", "5"}
     assert "memory" in errors["3"]
     assert output.arrays[f"{IMAGES}|pool"][:, 0].tolist() == [0, 1, 2, 4, 6]
+
+
+def test_a_gpu_that_is_full_halves_the_batch_and_no_image_is_lost(monkeypatch):
+    class Full(Seen):
+        def __call__(self, images):
+            found = super().__call__(images)
+            if len(images) > 2:
+                raise torch.cuda.OutOfMemoryError("full")
+            return found
+
+    monkeypatch.setattr(worker, "TOGETHER", 2**24)
+    network = Full()
+    made = worker.ScoreWorker(
+        {IMAGES: Listed([8] * 19)}, {IMAGES: 19}, network, {}, Asked(), batch_size=8, threads=1, facts={}
+    )
+    first, second = (made.process(Shard(key, *span), lambda n: None) for key, span in (("a", (4, 12)), ("b", (12, 19))))
+    assert first.arrays[f"{IMAGES}|pool"][:, 0].tolist() == list(range(4, 12))
+    assert second.arrays[f"{IMAGES}|pool"][:, 0].tolist() == list(range(12, 19))
+    assert not any(output.rows["error"].to_pylist() != [None] * output.rows.num_rows for output in (first, second))
+    assert [batch[0] for batch in network.batches] == [8, 4, 2, 2, 4, 2, 2, 2, 2, 2, 1]
 
 
 @pytest.mark.parametrize(("pixels", "most"), [(2**24, 4), (128, 2), (64, 1), (8, 1)])
