@@ -133,3 +133,25 @@ def test_images_of_one_prompt_are_drawn_together_by_intervals():
     assert prompts_of(rows) == ["a", "a", "b", "b"]
     assert prompts_of(rows.slice(0, 1)) is None
     assert prompts_of(table([{"prompt_id": "a"}, {}])) is None
+
+
+def test_a_model_that_holds_its_tokenizer_is_told_from_others_by_the_tokenizer_alone(scenes, tmp_path):
+    pytest.importorskip("transformers")
+    from helpers.small.janus import tiny_janus
+    from safetensors.torch import load_file, save_file
+
+    one, two = tiny_janus(tmp_path / "one"), tiny_janus(tmp_path / "two")
+    state = load_file(two / "model.safetensors")
+    head = next(name for name in state if "generation_head" in name and name.endswith("weight"))
+    save_file({**state, head: state[head] * 2}, two / "model.safetensors", metadata={"format": "pt"})
+    runs = [
+        run_of(tmp_path / f"run-{i}", *scenes, model="janus-pro-1b", weights=(str(folder),), limit=2)
+        for i, folder in enumerate((one, two))
+    ]
+    assert runs[0].results[0]["value"] != runs[1].results[0]["value"]
+    assert runs[0].record["model"]["weights_sha256"] != runs[1].record["model"]["weights_sha256"]
+    assert runs[0].record["encoders"] == runs[1].record["encoders"]
+    assert "likelihood:janus" in runs[0].record["encoders"]
+    assert terms_of(runs[0].record, runs[0].results[0], "ids") == terms_of(runs[1].record, runs[1].results[0], "ids")
+    with pytest.raises(EvalkitError, match="holds its tokenizer janus"):
+        run_of(tmp_path / "run", *scenes, model="janus-pro-1b", weights=(str(one), f"tokenizer={two}"))
