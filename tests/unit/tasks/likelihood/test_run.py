@@ -36,9 +36,9 @@ def scenes(tmp_path_factory):
     return folder / "images", folder / "captions.jsonl"
 
 
-def run_of(out, images, prompts=None, model="world-ar", metrics=("nll",), **options):
+def run_of(out, images, prompts=None, model="world-ar", metrics=("nll",), reference=None, **options):
     given = RunOptions(out=out, device="cpu", **options)
-    return evalkit.score(images, metrics=metrics, model=model, prompts=prompts, options=given)
+    return evalkit.score(images, reference, metrics=metrics, model=model, prompts=prompts, options=given)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +115,7 @@ def test_an_image_whose_likelihood_is_not_finite_is_left_out(scenes, tmp_path, m
     [
         ({"model": None}, "Give --model NAME"),
         ({"metrics": ("nll", "vendi_efflite0")}, "in a command of its own"),
+        ({"reference": "sample"}, "Leave out --reference"),
         ({"metrics": ("vendi_efflite0",)}, "Give --metrics nll"),
         ({"prompts": None}, "needs the prompt of each image"),
         ({"model": "mar-base"}, "."),
