@@ -14,6 +14,7 @@ from evalkit.generators.registry import load_generator
 from evalkit.jobs.options import RunOptions
 from evalkit.leaderboard.terms import terms_of
 from evalkit.metrics.likelihood import BITS, BPD, NLL
+from evalkit.provenance.models import model_failures
 from evalkit.tasks.clusters import prompts_of
 from evalkit.tasks.likelihood import task as likelihood_task
 from evalkit.tasks.likelihood.rows import table
@@ -153,6 +154,7 @@ def test_a_model_that_holds_its_tokenizer_is_told_from_others_by_the_tokenizer_a
     assert runs[0].record["model"]["weights_sha256"] != runs[1].record["model"]["weights_sha256"]
     assert runs[0].record["encoders"] == runs[1].record["encoders"]
     assert "likelihood:janus" in runs[0].record["encoders"]
+    assert not model_failures(runs[0])
     assert terms_of(runs[0].record, runs[0].results[0], "ids") == terms_of(runs[1].record, runs[1].results[0], "ids")
     with pytest.raises(EvalkitError, match="holds its tokenizer janus"):
         run_of(tmp_path / "run", *scenes, model="janus-pro-1b", weights=(str(one), f"tokenizer={two}"))
