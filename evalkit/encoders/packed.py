@@ -39,7 +39,7 @@ def packed(network: nn.Module, find: Callable[[nn.Module], nn.Conv2d | None], ex
 
     `find`: the convolution of such a module, None of another one. `example`: an input of the network, on its device.
     """
-    if example.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+    if example.device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return
     shapes: dict[nn.Module, tuple[int, ...]] = {}
     found = {name: conv for name, each in network.named_modules() if (conv := find(each)) is not None}

@@ -58,15 +58,15 @@ def loaded(folder: Path, load: Callable[..., Any], **settings: Any) -> Any:
 @contextmanager
 def _without_bars() -> Iterator[None]:
     """transformers draws a bar of its own for each load, which is no part of what a verb says."""
-    logs = getattr(sys.modules.get("transformers"), "utils", None)
-    shown = logs is not None and logs.logging.is_progress_bar_enabled()
-    if shown:
-        logs.logging.disable_progress_bar()
+    library: Any = sys.modules.get("transformers")
+    if library is None or not library.utils.logging.is_progress_bar_enabled():
+        yield
+        return
+    library.utils.logging.disable_progress_bar()
     try:
         yield
     finally:
-        if shown:
-            logs.logging.enable_progress_bar()
+        library.utils.logging.enable_progress_bar()
 
 
 def folder_digest(folder: Path) -> str:

@@ -41,7 +41,7 @@ def code_nats(generator: TokenGenerator, requests: Sequence[Request], codes: Ten
     for request, row in zip(requests, codes, strict=True):
         with torch.inference_mode():
             logits = generator.logits(generator.encode_conditions([request]), row[None])
-            parts = zip(logits.split(PLACES, 1), row[None].split(PLACES, 1), strict=True)
+            parts = zip(torch.split(logits, PLACES, 1), torch.split(row[None], PLACES, 1), strict=True)
             rows.append(-torch.cat([of_codes(torch.log_softmax(x.double(), -1), part) for x, part in parts], 1))
     return torch.cat(rows).cpu()
 

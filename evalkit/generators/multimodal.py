@@ -86,7 +86,7 @@ class MultimodalGenerator(CodingGenerator):
         """float32 [B, N, V]: entry i predicts code i of `tokens` [B, N]."""
         with torch.inference_mode():
             hidden, ends = self.states(conditions.to(self.device), tokens.to(self.device))
-            parts = hidden[:, ends].split(PLACES, 1)
+            parts = torch.split(hidden[:, ends], PLACES, 1)
             return torch.cat([self.scores(part).float() for part in parts], 1)
 
     def states(self, conditions: Tensor, tokens: Tensor) -> tuple[Tensor, list[int]]:

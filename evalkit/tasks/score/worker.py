@@ -142,7 +142,8 @@ class ScoreWorker(Worker):
             lost = [each for each in batch if isinstance(each, Unreadable)]
             return [Look({"id": e.id, "side": side, "sha256": e.sha256, "error": e.reason}) for e in lost]
         rows = [
-            self._row(side, each.id, each.sha256, *each.image.shape[-3:-1], each.meta.get("label")) for each in samples
+            self._row(side, each.id, each.sha256, *each.image.shape[-3:-1], label=each.meta.get("label"))
+            for each in samples
         ]
         found = self._looked(side, samples, rows)
         if found is None:  # costs the one image that does not fit
