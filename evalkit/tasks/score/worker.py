@@ -141,10 +141,7 @@ class ScoreWorker(Worker):
         if not samples:
             lost = [each for each in batch if isinstance(each, Unreadable)]
             return [Look({"id": e.id, "side": side, "sha256": e.sha256, "error": e.reason}) for e in lost]
-        rows = [
-            self._row(side, each.id, each.sha256, *each.image.shape[-3:-1], label=each.meta.get("label"))
-            for each in samples
-        ]
+        rows = [self._row_of(side, each) for each in samples]
         found = self._looked(side, samples, rows)
         if found is None:  # costs the one image that does not fit
             if len(samples) > 1:
@@ -179,6 +176,10 @@ class ScoreWorker(Worker):
                 row[name] = None if scorer.partial and np.isnan(value) else value
                 if row[name] is not None and not np.isfinite(value):
                     row["error"] = f"its {name} is not finite"
+
+    def _row_of(self, side: str, each: Sample) -> dict[str, Any]:
+        height, width = each.image.shape[-3:-1]
+        return self._row(side, each.id, each.sha256, height, width, each.meta.get("label"))
 
     def _row(
         self, side: str, id: str, sha256: str, height: int, width: int, label: str | None = None
