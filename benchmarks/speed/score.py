@@ -1,13 +1,14 @@
 """CPU seconds of FID, IS, KID and precision to coverage of images of 256 px in one pass, beside torch-fidelity and clean-fid.
 
 Every candidate works in turn on the same PNG files with the same random weights, in a process of its own with two threads
-(sleeping, not spinning, while they wait: the peers gain most by that on a busy machine). Two sizes are measured; the
-difference gives the cost of an image without that of the algebra, which score_algebra.py measures at 5,000 and 50,000.
+(sleeping, not spinning, while they wait: the peers gain most by that on a busy machine). Two sizes are measured, of 24
+images or more, from which on a page shows no further images; the difference gives the cost of an image without that of
+the algebra, which score_algebra.py measures at 5,000 and 50,000.
 clean-fid has FID and KID and reads both folders for each; it is given the same network in PyTorch instead of its own file,
 and its matrix square root is left out, as are torch-fidelity's eigenvalues (16 s of CPU, for any number of images; see
 score_algebra.py). evalkit does all of it, and a page; under its protocol `clean` it takes FID and KID from one pass.
 
-python benchmarks/speed/score.py [--small 8] [--large 24] [--rounds 3]     peers: pip install torch-fidelity clean-fid
+python benchmarks/speed/score.py [--small 24] [--large 96] [--rounds 3]     peers: pip install torch-fidelity clean-fid
 """
 
 from __future__ import annotations
@@ -188,8 +189,8 @@ def rows_of(
 def main() -> None:
     """Measure in turn and write results/score.csv."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--small", type=int, default=8)
-    parser.add_argument("--large", type=int, default=24)
+    parser.add_argument("--small", type=int, default=24)
+    parser.add_argument("--large", type=int, default=96)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--step")
     parser.add_argument("--root", type=Path)

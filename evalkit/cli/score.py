@@ -169,7 +169,8 @@ def _show(run: Run) -> None:
         between = interval_text(*bounds) if len(bounds) == 2 else ""
         cells = (METRICS.get(row["metric"]).label, number_text(as_float(row["value"])), between, f"{row['n']:,}")
         table.add_row(*(Text(visible(cell)) for cell in (*cells, row["dataset"])))
-    console.print(table)
+    if table.row_count:
+        console.print(table)
     for reason, names in _missing(run).items():
         console.print(Text(visible(f"{', '.join(names)}: {reason}", most=1000), style="dim"), soft_wrap=True)
     for side, n in run.record.get("recalled", {}).items():

@@ -17,6 +17,7 @@ from evalkit.errors import EvalkitError
 from evalkit.generators.rows import batch_size, fitting
 from evalkit.generators.sampling import SETTINGS, Sampler, law, sample, uniforms
 from evalkit.images.sample import Pixels
+from evalkit.tokenizers.base import Tokenizer
 
 Conditions = Literal["class", "text", "any"]
 
@@ -325,3 +326,12 @@ class TokenGenerator(Generator):
         processors: list[object] = list(self.logits_processors)
         said = [each.notes(seed) for each in [*processors, self.drawing] if isinstance(each, Notes)]
         return {name: value for each in said for name, value in each.items()}
+
+
+class CodingGenerator(TokenGenerator):
+    """A generator of the codes of a tokenizer that evalkit has, so that images have codes under it as well."""
+
+    @property
+    @abstractmethod
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer whose codes the generator draws."""

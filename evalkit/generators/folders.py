@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +48,25 @@ def load_whole(folder: Path, load: Callable[..., Any], **settings: Any) -> Any:
 def loaded(folder: Path, load: Callable[..., Any], **settings: Any) -> Any:
     """What `load` (a `from_pretrained`) makes of the folder; raises `WeightsError` for every error of the library."""
     try:
-        return load(str(folder), local_files_only=True, **settings)
+        with _without_bars():
+            return load(str(folder), local_files_only=True, **settings)
     except Exception as error:  # the libraries raise many kinds for a folder that is not theirs
         said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         raise WeightsError(f"{folder.name} cannot be loaded: {said}. Give the model's whole folder") from None
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """transformers draws a bar of its own for each load, which is no part of what a verb says."""
+    library: Any = sys.modules.get("transformers")
+    if library is None or not library.utils.logging.is_progress_bar_enabled():
+        yield
+        return
+    library.utils.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        library.utils.logging.enable_progress_bar()
 
 
 def folder_digest(folder: Path) -> str:

@@ -6,6 +6,7 @@ code's colour stands in preprocessor_config.json.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,21 @@ import torch
 from torch import Tensor
 
 from evalkit.errors import MissingDependency, WeightsError
-from evalkit.generators.base import Conditions, Request, Step, TokenGenerator
+from evalkit.generators.base import CodingGenerator, Conditions, Request, Step
 from evalkit.generators.folders import folder_digest, load_whole, model_folder
+from evalkit.generators.pixels import to_uint8
 from evalkit.generators.registry import Source, register
 from evalkit.generators.sampling import Sampler
 from evalkit.images.sample import Pixels
 from evalkit.jsonio import parse_json
+from evalkit.tokenizers.base import Codes, Tokenizer
+from evalkit.tokenizers.batch import Batch, as_batch
 
 
 @register("imagegpt-small", config="openai/imagegpt-small")
 @register("imagegpt-medium", config="openai/imagegpt-medium")
 @register("imagegpt-large", config="openai/imagegpt-large")
-class ImageGptGenerator(TokenGenerator):
+class ImageGptGenerator(CodingGenerator):
     """Unconditional: prompts and classes only name the images."""
 
     conditions: Conditions = "any"
@@ -34,10 +38,9 @@ class ImageGptGenerator(TokenGenerator):
     def __init__(self, source: Source, model: Any, colours: Tensor) -> None:
         self.name, self.device, self.dtype = source.name, source.device, source.dtype
         self.model = model.eval().requires_grad_(False).to(source.device)
-        self.colours = colours
+        self.colours = ColourClusters(colours, round(int(model.config.n_positions) ** 0.5))
         self.tokens_per_image = int(model.config.n_positions)
-        self.vocab_size = len(colours)
-        self.side = round(self.tokens_per_image**0.5)
+        self.vocab_size, self.side = len(colours), self.colours.native_size
         self.logits_processors = []
 
     @classmethod
@@ -52,6 +55,11 @@ class ImageGptGenerator(TokenGenerator):
         made = cls(source, model, _colours(folder))
         made.weights_sha256 = folder_digest(folder)
         return made
+
+    @property
+    def tokenizer(self) -> ColourClusters:
+        """The colours that codes stand for."""
+        return self.colours
 
     def encode_conditions(self, requests: Sequence[Request]) -> Tensor:
         """int64 [B]: the code that starts an image."""
@@ -79,9 +87,33 @@ class ImageGptGenerator(TokenGenerator):
         return tokens, count
 
     def _pixels(self, tokens: Tensor, seeds: tuple[int, ...]) -> list[Pixels]:
-        """A code's colour c in [-1, 1] is the level round(127.5 (c + 1)), as in the release."""
-        levels = (127.5 * (self.colours + 1)).round().clamp(0, 255).to(torch.uint8)
-        return list(levels[tokens.cpu()].reshape(len(tokens), self.side, self.side, 3).numpy())
+        """As in the release."""
+        return to_uint8(self.colours.decode(Codes(indices=tokens.cpu())), "round")
+
+
+class ColourClusters(Tokenizer):
+    """Pixels as the nearest of a few colours, float32 [V, 3] on [-1, 1] (openai/image-gpt, utils.py)."""
+
+    name = "imagegpt-colours"
+
+    def __init__(self, centres: Tensor, side: int) -> None:
+        self.centres, self.vocab_size, self.native_size = centres, len(centres), side
+        self.weights_sha256 = hashlib.sha256(centres.numpy().tobytes()).hexdigest()
+
+    def encode(self, images: Batch) -> Codes:
+        """A code for each pixel, row by row."""
+        pixels = (2 * as_batch(images) - 1).permute(0, 2, 3, 1).flatten(1, 2)
+        apart = torch.cdist(pixels, self.centres, compute_mode="donot_use_mm_for_euclid_dist")
+        return Codes(indices=apart.argmin(-1), grid=(int(images.shape[2]), int(images.shape[3])))
+
+    def decode(self, codes: Codes, *, seed: int = 0, noise: Tensor | None = None) -> Tensor:
+        """The colours."""
+        placed = self.centres[codes.values].reshape(len(codes), *codes.map_grid(), 3)
+        return (placed.permute(0, 3, 1, 2) + 1) / 2
+
+    def tokens_per_image(self, height: int, width: int) -> int:
+        """One for each pixel."""
+        return height * width
 
 
 def _colours(folder: Path) -> Tensor:

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from evalkit.errors import EvalkitError
-from evalkit.generators.base import Generator, Request, TokenGenerator
-from evalkit.generators.network import NetworkTokenGenerator
+from evalkit.generators.base import CodingGenerator, Generator, Request, TokenGenerator
 from evalkit.images.geometry import fit_square
 from evalkit.images.sample import Pixels
 from evalkit.tokenizers.base import Tokenizer
 
+PLACES = 512  # of an image whose probabilities of all codes are held at once
 FIT = "short-bicubic"  # how images of another size reach the tokenizer
 
 
@@ -37,20 +37,23 @@ def code_nats(generator: TokenGenerator, requests: Sequence[Request], codes: Ten
     """float64 [B, N] on the CPU: the negative log-likelihood of each code in nats; one image at a time, so that it depends on
     no batch.
     """
-    rows = [
-        -of_codes(log_probabilities(generator, [r], c[None]), c[None]) for r, c in zip(requests, codes, strict=True)
-    ]
+    rows = []
+    for request, row in zip(requests, codes, strict=True):
+        with torch.inference_mode():
+            logits = generator.logits(generator.encode_conditions([request]), row[None])
+            parts = zip(torch.split(logits, PLACES, 1), torch.split(row[None], PLACES, 1), strict=True)
+            rows.append(-torch.cat([of_codes(torch.log_softmax(x.double(), -1), part) for x, part in parts], 1))
     return torch.cat(rows).cpu()
 
 
-def check_likelihood(generator: Generator) -> NetworkTokenGenerator:
+def check_likelihood(generator: Generator) -> CodingGenerator:
     """The generator, where evalkit can tell the likelihood of an image's codes under it; raises `EvalkitError` otherwise."""
     if not isinstance(generator, TokenGenerator):
         raise EvalkitError(
             f"{generator.name} draws no discrete codes through evalkit, so images have no likelihood of codes under it. "
             "Give a model of codes, such as llamagen-b or var-d16"
         )
-    if not isinstance(generator, NetworkTokenGenerator):
+    if not isinstance(generator, CodingGenerator):
         raise EvalkitError(
             f"evalkit makes no codes of images for {generator.name} yet. Give a model with a tokenizer, such as llamagen-b"
         )
@@ -60,7 +63,7 @@ def check_likelihood(generator: Generator) -> NetworkTokenGenerator:
 class ImageLikelihood:
     """Images through a generator's own tokenizer, and the likelihood of their codes under the generator."""
 
-    def __init__(self, generator: NetworkTokenGenerator) -> None:
+    def __init__(self, generator: CodingGenerator) -> None:
         self.generator = generator
         self.side = coded_side(generator, generator.tokenizer)
 

@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from evalkit.generators.base import Conditions, Request, Step, TokenGenerator
+from evalkit.generators.base import CodingGenerator, Conditions, Request, Step
 from evalkit.generators.registry import Source
 from evalkit.generators.sampling import Sampler
-from evalkit.tokenizers.base import Tokenizer
 
+PLACES = 512  # of a sequence whose scores over all words are held at once
 LENGTH = 64  # prompts are padded on the left to multiples of this, so that rows of equal shape can share a batch
 
 
-class MultimodalGenerator(TokenGenerator):
+class MultimodalGenerator(CodingGenerator):
     """The network is transformers'; the loop is evalkit's, so that seeds, filters and watermarks work as everywhere.
 
     Conditions are int64 [B, 2, L]: token ids, padded on the left, and which of them count; a model that takes negative
@@ -30,6 +30,7 @@ class MultimodalGenerator(TokenGenerator):
         self.name, self.device, self.dtype = source.name, source.device, source.dtype
         self.tokenizer_name = source.tokenizer
         self.model, self.processor = model.eval().requires_grad_(False).to(source.device), processor
+        self.model.model.vqmodel.float()  # as evalkit's tokenizers work, whatever the language model's precision
         self.logits_processors = []
 
     @property
@@ -52,11 +53,6 @@ class MultimodalGenerator(TokenGenerator):
     @abstractmethod
     def scores(self, hidden: Tensor) -> Tensor:
         """Logits [..., V] over the codes."""
-
-    @property
-    @abstractmethod
-    def tokenizer(self) -> Tokenizer:
-        """evalkit's tokenizer around the network inside the model."""
 
     @property
     def following(self) -> int:
@@ -90,7 +86,8 @@ class MultimodalGenerator(TokenGenerator):
         """float32 [B, N, V]: entry i predicts code i of `tokens` [B, N]."""
         with torch.inference_mode():
             hidden, ends = self.states(conditions.to(self.device), tokens.to(self.device))
-            return self.scores(hidden[:, ends]).float()
+            parts = torch.split(hidden[:, ends], PLACES, 1)
+            return torch.cat([self.scores(part).float() for part in parts], 1)
 
     def states(self, conditions: Tensor, tokens: Tensor) -> tuple[Tensor, list[int]]:
         """Last hidden states [B, n, C] of the prompt and the codes before the last, and where each code is predicted."""

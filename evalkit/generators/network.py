@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from evalkit.errors import EvalkitError
-from evalkit.generators.base import TokenGenerator
+from evalkit.generators.base import CodingGenerator
 from evalkit.generators.registry import Source
 from evalkit.images.sample import Pixels
 from evalkit.tokenizers.base import Tokenizer
@@ -105,7 +105,7 @@ class OfficialNetwork:
         return torch.autocast(torch.device(self.device).type, dtype=self.dtype if low else None, enabled=low)
 
 
-class NetworkTokenGenerator(OfficialNetwork, TokenGenerator):
+class NetworkTokenGenerator(OfficialNetwork, CodingGenerator):
     """A network over discrete codes; a family also gives the methods of `TokenGenerator` but `_pixels`."""
 
     def __init__(self, source: Source, network: nn.Module) -> None:

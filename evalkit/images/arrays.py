@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -16,9 +16,11 @@ import numpy.typing as npt
 from evalkit.errors import EvalkitError
 from evalkit.images.hashing import HashedSet, file_state
 from evalkit.images.loader import one_line
-from evalkit.images.sample import Pixels, Sample, Unreadable, array_sha256
+from evalkit.images.sample import NAMED, Pixels, Sample, Unreadable, array_sha256
+from evalkit.metrics.npz import NpzFile
+from evalkit.text import visible
 
-ARRAY = "arr_0.npy"
+ARRAY, LABELS = "arr_0.npy", "arr_1"  # of samples by guided-diffusion's script the second holds their classes
 MAX_WHOLE = 2**32  # bytes of an array in Fortran order, which is read whole
 
 
@@ -36,7 +38,9 @@ class NpzSet(HashedSet):
                 f"{path} is no npz file of images ({one_line(error)}). Give one with arr_0, uint8 [N, H, W, 3]"
             ) from None
         self._absolute = str(path.resolve())
-        self.skipped = {f"array {name}": 1 for name in self._rows.others}
+        labels = _labels(path, len(self._rows)) if LABELS in self._rows.others else None
+        self._labels = labels or []
+        self.skipped = {f"array {name}": 1 for name in self._rows.others if name != LABELS or labels is None}
 
     def ids(self) -> Sequence[str]:
         """Row numbers with eight digits."""
@@ -54,6 +58,10 @@ class NpzSet(HashedSet):
         """`array_sha256` of the row."""
         return array_sha256(self._rows.row(index))
 
+    def known(self, index: int) -> Mapping[str, Any]:
+        """The image's class, where `arr_1` has one."""
+        return {"label": self._labels[index]} if self._labels else {}
+
     def read(self, start: int, stop: int, *, threads: int = 2) -> Iterator[Sample | Unreadable]:
         """Rows in order; the sha256 of a sample is `array_sha256` of its row."""
         for index in range(start, min(stop, len(self._rows))):
@@ -65,7 +73,7 @@ class NpzSet(HashedSet):
             except Exception as error:  # a damaged piece of the archive costs the rows in it
                 yield Unreadable(id, f"cannot be opened: {one_line(error)}")
             else:
-                yield Sample(id, pixels, array_sha256(pixels))
+                yield Sample(id, pixels, array_sha256(pixels), self.known(index))
 
 
 class ArrayRows:
@@ -77,6 +85,11 @@ class ArrayRows:
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, threading.RLock()
         self._archive = zipfile.ZipFile(path)
+        if ARRAY not in self._archive.namelist():
+            held = ", ".join(visible(name.removesuffix(".npy")) for name in self._archive.namelist()[:NAMED])
+            raise EvalkitError(
+                f"{path} holds {held or 'nothing'}, and no images. Give an npz with arr_0, uint8 [N, H, W, 3]"
+            )
         self._info = self._archive.getinfo(ARRAY)
         self.others = [name.removesuffix(".npy") for name in self._archive.namelist() if name != ARRAY]
         self._stream: IO[bytes] = self._archive.open(self._info)
@@ -123,6 +136,16 @@ class ArrayRows:
             raise EvalkitError(f"arr_0 of {self._path} is large and in Fortran order; save it in C order")
         data = self._stream.read(self.shape[0] * self._bytes)
         return np.frombuffer(data, np.uint8).reshape(self.shape, order="F")
+
+
+def _labels(path: Path, n: int) -> list[str] | None:
+    """The classes of `n` images; None where the array holds something else or cannot be read."""
+    try:
+        file = NpzFile(path)
+        shape, dtype = file.shapes[LABELS]
+        return [str(each) for each in file.read(LABELS).tolist()] if shape == (n,) and dtype.kind in "iu" else None
+    except EvalkitError:
+        return None
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

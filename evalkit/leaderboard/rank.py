@@ -148,7 +148,10 @@ def difference(
     ratio = abs(value) / error if error > 0 else math.inf if value else 0.0
     p = float(2 * (t.sf(ratio, df) if finite else ndtr(-ratio)))
     how = "influence of each sample" if one is not None and two is not None else pairing
-    return Gap(value, value - half, value + half, how, p)
+    declared = METRICS.find(a.terms.metric)
+    low, high = (declared.low, declared.high) if declared else UNBOUNDED
+    most = math.inf if low is None or high is None else high - low  # two shares are at most 1 apart
+    return Gap(value, max(value - half, -most), min(value + half, most), how, p)
 
 
 def shared_errors(figures: Sequence[Figure]) -> Shared:

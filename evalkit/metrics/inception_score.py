@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,8 +80,12 @@ def split_scores(logits: Rows, rule: SplitRule) -> Array:
     return np.array([statistics_to_value(_sums(logits, part)) for part in split_of(len(logits), rule)])
 
 
-def inception_score(logits: Rows, rule: SplitRule | None = None, *, level: float = 0.95) -> Estimate:
+def inception_score(
+    logits: Rows, rule: SplitRule | None = None, *, classes: npt.ArrayLike | None = None, level: float = 0.95
+) -> Estimate:
     """Mean score of the splits with Student's t interval over them; nan with the reason where a split would be empty.
+
+    `classes` [n]: what each image shows, by which a sorted order is known; else what the network takes it for.
 
     The standard deviation over splits that papers print is `split_scores(...).std()`.
     """
@@ -91,7 +94,7 @@ def inception_score(logits: Rows, rule: SplitRule | None = None, *, level: float
     if rule.chunk is None and n < rule.splits:
         return Estimate(math.nan, None, None, n, f"{rule.splits} splits need {rule.splits} images; {n} given", level)
     scores = split_scores(logits, rule)
-    value, note = float(scores.mean()), _note(logits, rule)
+    value, note = float(scores.mean()), _note(logits, rule, classes)
     how = _words(rule, len(scores))
     if len(scores) < 2:
         return Estimate(value, None, None, n, f"{how}; no interval from one split{note}", level)
@@ -99,7 +102,7 @@ def inception_score(logits: Rows, rule: SplitRule | None = None, *, level: float
     return Estimate(value, value - half, value + half, n, f"{how}; Student's t over the splits{note}", level)
 
 
-def is_sorted_by_class(classes: Sequence[int] | Index) -> bool:
+def is_sorted_by_class(classes: npt.ArrayLike) -> bool:
     """Whether neighbours share their class much more often than in a shuffled order.
 
     >>> is_sorted_by_class([0, 0, 0, 1, 1, 1, 2, 2, 2]), is_sorted_by_class([0, 1, 2, 1, 0, 2, 2, 0, 1])
@@ -123,8 +126,11 @@ def _sums(logits: Rows, part: Index) -> SplitSums:
     return total
 
 
-def _note(logits: Rows, rule: SplitRule) -> str:
-    if rule.shuffle is not None or not is_sorted_by_class(np.concatenate([b.argmax(1) for b in row_blocks(logits)])):
+def _note(logits: Rows, rule: SplitRule, classes: npt.ArrayLike | None) -> str:
+    if rule.shuffle is not None:
+        return ""
+    seen = np.concatenate([b.argmax(1) for b in row_blocks(logits)]) if classes is None else np.asarray(classes)
+    if not is_sorted_by_class(seen):
         return ""
     return "; the images are sorted by class, which lowers this score: shuffle them first"
 

@@ -9,8 +9,9 @@ first) and of clean-fid (at most 1,000; the second set's is drawn first).
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +26,7 @@ from evalkit.metrics.score import declare_score
 _SOURCE = "Bińkowski et al. 2018, arXiv:1801.01401"
 KID = declare_score("kid", "KID", "kernel Inception distance", "lower", source=_SOURCE, low=None)
 DECLARED = (KID,)
+_TILE = 1024  # rows of each set whose kernel is held at once
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,47 @@ def statistics_to_value(sums: KernelSums) -> float:
 
 
 def subset_values(images: Rows, reference: Rows, rule: SubsetRule) -> Array:
-    """The value [subsets] of every pair of subsets; memory is that of one pair."""
-    draws = subset_pairs(len(images), len(reference), rule)
-    sums = (features_to_statistics(images[i], reference[j], rule.kernel) for i, j in draws)
+    """The value [subsets] of every pair of subsets; memory is that of one pair, or of few rows of the sets' kernels.
+
+    Where subsets together have more pairs than the sets, the kernel of each pair of the sets is taken once.
+    """
+    n, m = len(images), len(reference)
+    draws = subset_pairs(n, m, rule)
+    if n**2 + m**2 + n * m < 3 * rule.subsets * size_of(n, m, rule) ** 2:
+        sums = _sums_of_subsets(images, reference, list(draws), rule.kernel)
+    else:
+        sums = [features_to_statistics(images[i], reference[j], rule.kernel) for i, j in draws]
     return np.array([statistics_to_value(each) for each in sums])
+
+
+def _sums_of_subsets(
+    images: Rows, reference: Rows, draws: Sequence[tuple[Index, Index]], kernel: Kernel
+) -> list[KernelSums]:
+    """`features_to_statistics` of every pair of subsets, from the kernels of the whole sets."""
+    mine, theirs = (np.zeros((len(draws), len(each))) for each in (images, reference))
+    for number, (i, j) in enumerate(draws):
+        mine[number, i] = theirs[number, j] = 1
+    own, other = _sums(images, images, mine, mine, kernel), _sums(reference, reference, theirs, theirs, kernel)
+    crossed = _sums(images, reference, mine, theirs, kernel)
+    sums = zip(own.tolist(), other.tolist(), crossed.tolist(), strict=True)
+    return [KernelSums(len(i), *each) for (i, _), each in zip(draws, sums, strict=True)]
+
+
+def _sums(x: Rows, y: Rows, rows: Array, columns: Array, kernel: Kernel) -> Array:
+    """Sums [subsets] of the kernel over the pairs of which `rows` [subsets, n] and `columns` [subsets, m] hold both.
+
+    Of subsets with themselves (`rows` is `columns`), pairs are taken in both orders, and no image with itself.
+    """
+    total, alone = np.zeros(len(rows)), rows is columns
+    for i, j in itertools.product(range(0, len(x), _TILE), range(0, len(y), _TILE)):
+        if alone and j < i:
+            continue
+        one, two = slice(i, i + _TILE), slice(j, j + _TILE)
+        tile = kernel(np.asarray(x[one], np.float64), np.asarray(y[two], np.float64))
+        if alone and i == j:
+            np.fill_diagonal(tile, 0)
+        total += (2 if alone and i < j else 1) * ((rows[:, one] @ tile) * columns[:, two]).sum(1)
+    return total
 
 
 def kid(images: Rows, reference: Rows, rule: SubsetRule | None = None, *, level: float = 0.95) -> Estimate:

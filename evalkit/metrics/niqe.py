@@ -24,6 +24,7 @@ from evalkit.metrics.score import declare_score
 Array = npt.NDArray[np.float64]
 Luma = Literal["gray", "y"]
 BLOCK, TAPS, FLAT = 96, 7, 1e-9
+NEEDED = f"it takes two whole blocks of {BLOCK} px that are not flat"
 SHIFTS = ((0, 1), (1, 0), (1, 1), (1, -1))  # of neighbours: across, down, and both diagonals
 _SOURCE = "Mittal, Soundararajan & Bovik 2013, IEEE Signal Processing Letters 20(3)"
 NIQE = declare_score(

@@ -57,10 +57,15 @@ def _misnamed(name: str, sha256: object, role: str) -> Iterator[Failure]:
     key = _known().get(str(sha256))
     if key is not None and key != entry.weights:
         yield Failure(RECORD, f"its {role} is called {name}, its weights are those of {key}")
-    elif entry.weights is None and sha256 is not None:
+    elif entry.weights is None and sha256 is not None and not _of_folder(entry):
         yield Failure(RECORD, f"its {role} is called {name}, which has no weights; the plan names some")
     elif entry.weights is not None and sha256 is None:
         yield Failure(RECORD, f"its {role} is called {name}, which has weights; the plan names none")
+
+
+def _of_folder(entry: TokenizerEntry | GeneratorEntry) -> bool:
+    """Whether a library builds the model from a whole folder of the hub, which is no file of the manifest."""
+    return isinstance(entry, GeneratorEntry) and isinstance(entry.config, str)
 
 
 def _entry(name: str) -> TokenizerEntry | GeneratorEntry | None:

@@ -121,7 +121,11 @@ def kind_of(
         if model is not None:
             raise EvalkitError("A model is for its likelihood of the images. Give --metrics nll, or leave out --model.")
         return "score"
-    if set(metrics) - LIKELIHOODS or reference is not None:
+    if reference is not None:
+        raise EvalkitError(
+            f"{min(wanted)} asks a model, and no reference. Leave out --reference, and give --model NAME."
+        )
+    if set(metrics) - LIKELIHOODS:
         raise EvalkitError(
             f"{min(wanted)} speaks of a model, and other metrics of the images. Give --metrics {GROUP} in a command of its own."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -45,6 +46,15 @@ def on_paper() -> Iterator[None]:
     """
     with torch.device("meta"), _NoValues():
         yield
+
+
+def values_sha256(network: nn.Module) -> str:
+    """sha256 over names and float32 values of a network's tensors: that of a part, whatever else its file holds."""
+    digest = hashlib.sha256()
+    for name, value in sorted(network.state_dict().items()):
+        digest.update(f"{name}\0{tuple(value.shape)}\n".encode())
+        digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def unwrap(checkpoint: Mapping[str, Any], wrapping: Sequence[str], prefixes: Sequence[str] = ()) -> dict[str, Tensor]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from evalkit.encoders.base import FeatureExtractor
 from evalkit.encoders.folded import folded
+from evalkit.encoders.packed import packed
 from evalkit.encoders.registry import register
 from evalkit.encoders.resize import resized
 from evalkit.errors import EvalkitError
@@ -197,6 +198,7 @@ class InceptionFid(FeatureExtractor):
             network = FidInception()
         fit(network, read_checkpoint(path), path, self.id)
         self.network = folded(network, (("conv", "bn"),)).to(device)
+        packed(self.network, lambda each: each.conv if isinstance(each, Conv) else None, _like_images(device))
         self.device = device
         self.weights_sha256 = file_sha256(path)
 
@@ -215,5 +217,10 @@ class InceptionFid(FeatureExtractor):
         if scale not in SCALES:
             raise EvalkitError(f"The FID network has no scale {scale!r}. Use one of {', '.join(SCALES)}.")
         x = resized(self._check(images), SIDE, resize or "tf1-bilinear")
-        found: dict[str, Tensor] = self.network((x - 128) / 128 if scale == SCALES[0] else x / 127.5 - 1, wanted)
+        x = (x - 128) / 128 if scale == SCALES[0] else x / 127.5 - 1
+        found: dict[str, Tensor] = self.network(x.contiguous(memory_format=torch.channels_last), wanted)
         return found
+
+
+def _like_images(device: torch.device) -> Tensor:
+    return torch.zeros((1, 3, SIDE, SIDE), device=device).contiguous(memory_format=torch.channels_last)

@@ -50,6 +50,7 @@ HEADS: Mapping[str, str] = {
     **dict.fromkeys(PLAIN, ENCODER),
 }
 ALONE = frozenset({"is", "vendi", "intra_class_diversity", "vendi_efflite0"})  # metrics without a reference
+CLASSES = "put each class into a folder of its own"
 FRECHET = ("fid", "sfid", "fid_infinity", "fd_clip_vitb32", "fd_dinov2", "fd_efflite0", "fvd")
 
 
@@ -128,7 +129,7 @@ class _Work:
             return self._alone(PLAIN.get(metric, metric), rows)
         other = self.reference.rows.get(head)
         if other is None or not len(other):
-            return _without(len(rows), self._no_images(metric))
+            return _without(len(rows), self._no_images())
         return self._against(PLAIN.get(metric, metric), head, rows, other)
 
     def _distance(self, metric: str, head: str, rows: Rows) -> Estimate:
@@ -144,11 +145,11 @@ class _Work:
 
     def _alone(self, metric: str, rows: Rows) -> Estimate:
         if metric == "is":
-            return inception_score(rows, self.protocol.splits)
+            return inception_score(rows, self.protocol.splits, classes=self.images.labels)
         if metric == "vendi":
             return vendi(rows)
         if self.images.labels is None:
-            return _without(len(rows), "the classes of the images are not known")
+            return _without(len(rows), f"the classes of the images are not known; {CLASSES}")
         return intra_class_diversity(rows, self.images.labels).mean
 
     def _against(self, metric: str, head: str, rows: Rows, other: Rows) -> Estimate:
@@ -169,7 +170,7 @@ class _Work:
 
     def _per_class(self, rows: Rows, other: Rows) -> Estimate:
         if self.images.labels is None or self.reference.labels is None:
-            return _without(len(rows), "the classes of both sets are not known")
+            return _without(len(rows), f"the classes of both sets are not known; {CLASSES}")
         return frechet_per_class(rows, self.images.labels, other, self.reference.labels).mean
 
     def _no_statistics(self, head: str, dim: int) -> str:
@@ -178,13 +179,14 @@ class _Work:
             other = self.reference.rows.get(head)
             there = 0 if other is None else len(other)
             return f"a Fréchet distance needs at least 2 images of the reference; {there} given"
-        return f"there are no statistics of {dim} features ({head}) here: {file.path.name} holds {file.contents()}"
+        said = f"{dim:,} spatial features" if head == SPATIAL else f"{dim:,} features"
+        return f"the distance needs statistics of {said}; {file.path.name} holds {file.contents()}"
 
-    def _no_images(self, metric: str) -> str:
+    def _no_images(self) -> str:
         file = self.reference.file
         if file is None:
-            return f"{metric} compares with images, and the reference has none"
-        return f"{metric} compares with images; {file.path.name} holds {file.contents()}"
+            return "a comparison with images is needed, and the reference has none"
+        return f"a comparison with images is needed; {file.path.name} holds {file.contents()}"
 
 
 def _measured(work: _Work, metric: str) -> Estimate:

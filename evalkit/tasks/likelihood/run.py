@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from evalkit.device import pick_device
 from evalkit.errors import EvalkitError
-from evalkit.generators.base import Generator
+from evalkit.generators.base import CodingGenerator, Generator
 from evalkit.generators.likelihood import check_likelihood
+from evalkit.generators.network import NetworkTokenGenerator
 from evalkit.generators.registry import GENERATORS, describe_generator, precision_on
 from evalkit.images.sample import ImageSet
 from evalkit.jobs.engine_inline import run_as_wished, run_folder
@@ -20,7 +22,9 @@ from evalkit.tasks.generate.weights import model_weights
 from evalkit.tasks.likelihood.reported import read_reported
 from evalkit.tasks.likelihood.task import LIKELIHOOD, REPORTED, SHARD, VERSION
 from evalkit.tasks.score.inputs import Asked, Looked, asked_of, looked_at, tell
+from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import describe_tokenizer
+from evalkit.weights.layout import values_sha256
 from evalkit.weights.reading import file_sha256
 
 
@@ -51,9 +55,7 @@ def image_likelihood(
     dtype = precision_on(options.device) if options.dtype == "auto" else options.dtype
     weights = model_weights(options.weights, name)
     described = check_likelihood(describe_generator(name, weights.get(name), dtype))
-    tokenizer = str(described.tokenizer_name)
-    beside = weights.get(tokenizer) or _folder(weights.get(name))
-    coder = describe_tokenizer(tokenizer, beside)
+    tokenizer = _tokenizer(described, weights, name)
     mine = looked_at(images, options.limit)
     asked = _asked(described, mine, prompts)
     inputs: dict[str, DataRef] = {"data": mine.ref} | ({} if asked.ref is None else {"prompts": asked.ref})
@@ -62,13 +64,13 @@ def image_likelihood(
         VERSION,
         models={
             "model": model_ref(described, dtype, weights.get(name)),
-            "tokenizer": ModelRef(tokenizer, coder.weights_sha256, weights=beside),
+            "tokenizer": tokenizer,
         },
         inputs=inputs,
         metrics=tuple(metric.name for metric in CODES),
         seed=options.seed,
         shard=SHARD,
-        here={"threads": options.threads, "tokenizer_weights": beside, "data": dict(mine.about)},
+        here={"threads": options.threads, "tokenizer_weights": tokenizer.weights, "data": dict(mine.about)},
     )
     out = options.out or run_folder(spec, name)
     tell(mine, out, options)
@@ -97,6 +99,19 @@ def reported_bits(images: str | Path | ImageSet, stated: str | Path, *, options:
     out = options.out or run_folder(spec, path.stem)
     tell(mine, out, options)
     return run_as_wished(LIKELIHOOD, spec, out, options)
+
+
+def _tokenizer(model: CodingGenerator, weights: Mapping[str, str], name: str) -> ModelRef:
+    """The tokenizer of a model, by its own weights: its file beside the model's, or what a library's model holds of it."""
+    if isinstance(model, NetworkTokenGenerator):
+        coder = str(model.tokenizer_name)
+        beside = weights.get(coder) or _folder(weights.get(name))
+        return ModelRef(coder, describe_tokenizer(coder, beside).weights_sha256, weights=beside)
+    inside = model.tokenizer
+    if weights.get(inside.name) not in (None, weights.get(name)):
+        raise EvalkitError(f"{name} holds its tokenizer {inside.name}. Give the weights of {name} alone")
+    digest = values_sha256(inside.network) if isinstance(inside, NetworkTokenizer) else inside.weights_sha256
+    return ModelRef(inside.name, digest)
 
 
 def _folder(weights: str | None) -> str | None:

@@ -17,15 +17,12 @@ SEARCHED = 2_000  # images of a set that those are chosen from
 
 
 def entries_of(samples: pa.Table, most: int) -> list[dict[str, Any]]:
-    """What the page shows, at most `most` on either end, and where each of it lies in its set."""
+    """What the page shows, at most `most` that carry the distance or hold it down, and where each of it lies in its set."""
     mine = _side(samples, IMAGES)
     values = mine[CONTRIBUTION].to_numpy(zero_copy_only=False).astype(np.float64)
-    known = np.flatnonzero(~np.isnan(values))
-    order = known[np.argsort(-values[known], kind="stable")]
-    ends = {
-        "farthest": order[: min(most, (len(order) + 1) // 2)],
-        "nearest": order[::-1][: min(most, len(order) // 2)],
-    }
+    order = np.argsort(-values, kind="stable")
+    carry, hold = values[order] > 0, values[order] < 0  # of a small set one of these can be few, and nan is neither
+    ends = {"farthest": order[carry][:most], "nearest": order[hold][::-1][:most]}
     entries = [each for which, at in ends.items() for each in _entries(mine, IMAGES, which, at)]
     for side in (IMAGES, REFERENCE):
         table = _side(samples, side)

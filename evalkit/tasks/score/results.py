@@ -13,6 +13,7 @@ from evalkit.jobs.spec import Spec
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.generation import IMAGES_FAILED
 from evalkit.metrics.metric import Metric
+from evalkit.metrics.niqe import LUMA, NEEDED
 from evalkit.metrics.registry import METRICS
 from evalkit.metrics.sets.composition import ALONE, Side, score_sets
 from evalkit.metrics.sets.names import set_metrics
@@ -69,7 +70,10 @@ def _lost(metric: Metric, missing: Mapping[str, str]) -> str | None:
 def _mean(good: pa.Table, metric: Metric) -> Estimate:
     values = np.asarray(good[metric.name].to_numpy(zero_copy_only=False), np.float64)
     found = mean_interval(values, range=(metric.low, metric.high))
-    return found if found.n else Estimate(math.nan, None, None, 0, "no image has this score")
+    if found.n:
+        return found
+    why = f": {NEEDED}" if metric.name in LUMA else ""
+    return Estimate(math.nan, None, None, 0, f"no image has this score{why}")
 
 
 def _row(metric: Metric, dataset: str, estimate: Estimate, protocol: str, n: int) -> Result:

@@ -100,7 +100,10 @@ class ScoreWorker(Worker):
             ids = images.ids()
         seen = ((at, ids[at], found[mark]) for at, mark in marks.items() if mark in found)
         return {
-            at: Look(self._row(side, id, each.sha256, each.height, each.width), each.features) for at, id, each in seen
+            at: Look(
+                self._row(side, id, each.sha256, each.height, each.width, images.known(at).get("label")), each.features
+            )
+            for at, id, each in seen
         }
 
     def _looks(self, side: str, start: int, stop: int) -> Iterator[list[Look]]:
@@ -138,7 +141,7 @@ class ScoreWorker(Worker):
         if not samples:
             lost = [each for each in batch if isinstance(each, Unreadable)]
             return [Look({"id": e.id, "side": side, "sha256": e.sha256, "error": e.reason}) for e in lost]
-        rows = [self._row(side, each.id, each.sha256, *each.image.shape[-3:-1]) for each in samples]
+        rows = [self._row_of(side, each) for each in samples]
         found = self._looked(side, samples, rows)
         if found is None:  # costs the one image that does not fit
             if len(samples) > 1:
@@ -179,7 +182,14 @@ class ScoreWorker(Worker):
                 if row[name] is not None and not np.isfinite(value):
                     row["error"] = f"its {name} is not finite"
 
-    def _row(self, side: str, id: str, sha256: str, height: int, width: int) -> dict[str, Any]:
+    def _row_of(self, side: str, each: Sample) -> dict[str, Any]:
+        height, width = each.image.shape[-3:-1]
+        return self._row(side, each.id, each.sha256, height, width, each.meta.get("label"))
+
+    def _row(
+        self, side: str, id: str, sha256: str, height: int, width: int, label: str | None = None
+    ) -> dict[str, Any]:
+        """`label`: the class that the set knows; without one it is what was asked for, else the image's folder."""
         folder = PurePosixPath(id).parent.as_posix()
         own = self.asked if side == IMAGES else Asked()
         return {
@@ -188,7 +198,7 @@ class ScoreWorker(Worker):
             "sha256": sha256,
             "height": int(height),
             "width": int(width),
-            "label": own.classes.get(id, None if folder == "." else folder),
+            "label": own.classes.get(id, label if label is not None or folder == "." else folder),
             "prompt": own.prompts.get(id),
         }
 

@@ -118,6 +118,8 @@ def test_tf1_resize_is_torch_fidelitys():
     x = torch.rand(2, 3, 37, 50)
     assert torch.allclose(tf1_bilinear(x, 61, 29), peer(x, size=(61, 29), align_corners=False), atol=1e-5)
     assert torch.equal(tf1_bilinear(x, 37, 50), x)
+    as_decoded = x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    assert torch.equal(tf1_bilinear(as_decoded, 61, 29), tf1_bilinear(x, 61, 29))
     assert tf1_bilinear((x * 255).byte(), 5, 5).dtype == torch.float32
 
 

@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 import torch
 from helpers.near import are_best, same
+from helpers.steady import steady
 
 transformers = pytest.importorskip("transformers")
 
@@ -11,9 +13,11 @@ from tokenizers.pre_tokenizers import Split  # noqa: E402
 from evalkit.generators.base import Request  # noqa: E402
 from evalkit.generators.emu3 import NEGATIVE, Emu3Generator  # noqa: E402
 from evalkit.generators.guidance import Guidance  # noqa: E402
+from evalkit.generators.likelihood import ImageLikelihood, check_likelihood  # noqa: E402
 from evalkit.generators.registry import Source, load_generator  # noqa: E402
 from evalkit.generators.sampling import Sampler  # noqa: E402
 
+GOLDEN = 25.405461542975566  # nats of an image's codes under weights of a formula
 SPECIAL = {
     "image_token": "<image>",
     "boi_token": "<|image start|>",
@@ -124,3 +128,19 @@ def test_a_negative_prompt_of_the_request_stands_in_the_place_of_the_examples(mo
     seen = [model.unconditional(model.encode_conditions([request])) for request in asked]
     assert not torch.equal(seen[0], seen[1])
     assert not torch.equal(seen[0], seen[2])
+
+
+def test_the_likelihood_of_an_image_is_that_of_the_networks_own_logits(model):
+    steady(model.model)
+    scored = ImageLikelihood(check_likelihood(model))
+    image = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+    codes = scored.codes(image)
+    assert codes.shape == (1, 4)
+    words = [WORDS.index(CODES[i]) for i in codes[0].tolist()]
+    ids = model.prompt_ids("a red apple")
+    whole = torch.tensor([[*ids, words[0], words[1], WORDS.index("<|extra_200|>"), words[2]]])
+    logits = model.model(input_ids=whole).logits[0, [len(ids) - 1, len(ids), len(ids) + 2, len(ids) + 3]]
+    wanted = torch.nn.functional.cross_entropy(logits[:, model.words].double(), codes[0], reduction="none")
+    nats = scored.nats(image, Request("x", "a red apple"))
+    same(nats, wanted, 1e-5)
+    assert float(nats.sum()) == pytest.approx(GOLDEN, rel=1e-4)

@@ -3,14 +3,18 @@ import json
 import numpy as np
 import pytest
 import torch
-from helpers.near import are_best
+from helpers.near import are_best, same
+from helpers.steady import steady
 
 transformers = pytest.importorskip("transformers")
 
 from evalkit.errors import WeightsError  # noqa: E402
 from evalkit.generators.base import Request  # noqa: E402
+from evalkit.generators.likelihood import ImageLikelihood, check_likelihood  # noqa: E402
 from evalkit.generators.registry import load_generator  # noqa: E402
 from evalkit.generators.sampling import Sampler  # noqa: E402
+
+GOLDEN = 40.6395877005849  # nats of an image's codes under weights of a formula
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +61,26 @@ def test_a_folder_without_colours_is_refused(folder, tmp_path, text):
         (tmp_path / "preprocessor_config.json").write_text(text)
     with pytest.raises(WeightsError, match="clusters"):
         load_generator("imagegpt-small", tmp_path, "cpu", "float32")
+
+
+def test_the_likelihood_of_an_image_is_that_of_the_networks_own_logits(folder):
+    model = load_generator("imagegpt-small", folder, "cpu", "float32")
+    steady(model.model)
+    scored = ImageLikelihood(check_likelihood(model))
+    image = np.random.default_rng(0).integers(0, 256, (4, 4, 3), np.uint8)
+    centres = 127.5 * (np.linspace(-1, 1, 18).reshape(6, 3) + 1)
+    codes = np.square(image.reshape(-1, 1, 3) - centres).sum(-1).argmin(1)
+    assert scored.codes(image)[0].tolist() == codes.tolist()
+    before = torch.tensor([[6, *codes[:-1]]])
+    logits = model.model(input_ids=before).logits[0, :, :6]
+    wanted = torch.nn.functional.cross_entropy(logits.double(), torch.tensor(codes), reduction="none")
+    nats = scored.nats(image, Request("x"))
+    same(nats, wanted, 1e-5)
+    assert float(nats.sum()) == pytest.approx(GOLDEN, rel=1e-4)
+
+
+def test_an_image_of_the_colours_comes_back_as_it_is(folder):
+    model = load_generator("imagegpt-small", folder, "cpu", "float32")
+    made = model.generate([Request("0", seed=3)])[0].pixels
+    tokens = model.sample_tokens([Request("0", seed=3)])
+    assert torch.equal(ImageLikelihood(model).codes(made), tokens)

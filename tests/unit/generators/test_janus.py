@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 import torch
-from helpers.near import are_best
+from helpers.near import are_best, same
+from helpers.steady import steady
 
 transformers = pytest.importorskip("transformers")
 
@@ -9,8 +11,11 @@ from helpers.small.janus import tiny_janus  # noqa: E402
 from evalkit.errors import WeightsError  # noqa: E402
 from evalkit.generators.base import Request  # noqa: E402
 from evalkit.generators.guidance import Guidance  # noqa: E402
+from evalkit.generators.likelihood import ImageLikelihood, check_likelihood  # noqa: E402
 from evalkit.generators.registry import load_generator  # noqa: E402
 from evalkit.generators.sampling import Sampler  # noqa: E402
+
+GOLDEN = 91.19837820404734  # nats of an image's codes under weights of a formula
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +117,29 @@ def test_without_weights_the_place_is_named(monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", "/nowhere")
     with pytest.raises(WeightsError, match="deepseek-community/Janus-Pro-7B"):
         load_generator("janus-pro-7b", device="cpu")
+
+
+def test_the_likelihood_of_an_image_is_that_of_the_networks_own_logits(folder):
+    model = load_generator("janus-pro-1b", folder, "cpu", "float32")
+    steady(model.model)
+    scored = ImageLikelihood(check_likelihood(model))
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    codes = scored.codes(image)
+    assert codes.shape == (1, 16)
+    whole, own = model.model, torch.tensor([model.prompt_ids("a red apple")])
+    inside = whole.model.get_input_embeddings()(own)
+    given = torch.cat([inside, whole.prepare_embeddings_for_image_generation(codes[:, :-1])], 1)
+    hidden = whole.model.language_model(inputs_embeds=given).last_hidden_state[:, own.shape[1] - 1 :]
+    wanted = torch.nn.functional.cross_entropy(
+        whole.model.generation_head(hidden)[0].double(), codes[0], reduction="none"
+    )
+    nats = scored.nats(image, Request("x", "a red apple"))
+    same(nats, wanted, 1e-5)
+    assert float(nats.sum()) == pytest.approx(GOLDEN, rel=1e-4)
+    assert float(scored.nats(image, Request("x", "a blue apple")).sum()) != pytest.approx(GOLDEN, rel=1e-3)
+
+
+def test_images_are_decoded_and_coded_in_float32_whatever_the_precision_of_the_language_model(folder):
+    model = load_generator("janus-pro-1b", folder, "cpu", "bfloat16")
+    (image,) = model.generate([Request("0", prompt="a red apple")])
+    assert torch.isfinite(ImageLikelihood(model).nats(image.pixels, Request("0", "a red apple"))).all()

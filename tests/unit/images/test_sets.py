@@ -141,8 +141,24 @@ def test_an_npz_gives_its_rows(tmp_path, save):
 )
 def test_an_npz_of_another_shape_says_what_was_expected(tmp_path, arrays):
     np.savez(tmp_path / "set.npz", **arrays)
-    with pytest.raises(EvalkitError, match="uint8"):
+    with pytest.raises(EvalkitError, match="uint8") as caught:
         open_images(tmp_path / "set.npz")
+    assert ("holds other, and no images" in str(caught.value)) == ("other" in arrays)
+
+
+def test_an_npz_names_the_class_of_each_image_where_it_has_them(tmp_path):
+    pixels = np.zeros((3, 4, 4, 3), np.uint8)
+    np.savez(tmp_path / "classes.npz", pixels, np.array([7, 7, 2]))
+    np.savez(tmp_path / "other.npz", pixels, np.array([0.5, 1.5, 2.5]))
+    images, other = open_images(tmp_path / "classes.npz"), open_images(tmp_path / "other.npz")
+    assert [each.meta["label"] for each in everything(images)] == ["7", "7", "2"]
+    assert not images.skipped
+    assert other.known(0) == {}
+    assert other.skipped == {"array arr_1": 1}
+    np.savez(tmp_path / "again.npz", pixels, np.array([7, 2, 7]))
+    again = open_images(tmp_path / "again.npz")
+    assert images.digest() == again.digest()
+    assert images.listing() != again.listing()
 
 
 def hub_stream(rows=5):

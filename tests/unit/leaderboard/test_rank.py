@@ -110,6 +110,12 @@ def test_distances_are_ranked_by_their_intervals(runs):
     assert ranked.errors[0, 1] == pytest.approx(0.3 * 2**0.5 / 1.959964, rel=1e-6)
 
 
+def test_two_shares_differ_by_one_at_most(runs):
+    rows = [runs.result("precision", value, 30, low=value - 0.3, high=value + 0.3) for value in (0.95, 0.05)]
+    gap = standings(runs, *(runs.bare(f"m{i}", [row]) for i, row in enumerate(rows))).standings[1].gap
+    assert (gap.low, gap.high) == (pytest.approx(0.9 - 0.3 * 2**0.5), 1)
+
+
 def test_a_value_without_interval_is_ranked_but_separated_from_nobody(runs):
     rows = [
         [runs.result("codes_used", 0.9, 5)],

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,9 +7,17 @@ import torch
 from torchmetrics.image.kid import poly_mmd
 
 from evalkit.errors import EvalkitError
+from evalkit.metrics import kid as kid_module
 from evalkit.metrics.kernels import GaussianKernel, PolynomialKernel
-from evalkit.metrics.kid import features_to_statistics, kid, kid_difference, statistics_to_value, subset_values
-from evalkit.metrics.rules import SubsetRule
+from evalkit.metrics.kid import (
+    features_to_statistics,
+    kid,
+    kid_difference,
+    statistics_to_value,
+    subset_pairs,
+    subset_values,
+)
+from evalkit.metrics.rules import CUBIC, SubsetRule
 
 
 def sets(n=300, m=260, d=12, shift=0.2):
@@ -85,3 +94,18 @@ def test_kernels_have_their_stated_form():
 def test_features_of_two_encoders_are_refused():
     with pytest.raises(EvalkitError, match="3 and of 4 dimensions"):
         kid(np.zeros((5, 3)), np.zeros((5, 4)))
+
+
+@pytest.mark.parametrize("kernel", [CUBIC, GaussianKernel(3.0)])
+def test_kernels_of_whole_sets_give_what_each_subset_gives(kernel, monkeypatch):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(90, 8)), rng.normal(0.2, 1, (70, 8))
+    rule = SubsetRule(subsets=12, size=40, kernel=kernel)
+    monkeypatch.setattr(kid_module, "_TILE", 32)
+    together = subset_values(x, y, rule)
+    monkeypatch.setattr(kid_module, "_sums_of_subsets", None)
+    one_by_one = [subset_values(x, y, replace(rule, subsets=1))[0]]
+    draws = list(subset_pairs(90, 70, rule))
+    alone = [statistics_to_value(features_to_statistics(x[i], y[j], kernel)) for i, j in draws]
+    assert together == pytest.approx(alone, abs=1e-12)
+    assert one_by_one == alone[:1]

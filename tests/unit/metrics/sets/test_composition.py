@@ -58,11 +58,11 @@ def test_statistics_serve_distances_and_nothing_else(tmp_path):
     assert "reference as given" in found["fid"].method
     assert math.isnan(found["sfid"].value)
     assert found["sfid"].method.endswith("ref.npz holds statistics of 8 pool features")
-    assert found["kid"].method == "kid compares with images; ref.npz holds statistics of 8 pool features"
+    assert found["kid"].method == "a comparison with images is needed; ref.npz holds statistics of 8 pool features"
     assert math.isnan(found["precision"].value)
     assert found["is"].value > 1
     narrow = Side({"2048": images.rows["2048"][:, :5]})
-    assert "no statistics of 5 features" in score_sets(["fid"], narrow, stored, OURS)["fid"].method
+    assert "needs statistics of 5 features" in score_sets(["fid"], narrow, stored, OURS)["fid"].method
 
 
 def test_statistics_that_evalkit_made_under_another_protocol_are_refused(tmp_path):

@@ -14,6 +14,7 @@ from evalkit.generators.registry import load_generator
 from evalkit.jobs.options import RunOptions
 from evalkit.leaderboard.terms import terms_of
 from evalkit.metrics.likelihood import BITS, BPD, NLL
+from evalkit.provenance.models import model_failures
 from evalkit.tasks.clusters import prompts_of
 from evalkit.tasks.likelihood import task as likelihood_task
 from evalkit.tasks.likelihood.rows import table
@@ -36,9 +37,9 @@ def scenes(tmp_path_factory):
     return folder / "images", folder / "captions.jsonl"
 
 
-def run_of(out, images, prompts=None, model="world-ar", metrics=("nll",), **options):
+def run_of(out, images, prompts=None, model="world-ar", metrics=("nll",), reference=None, **options):
     given = RunOptions(out=out, device="cpu", **options)
-    return evalkit.score(images, metrics=metrics, model=model, prompts=prompts, options=given)
+    return evalkit.score(images, reference, metrics=metrics, model=model, prompts=prompts, options=given)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +116,7 @@ def test_an_image_whose_likelihood_is_not_finite_is_left_out(scenes, tmp_path, m
     [
         ({"model": None}, "Give --model NAME"),
         ({"metrics": ("nll", "vendi_efflite0")}, "in a command of its own"),
+        ({"reference": "sample"}, "Leave out --reference"),
         ({"metrics": ("vendi_efflite0",)}, "Give --metrics nll"),
         ({"prompts": None}, "needs the prompt of each image"),
         ({"model": "mar-base"}, "."),
@@ -133,3 +135,26 @@ def test_images_of_one_prompt_are_drawn_together_by_intervals():
     assert prompts_of(rows) == ["a", "a", "b", "b"]
     assert prompts_of(rows.slice(0, 1)) is None
     assert prompts_of(table([{"prompt_id": "a"}, {}])) is None
+
+
+def test_a_model_that_holds_its_tokenizer_is_told_from_others_by_the_tokenizer_alone(scenes, tmp_path):
+    pytest.importorskip("transformers")
+    from helpers.small.janus import tiny_janus
+    from safetensors.torch import load_file, save_file
+
+    one, two = tiny_janus(tmp_path / "one"), tiny_janus(tmp_path / "two")
+    state = load_file(two / "model.safetensors")
+    head = next(name for name in state if "generation_head" in name and name.endswith("weight"))
+    save_file({**state, head: state[head] * 2}, two / "model.safetensors", metadata={"format": "pt"})
+    runs = [
+        run_of(tmp_path / f"run-{i}", *scenes, model="janus-pro-1b", weights=(str(folder),), limit=2)
+        for i, folder in enumerate((one, two))
+    ]
+    assert runs[0].results[0]["value"] != runs[1].results[0]["value"]
+    assert runs[0].record["model"]["weights_sha256"] != runs[1].record["model"]["weights_sha256"]
+    assert runs[0].record["encoders"] == runs[1].record["encoders"]
+    assert "likelihood:janus" in runs[0].record["encoders"]
+    assert not model_failures(runs[0])
+    assert terms_of(runs[0].record, runs[0].results[0], "ids") == terms_of(runs[1].record, runs[1].results[0], "ids")
+    with pytest.raises(EvalkitError, match="holds its tokenizer janus"):
+        run_of(tmp_path / "run", *scenes, model="janus-pro-1b", weights=(str(one), f"tokenizer={two}"))

@@ -1,8 +1,10 @@
 """What the page draws: classes, spectra and the map of both sets come from kept features, and say the same as the metrics."""
 
 import json
+import math
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import evalkit
@@ -10,9 +12,10 @@ from evalkit.jobs.options import RunOptions
 from evalkit.metrics.rows import gaussian_of, moments_of
 from evalkit.metrics.sets.composition import Side
 from evalkit.metrics.statistics_file import StoredGaussian
-from evalkit.tasks.score.exhibits import coordinates, spread
+from evalkit.tasks.score.exhibits import coordinates, entries_of, spread
 from evalkit.tasks.score.figures import FIGURES, first_distance, places, projection
 from evalkit.tasks.score.map import Pin, score_map
+from evalkit.tasks.score.rows import CONTRIBUTION
 
 RNG = np.random.default_rng(0)
 
@@ -99,3 +102,10 @@ def test_hostile_names_stay_text_on_the_map():
     figure = score_map({"images": points}, [Pin(0.0, 0.0, "images", "<script>", "far-00")])
     assert "<script>" not in figure
     assert 'href="#far-00"' in figure
+
+
+def test_no_image_is_said_to_hold_the_set_near_while_it_carries_the_distance():
+    values = [0.1, -0.6, 0.2, 0.3, math.nan, 0.0]
+    samples = pa.table({"id": list("abcdef"), "side": ["images"] * 6, CONTRIBUTION: values})
+    shown = [(each["which"], each["id"]) for each in entries_of(samples, 4)]
+    assert shown == [("farthest", "d"), ("farthest", "c"), ("farthest", "a"), ("nearest", "b")]

@@ -112,7 +112,7 @@ def test_statistics_of_one_run_are_the_reference_of_another(sets, tmp_path, colo
     assert values(stored)["fid"] == pytest.approx(values(direct)["fid"], rel=1e-9)
     assert values(stored)["sfid"] == pytest.approx(values(direct)["sfid"], rel=1e-9)
     reasons = {row["metric"]: row["reason"] for row in stored.results}
-    assert "compares with images" in reasons["precision"]
+    assert "a comparison with images is needed" in reasons["precision"]
     assert stored.record["reference"]["n"] == 12
 
 
@@ -131,7 +131,7 @@ def test_precision_takes_the_images_and_fid_the_statistics_of_guided_diffusions_
     other = type("Stored", (), {"mean": mean, "dim": 6, "covariance": lambda self: root @ root.T})()
     assert found["fid"]["value"] == pytest.approx(frechet_distance(mine, other), rel=1e-9)
     assert found["precision"]["status"] == "ok"
-    assert "no statistics" in found["sfid"]["reason"]
+    assert "needs statistics of 12 spatial features" in found["sfid"]["reason"]
 
 
 def test_a_generate_run_brings_prompts_its_model_and_itself_as_the_parent(tmp_path):
@@ -153,6 +153,26 @@ def test_class_sorted_images_are_warned_of_where_file_order_matters(tmp_path, co
     given = {"metrics": ["is"], "protocol": "adm", "options": {"weights": colours}}
     assert "sorted by class" in run_of(tmp_path / "a", tmp_path / "sorted.npz", **given).record["warnings"][0]
     assert run_of(tmp_path / "b", tmp_path / "mixed.npz", **given).record["warnings"] == []
+
+
+def test_classes_of_an_npz_say_what_is_sorted_and_what_each_class_is_like(tmp_path, colours):
+    grey = np.random.default_rng(0).integers(0, 63, (20, 8, 8, 3), np.uint8)  # of one class for the network
+    np.savez(tmp_path / "sorted.npz", grey, np.repeat(np.arange(4), 5))
+    np.savez(tmp_path / "mixed.npz", grey, np.tile(np.arange(4), 5))
+    given = {"protocol": "adm", "options": {"weights": colours}}
+    run = run_of(tmp_path / "a", tmp_path / "sorted.npz", metrics=["is"], **given)
+    assert "sorted by class" in run.record["warnings"][0]
+    again = run_of(tmp_path / "b", tmp_path / "mixed.npz", metrics=["is"], **given)
+    assert again.record["warnings"] == []
+    assert again.samples["label"].to_pylist()[:5] == ["0", "1", "2", "3", "0"]
+    each = run_of(
+        tmp_path / "c",
+        tmp_path / "sorted.npz",
+        tmp_path / "mixed.npz",
+        metrics=["fid_per_class"],
+        options=given["options"],
+    )
+    assert (each.results[0]["status"], each.results[0]["n"]) == ("ok", 4)
 
 
 def test_an_image_without_finite_features_fails_alone(sets, tmp_path, monkeypatch):
@@ -221,7 +241,7 @@ def test_mistakes_are_one_sentence_before_any_work(sets, tmp_path, colours):
         ({"protocol": "ADM"}, "no protocol"),
         ({"metrics": ["kid"], "reference": real, "protocol": "adm"}, "does not define kid"),
         ({"images": tmp_path / "real.npz"}, "real.npz holds statistics, not images. Give it as --reference"),
-        ({"reference": tmp_path / "other.npz", "metrics": ["fid"]}, "other.npz"),
+        ({"reference": tmp_path / "other.npz", "metrics": ["fid"]}, "other.npz holds nothing, and no images"),
         ({"reference": tmp_path / "half.npz", "metrics": ["fid"]}, "lacks sigma"),
         ({"reference": tmp_path / "real.npz", "metrics": ["fid"], "protocol": "adm"}, "made with protocol evalkit-1"),
         ({"reference": tmp_path / "real.npz", "metrics": ["fd_efflite0"]}, "none of these metrics looks at"),

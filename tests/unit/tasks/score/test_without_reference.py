@@ -34,4 +34,4 @@ def test_a_set_of_small_images_has_no_niqe_and_says_so(tmp_path):
         tmp_path, metrics=["niqe"], options=RunOptions(out=tmp_path.with_name("run-niqe"), device="cpu")
     )
     assert run.results[0]["status"] == "unavailable"
-    assert run.results[0]["reason"] == "no image has this score"
+    assert run.results[0]["reason"] == "no image has this score: it takes two whole blocks of 96 px that are not flat"
