@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from evalkit.watermark.mark import Mark
 
 GENERATING = ("prompts", "samples", "guidance", "temperature", "top_k", "top_p", "steps", "delta")
-AFTERWARDS = ("fraction", "max_cost", "by", "descent", "levels", "spread", "psnr")
+AFTERWARDS = ("fraction", "max_cost", "by", "descent", "levels", "spread", "psnr", "template")
 MOST_FAILED = 20
 
 
@@ -74,6 +74,12 @@ MOST_FAILED = 20
     default=40.0,
     help="--by pixels: dB against the file that is kept [default: 40].",
 )
+@click.option(
+    "--template",
+    type=Finite(0, 0.9),
+    default=0.08,
+    help="--by pixels: share of the change for a pattern by which `detect` finds moved images; 0: none [default: 0.08].",
+)
 @click.option("--levels", type=Finite(0, 255, min_open=True), default=8, help="--by pixels: most change of a value.")
 @click.option("--descent", type=click.IntRange(min=1), default=20, help="--by pixels: steps of gradient descent.")
 @click.option(
@@ -110,6 +116,7 @@ def embed(
     max_cost: float | None,
     by: str,
     psnr: float,
+    template: float,
     levels: float,
     descent: int,
     spread: int,
@@ -156,7 +163,7 @@ def embed(
     else:
         from evalkit.watermark.embed import Nudge
 
-        nudge = Nudge(descent, levels, spread, psnr) if by == "pixels" else None
+        nudge = Nudge(descent, levels, spread, psnr, template) if by == "pixels" else None
         run = _afterwards(str(folder), choice, fraction, max_cost, nudge, options)
     if credential is not None:
         from evalkit.images import open_images
