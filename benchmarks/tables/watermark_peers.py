@@ -78,19 +78,22 @@ class Ours:
         """With at least so many dB against the file."""
         return TokenMark(self.mark, self.tokenizer, nudge=Nudge(psnr=level, levels=32)).mark([image], ["a"])[0]
 
-    def log10_p(self, image: Pixels) -> dict[str, float]:
-        """By each search, as `evalkit watermark detect --decide exact` finds it in a file."""
+    def log10_p(self, image: Pixels, *, lit: bool) -> dict[str, float]:
+        """By each search, as `evalkit watermark detect --decide exact` finds it in a file, at the price of all its views.
+
+        Views of other brightness are looked at where the light was changed (`lit`); elsewhere p is at most too large.
+        """
         with tempfile.TemporaryDirectory() as folder:
             Image.fromarray(image).save(Path(folder) / "a.png")
             reader = Reader(open_images(folder), self.tokenizer, CodeCache(":memory:"))
-            views = list(reader.views(0, [View(), *self.views], [KEY]))
+            views = list(reader.views(0, [View(), *(self.views if lit else [View(template=True)])], [KEY]))
         logs = self.mark.score(np.stack([codes for _, codes in views])).log_p / np.log(10)
         found = {}
         for name, search in SEARCHES.items():
             tried = read_search(search, CELL)
-            price = np.log10(prices(len(tried)))
-            seen = [log for (view, _), log in zip(views, logs, strict=True) if view in (View(), *tried)]
-            found[name] = float(min(0.0, (np.array(seen) + price).min()))
+            price = dict(zip((View(), *tried), np.log10(prices(len(tried))), strict=True))
+            seen = [log + price[view] for (view, _), log in zip(views, logs, strict=True) if view in price]
+            found[name] = float(min([0.0, *seen]))
         return found
 
 
@@ -116,7 +119,8 @@ def tested(ours: Ours, name: str, held_out: bool, photo: Pixels, peer_name: str)
     for attack in read_attacks(ATTACKS, Options()):
         log_p = peer.log_p([sized(attack.apply(theirs, 0), photo)])[0] / np.log(10)
         yield Tested(name, held_out, peer_name, peer_name, attack.name, float(log_p), *quality[0])
-        for how, found in ours.log10_p(attack.apply(mine, 0)).items():
+        lit = attack.name.startswith(("brightness", "contrast"))
+        for how, found in ours.log10_p(attack.apply(mine, 0), lit=lit).items():
             yield Tested(name, held_out, peer_name, how, attack.name, found, *quality[1])
 
 
@@ -174,7 +178,10 @@ def figure(rows: Sequence[Mapping[str, Any]]) -> str:
             points = " ".join(f"{x0 + left + i * step},{y0 + 245 - 180 * v:.1f}" for i, v in enumerate(shares))
             look = f'fill="none" stroke="{colour}" stroke-width="{5 - at}"'
             parts.append(f'<polyline points="{points}" {look}/>')
-            where, said = f'x="{x0 + left + at % 2 * 150}" y="{y0 + 36 + at // 2 * 15}"', peer if name == "peer" else name
+            where, said = (
+                f'x="{x0 + left + at % 2 * 150}" y="{y0 + 36 + at // 2 * 15}"',
+                peer if name == "peer" else name,
+            )
             parts.append(f'<text {where} fill="{colour}" font-size="12">{said}</text>')
     size = f'viewBox="0 0 {2 * wide} {2 * high}" font-family="sans-serif" font-size="13"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}><path d="M0 0h960v690H0z" fill="#fff"/>{"".join(parts)}</svg>\n'

@@ -23,7 +23,9 @@ from evalkit.watermark.template.pattern import BAND, SIDE, Plane, grey, pattern,
 
 SCALES = tuple(float(each) for each in np.geomspace(0.7, 1.1, 39))
 ANGLES = tuple(float(each) for each in np.linspace(-4, 4, 11))
+TURNS = (180.0, 90.0, -90.0)  # tried at the image's own scale
 PEAKS = 4  # poses of the grid that are refined
+CLEAR = 9.0  # a peak that no other pose of an image has: the grid ends there
 STEPS = ((0.006, 0.4), (0.003, 0.2), (0.0015, 0.1))  # of scale and angle, in turn
 NEAR, AROUND, QUIET, CLIP = (
     1.5,
@@ -76,14 +78,22 @@ def _best(plane: Plane, wanted: npt.NDArray[np.complexfloating]) -> Pose:
     def at(pose: Pose) -> Pose:
         return _placed(pose, _correlation(plane, pose, wanted, band))
 
-    tried = sorted(map(at, _grid()), key=lambda pose: -pose.peak)
+    tried: list[Pose] = []
+    for pose in _grid():
+        tried.append(at(pose))
+        if tried[-1].peak >= CLEAR:
+            return _refined(tried[-1], at)
+    tried.sort(key=lambda pose: -pose.peak)
     return max((_refined(each, at) for each in tried[:PEAKS]), key=lambda pose: pose.peak)
 
 
 def _grid() -> Iterator[Pose]:
-    for flip in (False, True):
+    """All poses, the likely ones first."""
+    for angle in sorted(ANGLES, key=abs):
         for scale in (1.0, *SCALES):
-            yield from (Pose(flip, scale, angle) for angle in ANGLES)
+            yield from (Pose(flip, scale, angle) for flip in (False, True))
+        if angle == 0:
+            yield from (Pose(flip, 1.0, turn) for turn in TURNS for flip in (False, True))
 
 
 def _refined(pose: Pose, at: Callable[[Pose], Pose]) -> Pose:

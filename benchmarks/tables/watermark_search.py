@@ -1,0 +1,106 @@
+"""How often a search calls images that carry no mark: by a price for each view, and by decoy keys in the same views.
+
+    python benchmarks/tables/watermark_search.py --keys 250
+
+Leaves watermark-search.csv beside this script. Null images are the photographs and textures of the sample set under
+world-vq:128, places. Keys are drawn afresh, each meets every image, and each search is looked at whole: `flip,shifts`
+(1,600 views, each seen once for all keys), and `template` (its pose follows from the key; a coarser grid of poses, so
+that a key takes a tenth of the time). Decoys: 999, drawn once for each image. An image is one trial for each key.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.images import open_images
+from evalkit.stats.shares import clopper_pearson
+from evalkit.tokenizers.registry import load_tokenizer
+from evalkit.watermark.decoys.families import Decoys, decoys_of
+from evalkit.watermark.detection.cache import CodeCache
+from evalkit.watermark.detection.contest import Contest
+from evalkit.watermark.detection.reader import Reader
+from evalkit.watermark.detection.search import prices, read_search
+from evalkit.watermark.detection.tally import best_of_each, tally
+from evalkit.watermark.detection.views import View
+from evalkit.watermark.keys import Key
+from evalkit.watermark.mark import Mark
+from evalkit.watermark.methods import MarkSpec, mark_for
+from evalkit.watermark.template import pose
+
+OUT = Path(__file__).parent
+SETS, CELL, DECOYS, LEVELS = ("sample/photos", "sample/textures"), 8, 999, (0.01, 0.001)
+Ints = npt.NDArray[np.int64]
+
+
+class Kept(Decoys):
+    """Scores of decoys of codes that are looked at again under every key."""
+
+    def __init__(self, decoys: Decoys, codes: Ints) -> None:
+        self.keys, self._scores = decoys.keys, decoys.scores(codes)
+
+    def scores(self, codes: Ints) -> Ints:
+        """Of the image itself (one row), or of all its views."""
+        return self._scores[:1] if len(codes) == 1 else self._scores[1:]
+
+
+def trial(codes: Ints, mark: Mark, decoys: Decoys) -> tuple[float, float]:
+    """(p by prices, p by rank) of one image's views, itself first."""
+    rows = tally(codes, mark, np.arange(len(codes)), prices(len(codes) - 1))
+    contest = Contest(decoys)
+    contest.add(codes[1:], rows.green[1:], [0] * (len(codes) - 1))
+    (kept,) = contest.settled(contest.scores(codes[:1], rows.green[:1]))
+    best = best_of_each(rows, np.zeros(len(codes), np.int64))
+    return float(np.exp(min(best.log_pool[0], 0))), float(1 + (kept[:-1] >= kept[-1]).sum()) / (decoys.keys + 1)
+
+
+def trials(search: str, keys: int) -> Iterator[tuple[float, float]]:
+    """Of every null image under every key."""
+    tokenizer = load_tokenizer("world-vq:128", device="cpu")
+    views, rng = [View(), *read_search(search, CELL)], np.random.default_rng(19)
+    marks = [mark_for(MarkSpec("places"), Key(rng.bytes(32)), tokenizer) for _ in range(keys)]
+    for name in SETS:
+        images = open_images(name)
+        reader = Reader(images, tokenizer, CodeCache(":memory:"))
+        for place in range(len(images)):
+            if search == "template":
+                for number, mark in enumerate(marks):
+                    codes = np.stack([row for _, row in reader.views(place, views, [mark.key])])
+                    yield trial(codes, mark, decoys_of(mark, DECOYS, f"{name}/{place}/{number}"))
+                continue
+            codes = np.stack([row for _, row in reader.views(place, views)])
+            kept = Kept(decoys_of(marks[0], DECOYS, f"{name}/{place}"), codes)
+            yield from (trial(codes, mark, kept) for mark in marks)
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keys", type=int, default=250)
+    asked = parser.parse_args()
+    pose.SCALES, pose.ANGLES, pose.PEAKS = (0.8, 0.9), (-2.0, 0.0, 2.0), 1
+    rows = []
+    for search in ("template", "flip,shifts"):
+        found = np.array(list(trials(search, asked.keys)))
+        for level in LEVELS:
+            for by, p in zip(("price", "decoys"), found.T, strict=True):
+                called = int((p <= level + 1e-9).sum())
+                low, high = clopper_pearson(called, len(p))
+                rows.append({
+                    "search": search, "views": len(read_search(search, CELL)), "p": by, "level": level, "keys": asked.keys,
+                    "trials": len(p), "called": called, "rate": round(called / len(p), 5), "low": round(low, 5),
+                    "high": round(high, 5),
+                })  # fmt: skip
+        with (OUT / "watermark-search.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
