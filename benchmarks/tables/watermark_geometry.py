@@ -77,7 +77,7 @@ class Detector:
     def log10_p(self, image: Pixels, search: str) -> float:
         """By a search whose views are all tried."""
         with tempfile.TemporaryDirectory() as folder:
-            Image.fromarray(image).save(Path(folder) / "a.png")
+            Image.fromarray(image).save(Path(folder) / "a.bmp")
             reader = Reader(open_images(folder), self.tokenizer, CodeCache(":memory:"))
             scan = Scanner(reader, self.mark, read_search(search, CELL), 1e-30).scan([0])
             return float(scan.log_p[0] / np.log(10))

@@ -84,7 +84,7 @@ class Ours:
         Views of other brightness are looked at where the light was changed (`lit`); elsewhere p is at most too large.
         """
         with tempfile.TemporaryDirectory() as folder:
-            Image.fromarray(image).save(Path(folder) / "a.png")
+            Image.fromarray(image).save(Path(folder) / "a.bmp")
             reader = Reader(open_images(folder), self.tokenizer, CodeCache(":memory:"))
             views = list(reader.views(0, [View(), *(self.views if lit else [View(template=True)])], [KEY]))
         logs = self.mark.score(np.stack([codes for _, codes in views])).log_p / np.log(10)
@@ -206,8 +206,8 @@ def main() -> None:
     first, last = map(int, asked.photos.split(":"))
     ours, done = Ours(), read_rows(asked.rows)
     known = {(row.photo, row.peer) for row in done}
-    for name, held_out, photo in photographs(asked.held)[first:last]:
-        for peer in PEERS:
+    for peer in ("rivaGan", *(name for name in PEERS if name != "rivaGan")):
+        for name, held_out, photo in photographs(asked.held)[first:last]:
             if (name, peer) not in known:
                 done += list(tested(ours, name, held_out, photo, peer))
                 write(asked.rows, [asdict(row) for row in done])

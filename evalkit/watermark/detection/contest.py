@@ -61,7 +61,8 @@ def spreads(scores: Ints) -> Floats:
     """Scores [v, K + 1] less the mean of their row, over its spread; rows without a spread are 0."""
     away = scores - scores.mean(1, keepdims=True)
     spread = away.std(1, keepdims=True)
-    return np.divide(away, spread, out=np.zeros(away.shape), where=spread > 0)
+    found: Floats = np.divide(away, spread, out=np.zeros(away.shape), where=spread > 0)
+    return found
 
 
 def _tails(scores: Floats) -> Floats:

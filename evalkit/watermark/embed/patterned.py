@@ -21,7 +21,7 @@ STRONGEST = 3.0  # times the mean strength
 
 def has_room(image: Pixels) -> bool:
     """Whether an image is large enough for a pattern."""
-    return min(image.shape[:2]) >= LEAST
+    return bool(min(image.shape[:2]) >= LEAST)
 
 
 def patterned(image: Pixels, key: Key, size: float) -> Pixels:
