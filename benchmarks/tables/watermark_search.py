@@ -3,10 +3,10 @@
     python benchmarks/tables/watermark_search.py template
     python benchmarks/tables/watermark_search.py flip,shifts
 
-Leaves watermark-search.csv beside this script. Null images are five photographs and the textures of the sample set under
-world-vq:128, places. Keys are drawn afresh, each meets every image, and each search is looked at whole: `flip,shifts`
-(1,600 views, each seen once for all keys), and `template` (its pose follows from the key; a coarser grid of poses, so
-that a key takes a tenth of the time). Decoys: 999, drawn once for each image. An image is one trial for each key.
+Leaves watermark-search.csv beside this script. Null images are photographs and a texture of the sample set under
+world-vq:128, places. 200 keys meet every image, beside 999 decoys. Each search is looked at whole: `flip,shifts` (1,600
+views, whose codes are the same for all keys, so that keys are further decoys of the same seed), and `template` (whose pose
+follows from the key; a coarser grid of poses, so that a key takes a tenth of the time). An image is one trial for each key.
 """
 
 from __future__ import annotations
@@ -29,37 +29,36 @@ from evalkit.watermark.detection.cache import CodeCache
 from evalkit.watermark.detection.contest import Contest
 from evalkit.watermark.detection.reader import Reader
 from evalkit.watermark.detection.search import prices, read_search
-from evalkit.watermark.detection.tally import best_of_each, tally
 from evalkit.watermark.detection.views import View
+from evalkit.watermark.exact import binomial_log_tail
 from evalkit.watermark.keys import Key
-from evalkit.watermark.mark import Mark
 from evalkit.watermark.methods import MarkSpec, mark_for
 from evalkit.watermark.template import pose
 
 OUT = Path(__file__).parent
-SETS, CELL, DECOYS, LEVELS = {"sample/photos": 5, "sample/textures": 3}, 8, 999, (0.01, 0.001)
+SETS = {"template": {"sample/photos": 2}, "flip,shifts": {"sample/photos": 3, "sample/textures": 1}}  # images of each
+CELL, DECOYS, GAMMA, LEVELS = 8, 999, 0.5, (0.01, 0.001)
 Ints = npt.NDArray[np.int64]
 
 
 class Kept(Decoys):
     """Scores of decoys of codes that are looked at again under every key."""
 
-    def __init__(self, decoys: Decoys, codes: Ints) -> None:
-        self.keys, self._scores = decoys.keys, decoys.scores(codes)
+    def __init__(self, scores: Ints) -> None:
+        self.keys, self._scores = scores.shape[1], scores
 
     def scores(self, codes: Ints) -> Ints:
         """Of the image itself (one row), or of all its views."""
         return self._scores[:1] if len(codes) == 1 else self._scores[1:]
 
 
-def trial(codes: Ints, mark: Mark, decoys: Decoys) -> tuple[float, float]:
-    """(p by prices, p by rank) of one image's views, itself first."""
-    rows = tally(codes, mark, np.arange(len(codes)), prices(len(codes) - 1))
+def trial(codes: Ints, greens: Ints, decoys: Decoys) -> tuple[float, float]:
+    """(p by prices, p by rank) of one image's views, itself first, of which `greens` are the real key's counts."""
+    tails = binomial_log_tail(greens, (codes >= 0).sum(1), GAMMA) + np.log(prices(len(codes) - 1))
     contest = Contest(decoys)
-    contest.add(codes[1:], rows.green[1:], [0] * (len(codes) - 1))
-    (kept,) = contest.settled(contest.scores(codes[:1], rows.green[:1]))
-    best = best_of_each(rows, np.zeros(len(codes), np.int64))
-    return float(np.exp(min(best.log_pool[0], 0))), float(1 + (kept[:-1] >= kept[-1]).sum()) / (decoys.keys + 1)
+    contest.add(codes[1:], greens[1:], [0] * (len(codes) - 1))
+    (kept,) = contest.settled(contest.scores(codes[:1], greens[:1]))
+    return float(np.exp(min(tails.min(), 0))), float(1 + (kept[:-1] >= kept[-1]).sum()) / (decoys.keys + 1)
 
 
 def trials(search: str, keys: int) -> Iterator[tuple[float, float]]:
@@ -67,18 +66,19 @@ def trials(search: str, keys: int) -> Iterator[tuple[float, float]]:
     tokenizer = load_tokenizer("world-vq:128", device="cpu")
     views, rng = [View(), *read_search(search, CELL)], np.random.default_rng(19)
     marks = [mark_for(MarkSpec("places"), Key(rng.bytes(32)), tokenizer) for _ in range(keys)]
-    for name, count in SETS.items():
+    for name, count in SETS[search].items():
         images = open_images(name)
         reader = Reader(images, tokenizer, CodeCache(":memory:"))
         for place in range(count):
             if search == "template":
                 for number, mark in enumerate(marks):
                     codes = np.stack([row for _, row in reader.views(place, views, [mark.key])])
-                    yield trial(codes, mark, decoys_of(mark, DECOYS, f"{name}/{place}/{number}"))
+                    yield trial(codes, mark.score(codes).green, decoys_of(mark, DECOYS, f"{name}/{place}/{number}"))
                 continue
             codes = np.stack([row for _, row in reader.views(place, views)])
-            kept = Kept(decoys_of(marks[0], DECOYS, f"{name}/{place}"), codes)
-            yield from (trial(codes, mark, kept) for mark in marks)
+            scores = decoys_of(marks[0], DECOYS + keys, f"{name}/{place}").scores(codes)
+            kept = Kept(scores[:, :DECOYS])
+            yield from (trial(codes, scores[:, DECOYS + number], kept) for number in range(keys))
 
 
 def read(file: Path) -> list[dict[str, Any]]:
