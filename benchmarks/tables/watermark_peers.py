@@ -1,23 +1,24 @@
 """evalkit beside invisible-watermark and blind-watermark on photographs, at each peer's own PSNR against the user's file.
 
     pip install invisible-watermark blind-watermark
-    python benchmarks/tables/watermark_peers.py
-    python benchmarks/tables/watermark_peers.py --part search --photos 3
+    python benchmarks/tables/watermark_peers.py --photos 0:4 --held FOLDER --rows ROWS.csv
+    python benchmarks/tables/watermark_peers.py --photos 4:20 --held FOLDER --rows ROWS.csv
 
-Leaves watermark-peers.csv and watermark-peers-search.csv beside this script, and docs/images/watermark-peers.svg. Every
-photograph of sample/photos is marked at its own size by each peer, and by evalkit (world-vq:128, places, by pixels) with
-as many dB as that peer left of the same file. All are attacked alike; found means p at most 1e-3. evalkit is tested as it
-is, with `--search light`, and in the second part, at rivaGan's PSNR, with a search for geometry, which is slow.
+Leaves watermark-peers.csv beside this script, and docs/images/watermark-peers.svg, of all rows so far. Every photograph is
+marked at its own size by each peer, and by evalkit (world-vq:128, places, by pixels) with as many dB as that peer left of
+the same file. All are attacked alike; found means p at most 1e-3. The first six photographs of sample/photos chose
+evalkit's settings; the other three and those of FOLDER are held out: motorcycle_left and coins of scikit-image, aero and
+ascent of PyWavelets, grace_hopper of matplotlib, quokka of imgaug and face of scipy 1.11. ROWS.csv holds a line for each
+test, so that pieces add up.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import itertools
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.attacks.spelling import Options, read_attacks
 from evalkit.watermark.detection.cache import CodeCache
 from evalkit.watermark.detection.reader import Reader
-from evalkit.watermark.detection.scan import Scanner
-from evalkit.watermark.detection.search import read_search
+from evalkit.watermark.detection.search import prices, read_search
+from evalkit.watermark.detection.views import View
 from evalkit.watermark.embed.nudge import Nudge
 from evalkit.watermark.keys import Key
 from evalkit.watermark.methods import MarkSpec, mark_for
@@ -43,21 +44,24 @@ OUT = Path(__file__).parent
 FIGURE = OUT.parents[1] / "docs" / "images" / "watermark-peers.svg"
 ATTACKS = (
     "png", "jpeg:90", "jpeg:75", "jpeg:50", "jpeg:30", "resize:0.5", "noise:0.05", "blur:2", "brightness:1.3",
-    "contrast:1.3", "flip", "shift:7:5", "cut:0.9", "crop:0.85", "rotate:2",
+    "contrast:1.3", "flip", "shift:7:5", "shift:-7:-5", "cut:0.9", "crop:0.85", "rotate:2",
 )  # fmt: skip
-WHOLE = "flip,light,shifts,angles:-2+2/shifts,scales:0.95+0.9+0.85+0.8/shifts"
-COLOURS, DASHES = ("#c0392b", "#1a7a4c", "#2c6fbb", "#8e44ad"), ("7 4", "none", "none", "none")
+SEARCHES = {"evalkit": "none", "evalkit, template": "template", "evalkit, template and light": "template,light"}
+COLOURS = {"peer": "#c0392b", **dict(zip(SEARCHES, ("#95a5a6", "#1a7a4c", "#2c6fbb"), strict=True))}
+CHOSEN = 6  # first photographs of sample/photos
 ALPHA, CELL, KEY = 1e-3, 8, Key(bytes(range(32)))
 
 
 @dataclass(frozen=True)
 class Tested:
-    """One marked photograph after one attack: natural log of p."""
+    """One marked photograph after one attack: log10 of p."""
 
+    photo: str
+    held_out: bool
     peer: str
-    marked_by: str
+    contender: str
     attack: str
-    log_p: float
+    log10_p: float
     psnr: float
     ssim: float
 
@@ -68,37 +72,56 @@ class Ours:
     def __init__(self) -> None:
         self.tokenizer = load_tokenizer("world-vq:128", device="cpu")
         self.mark = mark_for(MarkSpec("places"), KEY, self.tokenizer)
-        self.views = {
-            "evalkit": (), "evalkit, light": read_search("light", CELL), "evalkit, search": read_search(WHOLE, CELL)
-        }  # fmt: skip
+        self.views = read_search("template,light", CELL)
 
     def marked(self, image: Pixels, level: float) -> Pixels:
         """With at least so many dB against the file."""
         return TokenMark(self.mark, self.tokenizer, nudge=Nudge(psnr=level, levels=32)).mark([image], ["a"])[0]
 
-    def log_p(self, image: Pixels, how: str) -> float:
-        """As `evalkit watermark detect` finds it in a file."""
+    def log10_p(self, image: Pixels, *, lit: bool) -> dict[str, float]:
+        """By each search, as `evalkit watermark detect --decide exact` finds it in a file, at the price of all its views.
+
+        Views of other brightness are looked at where the light was changed (`lit`); elsewhere p is at most too large.
+        """
         with tempfile.TemporaryDirectory() as folder:
-            Image.fromarray(image).save(Path(folder) / "a.png")
+            Image.fromarray(image).save(Path(folder) / "a.bmp")
             reader = Reader(open_images(folder), self.tokenizer, CodeCache(":memory:"))
-            return float(Scanner(reader, self.mark, self.views[how], ALPHA).scan([0]).log_p[0])
+            views = list(reader.views(0, [View(), *(self.views if lit else [View(template=True)])], [KEY]))
+        logs = self.mark.score(np.stack([codes for _, codes in views])).log_p / np.log(10)
+        found = {}
+        for name, search in SEARCHES.items():
+            tried = read_search(search, CELL)
+            price = dict(zip((View(), *tried), np.log10(prices(len(tried))), strict=True))
+            seen = [log + price[view] for (view, _), log in zip(views, logs, strict=True) if view in price]
+            found[name] = float(min([0.0, *seen]))
+        return found
 
 
-def tested(ours: Ours, photo: Pixels, seed: int, name: str, detectors: Sequence[str]) -> Iterator[Tested]:
+def photographs(folder: str | None) -> list[tuple[str, bool, Pixels]]:
+    """(name, whether it is held out, pixels) of all photographs."""
+    found = [(each.id, at >= CHOSEN, each.image) for at, each in enumerate(samples("sample/photos"))]
+    return found + ([] if folder is None else [(each.id, True, each.image) for each in samples(folder)])
+
+
+def samples(source: str) -> list[Sample]:
+    """The images of a set."""
+    images = open_images(source)
+    return [each for each in images.read(0, len(images)) if isinstance(each, Sample)]
+
+
+def tested(ours: Ours, name: str, held_out: bool, photo: Pixels, peer_name: str) -> Iterator[Tested]:
     """A photograph, marked by a peer and as well by evalkit, after every attack."""
-    peer = load_peer(name, None, seed)
+    peer = load_peer(peer_name, None, 0)
     theirs = whole(peer.mark([photo], ["a"])[0], photo)
     mine = ours.marked(photo, psnr(mse(theirs, photo)))
-    quality = {each: (psnr(mse(x, photo)), ssim(x, photo)) for each, x in (("peer", theirs), ("ours", mine))}
-    print(seed, name, {each: tuple(round(v, 3) for v in values) for each, values in quality.items()}, flush=True)
+    quality = [(psnr(mse(x, photo)), ssim(x, photo)) for x in (theirs, mine)]
+    print(name, peer_name, [tuple(round(v, 3) for v in each) for each in quality], flush=True)
     for attack in read_attacks(ATTACKS, Options()):
-        edited = attack.apply(mine, seed)
-        for how in detectors:
-            if how == name:
-                found = float(peer.log_p([sized(attack.apply(theirs, seed), photo)])[0])
-                yield Tested(name, name, attack.name, found, *quality["peer"])
-            else:
-                yield Tested(name, how, attack.name, ours.log_p(edited, how), *quality["ours"])
+        log_p = peer.log_p([sized(attack.apply(theirs, 0), photo)])[0] / np.log(10)
+        yield Tested(name, held_out, peer_name, peer_name, attack.name, float(log_p), *quality[0])
+        lit = attack.name.startswith(("brightness", "contrast"))
+        for how, found in ours.log10_p(attack.apply(mine, 0), lit=lit).items():
+            yield Tested(name, held_out, peer_name, how, attack.name, found, *quality[1])
 
 
 def whole(marked: Pixels, photo: Pixels) -> Pixels:
@@ -116,74 +139,87 @@ def sized(image: Pixels, photo: Pixels) -> Pixels:
 
 
 def table(rows: Sequence[Tested]) -> list[dict[str, Any]]:
-    """A row for each pair, way to detect and attack."""
+    """A row for each set of photographs, peer, contender and attack."""
     found = []
-    for key in dict.fromkeys((row.peer, row.marked_by, row.attack) for row in rows):
-        mine = [row for row in rows if (row.peer, row.marked_by, row.attack) == key]
-        logs = np.array([row.log_p for row in mine]) / np.log(10)
+    for key in dict.fromkeys((row.held_out, row.peer, row.contender, row.attack) for row in rows):
+        mine = [row for row in rows if (row.held_out, row.peer, row.contender, row.attack) == key]
+        logs = np.array([row.log10_p for row in mine])
         found.append({
-            "at_psnr_of": key[0], "contender": key[1], "attack": key[2], "images": len(mine),
-            "psnr": round(float(np.mean([row.psnr for row in mine])), 2),
+            "photographs": "held out" if key[0] else "chosen on", "at_psnr_of": key[1], "contender": key[2],
+            "attack": key[3], "images": len(mine), "psnr": round(float(np.mean([row.psnr for row in mine])), 2),
             "ssim": round(float(np.mean([row.ssim for row in mine])), 4),
-            "found": round(float(np.mean(logs <= np.log10(ALPHA))), 3), "median_log10_p": round(float(np.median(logs)), 2),
+            "found": int((logs <= np.log10(ALPHA) + 1e-9).sum()), "median_log10_p": round(float(np.median(logs)), 2),
         })  # fmt: skip
     return found
 
 
-def figure(rows: Sequence[dict[str, Any]]) -> str:
-    """SVG of the share found by attack, a panel for each peer."""
-    wide, high, left, step = 480, 330, 40, 27
+def figure(rows: Sequence[Mapping[str, Any]]) -> str:
+    """SVG of the share of held-out photographs found by attack, a panel for each peer."""
+    wide, high, left, step = 480, 345, 40, 26
     parts = []
     for number, peer in enumerate(PEERS):
-        of_peer = [row for row in rows if row["at_psnr_of"] == peer]
+        of_peer = [row for row in rows if row["at_psnr_of"] == peer and row["photographs"] == "held out"]
+        if not of_peer:
+            continue
         level = np.mean([float(row["psnr"]) for row in of_peer if row["contender"] == peer])
         x0, y0 = number % 2 * wide, number // 2 * high
-        parts.append(
-            f'<text x="{x0 + left}" y="{y0 + 18}" font-weight="bold">at the PSNR of {peer}: {level:.1f} dB</text>'
-        )
+        title = f"at the PSNR of {peer}: {level:.1f} dB"
+        parts.append(f'<text x="{x0 + left}" y="{y0 + 18}" font-weight="bold">{title}</text>')
         for place, attack in enumerate(ATTACKS):
-            x, y = x0 + left + place * step, y0 + 245
+            x, y = x0 + left + place * step, y0 + 260
             parts.append(f'<text transform="translate({x},{y}) rotate(60)" font-size="11">{attack}</text>')
         for share in (0, 0.5, 1):
-            y = y0 + 230 - round(180 * share)
+            y = y0 + 245 - round(180 * share)
             parts.append(f'<path d="M{x0 + left} {y}h{step * (len(ATTACKS) - 1)}" stroke="#ccc"/>')
             parts.append(f'<text x="{x0 + left - 8}" y="{y + 4}" text-anchor="end" font-size="11">{share:g}</text>')
-        for at, name in enumerate(dict.fromkeys(str(row["contender"]) for row in of_peer)):
-            found = [float(row["found"]) for row in of_peer if row["contender"] == name]
-            points = " ".join(f"{x0 + left + i * step},{y0 + 230 - 180 * v:.1f}" for i, v in enumerate(found))
-            look = f'fill="none" stroke="{COLOURS[at]}" stroke-width="{5 - at}" stroke-dasharray="{DASHES[at]}"'
+        for at, (name, colour) in enumerate(COLOURS.items()):
+            mine = [row for row in of_peer if row["contender"] == (peer if name == "peer" else name)]
+            shares = [row["found"] / row["images"] for row in mine]
+            points = " ".join(f"{x0 + left + i * step},{y0 + 245 - 180 * v:.1f}" for i, v in enumerate(shares))
+            look = f'fill="none" stroke="{colour}" stroke-width="{5 - at}"'
             parts.append(f'<polyline points="{points}" {look}/>')
-            parts.append(
-                f'<text x="{x0 + left + at * 105}" y="{y0 + 36}" fill="{COLOURS[at]}" font-size="12">{name}</text>'
+            where, said = (
+                f'x="{x0 + left + at % 2 * 150}" y="{y0 + 36 + at // 2 * 15}"',
+                peer if name == "peer" else name,
             )
+            parts.append(f'<text {where} fill="{colour}" font-size="12">{said}</text>')
     size = f'viewBox="0 0 {2 * wide} {2 * high}" font-family="sans-serif" font-size="13"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}><path d="M0 0h960v660H0z" fill="#fff"/>{"".join(parts)}</svg>\n'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}><path d="M0 0h960v690H0z" fill="#fff"/>{"".join(parts)}</svg>\n'
+
+
+def read_rows(path: Path) -> list[Tested]:
+    """The lines of earlier pieces."""
+    if not path.exists():
+        return []
+    kinds = {"held_out": lambda text: text == "True", "log10_p": float, "psnr": float, "ssim": float}
+    with path.open(newline="") as file:
+        return [Tested(**{k: kinds.get(k, str)(v) for k, v in row.items()}) for row in csv.DictReader(file)]
 
 
 def main() -> None:
-    """Measure one part, and write after every photograph and peer."""
+    """Measure some photographs, and write what all pieces say after every photograph and peer."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", choices=["compare", "search"], default="compare")
-    parser.add_argument("--photos", type=int, default=9)
+    parser.add_argument("--photos", default="0:100", help="which, as FIRST:LAST")
+    parser.add_argument("--held", help="a folder of more photographs")
+    parser.add_argument("--rows", type=Path, default=Path("watermark-peers-rows.csv"))
     asked = parser.parse_args()
-    read = open_images("sample/photos").read(0, asked.photos)
-    photos = [each.image for each in read if isinstance(each, Sample)]
-    compared = asked.part == "compare"
-    names, name = (list(PEERS), "watermark-peers") if compared else (["rivaGan"], "watermark-peers-search")
-    ours = Ours()
-    done: list[Tested] = []
-    for at, peer in itertools.product(range(len(photos)), names):
-        detectors = (peer, "evalkit", "evalkit, light") if compared else ("evalkit, search",)
-        done += tested(ours, photos[at], at, peer, detectors)
-        write(name, table(done))
-        if compared and at:
-            FIGURE.write_text(figure(table(done)))
+    first, last = map(int, asked.photos.split(":"))
+    ours, done = Ours(), read_rows(asked.rows)
+    known = {(row.photo, row.peer) for row in done}
+    for peer in PEERS:
+        for name, held_out, photo in photographs(asked.held)[first:last]:
+            if (name, peer) not in known:
+                done += list(tested(ours, name, held_out, photo, peer))
+                write(asked.rows, [asdict(row) for row in done])
+    written = table(done)
+    write(OUT / "watermark-peers.csv", written)
+    FIGURE.write_text(figure(written))
 
 
-def write(name: str, rows: Sequence[dict[str, Any]]) -> None:
-    """A CSV file beside this script."""
-    with (OUT / f"{name}.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
+def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """A CSV file."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]) if rows else [each.name for each in fields(Tested)])
         writer.writeheader()
         writer.writerows(rows)
 

@@ -39,9 +39,9 @@ from evalkit.stats.shares import clopper_pearson
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.attacks import read_attack
 from evalkit.watermark.attacks.base import seed_of
-from evalkit.watermark.attacks.sizes import to_tensor
+from evalkit.watermark.attacks.sizes import to_pixels, to_tensor
 from evalkit.watermark.bias import mark_generator
-from evalkit.watermark.embed.nudge import Nudge, nudged
+from evalkit.watermark.embed.nudge import Nudge, nudge
 from evalkit.watermark.keys import Key
 from evalkit.watermark.mark import Mark
 from evalkit.watermark.methods import MarkSpec, mark_for
@@ -111,7 +111,7 @@ class World:
                 len(some), *([64] if mark.method == "places" else []), -1
             )
             aim = self.tokenizer.encode_among(to_tensor(some), green)
-            made += nudged(self.tokenizer, some, aim, green, how)
+            made += to_pixels(to_tensor(some) + nudge(self.tokenizer, some, aim.values, green, how).cpu())
             aims.append(aim.values.numpy())
         where = self.folder / run
         where.mkdir()

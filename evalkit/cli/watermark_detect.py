@@ -31,11 +31,9 @@ SHOWN, FAILED = 12, 20  # rows on the terminal
 )
 @click.option(
     "--search",
-    default="none",
-    show_default=True,
     metavar="WHAT,…",
-    help="What is tried where an image itself does not decide: flip, shifts, crops, turns, light, or parts such as "
-    "flip/offsets:4/rolls:1 (docs/watermark-search.md).",
+    help="What is tried where an image itself does not decide: template, flip, shifts, crops, turns, light, or parts such "
+    "as flip/offsets:4/rolls:1 (docs/watermark-search.md) [default: template where --mark says so, else none].",
 )
 @click.option(
     "--calibration", type=click.Path(path_type=Path), metavar="FILE", help="Of `evalkit watermark calibrate`."
@@ -44,7 +42,7 @@ SHOWN, FAILED = 12, 20  # rows on the terminal
     "--decide",
     type=click.Choice(["exact", "calibrated", "larger", "decoys"]),
     help="Which p decides: exact, calibrated, the larger of both, or by decoy keys [default: larger with --calibration, "
-    "else decoys; exact with --search].",
+    "else decoys].",
 )
 @click.option(
     "--decoys",
@@ -72,7 +70,7 @@ def detect(
     more_keys: tuple[str, ...],
     alpha: float,
     fdr: float | None,
-    search: str,
+    search: str | None,
     calibration: Path | None,
     decide: Literal["exact", "calibrated", "larger", "decoys"] | None,
     decoys: int | None,
@@ -100,7 +98,7 @@ def detect(
 
     Without a calibration hundreds of decoy keys are scored on the same images: an image's p is the real key's rank among
     them, less what the key owes to codes that all images share. They also tell how many of these images such a key calls
-    wrongly, and a p for the folder as a whole. With --search the exact p decides.
+    wrongly, and a p for the folder as a whole. A search tries all views under every decoy, so that its price is exact.
 
     Files that were seen before are not encoded again: another key over the same folder costs seconds. Typed again, an
     interrupted run goes on. --keep none leaves out the heat maps. Exit code 1: some images failed (they are listed).

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from evalkit.watermark.mark import Mark
 
 GENERATING = ("prompts", "samples", "guidance", "temperature", "top_k", "top_p", "steps", "delta")
-AFTERWARDS = ("fraction", "max_cost", "by", "descent", "levels", "spread", "psnr")
+AFTERWARDS = ("fraction", "max_cost", "by", "descent", "levels", "spread", "psnr", "template")
 MOST_FAILED = 20
+FOUND = 1e-3  # the alpha of `detect`
 
 
 @click.command()
@@ -74,6 +75,12 @@ MOST_FAILED = 20
     default=40.0,
     help="--by pixels: dB against the file that is kept [default: 40].",
 )
+@click.option(
+    "--template",
+    type=Finite(0, 0.9),
+    default=0.08,
+    help="--by pixels: share of the change for a pattern by which `detect` finds moved images; 0: none [default: 0.08].",
+)
 @click.option("--levels", type=Finite(0, 255, min_open=True), default=8, help="--by pixels: most change of a value.")
 @click.option("--descent", type=click.IntRange(min=1), default=20, help="--by pixels: steps of gradient descent.")
 @click.option(
@@ -110,6 +117,7 @@ def embed(
     max_cost: float | None,
     by: str,
     psnr: float,
+    template: float,
     levels: float,
     descent: int,
     spread: int,
@@ -156,7 +164,7 @@ def embed(
     else:
         from evalkit.watermark.embed import Nudge
 
-        nudge = Nudge(descent, levels, spread, psnr) if by == "pixels" else None
+        nudge = Nudge(descent, levels, spread, psnr, template) if by == "pixels" else None
         run = _afterwards(str(folder), choice, fraction, max_cost, nudge, options)
     if credential is not None:
         from evalkit.images import open_images
@@ -222,6 +230,19 @@ def _size(run: Run) -> str:
     return f"{side}x{side}, the tokenizer's (--by pixels keeps that of each input)"
 
 
+def _forecast(run: Run) -> str:
+    """How many of the marked images are found as they are, and what to type where some are not."""
+    import pyarrow.compute as pc
+
+    logs = run.samples["log10_p"].drop_null()
+    found = pc.sum(pc.less_equal(logs, math.log10(FOUND))).as_py()
+    said = f"found as they are, by a p of at most {FOUND:g}: {found} of {len(logs)}"
+    if found == len(logs) or run.record["plan"]["parameters"]["embedding"].get("by") != "pixels":
+        return said
+    psnr = run.record["plan"]["parameters"]["embedding"]["psnr"]
+    return f"{said}; more are with --psnr {psnr - 3:g} (evalkit watermark power --green says how many codes it takes)"
+
+
 def _refuse(ctx: click.Context, names: tuple[str, ...], owner: str) -> None:
     for name in names:
         if ctx.get_parameter_source(name) != ParameterSource.DEFAULT:
@@ -259,6 +280,8 @@ def _show(run: Run, failed: int, as_json: bool, *, signed: bool) -> None:
         if metric is not None and "headline" in metric.shown and row["value"] is not None:
             unit = f" {metric.unit}" if metric.unit else ""
             console.print(Text(f"  {metric.label}: {row['value']:.3f}{unit}"))
+    if "log10_p" in run.samples.column_names and made:
+        console.print(Text(f"  {_forecast(run)}"), soft_wrap=True)
     if failed:
         console.print(Text(f"{failed} images failed:", style="red"))
     for row in failed_samples([run])[:MOST_FAILED]:

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--tokens", type=click.IntRange(min=1), required=True, help="Distinct codes of an image.")
-@click.option("--delta", type=NUMBER, required=True, help="What green logits are raised by; inf for the hard variant.")
+@click.option("--delta", type=NUMBER, help="What green logits are raised by; inf for the hard variant.")
+@click.option(
+    "--green",
+    type=FINITE,
+    help="In place of --delta: share of green codes read back, as `embed` tells of marked images.",
+)
 @click.option("--gamma", type=FINITE, default=0.5, show_default=True, help="Share of green codes.")
 @click.option(
     "--match",
@@ -34,7 +39,8 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON, and nothing else, on stdout.")
 def power(
     tokens: int,
-    delta: float,
+    delta: float | None,
+    green: float | None,
     gamma: float,
     matches: tuple[float, ...],
     lists: int,
@@ -49,15 +55,19 @@ def power(
     evalkit watermark power --tokens 256 --delta 2
     evalkit watermark power --tokens 180 --delta 2 --match 0.66 --lists 64 --fpr 1e-6
     evalkit watermark power --tokens 256 --delta 2 --bits 32
+    evalkit watermark power --tokens 256 --green 0.7              images marked by pixels; match: of an edit
 
     TOKENS are distinct codes: a code that an image repeats is one coin. Powers are exact (binomial) and suppose flat
     logits, so they are upper bounds: where a model is sure of its next code, no bias moves it.
     """
     from evalkit.watermark.payload.capacity import message_table
-    from evalkit.watermark.power import MarkPlan, power_table
+    from evalkit.watermark.power import MarkPlan, delta_of, power_table
 
+    if (delta is None) == (green is None):
+        raise click.UsageError("give --delta, for images that are marked while they are made, or --green SHARE")
+    bias = delta if delta is not None else delta_of(green or 0.0, gamma)
     plans = [
-        MarkPlan(delta, gamma, match, lists, alpha)
+        MarkPlan(bias, gamma, match, lists, alpha)
         for alpha in levels or (1e-2, 1e-3, 1e-6)
         for match in matches or (1.0, 0.7, 0.5, 0.3)
     ]

@@ -69,6 +69,12 @@ class Mark(ABC):
         )
 
 
+def marks_of(mark: Mark) -> tuple[Mark, ...]:
+    """The marks that are looked for together; itself where it is one."""
+    found: tuple[Mark, ...] = tuple(getattr(mark, "marks", (mark,)))
+    return found
+
+
 class LexicalBias(Mark):
     """LBW (arXiv 2506.01011): fixed lists of green codes, one of them for each image."""
 

@@ -61,6 +61,19 @@ class MarkPlan:
         return self.match * marked + (1 - self.match) * self.gamma
 
 
+def delta_of(green: float, gamma: float = 0.5) -> float:
+    """The delta with which a share `green` of the codes of flat logits is green; raises `EvalkitError` where none is.
+
+    >>> round(delta_of(0.8808), 2)
+    2.0
+    """
+    if not 0 < gamma < green <= 1:
+        raise EvalkitError(
+            f"a marked image has more green codes than gamma, {gamma:g}; {green:g} given. Give a larger --green"
+        )
+    return math.inf if green == 1 else math.log(green * (1 - gamma) / ((1 - green) * gamma))
+
+
 def greens_needed(plan: MarkPlan, codes: npt.ArrayLike) -> Ints:
     """Green codes of n distinct ones from which on lists * P[Binomial(n, gamma) >= g] <= alpha; n + 1 where none suffice."""
     n = np.asarray(codes, dtype=np.int64)

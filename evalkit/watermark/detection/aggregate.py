@@ -27,7 +27,7 @@ from evalkit.watermark.shipped import identity_of
 
 UNCALIBRATED = (
     "the exact p decides: its rates hold on average over keys, and this key may call many times more of your images, or "
-    "fewer. Leave out --decide, --decoys 0 and --search, so that decoy keys tell, or give --calibration FILE"
+    "fewer. Leave out --decide and --decoys 0, so that decoy keys tell, or give --calibration FILE"
 )
 
 
@@ -68,7 +68,8 @@ def aggregate(spec: Spec, parts: Parts) -> Aggregated:
     table = joined(parts.tables(), NEEDED)
     asked = spec.parameters.get("decoys")  # plans before version 4 know none
     good = len(table) - table["log10_p"].null_count
-    decoys = of_folder(parts, rule.alpha) if asked and good else None
+    searched = bool(spec.parameters["search"])
+    decoys = of_folder(parts, rule.alpha, searched=searched) if asked and good else None
     columns = columns_of(table, rule, decoys)
     judged = judge(columns.log_p, columns.log_floor, columns.group, columns.content, rule)
     counts = counts_of(columns, judged)

@@ -54,10 +54,13 @@ def planned_decoys(said: Mapping[str, Any], keys: int, seed: int) -> dict[str, A
     return {"keys": keys, "seed": hashlib.sha256(text).hexdigest()[:32]}
 
 
-def of_folder(parts: Parts, alpha: float) -> Ranked:
-    """The real key of the rows among the decoys of the arrays."""
+def of_folder(parts: Parts, alpha: float, *, searched: bool = False) -> Ranked:
+    """The real key of the rows among the decoys of the arrays; after a search the arrays hold it, too, as the last."""
 
     def together() -> Iterator[Scores]:
+        if searched:
+            yield from (block.astype(np.int64) for block in blocks(_decoys(parts), BLOCK))
+            return
         greens = blocks(_greens(parts), BLOCK)
         for mine, theirs in zip(greens, blocks(_decoys(parts), BLOCK), strict=True):
             yield np.concatenate([theirs.astype(np.int64), mine[:, None]], axis=1)
@@ -77,7 +80,10 @@ def _decoys(parts: Parts) -> Iterator[Scores]:
 
 
 def file_pieces(parts: Parts) -> Iterator[bytes]:
-    """The scores of all images, row by row as whole numbers of 2 or 4 bytes (little-endian), deflated; a shard at a time."""
+    """The scores of all images, row by row as whole numbers of 2 or 4 bytes (little-endian), deflated; a shard at a time.
+
+    After a search they are those of `contest.Contest.settled`, the real key's last.
+    """
     squeeze = zlib.compressobj(1)
     for rows in _decoys(parts):
         yield squeeze.compress(np.ascontiguousarray(rows.astype(f"<u{rows.dtype.itemsize}")).tobytes())

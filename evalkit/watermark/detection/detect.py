@@ -33,7 +33,7 @@ from evalkit.watermark.detection.verdict import Decide, Rule
 from evalkit.watermark.detection.worker import Manifests, read_manifests
 from evalkit.watermark.keys import Key
 from evalkit.watermark.mark import Mark
-from evalkit.watermark.methods import MarkSpec, read_mark
+from evalkit.watermark.methods import MarkFile, MarkSpec, read_mark
 from evalkit.watermark.methods.plain import check_tokenizer, live_mark, plain_marks
 from evalkit.watermark.shipped import weights_of
 
@@ -52,7 +52,7 @@ def detect_watermark(
     alpha: float = 1e-3,
     fdr: float | None = None,
     decide: Decide | None = None,
-    search: str = "none",
+    search: str | None = None,
     calibration: str | Path | None = None,
     cache: Cache = None,
     decoys: int | None = None,
@@ -67,8 +67,9 @@ def detect_watermark(
     `key`: a key, its file or env:NAME, or several (the tests are added up, as for `epochs`). `tokenizer`: whose codes carry
     the mark; may be left out where `mark` is a mark.json, which says it. `mark`: the method and its numbers [LBW with one
     list]; `frequencies`: counts of codes, or their file. `alpha`, `fdr`, `decide`: see `Rule`; `search`: what else is
-    tried where the image itself does not decide (`search.read_search`). `calibration`: a file of `calibrate_watermark`.
-    `decoys`: how many decoy keys are scored, 0 for none [several hundred without a calibration and without a search].
+    tried where the image itself does not decide (`search.read_search`) [the template, where `mark` is a mark.json of images
+    that have one and there is no calibration]. `calibration`: a file of `calibrate_watermark`.
+    `decoys`: how many decoy keys are scored, 0 for none [several hundred without a calibration].
     What decides where nobody says: the larger p with a calibration, else decoy keys, else the exact p. `regions`: which
     parts of each image carry the mark is asked too. `cache`: the file of codes [the user's], or False. `c2pa`: read
     manifests too; `anchors`: PEM certificates to trust, or their file. `among`: which messages are looked for, such as
@@ -96,7 +97,8 @@ def detect_watermark(
     name = tokenizer or (file.tokenizer_name if file is not None else None)
     if name is None:
         raise EvalkitError("whose codes carry the mark? Give a tokenizer, such as llamagen-vq16, or a mark.json")
-    scan = planned(data, name, plain, search, cache, options)
+    wanted = search if search is not None else default_search(file, calibration)
+    scan = planned(data, name, plain, wanted, cache, options)
     check_among(spec.layout, among)
     keys = decoy_count(scan, calibration, decoys, decide)
     rule = Rule(alpha, fdr, decide or default_decision(calibration, keys))
@@ -185,6 +187,12 @@ def _detect(
     return run_as_wished(DETECT, spec, out, options)
 
 
+def default_search(file: MarkFile | None, calibration: str | Path | None) -> str:
+    """The template, where a mark.json says that images have one; a calibration must have been made with the same search."""
+    templated = file is not None and calibration is None and bool(file.embedding.get("template"))
+    return "template" if templated else "none"
+
+
 def default_decision(calibration: str | Path | None, decoys: int) -> Decide:
     """The larger of both p-values where there are both: it holds for a random key, and for this key on images like the
     null ones. Else decoy keys, which hold for these very images, where there are some.
@@ -193,15 +201,13 @@ def default_decision(calibration: str | Path | None, decoys: int) -> Decide:
 
 
 def decoy_count(scan: Planned, calibration: str | Path | None, asked: int | None, decide: Decide | None) -> int:
-    """How many decoy keys are scored; raises `EvalkitError` where some are asked for and cannot be had.
-
-    A search looks at more views only of images that the real key leaves open, which no decoy is a match for.
-    """
+    """How many decoy keys are scored; raises `EvalkitError` where some are asked for and cannot be had."""
     said = said_by(scan)
-    why = "a search" if scan.views else "" if has_decoys(said) else f"the method {method_of(said)}"
-    wanted = bool(asked) or decide == "decoys"
-    if wanted and why:
-        raise EvalkitError(f"decoy keys do not go together with {why}. Give --calibration FILE, or --decide exact")
+    able = has_decoys(said)
+    if (bool(asked) or decide == "decoys") and not able:
+        raise EvalkitError(
+            f"the method {method_of(said)} has no decoy keys. Give --calibration FILE, or --decide exact"
+        )
     if decide == "decoys" and asked == 0:
         raise EvalkitError("deciding by decoy keys needs some; leave out --decoys 0")
     if asked and not FEWEST <= asked <= MANY:
@@ -209,7 +215,7 @@ def decoy_count(scan: Planned, calibration: str | Path | None, asked: int | None
     if asked is not None:
         return asked
     given = calibration is None and decide in (None, "decoys")
-    return usual_count(said) if not why and (given or decide == "decoys") else 0
+    return usual_count(said) if able and (given or decide == "decoys") else 0
 
 
 def drawn(scan: Planned, keys: int, seed: int) -> dict[str, Any]:

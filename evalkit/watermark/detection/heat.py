@@ -14,9 +14,8 @@ from evalkit.images.encode import png_bytes
 from evalkit.images.sample import Pixels
 from evalkit.jsonio import parse_json, pretty_json
 from evalkit.watermark.detection.grids import maps_of
-from evalkit.watermark.detection.rows import marks_of
 from evalkit.watermark.detection.scan import Scanner
-from evalkit.watermark.mark import Mark
+from evalkit.watermark.mark import Mark, marks_of
 
 Ints = npt.NDArray[np.int64]
 FOLDER = "heat"

@@ -92,6 +92,7 @@ def radioactive(
         epochs=epochs,
         frequencies=frequencies,
         alpha=alpha,
+        search="none",
         decide="decoys",
         decoys=decoys,
         cache=cache,

@@ -27,6 +27,8 @@ from evalkit.watermark.detection.layout import code_shape, grid_of, joined, stac
 from evalkit.watermark.detection.phash import phash
 from evalkit.watermark.detection.views import View
 from evalkit.watermark.identity import preparation_id, prepared
+from evalkit.watermark.keys import Key
+from evalkit.watermark.template.pose import found_pose
 
 Ints = npt.NDArray[np.int64]
 FINER = 2  # times the tokenizer's side at which an image is scaled and turned by views
@@ -111,10 +113,10 @@ class Reader:
             tick(len(batch.good) + len(batch.bad))
         return [found[i] for i in positions]
 
-    def views(self, index: int, views: Sequence[View]) -> Iterator[tuple[View, Ints]]:
+    def views(self, index: int, views: Sequence[View], keys: Sequence[Key] = ()) -> Iterator[tuple[View, Ints]]:
         """(view, codes) of one image; codes of cells that the view had to fill are -1. Nothing where it is unreadable.
 
-        Neighbours that differ by whole cells alone are encoded once.
+        Neighbours that differ by whole cells alone are encoded once. `keys`: whose templates are looked for.
         """
         (sample,) = self._samples([index])
         if isinstance(sample, Unreadable):
@@ -122,11 +124,16 @@ class Reader:
         fine = next(self._samples([index], FINER)) if any(view.resamples for view in views) else sample
         if isinstance(fine, Unreadable):
             return
+        with self.timers("template"):
+            pose = found_pose(fine.image, keys) if keys and any(view.template for view in views) else None
         groups = [(base, list(each)) for base, each in itertools.groupby(views, lambda view: view.encoded)]
         for start in range(0, len(groups), self.batch_size):
             part = groups[start : start + self.batch_size]
             with self.timers("read"):
-                seen = [base.look(fine.image, FINER) if base.resamples else base.look(sample.image) for base, _ in part]
+                seen = [
+                    base.look(fine.image, FINER, pose) if base.resamples else base.look(sample.image)
+                    for base, _ in part
+                ]
             codes = self._encoded(stacked([pixels for pixels, _ in seen]))
             for (_, members), row, (_, known) in zip(part, values_of(codes), seen, strict=True):
                 kept = counted_cells(known, len(row), self.grid, self.scales or ())

@@ -18,7 +18,7 @@ from evalkit.watermark.detection.messages import Told
 from evalkit.watermark.detection.reader import Read
 from evalkit.watermark.detection.search import prices
 from evalkit.watermark.detection.tally import Tally
-from evalkit.watermark.mark import Mark
+from evalkit.watermark.mark import Mark, marks_of
 
 LN10 = float(np.log(10.0))
 SMALLEST = float(np.finfo(np.float64).tiny)  # p never underflows to 0; log10_p is true at any depth
@@ -67,12 +67,6 @@ SHARD = pa.schema(
         ("error", pa.string()),
     ]
 )
-
-
-def marks_of(mark: Mark) -> tuple[Mark, ...]:
-    """The marks that are looked for together; itself where it is one."""
-    found: tuple[Mark, ...] = tuple(getattr(mark, "marks", (mark,)))
-    return found
 
 
 def shard_rows(

@@ -24,7 +24,7 @@ ROLLS = 2  # cells to each side
 MOST = 30_000  # views of a search
 NAMES = (
     "flip, offsets[:STRIDE], rolls[:CELLS], scales[:0.8+0.9], angles[:-3+3], gains[:0.8+1.25], contrasts[:0.8+1.25], "
-    "shifts, crops, turns, light, joined by / (together) and , (either)"
+    "shifts, crops, turns, light, template, joined by / (together) and , (either)"
 )
 SHORT = {  # names of whole searches
     "shifts": "offsets/rolls",
@@ -82,8 +82,8 @@ def _part(spelling: str, cell: int, *, placed: bool) -> Iterator[View]:
     """The values of one part; those of offsets and rolls include none at all."""
     name, _, values = spelling.partition(":")
     try:
-        if name == "flip" and not values:
-            yield View(flip=True)
+        if name in ("flip", "template") and not values:
+            yield View(**{name: True})
         elif name == "offsets":
             stride = int(values) if values else max(1, cell // 8)  # farther beside the grid little is read
             steps = [at if at <= cell // 2 else at - cell for at in range(0, cell, stride)]  # a stride below 1 raises

@@ -32,7 +32,7 @@ from evalkit.watermark.detection.scan_spec import Opened, opened
 from evalkit.watermark.detection.verdict import Rule
 from evalkit.watermark.detection.worker import DetectWorker, read_manifests
 
-VERSION = 4  # q of each image since 3, decoy keys and messages since 4
+VERSION = 5  # q of each image since 3, decoy keys and messages since 4, decoys in searches since 5
 SHARDS = (256, 2048, 8192)  # images of a shard in small and in large sets, and the size from which sets are large
 
 
@@ -90,7 +90,8 @@ class DetectTask(Task):
         good = len(rows) - rows["log10_p"].null_count
         kept: dict[str, Any] = {}
         if asked and good:
-            kept[NAME] = read_scores((run.path / FILE).read_bytes(), good, int(asked["keys"]))
+            keys = int(asked["keys"]) + bool(self.spec(run).parameters["search"])
+            kept[NAME] = read_scores((run.path / FILE).read_bytes(), good, keys)
         return MemoryParts(rows, kept, run.record)
 
     def upgrade(self, run: Run) -> Spec:
@@ -113,12 +114,12 @@ def _worker(spec: Spec, held_here: Opened) -> DetectWorker:
         "views": ["", *(view.name for view in held_here.views)],
         "warnings": [] if calibration is None else calibration.doubts(rule, spec.inputs["data"].n),
     }
-    scanner = Scanner(held_here.reader, mark, held_here.views, rule.alpha)
     drawn = asked.get("decoys")
     decoys = decoys_of(mark, drawn["keys"], drawn["seed"]) if drawn else None
+    scanner = Scanner(held_here.reader, mark, held_here.views, rule.alpha, decoys)
     parts = asked.get("regions")
     locator = Locator(mark, decoys_of(mark, parts["keys"], parts["seed"]), parts["level"]) if parts else None
-    return DetectWorker(held_here, scanner, calibration, manifests, facts, decoys, locator, asked.get("among"))
+    return DetectWorker(held_here, scanner, calibration, manifests, facts, locator, asked.get("among"))
 
 
 def opened_calibration(path: str, sha256: str) -> Calibration:

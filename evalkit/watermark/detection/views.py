@@ -14,12 +14,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from evalkit.images.sample import Pixels
+from evalkit.watermark.template.pose import Pose
 
 
 @dataclass(frozen=True)
 class View:
     """What is undone: a mirror, a shift by (dx, dy) pixels, a scale, an angle in degrees (counter-clockwise), factors of
-    brightness and of contrast, a shift by whole cells of the code map.
+    brightness and of contrast, a shift by whole cells of the code map. `template`: before these, the pose that the
+    key's pattern was found in.
     """
 
     flip: bool = False
@@ -31,11 +33,13 @@ class View:
     contrast: float = 1.0
     right: int = 0
     down: int = 0
+    template: bool = False
 
     @property
     def name(self) -> str:
         """How rows name it: "" for the image itself."""
-        parts = ["flip"] if self.flip else []
+        parts = ["template"] if self.template else []
+        parts += ["flip"] if self.flip else []
         parts += [f"shift {self.dx},{self.dy}"] if self.dx or self.dy else []
         numbers = (("scale", self.scale, 1), ("turn", self.angle, 0), ("gain", self.gain, 1))
         parts += [f"{name} {value:g}" for name, value, usual in numbers if value != usual]
@@ -61,16 +65,18 @@ class View:
     @property
     def resamples(self) -> bool:
         """Whether it needs pixels between pixels, so that a larger image to look at helps."""
-        return self.scale != 1 or self.angle != 0
+        return self.scale != 1 or self.angle != 0 or self.template
 
-    def look(self, image: Pixels, finer: int = 1) -> tuple[Pixels, npt.NDArray[np.bool_]]:
+    def look(self, image: Pixels, finer: int = 1, pose: Pose | None = None) -> tuple[Pixels, npt.NDArray[np.bool_]]:
         """The view [S, S, 3] of a square image, and bool [S, S]: pixels that come from the image.
 
-        `finer`: the image has so many times the side S of the view, and is reduced at last.
+        `finer`: the image has so many times the side S of the view, and is reduced at last. `pose`: of the template.
         """
         side = image.shape[0]
-        seen = Image.fromarray(self._lit(image))
-        known = Image.new("L", seen.size, 255)
+        lit, whole = self._lit(image), np.full((side, side), 255, np.uint8)
+        if self.template and pose is not None:
+            lit, whole = pose.warp(lit), pose.warp(whole, sharp=True)
+        seen, known = Image.fromarray(lit), Image.fromarray(whole)
         if self.flip:
             seen = seen.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         if self.scale != 1:
@@ -83,12 +89,12 @@ class View:
             known = known.rotate(self.angle, Image.Resampling.NEAREST)
         if self.dx or self.dy:
             seen, known = (_placed(each, -self.dx * finer, -self.dy * finer, side) for each in (seen, known))
-        whole = np.asarray(known) > 0
+        shown = np.asarray(known) > 0
         if finer > 1:
             small = side // finer
             seen = seen.resize((small, small), Image.Resampling.BICUBIC)
-            whole = np.asarray(whole.reshape(small, finer, small, finer).all((1, 3)))
-        return np.asarray(seen), whole
+            shown = np.asarray(shown.reshape(small, finer, small, finer).all((1, 3)))
+        return np.asarray(seen), shown
 
     def _lit(self, image: Pixels) -> Pixels:
         """Contrast about the mean grey, then brightness."""

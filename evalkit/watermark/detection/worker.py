@@ -15,7 +15,6 @@ from evalkit.images.folder import FolderSet
 from evalkit.jobs.live import held, is_live
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
-from evalkit.watermark.decoys.families import Decoys
 from evalkit.watermark.detection.calibration import Calibration
 from evalkit.watermark.detection.decoy_scores import NAME
 from evalkit.watermark.detection.heat import heat_maps
@@ -56,14 +55,13 @@ class DetectWorker(Worker):
         calibration: Calibration | None,
         manifests: Manifests | None,
         facts: Mapping[str, Any],
-        decoys: Decoys | None = None,
         locator: Locator | None = None,
         among: str | None = None,
     ) -> None:
         """`among`: the messages that are looked for, as text; None: any."""
         self.among = among
         self.opened, self.scanner, self.calibration, self.manifests = opened, scanner, calibration, manifests
-        self.decoys, self.locator = decoys, locator
+        self.locator = locator
         self.facts = facts
         self.views = ("", *(view.name for view in opened.views))
 
@@ -81,7 +79,7 @@ class DetectWorker(Worker):
         c2pa = [self._manifest(i) if each.kept else None for i, each in enumerate(found.read, start=shard.start)]
         warnings = warnings_of(found.read, self.opened.states[shard.start : shard.stop])
         codes = self.opened.reader.codes([each.kept for each in found.read if each.kept is not None])
-        decoys, regions = self._decoys_of(codes), self._regions_of(codes)
+        decoys, regions = self._kept(found.decoys), self._regions_of(codes)
         told = messages(self.scanner, found, shard.start, self.among)
         best, mark = found.best, self.scanner.mark
         rows = shard_rows(found.read, best, mark, self.views, calibrated, warnings, c2pa, regions, told)
@@ -94,14 +92,12 @@ class DetectWorker(Worker):
         with self.opened.reader.timers("regions"):
             return self.locator.columns(codes, self.opened.reader)
 
-    def _decoys_of(self, codes: npt.NDArray[np.int64]) -> dict[str, Any]:
-        """Scores of the images that have codes under every decoy key."""
-        if self.decoys is None:
+    def _kept(self, scores: npt.NDArray[np.int64] | None) -> dict[str, Any]:
+        """Scores of the images that have codes under every decoy key, as they are kept."""
+        if scores is None:
             return {}
-        reader = self.opened.reader
-        with reader.timers("decoys"):
-            scores = self.decoys.scores(codes)
-        return {NAME: scores.astype(np.uint16 if int(np.prod(reader.shape)) < 2**16 else np.uint32)}
+        small = int(np.prod(self.opened.reader.shape)) < 2**16
+        return {NAME: scores.astype(np.uint16 if small or self.opened.views else np.uint32)}
 
     def close(self) -> None:
         """Close the cache."""

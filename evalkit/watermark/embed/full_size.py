@@ -61,13 +61,17 @@ class Frame:
             yield begun, resized(strip, (height, strip.shape[3]))[0]
             begun += strip.shape[3]
 
-    def added(self, image: Pixels, change: Tensor, levels: float) -> Pixels:
-        """The image with the change, by at most `levels` grey levels, rounded to whole ones."""
+    def added(self, image: Pixels, change: Tensor, levels: float, file: Pixels | None = None) -> Pixels:
+        """The image with the change, rounded to whole grey levels, at most `levels` of them from `file` [the image]."""
+        origin = image if file is None else file
         found = np.empty_like(image)
         for begun, strip in self.enlarged(change):
             moved = strip.clamp(-levels / 255, levels / 255).mul(255).permute(1, 2, 0).cpu().numpy()
             part = slice(begun, begun + moved.shape[1])
-            found[:, part] = np.clip(np.floor(image[:, part] + moved + 0.5), 0, 255)
+            near = origin[:, part].astype(np.float32)
+            moved += image[:, part]
+            moved = np.clip(np.floor(moved + 0.5), np.ceil(near - levels), np.floor(near + levels))
+            found[:, part] = np.clip(moved, 0, 255)
         return found
 
 

@@ -11,7 +11,8 @@ is one coin: `spread` sends repeats to different near green codes, so that flat 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,9 +20,12 @@ from torch.nn import functional as F
 
 from evalkit.errors import EvalkitError
 from evalkit.images.sample import Pixels
-from evalkit.tokenizers.base import Codes, Tokenizer
-from evalkit.watermark.attacks.sizes import to_pixels, to_tensor
+from evalkit.tokenizers.base import Tokenizer
+from evalkit.watermark.attacks.sizes import to_tensor
 from evalkit.watermark.embed.full_size import Frame, seen_again
+from evalkit.watermark.embed.patterned import has_room, patterned
+from evalkit.watermark.identity import prepared
+from evalkit.watermark.keys import Key
 from evalkit.watermark.methods.subject import compared
 
 STRIDE = 0.3  # of the change's size, that a first step goes; later ones are shorter
@@ -38,13 +42,15 @@ TINY = 1e-12
 class Nudge:
     """`steps` of gradient descent, `levels` of grey that a value may change by, `spread` codes that repeats may go to.
 
-    `psnr`: dB against the file that the change keeps at least, before it is rounded to 8 bits.
+    `psnr`: dB against the file that the change keeps at least, before it is rounded to 8 bits. `template`: the share of the
+    squared change that goes to the pattern by which detectors find moved images; small images get none.
     """
 
     steps: int = 20
     levels: float = 8.0
     spread: int = 8
     psnr: float = 40.0
+    template: float = 0.08
 
     def __post_init__(self) -> None:
         if self.steps < 1 or not 0 < self.levels <= 255 or self.spread < 1 or not 0 < self.psnr <= 100:
@@ -53,9 +59,17 @@ class Nudge:
                 f"{self.steps}, {self.spread}, {self.levels:g}, {self.psnr:g} given"
             )
 
-    def size(self, share: float) -> float:
-        """Root mean square, on [0, 1], of a change that fills this share of an image."""
-        return float(10 ** (-self.psnr / 20) / share**0.5)
+        if not 0 <= self.template <= 0.9:
+            raise EvalkitError(f"a template takes from 0 to 0.9 of the change; {self.template:g} given")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Its numbers; without a template as runs said them before there was one."""
+        return {name: value for name, value in asdict(self).items() if name != "template" or value}
+
+    @property
+    def size(self) -> float:
+        """Root mean square, on [0, 1], of the whole change."""
+        return float(10 ** (-self.psnr / 20))
 
 
 def nudge(
@@ -65,14 +79,14 @@ def nudge(
     green: Tensor,
     how: Nudge,
     between: int | None = None,
-    shares: Sequence[float] = (),
+    sizes: Sequence[float] = (),
 ) -> Tensor:
     """Changes float [B, 3, S, S] of images on [0, 1] that give them green codes, as far as PSNR and levels allow.
 
     `chosen` [B, N]: codes that are not green in it are left to themselves. `green`: bool [B, V], whose codes go to those
     of `chosen`; or [B, N, V] where places differ, and each goes to any green code. `between`: the side of the squares
-    that the changes go to and come back from before the tokenizer sees them [S]. `shares`: of the file's area that each
-    square covers [1]. Raises `EvalkitError` for tokenizers without gradients or a codebook.
+    that the changes go to and come back from before the tokenizer sees them [S]. `sizes`: root mean square, on [0, 1], of
+    the change of each square [`how.size`]. Raises `EvalkitError` for tokenizers without gradients or a codebook.
     """
     table, by_dot = compared(tokenizer)
     table = table.float()
@@ -84,7 +98,7 @@ def nudge(
         reach, wanted = _reach(near, chosen.to(table.device), green.to(table.device), how.spread)
     margin = MARGIN * _spacing(table)
     low, high = (-x).clamp(min=-how.levels / 255), (1 - x).clamp(max=how.levels / 255)  # beyond it gradients vanish
-    sizes = torch.tensor([how.size(each) for each in shares or [1.0] * len(x)], device=x.device)[:, None, None, None]
+    most = torch.tensor(list(sizes) or [how.size] * len(x), device=x.device)[:, None, None, None]
     hidden, change, moving = _texture(x), torch.zeros_like(x), torch.zeros_like(x)
     for step in range(how.steps):
         change.requires_grad_()
@@ -95,35 +109,33 @@ def nudge(
         slope = (slope * hidden).masked_fill(stuck, 0)
         moving = moving.masked_fill(stuck, 0)
         moving = MOMENTUM * moving + (1 - MOMENTUM) * slope / (_size_of(slope) + TINY)
-        stride = STRIDE * sizes * (1 - step / how.steps) / (_size_of(moving) + TINY)
+        stride = STRIDE * most * (1 - step / how.steps) / (_size_of(moving) + TINY)
         change = (change.detach() - stride * moving).clamp(low, high)
-        change = change * (sizes / (_size_of(change) + TINY)).clamp(max=1)
+        change = change * (most / (_size_of(change) + TINY)).clamp(max=1)
     return change
-
-
-def nudged(tokenizer: Tokenizer, images: Sequence[Pixels], chosen: Codes, green: Tensor, how: Nudge) -> list[Pixels]:
-    """uint8 images at the tokenizer's size with the changes of `nudge`."""
-    return to_pixels(to_tensor(images) + nudge(tokenizer, images, chosen.values, green, how).cpu())
 
 
 def nudged_files(
     tokenizer: Tokenizer,
     images: Sequence[Pixels],
-    squares: Sequence[Pixels],
     chosen: Tensor,
     green: Tensor,
     how: Nudge,
+    key: Key | None = None,
 ) -> list[Pixels]:
-    """Images at their own sizes with the changes of `nudge` that `squares`, the tokenizer's of them, need."""
-    frames = [Frame.of(image, square.shape[0]) for image, square in zip(images, squares, strict=True)]
+    """Images at their own sizes with the pattern of `key`, where there is one, and the changes that `nudge` makes."""
+    held = [how.template if key is not None and has_room(image) else 0.0 for image in images]
+    bases = [patterned(x, key, how.size * t**0.5) if key and t else x for x, t in zip(images, held, strict=True)]
+    squares = [prepared(base, tokenizer) for base in bases]
+    frames = [Frame.of(base, square.shape[0]) for base, square in zip(bases, squares, strict=True)]
     done: dict[int, Pixels] = {}
     for between in sorted({frame.between for frame in frames}):
         rows = [number for number, frame in enumerate(frames) if frame.between == between]
-        shares = [frames[number].share for number in rows]
+        sizes = [how.size * ((1 - held[number]) / frames[number].share) ** 0.5 for number in rows]
         some = [squares[number] for number in rows]
-        changes = nudge(tokenizer, some, chosen[rows], green[rows], how, between, shares)
+        changes = nudge(tokenizer, some, chosen[rows], green[rows], how, between, sizes)
         for number, change in zip(rows, changes, strict=True):
-            done[number] = frames[number].added(images[number], change, how.levels)
+            done[number] = frames[number].added(bases[number], change, how.levels, images[number])
     return [done[number] for number in range(len(images))]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from evalkit.watermark.mark import Mark
 from evalkit.watermark.methods.subject import compared
 from evalkit.watermark.shipped import sources_of, tokenizer_ref
 
-VERSION = 4
+VERSION = 5
 SHARD = 32
 
 
@@ -82,7 +81,7 @@ def embed_folder(
 def _embedding(fraction: float, most_cost: float, nudge: Nudge | None) -> dict[str, Any]:
     cost = None if math.isinf(most_cost) else most_cost
     said = {"how": "afterwards", "fraction": fraction, "most_cost": cost}
-    return said if nudge is None else {**said, "by": "pixels", **asdict(nudge)}
+    return said if nudge is None else {**said, "by": "pixels", **nudge.as_dict()}
 
 
 def _batch_size(tokenizer: Tokenizer, options: RunOptions) -> int:

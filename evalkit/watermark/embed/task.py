@@ -115,8 +115,8 @@ def _content_of(spec: Spec) -> dict[str, Any]:
 
 def nudge_of(said: Mapping[str, Any]) -> Nudge | None:
     """How pixels are changed, where the images keep their own."""
-    names = [each.name for each in fields(Nudge)]
-    return Nudge(**{name: said[name] for name in names}) if said.get("by") == "pixels" else None
+    numbers = {each.name: said.get(each.name, 0.0) for each in fields(Nudge)}  # earlier runs know no template
+    return Nudge(**numbers) if said.get("by") == "pixels" else None
 
 
 def _content(parts: Parts) -> str:

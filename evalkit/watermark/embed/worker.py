@@ -122,7 +122,7 @@ class EmbedWorker(Worker):
                 inputs, marked = given, self._pixels(after)
             else:
                 inputs = [each.image for each in samples]
-                marked = nudged_files(self.tokenizer, inputs, given, after.values, green, self.nudge)
+                marked = nudged_files(self.tokenizer, inputs, after.values, green, self.nudge, self.mark.key)
             seen = [prepared(each, self.tokenizer) for each in marked]
         with self.timers("encode"):
             again = self.tokenizer.encode(to_tensor(seen))

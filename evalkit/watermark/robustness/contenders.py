@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +72,7 @@ class TokenMark(Contender):
         """The mark, the tokenizer's identity and how it is embedded."""
         return {
             "name": self.name, "mark": self.watermark.as_dict(), "tokenizer": self.watermark.tokenizer,
-            "fraction": self.fraction, **({} if self.nudge is None else {"nudge": asdict(self.nudge)}),
+            "fraction": self.fraction, **({} if self.nudge is None else {"nudge": self.nudge.as_dict()}),
         }  # fmt: skip
 
     def mark(self, images: Sequence[Pixels], ids: Sequence[str]) -> list[Pixels]:
@@ -92,7 +91,8 @@ class TokenMark(Contender):
             with torch.inference_mode():
                 codes = self.tokenizer.encode_among(x, green, fraction=self.fraction)
             if self.nudge is not None:
-                done += nudged_files(self.tokenizer, images[some], squares, codes.values.clone(), green, self.nudge)
+                chosen, key = codes.values.clone(), self.watermark.key
+                done += nudged_files(self.tokenizer, images[some], chosen, green, self.nudge, key)
                 continue
             with torch.inference_mode():
                 done += to_pixels(self.tokenizer.decode(codes))

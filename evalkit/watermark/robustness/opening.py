@@ -60,7 +60,7 @@ def _token_mark(model: ModelRef, record: Mapping[str, Any], here: Mapping[str, A
         opened_mark(record["mark"], here, tokenizer),
         tokenizer,
         fraction=record["fraction"],
-        nudge=Nudge(**record["nudge"]) if "nudge" in record else None,
+        nudge=Nudge(**{"template": 0.0, **record["nudge"]}) if "nudge" in record else None,
         batch_size=int(here.get("batch_size", 8)),
         name=record["name"],
         frequencies=here.get("frequencies"),

@@ -151,7 +151,6 @@ def test_decoys_and_regions_are_told_on_the_screen(folder, tmp_path):
     assert "199 decoy keys, which nobody marked with" in said
     assert "p of the folder as a whole" in said
     assert "Regions that carry the mark: in" in said
-    assert "do not go together with a search" in told("detect", folder, *words, "--decoys", "199", "--search", "flip")
 
 
 def test_radioactive_answers_once_for_all_outputs(folder, tmp_path):

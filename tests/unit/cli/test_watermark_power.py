@@ -30,3 +30,12 @@ def test_out_of_reach_is_said() -> None:
         power, ["--tokens", "19", "--delta", "4", "--fpr", "1e-6", "--match", "1"], env={"COLUMNS": "120"}
     )
     assert "out of reach" in done.output
+
+
+def test_the_green_share_that_embedding_tells_may_stand_for_delta() -> None:
+    done = CliRunner().invoke(power, ["--tokens", "64", "--green", "0.9", "--match", "1", "--fpr", "1e-3", "--json"])
+    (row,) = json.loads(done.output)["rows"]
+    assert abs(row["green_share"] - 0.9) < 1e-9
+    assert row["power"] > 0.99
+    for wrong in ([], ["--delta", "2", "--green", "0.9"], ["--green", "0.4"], ["--green", "1.1"]):
+        assert CliRunner().invoke(power, ["--tokens", "64", *wrong]).exit_code != 0

@@ -70,7 +70,7 @@ def test_what_decides_follows_from_what_is_given(toy, data, tmp_path):
         assert run.record["detection"]["rule"]["decide"] == decide
         assert (decide == "decoys") == ("decoys" in run.record["detection"])
     searched = detected(toy, data, tmp_path / "searched", search="flip")
-    assert searched.record["detection"]["rule"]["decide"] == "exact"
+    assert searched.record["detection"]["rule"]["decide"] == "decoys"
     both = detected(toy, data, tmp_path / "both", calibration=tmp_path / "cal.npz", decoys=99)
     assert both.record["detection"]["rule"]["decide"] == "larger"
     assert both.record["detection"]["decoys"]["keys"] == 99
@@ -79,7 +79,6 @@ def test_what_decides_follows_from_what_is_given(toy, data, tmp_path):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"search": "flip", "decoys": 199}, "do not go together with a search"),
         ({"rule": Rule(decide="decoys"), "decoys": 0}, "needs some"),
         ({"decoys": 5}, "too few or too many"),
         ({"decoys": 5000}, "--decoys 99 to 3999"),

@@ -120,7 +120,7 @@ def marked():
     square, frame = prepared(photo, world), Frame.of(photo, 128)
     green = torch.from_numpy(mark.green_places(0, 256))[None]
     chosen = world.encode_among(to_tensor([square]), green).values
-    change = nudge(world, [square], chosen, green, Nudge(), frame.between, [frame.share])
+    change = nudge(world, [square], chosen, green, Nudge(), frame.between, [Nudge().size / frame.share**0.5])
     return frame.added(photo, change[0], 8), world, mark
 
 

@@ -1,0 +1,79 @@
+"""Where a pattern lies after edits, and that other keys see nothing."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from evalkit.images import open_images
+from evalkit.images.geometry import fit_square
+from evalkit.watermark.attacks.spelling import Options, read_attacks
+from evalkit.watermark.embed.patterned import patterned
+from evalkit.watermark.keys import Key
+from evalkit.watermark.template import pose as poses
+from evalkit.watermark.template.pose import SIDE, Pose, found_pose
+
+ONE, OTHER = Key(bytes(range(32))), Key(bytes(range(1, 33)))
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return next(each.image for each in open_images("sample/photos").read(0, 9) if "cat" in each.id)
+
+
+@pytest.fixture(scope="module")
+def marked(photo):
+    return patterned(photo, ONE, 10 ** (-48 / 20))
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """A coarse grid, so that a test takes a tenth of the time."""
+    monkeypatch.setattr(poses, "SCALES", (0.82, 0.9))
+    monkeypatch.setattr(poses, "ANGLES", (-3.2, 0.0))
+
+
+def square(image, attack):
+    (edit,) = read_attacks([attack], Options())
+    return fit_square(edit.apply(image, 0), SIDE, "short-bicubic")
+
+
+@pytest.mark.parametrize(
+    ("attack", "flip", "scale", "angle"),
+    [
+        ("png", False, 1.0, 0.0),
+        ("flip+jpeg:60", True, 1.0, 0.0),
+        ("crop:0.83:corner", False, 0.83, 0.0),
+        ("rotate:3", False, 1.0, -3.0),
+        ("flip:vertical", True, 1.0, 180.0),
+    ],
+)
+def test_an_edit_is_read_off_the_pattern(marked, few, attack, flip, scale, angle):
+    found = found_pose(square(marked, attack), (OTHER, ONE))
+    assert found.flip == flip
+    assert found.scale == pytest.approx(scale, rel=0.006)
+    assert found.angle == pytest.approx(angle, abs=0.3)
+    assert found.peak > 7
+
+
+def test_a_shift_is_found_to_a_quarter_of_a_pixel_and_undone(marked, few):
+    found = found_pose(square(marked, "shift:-9:6"), (ONE,))
+    assert np.array([found.dx, found.dy]) * SIDE == pytest.approx([-9 * SIDE / 300, 6 * SIDE / 300], abs=0.25)
+    back = found.warp(square(marked, "shift:-9:6"))
+    inner = slice(16, -16)
+    away = back[inner, inner].astype(float) - square(marked, "png")[inner, inner]
+    assert np.abs(away).mean() < 2
+
+
+def test_without_the_pattern_or_its_key_there_is_no_peak(marked, photo, few):
+    assert found_pose(square(marked, "png"), (OTHER,)).peak < 6.5
+    assert found_pose(square(photo, "png"), (ONE,)).peak < 6.5
+
+
+def test_what_a_pose_does_not_show_is_black_and_known_to_be():
+    white = np.full((64, 64, 3), 255, np.uint8)
+    pose = Pose(scale=0.8, angle=5, dx=0.1)
+    known = pose.warp(white[..., 0], sharp=True) > 0
+    assert 0.5 < known.mean() < 0.7
+    assert pose.warp(white)[~known].mean() < 60
+    assert np.array_equal(Pose(flip=True).warp(white), white)
+    assert np.array_equal(Pose().warp(np.asarray(Image.linear_gradient("L"))), np.asarray(Image.linear_gradient("L")))
