@@ -1,0 +1,83 @@
+"""How far a key strays over a folder as a whole, once its leans on single images are taken out.
+
+Few coins that all images share leave some keys wide tails and others none. So each key is shifted until it calls as many
+of the folder's images as every other key does. All keys are treated alike, so ranks stay exact. A marked key calls many,
+and would be shifted until it calls none too many: so no key is shifted by more than 98 % of the keys need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from evalkit.watermark.decoys.lean import Fit, blocks, leans, spread_of
+
+Floats = npt.NDArray[np.float64]
+ROUNDS = 3  # a shift moves what others are compared with
+MOST = 0.98  # of the keys are shifted as they need, the others as the last of these
+CALLED = 4  # images that a key must be expected to call for its shift to count in full
+BINS, REACH = 1200, 6.0  # of distances from the threshold, in spreads of what is left
+
+
+def shifts(scores: Callable[[], Iterable[npt.NDArray[Any]]], fit: Fit, level: float) -> Floats:
+    """The shift of each key [K + 1], in spreads of an image's left-over scores; 0 on average but for rounding.
+
+    Thresholds are those of `level`, or of the share that `CALLED` images are; then only a part of the shift is made.
+    """
+    keys, images = len(fit.means), fit.images
+    found = np.zeros(keys)
+    tail = max(level, CALLED / max(images, 1))
+    for _ in range(ROUNDS if tail < 0.5 else 0):
+        beyond = _beyond(scores, fit, found, best_of(tail, keys))
+        needed = beyond.argmin(1) * (2 * REACH / BINS) - REACH  # the lowest edge that few enough images exceed
+        found = _capped(found + needed * level / tail)
+    return found
+
+
+def _beyond(scores: Callable[[], Iterable[npt.NDArray[Any]]], fit: Fit, shift: Floats, calls: int) -> npt.NDArray[Any]:
+    """[K + 1, BINS]: whether too many images exceed their threshold by more than the lower edge of each bin."""
+    keys = len(fit.means)
+    counts = np.zeros(keys * BINS, np.int64)
+    for fresh, left, _ in shifted(scores, fit, shift):
+        rows = left[fresh]
+        spread, line = spread_of(rows)[:, None], threshold(rows, calls)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            above = np.where(spread > 0, (rows - line) / spread, -REACH)
+        cell = np.clip(np.ceil((above + REACH) * (BINS / (2 * REACH))), 0, BINS - 1).astype(np.int64)
+        counts += np.bincount((cell + np.arange(keys) * BINS).ravel(), minlength=keys * BINS)
+    after = counts.reshape(keys, BINS)[:, ::-1].cumsum(1)[:, ::-1]
+    exceeding = np.concatenate([after[:, 1:], np.zeros((keys, 1), np.int64)], axis=1)
+    return exceeding > calls / keys * fit.images
+
+
+def _capped(found: Floats) -> Floats:
+    centred = found - found.mean()
+    least: Floats = np.minimum(centred, np.sort(centred)[-max(2, round((1 - MOST) * len(centred)))])
+    return least
+
+
+def best_of(level: float, keys: int) -> int:
+    """How many of `keys` keys, the best ones, are called at a level; one at least."""
+    return max(1, int(np.floor(level * keys + 1e-9)))
+
+
+def threshold(left: Floats, calls: int) -> Floats:
+    """[b, 1]: what the best `calls` of each row [b, K + 1] lie above."""
+    at = left.shape[1] - calls - 1
+    found: Floats = np.partition(left, at, axis=1)[:, at, None]
+    return found
+
+
+def shifted(
+    scores: Callable[[], Iterable[npt.NDArray[Any]]], fit: Fit, shift: Floats
+) -> Iterator[tuple[npt.NDArray[np.bool_], Floats, Floats]]:
+    """Of each block (which images are no copies [b], left-over scores [b, K + 1], leans with the shifts [b, K + 1])."""
+    start = 0
+    for block in blocks(scores()):
+        x, lean = leans(block, fit)
+        lean = lean + spread_of(x - lean)[:, None] * shift
+        yield fit.fresh[start : start + len(block)], x - lean, lean
+        start += len(block)
