@@ -2,7 +2,8 @@
 
 Few coins that all images share leave some keys wide tails and others none. So each key is shifted until it calls as many
 of the folder's images as every other key does. All keys are treated alike, so ranks stay exact. A marked key calls many,
-and would be shifted until it calls none too many: so no key is shifted by more than 98 % of the keys need.
+and would be shifted until it calls none too many. So the keys that need most are shifted by no more than the other 98 %, or
+than their lower tail needs, which marked images do not reach.
 """
 
 from __future__ import annotations
@@ -30,33 +31,35 @@ def shifts(scores: Callable[[], Iterable[npt.NDArray[Any]]], fit: Fit, level: fl
     keys, images = len(fit.means), fit.images
     found = np.zeros(keys)
     tail = max(level, CALLED / max(images, 1))
-    for _ in range(ROUNDS if tail < 0.5 else 0):
-        beyond = _beyond(scores, fit, found, best_of(tail, keys))
-        needed = beyond.argmin(1) * (2 * REACH / BINS) - REACH  # the lowest edge that few enough images exceed
-        found = _capped(found + needed * level / tail)
+    if tail >= 0.5:
+        return found
+    low = _needed(scores, fit, found, best_of(tail, keys), -1) * level / tail
+    for _ in range(ROUNDS):
+        found = found + _needed(scores, fit, found, best_of(tail, keys), 1) * level / tail
+        found -= found.mean()
+        most = np.sort(found)[-max(2, round((1 - MOST) * keys))]
+        found = np.minimum(found, np.maximum(most, low))
     return found
 
 
-def _beyond(scores: Callable[[], Iterable[npt.NDArray[Any]]], fit: Fit, shift: Floats, calls: int) -> npt.NDArray[Any]:
-    """[K + 1, BINS]: whether too many images exceed their threshold by more than the lower edge of each bin."""
+def _needed(
+    scores: Callable[[], Iterable[npt.NDArray[Any]]], fit: Fit, shift: Floats, calls: int, sign: int
+) -> Floats:
+    """[K + 1]: the shift with which no more images than `calls` of the keys make exceed the threshold, in the upper tail
+    (`sign` 1) or the lower one (-1).
+    """
     keys = len(fit.means)
     counts = np.zeros(keys * BINS, np.int64)
     for fresh, left, _ in shifted(scores, fit, shift):
-        rows = left[fresh]
+        rows = sign * left[fresh]
         spread, line = spread_of(rows)[:, None], threshold(rows, calls)
         with np.errstate(divide="ignore", invalid="ignore"):
             above = np.where(spread > 0, (rows - line) / spread, -REACH)
         cell = np.clip(np.ceil((above + REACH) * (BINS / (2 * REACH))), 0, BINS - 1).astype(np.int64)
         counts += np.bincount((cell + np.arange(keys) * BINS).ravel(), minlength=keys * BINS)
-    after = counts.reshape(keys, BINS)[:, ::-1].cumsum(1)[:, ::-1]
-    exceeding = np.concatenate([after[:, 1:], np.zeros((keys, 1), np.int64)], axis=1)
-    return exceeding > calls / keys * fit.images
-
-
-def _capped(found: Floats) -> Floats:
-    centred = found - found.mean()
-    least: Floats = np.minimum(centred, np.sort(centred)[-max(2, round((1 - MOST) * len(centred)))])
-    return least
+    exceeding = counts.reshape(keys, BINS)[:, ::-1].cumsum(1)[:, ::-1] - counts.reshape(keys, BINS)
+    lowest: Floats = (exceeding <= calls / keys * fit.images).argmax(1) * (2 * REACH / BINS) - REACH
+    return lowest
 
 
 def best_of(level: float, keys: int) -> int:

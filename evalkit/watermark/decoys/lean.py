@@ -69,14 +69,14 @@ def blocks(parts: Iterable[npt.NDArray[Any]], size: int = BLOCK) -> Iterator[npt
         yield np.concatenate(held)
 
 
-def fitted(scores: Callable[[], Iterable[npt.NDArray[Any]]]) -> Fit:
-    """The first pass over score blocks [b, K + 1]."""
+def fitted(scores: Callable[[], Iterable[npt.NDArray[Any]]], *, copies: bool = False) -> Fit:
+    """The first pass over score blocks [b, K + 1]; `copies` of an image's codes count too."""
     gram: Floats | float = 0.0
     sums: Floats | float = 0.0
     seen: set[bytes] = set()
     fresh: list[bool] = []
     for block in blocks(scores()):
-        new = [_is_new(row, seen) for row in block]
+        new = [copies or _is_new(row, seen) for row in block]
         clipped = np.clip(standardised(block[new]), -CLIP, CLIP)
         gram, sums = gram + clipped.T @ clipped, sums + clipped.sum(0)
         fresh += new

@@ -66,15 +66,19 @@ class Ranked:
         return float(self.false_calls.mean()), bottom, top
 
 
-def ranked(scores: Callable[[], Iterable[npt.NDArray[Any]]], alpha: float) -> Ranked:
-    """Passes over blocks of scores [b, K + 1], of which the real key's column is the last."""
-    fit = fitted(scores)
+def ranked(scores: Callable[[], Iterable[npt.NDArray[Any]]], alpha: float, *, even: bool = True) -> Ranked:
+    """Passes over blocks of scores [b, K + 1], of which the real key's column is the last.
+
+    Without `even` copies count, and keys are not shifted over the folder: as runs before that was done have it.
+    """
+    fit = fitted(scores, copies=not even)
     keys = len(fit.means) - 1
     calls = best_of(alpha, keys + 1)
     level = calls / (keys + 1)
+    shift_of_keys = shifts(scores, fit, level) if even else np.zeros(keys + 1)
     above, lean = [], []
     called, large = np.zeros(keys), np.zeros(keys + 1)
-    for fresh, exact_left, shift in shifted(scores, fit, shifts(scores, fit, level)):
+    for fresh, exact_left, shift in shifted(scores, fit, shift_of_keys):
         left = np.round(exact_left, TIE)
         above.append((left[:, :-1] >= left[:, -1:]).sum(1))
         lean.append(shift[:, -1].copy())  # a view would hold the whole block

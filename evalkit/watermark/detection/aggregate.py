@@ -68,7 +68,7 @@ def aggregate(spec: Spec, parts: Parts) -> Aggregated:
     table = joined(parts.tables(), NEEDED)
     asked = spec.parameters.get("decoys")  # plans before version 4 know none
     good = len(table) - table["log10_p"].null_count
-    decoys = of_folder(parts, rule.alpha) if asked and good else None
+    decoys = of_folder(parts, rule.alpha, even=asked.get("even", False)) if asked and good else None
     columns = columns_of(table, rule, decoys)
     judged = judge(columns.log_p, columns.log_floor, columns.group, columns.content, rule)
     counts = counts_of(columns, judged)
