@@ -30,8 +30,8 @@ from watermark_fpr import key_of
 from watermark_world import write
 
 from evalkit.watermark.decoys.counts import counted
-from evalkit.watermark.decoys.families import decoys_of
 from evalkit.watermark.decoys.even import best_of, shifted, shifts
+from evalkit.watermark.decoys.families import decoys_of
 from evalkit.watermark.decoys.lean import fitted
 from evalkit.watermark.decoys.ranks import LARGE, TIE, Ranked, folder_ps, ranked
 from evalkit.watermark.detection.verdict import DETECTED, Rule, judge
@@ -205,10 +205,10 @@ class Seen:
     beyond: float = np.nan
 
 
-def raw_rate(decoys: Ints, green: Ints) -> float:
-    """Share of images called by the rank of the score itself."""
-    above = (decoys >= green[:, None]).sum(1)
-    return float(((1 + above) / (decoys.shape[1] + 1) <= ALPHA).mean())
+def as_large(values: npt.NDArray[Any]) -> Ints:
+    """How many of each row's values are at least each one."""
+    found: Ints = np.stack([len(row) - np.searchsorted(np.sort(row), row) for row in values])
+    return found
 
 
 def beside(theirs: Ints, mine: Ints) -> Ranked:
@@ -260,18 +260,18 @@ def together(theirs: Ints, mine: Ints, floor: npt.NDArray[np.float64]) -> Iterat
     calls, fresh = best_of(ALPHA, every), fit.fresh
     shift = shifts(lambda: [keys], fit, calls / every)
     left = np.round(np.concatenate([each for _, each, _ in shifted(lambda: [keys], fit, shift)]), TIE)
-    above = np.stack([every - np.searchsorted(np.sort(row), row) for row in left])
+    above, plain = as_large(left), as_large(keys[fresh])
     p = np.maximum(above / every, np.exp(floor)[:, None])
     rates, far = (above[fresh] <= calls).mean(0), (np.maximum(left[fresh] - LARGE, 0) ** 2).sum(0)
     folder = folder_ps(fit.means, far)
-    seen = beside(theirs=np.delete(keys, theirs.shape[1], axis=1), mine=keys[:, theirs.shape[1]])
+    seen = beside(np.delete(keys, theirs.shape[1], axis=1), keys[:, theirs.shape[1]])
     if (np.abs(seen.above + 1 - above[:, theirs.shape[1]]) > 3).mean() > 0.01:
         raise SystemExit("one pass for all keys is not what the detector does")
     for at in range(theirs.shape[1], every):
         beyond = np.sort(np.delete(rates, at))
         low, high = beyond[int(0.025 * every) - 1], beyond[int(np.ceil(0.975 * every)) - 1]
         called = p[:, at] <= ALPHA + 1e-12
-        raw = raw_rate(np.delete(keys, at, axis=1)[fresh], keys[fresh, at])
+        raw = float((plain[:, at] <= calls).mean())
         yield Seen(
             float(called[fresh].mean()), float(called.mean()), raw, bool(low <= rates[at] <= high), float(folder[at]),
             int(fresh.sum()), float(np.exp(np.median(floor[fresh]))),
@@ -281,7 +281,9 @@ def together(theirs: Ints, mine: Ints, floor: npt.NDArray[np.float64]) -> Iterat
 def row_of(law: str, method: str) -> dict[str, Any]:
     """A row of the table."""
     seen = list(cell(law, method))
-    rate, raw, folder, copies = (np.array([getattr(each, name) for each in seen]) for name in ("rate", "raw", "folder", "copies"))
+    rate, raw, folder, copies = (
+        np.array([getattr(each, name) for each in seen]) for name in ("rate", "raw", "folder", "copies")
+    )
     fdr, found, beyond = (np.array([getattr(each, name) for each in seen]) for name in ("fdr", "found", "beyond"))
     some = np.isfinite(fdr)
     error = fdr[some].std(ddof=1) / some.sum() ** 0.5 if some.sum() > 1 else np.nan
@@ -303,17 +305,50 @@ def row_of(law: str, method: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure the marks that are named, or all, and write after every cell."""
+    """Measure the marks that are named, or all, write after every cell, and bring the page's table up to date."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("marks", nargs="*", default=list(METHODS))
-    file = Path(__file__).with_name("watermark-decoys.csv")
-    for method in parser.parse_args().marks:
+    parser.add_argument("--missing", action="store_true", help="only rows that the table has not")
+    given, file = parser.parse_args(), Path(__file__).with_name("watermark-decoys.csv")
+    for method in given.marks:
         for law in LAWS:
+            kept = _rows(file)
+            if given.missing and any((each["codes"], each["mark"]) == (law, method) for each in kept):
+                continue
             new = row_of(law, method)
-            with file.open() as stream:
-                kept = [each for each in csv.DictReader(stream) if (each["codes"], each["mark"]) != (law, method)]
-            rows = [each for each in kept if list(each) == list(new)] + [new]
+            rows = [each for each in _rows(file) if (each["codes"], each["mark"]) != (law, method)] + [new]
             write("watermark-decoys", sorted(rows, key=lambda each: _order(str(each["mark"]), str(each["codes"]))))
+    on_page(_rows(file), Path(__file__).parents[2] / "docs" / "watermark.md")
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    with file.open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def on_page(rows: list[dict[str, str]], page: Path) -> None:
+    """The table in place of the one that is there."""
+    heads = (
+        "codes", "mark", "calls at 0.01, mean over keys", "95 % of keys", "worst key", "keys within .004–.02",
+        "worst key by the rank alone", "interval holds", "folder p at most .05", "FDR at .05, mean over keys", "worst key",
+    )  # fmt: skip
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for each in rows:
+        v = {
+            name: float(text) if text.replace(".", "").replace("e-", "").isdigit() else text
+            for name, text in each.items()
+        }
+        hopeless = v["least"] > ALPHA  # type: ignore[operator]
+        cells = [
+            each["codes"], each["mark"], f"{v['rate_mean']:.4f}", f"{v['rate_low']:.4f}–{v['rate_high']:.4f}",
+            f"{v['rate_worst']:.3f}", "none can be called" if hopeless else f"{v['within']:.1%}".replace("%", " %"),
+            f"{v['raw_worst']:.3f}", f"{v['interval_holds']:.0%}".replace("%", " %"), f"{v['folder_at_05']:.3f}",
+            *(("—", "—") if each["fdr"] == "" else (f"{v['fdr']:.3f}", f"{v['fdr_worst']:.3f}")),
+        ]  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    text = page.read_text(encoding="utf-8")
+    start = text.index("| codes | mark | calls at 0.01")
+    page.write_text(text[:start] + "\n".join(lines) + text[text.index("\n\n", start) :], encoding="utf-8")
 
 
 def _order(method: str, law: str) -> tuple[int, int]:

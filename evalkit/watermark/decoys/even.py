@@ -42,9 +42,7 @@ def shifts(scores: Callable[[], Iterable[npt.NDArray[Any]]], fit: Fit, level: fl
     return found
 
 
-def _needed(
-    scores: Callable[[], Iterable[npt.NDArray[Any]]], fit: Fit, shift: Floats, calls: int, sign: int
-) -> Floats:
+def _needed(scores: Callable[[], Iterable[npt.NDArray[Any]]], fit: Fit, shift: Floats, calls: int, sign: int) -> Floats:
     """[K + 1]: the shift with which no more images than `calls` of the keys make exceed the threshold, in the upper tail
     (`sign` 1) or the lower one (-1).
     """

@@ -199,7 +199,8 @@ class _Drawn(Decoys):
     def _part(self, held: csr_array, kinds: Ints, start: int, keys: int) -> Ints:
         numbers = self.coins.numbers(kinds, start * self.lists, keys * self.lists)
         sums = np.asarray(held @ self.mark.worth(numbers)).reshape(held.shape[0], keys, self.lists)
-        return np.rint(sums.max(2)).astype(np.int64)
+        best: Ints = np.rint(sums.max(2)).astype(np.int64)
+        return best
 
 
 class _Bits(Decoys):

@@ -30,7 +30,8 @@ class Ranked:
     key's, in spreads of an image's score.
 
     `level` is the largest rate up to alpha that ranks can tell; `false_calls` [K]: each decoy's share of images called at
-    it, copies of an image's codes counted once. `folder_p` weighs the mean score and the largest left-over ones; `mean_p` the mean alone; `mean`: its value.
+    it, copies of an image's codes counted once. `folder_p` weighs the mean score and the largest left-over ones; `mean_p`
+    the mean alone; `mean`: its value.
     """
 
     above: Ints
