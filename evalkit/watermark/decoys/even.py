@@ -17,6 +17,7 @@ import numpy.typing as npt
 from evalkit.watermark.decoys.lean import Fit, blocks, leans, spread_of
 
 Floats = npt.NDArray[np.float64]
+Value = Callable[[Floats], Floats]
 ROUNDS = 3  # a shift moves what others are compared with
 MOST = 0.98  # of the keys are shifted as they need, the others as the last of these
 CALLED = 4  # images that a key must be expected to call for its shift to count in full
@@ -28,36 +29,46 @@ def shifts(scores: Callable[[], Iterable[npt.NDArray[Any]]], fit: Fit, level: fl
 
     Thresholds are those of `level`, or of the share that `CALLED` images are; then only a part of the shift is made.
     """
-    keys, images = len(fit.means), fit.images
+    keys = len(fit.means)
     found = np.zeros(keys)
-    tail = max(level, CALLED / max(images, 1))
+    tail = max(level, CALLED / max(fit.images, 1))
     if tail >= 0.5:
         return found
-    low = _needed(scores, fit, found, best_of(tail, keys), -1) * level / tail
+    calls = best_of(tail, keys)
+
+    def exceeded(value: Value, share: float) -> Floats:
+        return _exceeded((_values(*each, value) for each in shifted(scores, fit, found)), keys, share * fit.images)
+
+    up, down = (lambda rows: rows - threshold(rows, calls)), (lambda rows: -rows - threshold(-rows, calls))
+    middle = np.minimum(exceeded(lambda rows: rows, 0.5), 0.0)  # below 0 where leans were taken too large
+    low = exceeded(down, calls / keys) + 2 * middle
     for _ in range(ROUNDS):
-        found = found + _needed(scores, fit, found, best_of(tail, keys), 1) * level / tail
+        found = found + exceeded(up, calls / keys)
         found -= found.mean()
         most = np.sort(found)[-max(2, round((1 - MOST) * keys))]
         found = np.minimum(found, np.maximum(most, low))
+    return found * level / tail
+
+
+def _values(fresh: npt.NDArray[np.bool_], left: Floats, _: Floats, value: Value) -> Floats:
+    """A value of each image that is no copy, under each key, in spreads of its row; far below all where there is none."""
+    rows = left[fresh]
+    spread = spread_of(rows)[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Floats = np.where(spread > 0, value(rows) / spread, -REACH)
     return found
 
 
-def _needed(scores: Callable[[], Iterable[npt.NDArray[Any]]], fit: Fit, shift: Floats, calls: int, sign: int) -> Floats:
-    """[K + 1]: the shift with which no more images than `calls` of the keys make exceed the threshold, in the upper tail
-    (`sign` 1) or the lower one (-1).
-    """
-    keys = len(fit.means)
+def _exceeded(blocks_of_values: Iterable[Floats], keys: int, images: float) -> Floats:
+    """[K + 1]: the lowest edge of a bin that values of no more than `images` exceed."""
     counts = np.zeros(keys * BINS, np.int64)
-    for fresh, left, _ in shifted(scores, fit, shift):
-        rows = sign * left[fresh]
-        spread, line = spread_of(rows)[:, None], threshold(rows, calls)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            above = np.where(spread > 0, (rows - line) / spread, -REACH)
-        cell = np.clip(np.ceil((above + REACH) * (BINS / (2 * REACH))), 0, BINS - 1).astype(np.int64)
+    for values in blocks_of_values:
+        cell = np.clip(np.ceil((values + REACH) * (BINS / (2 * REACH))), 0, BINS - 1).astype(np.int64)
         counts += np.bincount((cell + np.arange(keys) * BINS).ravel(), minlength=keys * BINS)
-    exceeding = counts.reshape(keys, BINS)[:, ::-1].cumsum(1)[:, ::-1] - counts.reshape(keys, BINS)
-    lowest: Floats = (exceeding <= calls / keys * fit.images).argmax(1) * (2 * REACH / BINS) - REACH
-    return lowest
+    each = counts.reshape(keys, BINS)
+    exceeding = each[:, ::-1].cumsum(1)[:, ::-1] - each
+    found: Floats = (exceeding <= images).argmax(1) * (2 * REACH / BINS) - REACH
+    return found
 
 
 def best_of(level: float, keys: int) -> int:
