@@ -19,11 +19,12 @@ from evalkit.watermark.decoys.lean import BLOCK, blocks
 from evalkit.watermark.decoys.ranks import Ranked, ranked
 from evalkit.watermark.detection.rows import LN10
 from evalkit.watermark.methods.plain import members
-from evalkit.watermark.spec import NUMBERS
+from evalkit.watermark.spec import DRAWING, NUMBERS
 
 FILE = "decoys.bin.z"
 NAME = "decoys"  # of the arrays of a shard
 MOST, LEAST, LISTS = 999, 199, 8000  # decoy keys where nobody says how many: at most, at least, and lists in all
+DRAWN = 499  # lists in all of methods that draw codes by the key: each secret number is made for one list alone
 MANY = 3999  # decoy keys that may be asked for: their square is held in memory
 ALIKE = ("method", "gamma", "context", "pattern", "cap", "clusters", "kind", "seeded", "layers")
 WITHOUT = frozenset({"payload"})  # presence is the better of two tests, of which one counts every message
@@ -43,8 +44,10 @@ def usual_count(said: Mapping[str, Any]) -> int:
     >>> usual_count({"method": "lbw", "lists": 64})
     199
     """
-    lists = sum(each.get("lists") or 1 for each in members(said))
-    return int(min(MOST, max(LEAST, LISTS // lists)))
+    every = members(said)
+    lists = sum(each.get("lists") or 1 for each in every)
+    most = DRAWN if every[0].get("method") in DRAWING else LISTS
+    return int(min(MOST, max(LEAST, most // lists)))
 
 
 def planned_decoys(said: Mapping[str, Any], keys: int, seed: int) -> dict[str, Any]:
