@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 Value = Callable[[Floats], Floats]
 ROUNDS = 3  # a shift moves what others are compared with
 MOST = 0.98  # of the keys are shifted as they need, the others as the last of these
-CALLED = 4  # images that a key must be expected to call for its shift to count in full
+CALLED = 3  # images that a key must be expected to call for its shift to count in full
 BINS, REACH = 1200, 6.0  # of distances from the threshold, in spreads of what is left
 
 
