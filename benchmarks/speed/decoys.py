@@ -4,12 +4,13 @@
 2,048 images at a time. `detect`: the whole of `detect_mark` with 500 decoys over files of 64 px (world-vq) that the cache
 knows. CPU seconds say more than wall seconds where the machine is shared.
 
-python benchmarks/speed/decoys.py [--images 20000] [--threads 2]  (writes results/decoys.csv)
+python benchmarks/speed/decoys.py [--images 20000] [--threads 2] [--work keys]  (rows of that work in results/decoys.csv)
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import resource
@@ -106,14 +107,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--work", choices=("keys", "detect"), action="append")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
         kind, *rest = json.loads(given.one)
         print(json.dumps({"keys": keys, "detect": detect}[kind](*rest)))
         return
-    rows, threads = [], given.threads
-    for kind in ("keys", "detect"):
+    wanted, threads = given.work or ["keys", "detect"], given.threads
+    with (Path(__file__).parent / "results" / "decoys.csv").open() as stream:
+        rows: list[dict[str, Any]] = [each for each in csv.DictReader(stream) if each["work"] not in wanted]
+    for kind in wanted:
         for images in (given.images, 3 * given.images) if kind == "keys" else (given.images,):
             command = [sys.executable, __file__, "--one", json.dumps([kind, images, threads])]
             environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}

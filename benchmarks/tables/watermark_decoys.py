@@ -1,21 +1,26 @@
 """What decoy keys promise, and what happens: 200 real keys a cell, each over unmarked images, by the detector's own functions.
 
-Ten folders of 1,500 images are drawn from each law of codes, with decoys of their own; twenty real keys look at each. Of
-each key: the share of images with p at most 0.01 by rank among 499 decoys (480 drawn, and the
-other 19 real keys) (`rate`), the same where the lean is not taken
-out (`raw`), whether the interval that the screen tells holds it (`interval_holds`), and the folder's p (`folder_*`;
-`ks_p`: one-sided, of p below uniform). FDR: 30 % of the images are marked by the key, Benjamini-Hochberg at 0.05; `fdr` is the
-mean share of false ones among the called, `fdr_high` the upper end of its 95 % interval over keys, `fdr_worst` that of the
-worst key, `found` the share of marked images called. Constant images hold one code, so most methods can call none of them.
+Two folders of 1,000 images are drawn from each law of codes, with decoys of their own; a hundred real keys look at each. Of
+each key: the share of images with p at most 0.01 by rank among 499 decoys (400 drawn, and the other 99 real keys)
+(`rate`), the same where nothing is taken out (`raw`), whether the interval that the screen tells holds it
+(`interval_holds`), and the folder's p (`folder_*`; `ks_p`: one-sided, of p below uniform). Images of the same codes are one;
+`images` is how many differ, `copies_worst` the worst share of a key where each copy counts. `least` is the smallest p
+that half of the images can have: where it is above 0.01 no rule can call them (`rate` is 0).
 
-Run: OMP_NUM_THREADS=1 python benchmarks/tables/watermark_decoys.py [--keys 200] (writes benchmarks/tables/watermark-decoys.csv)
+FDR: 30 % of the images are marked by the key, Benjamini-Hochberg at 0.05; `fdr` is the mean share of false ones among the
+called, `fdr_high` the upper end of its 95 % interval over keys, `fdr_worst` that of the worst key, `fdr_beyond` the share
+of keys that lie above 0.05 by more than 2.33 binomial errors, `found` the share of marked images called.
+
+Run: OMP_NUM_THREADS=1 python benchmarks/tables/watermark_decoys.py [MARK ...] (rows of these marks in watermark-decoys.csv)
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,8 +30,9 @@ from watermark_fpr import key_of
 from watermark_world import write
 
 from evalkit.watermark.decoys.counts import counted
+from evalkit.watermark.decoys.even import best_of, shifted, shifts
 from evalkit.watermark.decoys.families import decoys_of
-from evalkit.watermark.decoys.lean import blocks, fitted, leans
+from evalkit.watermark.decoys.lean import fitted
 from evalkit.watermark.decoys.ranks import LARGE, TIE, Ranked, folder_ps, ranked
 from evalkit.watermark.detection.verdict import DETECTED, Rule, judge
 from evalkit.watermark.mark import Mark
@@ -35,8 +41,8 @@ from evalkit.watermark.sliced import sliced
 from evalkit.watermark.spec import MarkSpec
 
 Ints = npt.NDArray[np.int64]
-V, TOKENS, IMAGES, DECOYS, FOLDERS, ALPHA, MARKED = 1024, 256, 1500, 480, 10, 0.01, 0.3
-WITH_MARKED = 3  # keys of a folder that some of its images are marked with
+V, TOKENS, IMAGES, DECOYS, FOLDERS, ALPHA, MARKED = 1024, 256, 1000, 400, 2, 0.01, 0.3
+KEYS, WITH_MARKED = 200, 2  # in all; those of a folder that some of its images are marked with
 
 
 def zipf(power: float) -> npt.NDArray[np.float64]:
@@ -84,7 +90,11 @@ METHODS = {
     "wmar, context 0": MarkSpec("wmar", context=0),
     "places": MarkSpec("places"),
     "bitmark": MarkSpec("bitmark"),
+    "gumbel": MarkSpec("gumbel", lists=1),
+    "dipmark": MarkSpec("dipmark"),
+    "tournament": MarkSpec("tournament"),
 }
+DRAWING = ("gumbel", "dipmark", "tournament")
 BOOK = np.random.default_rng(13).normal(size=(V, 4))
 COUNTS = np.maximum(1e6 * zipf(1.0), 1.0)
 
@@ -98,8 +108,10 @@ def mark_of(spec: MarkSpec, number: int) -> Mark:
 
 
 def greens(marks: list[Mark], codes: Ints) -> Ints:
-    """[B, keys]: what `Mark.score(codes).green` is of each; pairs and places are coloured once for all images."""
+    """[B, keys]: what `Mark.evidence` is of each; pairs and places are coloured once for all images."""
     first: Any = marks[0]
+    if first.method in DRAWING:
+        return _drawn(marks, codes)
     if first.method == "bitmark":
         signs = np.stack([2 * each.wants[0] - 1 for each in marks], axis=1)  # type: ignore[attr-defined]
         lean = first.leans(codes)
@@ -126,6 +138,21 @@ def _listed(marks: list[Any], codes: Ints) -> Ints:
     return np.rint(np.stack(found, axis=1)).astype(np.int64)
 
 
+def _drawn(marks: list[Any], codes: Ints) -> Ints:
+    """What the codes say, summed, by the secret number of each code at its place."""
+    kinds, at = np.unique(np.stack([marks[0].units(row) for row in codes]), return_inverse=True)
+    context, code = kinds // V, kinds % V
+    found = []
+    for each in marks:
+        worth = np.zeros(len(kinds))
+        for place in range(TOKENS):
+            here = context == place
+            rows = np.broadcast_to(each.numbers(0, place), (int(here.sum()), V))
+            worth[here] = each.values(rows, code[here])[0]
+        found.append(worth[at.reshape(codes.shape)].sum(1))
+    return np.rint(np.stack(found, axis=1)).astype(np.int64)
+
+
 def _coloured(mark: Any, kinds: Ints) -> npt.NDArray[np.bool_]:
     found = np.zeros(len(kinds), bool)
     first = kinds // V
@@ -147,9 +174,16 @@ def marked(mark: Mark, codes: Ints, rng: np.random.Generator) -> Ints:
             fits = green[forced[:, None], donors]
             row[forced] = np.where(fits.any(1), donors[np.arange(len(forced)), fits.argmax(1)], row[forced])
             continue
+        if mark.method == "kgw":
+            for at in forced[forced > 0].tolist():
+                donors = rng.choice(pool, 12)
+                fits = mark.list_after(int(row[at - 1]))[donors]  # type: ignore[attr-defined]
+                row[at] = donors[fits.argmax()] if fits.any() else row[at]
+            continue
         listed = int(rng.integers(mark.lists))
         if listed not in held:
-            held[listed] = pool[mark.green_codes(listed)[pool]]
+            green_ones = mark.colours(np.arange(V), 0) if mark.method == "bitmark" else mark.green_codes(listed)
+            held[listed] = pool[green_ones[pool]]
         donors = held[listed]
         row[forced] = rng.choice(donors, len(forced)) if len(donors) else row[forced]
     return done
@@ -160,17 +194,21 @@ class Seen:
     """What one key met."""
 
     rate: float
+    copies: float
     raw: float
     holds: bool
     folder: float
+    images: int
+    least: float
     fdr: float = np.nan
     found: float = np.nan
+    beyond: float = np.nan
 
 
-def raw_rate(decoys: Ints, green: Ints) -> float:
-    """Share of images called by the rank of the score itself."""
-    above = (decoys >= green[:, None]).sum(1)
-    return float(((1 + above) / (decoys.shape[1] + 1) <= ALPHA).mean())
+def as_large(values: npt.NDArray[Any]) -> Ints:
+    """How many of each row's values are at least each one."""
+    found: Ints = np.stack([len(row) - np.searchsorted(np.sort(row), row) for row in values])
+    return found
 
 
 def beside(theirs: Ints, mine: Ints) -> Ranked:
@@ -178,8 +216,10 @@ def beside(theirs: Ints, mine: Ints) -> Ranked:
     return ranked(lambda: [np.concatenate([theirs, mine[:, None]], 1)], ALPHA)
 
 
-def with_marked(mark: Mark, looker: Any, codes: Ints, theirs: Ints, rng: np.random.Generator) -> tuple[float, float]:
-    """(share of false ones among the called, share of marked ones called) with 30 % of the images marked."""
+def with_marked(mark: Mark, looker: Any, codes: Ints, theirs: Ints, rng: np.random.Generator) -> tuple[float, ...]:
+    """(share of false ones among the called, share of marked ones called, whether the former is too large) with 30 % of the
+    images marked.
+    """
     count = round(MARKED * len(codes))
     changed = marked(mark, codes[:count], rng)
     mixed = np.concatenate([changed, codes[count:]])
@@ -189,79 +229,130 @@ def with_marked(mark: Mark, looker: Any, codes: Ints, theirs: Ints, rng: np.rand
     log_p = seen.log_p(scores.log_p, scores.log_p_floor)
     every = np.arange(len(codes))
     called = judge(log_p, scores.log_p_floor, every, every, Rule(ALPHA, 0.05)).verdict == DETECTED
-    return float(called[count:].sum() / max(int(called.sum()), 1)), float(called[:count].mean())
+    wrong, n = float(called[count:].sum() / max(int(called.sum()), 1)), max(int(called.sum()), 1)
+    return wrong, float(called[:count].mean()), float(wrong > 0.05 + 2.33 * (0.05 * 0.95 / n) ** 0.5)
 
 
-def cell(law: str, method: str, keys: int) -> Iterator[Seen]:
+def cell(law: str, method: str) -> Iterator[Seen]:
     """Every key of a law and a method."""
-    spec, each_folder = METHODS[method], max(1, keys // FOLDERS)
+    spec, each_folder = METHODS[method], KEYS // FOLDERS
     for folder in range(FOLDERS):
         rng = np.random.default_rng([5, folder])
         codes = LAWS[law](IMAGES, rng)
         marks = [mark_of(spec, folder * each_folder + number) for number in range(each_folder)]
         looker = decoys_of(marks[0], DECOYS, f"{law}/{method}/{folder}")
         theirs, mine = looker.scores(codes), greens(marks, codes)
-        first = marks[0].score(codes)
-        if not np.array_equal(mine[:, 0], first.green):
+        some = codes[:4] if method in DRAWING else codes  # whose floor is that of every image
+        first = marks[0].score(some)
+        if not np.array_equal(mine[: len(some), 0], marks[0].evidence(some, first.green)):
             raise SystemExit("the fast counts of real keys are not those of the detector")
-        for number, told in enumerate(together(theirs, mine, first.log_p_floor)):
-            if number < WITH_MARKED and method not in ("kgw, context 1", "bitmark") and law != "constant":
-                told.fdr, told.found = with_marked(marks[number], looker, codes, theirs, rng)
+        floor = np.resize(first.log_p_floor, len(codes))
+        for number, told in enumerate(together(theirs, mine, floor)):
+            if number < WITH_MARKED and law != "constant" and method not in DRAWING:
+                told.fdr, told.found, told.beyond = with_marked(marks[number], looker, codes, theirs, rng)
             yield told
 
 
 def together(theirs: Ints, mine: Ints, floor: npt.NDArray[np.float64]) -> Iterator[Seen]:
     """What each real key meets. All keys are treated alike, so one pass serves all: the other real keys are decoys too."""
     keys = np.concatenate([theirs, mine], axis=1)
-    fit = fitted(lambda: [keys])
-    parts = [leans(block, fit) for block in blocks([keys])]
-    left = np.round(np.concatenate([x - shift for x, shift in parts]), TIE)
-    ordered, others = np.sort(left, axis=1), keys.shape[1] - 1
-    above = np.stack([others + 1 - np.searchsorted(row, mine_) for row, mine_ in zip(ordered, left, strict=True)])
-    p = np.maximum(above / (others + 1), np.exp(floor)[:, None])
-    rates, far = (above <= np.floor(ALPHA * (others + 1))).mean(0), (np.maximum(left - LARGE, 0) ** 2).sum(0)
+    fit, every = fitted(lambda: [keys]), keys.shape[1]
+    calls, fresh = best_of(ALPHA, every), fit.fresh
+    shift = shifts(lambda: [keys], fit, calls / every)
+    left = np.round(np.concatenate([each for _, each, _ in shifted(lambda: [keys], fit, shift)]), TIE)
+    above, plain = as_large(left), as_large(keys[fresh])
+    p = np.maximum(above / every, np.exp(floor)[:, None])
+    rates, far = (above[fresh] <= calls).mean(0), (np.maximum(left[fresh] - LARGE, 0) ** 2).sum(0)
     folder = folder_ps(fit.means, far)
-    for at in range(theirs.shape[1], keys.shape[1]):
-        seen = beside(np.delete(keys, at, axis=1), keys[:, at]) if at == theirs.shape[1] else None
-        if seen is not None and (seen.folder_p != folder[at] or (seen.above + 1 != above[:, at]).mean() > 0.001):
-            raise SystemExit("one pass for all keys is not what the detector does")
+    seen = beside(np.delete(keys, theirs.shape[1], axis=1), keys[:, theirs.shape[1]])
+    if (np.abs(seen.above + 1 - above[:, theirs.shape[1]]) > 3).mean() > 0.01:
+        raise SystemExit("one pass for all keys is not what the detector does")
+    for at in range(theirs.shape[1], every):
         beyond = np.sort(np.delete(rates, at))
-        low, high = beyond[int(0.025 * others) - 1], beyond[int(np.ceil(0.975 * (others + 1))) - 1]
-        rate = float((p[:, at] <= ALPHA + 1e-12).mean())
-        raw = raw_rate(np.delete(keys, at, axis=1), keys[:, at])
-        yield Seen(rate, raw, bool(low <= rates[at] <= high), float(folder[at]))
+        low, high = beyond[int(0.025 * every) - 1], beyond[int(np.ceil(0.975 * every)) - 1]
+        called = p[:, at] <= ALPHA + 1e-12
+        raw = float((plain[:, at] <= calls).mean())
+        yield Seen(
+            float(called[fresh].mean()), float(called.mean()), raw, bool(low <= rates[at] <= high), float(folder[at]),
+            int(fresh.sum()), float(np.exp(np.median(floor[fresh]))),
+        )  # fmt: skip
+
+
+def row_of(law: str, method: str) -> dict[str, Any]:
+    """A row of the table."""
+    seen = list(cell(law, method))
+    rate, raw, folder, copies = (
+        np.array([getattr(each, name) for each in seen]) for name in ("rate", "raw", "folder", "copies")
+    )
+    fdr, found, beyond = (np.array([getattr(each, name) for each in seen]) for name in ("fdr", "found", "beyond"))
+    some = np.isfinite(fdr)
+    error = fdr[some].std(ddof=1) / some.sum() ** 0.5 if some.sum() > 1 else np.nan
+    marked_ones = {
+        "fdr_nominal": 0.05, "fdr": fdr[some].mean(), "fdr_high": fdr[some].mean() + 1.96 * error,
+        "fdr_worst": fdr[some].max(), "fdr_beyond": beyond[some].mean(), "found": found[some].mean(),
+    } if some.any() else dict.fromkeys(("fdr_nominal", "fdr", "fdr_high", "fdr_worst", "fdr_beyond", "found"), "")  # fmt: skip
+    return {
+        "codes": law, "mark": method, "keys": len(seen), "images": np.mean([each.images for each in seen]),
+        "least": np.median([each.least for each in seen]), "decoys": DECOYS + KEYS // FOLDERS - 1, "level": ALPHA,
+        "rate_mean": rate.mean(), "rate_low": np.quantile(rate, 0.025), "rate_high": np.quantile(rate, 0.975),
+        "rate_worst": rate.max(), "within": ((rate >= 0.004) & (rate <= 0.02)).mean(), "above": (rate > 0.02).mean(),
+        "copies_worst": copies.max(), "raw_mean": raw.mean(), "raw_worst": raw.max(),
+        "raw_within": ((raw >= 0.004) & (raw <= 0.02)).mean(),
+        "interval_holds": np.mean([each.holds for each in seen]),
+        "folder_at_05": (folder <= 0.05).mean(), "folder_at_01": (folder <= 0.01).mean(),
+        "ks_p": kstest(folder, "uniform", alternative="greater").pvalue, **marked_ones, "fdr_keys": int(some.sum()),
+    }  # fmt: skip
 
 
 def main() -> None:
-    """Measure, and write after every cell."""
+    """Measure the marks that are named, or all, write after every cell, and bring the page's table up to date."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keys", type=int, default=200)
-    keys, rows = parser.parse_args().keys, []
-    for method in METHODS:
+    parser.add_argument("marks", nargs="*", default=list(METHODS))
+    parser.add_argument("--missing", action="store_true", help="only rows that the table has not")
+    given, file = parser.parse_args(), Path(__file__).with_name("watermark-decoys.csv")
+    for method in given.marks:
         for law in LAWS:
-            seen = list(cell(law, method, keys))
-            rate, raw, folder = (np.array([getattr(each, name) for each in seen]) for name in ("rate", "raw", "folder"))
-            fdr, found = (np.array([getattr(each, name) for each in seen]) for name in ("fdr", "found"))
-            some = np.isfinite(fdr)
-            error = fdr[some].std(ddof=1) / some.sum() ** 0.5 if some.sum() > 1 else np.nan
-            rows.append(
-                {
-                    "codes": law, "mark": method, "keys": len(seen), "images": IMAGES,
-                    "decoys": DECOYS + keys // FOLDERS - 1, "level": ALPHA,
-                    "rate_mean": rate.mean(), "rate_low": np.quantile(rate, 0.025), "rate_high": np.quantile(rate, 0.975),
-                    "rate_worst": rate.max(), "within": ((rate >= 0.004) & (rate <= 0.02)).mean(),
-                    "above": (rate > 0.02).mean(),
-                    "raw_mean": raw.mean(), "raw_worst": raw.max(), "raw_within": ((raw >= 0.004) & (raw <= 0.02)).mean(),
-                    "interval_holds": np.mean([each.holds for each in seen]),
-                    "folder_at_05": (folder <= 0.05).mean(), "folder_at_01": (folder <= 0.01).mean(),
-                    "ks_p": kstest(folder, "uniform", alternative="greater").pvalue,
-                    "fdr_nominal": 0.05 if some.any() else "", "fdr": fdr[some].mean() if some.any() else "",
-                    "fdr_high": fdr[some].mean() + 1.96 * error if some.any() else "",
-                    "fdr_worst": fdr[some].max() if some.any() else "",
-                    "found": found[some].mean() if some.any() else "", "fdr_keys": int(some.sum()),
-                }
-            )  # fmt: skip
-            write("watermark-decoys", rows)
+            kept = _rows(file)
+            if given.missing and any((each["codes"], each["mark"]) == (law, method) for each in kept):
+                continue
+            new = row_of(law, method)
+            rows = [each for each in _rows(file) if (each["codes"], each["mark"]) != (law, method)] + [new]
+            write("watermark-decoys", sorted(rows, key=lambda each: _order(str(each["mark"]), str(each["codes"]))))
+    on_page(_rows(file), Path(__file__).parents[2] / "docs" / "watermark.md")
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    with file.open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def on_page(rows: list[dict[str, str]], page: Path) -> None:
+    """The table in place of the one that is there."""
+    heads = (
+        "codes", "mark", "calls at 0.01, mean over keys", "95 % of keys", "worst key", "keys within .004–.02",
+        "worst key by the rank alone", "interval holds", "folder p at most .05", "FDR at .05, mean over keys", "worst key",
+    )  # fmt: skip
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for each in rows:
+        v = {
+            name: float(text) if text.replace(".", "").replace("e-", "").isdigit() else text
+            for name, text in each.items()
+        }
+        hopeless = v["least"] > ALPHA  # type: ignore[operator]
+        cells = [
+            each["codes"], each["mark"], f"{v['rate_mean']:.4f}", f"{v['rate_low']:.4f}–{v['rate_high']:.4f}",
+            f"{v['rate_worst']:.3f}", "none can be called" if hopeless else f"{v['within']:.1%}".replace("%", " %"),
+            f"{v['raw_worst']:.3f}", f"{v['interval_holds']:.0%}".replace("%", " %"), f"{v['folder_at_05']:.3f}",
+            *(("—", "—") if each["fdr"] == "" else (f"{v['fdr']:.3f}", f"{v['fdr_worst']:.3f}")),
+        ]  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    text = page.read_text(encoding="utf-8")
+    start = text.index("| codes | mark | calls at 0.01")
+    page.write_text(text[:start] + "\n".join(lines) + text[text.index("\n\n", start) :], encoding="utf-8")
+
+
+def _order(method: str, law: str) -> tuple[int, int]:
+    return list(METHODS).index(method), list(LAWS).index(law)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from click.core import ParameterSource
 
 from evalkit.cli.numbers import FINITE, NUMBER, SAMPLES, STEPS, Finite
 from evalkit.cli.options import run_options
-from evalkit.cli.watermark_options import MarkChoice, mark_options, of_ring
+from evalkit.cli.watermark_options import MarkChoice, mark_options, message_flag, of_ring
 from evalkit.jobs.options import RunOptions
 from evalkit.text import visible
 from evalkit.watermark.spec import DRAWING
@@ -86,9 +86,7 @@ FOUND = 1e-3  # the alpha of `detect`
 @click.option(
     "--spread", type=click.IntRange(min=1), default=8, help="--by pixels: near green codes that repeats go to."
 )
-@click.option(
-    "--message", metavar="NAME=NUMBER,…", help="Method payload: what images say, such as model=3,user=90210, or 0x1F."
-)
+@message_flag
 @click.option(
     "--c2pa",
     nargs=2,
@@ -151,8 +149,7 @@ def embed(
         raise click.UsageError("give a FOLDER of images to mark, or --model and --prompts to make marked ones")
     _refuse(ctx, AFTERWARDS if model else GENERATING, "FOLDER" if model else "--model")
     credential = _credential(c2pa)
-    if message is not None:
-        choice = replace(choice, specs=tuple(replace(spec, message=message) for spec in choice.specs))
+    choice = choice.saying(message)
     if model is not None:
         if prompts is None or (delta is None) != (choice.specs[0].method in DRAWING):
             needs = "and no --delta" if choice.specs[0].method in DRAWING else "and --delta"

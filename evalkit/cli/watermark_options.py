@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +82,12 @@ class MarkChoice:
         """The mark.json that was given, or the method and its numbers."""
         return self.file.path if self.file is not None else self.specs[0]
 
+    def saying(self, message: str | None) -> MarkChoice:
+        """With the message that images are to carry, where there is one."""
+        if message is None:
+            return self
+        return replace(self, specs=tuple(replace(each, message=message) for each in self.specs))
+
     @property
     def epochs(self) -> tuple[str, ...]:
         """Names of the pools."""
@@ -128,6 +134,11 @@ def of_ring(ring: Path, choice: MarkChoice) -> MarkChoice:
     key_of(entry, ring)
     counts = None if entry.frequencies is None else Path(placed(entry.frequencies, ring))
     return MarkChoice((entry.mark,), placed(entry.key, ring), entry.tokenizer_name, None, counts, entry.tokenizer)
+
+
+message_flag = click.option(
+    "--message", metavar="NAME=NUMBER,…", help="Method payload: what images say, such as model=3,user=90210, or 0x1F."
+)
 
 
 def mark_options(command: Callable[..., Any], *, key_needed: bool = True) -> Callable[..., Any]:

@@ -19,7 +19,7 @@ from evalkit.cli.options import (
     retry_flag,
     weights_flag,
 )
-from evalkit.cli.watermark_options import MarkChoice, mark_options
+from evalkit.cli.watermark_options import MarkChoice, mark_options, message_flag
 
 if TYPE_CHECKING:
     from evalkit.jobs.options import BatchSize, EngineOptions
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     type=Finite(0, 100, min_open=True),
     help="Mark the images' own pixels, as embed --by pixels does, and keep this many dB [default: paint them anew].",
 )
+@message_flag
 @click.option("--side", type=SIDE, help="Pixels a side of all images [default: the tokenizer's].")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of random attacks and of the peers' payload.")
@@ -72,6 +73,7 @@ def robustness(
     out: Path,
     fraction: float,
     psnr: float | None,
+    message: str | None,
     side: int | None,
     limit: int | None,
     seed: int,
@@ -108,7 +110,7 @@ def robustness(
     tokenizer = loaded_tokenizer(choice.tokenizer_name, options, elsewhere=True)
     side = side or tokenizer.native_size
     ours = TokenMark(
-        choice.build(tokenizer), tokenizer, fraction=fraction, nudge=None if psnr is None else Nudge(psnr=psnr),
+        choice.saying(message).build(tokenizer), tokenizer, fraction=fraction, nudge=None if psnr is None else Nudge(psnr=psnr),
         batch_size=batch, frequencies=choice.frequencies,
     )  # fmt: skip
     others, absent = _peers(peers, side, seed)

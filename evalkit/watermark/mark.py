@@ -57,6 +57,10 @@ class Mark(ABC):
         """The score that the method's authors report, by its name; no p-value follows from it."""
         return {"z": scores.z_uncalibrated}
 
+    def evidence(self, codes: Codes, green: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """What decoy keys are compared by [B]: what is `green`, where methods have no other statistic."""
+        return green
+
     def green_places(self, list_id: int, count: int) -> Colours:
         """What images of `count` codes may be marked with afterwards: bool [V], or [count, V] where places differ."""
         return self.green_codes(list_id)

@@ -38,6 +38,11 @@ class Coins:
             found = fresh | found if digit == "1" else fresh & found
         return found
 
+    def numbers(self, units: npt.NDArray[Any], start: int, count: int) -> Words:
+        """uint64 [*units, count]: secret numbers of units under keys start to start + count, uniform on 64 bits."""
+        unit = _mixed(np.asarray(units).astype(np.uint64)[..., None] * STEP + self._number)
+        return _mixed(unit ^ _mixed(np.arange(start, start + count, dtype=np.uint64)))
+
     def balanced(self, units: int, start: int, keys: int, lists: int) -> npt.NDArray[np.bool_]:
         """bool [keys * lists, units]: lists of `keys` keys from `start` on (a multiple of 4), each unit green in exactly
         share * lists of the lists of a key.

@@ -1,7 +1,8 @@
 """Scores of codes under many decoy keys at once, by the kind of coin that a method tosses.
 
-Every family gives what `Scores.green` is for the real key, so that the two are compared as they are. Lists of codes are
-tables; colours that depend on the place or on the code before are computed unit by unit; patterns of bits are one product.
+Every family gives what `Mark.evidence` is for the real key, so that the two are compared as they are. Lists of codes are
+tables; colours that depend on the place or on the code before are computed unit by unit; patterns of bits are one product;
+secret numbers of drawing methods are tables of the units that occur, a few keys at a time.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from evalkit.errors import EvalkitError
 from evalkit.watermark.decoys.coins import Coins
@@ -21,6 +23,7 @@ from evalkit.watermark.lists import Pool, grouped_pool
 from evalkit.watermark.mark import Codes, LexicalBias, Mark
 from evalkit.watermark.methods.bitmark import BitPatterns
 from evalkit.watermark.methods.contexts import ContextMark
+from evalkit.watermark.methods.drawn import DrawnMark
 from evalkit.watermark.methods.places import Places
 from evalkit.watermark.methods.several import Several
 from evalkit.watermark.score import copies_of, first_counts
@@ -30,17 +33,19 @@ Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
 TABLE = 2**23  # words of a table that is held
 ROWS = 2**21  # words of codes that are counted at once
+DRAWN_CELLS = 2**21  # secret numbers that are held at once
 DRAWN = 64  # lists of a balanced pool beyond which decoys draw independent ones: their scores differ by too little
 
 
 class Decoys(ABC):
-    """`keys` decoy keys of one mark."""
+    """`keys` decoy keys of one mark. `most`: what a single code adds to a score at the most."""
 
     keys: int
+    most = 1
 
     @abstractmethod
     def scores(self, codes: Codes) -> Ints:
-        """[B, keys]: what `Mark.score(codes).green` is, under each decoy key. Negative codes are padding."""
+        """[B, keys]: what `Mark.evidence` is, under each decoy key. Negative codes are padding."""
 
 
 def decoys_of(mark: Mark, keys: int, seed: str) -> Decoys:
@@ -49,6 +54,8 @@ def decoys_of(mark: Mark, keys: int, seed: str) -> Decoys:
         return _Best([decoys_of(each, keys, f"{seed}/{number}") for number, each in enumerate(mark.marks)])
     if isinstance(mark, BitPatterns):
         return _Bits(mark, keys, seed)
+    if isinstance(mark, DrawnMark):
+        return _Drawn(mark, keys, seed)
     if isinstance(mark, Places) or (isinstance(mark, ContextMark) and mark.context):
         return _Units(mark, keys, seed)
     if isinstance(mark, LexicalBias | ContextMark):
@@ -65,7 +72,7 @@ class _Best(Decoys):
     """Marks that are looked for together: the largest score of each decoy."""
 
     def __init__(self, members: Sequence[Decoys]) -> None:
-        self.members, self.keys = members, members[0].keys
+        self.members, self.keys, self.most = members, members[0].keys, members[0].most
 
     def scores(self, codes: Codes) -> Ints:
         """The largest over the marks."""
@@ -168,6 +175,32 @@ class _Units(Decoys):
         table[:-1] = self.coins.words(np.maximum(kinds, 0), 0, words)
         rows = np.where(fresh, at.reshape(units.shape), len(kinds))
         return counted(rows, table, self.keys)
+
+
+class _Drawn(Decoys):
+    """Secret numbers of codes in their contexts: what the first code of each context says, summed; the best list's."""
+
+    most = 2**9  # weights of 64 layers; the largest exponential is 44
+
+    def __init__(self, mark: DrawnMark, keys: int, seed: str) -> None:
+        self.mark, self.keys, self.lists, self.coins = mark, keys, mark.lists, Coins(0.5, seed)
+
+    def scores(self, codes: Codes) -> Ints:
+        """Sums over units, a few keys at a time."""
+        units = [self.mark.units(row) for row in codes]
+        units = [each[each >= 0] for each in units]
+        kinds, at = np.unique(np.concatenate([*units, np.zeros(0, np.int64)]), return_inverse=True)
+        ends = np.cumsum([0, *map(len, units)])
+        held = csr_array((np.ones(len(at)), at, ends), shape=(len(units), len(kinds)))
+        step = max(1, DRAWN_CELLS // (max(len(kinds), 1) * self.lists))
+        parts = [self._part(held, kinds, start, min(step, self.keys - start)) for start in range(0, self.keys, step)]
+        return np.concatenate(parts, axis=1)
+
+    def _part(self, held: csr_array, kinds: Ints, start: int, keys: int) -> Ints:
+        numbers = self.coins.numbers(kinds, start * self.lists, keys * self.lists)
+        sums = np.asarray(held @ self.mark.worth(numbers)).reshape(held.shape[0], keys, self.lists)
+        best: Ints = np.rint(sums.max(2)).astype(np.int64)
+        return best
 
 
 class _Bits(Decoys):

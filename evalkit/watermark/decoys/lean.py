@@ -12,6 +12,7 @@ neither the image's own score nor the key's own column was used for is e / (1 - 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -30,21 +31,25 @@ FARTHEST = 2.0  # spreads that the folder's greenest key may lean: more of it is
 
 @dataclass(frozen=True)
 class Fit:
-    """What all images together say: `inverse` P [K + 1, K + 1], `means` of clipped scores of each key, `images`, `top` the
-    key with the largest mean. The last column is the real key.
+    """What all images together say: `inverse` P [K + 1, K + 1], `means` of clipped scores of each key, `top` the key with
+    the largest mean. The last column is the real key. `fresh` [n]: images whose codes no image before them has; the others
+    are copies, and say nothing more.
     """
 
     inverse: Floats
     means: Floats
-    images: int
+    fresh: npt.NDArray[np.bool_]
     top: int
+
+    @property
+    def images(self) -> int:
+        """How many images differ."""
+        return int(self.fresh.sum())
 
 
 def standardised(scores: npt.NDArray[Any]) -> Floats:
     """Scores [B, K + 1] of images less the middle of their row, over its spread; rows without a spread are 0."""
-    ordered = np.sort(scores, axis=1)
-    cut = int(TRIM * scores.shape[1])
-    middle = ordered[:, cut : scores.shape[1] - cut]
+    middle = _middle(scores)
     spread = middle.std(1, keepdims=True) * WIDER
     with np.errstate(divide="ignore", invalid="ignore"):
         found: Floats = np.where(spread > 0, (scores - middle.mean(1, keepdims=True)) / spread, 0.0)
@@ -64,19 +69,30 @@ def blocks(parts: Iterable[npt.NDArray[Any]], size: int = BLOCK) -> Iterator[npt
         yield np.concatenate(held)
 
 
-def fitted(scores: Callable[[], Iterable[npt.NDArray[Any]]]) -> Fit:
-    """The first pass over score blocks [b, K + 1]."""
+def fitted(scores: Callable[[], Iterable[npt.NDArray[Any]]], *, copies: bool = False) -> Fit:
+    """The first pass over score blocks [b, K + 1]; `copies` of an image's codes count too."""
     gram: Floats | float = 0.0
     sums: Floats | float = 0.0
-    images = 0
+    seen: set[bytes] = set()
+    fresh: list[bool] = []
     for block in blocks(scores()):
-        clipped = np.clip(standardised(block), -CLIP, CLIP)
-        gram, sums, images = gram + clipped.T @ clipped, sums + clipped.sum(0), images + len(block)
+        new = [copies or _is_new(row, seen) for row in block]
+        clipped = np.clip(standardised(block[new]), -CLIP, CLIP)
+        gram, sums = gram + clipped.T @ clipped, sums + clipped.sum(0)
+        fresh += new
     square = np.atleast_2d(np.asarray(gram, np.float64))
-    ridge = RIDGE * max(images, len(square))
+    ridge = RIDGE * max(sum(fresh), len(square))
     inverse = np.asarray(np.linalg.inv(square + ridge * np.eye(len(square))), np.float64)
-    means = np.asarray(sums, np.float64) / max(images, 1)
-    return Fit(inverse, means, images, top_of(means))
+    means = np.asarray(sums, np.float64) / max(sum(fresh), 1)
+    return Fit(inverse, means, np.array(fresh, bool), top_of(means))
+
+
+def _is_new(row: npt.NDArray[Any], seen: set[bytes]) -> bool:
+    """Whether no image before had the same score under every key, as images of the same codes have."""
+    digest = hashlib.blake2b(np.ascontiguousarray(row).tobytes(), digest_size=16).digest()
+    known = len(seen)
+    seen.add(digest)
+    return len(seen) > known
 
 
 def top_of(means: Floats) -> int:
@@ -101,7 +117,11 @@ def leans(block: npt.NDArray[Any], fit: Fit) -> tuple[Floats, Floats]:
 
 def spread_of(rows: Floats) -> Floats:
     """The spread [b] of the middle of each row."""
-    ordered = np.sort(rows, axis=1)
-    cut = int(TRIM * rows.shape[1])
-    found: Floats = ordered[:, cut : rows.shape[1] - cut].std(1) * WIDER
+    found: Floats = _middle(rows).std(1) * WIDER
     return found
+
+
+def _middle(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Rows without `TRIM` of their values at each end."""
+    cut, last = int(TRIM * rows.shape[1]), rows.shape[1] - int(TRIM * rows.shape[1]) - 1
+    return np.partition(rows, (cut, last), axis=1)[:, cut : last + 1] if last > cut else rows

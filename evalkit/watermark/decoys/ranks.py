@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr, ndtri_exp
 
-from evalkit.watermark.decoys.lean import Fit, blocks, fitted, leans
+from evalkit.watermark.decoys.even import best_of, shifted, shifts, threshold
+from evalkit.watermark.decoys.lean import Fit, fitted
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -29,7 +30,8 @@ class Ranked:
     key's, in spreads of an image's score.
 
     `level` is the largest rate up to alpha that ranks can tell; `false_calls` [K]: each decoy's share of images called at
-    it. `folder_p` weighs the mean score and the largest left-over ones; `mean_p` the mean alone; `mean`: its value.
+    it, copies of an image's codes counted once. `folder_p` weighs the mean score and the largest left-over ones; `mean_p`
+    the mean alone; `mean`: its value.
     """
 
     above: Ints
@@ -65,22 +67,24 @@ class Ranked:
         return float(self.false_calls.mean()), bottom, top
 
 
-def ranked(scores: Callable[[], Iterable[npt.NDArray[Any]]], alpha: float) -> Ranked:
-    """Two passes over blocks of scores [b, K + 1], of which the real key's column is the last."""
-    fit = fitted(scores)
+def ranked(scores: Callable[[], Iterable[npt.NDArray[Any]]], alpha: float, *, even: bool = True) -> Ranked:
+    """Passes over blocks of scores [b, K + 1], of which the real key's column is the last.
+
+    Without `even` copies count, and keys are not shifted over the folder: as runs before that was done have it.
+    """
+    fit = fitted(scores, copies=not even)
     keys = len(fit.means) - 1
-    calls = max(1, int(np.floor(alpha * (keys + 1) + 1e-9)))  # the best ranks that are called
+    calls = best_of(alpha, keys + 1)
+    level = calls / (keys + 1)
+    shift_of_keys = shifts(scores, fit, level) if even else np.zeros(keys + 1)
     above, lean = [], []
     called, large = np.zeros(keys), np.zeros(keys + 1)
-    for block in blocks(scores()):
-        x, shift = leans(block, fit)
-        left = np.round(x - shift, TIE)
+    for fresh, exact_left, shift in shifted(scores, fit, shift_of_keys):
+        left = np.round(exact_left, TIE)
         above.append((left[:, :-1] >= left[:, -1:]).sum(1))
         lean.append(shift[:, -1].copy())  # a view would hold the whole block
-        beaten = np.partition(left, keys - calls, axis=1)[:, keys - calls, None]  # the best but `calls`
-        called += (left[:, :-1] > beaten).sum(0)
-        large += (np.maximum(left - LARGE, 0.0) ** 2).sum(0)
-    level = calls / (keys + 1)
+        called += (left[fresh, :-1] > threshold(left[fresh], calls)).sum(0)
+        large += (np.maximum(left[fresh] - LARGE, 0.0) ** 2).sum(0)
     return _folder(fit, np.concatenate(above), np.concatenate(lean), called / fit.images, large, level)
 
 

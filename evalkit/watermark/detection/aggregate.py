@@ -68,8 +68,10 @@ def aggregate(spec: Spec, parts: Parts) -> Aggregated:
     table = joined(parts.tables(), NEEDED)
     asked = spec.parameters.get("decoys")  # plans before version 4 know none
     good = len(table) - table["log10_p"].null_count
-    searched = bool(spec.parameters["search"])
-    decoys = of_folder(parts, rule.alpha, searched=searched) if asked and good else None
+    decoys = None
+    if asked and good:
+        searched = bool(spec.parameters["search"])
+        decoys = of_folder(parts, rule.alpha, searched=searched, even=asked.get("even", False))
     columns = columns_of(table, rule, decoys)
     judged = judge(columns.log_p, columns.log_floor, columns.group, columns.content, rule)
     counts = counts_of(columns, judged)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import canonical_json
@@ -18,20 +19,23 @@ from evalkit.watermark.decoys.lean import BLOCK, blocks
 from evalkit.watermark.decoys.ranks import Ranked, ranked
 from evalkit.watermark.detection.rows import LN10
 from evalkit.watermark.methods.plain import members
+from evalkit.watermark.spec import DRAWING, NUMBERS
 
 FILE = "decoys.bin.z"
 NAME = "decoys"  # of the arrays of a shard
 MOST, LEAST, LISTS = 999, 199, 8000  # decoy keys where nobody says how many: at most, at least, and lists in all
+DRAWN = 499  # lists in all of methods that draw codes by the key: each secret number is made for one list alone
 MANY = 3999  # decoy keys that may be asked for: their square is held in memory
-ALIKE = ("method", "gamma", "context", "pattern", "cap", "clusters", "kind")
-METHODS = frozenset({"lbw", "kgw", "wmar", "indexmark", "clusters", "places", "bitmark"})
+ALIKE = ("method", "gamma", "context", "pattern", "cap", "clusters", "kind", "seeded", "layers")
+WITHOUT = frozenset({"payload"})  # presence is the better of two tests, of which one counts every message
 Scores = npt.NDArray[Any]
 
 
 def has_decoys(said: Mapping[str, Any]) -> bool:
     """Whether a mark, as `Mark.as_dict` says it, has decoys: of several all are of one method and share."""
     every = members(said)
-    return all(each["method"] in METHODS and each.get(name) == every[0].get(name) for each in every for name in ALIKE)
+    known = set(NUMBERS) - WITHOUT
+    return all(each["method"] in known and each.get(name) == every[0].get(name) for each in every for name in ALIKE)
 
 
 def usual_count(said: Mapping[str, Any]) -> int:
@@ -40,8 +44,10 @@ def usual_count(said: Mapping[str, Any]) -> int:
     >>> usual_count({"method": "lbw", "lists": 64})
     199
     """
-    lists = sum(each.get("lists") or 1 for each in members(said))
-    return int(min(MOST, max(LEAST, LISTS // lists)))
+    every = members(said)
+    lists = sum(each.get("lists") or 1 for each in every)
+    most = DRAWN if every[0].get("method") in DRAWING else LISTS
+    return int(min(MOST, max(LEAST, most // lists)))
 
 
 def planned_decoys(said: Mapping[str, Any], keys: int, seed: int) -> dict[str, Any]:
@@ -51,11 +57,14 @@ def planned_decoys(said: Mapping[str, Any], keys: int, seed: int) -> dict[str, A
     """
     public = [{name: value for name, value in each.items() if name != "key_id"} for each in members(said)]
     text = canonical_json({"marks": public, "seed": seed})
-    return {"keys": keys, "seed": hashlib.sha256(text).hexdigest()[:32]}
+    return {"keys": keys, "seed": hashlib.sha256(text).hexdigest()[:32], "even": True}
 
 
-def of_folder(parts: Parts, alpha: float, *, searched: bool = False) -> Ranked:
-    """The real key of the rows among the decoys of the arrays; after a search the arrays hold it, too, as the last."""
+def of_folder(parts: Parts, alpha: float, *, searched: bool = False, even: bool = False) -> Ranked:
+    """The real key of the rows among the decoys of the arrays; `even` as the plan says.
+
+    After a search the arrays hold the real key, too, as the last.
+    """
 
     def together() -> Iterator[Scores]:
         if searched:
@@ -65,12 +74,13 @@ def of_folder(parts: Parts, alpha: float, *, searched: bool = False) -> Ranked:
         for mine, theirs in zip(greens, blocks(_decoys(parts), BLOCK), strict=True):
             yield np.concatenate([theirs.astype(np.int64), mine[:, None]], axis=1)
 
-    return ranked(together, alpha)
+    return ranked(together, alpha, even=even)
 
 
 def _greens(parts: Parts) -> Iterator[Scores]:
     for table in parts.tables():
-        yield table["green"].drop_null().to_numpy().astype(np.int64)
+        own = table["evidence"] if "evidence" in table.column_names else table["green"]
+        yield pc.coalesce(own, table["green"]).drop_null().to_numpy().astype(np.int64)
 
 
 def _decoys(parts: Parts) -> Iterator[Scores]:

@@ -42,7 +42,8 @@ class Locator:
         if not kept:
             return ()
         seen = np.stack([_only(codes, cell) for _, cell in kept])
-        scores = np.concatenate([self.decoys.scores(seen), self.mark.score(seen).green[:, None]], axis=1)
+        mine = self.mark.evidence(seen, self.mark.score(seen).green)
+        scores = np.concatenate([self.decoys.scores(seen), mine[:, None]], axis=1)
         return regions_of(scores, tuple(window for window, _ in kept), self.level)
 
 

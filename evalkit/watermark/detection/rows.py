@@ -47,6 +47,7 @@ SHARD = pa.schema(
         ("gamma", pa.float64()),
         ("list_id", pa.int32()),
         ("green", pa.int32()),
+        ("evidence", pa.int32()),  # what decoy keys are compared by, where it is not `green`
         ("z_uncalibrated", pa.float64()),
         ("log10_p_list", pa.float64()),
         ("n_tests", pa.int64()),
@@ -77,13 +78,13 @@ def shard_rows(
     calibrated: tuple[npt.NDArray[Any], ...] | None,
     warnings: Sequence[str | None],
     c2pa: Sequence[str | None],
-    regions: Mapping[str, Any] | None = None,
+    more: Mapping[str, Any] | None = None,
     told: Told | None = None,
 ) -> pa.Table:
     """The rows of images; `best` has a row for each image that has codes, in their order.
 
-    `views`: names of the views by number, "" for the image itself. `calibrated`: p, stratum and null images. `regions`:
-    columns of them. `told`: messages.
+    `views`: names of the views by number, "" for the image itself. `calibrated`: p, stratum and null images. `more`:
+    columns of regions and decoys. `told`: messages.
     """
     good = np.array([each.kept is not None for each in read], dtype=bool)
     kept = [each.kept for each in read]
@@ -121,7 +122,7 @@ def shard_rows(
         "p": np.maximum(10.0**log10_p, SMALLEST),
         "transform": np.array(list(views), dtype=object)[best.view],
     }
-    scored |= regions or {}
+    scored |= more or {}
     if calibrated is not None:
         scored |= dict(zip(("p_calibrated", "stratum", "n_calibration"), calibrated, strict=True))
     arrays = []

@@ -101,7 +101,9 @@ class Scanner:
         if self.decoys is None:
             return None
         with self.reader.timers("decoys"):
-            return self.decoys.scores(codes) if contest is None else contest.scores(codes, best.green)
+            if contest is None:
+                return self.decoys.scores(codes)
+            return contest.scores(codes, self.mark.evidence(codes, best.green))
 
     def codes_of(self, position: int, view: int) -> npt.NDArray[np.int64] | None:
         """Codes of one image under view number `view` (0: itself), None where it cannot be read.
@@ -147,5 +149,5 @@ class Scanner:
             better = best.improved(pictures, best_of_each(tried, local.astype(np.int64)))
         if contest is not None:
             with self.reader.timers("decoys"):
-                contest.add(seen, tried.green, owners)
+                contest.add(seen, self.mark.evidence(seen, tried.green), owners)
         return better

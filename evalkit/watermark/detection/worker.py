@@ -79,10 +79,11 @@ class DetectWorker(Worker):
         c2pa = [self._manifest(i) if each.kept else None for i, each in enumerate(found.read, start=shard.start)]
         warnings = warnings_of(found.read, self.opened.states[shard.start : shard.stop])
         codes = self.opened.reader.codes([each.kept for each in found.read if each.kept is not None])
-        decoys, regions = self._kept(found.decoys), self._regions_of(codes)
+        decoys = self._kept(found.decoys)
+        more = {**self._regions_of(codes), **self._evidence(codes, found.best.green)}
         told = messages(self.scanner, found, shard.start, self.among)
         best, mark = found.best, self.scanner.mark
-        rows = shard_rows(found.read, best, mark, self.views, calibrated, warnings, c2pa, regions, told)
+        rows = shard_rows(found.read, best, mark, self.views, calibrated, warnings, c2pa, more, told)
         return ShardOutput(rows, decoys, {}, timers.taken(), self.facts)
 
     def _regions_of(self, codes: npt.NDArray[np.int64]) -> Mapping[str, Any]:
@@ -94,10 +95,16 @@ class DetectWorker(Worker):
 
     def _kept(self, scores: npt.NDArray[np.int64] | None) -> dict[str, Any]:
         """Scores of the images that have codes under every decoy key, as they are kept."""
-        if scores is None:
+        decoys = self.scanner.decoys
+        if scores is None or decoys is None:
             return {}
-        small = int(np.prod(self.opened.reader.shape)) < 2**16
+        small = decoys.most * int(np.prod(self.opened.reader.shape)) < 2**16
         return {NAME: scores.astype(np.uint16 if small or self.opened.views else np.uint32)}
+
+    def _evidence(self, codes: npt.NDArray[np.int64], green: npt.NDArray[np.int64]) -> dict[str, Any]:
+        """What decoys are compared by, where it is not what is green."""
+        own = green if self.scanner.decoys is None else self.scanner.mark.evidence(codes, green)
+        return {} if own is green else {"evidence": own}
 
     def close(self) -> None:
         """Close the cache."""

@@ -42,6 +42,10 @@ class DiPMark(DrawnMark):
         green = (rows < rows[np.arange(len(codes)), codes][:, None]).sum(1) >= self.reds
         return green.astype(np.float64), green
 
+    def worth(self, numbers: Numbers) -> Floats:
+        """A coin of the green share."""
+        return (numbers >= np.uint64(self.reds / self.vocabulary * 2.0**64)).astype(np.float64)
+
     def log_tail(self, total: float, count: int) -> float:
         """Binomial."""
         return float(binomial_log_tail(round(total), count, 1 - self.reds / self.vocabulary))

@@ -53,6 +53,10 @@ class DrawnMark(Mark):
         """(what the codes [U] say, whether each is green) by the numbers [U, V] of their contexts."""
 
     @abstractmethod
+    def worth(self, numbers: Numbers) -> Floats:
+        """What codes say whose secret numbers these are, where all others are random."""
+
+    @abstractmethod
     def log_tail(self, total: float, count: int) -> float:
         """log of the chance that values of `count` contexts add up to at least this, over keys."""
 
@@ -97,6 +101,11 @@ class DrawnMark(Mark):
         check_codes(codes, self.vocabulary)
         return scores_of([self._row(np.asarray(each, dtype=np.int64)) for each in codes])
 
+    def evidence(self, codes: Codes, green: Ints) -> Ints:
+        """The sum of what the codes say, under the list that says most; green codes alone say less."""
+        totals = [self._best(np.asarray(each, dtype=np.int64))[0] for each in codes]
+        return np.rint(np.maximum(totals, 0.0)).astype(np.int64)
+
     def colours(self, codes: Codes, list_id: int) -> Colours:
         """Codes whose numbers speak for the mark; those without a context are not green."""
         given = np.asarray(codes, dtype=np.int64)
@@ -120,18 +129,23 @@ class DrawnMark(Mark):
         raise EvalkitError(f"{self.method} marks images while they are generated; to mark a folder give --method lbw")
 
     def _row(self, codes: Ints) -> tuple[float, ...]:
-        counted = self._first(codes)
-        contexts, drawn, n = self._before(codes)[counted], codes[counted], int((codes >= 0).sum())
-        count, best = len(drawn), (-np.inf, 0, 0)
-        for list_id in range(self.lists if count else 0):
-            rows = np.stack([self.numbers(list_id, int(context)) for context in contexts])
-            values, green = self.values(rows, drawn)
-            best = max(best, (float(values.sum()), -list_id, int(green.sum())))
-        total, list_id, green_count = best[0], -best[1], best[2]
+        n, count = int((codes >= 0).sum()), int(self._first(codes).sum())
+        total, list_id, green_count = self._best(codes)
         log_p = self.log_tail(total, count) if count else 0.0
         corrected = [float(pooled(each, self.lists)) for each in (log_p, self.log_floor(count) if count else 0.0)]
         z = (2 * green_count - count) / np.sqrt(count) if count else 0.0
         return n, count, n / max(count, 1), list_id, green_count, log_p, *corrected, float(z)
+
+    def _best(self, codes: Ints) -> tuple[float, int, int]:
+        """(what the codes say, list, green codes) of the list that says most."""
+        counted = self._first(codes)
+        contexts, drawn = self._before(codes)[counted], codes[counted]
+        best = (-np.inf, 0, 0)
+        for list_id in range(self.lists if len(drawn) else 0):
+            rows = np.stack([self.numbers(list_id, int(context)) for context in contexts])
+            values, green = self.values(rows, drawn)
+            best = max(best, (float(values.sum()), -list_id, int(green.sum())))
+        return best[0], -best[1], best[2]
 
     def _contexts(self, step: Step) -> list[tuple[int, int, int]]:
         """(row, column, context) of the codes that are drawn by the key now."""

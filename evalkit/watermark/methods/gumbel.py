@@ -34,7 +34,12 @@ class Gumbel(DrawnMark):
     def values(self, rows: Numbers, codes: Ints) -> tuple[Floats, Colours]:
         """-log(1 - u), and whether u is above 1/2."""
         numbers = rows[np.arange(len(codes)), codes]
-        return -np.log(((~numbers).astype(np.float64) + 0.5) * UNIT), numbers >> np.uint64(63) == 1
+        return self.worth(numbers), numbers >> np.uint64(63) == 1
+
+    def worth(self, numbers: Numbers) -> Floats:
+        """-log(1 - u)."""
+        found: Floats = -np.log(((~numbers).astype(np.float64) + 0.5) * UNIT)
+        return found
 
     def log_tail(self, total: float, count: int) -> float:
         """Of the gamma distribution; what a double cannot hold is given as too large."""

@@ -56,6 +56,11 @@ class Several(Mark):
             **found,
         )
 
+    def evidence(self, codes: Codes, green: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The largest of the marks'."""
+        most: npt.NDArray[np.int64] = np.max([each.evidence(codes, green) for each in self.marks], axis=0)
+        return most
+
     def colours(self, codes: Codes, list_id: int) -> Colours:
         """Those of the list's mark."""
         mark, own = self.of(list_id)

@@ -39,8 +39,15 @@ class Tournament(DrawnMark):
 
     def values(self, rows: Numbers, codes: Ints) -> tuple[Floats, Colours]:
         """The weighted bits, and whether they are more than half."""
-        values = self._bits(rows[np.arange(len(codes)), codes]) @ np.array(self.weights, dtype=np.float64)
+        values = self.worth(rows[np.arange(len(codes)), codes])
         return values, values > sum(self.weights) / 2
+
+    def worth(self, numbers: Numbers) -> Floats:
+        """The weighted bits, 16 at a time."""
+        found = np.zeros(numbers.shape)
+        for part, table in enumerate(_tables(self.weights)):
+            found += table[(numbers >> np.uint64(48 - 16 * part)) & np.uint64(0xFFFF)]
+        return found
 
     def log_tail(self, total: float, count: int) -> float:
         """Of the sum of all coins; what a double cannot hold is given as too large."""
@@ -55,6 +62,14 @@ class Tournament(DrawnMark):
         """float64 [U, layers]."""
         shifts = np.arange(63, 63 - len(self.weights), -1).astype(np.uint64)
         return ((numbers[:, None] >> shifts) & np.uint64(1)).astype(np.float64)
+
+
+@lru_cache(maxsize=16)
+def _tables(weights: tuple[int, ...]) -> tuple[Floats, ...]:
+    """What each 16 bits are worth [65536], the highest first."""
+    every = (np.arange(2**16)[:, None] >> np.arange(15, -1, -1) & 1).astype(np.float64)
+    padded = np.pad(weights, (0, -len(weights) % 16)).reshape(-1, 16)
+    return tuple(every @ each for each in padded)
 
 
 @lru_cache(maxsize=256)

@@ -60,3 +60,12 @@ def test_a_broken_picture_ends_with_code_1(folder: Path) -> None:
     done = CliRunner().invoke(robustness, arguments(folder), env={"COLUMNS": "120"})
     assert done.exit_code == 1
     assert "x.png" in done.output
+
+
+def test_a_mark_that_carries_a_message_is_attacked_like_any_other(folder: Path) -> None:
+    more = ("--method", "payload", "--layout", "id:8", "--carrier", "places", "--message", "id=5", "--json")
+    done = CliRunner().invoke(robustness, arguments(folder, *more), catch_exceptions=False)
+    rows = json.loads(done.output)["rows"]
+    assert {row["contender"] for row in rows} == {"payload-world-vq"}
+    plan = json.loads((folder / "out" / "plan.json").read_text())
+    assert plan["parameters"]["contenders"][0]["record"]["mark"]["message"] == "id=5"

@@ -30,7 +30,14 @@ SPECS = {
     "near places": MarkSpec("places", clusters=32),
     "bitmark": MarkSpec("bitmark"),
     "bit pool": MarkSpec("bitmark", lists=4),
+    "gumbel": MarkSpec("gumbel", lists=3),
+    "dipmark": MarkSpec("dipmark"),
+    "tournament": MarkSpec("tournament"),
+    "code before": MarkSpec("tournament", seeded="before", layers=40),
 }
+
+
+DRAWN = ("gumbel", "dipmark", "tournament", "code before")
 
 
 def mark_of(name, number=0):
@@ -41,9 +48,13 @@ def mark_of(name, number=0):
     return build_mark(spec, key, "toy@x", 256, frequencies=counted, codebook=lambda: BOOK, bits=bits)
 
 
+def evidence(mark):
+    return mark.evidence(CODES, mark.score(CODES).green)
+
+
 @pytest.mark.parametrize("name", SPECS)
 def test_decoys_score_as_real_keys_do(name):
-    real = np.stack([mark_of(name, number).score(CODES).green for number in range(80)], axis=1)
+    real = np.stack([evidence(mark_of(name, number)) for number in range(40 if name in DRAWN else 80)], axis=1)
     decoys = decoys_of(mark_of(name), 400, "seed").scores(CODES)
     spread = np.maximum(decoys.std(1), 1e-9)
     assert (
