@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 @click.option(
     "--captions", metavar="FILE", help="A model's captions of the images: JSON lines, id and caption; or COCO's."
 )
+@click.option("--references", metavar="FILE", help="Captions by people, one or more per image, for BLEU-4 and CIDEr-D.")
 @click.option("--cameras", metavar="FILE", help="Cameras of views, for TSED: JSON lines, id, intrinsics and pose.")
-@click.option("--references", metavar="FILE", help="The same by people, one or more an image: for BLEU-4 and CIDEr-D.")
 @click.option(
     "--paired",
     metavar="RUN|DATA",
@@ -167,7 +167,8 @@ def _show(run: Run) -> None:
         between = interval_text(*bounds) if len(bounds) == 2 else ""
         cells = (METRICS.get(row["metric"]).label, number_text(as_float(row["value"])), between, f"{row['n']:,}")
         table.add_row(*(Text(visible(cell)) for cell in (*cells, row["dataset"])))
-    console.print(table)
+    if table.row_count:
+        console.print(table)
     for reason, names in _missing(run).items():
         console.print(Text(visible(f"{', '.join(names)}: {reason}", most=1000), style="dim"), soft_wrap=True)
     for side, n in run.record.get("recalled", {}).items():
