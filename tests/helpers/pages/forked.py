@@ -4,14 +4,18 @@ A request is a JSON line: `argv` or `code`, `cwd`, `env`, `out` and `err` (files
 `{"exit": N, "cpu": SECONDS}`, or `{"pid": N}` for a command that stays.
 """
 
+import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import traceback
 from pathlib import Path
 
 EARLY = ("torch", "torchvision", "timm", "open_clip", "scipy.stats", "sklearn.cluster", "PIL.Image", "cv2", "duckdb")
@@ -82,6 +86,29 @@ def _become(asked):
     main()
 
 
+def _status(asked):
+    """The exit status of the command, as the interpreter makes it of what is raised."""
+    try:
+        _become(asked)
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _leave(status):
+    """End without taking all modules apart, which would copy the memory that is shared with the server."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 def _ended(pid, seconds):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -102,14 +129,14 @@ def _serve():
 
     for module, _ in VERBS.values():
         importlib.import_module(module)
+    gc.freeze()  # else a collection in a child copies all of it
     for line in sys.stdin:
         asked = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            return _become(asked)
+            _leave(_status(asked))
         said = {"pid": pid} if asked["stays"] else _ended(pid, asked["seconds"])
         print(json.dumps(said), flush=True)
-    return None
 
 
 if __name__ == "__main__":

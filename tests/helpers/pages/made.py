@@ -39,39 +39,16 @@ def worker(folder):
     _lines(folder / "PROMPTS.jsonl", [{"id": "a", "prompt": "a red cup"}])
 
 
-def wise(folder):
-    """The suite's files in its cache, one image for each prompt in DIR."""
-    from helpers.judged import small_data, small_images
-
-    small_images("wise", small_data("wise", folder / "wise"), folder / "DIR")
-
-
-def imgedit(folder):
-    """EDITS and ORIGINALS of four edits."""
-    from helpers.judged import small_data, small_images
-
-    data = small_data("imgedit", folder / "imgedit")
-    small_images("imgedit", data, folder / "EDITS")
-    shutil.copytree(data, folder / "ORIGINALS")
-
-
 def riddles(folder):
-    """The suite of its file, and DIR with its rows and images."""
+    """A suite in WISE's form, its rows and images in RIDDLES, and what people said of them."""
     shutil.copy(ROOT / "benchmarks" / "probe_examples" / "riddles.toml", folder)
     said = (("dog", "culture"), ("clock", "technology"), ("boat", "nature"))
     rows = [{"id": name, "prompt": f"guess {name}", "answer": name, "category": kind} for name, kind in said]
     _lines(folder / "RIDDLES" / "riddles.jsonl", rows)
+    people = "".join(f"{name}-00,{0.5 * number}\n" for number, (name, _) in enumerate(said))
+    (folder / "people.csv").write_text("id,value\n" + people, encoding="utf-8")
     for number, (name, _) in enumerate(said):
         Image.new("RGB", (32, 32), (80 * number, 90, 60)).save(folder / "RIDDLES" / f"{name}.png")
-
-
-def people(folder):
-    """people.csv: what people said of the images in DIR."""
-    from evalkit.tasks.probe.judged.suite import judged_suite
-
-    items = judged_suite("wise").opened(folder / "wise").items
-    rows = "".join(f"{item.id}-00,{0.5 * (place % 3)}\n" for place, item in enumerate(items))
-    (folder / "people.csv").write_text("id,value\n" + rows, encoding="utf-8")
 
 
 def geneval(folder):
@@ -106,17 +83,6 @@ def _annotations(path):
                 row = dict.fromkeys(names, "")
                 row |= {"HITId": "h", "Input.prompt_id": prompt, "Input.image_id": 0, "Answer.task-count-0": "1"}
                 table.writerow({**row, "Answer.task-count-1": "0"})
-
-
-def tiif(folder):
-    """The suite's files, and replies as they were released."""
-    from helpers.judged import WORDS, small_data
-
-    small_data("tiif-short", folder / "tiif")
-    home = folder / "testmini_subset_eval_results_GPT-4o" / "Show-o" / "shape+color" / "short"
-    for number, word in enumerate(WORDS[:2]):
-        asked = {"attribute": "shape+color", "questions": [f"Is it a {word}? ", "Is it red? "], "model_output": "yes\nno"}
-        _lines(home / f"{number}.json", [asked])
 
 
 def chains(folder):

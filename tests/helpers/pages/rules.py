@@ -14,7 +14,8 @@ class Rule:
 
     `skip`: the reason for which it is not run. `stops`: it ends with this message and exit code 1. `exit`: another
     exit code. `add`: words put behind it. `swap`: texts replaced in it. `given`: code before a Python block.
-    `stays`: it serves until the page ends. `before`: commands that prepare its inputs.
+    `stays`: it serves until the page ends. `columns`: of the terminal that the page shows. `before`: commands that
+    prepare its inputs.
     """
 
     start: str
@@ -25,6 +26,7 @@ class Rule:
     swap: dict = field(default_factory=dict)
     given: str = ""
     stays: bool = False
+    columns: str = ""
     before: tuple = ()
 
 

@@ -91,7 +91,8 @@ class Walk:
         plain = ASSIGNED.sub("", line, count=1)
         if not plain.startswith("evalkit ") or _of_the_shell(plain):
             return self._shell(line)
-        env = {**self.env, **dict(each.split("=", 1) for each in line[: len(line) - len(plain)].split())}
+        env = {**self.env, **({"COLUMNS": rule.columns} if rule.columns else {})}
+        env |= dict(each.split("=", 1) for each in line[: len(line) - len(plain)].split())
         words = [word for each in shlex.split(plain.replace("\\\n", " "))[1:] for word in self._globbed(each)]
         done = self.forked.run(self.folder, env, argv=words, stays=rule.stays)
         if rule.stays:
