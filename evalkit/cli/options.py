@@ -124,7 +124,9 @@ _FLAGS = (
     dtype_flag(
         "Precision of decoding, where float16 is safe [default: float32; of generators: bfloat16 on a GPU that has it]."
     ),
-    click.option("--seed", type=int, default=0, show_default=True, help="Of all that is drawn: images, decoders, bootstrap."),
+    click.option(
+        "--seed", type=int, default=0, show_default=True, help="Of all that is drawn: images, decoders, bootstrap."
+    ),
     click.option(
         "--keep",
         type=click.Choice(["none", "worst", "all"]),

@@ -14,14 +14,14 @@ import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[3]
-WORKER = '''import base64, io, json, sys
+WORKER = """import base64, io, json, sys
 from PIL import Image
 for line in sys.stdin:
     asked = json.loads(line)
     buffer = io.BytesIO()
     Image.new("RGB", (32, 32), (asked["seed"] % 256, 90, 60)).save(buffer, "PNG")
     print(json.dumps({"id": asked["id"], "image_base64": base64.b64encode(buffer.getvalue()).decode()}), flush=True)
-'''
+"""
 
 
 def _lines(path, rows):
@@ -37,6 +37,16 @@ def worker(folder):
     (home / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{folder}/worker.py"\n', encoding="utf-8")
     (home / "python").chmod(0o755)
     _lines(folder / "PROMPTS.jsonl", [{"id": "a", "prompt": "a red cup"}])
+
+
+def drawn(folder):
+    """drawn/ with scenes of the world under the ids of their prompts."""
+    from evalkit.world.prompts import world_prompts
+    from evalkit.world.render import render_scene
+
+    (folder / "drawn").mkdir()
+    for prompt in world_prompts()[:4]:
+        Image.fromarray(render_scene(prompt.scene)).save(folder / "drawn" / f"{prompt.id}.png")
 
 
 def riddles(folder):

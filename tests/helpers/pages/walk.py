@@ -110,7 +110,13 @@ class Walk:
 
     def _shell(self, text):
         done = subprocess.run(
-            ["bash", "-c", text], cwd=self.folder, env=self.env, capture_output=True, text=True, timeout=900, check=False
+            ["bash", "-c", text],
+            cwd=self.folder,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
         )
         return done.returncode, done.stdout, done.stderr
 

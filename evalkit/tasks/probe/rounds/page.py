@@ -51,7 +51,9 @@ def sentence(run: Run) -> str:
             text = with_unit(number_text(row["value"]), row["unit"].replace("a round", "").strip())
             label = round_of(f"{name}/1", name.removeprefix("drift_"), "1").label.partition(",")[0]
             said.append(f"{label} {text}" + (f" (95 % interval {ends})" if ends else ""))
-    return f"{counted(chains, 'chain')} of {counted(rounds, 'round')}; change per round: {', '.join(said) or 'unknown'}."
+    return (
+        f"{counted(chains, 'chain')} of {counted(rounds, 'round')}; change per round: {', '.join(said) or 'unknown'}."
+    )
 
 
 def strip_file(place: int, number: int) -> str:
