@@ -5,7 +5,7 @@ from difflib import SequenceMatcher
 
 RULES = re.compile(r"[─━│┃┏┓┗┛╭╮╰╯┌┐└┘├┤┬┴┼]+")
 HASH = re.compile(r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{8,}\b…?")
-NUMBER = re.compile(r"[−-]?\d[\d,]*(?:\.\d+)?(?:e[−+-]?\d+)?")
+NUMBER = re.compile(r"[−-]?\d[\d,]*(?:\.\d+)?(?:e[−+-]?\d+)?…?")
 GAP = "…"
 
 

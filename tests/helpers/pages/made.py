@@ -96,14 +96,16 @@ def _annotations(path):
 
 
 def chains(folder):
-    """CHAINS of three rounds."""
+    """CHAINS and OTHER-CHAINS of three rounds, from the same first images."""
     rng = np.random.default_rng(0)
     for chain in range(4):
         pixels = rng.integers(40, 200, (48, 48, 3))
-        (folder / "CHAINS" / f"c{chain}").mkdir(parents=True)
-        for number in range(3):
-            image = Image.fromarray(np.uint8(pixels + number * np.array([3, 0, 0])))
-            image.save(folder / "CHAINS" / f"c{chain}" / f"{number}.png")
+        for name, warmth in (("CHAINS", 3), ("OTHER-CHAINS", 5)):
+            home = folder / name / f"c{chain}"
+            home.mkdir(parents=True)
+            for number in range(3):
+                image = Image.fromarray(np.uint8(pixels + number * np.array([warmth, 0, 0])))
+                image.save(home / f"{number}.png")
 
 
 def decoders(folder):

@@ -14,7 +14,7 @@ class Rule:
 
     `skip`: the reason for which it is not run. `stops`: it ends with this message and exit code 1. `exit`: another
     exit code. `add`: words put behind it. `swap`: texts replaced in it. `given`: code before a Python block.
-    `stays`: it serves until the page ends. `columns`: of the terminal that the page shows. `before`: commands that
+    `stays`: it serves until the page ends. `columns`: of the terminal that the page shows. `varies`: shown texts that another machine prints otherwise. `before`: commands that
     prepare its inputs.
     """
 
@@ -27,6 +27,7 @@ class Rule:
     given: str = ""
     stays: bool = False
     columns: str = ""
+    varies: tuple = ()
     before: tuple = ()
 
 
@@ -72,8 +73,12 @@ class Rules:
         return command
 
 
+def _rule(said):
+    return Rule(**{name: tuple(value) if isinstance(value, list) else value for name, value in said.items()})
+
+
 def _page(said):
-    rules = tuple(Rule(**{**rule, "before": tuple(rule.get("before", ()))}) for rule in said.pop("rules", ()))
+    rules = tuple(_rule(rule) for rule in said.pop("rules", ()))
     lists = {name: tuple(said.get(name, ())) for name in ("made", "before")}
     return Page(**{**said, **lists}, rules=rules)
 
@@ -81,6 +86,6 @@ def _page(said):
 def read_rules():
     """The file as it lies."""
     said = tomllib.loads(FILE.read_text(encoding="utf-8"))
-    everywhere = tuple(Rule(**rule) for rule in said["everywhere"])
+    everywhere = tuple(map(_rule, said["everywhere"]))
     pages = {name: _page(page) for name, page in said["pages"].items()}
     return Rules(said["reasons"], said["stops"], said["fewer"], everywhere, pages)

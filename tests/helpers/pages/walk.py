@@ -57,8 +57,8 @@ class Walk:
         if step.kind == "python":
             done = self._python(self.filled(rule.given) + "\n" + text)
         elif step.kind == "command":
-            line = self.rules.shortened(without_comment(text))
-            done = self._command(line + (" " + self.filled(rule.add) if rule.add else ""), rule)
+            line = without_comment(text) + (" " + self.filled(rule.add) if rule.add else "")
+            done = self._command(self.rules.shortened(line), rule)
         else:
             done = self._shell(text)
         self.spent.append((self.forked.cpu - began, text[:100]))
@@ -78,7 +78,10 @@ class Walk:
             return f"{step}\n  it does not end as {rule.stops!r} says: {err[-1500:]}"
         if step.shown:
             printed = err if step.shown.startswith("evalkit:") else out
-            differs = difference(step.shown, printed)
+            shown = step.shown
+            for text in rule.varies:
+                shown = shown.replace(text, " … ")
+            differs = difference(shown, printed)
             if differs:
                 return f"{step}\n{differs}\n  all of it:\n{printed[-2500:]}"
         return None
