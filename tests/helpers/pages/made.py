@@ -154,3 +154,29 @@ def views(folder):
         pose = [[1, 0, 0, -20.0 * number / 256], [0, 1, 0, 0], [0, 0, 1, 0]]
         rows.append({"id": f"a/{number}", "intrinsics": [[256, 0, 128], [0, 256, 128], [0, 0, 1]], "pose": pose})
     _lines(folder / "cameras.jsonl", rows)
+
+
+def known_key(folder):
+    """known.key, which is the same in every run."""
+    from helpers.keys import known_key as made_key
+
+    made_key(folder / "known.key")
+
+
+def arrays(folder):
+    """SAMPLES.npz and the reference batch of guided-diffusion: small images as arr_0."""
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
+    for name in ("SAMPLES.npz", "VIRTUAL_imagenet256_labeled.npz"):
+        np.savez(folder / name, arr_0=pixels)
+
+
+def results(folder):
+    """Files of other programs: a record of Every Eval Ever, and WISE's scores in three parts."""
+    detail = {"evaluation_name": "photos: psnr", "source_data": {"dataset_name": "photos"}}
+    detail |= {"metric_config": {"lower_is_better": False, "metric_id": "psnr"}, "score_details": {"score": 30.5}}
+    record = {"schema_version": "0.3.0", "evaluation_id": "1", "model_info": {"id": "lab/model", "name": "model"}}
+    record |= {"source_metadata": {"source_organization_name": "A lab"}, "evaluation_results": [detail]}
+    (folder / "record.json").write_text(json.dumps(record), encoding="utf-8")
+    scores = {"Subcategory": "x", "consistency": 2, "realism": 1, "aesthetic_quality": 1}
+    for name, numbers in (("culture", (1, 401)), ("space-time", (401, 701)), ("science", (701, 1001))):
+        _lines(folder / f"{name}.jsonl", [{"prompt_id": number, **scores} for number in range(*numbers)])
