@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from PIL import Image
 
 REPLY = "Consistency: 2\nRealism: 1\nAesthetic Quality: 1"  # WISE's three lines
+LOST = b"guess boat"
 
 
 def _drawn():
@@ -27,10 +28,13 @@ class Handler(BaseHTTPRequestHandler):
         self.say({"data": [{"id": "qwen-image"}, {"id": "glm-image"}, {"id": "fake-judge"}]})
 
     def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
+        asked = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path.endswith("/images/generations"):
             return self.say({"created": 1, "data": [{"b64_json": _drawn()}]})
-        message = {"role": "assistant", "content": REPLY, "refusal": None}
+        lost = LOST in asked and self.server.refusals > 0  # at first, so that there is something to ask again
+        self.server.refusals -= lost
+        said = {"content": None, "refusal": "no"} if lost else {"content": REPLY, "refusal": None}
+        message = {"role": "assistant", **said}
         return self.say(
             {
                 "id": "x",
@@ -56,6 +60,7 @@ class Handler(BaseHTTPRequestHandler):
 def endpoint():
     """The address of a server that ends with the block."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.refusals = 3
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/v1"

@@ -12,10 +12,10 @@ FILE = Path(__file__).resolve().parents[2] / "unit" / "docs" / "blocks.toml"
 class Rule:
     """For commands that begin with `start`.
 
-    `skip`: the reason for which it is not run. `stops`: it ends with this message and exit code 1. `exit`: another
-    exit code. `add`: words put behind it. `swap`: texts replaced in it. `given`: code before a Python block.
-    `stays`: it serves until the page ends. `columns`: of the terminal that the page shows. `varies`: shown texts that another machine prints otherwise. `before`: commands that
-    prepare its inputs.
+    `skip`: the reason for which it is not run. `stops`: it ends with this message, and not well. `exit`: its exit code.
+    `add`: words put behind it. `swap`: texts replaced in it. `given`: code before a Python block. `stays`: it serves
+    until the page ends. `columns`: of the terminal that the page shows. `varies`: shown texts that another machine or
+    key prints otherwise. `before`: commands that prepare its inputs.
     """
 
     start: str

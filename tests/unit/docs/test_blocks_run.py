@@ -11,7 +11,7 @@ from helpers.pages.steps import ROOT, Step, pages, steps
 from helpers.pages.walk import Walk
 
 RULES = read_rules()
-FAST = ("systems.md", "cli.md", "service.md", "speed.md")  # the others are slow
+FAST = ("systems.md", "protocols.md", "python.md", "cli.md", "campaigns.md", "speed.md")  # the others are slow
 STEPS = {name: steps(name) for name in pages()}
 
 
