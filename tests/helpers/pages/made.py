@@ -49,6 +49,17 @@ def drawn(folder):
         Image.fromarray(render_scene(prompt.scene)).save(folder / "drawn" / f"{prompt.id}.png")
 
 
+def sets(folder):
+    """A and B: two sets of scenes that are large enough for two pilots."""
+    from evalkit.world.prompts import world_prompts
+    from evalkit.world.render import render_scene
+
+    for place, name in enumerate("AB"):
+        (folder / name).mkdir()
+        for number, prompt in enumerate(world_prompts()[64 * place : 64 * (place + 1)]):
+            Image.fromarray(render_scene(prompt.scene)).save(folder / name / f"{number}.png")
+
+
 def riddles(folder):
     """A suite in WISE's form, its rows and images in RIDDLES, and what people said of them."""
     shutil.copy(ROOT / "benchmarks" / "probe_examples" / "riddles.toml", folder)
