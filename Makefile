@@ -13,7 +13,7 @@ test: $(STAMP)-test
 	$(BIN)/python -m pytest -n 2 -m "not slow and not gpu" $(PYTEST_ARGS)
 
 blocks: $(STAMP)-test
-	$(BIN)/python -m pytest -m slow tests/unit/docs/test_blocks_run.py $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 -m slow tests/unit/docs/test_blocks_run.py $(PYTEST_ARGS)
 
 lint: $(STAMP)-test
 	$(BIN)/ruff check .

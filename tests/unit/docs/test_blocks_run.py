@@ -1,6 +1,7 @@
 """Every command and program of README and docs is typed, page by page, and prints what its page shows."""
 
 import re
+import shutil
 
 import pytest
 from helpers.pages.endpoint import endpoint
@@ -30,6 +31,7 @@ class Stage:
 
     def _prepared(self, name):
         folder = self.home / name
+        shutil.rmtree(folder, ignore_errors=True)  # of an earlier try
         folder.mkdir()
         values = {"root": str(ROOT), "shared": str(self.home / "shared"), "judge": self.judge}
         walk = Walk(name, folder, self.forked, RULES, values)
