@@ -83,7 +83,8 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def server(tmp_path):
+def server(tmp_path, monkeypatch):
+    monkeypatch.delenv("EVALKIT_OFFLINE")  # it is on this machine
     folder = tmp_path / "www"
     folder.mkdir()
     body = b"weights" * 1000
