@@ -4,13 +4,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint docs audit clean
+.PHONY: demo test blocks lint docs audit clean
 
 demo: $(STAMP)
 	$(BIN)/evalkit demo --out runs/demo
 
 test: $(STAMP)-test
 	$(BIN)/python -m pytest -n 2 -m "not slow and not gpu" $(PYTEST_ARGS)
+
+blocks: $(STAMP)-test
+	$(BIN)/python -m pytest -n 2 -m slow tests/unit/docs/test_blocks_run.py $(PYTEST_ARGS)
 
 lint: $(STAMP)-test
 	$(BIN)/ruff check .

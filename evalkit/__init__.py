@@ -6,6 +6,7 @@ Everything public is imported when it is first used; `__init__.pyi` says the sam
 from __future__ import annotations
 
 import importlib
+import os
 import warnings
 from typing import Any
 
@@ -13,6 +14,8 @@ from evalkit import moved as _moved
 from evalkit.version import __version__
 
 _moved.install()
+if "EVALKIT_OFFLINE" in os.environ:  # before any client of the hub is imported: they read it once
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 _PLACES = {
     "detect_watermark": "evalkit.watermark.detection:detect_watermark",

@@ -19,7 +19,7 @@ from evalkit.text import visible
 def evidence(out: Path, cache: Path | None) -> None:
     """Write the evidence cache to OUT, a new .jsonl or .parquet file.
 
-    One row a piece of evidence: sha256 of the pixels, encoder and version, sha256 of its weights, preprocessing, and what
+    One row per piece of evidence: sha256 of the pixels, encoder and version, sha256 of its weights, preprocessing, and what
     it found.
 
     \b

@@ -22,7 +22,7 @@ from evalkit.jobs.options import RunOptions
     required=True,
     help="FILE.jsonl, .json, .csv, .tsv or .txt, classes:imagenet, text:PROMPT, or a suite (world).",
 )
-@click.option("--samples", "-n", type=SAMPLES, default=1, show_default=True, help="Images a prompt.")
+@click.option("--samples", "-n", type=SAMPLES, default=1, show_default=True, help="Images per prompt.")
 @click.option("--guidance", type=FINITE, help="Guidance scale, in the model's own numbers [default: the model's].")
 @click.option("--temperature", type=FINITE, help="[default: the model's]")
 @click.option("--top-k", type=click.IntRange(min=0), help="0 is off, 1 is greedy [default: the model's].")

@@ -38,7 +38,11 @@ def judge() -> None:
 @click.option("--limit", type=click.IntRange(min=2), help="Only the first N images.")
 @judge_options
 def repeat(run: Path, times: int, limit: int | None, judging: JudgeOptions) -> None:
-    """Ask about the images of RUN several times: how often is the score the same?"""
+    """Ask about the images of RUN several times: how often is the score the same?
+
+    \b
+    evalkit judge repeat RUN --judge http:URL#MODEL --times 3 --limit 50
+    """
     from evalkit.tasks.probe.judged.trust import repeated
 
     found = repeated(_bench(run, limit, judging), times)
@@ -51,7 +55,11 @@ def repeat(run: Path, times: int, limit: int | None, judging: JudgeOptions) -> N
 @click.option("--limit", type=click.IntRange(min=2), help="Only the first N images.")
 @judge_options
 def controls(run: Path, limit: int | None, judging: JudgeOptions) -> None:
-    """Ask about images of other prompts and about blank images; exit 1 where they do not score surely less."""
+    """Ask about images of other prompts and about blank images; exit 1 where they do not score surely less.
+
+    \b
+    evalkit judge controls RUN --judge http:URL#MODEL --limit 50
+    """
     from evalkit.tasks.probe.judged.trust import controlled
 
     found = controlled(_bench(run, limit, judging))
@@ -90,7 +98,12 @@ def agree(one: Path, other: Path, weights: Literal["none", "linear", "quadratic"
 @click.option("--check", type=RUN, metavar="FILE", help="Compare the scores of RUN with the anchors in FILE.")
 @click.option("--tolerance", type=Finite(0), default=0.1, show_default=True, help="Mean shift that is noise.")
 def anchors(run: Path, make: Path | None, check: Path | None, tolerance: float) -> None:
-    """Keep what a judge says of fixed images, and raise an alarm (exit 1) where it says something else later."""
+    """Keep what a judge says of fixed images, and raise an alarm (exit 1) where it says something else later.
+
+    \b
+    evalkit judge anchors RUN --make pack.jsonl
+    evalkit judge anchors LATER --check pack.jsonl --tolerance 0.1
+    """
     from evalkit.tasks.probe.judged.trust import check_anchors, make_anchors
 
     if (make is None) == (check is None):

@@ -62,7 +62,7 @@ Flag = Callable[[Callable[..., Any]], Callable[..., Any]]
 def batch_size_flag(default: int | str = "auto") -> Flag:
     """`--batch-size N|auto`."""
     return click.option(
-        "--batch-size", type=BatchSize(), default=default, show_default=True, help="Samples a forward pass."
+        "--batch-size", type=BatchSize(), default=default, show_default=True, help="Samples per forward pass."
     )
 
 
@@ -113,7 +113,7 @@ _ENGINE_FLAGS = (
     click.option(
         "--address", metavar="HOST:PORT", help="Of a Ray cluster [default: RAY_ADDRESS, else one started here]."
     ),
-    click.option("--workers", type=click.IntRange(1, 10_000), help="Workers [default: one a GPU, or one a CPU]."),
+    click.option("--workers", type=click.IntRange(1, 10_000), help="Workers [default: one per GPU, or one per CPU]."),
     click.option("--gpus-per-worker", type=Finite(min=0), help="0.5: two workers share a GPU [default: 1]."),
     click.option("--cpus-per-worker", type=click.IntRange(1, 1024), help="CPUs and threads of a worker."),
 )
@@ -125,7 +125,9 @@ _FLAGS = (
     dtype_flag(
         "Precision of decoding, where float16 is safe [default: float32; of generators: bfloat16 on a GPU that has it]."
     ),
-    click.option("--seed", type=int, default=0, show_default=True, help="For stochastic decoders and the bootstrap."),
+    click.option(
+        "--seed", type=int, default=0, show_default=True, help="Of all that is drawn: images, decoders, bootstrap."
+    ),
     click.option(
         "--keep",
         type=click.Choice(["none", "worst", "all"]),

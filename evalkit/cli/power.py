@@ -53,7 +53,7 @@ def power(
 
     \b
     evalkit power --mde 0.02 --p 0.6                                two systems on the same prompts, 0 or 1 each
-    evalkit power --mde 0.02 --p 0.6 --per-prompt 4 --icc 0.5       four images a prompt, as GenEval has
+    evalkit power --mde 0.02 --p 0.6 --per-prompt 4 --icc 0.5       four images per prompt, as GenEval has
     evalkit power --mde 0.3 --measure mean --sd 4 --systems 10      PSNR in dB, all pairs of ten tokenizers
     evalkit power --mde 0.02 --p 0.6 --prompts 553                  what can 553 prompts find?
     """

@@ -39,7 +39,11 @@ def fetch(name: str, to: Path | None) -> None:
 @probes.command()
 @click.argument("name")
 def show(name: str) -> None:
-    """Print what the suite NAME declares, as JSON."""
+    """Print what the suite NAME declares, as JSON.
+
+    \b
+    evalkit probes show gedit
+    """
     from evalkit.protocols.judged import load_declaration
 
     click.echo(json.dumps(load_declaration(name).as_dict(), indent=1, ensure_ascii=False))

@@ -38,7 +38,7 @@ def query(
     evalkit query "select * from results" runs OTHER 'more/*-jpeg-*' --json
     evalkit query runs                                               what can be asked of these
 
-    Tables: runs (a row a run), samples (a row per image and protocol), results (a row a number). Their rows are
+    Tables: runs (a row per run), samples (a row per image and protocol), results (a row per number). Their rows are
     held in memory: no query can write anything, or read another file.
     """
     from evalkit.cli.show_query import show_csv, show_json, show_rows, show_tables

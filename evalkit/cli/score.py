@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 @click.option(
     "--captions", metavar="FILE", help="A model's captions of the images: JSON lines, id and caption; or COCO's."
 )
-@click.option("--cameras", metavar="FILE", help="Cameras of views, for TSED: JSON lines, id, intrinsics and pose.")
 @click.option(
-    "--references", metavar="FILE", help="The same by people, one or more an image: for BLEU-4, CIDEr-D, ROUGE-L."
+    "--references", metavar="FILE", help="Captions by people, one or more per image, for BLEU-4, CIDEr-D, ROUGE-L."
 )
+@click.option("--cameras", metavar="FILE", help="Cameras of views, for TSED: JSON lines, id, intrinsics and pose.")
 @click.option(
     "--paired",
     metavar="RUN|DATA",

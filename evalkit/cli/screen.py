@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -60,7 +61,19 @@ def stacked(table: Table, width: int) -> Iterator[Text]:
             if lines and len(line) <= width:
                 yield Text(line)
             elif lines:
-                yield from map(Text, (f"  {heading}", *(f"    {each}" for each in lines)))
+                yield from map(Text, (f"  {heading}", *(part for each in lines for part in _within(each, width))))
+
+
+def _within(line: str, width: int) -> list[str]:
+    """A cell's line, indented; what goes on below it is indented further, and no word is cut."""
+    return textwrap.wrap(
+        line,
+        width,
+        initial_indent="    ",
+        subsequent_indent="      ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _text(cell: Any) -> Text:

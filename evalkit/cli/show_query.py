@@ -25,7 +25,7 @@ from evalkit.text import csv_cell, visible
 
 MOST_ROWS = 50
 MOST_WIDE = 48  # characters of a cell
-HELD = {"runs": "a row a run", "samples": "a row per image and protocol", "results": "a row a number"}
+HELD = {"runs": "a row per run", "samples": "a row per image and protocol", "results": "a row per number"}
 
 
 def show_rows(answer: Answer) -> None:

@@ -63,8 +63,8 @@ def sign(
         click.echo(visible(f"{each['attestation']}: {each['files']} files, signed by ed25519 {str(each['key'])[:16]}…"))
         for parent in each["parents"]:
             click.echo(visible(f"  made from {parent}"))
-        if each["pictures"]:
-            click.echo(visible(f"  {each['pictures']} images with C2PA manifests: {each['run']}/signed"))
+        if each["images"]:
+            click.echo(visible(f"  {each['images']} images with C2PA manifests: {each['run']}/signed"))
 
 
 def _make(new_key: Path | None, new_certificate: Path | None) -> list[Path]:
@@ -105,7 +105,7 @@ def _sign(
 
     progress = Progress() if quiet else BarProgress()
     private = load_signing_key(key)
-    pictures = _copies(folder, c2pa, c2pa_key, force, progress) if c2pa is not None else 0
+    images = _copies(folder, c2pa, c2pa_key, force, progress) if c2pa is not None else 0
     envelope = sign_run(folder, private, parents=parents, replace=force, progress=progress)
     return {
         "run": folder.as_posix(),
@@ -113,14 +113,14 @@ def _sign(
         "files": len(listing(folder)),
         "key": envelope.keyid,
         "parents": [parent.name for parent in parents_of(folder)],
-        "pictures": pictures,
+        "images": images,
     }
 
 
 def _copies(folder: Path, certificate: Path, key: Path | None, force: bool, progress: Progress) -> int:
     from evalkit.errors import EvalkitError
     from evalkit.images.credential import load_credential
-    from evalkit.provenance.copies import sign_pictures
+    from evalkit.provenance.copies import sign_images
     from evalkit.runs.store import ATTESTATION, read_run
 
     credential, run = load_credential(certificate, key), read_run(folder)
@@ -129,7 +129,7 @@ def _copies(folder: Path, certificate: Path, key: Path | None, force: bool, prog
         if not force:
             raise EvalkitError(f"{folder} is signed already, and copies would add files; give --force to sign it anew")
         (folder / ATTESTATION).unlink()
-    return sign_pictures(run, credential, progress)
+    return sign_images(run, credential, progress)
 
 
 def _whole(run: Run) -> None:

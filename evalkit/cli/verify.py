@@ -80,16 +80,16 @@ def verify(
         parents=parents,
         progress=Progress() if as_json else BarProgress(),
     )
-    pictures = [path for path in runs if path.is_file()]
-    verdicts = [verify_run(path, depth) for path in runs if path not in pictures]
-    shown = [_picture(path, trust, origin) for path in pictures]
+    images = [path for path in runs if path.is_file()]
+    verdicts = [verify_run(path, depth) for path in runs if path not in images]
+    shown = [_image(path, trust, origin) for path in images]
     if as_json:
-        click.echo(json.dumps({"runs": [v.as_dict() for v in verdicts], "pictures": shown}, indent=1))
+        click.echo(json.dumps({"runs": [v.as_dict() for v in verdicts], "images": shown}, indent=1))
     else:
         for verdict in verdicts:
             _show(verdict)
         for each in shown:
-            _show_picture(each)
+            _show_image(each)
     low = require is not None and any(verdict.level < require for verdict in verdicts)
     if low or any(verdict.failures for verdict in verdicts) or not all(each["verified"] for each in shown):
         sys.exit(1)
@@ -128,7 +128,7 @@ def _show(verdict: Verdict, indent: str = "") -> None:
         _show(parent, f"{indent}    ")
 
 
-def _picture(path: Path, trust: Path | None, origin: Path | None) -> dict[str, Any]:
+def _image(path: Path, trust: Path | None, origin: Path | None) -> dict[str, Any]:
     from evalkit.errors import EvalkitError
     from evalkit.images.c2pa import read_manifest
     from evalkit.provenance.copies import belonging, check_in_run
@@ -151,7 +151,7 @@ def _picture(path: Path, trust: Path | None, origin: Path | None) -> dict[str, A
         reason = reason or "its signer is not under the authorities given"
     sample = None if said is None else {"id": said.id, "model": said.model, "samples_root": said.root}
     return {
-        "picture": path.as_posix(),
+        "image": path.as_posix(),
         "state": found.state,
         "verified": good,
         "reason": reason,
@@ -161,7 +161,7 @@ def _picture(path: Path, trust: Path | None, origin: Path | None) -> dict[str, A
     }
 
 
-def _show_picture(said: dict[str, Any]) -> None:
+def _show_image(said: dict[str, Any]) -> None:
     from evalkit.text import visible
 
     words = {
@@ -170,7 +170,7 @@ def _show_picture(said: dict[str, Any]) -> None:
         "trusted": "a C2PA manifest that holds, by a signer under the given authorities",
         "invalid": "a C2PA manifest that does not hold",
     }
-    click.echo(visible(f"{said['picture']}: {words[said['state']]}", most=2000))
+    click.echo(visible(f"{said['image']}: {words[said['state']]}", most=2000))
     if said["actions"]:
         click.echo(visible(f"  states {', '.join(said['actions'])}", most=2000))
     if said["sample"]:

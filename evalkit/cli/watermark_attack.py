@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--attack", "spellings", multiple=True, metavar="SPELLING|GRID", help="Attack, chain (a+b) or grid; repeatable."
 )
-@click.option("--out", type=RunFolder(), help="Where the attacked images go: one sub-folder an attack.")
+@click.option("--out", type=RunFolder(), help="Where the attacked images go: one sub-folder per attack.")
 @click.option("--sheet", type=click.Path(path_type=Path), help="Also a PNG sheet: the first image under every attack.")
 @click.option("--list", "listing", is_flag=True, help="Show every attack with its arguments, and the grids.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Random attacks draw from it and the image's id.")
@@ -119,7 +119,7 @@ def summary(run: AttackRun) -> list[dict[str, Any]]:
         rows.append(
             {
                 "attack": each.name,
-                "pictures": len(mine),
+                "images": len(mine),
                 "failed": len(mine) - len(done),
                 "changed": sum(row["changed"] for row in done),
                 PSNR.name: round(sum(psnr) / len(psnr), 2) if psnr else None,
@@ -171,14 +171,14 @@ def _show(run: AttackRun, as_json: bool) -> None:
     from evalkit.text import visible
 
     table = Table(header_style="bold", box=box.SIMPLE_HEAD)
-    for heading, justify in (("attack", "left"), ("pictures", "right"), ("changed", "right"), ("PSNR dB", "right")):
+    for heading, justify in (("attack", "left"), ("images", "right"), ("changed", "right"), ("PSNR dB", "right")):
         table.add_column(heading, justify="right" if justify == "right" else "left", overflow="fold")
     for row in rows:
         psnr = "—" if row[PSNR.name] is None else f"{row[PSNR.name]:.1f}"
-        table.add_row(Text(visible(row["attack"])), str(row["pictures"] - row["failed"]), str(row["changed"]), psnr)
+        table.add_row(Text(visible(row["attack"])), str(row["images"] - row["failed"]), str(row["changed"]), psnr)
     console = Screen()
     console.print(table)
-    idle = [row["attack"] for row in rows if row["pictures"] > row["failed"] and not row["changed"]]
+    idle = [row["attack"] for row in rows if row["images"] > row["failed"] and not row["changed"]]
     if idle:
         console.print(
             Text(f"changed no image, so nothing was attacked: {visible(', '.join(idle))}", style="yellow"),

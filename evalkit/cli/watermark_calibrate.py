@@ -90,7 +90,7 @@ def _show(done: Calibrated, out: Path, as_json: bool) -> None:
         said = {
             "out": out.as_posix(),
             "run": None if done.run is None else done.run.as_posix(),
-            "pictures": done.pictures,
+            "images": done.images,
             "copies": done.copies,
             "null": used,
             "smallest_p": 1 / (used + 1),
@@ -105,7 +105,7 @@ def _show(done: Calibrated, out: Path, as_json: bool) -> None:
     from evalkit.cli.screen import Screen
 
     console = Screen()
-    line = f"{done.pictures - done.copies:,} null images ({done.copies:,} near-copies left out)"
+    line = f"{done.images - done.copies:,} null images ({done.copies:,} near-copies left out)"
     if used:
         console.print(
             Text(f"{line}: calibrated p-values reach down to {1 / (used + 1):.1e}", style="bold"), soft_wrap=True

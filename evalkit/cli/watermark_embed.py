@@ -45,7 +45,7 @@ FOUND = 1e-3  # the alpha of `detect`
 @click.option("--model", "-m", help="Generate, and mark while sampling: `evalkit ls generators`.")
 @click.option("--prompts", "-p", help="With --model: as for `evalkit generate`.")
 @click.option("--delta", type=NUMBER, help="With --model: what green logits gain; inf leaves only green codes.")
-@click.option("--samples", "-n", type=SAMPLES, default=1, help="With --model: images a prompt.")
+@click.option("--samples", "-n", type=SAMPLES, default=1, help="With --model: images per prompt.")
 @click.option("--guidance", type=FINITE, help="With --model: guidance scale [default: the model's].")
 @click.option("--temperature", type=FINITE, help="With --model: [default: the model's].")
 @click.option("--top-k", type=click.IntRange(min=0), help="With --model: 0 is off, 1 greedy [default: the model's].")

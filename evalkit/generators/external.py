@@ -73,7 +73,7 @@ class ExternalGenerator(Generator):
                 data, notes = self.ask(request)
                 pixels = picture(data)
             except RequestFailed as error:
-                reason = f"{error} (attempt {attempt} of {self.tries})"
+                reason = f"{error} (attempt {attempt} of {self.tries})" if self.tries > 1 else str(error)
                 if error.final:
                     return Failed(request.id, str(error))
                 continue

@@ -24,6 +24,7 @@ from evalkit.leaderboard.render import write_page
 from evalkit.leaderboard.reported import Reported, Scope, imported_on, reported_on
 from evalkit.leaderboard.tables import csv_text, latex_text, markdown_text, rows
 from evalkit.leaderboard.words import why_apart
+from evalkit.runs.find import as_paths
 from evalkit.runs.record import now
 from evalkit.runs.store import check_target, write_bytes
 
@@ -77,7 +78,7 @@ class Leaderboard:
 
 
 def make_leaderboard(
-    runs: Sequence[str | Path], out: str | Path, options: LeaderboardOptions | None = None
+    runs: str | Path | Sequence[str | Path], out: str | Path, options: LeaderboardOptions | None = None
 ) -> Leaderboard:
     """Write the leaderboard over the sealed `runs` into the folder `out`; an earlier one there is replaced.
 
@@ -94,7 +95,7 @@ def make_leaderboard(
     >>> board.path.exists()
     True
     """
-    options, folder, paths = options or LeaderboardOptions(), Path(out), [Path(run) for run in runs]
+    options, folder, paths = options or LeaderboardOptions(), Path(out), as_paths(runs)
     check_target(folder, paths, "leaderboard", lambda: _is_ours(folder / MARK))
     benchmarks = [parse_benchmark(each) for each in options.benchmarks]
     told = options.progress

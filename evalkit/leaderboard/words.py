@@ -23,6 +23,12 @@ def rest_of_title(board: Board) -> str:
     return title(board).removeprefix(metric_label(board.terms.metric))
 
 
+def data_of(board: Board) -> str:
+    """What the title says besides metric and protocol, where these have columns of their own."""
+    rest = rest_of_title(board).removesuffix(f" ({board.terms.protocol})")
+    return rest.removeprefix(" on ").removeprefix(", ")
+
+
 def plain_title(board: Board) -> str:
     """The metric and the data of a board."""
     if board.parts:

@@ -46,7 +46,10 @@ def chart(
     all_dots = [dot for each in series.values() for dot in each]
     if not all_dots:
         return ""
-    x0, x1 = _room([dot.x for dot in all_dots])
+    across = [dot.x for dot in all_dots]
+    x0, x1 = _room(across)
+    whole = all(x == int(x) for x in across)  # rounds have no halves
+    at = [tick for tick in ticks(x0, x1) if not whole or tick == int(tick)]
     y0, y1 = reach or _room([y for dot in all_dots for y in (dot.y, dot.low, dot.high) if y is not None])
     floor = HEIGHT - BOTTOM
 
@@ -56,7 +59,7 @@ def chart(
     def py(y: float) -> float:
         return floor - (y - y0) / (y1 - y0) * (floor - TOP)
 
-    parts, labels = _axes(x_title, ticks(x0, x1), ticks(y0, y1), px, py), _Labels()
+    parts, labels = _axes(x_title, at, ticks(y0, y1), px, py), _Labels()
     for name, each in series.items():
         style = f"s{styles[name] % STYLES}"
         ordered = sorted(each, key=lambda dot: dot.x)

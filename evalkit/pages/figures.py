@@ -42,7 +42,7 @@ def ridges(title: str, rows: Sequence[tuple[str, Values]], low: float | None, hi
     x0, x1 = _room(least, most, low, high)
     bins = min(max(round(2 * max(len(v) for _, v in rows) ** 0.5), BINS[0]), BINS[1])
     tall = 96 if len(rows) == 1 else 34 if len(rows) <= 8 else 24
-    head = 18 if len(rows) > 1 or rows[0][0] else 4
+    head = 18
     parts, said = [], []
     for number, (name, values) in enumerate(rows):
         base = (number + 1) * (tall + head)
@@ -58,7 +58,7 @@ def ridges(title: str, rows: Sequence[tuple[str, Values]], low: float | None, hi
         parts.append(f"<g><title>{written(said[-1])}</title>")
         if name:
             parts.append(f'<text class="name" x="{PAD}" y="{base - tall - 4}">{written(shortened(name, 34))}</text>')
-        parts.append(f'<text x="{WIDTH - PAD}" y="{base - tall - 4 if name else 12}" text-anchor="end">')
+        parts.append(f'<text x="{WIDTH - PAD}" y="{base - tall - 4}" text-anchor="end">')
         parts.append(f"median {number_text(q50)}{f', {exact[number]:,} exact besides' if exact[number] else ''}</text>")
         parts.append(f'<polygon class="area" points="{PAD},{base} {outline} {WIDTH - PAD},{base}"/>')
         parts.append(_line("axis", PAD, WIDTH - PAD, base, base))

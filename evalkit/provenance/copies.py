@@ -34,7 +34,7 @@ class Belonging:
     count: int
 
 
-def sign_pictures(run: Run, credential: Credential, progress: Progress | None = None) -> int:
+def sign_images(run: Run, credential: Credential, progress: Progress | None = None) -> int:
     """Write a signed copy of every generated image to signed/ and list them in the record; gives their number.
 
     Pixels, and the images in images/, stay as they are; copies that are there already are left alone. Each manifest

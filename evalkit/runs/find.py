@@ -22,7 +22,16 @@ class Found:
     unfinished: tuple[Path, ...]
 
 
-def find_runs(paths: Iterable[str | Path]) -> Found:
+def as_paths(runs: str | Path | Iterable[str | Path]) -> list[Path]:
+    """One path or several; a text is one path, not its letters.
+
+    >>> [each.as_posix() for each in as_paths("runs")]
+    ['runs']
+    """
+    return [Path(each) for each in ([runs] if isinstance(runs, (str, Path)) else runs)]
+
+
+def find_runs(paths: str | Path | Iterable[str | Path]) -> Found:
     """The runs in `paths`, each a run, a folder with runs at most three folders below, or a pattern (`runs/*-jpeg-*`).
 
     Of what a pattern matches, files and folders without a run are passed over. Raises `EvalkitError` where a path is not
@@ -30,7 +39,7 @@ def find_runs(paths: Iterable[str | Path]) -> Found:
     """
     sealed: dict[Path, Path] = {}  # the same run may be given twice, or by two names
     unfinished: dict[Path, Path] = {}
-    for path, named in ((each, each == Path(given)) for given in paths for each in _matched(Path(given))):
+    for path, named in ((each, each == given) for given in as_paths(paths) for each in _matched(given)):
         if not path.is_dir():
             state = "is a file" if path.exists() else "is not there"
             raise EvalkitError(f"{path} {state}; give a run folder (with record.json), or a folder of runs")

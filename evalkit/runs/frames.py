@@ -17,6 +17,13 @@ NUMBERS = ("value", "low", "high")
 HEADINGS = ("task", "dataset", "metric", "value", "95 % interval", "n", "protocol")
 
 
+class Results(list[dict[str, Any]]):
+    """The rows of results.json; notebooks show them as a table."""
+
+    def _repr_html_(self) -> str:
+        return results_html("results", self)
+
+
 def results_table(results: Sequence[Mapping[str, Any]]) -> pa.Table:
     """results.json as a table: numbers as float64 (infinity too), everything else as it is.
 

@@ -62,7 +62,7 @@ class RunTables:
     Unfinished and unreadable runs are in `left_out`. Raises `EvalkitError` where nothing is left.
     """
 
-    def __init__(self, paths: Sequence[str | Path] = ("runs",), limits: Limits | None = None) -> None:
+    def __init__(self, paths: str | Path | Sequence[str | Path] = "runs", limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         found = find_runs(paths)
         self.left_out = [LeftOut(path, "unfinished") for path in found.unfinished]
@@ -162,8 +162,9 @@ class RunTables:
         return EvalkitError(f"the query does not work: {first}")
 
 
-def query_runs(sql: str, runs: Sequence[str | Path] = ("runs",)) -> pa.Table:
-    """The answer to `sql` over the tables `runs`, `samples` and `results` of these runs, as an Arrow table.
+def query_runs(sql: str, runs: str | Path | Sequence[str | Path] = "runs") -> pa.Table:
+    """The answer to `sql` over the tables `runs`, `samples` and `results` of a run, a folder of runs, or several, as
+    an Arrow table.
 
     Raises `EvalkitError` for paths without runs and for queries that do not work or want more than to read.
 

@@ -17,7 +17,7 @@ from evalkit.jobs.shard import ShardOutput
 from evalkit.jobs.spec import apart, different
 from evalkit.jsonio import canonical_json, parse_json, pretty_json
 from evalkit.runs.durable import WRITING, write_bytes
-from evalkit.runs.frames import Part, part_of, results_html, to_pandas, to_polars
+from evalkit.runs.frames import Part, Results, part_of, results_html, to_pandas, to_polars
 from evalkit.runs.lock import NAME as LOCK
 from evalkit.runs.plain import read_plain
 from evalkit.runs.record import file_digests, with_digest
@@ -257,7 +257,7 @@ def read_run(path: str | Path) -> Run:
         return Run(
             path=folder,
             record=record,
-            results=_parsed(folder / "results.json", list),
+            results=Results(_parsed(folder / "results.json", list)),
             samples=table_of(folder / SAMPLES),
             pictures=_parsed(index, list) if index.exists() else [],
         )

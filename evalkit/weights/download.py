@@ -20,6 +20,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("EVALKIT_CACHE") or Path.home() / ".cache" / "evalkit").expanduser()
 
 
+def offline() -> bool:
+    """Whether the environment says that nothing may be fetched."""
+    return os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0") or "EVALKIT_OFFLINE" in os.environ
+
+
 def from_url(url: str, sha256: str | None = None, *, download: bool = True) -> Path | None:
     """The cached file of `url`, fetched now if it is not there; None where it cannot be had.
 
@@ -30,7 +35,7 @@ def from_url(url: str, sha256: str | None = None, *, download: bool = True) -> P
     target = cache_folder() / "weights" / name
     if target.is_file():
         return target
-    if not download:
+    if not download or offline():
         return None
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".fetching-{name}-{os.getpid()}")

@@ -13,7 +13,7 @@ from importlib.resources import files as package_files
 from pathlib import Path
 
 from evalkit.errors import EvalkitError, WeightsError
-from evalkit.weights.download import from_url
+from evalkit.weights.download import from_url, offline
 from evalkit.weights.object_stores import local
 
 
@@ -74,7 +74,7 @@ def find_weights(key: str, given: str | Path | None = None, *, download: bool = 
         return path
     if kind == "hf" and (path := _from_hub(rest, entry, download=download)):
         return path
-    if kind == "url" and (path := from_url(rest, entry.sha256, download=download and not _offline())):
+    if kind == "url" and (path := from_url(rest, entry.sha256, download=download)):
         return path
     raise WeightsError(missing_message(entry))
 
@@ -162,7 +162,7 @@ def hub_folder(repo: str, *, pickled: bool = False) -> Path:
 
 def hub_is_reachable() -> bool:
     """Whether the hub may be asked (nothing says offline) and its host answers."""
-    return not _offline() and _reachable()
+    return not offline() and _reachable()
 
 
 @cache
@@ -176,7 +176,3 @@ def _reachable() -> bool:
     except OSError:
         return False
     return True
-
-
-def _offline() -> bool:
-    return os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0") or "EVALKIT_OFFLINE" in os.environ

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 from functools import cache
 
 from evalkit.errors import EvalkitError
+from evalkit.text import listed
 from evalkit.world.captions import JOINTS
 from evalkit.world.vocabulary import CLASSES, COLOR_NAMES, COUNTS, GROUNDS, OPENINGS, RELATIONS
 
@@ -16,13 +18,13 @@ PAD = 0
 class Lexicon:
     """The words of `texts` in alphabetical order for the model `who`; word i is token i + 1, token 0 is padding.
 
-    `told`: the words that an error lists; all by default.
+    `told`: the words that an error may propose; all by default.
     """
 
     def __init__(self, who: str, texts: Iterable[str], length: int, told: Sequence[str] = ()) -> None:
         self.who, self.length = who, length
         self.words = tuple(sorted({word for text in texts for word in text.split()}))
-        self._told = " ".join(told or self.words)
+        self._told = told or self.words
         self._numbers = {word: number for number, word in enumerate(self.words, start=1)}
 
     def encode(self, caption: str) -> list[int]:
@@ -32,10 +34,15 @@ class Lexicon:
         """
         given = caption.lower().replace(",", " ").rstrip(". ").split()
         if unknown := [word for word in given if word not in self._numbers]:
-            raise EvalkitError(f"{self.who} does not know {', '.join(map(repr, unknown))}; it knows: {self._told}")
+            raise EvalkitError(f"{self.who} does not know {listed([*map(repr, unknown)])}. {self._instead(unknown)}")
         if len(given) > self.length:
             raise EvalkitError(f"{self.who} takes at most {self.length} words; {len(given)} given in {caption!r}")
         return [self._numbers[word] for word in given] + [PAD] * (self.length - len(given))
+
+    def _instead(self, unknown: Sequence[str]) -> str:
+        near = [each for word in unknown for each in difflib.get_close_matches(word, self._told, n=2)]
+        proposed = f", near these {listed([*map(repr, dict.fromkeys(near))])}" if near else ""
+        return f"It knows {len(self._told)} words{proposed}; write captions like those of --prompts world"
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow.compute as pc
@@ -14,16 +14,19 @@ from evalkit.runs.store import Run
 from evalkit.text import as_float, interval_text, number_text
 
 FAILED = 50
+FIRST = 3  # values that the first sentence states
 
 
 def values_page(run: Run, kind: str, said: str, charts: Sequence[Chart | None] = ()) -> str:
     """The page of a sealed run of a `kind`; `said` is what a reader must know of its numbers. None among `charts`: not there."""
     bad = run.samples.filter(pc.is_valid(run.samples["error"]))
+    rows = [_row(row) for row in run.results if row["status"] == "ok" and row["better"] != "none"]
     content = {
         "record": run.record,
         "kind": kind,
         "said": said,
-        "rows": [_row(row) for row in run.results if row["status"] == "ok" and row["better"] != "none"],
+        "answer": answered(rows),
+        "rows": rows,
         "missing": [_row(row) for row in run.results if row["status"] != "ok"],
         "charts": [each for each in charts if each is not None],
         "failed": bad.num_rows,
@@ -31,6 +34,12 @@ def values_page(run: Run, kind: str, said: str, charts: Sequence[Chart | None] =
         "facts": _facts(run.record),
     }
     return run_page("evalkit.pages.short", content)
+
+
+def answered(rows: Sequence[Mapping[str, str]]) -> str:
+    """The first values with their intervals, for the top of a page; rows as the table shows them."""
+    values = (f"{row['label']} {row['text']} ({row['interval'] or 'no interval'})" for row in rows[:FIRST])
+    return ", ".join(values) or "No value could be stated"
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:

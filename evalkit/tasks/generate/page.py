@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-import json
+from collections.abc import Mapping
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,15 @@ def _content(run: Run) -> dict[str, Any]:
     return {"pictures": pictures, "made": good.num_rows, "failed": bad.num_rows, "errors": bad[:FAILED].to_pylist()}
 
 
+def _settings(sampler: Mapping[str, Any]) -> str:
+    """The settings that are known, in words; those of guidance under its name."""
+    flat: dict[str, Any] = {}
+    for name, value in sampler.items():
+        within = value.items() if isinstance(value, Mapping) else [("", value)]
+        flat |= {f"{name} {inner}".strip().replace("_", " "): each for inner, each in within}
+    return ", ".join(f"{name} {value}" for name, value in flat.items() if value is not None)
+
+
 def _facts(run: Run) -> list[tuple[str, str]]:
     record, model = run.record, run.record["model"]
     timings = record["timings"]
@@ -47,7 +56,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("weights", f"sha256 {model['weights_sha256']}" if model["weights_sha256"] else "none"),
         ("tokenizer", model["tokenizer"] or ""),
         ("device, precision", f"{model['device']}, {model['dtype'] or 'unknown'}"),
-        ("sampler", json.dumps(record["sampler"], ensure_ascii=False)),
+        ("sampler", _settings(record["sampler"])),
         ("acceleration", sentence(record["acceleration"]) if "acceleration" in record else ""),
         ("prompts", f"{record['data']['name']}, sha256 {record['data']['digest']}"),
         ("seed", str(record["seed"])),

@@ -40,6 +40,8 @@ def answer(record: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> s
     said = f"Does what it is told in {ends[0]}{bounds}: {base}" if high == 1 else f"{base}: {ends[0]}{bounds}"
     if len(tasks) < 2:
         return f"{said}."
+    if len({row["value"] for row in tasks.values()}) == 1:
+        return f"{said}, and so in each of {len(tasks)} tasks."
     best, worst = (pick(tasks, key=lambda name: tasks[name]["value"]) for pick in (max, min))
     named = [f"{_task(name)} {percent(tasks[name]['value'], high)}{unit(high)}" for name in (best, worst)]
     return f"{said}, over {len(tasks)} tasks. Best task: {named[0]}; worst: {named[1]}."

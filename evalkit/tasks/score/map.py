@@ -12,6 +12,10 @@ from evalkit.pages.figures import svg, written
 
 WIDTH, HEIGHT, PAD = 380.0, 270.0, 12.0
 MOST = 600  # dots of each set
+SHAPES = {  # of a shown image: the sets differ in more than their colour
+    "s0": '<circle class="spot s0" cx="{:.1f}" cy="{:.1f}" r="5"/>',
+    "s1": '<path class="spot s1" d="M{:.1f} {:.1f}m-5 -5h10v10h-10z"/>',
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ def score_map(points: Mapping[str, Array], pins: Sequence[Pin]) -> str:
     for pin in pins:
         if np.isfinite([pin.x, pin.y]).all() and pin.side in styles:
             x, y = at(pin.x, pin.y)
-            dot = f'<circle class="spot {styles[pin.side]}" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
+            dot = SHAPES[styles[pin.side]].format(x, y)
             parts.append(f'<a href="#{pin.target}"><title>{written(pin.name)}</title>{dot}</a>')
     said = ", ".join(f"{len(each):,} {side}" for side, each in known.items())
     figure = svg(f"Map of {said}", parts, WIDTH, HEIGHT)

@@ -17,6 +17,7 @@ from evalkit.metrics.registry import METRICS
 from evalkit.pages.curves import CSS, Dot, chart
 from evalkit.pages.html import run_page
 from evalkit.pages.pictures import Shown, read_pixels, shown
+from evalkit.pages.short import answered
 from evalkit.runs.store import Run
 from evalkit.tasks.score.exhibits import coordinates
 from evalkit.tasks.score.figures import FIGURES
@@ -50,9 +51,11 @@ def _content(run: Run) -> dict[str, Any]:
     bad = run.samples.filter(run.samples["error"].is_valid())
     drawn = _drawn(run)
     galleries = _galleries(run)
+    rows = [_row(row) for row in run.results if row["status"] == "ok" and row["better"] != "none"]
     return {
         "record": run.record,
-        "rows": [_row(row) for row in run.results if row["status"] == "ok" and row["better"] != "none"],
+        "answer": answered(rows),
+        "rows": rows,
         "missing": [_row(row) for row in run.results if row["status"] != "ok"],
         "galleries": galleries,
         "map": _map(run, galleries),
@@ -85,13 +88,13 @@ def _spectra(spectra: Mapping[str, Any]) -> Markup:
     frequencies = ((np.arange(RINGS) + 0.5) / (2 * RINGS)).tolist()
     series = {
         side: [
-            Dot(x, y, low, high, f"{side}: {y:.3g} ({low:.3g} to {high:.3g}) at {x:.3g} cycles a pixel")
+            Dot(x, y, low, high, f"{side}: {y:.3g} ({low:.3g} to {high:.3g}) at {x:.3g} cycles per pixel")
             for x, y, low, high in zip(frequencies, each["mean"], each["low"], each["high"], strict=True)
         ]
         for side, each in spectra.items()
     }
     styles = {IMAGES: 0, REFERENCE: 1}
-    return Markup(chart("cycles a pixel", "log10 of power", series, styles, line=True, reach=None, dots=True))
+    return Markup(chart("cycles per pixel", "log10 of power", series, styles, line=True, reach=None, dots=True))
 
 
 def _map(run: Run, galleries: Sequence[Gallery]) -> Markup:

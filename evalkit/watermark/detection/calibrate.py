@@ -34,7 +34,7 @@ class Calibrated:
     """
 
     calibration: Calibration
-    pictures: int
+    images: int
     copies: int
     failed: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]

@@ -21,6 +21,7 @@ Ints = npt.NDArray[np.int64]
 FOLDER = "heat"
 INDEX = f"{FOLDER}/index.json"
 SIDES = (128, 64)  # px of a panel where there is one, and where there are several: what the page shows them at
+LEAST = 5  # px of a cell that shows its shape
 # a green code that was counted, one that repeats; a red one, one that repeats; a cell that was not looked at
 COLOURS = np.array([(26, 122, 76), (166, 214, 188), (196, 62, 48), (240, 190, 180), (205, 208, 212)], np.uint8)
 COUNTED_GREEN, GREEN, COUNTED_RED, RED, UNSEEN = range(5)
@@ -69,7 +70,10 @@ def kinds(green: npt.NDArray[np.bool_], units: Ints, known: npt.NDArray[np.bool_
 
 
 def panels(kind: Ints, grid: tuple[int, int] | None, scales: tuple[int, ...], side: int | None = None) -> list[Pixels]:
-    """A panel uint8 [H, W, 3] for each map of codes; codes without a place fill rows in their order."""
+    """A panel uint8 [H, W, 3] for each map of codes; codes without a place fill rows in their order.
+
+    Green cells carry a dot and red ones a stroke, so that the map reads without colours too.
+    """
     maps = maps_of(len(kind), grid, scales) or [_rows(len(kind))]
     side = side or SIDES[len(maps) > 1]
     found, start = [], 0
@@ -78,9 +82,9 @@ def panels(kind: Ints, grid: tuple[int, int] | None, scales: tuple[int, ...], si
         part = kind[start : start + rows * columns]
         cells[: len(part)] = part
         start += len(part)
-        times = max(1, -(-side // max(rows, columns)))
-        picture = COLOURS[cells.reshape(rows, columns)].repeat(times, 0).repeat(times, 1)
-        found.append(_ruled(picture, times))
+        times = max(LEAST, -(-side // max(rows, columns)))
+        drawn = _tiles(times)[cells.reshape(rows, columns)]
+        found.append(drawn.swapaxes(1, 2).reshape(rows * times, columns * times, 3))
     return found
 
 
@@ -88,24 +92,24 @@ def _one(scanner: Scanner, rank: int, row: Mapping[str, Any]) -> tuple[dict[str,
     """An image's entry and its files; None where it cannot be read any more."""
     reader, views = scanner.reader, ["", *(view.name for view in scanner.views)]
     view = views.index(row["transform"])
-    picture, codes = reader.picture(row["place"]), scanner.codes_of(row["place"], view)
-    if picture is None or codes is None:
+    image, codes = reader.picture(row["place"]), scanner.codes_of(row["place"], view)
+    if image is None or codes is None:
         return None
     if view:
-        picture, _ = scanner.views[view - 1].look(picture)
+        image, _ = scanner.views[view - 1].look(image)
     reader.learn_layout()
     kind = _coloured(scanner.mark, codes, row)
     drawn = panels(kind, reader.grid, reader.scales or ())
     files = {
         f"{FOLDER}/{rank:03d}-{number:02d}.png": png_bytes(panel, compress=9) for number, panel in enumerate(drawn)
     }
-    small = outlined(picture, row.get("regions"))
+    small = outlined(image, row.get("regions"))
     small.thumbnail((512, 512))
-    name = f"{FOLDER}/{rank:03d}-picture.png"
+    name = f"{FOLDER}/{rank:03d}-image.png"
     counts = {
         each: int((kind == number).sum()) for number, each in enumerate(("green", "green_again", "red", "red_again"))
     }
-    entry = {"id": row["id"], "picture": name, "panels": list(files), **counts}
+    entry = {"id": row["id"], "image": name, "panels": list(files), **counts}
     return entry, {**files, name: png_bytes(np.asarray(small), compress=9)}
 
 
@@ -148,9 +152,13 @@ def _rows(count: int) -> tuple[int, int]:
     return -(-count // columns), columns
 
 
-def _ruled(picture: Pixels, times: int) -> Pixels:
-    """Thin lines between cells that are large enough for them."""
-    if times >= 8:
-        picture[::times] = 255
-        picture[:, ::times] = 255
-    return picture
+def _tiles(side: int) -> Pixels:
+    """The cell of each kind, uint8 [5, side, side, 3]: its colour, its shape, and a thin line where there is room."""
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+    dot, stroke = x**2 + y**2 <= (side / 5) ** 2, np.abs(x - y) <= max(0.5, side / 12)
+    tiles = np.broadcast_to(COLOURS[:, None, None], (len(COLOURS), side, side, 3)).copy()
+    tiles[COUNTED_GREEN][dot] = tiles[COUNTED_RED][stroke] = 255
+    tiles[GREEN][dot], tiles[RED][stroke] = COLOURS[COUNTED_GREEN], COLOURS[COUNTED_RED]
+    if side >= 8:
+        tiles[:, 0] = tiles[:, :, 0] = 255
+    return tiles

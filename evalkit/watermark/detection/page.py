@@ -198,12 +198,12 @@ def _heat(run: Run, good: pa.Table) -> list[dict[str, Any]]:
     found, left = [], BYTES
     for entry in entries:
         rows = good.filter(pc.equal(good["id"], entry["id"])).to_pylist()
-        files = [entry["picture"], *entry["panels"]]
+        files = [entry.get("image") or entry["picture"], *entry["panels"]]  # evalkit 0.1 said picture
         data = [_data(run.path / name) for name in files]
         left -= sum(len(each) for each in data)
         if not rows or left < 0:
             continue
-        found.append({**shown_row(rows[0]), "picture": data[0], "panels": [each for each in data[1:] if each]})
+        found.append({**shown_row(rows[0]), "image": data[0], "panels": [each for each in data[1:] if each]})
     return found
 
 

@@ -53,12 +53,13 @@ def answers(
     for name in dict.fromkeys(row["contender"] for row in rows):
         shares = {row["attack"]: row[f"tpr_{level}"] for row in rows if row["contender"] == name}
         tested = {attack: share for attack, share in shares.items() if share is not None}
-        tested = {"no attack" if attack == NOTHING else attack: share for attack, share in tested.items()}
+        before = tested.pop(NOTHING, None)
         kept = [attack for attack, share in tested.items() if share >= KEPT]
         lost = [attack for attack, share in tested.items() if share <= LOST]
         parts = [
             f"at FPR {level} found in {KEPT * 100:g} % or more of its images after {len(kept)} of {len(tested)} attacks"
         ]
+        parts += [f"in {100 * before:.3g} % before any attack"] if before is not None else []
         parts += [f"survives {listed(kept, FEW)}"] if kept else []
         parts += [f"found in {LOST * 100:g} % or fewer after {listed(lost, FEW)}"] if lost else []
         parts += [f"marking cost a PSNR of {cost[name]:.1f} dB"] if cost.get(name) is not None else []

@@ -192,7 +192,7 @@ def test_pictures_are_checked_by_their_manifests(tmp_path, monkeypatch, capsys, 
     data[-40] ^= 1
     (tmp_path / "bad.png").write_bytes(data)
     assert run("verify", tmp_path / "bad.png").exit_code == 1
-    said = json.loads(run("verify", copy, "--json").output)["pictures"][0]
+    said = json.loads(run("verify", copy, "--json").output)["images"][0]
     assert (said["state"], said["sample"]["model"]) == ("valid", "world-ar")
     code, _, err = typed(monkeypatch, capsys, "sign", made, "--key", key, "--c2pa", tmp_path / "c" / "signer.pem")
     assert code == 2

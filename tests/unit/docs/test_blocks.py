@@ -4,47 +4,40 @@ import ast
 import importlib
 import re
 import shlex
-from pathlib import Path
 
 import pytest
+from helpers.pages.rules import read_rules
+from helpers.pages.steps import ROOT, pages, steps
+from helpers.pages.walk import without_comment
 
 import evalkit
 from evalkit.cli.dry_run import check_line
 
-ROOT = Path(evalkit.__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-FENCE = re.compile(r"^( *)```(\w+)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
-
+RULES = read_rules()
 STORES = "(s3|gs|hf)://"  # their packages are no part of the tests
+STEPS = [step for name in pages() for step in steps(name)]
 
 
-def blocks(*languages):
-    for page in PAGES:
-        for _, language, body in FENCE.findall(page.read_text(encoding="utf-8")):
-            if language in languages:
-                yield page, body
+def line_of(step):
+    """The words behind `evalkit`, with the names that stand for the reader's own replaced as where blocks are run."""
+    text = step.text
+    for old, new in RULES.rule(step).swap.items():
+        text = text if "…" in step.text else text.replace(old, new.replace("{port}", "8000"))
+    plain = re.sub(r"^(?:[A-Z_]+=\S+ )*", "", without_comment(text).replace("\\\n", " "))
+    return re.split(r"\s&&\s|\s\|\s|\s>\s?\S|\s>>|\s2>|\s;", plain)[0].strip()
 
 
-def commands():
-    for page, body in blocks("console", "bash", "sh", "shell"):
-        joined = re.sub(r'"[^"]*"', lambda quoted: quoted[0].replace("\n", " "), re.sub(r"\\\n\s*", " ", body))
-        prompt = r"\$ " if "$ " in body else ""
-        for line in joined.splitlines():
-            found = re.match(rf"{prompt}(?:[A-Z_]+=\S+ )*(evalkit .*)", line.strip())
-            if found and not re.search(STORES, line):
-                yield page.name, re.split(r"\s#\s|\s&&\s|\s\|\s|\s>\s?\S|\s2>|\s;", found[1])[0].strip()
-
-
-COMMANDS = list(dict.fromkeys(commands()))
-PYTHON = [(page.name, number, body) for number, (page, body) in enumerate(blocks("python"))]
+COMMANDS = list(dict.fromkeys((step.page, line_of(step)) for step in STEPS if step.kind == "command"))
+EVALKIT = [(page, line) for page, line in COMMANDS if line.startswith("evalkit ") and not re.search(STORES, line)]
+PYTHON = [(step.page, number, step.text) for number, step in enumerate(STEPS) if step.kind == "python"]
 
 
 def test_there_are_commands_and_python_to_check():
-    assert len(COMMANDS) > 150
+    assert len(EVALKIT) > 200
     assert len(PYTHON) > 10
 
 
-@pytest.mark.parametrize(("page", "line"), COMMANDS, ids=lambda each: each[:70])
+@pytest.mark.parametrize(("page", "line"), EVALKIT, ids=lambda each: each[:70])
 def test_a_command_of_the_docs_is_understood(page, line, monkeypatch):
     monkeypatch.chdir(ROOT)
     if "…" in line or set(shlex.split(line)) & {"--help", "-h", "--version"}:

@@ -25,6 +25,7 @@ def names(paths):
 def test_a_run_a_folder_and_a_pattern_give_runs_once_each(folder):
     assert names(find_runs([folder / "c-webp"]).sealed) == ["c-webp"]
     assert names(find_runs([folder]).sealed) == ["a-jpeg", "c-webp", "b-jpeg"]
+    assert find_runs(str(folder)) == find_runs([folder])  # a text is one path, not its letters
     found = find_runs([folder / "*-jpeg*", folder / "a-jpeg", folder / "*"])
     assert names(found.sealed) == ["a-jpeg", "c-webp", "b-jpeg"]
     assert names(found.unfinished) == ["d-jpeg"]

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from evalkit.errors import EvalkitError
+from evalkit.runs.frames import Results
 from evalkit.runs.store import Run
 
 ROW = {
@@ -52,3 +53,7 @@ def test_what_is_not_there_is_one_sentence(run, monkeypatch):
         run.to_polars()
     with pytest.raises(EvalkitError, match="Give results or samples"):
         run.to_pandas("pictures")
+
+
+def test_results_show_as_a_table_by_themselves(run):
+    assert Results(run.results)._repr_html_().count("<tr>") == 1 + len(run.results)

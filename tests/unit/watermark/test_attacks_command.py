@@ -43,7 +43,7 @@ def test_attacks_grids_and_chains_are_written_and_summed_up(folder, tmp_path):
 def test_json_is_the_whole_output(folder, tmp_path):
     done = run(folder, "--attack", "plus:2", "--attack", "cut:0.5", "--out", tmp_path / "out", "--limit", 2, "--json")
     said = json.loads(done.stdout)
-    assert [row["pictures"] for row in said["attacks"]] == [2, 2]
+    assert [row["images"] for row in said["attacks"]] == [2, 2]
     assert said["attacks"][0]["psnr"] == pytest.approx(42.1, abs=0.3)
     assert said["attacks"][1]["psnr"] is None
     assert said["failed"] == []

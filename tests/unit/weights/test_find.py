@@ -83,7 +83,8 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def server(tmp_path):
+def server(tmp_path, monkeypatch):
+    monkeypatch.delenv("EVALKIT_OFFLINE")  # it is on this machine
     folder = tmp_path / "www"
     folder.mkdir()
     body = b"weights" * 1000
@@ -136,3 +137,10 @@ def test_fetching_gives_a_path_or_a_sentence(tmp_path):
     assert "--weights" in fetch(KEY)[0][1]
     with pytest.raises(EvalkitError, match="no weight file or model"):
         fetch("nothing*")
+
+
+def test_nothing_is_fetched_from_an_address_where_the_environment_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path))
+    monkeypatch.setenv("EVALKIT_OFFLINE", "1")
+    monkeypatch.setattr("urllib.request.urlopen", lambda *given, **named: pytest.fail("it was asked"))
+    assert from_url("http://127.0.0.1:9/file") is None

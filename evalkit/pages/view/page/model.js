@@ -103,7 +103,7 @@ const view = { runs: [], data: [] };
     halves("images", ["with", "without"], table.pictured);
     halves("status", ["done", "failed"], (row) => !table.failed(row));
     for (const column of table.columns) {
-      if (column.kind === "number" || column.of === "error" || column.name === "id") continue;
+      if (column.kind === "number" || column.of === "error" || column.name === "id" || column.name === "sha256") continue;
       const values = distinct(column, table.n);
       if (values.length < 2 || values.length > MOST_CHOICES || values.some((v) => v.length > LONGEST_CHOICE)) continue;
       if (column.kind === "text" && values.length > table.n / 2) continue;

@@ -74,8 +74,8 @@ def _fingerprints(prints: Mapping[str, tuple[Floats, Floats]]) -> list[Figure]:
     return [
         Figure(
             "Spectrum",
-            "log10 of the power, by cycles a pixel",
-            _curves("cycles a pixel", frequencies, {name: each[0] for name, each in prints.items()}),
+            "log10 of the power, by cycles per pixel",
+            _curves("cycles per pixel", frequencies, {name: each[0] for name, each in prints.items()}),
         ),
         Figure(
             "Traces of up-sampling",

@@ -49,8 +49,11 @@ def sentence(run: Run) -> str:
         ends = interval_text(row["low"], row["high"])
         if row["status"] == "ok":
             text = with_unit(number_text(row["value"]), row["unit"].replace("a round", "").strip())
-            said.append(f"{name.removeprefix('drift_')} {text}" + (f" (95 % interval {ends})" if ends else ""))
-    return f"{counted(chains, 'chain')} of {counted(rounds, 'round')}; change a round: {', '.join(said) or 'unknown'}."
+            label = round_of(f"{name}/1", name.removeprefix("drift_"), "1").label.partition(",")[0]
+            said.append(f"{label} {text}" + (f" (95 % interval {ends})" if ends else ""))
+    return (
+        f"{counted(chains, 'chain')} of {counted(rounds, 'round')}; change per round: {', '.join(said) or 'unknown'}."
+    )
 
 
 def strip_file(place: int, number: int) -> str:

@@ -19,15 +19,27 @@ def test_the_first_of_equal_codes_is_counted_and_the_others_are_not():
 def test_a_panel_a_scale_each_cell_in_its_colour():
     kind = np.array([0, 1, 2, 3, 4])
     first, second = panels(kind, (2, 2), (1, 4), side=20)
-    assert (first[1:, 1:] == COLOURS[0]).all()
-    cells = second.reshape(2, 10, 2, 10, 3)[:, 5, :, 5]
+    assert (first[1, 1:] == COLOURS[0]).all()
+    cells = second.reshape(2, 10, 2, 10, 3)[:, 1, :, 5]
     assert np.array_equal(cells.reshape(4, 3), COLOURS[[1, 2, 3, 4]])
 
 
 def test_codes_without_a_place_are_drawn_in_their_order():
     (panel,) = panels(np.array([0, 2, 0]), None, (), side=8)
-    cells = panel.reshape(2, 4, 2, 4, 3)[:, 2, :, 2].reshape(4, 3)
+    cells = panel.reshape(2, 5, 2, 5, 3)[:, 0, :, 4].reshape(4, 3)
     assert np.array_equal(cells, COLOURS[[0, 2, 0, 4]])
+
+
+@pytest.mark.parametrize("side", [5, 16, 60])
+def test_kinds_differ_in_shape_and_not_in_colour_alone(side):
+    cells = [panels(np.array([kind]), None, (), side=side)[0][1:, 1:].astype(int).sum(-1) for kind in range(5)]
+    shapes = [cell != cell[0, -1] for cell in cells]  # the upper right corner is ground
+    assert np.array_equal(shapes[0], shapes[1])
+    assert np.array_equal(shapes[2], shapes[3])
+    assert not np.array_equal(shapes[0], shapes[2])
+    assert shapes[0].any()
+    assert shapes[2].any()
+    assert not shapes[4].any()
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_heat_maps_are_made_after_a_kill_without_scoring_again(toy, tmp_path, mo
     run = detect_mark(data, mark, tokenizer, cache=cache, options=options)
     index = json.loads((run.path / "heat" / "index.json").read_bytes())
     assert {each["id"] for each in index} >= {"m0.png", "m1.png", "m2.png"}
-    assert all((run.path / name).is_file() for each in index for name in (each["picture"], *each["panels"]))
+    assert all((run.path / name).is_file() for each in index for name in (each["image"], *each["panels"]))
     assert set(run.record["files"]) >= {name for each in index for name in each["panels"]}
 
 

@@ -110,7 +110,7 @@ def test_a_chain_that_cannot_be_read_fails_alone_and_is_done_again(tmp_path):
 def test_the_command_prints_slopes_and_odd_folders_are_refused(tmp_path):
     out = ["--out", str(tmp_path / "run")]
     run = CliRunner().invoke(probe, ["rounds", str(chains(tmp_path / "a", warmer)), *out])
-    assert "warmth 5" in run.output
+    assert "Warmth 5" in run.output
     assert "data:image/webp" in (tmp_path / "run" / "report.html").read_text()
     chains(tmp_path / "b", warmer)
     chains(tmp_path / "b" / "c0" / "deep", warmer)
