@@ -14,14 +14,17 @@ MEASURED = """
 import sys
 from pathlib import Path
 import cv2, numpy, PIL.ImageCms
+from evalkit.freed import give_back
 from evalkit.images.loader import sample_from_bytes
 def held(which):
     return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith(which))
 for path in map(Path, sys.argv[1:]):
+    give_back()
     open("/proc/self/clear_refs", "w").write("5")
     before = held("VmRSS")
     sample = sample_from_bytes(path.name, path.read_bytes)
-    print(path.name, (held("VmHWM") - before) / (sample.image.size / 3), flush=True)
+    each = sample.image.size / 3
+    print(path.name, (held("VmHWM") - before) / each, (held("VmRSS") - before) / each, flush=True)
     del sample
 """
 RUN = """
@@ -40,37 +43,58 @@ def large_images(folder: Path, side: int, names=None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     cells = np.random.default_rng(0).integers(0, 256, (64, 64, 4), dtype=np.uint8)
     rgba = Image.fromarray(cells).resize((side, side), Image.Resampling.NEAREST)
-    rgb, grey = rgba.convert("RGB"), np.asarray(rgba.getchannel("G"))
-    deep, other = Image.fromarray(grey.astype(np.uint16) * 257), [rgb.transpose(Image.Transpose.ROTATE_90)]
+    rgb, grey = rgba.convert("RGB"), rgba.getchannel("G")
+    deep = np.asarray(grey).astype(np.uint16) * 257
+    other = [rgb.transpose(Image.Transpose.ROTATE_90)]
+    turned, fast = Image.Exif(), {"quality": 50, "speed": 10}
+    turned[0x0112] = 6
     for name, image, how in (
         ("rgb.png", rgb, {"compress_level": 1}),
         ("rgba.png", rgba, {"compress_level": 1}),
-        ("deep.png", deep, {"compress_level": 1}),
+        ("grey-alpha.png", Image.merge("LA", (grey, rgba.getchannel("A"))), {"compress_level": 1}),
+        ("one-bit.png", grey.convert("1"), {}),
+        ("deep.png", Image.fromarray(deep), {"compress_level": 1}),
         ("rgb.jpg", rgb, {"quality": 80}),
+        ("turned.jpg", rgb, {"quality": 80, "exif": turned}),
         ("progressive.jpg", rgb, {"quality": 80, "progressive": True, "subsampling": 0}),
+        ("subsampled.jpg", rgb, {"quality": 80, "progressive": True}),
         ("cmyk.jpg", rgb.convert("CMYK"), {"quality": 80}),
         ("still.webp", rgb, {"quality": 60, "method": 0}),
         ("alpha.webp", rgba, {"quality": 60, "method": 0}),
+        ("lossless.webp", rgba, {"lossless": True, "quality": 0, "method": 0}),
         ("animated.webp", rgb, {"quality": 60, "method": 0, "save_all": True, "append_images": other}),
         ("palette.gif", rgb.quantize(64), {}),
         ("plain.bmp", rgb, {}),
         ("plain.tif", rgb, {}),
         ("alpha.tif", rgba, {}),
-        ("float.tif", Image.fromarray(grey.astype(np.float32) / 255), {}),
+        ("packed.tif", rgba, {"compression": "tiff_adobe_deflate", "tiffinfo": {278: side}}),
+        ("float.tif", Image.fromarray(np.asarray(grey).astype(np.float32) / 255), {}),
         ("plain.ppm", rgb, {}),
-        ("still.avif", rgb, {"quality": 50, "speed": 10}),
+        ("grey.avif", grey, fast),
+        ("still.avif", rgb, fast),
+        ("whole-chroma.avif", rgb, {**fast, "subsampling": "4:4:4"}),
+        ("alpha.avif", rgba, fast),
     ):
         if names is None or name in names:
             image.save(folder / name, **how)
+    if names is None or "deep.ppm" in names:
+        head = f"P6 {side} {side} 65535\n".encode()
+        (folder / "deep.ppm").write_bytes(head + deep.astype(">u2")[..., None].repeat(3, 2).tobytes())
     return folder
 
 
-def bytes_a_pixel(files) -> dict[str, float]:
-    """What reading each file takes at its peak, beside what is there before, by name; one process reads them in turn."""
+def bytes_a_pixel(files) -> dict[str, tuple[float, float]]:
+    """What reading each file takes at its peak and afterwards, by name; one process reads them in turn."""
+    once = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}  # every array comes from the system and goes back there
     done = subprocess.run(
-        [sys.executable, "-c", MEASURED, *map(str, files)], capture_output=True, text=True, check=True, env=_calm()
+        [sys.executable, "-c", MEASURED, *map(str, files)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**_calm(), **once},
     )
-    return {name: float(value) for name, value in map(str.split, done.stdout.splitlines())}
+    rows = [line.split() for line in done.stdout.splitlines()]
+    return {name: (float(peak), float(kept)) for name, peak, kept in rows}
 
 
 def peak_of(arguments) -> float:
