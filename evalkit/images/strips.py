@@ -69,7 +69,7 @@ class Decoded:
             return None
         buffer = (lent.values if isinstance(lent, pa.FixedSizeListArray) else lent).buffers()[1]
         held = (ctypes.c_uint8 * buffer.size).from_address(buffer.address)
-        held.owner = buffer  # type: ignore[attr-defined]  # lives as long as an array that looks at it
+        held.owner = buffer  # lives as long as an array that looks at it
         return np.frombuffer(held, np.uint8)
 
     def strips(self) -> Iterator[Image.Image]:
