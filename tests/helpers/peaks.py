@@ -4,14 +4,17 @@ import io
 import os
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 MEGA = 1e6
+TESTS = Path(__file__).parents[1]
 MEASURED = """
 import sys
+import textwrap
 from pathlib import Path
 import cv2, numpy, PIL.ImageCms
 from evalkit.freed import give_back
@@ -27,15 +30,12 @@ for path in map(Path, sys.argv[1:]):
     print(path.name, (held("VmHWM") - before) / each, (held("VmRSS") - before) / each, flush=True)
     del sample
 """
-RUN = """
-import sys
-from evalkit.cli import main
-try:
-    main()
+LAST = """
 finally:  # ru_maxrss would count what the parent held when it forked
     found = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
     print("peak", int(found.split()[1]) * 1024, file=sys.stderr)
 """
+COMMAND = "from evalkit.cli import main\nmain()"
 
 
 def large_images(folder: Path, side: int, names=None) -> Path:
@@ -99,7 +99,15 @@ def bytes_a_pixel(files) -> dict[str, tuple[float, float]]:
 
 def peak_of(arguments) -> float:
     """Peak megabytes (10^6 bytes) of `evalkit ARGUMENTS`, which may leave failed samples."""
-    done = subprocess.run([sys.executable, "-c", RUN, *arguments], capture_output=True, text=True, env=_calm())
+    return peak_of_script(COMMAND, arguments)
+
+
+def peak_of_script(script: str, arguments) -> float:
+    """The same of a script that knows the tests' helpers."""
+    code = f"import sys\ntry:\n{textwrap.indent(script, '    ')}{LAST}"
+    places = [str(TESTS), os.environ.get("PYTHONPATH", "")]
+    calm = {**_calm(), "PYTHONPATH": os.pathsep.join(each for each in places if each)}
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=calm)
     if done.returncode not in (0, 1):
         raise RuntimeError(done.stderr)
     return int(done.stderr.split()[-1]) / MEGA
