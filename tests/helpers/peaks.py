@@ -108,9 +108,10 @@ def peak_of_script(script: str, arguments) -> float:
     places = [str(TESTS), os.environ.get("PYTHONPATH", "")]
     calm = {**_calm(), "PYTHONPATH": os.pathsep.join(each for each in places if each)}
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=calm)
-    if done.returncode not in (0, 1):
+    said = [line for line in done.stderr.splitlines() if line.startswith("peak ")]
+    if done.returncode not in (0, 1) or "Traceback" in done.stderr or not said:
         raise RuntimeError(done.stderr)
-    return int(done.stderr.split()[-1]) / MEGA
+    return int(said[-1].split()[1]) / MEGA
 
 
 def png_of(side: int) -> bytes:

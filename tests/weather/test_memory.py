@@ -87,14 +87,14 @@ from evalkit.tasks.probe.judged import items
 from evalkit.tasks.probe.judged.options import JudgeOptions
 items._check_files = lambda said, folder: None
 place, large = Path(sys.argv[1]), Path(sys.argv[2])
-data = small_data("geneval-plus", place / "data")
-images = small_images("geneval-plus", data, place / "images")
-for path in [each for each in images.rglob("*") if each.is_file()][:3]:
+data = small_data("wise", place / "data")
+images = small_images("wise", data, place / "images")
+for path in [each for each in images.rglob("*") if each.is_file()]:  # all of one size, as suites want them
     path.unlink()
     path.hardlink_to(large)
 options = RunOptions(out=place / "run", device="cpu")
 judge = JudgeOptions(judge=ScriptedJudge("x"), data=data, replies=place / "replies.jsonl", tries=2)
-run = probe("geneval-plus", images, judge=judge, options=options)
+run = probe("wise", images, judge=judge, options=options)
 if run.samples.num_rows < 3:
     raise SystemExit("nothing was judged")
 """
