@@ -59,7 +59,7 @@ class Decoded:
         """The bytes of all pixels, row behind row; None where they are not in one piece, or are not to be written."""
         if self._array is not None:
             return self._array.reshape(-1) if self._array.flags.writeable and self._array.flags.c_contiguous else None
-        if self.opened.mode in NARROW:
+        if self.opened.mode in NARROW or not hasattr(self.opened, "__arrow_c_array__"):  # Pillow lends it from 11.3 on
             return None
         import pyarrow as pa  # which shares the memory that Pillow gives, here alone
 
