@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import io
-import os
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -14,18 +13,16 @@ from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from evalkit.errors import BadImage
 from evalkit.images.colour import Tag, by_profile, by_tag, png_tag
+from evalkit.images.cost import check_cost, most_pixels
 from evalkit.images.depth import DEEP_MODES, Scale, scale_of, to_sixteen_bits
 from evalkit.images.kinds import HEAD, HEIC, PNG, Kind, kind_of_bytes
 from evalkit.images.png_chunks import colour_chunks, without_long_texts
 from evalkit.images.sample import Pixels
 from evalkit.images.strips import Decoded
 
-MOST = "EVALKIT_MAX_PIXELS"  # environment variable: pixels of an image that are allowed
-MAX_PIXELS = 8192**2  # decoding takes 7 to 10 bytes for each, 0.5 to 0.7 GB (13 of an AVIF with alpha)
 ORIENTATION = 0x0112  # EXIF tag
 Admit = Callable[[int], None]
 
-Image.core.set_block_size(2**26)  # type: ignore[attr-defined]  # the C library gives blocks above 32 MB back
 Image.MAX_IMAGE_PIXELS = None  # the limit above is ours, and it is an error rather than a warning
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = 2**26  # bytes of a profile or of EXIF, unpacked
 
@@ -48,7 +45,7 @@ def decode_image(data: bytes, *, max_pixels: int | None = None) -> Pixels:
     EXIF orientation is applied; palettes, grey and 1-bit images become RGB; 16-bit and float images are scaled, not
     clipped (`depth`); CMYK is converted; colours are taken to sRGB (`colour`); alpha is laid on white; of an animation
     the first frame is taken. An image may have `max_pixels`, by default those of EVALKIT_MAX_PIXELS or 8192 times 8192.
-    Raises `BadImage` for empty, truncated, corrupt, unknown or oversized files.
+    Raises `BadImage` for empty, truncated, corrupt, unknown or oversized files (`cost`).
     """
     return decode_with_source(data, max_pixels=max_pixels)[0]
 
@@ -61,7 +58,7 @@ def decode_with_source(
     """
     if not data:
         raise BadImage("the file is empty")
-    most = max_pixels or _most_pixels()
+    most = max_pixels or most_pixels()
     kind = _readable(data)
     if kind is PNG:
         data = without_long_texts(data)
@@ -71,13 +68,8 @@ def decode_with_source(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(stream, formats=(kind.pillow or "",)) as picture:
-                width, height = picture.size
-                if width * height > most:
-                    raise BadImage(
-                        f"{width}x{height} pixels are more than the {most} allowed (decompression bomb?); "
-                        f"where it is none, set {MOST}"
-                    )
-                admit(width * height)
+                check_cost(picture, kind, data, stream.tell(), most)
+                admit(picture.width * picture.height)
                 decoded = Decoded(picture, kind, data)
                 source = _source(picture)
                 if not source["animated"]:  # whose decoders look at the file again
@@ -100,12 +92,6 @@ def size_of(data: bytes) -> tuple[int, int] | None:
             return picture.height, picture.width
     except Exception:  # as above; decoding it says why
         return None
-
-
-def _most_pixels() -> int:
-    """The largest allowed number of pixels; what is no number leaves the default."""
-    given = os.environ.get(MOST, "")
-    return int(given) if given.isascii() and given.isdigit() and 0 < len(given) <= 12 else MAX_PIXELS
 
 
 def _readable(data: bytes) -> Kind:
@@ -161,7 +147,7 @@ def _to_rgb(decoded: Decoded, orientation: int, chunks: dict[bytes, bytes]) -> P
     deep = picture.mode in DEEP_MODES
     scale = scale_of(map(np.asarray, decoded.strips()), getattr(picture, "tag_v2", None)) if deep else None
     turned = (picture.width, picture.height) if orientation > 4 else (picture.height, picture.width)
-    upright = np.empty((*turned, 3), np.uint8)
+    upright = decoded.room() if orientation == 1 else np.empty((*turned, 3), np.uint8)
     pixels = _UPRIGHT[_BACK.get(orientation, orientation)](upright)  # a view as the file has them
     top = 0
     for strip in decoded.strips():
@@ -171,6 +157,7 @@ def _to_rgb(decoded: Decoded, orientation: int, chunks: dict[bytes, bytes]) -> P
             shown = Image.composite(shown, Image.new("RGB", shown.size, (255, 255, 255)), alpha)
         pixels[top : top + strip.height] = np.asarray(shown)
         top += strip.height
+    decoded.finish()
     return upright
 
 

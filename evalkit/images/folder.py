@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from evalkit.images.cost import most_bytes
 from evalkit.images.decode import Admit
 from evalkit.images.hashing import HashedSet, file_state, stream_sha256
 from evalkit.images.listing import Listing, list_files, list_folder, list_glob, printable
@@ -15,7 +16,7 @@ from evalkit.images.loader import Load, one_line, read_ahead, sample_from_bytes
 from evalkit.images.metadata import Meta, known_of, read_rows, texts_of
 from evalkit.images.sample import Sample, Unreadable
 
-MAX_FILE = 2**30  # bytes; a larger file is no photograph
+MAX_FILE = 2**30  # bytes of metadata, and of what is hashed
 MAX_TEXT = 2**20  # bytes of the true text in an image
 
 
@@ -30,7 +31,7 @@ class FolderSet(HashedSet):
         self.root, self.spec, self.name = root, spec, name
         order = sorted((printable(file), file) for file in listing.images)
         self._ids = [each for each, _ in order]
-        self._files = [os.path.join(os.fspath(root), file) for _, file in order]
+        self._files = [id if id == file else file for id, file in order]  # below `root`; one text where both are equal
         self._absolute = os.path.abspath(root)
         self._meta = self._rows(listing)
         self._texts = {printable(stem): file for stem, file in texts_of(listing.texts).items()}
@@ -60,15 +61,15 @@ class FolderSet(HashedSet):
 
     def file(self, index: int) -> Path:
         """Where the image lies."""
-        return Path(self._files[index])
+        return self.root / self._files[index]
 
     def place(self, index: int) -> str:
         """The absolute path."""
-        return os.path.join(self._absolute, os.path.relpath(self._files[index], self.root))
+        return os.path.join(self._absolute, self._files[index])
 
     def state(self, index: int) -> str:
         """The file's."""
-        return file_state(self._files[index])
+        return file_state(os.path.join(os.fspath(self.root), self._files[index]))
 
     def sha256(self, index: int) -> str:
         """The file's, read in pieces."""
@@ -82,7 +83,7 @@ class FolderSet(HashedSet):
 
     def _load(self, index: int, admit: Admit) -> Sample | Unreadable:
         file, id = self.file(index), self._ids[index]
-        return sample_from_bytes(id, lambda: _read_file(file, MAX_FILE), lambda: self._meta_of(id), admit)
+        return sample_from_bytes(id, lambda: _read_file(file, most_bytes()), lambda: self._meta_of(id), admit)
 
     def known(self, index: int) -> Mapping[str, Any]:
         """Its metadata and the text beside it, or why that cannot be read."""

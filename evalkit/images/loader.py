@@ -22,18 +22,27 @@ T = TypeVar("T")
 
 
 class PixelBudget:
-    """Decoded pixels that may wait to be used. The image that is asked for next is always admitted."""
+    """Decoded pixels that may wait to be used. The image that is asked for next is always admitted.
+
+    None is admitted past an earlier one that waits, so that a large image is decoded beside none of its followers.
+    """
 
     def __init__(self, most: int = PIXELS) -> None:
         self.most, self._held, self._next = most, dict[int, int](), 0
+        self._waiting = set[int]()
         self._changed = threading.Condition()
 
     def admit(self, number: int, pixels: int) -> None:
         """Wait until image `number` may be decoded."""
         with self._changed:
-            while number > self._next and sum(self._held.values()) + pixels > self.most:
+            self._waiting.add(number)
+            while number > self._next and (
+                min(self._waiting) < number or sum(self._held.values()) + pixels > self.most
+            ):
                 self._changed.wait()
+            self._waiting.discard(number)
             self._held[number] = pixels
+            self._changed.notify_all()
 
     def taken(self, number: int) -> None:
         """Image `number` was used; the one behind it is asked for now."""
@@ -85,7 +94,10 @@ def worked_ahead(
     At most `AHEAD * threads` samples and `PIXELS` pixels wait, one larger image aside. What `work` raises is raised here.
     """
     if threads <= 1:
-        yield from ((each, work(each)) for each in samples)
+        for each in samples:
+            made = work(each)
+            yield each, made
+            del each, made  # no image is held while the next one is decoded
         return
     waiting: deque[tuple[Sample | Unreadable, Future[T]]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="evalkit-work") as pool:

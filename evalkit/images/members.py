@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from evalkit.images.cost import most_bytes
 from evalkit.images.decode import Admit
 from evalkit.images.folder import MAX_FILE, MAX_TEXT
 from evalkit.images.hashing import HashedSet
@@ -59,7 +60,7 @@ class MemberSet(HashedSet):
 
     def _load(self, index: int, admit: Admit) -> Sample | Unreadable:
         name, id = self._names[index], self._ids[index]
-        return sample_from_bytes(id, lambda: self._member(name, MAX_FILE), lambda: self._meta_of(id), admit)
+        return sample_from_bytes(id, lambda: self._member(name, most_bytes()), lambda: self._meta_of(id), admit)
 
     def _meta_of(self, id: str) -> Mapping[str, Any]:
         return known_of(id, self._meta, self._texts, partial(self._member, most=MAX_TEXT))

@@ -104,7 +104,9 @@ class _Search:
                 entries.T[fresh] if turned else entries[fresh], fresh + rows.start, columns
             )
         least = least_entry(self.x, rows, self.y, columns, reach)
-        least[reach == 0] = np.inf  # nothing is nearer than 0
+        settled = reach == 0  # nothing is nearer than 0; the first k that are so near have to be seen
+        settled[fresh] = False
+        least[settled] = np.inf
         place = np.flatnonzero(entries >= (least[None, :] if turned else least[:, None]))
         first, second = np.divmod(place, entries.shape[1])
         i, j = (second, first) if turned else (first, second)

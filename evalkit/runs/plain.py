@@ -26,11 +26,11 @@ def read_plain(path: Path, *, links: bool = True) -> bytes:
 
 def open_plain(path: Path, flags: int = 0) -> BufferedReader:
     """A plain file for reading. Raises OSError where there is none, and waits for no pipe."""
-    stream = os.fdopen(os.open(path, _FLAGS | flags), "rb")
-    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-        stream.close()
+    handle = os.open(path, _FLAGS | flags)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
         raise OSError(errno.EINVAL, "it is no plain file", str(path))
-    return stream
+    return os.fdopen(handle, "rb")
 
 
 def plain_sha256(path: Path) -> str:

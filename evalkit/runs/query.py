@@ -124,6 +124,11 @@ class RunTables:
         except duckdb.Error as error:
             timer.cancel()
             raise self._said(sql, error) from None
+        except RuntimeError as error:
+            timer.cancel()
+            if "interrupted" not in str(error):
+                raise
+            raise KeyboardInterrupt from None  # which DuckDB found, and gave this name
         return Answer(tuple(reader.schema.names), self._batches(sql, reader, cursor, timer))
 
     def _batches(

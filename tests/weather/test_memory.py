@@ -1,15 +1,17 @@
 """With any folder, a verb that reads images stays below 1.5 GB."""
 
+import os
 import sys
 
 import pytest
 
-from evalkit.images.decode import MAX_PIXELS
+from evalkit.images.cost import MAX_PIXELS
+from evalkit.world.prompts import world_prompts
 from tests.helpers.mutated import mutated
-from tests.helpers.peaks import large_images, peak_of, png_of
+from tests.helpers.peaks import large_images, peak_of, peak_of_script, png_of
 from tests.helpers.verbs import MARK
 
-MOST = 1.5 * 2**30 / 1e6
+MOST = 1500  # megabytes of 10^6
 SIDE = int(MAX_PIXELS**0.5)
 MUTATED = 520
 VERBS = {
@@ -23,6 +25,19 @@ VERBS = {
     "embed": lambda folder, out: ["watermark", "embed", folder, "--by", "codes", *_key(folder), "--out", out],
     "pixels": lambda folder, out: ["watermark", "embed", folder, "--by", "pixels", *_key(folder), "--out", out],
     "attack": lambda folder, out: ["watermark", "attack", folder, "--attack", "jpeg:75", "--out", out],
+    "calibrate": lambda folder, out: [
+        "watermark",
+        "calibrate",
+        folder,
+        *_key(folder),
+        "--no-cache",
+        "--out",
+        f"{out}.npz",
+    ],
+    "robustness": lambda folder, out: [
+        *("watermark", "robustness", folder, *_key(folder), "--attack", "jpeg:75", "--out", out),
+    ],
+    "audit": lambda folder, out: ["watermark", "audit", folder, *_key(folder), "--images", "4", "--out", out],
 }
 KINDS = ("rgb.png", "progressive.jpg", "animated.webp", "alpha.tif", "still.avif")
 
@@ -60,6 +75,78 @@ def test_a_folder_of_mutated_images_stays_below_the_bound(verb, tmp_path, key):
         (folder / f"{number:04d}.{'png' if number % 2 else 'jpg'}").write_bytes(data)
     (folder / "bomb.png").write_bytes(_promising(png_of(64), 65_000))
     assert peak_of(VERBS[verb](str(folder), str(tmp_path / "run"))) < MOST
+
+
+JUDGED = """
+import sys
+from pathlib import Path
+from helpers.judged import ScriptedJudge, small_data, small_images
+from evalkit.jobs.options import RunOptions
+from evalkit.tasks.probe import probe
+from evalkit.tasks.probe.judged import items
+from evalkit.tasks.probe.judged.options import JudgeOptions
+items._check_files = lambda said, folder: None
+place, large = Path(sys.argv[1]), Path(sys.argv[2])
+data = small_data("wise", place / "data")
+images = small_images("wise", data, place / "images")
+for path in [each for each in images.rglob("*") if each.is_file()]:  # all of one size, as suites want them
+    path.unlink()
+    path.hardlink_to(large)
+options = RunOptions(out=place / "run", device="cpu")
+judge = JudgeOptions(judge=ScriptedJudge("x"), data=data, replies=place / "replies.jsonl", tries=2)
+run = probe("wise", images, judge=judge, options=options)
+if run.samples.num_rows < 3:
+    raise SystemExit("nothing was judged")
+"""
+FOLDERS = """
+import sys
+from pathlib import Path
+from helpers.erased import images, written
+from evalkit.erasure.check import Look, check_folders
+from evalkit.erasure.check.items import items_of
+from evalkit.erasure.pairs.pair import read_pairs
+from evalkit.jobs.options import RunOptions
+place, large = Path(sys.argv[1]), Path(sys.argv[2])
+items = items_of(read_pairs(written(place)), "dog", None)
+for name in ("before", "after"):
+    for path in sorted(images(place / name, items).iterdir())[:3]:
+        path.unlink()
+        path.hardlink_to(large)
+options = RunOptions(out=place / "run", device="cpu")
+look = Look("world", distances=False)
+run = check_folders(place / "before", place / "after", place / "dog.jsonl", "dog", look=look, options=options)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are read in /proc")
+@pytest.mark.parametrize("script", [JUDGED, FOLDERS], ids=["judged suite", "erasure check"])
+def test_images_at_the_limit_among_others_stay_below_the_bound(script, tmp_path):
+    large = large_images(tmp_path / "large", SIDE, ["rgb.png"]) / "rgb.png"
+    assert peak_of_script(script, [str(tmp_path), str(large)]) < MOST
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are read in /proc")
+def test_generated_and_probed_images_at_the_limit_stay_below_the_bound(tmp_path):
+    large = large_images(tmp_path / "large", SIDE, ["rgb.png"]) / "rgb.png"
+    (tmp_path / "made").mkdir()
+    for prompt in world_prompts()[:3]:
+        os.link(large, tmp_path / "made" / f"{prompt.id}-00.png")
+    images = str(tmp_path / "images")
+    made = ["generate", "-m", f"folder:{tmp_path}/made", "-p", "world", "--limit", "3", "--out", images]
+    assert peak_of(made) < MOST
+    probed = ["probe", "world", "--images", images, "--limit", "3", "--device", "cpu", "--out", str(tmp_path / "run")]
+    assert peak_of(probed) < MOST
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks are read in /proc")
+def test_a_codec_run_without_networks_stays_below_500_mb(tmp_path):
+    (tmp_path / "data").mkdir()
+    for number in range(4):
+        (tmp_path / "data" / f"{number}.png").write_bytes(png_of(256 + 8 * number))
+    run = ["tokenizer", "-m", "jpeg-lm", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "run")]
+    assert peak_of([*run, "--device", "cpu", "--tasks", "reconstruction,codes"]) < 500
 
 
 def _promising(png: bytes, side: int) -> bytes:

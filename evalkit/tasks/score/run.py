@@ -77,6 +77,7 @@ def score_images(
     out = options.out or run_folder(spec, mine.label)
     for each in (mine, other):
         tell(each, out, options)
+    del mine, other, asked, each  # the names and digests of both sets, which the worker has of its own
     run = run_as_wished(SCORE, spec, out, options)
     if statistics is not None:
         write_statistics(run, Path(statistics))

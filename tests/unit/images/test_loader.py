@@ -1,10 +1,12 @@
 import threading
+import time
+import weakref
 
 import numpy as np
 import pytest
 
 from evalkit.images import loader
-from evalkit.images.loader import batched, worked_ahead
+from evalkit.images.loader import PixelBudget, batched, worked_ahead
 from evalkit.images.sample import Sample, Unreadable
 
 
@@ -62,3 +64,53 @@ def test_lists_of_neighbours_are_alike_bounded_and_emptied_before_the_next_is_re
         kept.append(batch)
         found.append([each.id for each in batch])
     assert found == [["0", "1"], ["2"], ["3"], ["4"], ["5"]]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_no_large_image_is_held_while_the_next_one_is_decoded(threads, monkeypatch):
+    monkeypatch.setattr(loader, "PIXELS", 10)
+    seen = []
+
+    def large():
+        for number in range(4):
+            assert [each for each in seen if each() is not None] == []
+            image = np.zeros((8, 8, 3), np.uint8).view(Held)
+            seen.append(weakref.ref(image))
+            yield Sample(str(number), image, "")
+            del image
+
+    found = worked_ahead(large(), lambda each: each.id, threads)
+    ids = []
+    for pair in found:
+        ids.append(pair[1])
+        del pair
+    assert ids == ["0", "1", "2", "3"]
+
+
+class Held(np.ndarray):
+    """Pixels that can be watched."""
+
+
+def test_no_image_is_admitted_past_a_large_one_that_waits():
+    budget, admitted = PixelBudget(100), []
+
+    def decode(number, pixels):
+        budget.admit(number, pixels)
+        admitted.append(number)
+
+    budget.admit(0, 10)
+    threads = [threading.Thread(target=decode, args=(1, 1000), daemon=True)]
+    threads[0].start()
+    while not budget._waiting:
+        time.sleep(0.001)
+    threads.append(threading.Thread(target=decode, args=(2, 1), daemon=True))
+    threads[1].start()
+    while len(budget._waiting) < 2:
+        time.sleep(0.001)
+    assert admitted == []
+    budget.taken(0)
+    threads[0].join(60)
+    assert admitted == [1]  # alone: the small one behind it waits until it is used
+    budget.taken(1)
+    threads[1].join(60)
+    assert admitted == [1, 2]

@@ -96,6 +96,14 @@ def test_crowds_of_equal_images_are_decided_in_bounded_memory(monkeypatch):
     assert not found.distance.any()
 
 
+@pytest.mark.parametrize("n", [5, 60])
+def test_images_that_are_all_equal_are_each_others_nearest(n):
+    x = np.full((n, 8), 0.7, np.float32)
+    found = nearest_module.nearest_others(prepare(x, x.mean(0).astype(np.float64), n), 3)
+    assert found.index.shape == found.distance.shape == (n, 3)
+    assert not found.distance.any()
+
+
 def test_tiles_never_change_what_is_found(monkeypatch):
     x, y = clustered(100, 20), clustered(110, 20, seed=3)
     first = nearest_module.nearest(x, y, 4)

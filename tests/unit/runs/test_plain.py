@@ -41,6 +41,12 @@ def test_a_folder_is_refused(call, tmp_path):
     assert quickly(call, tmp_path)
 
 
+def test_a_folder_is_refused_by_name(tmp_path):
+    with pytest.raises(OSError, match="plain file") as refused:
+        read_plain(tmp_path)
+    assert refused.value.filename == str(tmp_path)
+
+
 def test_a_plain_file_is_read(tmp_path):
     (tmp_path / "a").write_bytes(b"x")
     assert read_plain(tmp_path / "a") == read(tmp_path / "a") == b"x"

@@ -356,3 +356,12 @@ def test_a_query_beyond_its_time_or_memory_is_stopped_with_a_sentence(tmp_path):
     big = "select list(range::varchar || repeat('x', 1000)) from range(1000000)"
     with RunTables([run], Limits(memory="64MB")) as tables, pytest.raises(EvalkitError, match="more memory than 64MB"):
         list(tables.ask(big).rows())
+
+
+def test_a_query_that_a_signal_ends_is_an_interruption(tmp_path, monkeypatch):
+    def interrupted(cursor, sql):
+        raise RuntimeError("Query interrupted")
+
+    monkeypatch.setattr("evalkit.runs.query._reader", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        query_runs("select 1", [make(tmp_path / "a")])
