@@ -90,8 +90,7 @@ class World:
         self.generator.logits_processors.clear()
         if mark is not None:
             mark_generator(self.generator, mark, delta)
-        asked = [Request(p.id, p.caption, seed=seed_of(seed, p.id)) for p in self.prompts]
-        codes = self.generator.sample_tokens(asked).numpy()
+        codes = self.generator.sample_tokens(self.asked(self.prompts, seed)).numpy()
         self.generator.logits_processors.clear()
         where = self.folder / run
         where.mkdir()
@@ -100,6 +99,10 @@ class World:
                 (pixels,) = self.generator._pixels(torch.from_numpy(row[None]), (0,))
                 (where / f"{number:04d}.png").write_bytes(png_bytes(pixels))
         return [decode_image(file.read_bytes()) for file in sorted(where.iterdir())], codes
+
+    def asked(self, prompts: Sequence[WorldPrompt], seed: int) -> list[Request]:
+        """One image of each caption."""
+        return [Request(p.id, p.caption, seed=seed_of(seed, p.id)) for p in prompts]
 
     def nudged(self, run: str, plain: Sequence[Pixels], mark: Mark, how: Nudge) -> tuple[list[Pixels], Any]:
         """(unmarked images whose pixels were changed, read back from PNG; codes that they were pushed to)."""

@@ -64,6 +64,10 @@ class Preset:
     workers: int = 0
     decay: float = 0.02
     mean: float = 0.999
+    flat: float = (
+        0.0  # share of the schedule at the highest rate, which then falls to 0 in a line; 0: a cosine from the start
+    )
+    turned: str = ""  # matrices whose names hold it take the orthogonal steps of Muon instead of AdamW's
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ class Training:
         if self.device.type == "cuda":
             torch.use_deterministic_algorithms(True, warn_only=True)
         self.path = given.work / f"{job.name}.state.pt"
-        self.optimizer = torch.optim.AdamW(_groups(job.net, preset.decay), preset.rate, betas=(0.9, 0.98))
+        self.optimizers = _optimizers(job.net, preset)
         self.mean = {k: v.detach().clone().float() for k, v in job.net.state_dict().items()}
         self.step, self.steps, self.seconds, self._timed = 0, given.steps, 0.0, 0.0
         self._resume()
@@ -172,16 +176,19 @@ class Training:
 
     def _step(self, batch: Sequence[Tensor]) -> dict[str, float | Tensor]:
         progress = self.step / self.steps if self.steps else 0.0
-        for group in self.optimizer.param_groups:
-            wave = 0.02 + 0.98 * (1 + math.cos(math.pi * progress)) / 2
+        wave = 0.02 + 0.98 * (1 + math.cos(math.pi * progress)) / 2
+        if self.preset.flat:
+            wave = max(0.01, min(1.0, (1 - progress) / (1 - self.preset.flat)))
+        for group in (group for optimizer in self.optimizers for group in optimizer.param_groups):
             group["lr"] = self.preset.rate * min(1, (self.step + 1) / self.preset.warmup) * wave
         moved = tuple(part.to(self.device, non_blocking=True) for part in batch)
         with torch.autocast(self.device.type, torch.bfloat16):
             loss, shown = self.job.loss(moved, self.step, progress)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.job.net.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.job.net.parameters(), 1.0)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.step += 1
         weight = 1 - min(self.preset.mean, self.step / (10 + self.step))
         with torch.no_grad():
@@ -216,7 +223,7 @@ class Training:
         """Write the state, whole or not at all."""
         cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
         state = {
-            "net": self.job.net.state_dict(), "optimizer": self.optimizer.state_dict(), "mean": self.mean,
+            "net": self.job.net.state_dict(), "optimizers": [o.state_dict() for o in self.optimizers], "mean": self.mean,
             "kept": self.job.kept(), "step": self.step, "steps": self.steps, "seconds": self.seconds,
             "batch": self.size, "seed": self.given.seed, "cpu": torch.get_rng_state(), "cuda": cuda,
         }  # fmt: skip
@@ -232,7 +239,8 @@ class Training:
         if (state["batch"], state["seed"]) != (self.size, self.given.seed):
             raise SystemExit(f"{self.path} was made with --batch {state['batch']} --seed {state['seed']}; give these")
         self.job.net.load_state_dict(state["net"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
         self.mean = {name: value.to(self.device) for name, value in state["mean"].items()}
         for name, tensor in self.job.kept().items():
             tensor.copy_(state["kept"][name])
@@ -254,17 +262,25 @@ class Training:
         return {"format": "pt", "data": "evalkit.world.second, Noto Emoji sprites", "made": json.dumps(made)}
 
 
-def _groups(net: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Matrices with weight decay; vectors and tables of words and places without."""
+def _optimizers(net: nn.Module, preset: Preset) -> list[torch.optim.Optimizer]:
+    """AdamW, with weight decay for matrices and none for vectors and tables of words and places; Muon where asked for."""
     tables = {f"{n}.weight" for n, m in net.named_modules() if isinstance(m, nn.Embedding)}
     named = dict(net.named_parameters())
     plain = {
-        n for n, p in named.items() if p.ndim < 2 or n in tables or n in ("word_places", "rows", "columns", "start")
+        n
+        for n, p in named.items()
+        if p.ndim < 2 or n in tables or n.split(".")[-1] in ("word_places", "rows", "columns", "start")
     }
-    return [
-        {"params": [p for n, p in named.items() if n not in plain], "weight_decay": decay},
+    turned = {n for n, p in named.items() if preset.turned and preset.turned in n and p.ndim == 2} - plain
+    groups = [
+        {"params": [p for n, p in named.items() if n not in plain | turned], "weight_decay": preset.decay},
         {"params": [named[n] for n in named if n in plain], "weight_decay": 0.0},
     ]
+    found: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, preset.rate, betas=(0.9, 0.98))]
+    if turned:
+        matrices = [named[n] for n in named if n in turned]
+        found.append(torch.optim.Muon(matrices, preset.rate, weight_decay=preset.decay, adjust_lr_fn="match_rms_adamw"))
+    return found
 
 
 def write_half(state: dict[str, Tensor], path: Path, facts: dict[str, str]) -> None:

@@ -62,7 +62,7 @@ class VQJob:
             shown["used"] = torch.unique(indices).numel()
             if progress > 0.2:
                 again = self.net.encoder(kept_by_files(y.detach()))
-                loss = loss + 0.5 * F.mse_loss(again, q) * z.shape[1]
+                loss = loss + F.mse_loss(again, q) * z.shape[1]
                 with torch.no_grad():
                     shown["same"] = (nearest(self.net, again) == indices).float().mean()
         return loss, shown

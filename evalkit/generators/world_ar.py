@@ -155,7 +155,7 @@ class WorldAR(NetworkTokenGenerator):
 
 
 SECOND = WorldARConfig(
-    width=320, layers=8, heads=5, codes=2048, side=12, text=lexicon().length, vocabulary=len(lexicon().words) + 1
+    width=256, layers=6, heads=4, codes=2048, side=12, text=lexicon().length, vocabulary=len(lexicon().words) + 1
 )
 
 

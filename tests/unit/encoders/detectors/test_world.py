@@ -9,6 +9,8 @@ from evalkit.errors import EvalkitError
 from evalkit.world.prompts import world_prompts
 from evalkit.world.render import render_scene
 from evalkit.world.second.detect_net import DetectorConfig, DetectorNet
+from evalkit.world.second.prompts import second_prompts
+from evalkit.world.second.render import render_scenes
 
 
 def test_it_sees_what_was_drawn_with_its_colour():
@@ -46,3 +48,11 @@ def test_the_second_editions_detector_reads_a_weight_file_and_gives_boxes_in_the
     assert [tuple(2 * side for side in d.box) for d in small] == [d.box for d in large]
     assert {d.label for d in small} <= set(detector.classes)
     assert DESCRIPTIONS["world2"](tmp_path / "d.safetensors").weights_sha256 == detector.weights_sha256
+
+
+def test_the_shipped_detector_of_the_second_edition_sees_what_was_drawn_with_its_colour():
+    prompts = second_prompts(48)
+    seen = load_detector("world2")(render_scenes([p.scene for p in prompts]))
+    drawn = [sorted((t.name, t.color or "natural") for t in p.scene.things) for p in prompts]
+    read = [sorted((d.label, d.color) for d in found) for found in seen]
+    assert sum(a == b for a, b in zip(drawn, read, strict=True)) >= 46
