@@ -2,6 +2,7 @@
 
     python benchmarks/world/second_measure.py --edition 1                          # the shipped world-ar
     python benchmarks/world/second_measure.py --edition 2 --weights runs/world2    # a folder with all three files
+    python benchmarks/world/second_measure.py --edition 2 --tokenizer              # what needs no generator
 
 Writes results/world-EDITION-floors.csv (or --out): one row a number, with a 95 % interval over captions where several
 images share one. Everything is judged on held-out captions with the default sampler (or --guidance).
@@ -99,8 +100,8 @@ def first_edition() -> Edition:
     )  # fmt: skip
 
 
-def second_edition(weights: Path | None, device: str) -> Edition:
-    """The second, from a folder of weights, or as it is shipped."""
+def second_edition(weights: Path | None, device: str, generates: bool = True) -> Edition:
+    """The second, from a folder of weights, or as it is shipped; without its generator where nothing is generated."""
     network = load_network(weights / DETECTOR).to(device) if weights and (weights / DETECTOR).is_file() else None
 
     def scene(task: str, rng: Random) -> Any:
@@ -112,28 +113,34 @@ def second_edition(weights: Path | None, device: str) -> Edition:
     return Edition(
         2, second_scene.SIDE, second_scene.TASKS, second_prompts.second_prompts, second_render.render_scenes,
         lambda images: second_detect(images, network), scene,
-        load_generator("world-ar2", weights, device), load_tokenizer("world-vq2", weights, device),
+        load_generator("world-ar2", weights, device) if generates else None, load_tokenizer("world-vq2", weights, device),
     )  # fmt: skip
 
 
 class Measured:
     """The rows of one edition; images are made once and shared by the measurements."""
 
-    def __init__(self, edition: Edition, prompts: int, samples: int, captions: int, sampler: Sampler) -> None:
-        self.edition, self.sampler, self.captions, self.rows = edition, sampler, captions, list[Row]()
+    def __init__(self, edition: Edition, prompts: int, samples: int, captions: int) -> None:
+        self.edition, self.captions, self.rows = edition, captions, list[Row]()
         self.suite = list(edition.prompts(prompts))
         self.asked = [p for p in self.suite for _ in range(samples)]
         self.oracle = edition.render([p.scene for p in self.suite])
+
+    def generate(self, sampler: Sampler) -> None:
+        """The images of all captions."""
+        self.sampler = sampler
         started = time.process_time()
         self.tokens, self.made = self._made(self.asked, 0)
         seconds = (time.process_time() - started) * 500 / len(self.asked)
         self._add("processor seconds of 500 images", "all", Estimate(seconds, None, None, len(self.asked), "measured"))
 
+    def known(self) -> None:
+        """Verdicts by task on what the renderer draws, and on what the tokenizer makes of it."""
+        self._verdicts("oracle", self.suite, self.oracle)
+        self._verdicts("reconstructions", self.suite, self._rebuilt(self.oracle)[0])
+
     def right(self) -> None:
-        """Verdicts by task."""
-        suite, oracle = self.suite, self.oracle
-        self._verdicts("oracle", suite, oracle)
-        self._verdicts("reconstructions", suite, self._rebuilt(oracle)[0])
+        """Verdicts by task on what was generated."""
         self._verdicts("generator", self.asked, self.made)
         order = Random(0).sample(range(len(self.made)), len(self.made))
         self._verdicts("generator, captions shuffled", self.asked, [self.made[i] for i in order])
@@ -311,24 +318,38 @@ def main() -> None:
     line.add_argument("--captions", type=int, default=20, help="single objects that are drawn with 32 seeds")
     line.add_argument("--training", type=int, default=10_000, help="training scenes that copies are looked for in")
     line.add_argument("--guidance", type=float, help="in place of the generator's own")
+    line.add_argument(
+        "--tokenizer", action="store_true", help="nothing is generated; writes world-EDITION-tokenizer.csv"
+    )
     line.add_argument("--out", type=Path)
     given = line.parse_args()
-    edition = first_edition() if given.edition == 1 else second_edition(given.weights, given.device)
-    if given.device.startswith("cuda"):
-        edition.generator.rows = 256
-    sampler = edition.generator.default_sampler
-    if given.guidance is not None:
-        sampler = Sampler(Guidance("llamagen", given.guidance))
-    measured = Measured(edition, given.prompts, given.samples, given.captions, sampler)
-    for part in (measured.right, measured.tokenizer, measured.variety, measured.bits):
-        part()
-    measured.copies(given.training)
-    path = given.out or RESULTS / f"world-{given.edition}-floors.csv"
+    generates = not given.tokenizer
+    edition = first_edition() if given.edition == 1 else second_edition(given.weights, given.device, generates)
+    measured = Measured(edition, given.prompts, given.samples, given.captions)
+    measured.known()
+    measured.tokenizer()
+    if generates:
+        generated(measured, given)
+    path = given.out or RESULTS / f"world-{given.edition}-{'floors' if generates else 'tokenizer'}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, list(measured.rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(measured.rows)
+
+
+def generated(measured: Measured, given: argparse.Namespace) -> None:
+    """What is measured of images of the generator."""
+    edition = measured.edition
+    if given.device.startswith("cuda"):
+        edition.generator.rows = 256
+    sampler = edition.generator.default_sampler
+    if given.guidance is not None:
+        sampler = Sampler(Guidance("llamagen", given.guidance))
+    measured.generate(sampler)
+    for part in (measured.right, measured.variety, measured.bits):
+        part()
+    measured.copies(given.training)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from helpers.filled import fill
@@ -12,6 +13,8 @@ from evalkit.generators.world_ar import SECOND, WorldAR2
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.world.ar_net import WorldARNet
 from evalkit.world.second.int8 import narrowed, widened
+from evalkit.world.second.prompts import second_prompts
+from evalkit.world.second.render import render_scenes
 from evalkit.world.second.vq_net import CONFIG, WorldVQ2Net
 
 CPU = torch.device("cpu")
@@ -57,11 +60,20 @@ def test_the_tokenizer_takes_weights_of_a_file(folder):
     assert model.decode(codes).shape == (1, 3, 96, 96)
 
 
-@pytest.mark.parametrize("load", [load_tokenizer, load_generator], ids=["tokenizer", "generator"])
-def test_without_weights_the_error_says_how_to_make_them(load, monkeypatch):
+def test_without_weights_the_error_says_how_to_make_them(monkeypatch):
     monkeypatch.delenv("EVALKIT_WEIGHTS", raising=False)
     with pytest.raises(WeightsError, match=r"benchmarks/world/second\.py and pass --weights PATH"):
-        load({"load_tokenizer": "world-vq2", "load_generator": "world-ar2"}[load.__name__], device="cpu")
+        load_generator("world-ar2", device="cpu")
+
+
+def test_the_shipped_tokenizer_keeps_scenes_and_reads_its_own_codes_again():
+    model = load_tokenizer("world-vq2", device="cpu")
+    images = render_scenes([p.scene for p in second_prompts(24)])
+    x = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
+    codes = model.encode(x)
+    file = model.decode(codes).clamp(0, 1).mul(255).round() / 255
+    assert -10 * (file - x).square().mean((1, 2, 3)).log10().mean() > 27.5
+    assert (model.encode(file).values == codes.values).double().mean() > 0.95
 
 
 def test_weights_of_one_byte_come_back_to_half_a_step():
