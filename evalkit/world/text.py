@@ -18,11 +18,11 @@ PAD = 0
 class Lexicon:
     """The words of `texts` in alphabetical order for the model `who`; word i is token i + 1, token 0 is padding.
 
-    `told`: the words that an error may propose; all by default.
+    `suite`: prompts that have these words alone. `told`: the words that an error may propose; all by default.
     """
 
-    def __init__(self, who: str, texts: Iterable[str], length: int, told: Sequence[str] = ()) -> None:
-        self.who, self.length = who, length
+    def __init__(self, who: str, texts: Iterable[str], length: int, suite: str, told: Sequence[str] = ()) -> None:
+        self.who, self.length, self.suite = who, length, suite
         self.words = tuple(sorted({word for text in texts for word in text.split()}))
         self._told = told or self.words
         self._numbers = {word: number for number, word in enumerate(self.words, start=1)}
@@ -42,7 +42,7 @@ class Lexicon:
     def _instead(self, unknown: Sequence[str]) -> str:
         near = [each for word in unknown for each in difflib.get_close_matches(word, self._told, n=2)]
         proposed = f", near these {listed([*map(repr, dict.fromkeys(near))])}" if near else ""
-        return f"It knows {len(self._told)} words{proposed}; write captions like those of --prompts world"
+        return f"It knows {len(self._told)} words{proposed}; write captions like those of --prompts {self.suite}"
 
 
 @cache
@@ -51,7 +51,7 @@ def first_lexicon() -> Lexicon:
     texts = [*OPENINGS, *JOINTS, *COLOR_NAMES, *COUNTS.values(), *GROUNDS, "a an on background"]
     texts += [text for wordings in RELATIONS.values() for text in wordings]
     texts += [text for c in CLASSES for pair in (*c.names, *([c.unit] if c.unit else [])) for text in pair]
-    return Lexicon("world-ar", texts, LENGTH)
+    return Lexicon("world-ar", texts, LENGTH, "world")
 
 
 def words() -> tuple[str, ...]:

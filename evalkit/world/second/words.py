@@ -27,4 +27,4 @@ def lexicon() -> Lexicon:
     names = {word for c in NAMED for pair in c.names for text in pair for word in text.split()}
     units = [text for c in NAMED if c.unit for text in c.unit]
     told = sorted({word for text in [*texts, *units, *names] for word in text.split()})
-    return Lexicon("world-ar2", [*told, *(misspelt(name) for name in names if len(name) > 2)], 26, told)
+    return Lexicon("world-ar2", [*told, *(misspelt(name) for name in names if len(name) > 2)], 26, "world2", told)
