@@ -126,12 +126,13 @@ class ShardFolder:
         pq.write_table(output.rows, folder / ROWS)
         arrays: dict[str, Any] = {name: np.asarray(value) for name, value in output.arrays.items()}
         np.savez(folder / ARRAYS, **arrays)
+        files = {}
         for name, data in output.files.items():
             write_bytes(folder / FILES / name, data)
+            files[name] = hashlib.sha256(data).hexdigest()
         for name in (ROWS, ARRAYS):
             sync_file(folder / name)
         digests = {name: sha256_of(folder / name) for name in (ROWS, ARRAYS)}
-        files = {name: hashlib.sha256(data).hexdigest() for name, data in output.files.items()}
         about = {"digests": digests, "files": files, "seconds": output.seconds, "facts": output.facts}
         write_bytes(folder / ABOUT, canonical_json(about))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -13,6 +13,7 @@ from evalkit.generators.accelerate.start import Acceleration
 from evalkit.generators.base import Failed, Generator, Image, Request
 from evalkit.images.encode import png_bytes
 from evalkit.images.sample import Pixels
+from evalkit.jobs.aside import Aside
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
@@ -50,7 +51,7 @@ class GenerationWorker(Worker):
             return self._exhibit(shard.exhibit["positions"])
         rows: list[dict[str, Any]] = []
         seconds: list[float | None] = []
-        files: dict[str, bytes] = {}
+        files = Aside()
         before: list[Written] = []
         start = shard.start
         while start < shard.stop:
@@ -81,7 +82,7 @@ class GenerationWorker(Worker):
         self._pool.shutdown()
         self.generator.close()
 
-    def _write(self, written: Sequence[Written], files: dict[str, bytes]) -> None:
+    def _write(self, written: Sequence[Written], files: MutableMapping[str, bytes]) -> None:
         """Complete rows by their files, as soon as those are there."""
         with self.timers("write"):
             for row, image, name, png in written:

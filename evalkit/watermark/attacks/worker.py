@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from evalkit.images.loader import PIXELS, batched
 from evalkit.images.sample import ImageSet, Sample, Unreadable
+from evalkit.jobs.aside import Aside
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
@@ -41,7 +42,7 @@ class AttackWorker(Worker):
         n = len(self.names)
         attack, start = self.attacks[shard.start // n], shard.start % n
         self._let_go_before(attack)
-        rows, files = [], {}
+        rows, files = [], Aside()
         for each in self._chunks(range(start, start + shard.size), attack):
             good = [sample for sample in each if isinstance(sample, Sample)]
             with self.timers("attack"):

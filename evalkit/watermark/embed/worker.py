@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from evalkit.errors import EvalkitError
 from evalkit.images.encode import png_bytes
 from evalkit.images.loader import batched, fitted
 from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
+from evalkit.jobs.aside import Aside
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
@@ -53,7 +54,7 @@ class EmbedWorker(Worker):
     def process(self, shard: Shard, tick: Tick) -> ShardOutput:
         """Rows in listing order; an image that cannot be read costs itself only."""
         rows: list[dict[str, Any]] = []
-        files: dict[str, bytes] = {}
+        files = Aside()
         reader = fitted(self.images.read(shard.start, shard.stop, threads=self.threads), self._kept)
         batches = batched(reader, self.batch_size, pixels=TOGETHER)
         for samples in self.timers.over("read", batches):
@@ -62,7 +63,7 @@ class EmbedWorker(Worker):
         return ShardOutput(table(rows), {}, files, self.timers.taken(), {"model": self._state(), "seal": self.seal})
 
     def _rows(
-        self, start: int, samples: Sequence[Sample | Unreadable], files: dict[str, bytes]
+        self, start: int, samples: Sequence[Sample | Unreadable], files: MutableMapping[str, bytes]
     ) -> Iterator[dict[str, Any]]:
         """Rows of the samples from position `start`; their PNG files go into `files`."""
         made = iter(self._marked([each for each in samples if isinstance(each, Sample)]))
