@@ -81,7 +81,7 @@ def resample(images: Tensor, shape: tuple[int, int], filter: str) -> Tensor:
 
     >>> image = torch.tensor([0, 255, 255, 0], dtype=torch.uint8).expand(1, 3, 1, 4)
     >>> resample(image, (1, 2), "bilinear")[0, 0].tolist()
-    [[109, 146]]
+    [[146, 146]]
     """
     if filter not in FILTERS:
         raise EvalkitError(f"there is no filter called {filter!r} on a device. Give one of {', '.join(FILTERS)}")

@@ -157,12 +157,12 @@ def decoy_line(run: Run) -> str:
     told = run.record["detection"].get("decoys")
     if told is None:
         return ""
-    rate, keys = told["false_calls"], told["keys"]
-    least = ", the smallest that so many keys can tell" if told["folder_p"] <= 1 / (keys + 1) + 1e-12 else ""
+    rate, keys, folder_p = told["false_calls"], told["keys"], told["folder_p"]
+    least = ", the smallest that so many keys can tell" if folder_p <= 1 / (keys + 1) + 1e-12 else ""
     return (
         f"{keys} decoy keys, which nobody marked with: at p {told['level']:.2g} they call {100 * rate['mean']:.2g} % of these "
         f"very images, 95 in 100 of them {100 * rate['low']:.2g} to {100 * rate['high']:.2g} %. p of the folder as a whole: "
-        f"{told['folder_p']:.2g}{least}."
+        f"{folder_p:.2g}{least}."
     )
 
 

@@ -15,14 +15,14 @@ from evalkit.runs.store import read_run
 
 pytest.importorskip("c2pa")
 from evalkit.images.c2pa import read_manifest
-from evalkit.provenance.copies import belonging, check_in_run, sign_pictures
+from evalkit.provenance.copies import belonging, check_in_run, sign_images
 from evalkit.provenance.merkle import leaves, root
 
 
 @pytest.fixture
 def signed(runs, tmp_path):
     credential = new_credential(tmp_path / "credential")
-    assert sign_pictures(read_run(runs / "generated"), credential) == 3
+    assert sign_images(read_run(runs / "generated"), credential) == 3
     return runs / "generated"
 
 
@@ -59,7 +59,7 @@ def test_the_root_in_a_picture_is_that_of_the_signed_statement(signed, key):
 def test_copies_that_are_there_are_left_alone(signed, tmp_path):
     before = (signed / "signed" / "0000000.png").read_bytes()
     (signed / "signed" / "0000001.png").unlink()
-    sign_pictures(read_run(signed), new_credential(tmp_path / "other"))
+    sign_images(read_run(signed), new_credential(tmp_path / "other"))
     assert (signed / "signed" / "0000000.png").read_bytes() == before
     assert (signed / "signed" / "0000001.png").exists()
 
@@ -99,5 +99,5 @@ def test_a_broken_assertion_is_an_error(signed):
 def test_runs_without_generated_pictures_are_refused(runs, tmp_path):
     credential = new_credential(tmp_path / "credential")
     with pytest.raises(EvalkitError, match="holds no generated image"):
-        sign_pictures(read_run(runs / "scored"), credential)
+        sign_images(read_run(runs / "scored"), credential)
     assert "signed/" not in json.dumps(read_run(runs / "scored").record["files"])

@@ -11,7 +11,7 @@ def test_the_page_shows_values_intervals_reasons_and_images_and_opens_from_disk(
     run = evalkit.score(*sets, metrics=["fd_efflite0", "precision_efflite0", "fid"], options=options)
     text = (run.path / "report.html").read_text()
     assert text == page(run)
-    assert text.count('<img src="data:image/webp') == 34
+    assert text.count('<img src="data:image/webp') == 33
     assert "Not available" in text
     assert "pt_inception-2015-12-05-6726825d.pth" in text
     assert "<b>&" not in text

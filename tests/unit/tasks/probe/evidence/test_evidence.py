@@ -225,5 +225,5 @@ def test_a_file_without_images_is_said(tmp_path, data):
 def test_a_file_that_is_not_there_is_said(tmp_path):
     with pytest.raises(EvalkitError, match="cannot be read: No such file"):
         read_evidence(tmp_path / "e")
-    with pytest.raises(EvalkitError, match="cannot be read: Is a directory"):
+    with pytest.raises(EvalkitError, match="cannot be read: it is no plain file"):
         read_evidence(tmp_path)
