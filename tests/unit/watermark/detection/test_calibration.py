@@ -221,7 +221,7 @@ def test_of_copies_the_first_alone_counts_and_unreadable_files_are_listed(toy, t
         (folder / f"copy{i}.png").write_bytes((folder / "0.png").read_bytes())
     (folder / "empty.png").write_bytes(b"")
     done = calibrate_watermark(folder, toy.Blocks(), toy.mark(), tmp_path / "cal.npz", cache=tmp_path / "c")
-    assert (len(done.calibration.statistic), done.pictures, done.copies) == (6, 10, 4)
+    assert (len(done.calibration.statistic), done.images, done.copies) == (6, 10, 4)
     assert [id for id, _ in done.failed] == ["empty.png"]
     assert done.calibration.frequencies.sum() == 6 * 64
 
