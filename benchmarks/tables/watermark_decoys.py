@@ -330,7 +330,8 @@ def on_page(rows: list[dict[str, str]], page: Path) -> None:
     """The table in place of the one that is there."""
     heads = (
         "codes", "mark", "calls at 0.01, mean over keys", "95 % of keys", "worst key", "keys within .004–.02",
-        "worst key by the rank alone", "interval holds", "folder p at most .05", "FDR at .05, mean over keys", "worst key",
+        "worst key by the rank alone", "interval holds", "folder p at most .05", "FDR at .05, mean over keys", "its worst key",
+        "marked images called",
     )  # fmt: skip
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for each in rows:
@@ -343,7 +344,7 @@ def on_page(rows: list[dict[str, str]], page: Path) -> None:
             each["codes"], each["mark"], f"{v['rate_mean']:.4f}", f"{v['rate_low']:.4f}–{v['rate_high']:.4f}",
             f"{v['rate_worst']:.3f}", "none can be called" if hopeless else f"{v['within']:.1%}".replace("%", " %"),
             f"{v['raw_worst']:.3f}", f"{v['interval_holds']:.0%}".replace("%", " %"), f"{v['folder_at_05']:.3f}",
-            *(("—", "—") if each["fdr"] == "" else (f"{v['fdr']:.3f}", f"{v['fdr_worst']:.3f}")),
+            *(["—"] * 3 if each["fdr"] == "" else [f"{v[name]:.3f}" for name in ("fdr", "fdr_worst", "found")]),
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
     text = page.read_text(encoding="utf-8")

@@ -2,15 +2,21 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import binom
 
+from evalkit.generators.base import Step
+from evalkit.jobs.options import RunOptions
+from evalkit.provenance.verify import verify_run
 from evalkit.watermark.decoys.families import decoys_of
+from evalkit.watermark.detection import detect_mark
 from evalkit.watermark.detection.contest import Contest, spreads
 from evalkit.watermark.detection.grids import rolled
 from evalkit.watermark.detection.search import prices
 from evalkit.watermark.detection.tally import best_of_each, tally
+from evalkit.watermark.identity import tokenizer_identity
 from evalkit.watermark.keys import Key
-from evalkit.watermark.methods import MarkSpec
+from evalkit.watermark.methods import MarkSpec, build_mark
 from evalkit.watermark.methods.places import Places
 
 GRID, KINDS, KEYS = (8, 8), 64, 99
@@ -70,3 +76,27 @@ def test_scores_without_a_spread_say_nothing():
 def test_an_image_that_is_certain_is_not_searched():
     mark = Places(MarkSpec("places"), Key(bytes(range(32))), "none", np.arange(KINDS))
     assert Contest(decoys_of(mark, 999, "a")).certain == pytest.approx(1e-5)
+
+
+@pytest.mark.parametrize("method", ["gumbel", "dipmark", "tournament"])
+def test_a_mirrored_mark_that_was_drawn_by_the_key_is_found_by_a_search_and_verifies(method, toy, tmp_path):
+    tokenizer = toy.Blocks()
+    mark = build_mark(MarkSpec(method, lists=1), Key(bytes(range(32))), tokenizer_identity(tokenizer), 512)
+    step = Step(0, range(64), torch.zeros(1, 0, dtype=torch.int64), (0,))
+    law = torch.full((1, 64, 512), 1 / 512, dtype=torch.float64)
+    draws = torch.rand(1, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    codes = mark.draw(law, draws, step)[0].numpy()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "mirrored.png").write_bytes(toy.saved(toy.painted(codes)[:, ::-1]))
+    for number in range(5):
+        (tmp_path / "data" / f"plain{number}.png").write_bytes(toy.saved(toy.plain(number)))
+    found = {}
+    for search in ("none", "flip"):
+        options = RunOptions(out=tmp_path / search)
+        run = detect_mark(
+            tmp_path / "data", mark, toy.Blocks(), search=search, decoys=199, cache=False, options=options
+        )
+        assert verify_run(run.path).failures == ()
+        assert run.record["detection"]["rule"]["decide"] == "decoys"
+        found[search] = [row["id"] for row in run.samples.to_pylist() if row["verdict"] == "detected"]
+    assert found == {"none": [], "flip": ["mirrored.png"]}
