@@ -40,6 +40,7 @@ VERBS = {
     "audit": lambda folder, out: ["watermark", "audit", folder, *_key(folder), "--images", "4", "--out", out],
 }
 KINDS = ("rgb.png", "progressive.jpg", "animated.webp", "alpha.tif", "still.avif")
+READ = ("rgb.png", "alpha.tif", "still.avif")  # the others take more bytes a pixel than files of their size may
 
 
 def _key(folder):
@@ -57,7 +58,7 @@ def key(tmp_path_factory):
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are read in /proc")
 @pytest.mark.parametrize("verb", VERBS)
 def test_images_at_the_limit_of_pixels_stay_below_the_bound(verb, tmp_path, key):
-    folder = large_images(tmp_path / "large", SIDE, KINDS[:3] if verb == "pixels" else KINDS)
+    folder = large_images(tmp_path / "large", SIDE, READ if verb == "pixels" else KINDS)
     (tmp_path / "large.key").write_bytes(key)
     assert peak_of(VERBS[verb](str(folder), str(tmp_path / "run"))) < MOST
 
