@@ -58,7 +58,7 @@ def test_an_edit_that_writes_a_new_file_keeps_the_mark_and_no_manifest(folder, r
     page = (tmp_path / "audit" / "audit.html").read_text()
     assert "1 of 7 images carry signed metadata and a watermark" in page
     assert "noise:0.3" in page
-    assert "Watermark: of one of 2 keys, where" in page
+    assert "Watermark: of one of 2 keys of the ring, where" in page
 
 
 def test_the_profile_states_that_a_model_made_the_images_and_keeps_their_manifests(made, credential, tmp_path):
