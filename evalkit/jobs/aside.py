@@ -20,12 +20,14 @@ class Aside(MutableMapping[str, bytes]):
     """
 
     def __init__(self, most: int = MOST) -> None:
-        self._data = tempfile.SpooledTemporaryFile(most)  # noqa: SIM115 (closed with this object)
+        self._most, self._data = most, tempfile.SpooledTemporaryFile(most)  # noqa: SIM115 (closed with this object)
         self._places: dict[str, tuple[int, int]] = {}
 
     def __setitem__(self, name: str, data: bytes) -> None:
         """Raises `OSError` where the disk of temporary files is full."""
         start = self._data.seek(0, 2)
+        if start + len(data) > self._most:  # before a copy of it is made in memory
+            self._data.rollover()
         self._data.write(data)
         self._places[name] = start, len(data)
 

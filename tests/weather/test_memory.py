@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from evalkit.images.cost import MAX_PIXELS
+from evalkit.watermark.service.engine import MOST_PIXELS
 from evalkit.world.prompts import world_prompts
 from tests.helpers.mutated import mutated
 from tests.helpers.peaks import large_images, peak_of, peak_of_script, png_of
@@ -37,9 +38,13 @@ VERBS = {
     "robustness": lambda folder, out: [
         *("watermark", "robustness", folder, *_key(folder), "--attack", "jpeg:75", "--out", out),
     ],
-    "audit": lambda folder, out: ["watermark", "audit", folder, *_key(folder), "--images", "4", "--out", out],
+    "audit": lambda folder, out: [
+        *("watermark", "audit", folder, "--key-ring", f"{folder}.ring", "--no-cache", "--device", "cpu", "--out", out),
+        *("--alpha", "0.999999", "--edit", "jpeg:75", "--images", "4"),  # so that some are found, and edited
+    ],
 }
 KINDS = ("rgb.png", "progressive.jpg", "animated.webp", "alpha.tif", "still.avif")
+READ = ("rgb.png", "alpha.tif", "still.avif")  # the others take more bytes a pixel than files of their size may
 
 
 def _key(folder):
@@ -57,8 +62,11 @@ def key(tmp_path_factory):
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are read in /proc")
 @pytest.mark.parametrize("verb", VERBS)
 def test_images_at_the_limit_of_pixels_stay_below_the_bound(verb, tmp_path, key):
-    folder = large_images(tmp_path / "large", SIDE, KINDS[:3] if verb == "pixels" else KINDS)
+    side = int(MOST_PIXELS**0.5) if verb == "audit" else SIDE
+    folder = large_images(tmp_path / "large", side, READ if verb == "pixels" else KINDS)
     (tmp_path / "large.key").write_bytes(key)
+    if verb == "audit":
+        peak_of(["watermark", "ring", "add", f"{folder}.ring", "--id", "a", *_key(folder)[:-2]])
     assert peak_of(VERBS[verb](str(folder), str(tmp_path / "run"))) < MOST
 
 

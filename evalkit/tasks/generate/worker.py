@@ -13,6 +13,7 @@ from evalkit.generators.accelerate.start import Acceleration
 from evalkit.generators.base import Failed, Generator, Image, Request
 from evalkit.images.encode import png_bytes
 from evalkit.images.sample import Pixels
+from evalkit.images.strips import LARGE
 from evalkit.jobs.aside import Aside
 from evalkit.jobs.shard import Shard, ShardOutput
 from evalkit.jobs.task import Tick, Worker
@@ -57,40 +58,49 @@ class GenerationWorker(Worker):
         while start < shard.stop:
             positions = range(start, min(start + self.generator.batch, shard.stop))
             start = positions.stop
-            asked = [self.wanted.at(position) for position in positions]
-            written: list[Written] = []
-            for position, (prompt, number, request), outcome in zip(positions, asked, self._make(asked), strict=True):
-                row = row_of(prompt, number, request)
-                if isinstance(outcome, Image):
-                    png = self._pool.submit(png_bytes, outcome.pixels)
-                    written.append((row, outcome, f"images/{position:07d}.png", png))
-                    seconds.append(outcome.seconds)
-                else:
-                    row["error"] = outcome.reason
-                    seconds.append(None)
-                rows.append(row)
+            written = self._begun(positions, rows, seconds)
             self._write(before, files)
             before = written
+            del written
+            if sum(image.pixels.size for _, image, *_ in before) > 3 * LARGE:  # no image is held beside a large one
+                self._write(before, files)
             tick(len(positions))
         self._write(before, files)
         facts = {"seconds": seconds, "wall": self.timers.seconds.get("generate", 0.0), "model": self._state()}
         facts["memory"] = peak_memory(self.generator.device)
         return ShardOutput(table(rows), {}, files, self.timers.taken(), facts)
 
+    def _begun(self, positions: range, rows: list[dict[str, Any]], seconds: list[float | None]) -> list[Written]:
+        """Images that are made, with the files that are on their way; `rows` and `seconds` grow by one for each position."""
+        asked = [self.wanted.at(position) for position in positions]
+        written: list[Written] = []
+        for position, (prompt, number, request), outcome in zip(positions, asked, self._make(asked), strict=True):
+            row = row_of(prompt, number, request)
+            if isinstance(outcome, Image):
+                png = self._pool.submit(png_bytes, outcome.pixels)
+                written.append((row, outcome, f"images/{position:07d}.png", png))
+                seconds.append(outcome.seconds)
+            else:
+                row["error"] = outcome.reason
+                seconds.append(None)
+            rows.append(row)
+        return written
+
     def close(self) -> None:
         """End what the generator holds outside this process."""
         self._pool.shutdown()
         self.generator.close()
 
-    def _write(self, written: Sequence[Written], files: MutableMapping[str, bytes]) -> None:
-        """Complete rows by their files, as soon as those are there."""
+    def _write(self, written: list[Written], files: MutableMapping[str, bytes]) -> None:
+        """Complete rows by their files, as soon as those are there; `written` is emptied."""
         with self.timers("write"):
             for row, image, name, png in written:
-                files[name] = png.result()
-                row.update(made(image, name, files[name]))
+                files[name] = data = png.result()
+                row.update(made(image, name, data))
         if self.look is not None and written:
             with self.timers("features"):
                 self.look([(row["sha256"], image.pixels) for row, image, *_ in written])
+        written.clear()
 
     def _exhibit(self, positions: Sequence[int]) -> ShardOutput:
         if self.acceleration is None:

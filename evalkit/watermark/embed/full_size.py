@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from evalkit.images.geometry import fitted_place
 from evalkit.images.sample import Pixels
 
-STRIP = 2**21  # pixels of a change that are enlarged at a time
+STRIP = 2**19  # pixels of a change that are enlarged at a time
 FINEST = 4  # times the tokenizer's side at which the way to the image and back is simulated at most
 
 
@@ -62,9 +62,12 @@ class Frame:
             begun += strip.shape[3]
 
     def added(self, image: Pixels, change: Tensor, levels: float, file: Pixels | None = None) -> Pixels:
-        """The image with the change, rounded to whole grey levels, at most `levels` of them from `file` [the image]."""
+        """The image with the change, rounded to whole grey levels, at most `levels` of them from `file` [the image].
+
+        An image beside its file is written over where it is another array, so that a large one lies in memory once.
+        """
         origin = image if file is None else file
-        found = np.empty_like(image)
+        found = np.empty_like(image) if origin is image else image
         for begun, strip in self.enlarged(change):
             moved = strip.clamp(-levels / 255, levels / 255).mul(255).permute(1, 2, 0).cpu().numpy()
             part = slice(begun, begun + moved.shape[1])

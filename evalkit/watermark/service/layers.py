@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
-from evalkit.images.decode import decode_image
 from evalkit.images.folder import FolderSet
+from evalkit.images.loader import batched
+from evalkit.images.sample import Pixels, Sample, Unreadable
 from evalkit.jobs.progress import Progress
 from evalkit.jsonio import pretty_json, read_json_lines
 from evalkit.pages.html import run_page
@@ -23,7 +24,7 @@ from evalkit.watermark.attacks.base import Attack, seed_of
 from evalkit.watermark.attacks.spelling import read_attacks
 from evalkit.watermark.service.answers import MARKED, UNREADABLE, Answer
 from evalkit.watermark.service.engine import Engine, Settings, Upload
-from evalkit.watermark.service.scan import Scanned, scan_folder
+from evalkit.watermark.service.scan import Scanned, answers_of, scan_folder
 
 GENERATED = ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia")  # IPTC's types of what a model made
 HOLDS = ("valid", "trusted")
@@ -109,26 +110,26 @@ def _survival(
     images = open_images(data)
     if not picked or not isinstance(images, FolderSet):
         return []
-    files = [images.file(number).read_bytes() for number in picked]
-    seeds = [seed_of(seed, images.ids()[number]) for number in picked]
     engine = Engine(ring, settings)
     try:
-        before = list(_looked(engine, files))
-        return [_row(COPY, before, before), *(_edited(engine, each, files, seeds, before) for each in attacks)]
+        before = [each for some in answers_of(engine, images, picked) for each in some]
+        return [_row(COPY, before, before), *(_edited(engine, each, images, picked, seed, before) for each in attacks)]
     finally:
         engine.close()
 
 
 def _edited(
-    engine: Engine, attack: Attack, files: Sequence[bytes], seeds: Sequence[int], before: Sequence[Answer]
+    engine: Engine, attack: Attack, images: FolderSet, picked: Sequence[int], seed: int, before: Sequence[Answer]
 ) -> dict[str, Any]:
     """The row of one edit; images are decoded, edited and looked at a few at a time."""
     after: list[Answer] = []
+    read = (next(images.read(at, at + 1, threads=1)) for at in picked)  # a large one is decoded alone
     try:
-        for start in range(0, len(files), TOGETHER):
-            part = slice(start, start + TOGETHER)
-            made = attack.files([decode_image(each) for each in files[part]], seeds[part])
-            after += _looked(engine, [each.data for each in made])
+        for some in batched(read, TOGETHER):
+            seeds = [seed_of(seed, each.id) for each in some]
+            made = attack.files([_pixels(each) for each in some], seeds)
+            some.clear()
+            after += engine.look([Upload(each.data) for each in made])
     except EvalkitError as error:
         return {"edit": attack.name, "error": str(error), "images": 0}
     finally:
@@ -136,9 +137,11 @@ def _edited(
     return _row(attack.name, before, after)
 
 
-def _looked(engine: Engine, files: Sequence[bytes]) -> Iterator[Answer]:
-    for start in range(0, len(files), TOGETHER):
-        yield from engine.look([Upload(each) for each in files[start : start + TOGETHER]])
+def _pixels(sample: Sample | Unreadable) -> Pixels:
+    """Raises `EvalkitError` where the image went bad since it was scanned."""
+    if isinstance(sample, Unreadable):
+        raise EvalkitError(f"{sample.id}: {sample.reason}")
+    return sample.image
 
 
 def _row(edit: str, before: Sequence[Answer], after: Sequence[Answer]) -> dict[str, Any]:

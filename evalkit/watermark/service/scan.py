@@ -71,7 +71,7 @@ def scan_folder(
             progress.start(f"scan {images.name}", len(ids))
             progress.advance(len(done), resumed=True)
             counts = Counter(verdict for _, _, verdict in done)
-            for answers in _answers(engine, images, todo):
+            for answers in answers_of(engine, images, todo):
                 stream.write(b"".join(canonical_json(each.as_dict(details=details)) + b"\n" for each in answers))
                 os.fsync(stream.fileno())
                 counts.update(each.verdict for each in answers)
@@ -83,7 +83,8 @@ def scan_folder(
         engine.close()
 
 
-def _answers(engine: Engine, images: FolderSet, todo: Sequence[int]) -> Iterator[list[Answer]]:
+def answers_of(engine: Engine, images: FolderSet, todo: Sequence[int]) -> Iterator[list[Answer]]:
+    """Answers for the images at some positions, in order, a few at a time."""
     waiting: list[Upload] = []
     for number in todo:
         waiting.append(_upload(images, number))
