@@ -30,7 +30,7 @@ class MultimodalGenerator(CodingGenerator):
         self.name, self.device, self.dtype = source.name, source.device, source.dtype
         self.tokenizer_name = source.tokenizer
         self.model, self.processor = model.eval().requires_grad_(False).to(source.device), processor
-        self.model.model.vqmodel.float()  # as evalkit's tokenizers work, whatever the language model's precision
+        self.model.model.vqmodel.float()  # as evalkit's tokenizers work, at any precision of the language model
         self.logits_processors = []
 
     @property

@@ -49,7 +49,7 @@ def on_paper() -> Iterator[None]:
 
 
 def values_sha256(network: nn.Module) -> str:
-    """sha256 over names and float32 values of a network's tensors: that of a part, whatever else its file holds."""
+    """sha256 over names and float32 values of a network's tensors: that of a part, without what else its file holds."""
     digest = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):
         digest.update(f"{name}\0{tuple(value.shape)}\n".encode())

@@ -1,6 +1,6 @@
 """A search under all keys: decoys are looked for in every view that the real key is, and each key's best view counts.
 
-The largest score over views is one number for each key, whatever views share. Before anybody marked with it the real key
+The largest score over views is one number for each key, also where views share. Before anybody marked with it the real key
 was one more random key, so its rank among the decoys needs no correction for the number of views. Views are compared by
 their scores less the mean of all keys, over their spread; the image itself weighs as much as all other views together,
 whose effective number is read off the middle key's best one.
