@@ -58,6 +58,8 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         """Take text where a path or several files are meant. Raises `EvalkitError` for a limit below 1."""
+        if "\0" in str(self.out):
+            raise EvalkitError(f"out={str(self.out)!r} holds a zero byte, which no path has. Give another folder")
         if self.out is not None:
             object.__setattr__(self, "out", Path(self.out))
         weights: Any = self.weights

@@ -85,9 +85,10 @@ def digest(path: Path) -> str | None:
         handle = os.open(path, FLAGS)
     except OSError:
         return None
+    if not stat.S_ISREG(os.fstat(handle).st_mode) or (not NO_LINKS and path.is_symlink()):
+        os.close(handle)
+        return None
     with os.fdopen(handle, "rb", buffering=0) as stream:
-        if not stat.S_ISREG(os.fstat(handle).st_mode) or (not NO_LINKS and path.is_symlink()):
-            return None
         hashed, view = hashlib.sha256(), _buffer()
         try:
             while size := stream.readinto(view):

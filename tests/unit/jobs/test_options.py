@@ -185,3 +185,8 @@ def test_text_is_taken_for_a_path_and_for_one_file():
     assert options.weights == ("b.pt",)
     with pytest.raises(EvalkitError, match="leaves no sample"):
         RunOptions(limit=0)
+
+
+def test_a_place_with_a_zero_byte_is_refused_before_anything_is_done():
+    with pytest.raises(EvalkitError, match=r"holds a zero byte.*Give another folder"):
+        RunOptions(out="runs/a\0b")

@@ -70,8 +70,8 @@ def test_what_is_no_plain_file_has_no_digest(tree):
     (tree / "link").symlink_to(tree / "a.txt")
     (tree / "folder-link").symlink_to(tree / "a")
     os.mkfifo(tree / "pipe")
-    found = digests(tree, [*listing(tree), "none"])
-    assert [found[name] for name in ("link", "folder-link", "pipe", "none")] == [None] * 4
+    found = digests(tree, [*listing(tree), "none", "a"])
+    assert [found[name] for name in ("link", "folder-link", "pipe", "none", "a")] == [None] * 5
     assert sorted(name for name, value in found.items() if value) == sorted(TREE)
 
 
