@@ -29,7 +29,7 @@ import numpy as np
 
 sys.path.append(str(Path(__file__).resolve().parent / "speed"))
 
-from common import machine
+from common import machine, peak_mb
 
 OUT = Path(__file__).parent / "tables" / "watermark-speed.csv"
 VOCABULARY, LISTS, TOKENS = 16384, 1024, 256
@@ -45,8 +45,6 @@ def timed(work: Callable[[], Any]) -> tuple[float, float]:
 
 def statistics(what: str, pictures: int, threads: int) -> dict[str, float]:
     """Seconds and peak memory of one candidate, in this process."""
-    import resource
-
     import torch
 
     from evalkit.watermark.keys import Key
@@ -63,14 +61,14 @@ def statistics(what: str, pictures: int, threads: int) -> dict[str, float]:
     draws = np.random.default_rng(0).random((pictures, TOKENS), dtype=np.float32)
     codes = np.minimum(np.searchsorted(ends, draws), VOCABULARY - 1).astype(np.uint16)
     del draws
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before = peak_mb()
 
     def plain() -> list[int]:
         return [int(pool.masks[:, np.unique(row)].sum(1).max()) for row in codes]
 
     candidates: Mapping[str, Callable[[], Any]] = {"numpy, an image at a time": plain}
     wall, cpu = timed(candidates.get(what, lambda: score_codes(codes, pool)))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mb()
     return {"wall_s": wall, "cpu_s": cpu, "peak_mb": peak, "before_mb": before}
 
 

@@ -11,7 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from evalkit.peak import process_peak
+
 RESULTS = Path(__file__).parent / "results"
+COMMAND = """import sys
+from evalkit.cli import main
+from evalkit.peak import process_peak
+try:
+    main()
+finally:  # on the last line, what this process held
+    print(process_peak() or 0, file=sys.stderr)
+"""
 
 
 def in_turn(work: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
@@ -25,6 +35,11 @@ def in_turn(work: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, li
             call()
             seconds[name].append(time.perf_counter() - started)
     return seconds
+
+
+def peak_mb() -> float:
+    """Most memory of this program so far, in MiB."""
+    return (process_peak() or 0) / 2**20
 
 
 def machine() -> str:

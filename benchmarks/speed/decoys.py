@@ -13,7 +13,6 @@ import argparse
 import csv
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import machine, write
+from common import machine, peak_mb, write
 
 KEYS, SHARD, VOCABULARY, TOKENS = 500, 2048, 16384, 256
 
@@ -32,7 +31,7 @@ def measured(work: Any, before: float) -> dict[str, float]:
     """Wall and CPU seconds, and the peak of memory, in MB."""
     wall, cpu = time.perf_counter(), time.process_time()
     work()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mb()
     return {
         "wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu, "peak_mb": peak, "before_mb": before
     }  # fmt: skip
@@ -70,7 +69,7 @@ def keys(images: int, threads: int) -> dict[str, float]:
                 np.save(Path(place) / f"scores-{start}.npy", scores.astype(np.uint16))
             ranked(stored, 0.01)
 
-        return measured(work, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        return measured(work, peak_mb())
 
 
 def detect(images: int, threads: int) -> dict[str, float]:
@@ -99,7 +98,7 @@ def detect(images: int, threads: int) -> dict[str, float]:
             detect_mark(data, mark, tokenizer, decoys=decoys, cache=Path(place) / "c.sqlite", options=options)
 
         look(0, 0)
-        return measured(lambda: look(1, KEYS), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        return measured(lambda: look(1, KEYS), peak_mb())
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from common import write
+from common import peak_mb, write
 from PIL import Image
 
 from evalkit.jsonio import pretty_json
@@ -98,7 +98,7 @@ def make_board(runs: Path, out: Path) -> None:
     started, busy = time.perf_counter(), time.process_time()
     made = make_leaderboard(sorted(runs.iterdir()), out)
     seconds = time.perf_counter() - started
-    memory = _peak_mb()
+    memory = peak_mb()
     told = {
         "seconds": seconds,
         "cpu_seconds": time.process_time() - busy,
@@ -107,12 +107,6 @@ def make_board(runs: Path, out: Path) -> None:
         "boards": len(made.boards),
     }
     print(json.dumps(told))
-
-
-def _peak_mb() -> float:
-    """Most memory of this program so far; getrusage would count the one that started it."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def main(runs: int, samples: int, repeats: int = 3) -> None:

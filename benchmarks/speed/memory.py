@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import RESULTS, write
+from common import COMMAND, RESULTS, write
 from PIL import Image
 
 from evalkit.encoders.set_encoder import SPECTRUM
 from evalkit.encoders.spectrum import radial_spectrum
 
+STOOD_IN = "import memory; from evalkit.tasks.score import task; task.SetEncoder = memory.Projection\n"
 METRICS = "fid,is,kid,prdc,vendi"
 
 
@@ -96,13 +97,7 @@ CASES = {"tokenizer": tokenizer_command, "score": score_command}
 
 def peak(command: list[str], out: Path) -> tuple[float, float]:
     """Peak resident MB and wall seconds of one command."""
-    code = (
-        "import resource, sys; from evalkit.cli import main\n"
-        "if sys.argv[1] == 'score':\n"
-        "    import memory; from evalkit.tasks.score import task; task.SetEncoder = memory.Projection\n"
-        "try: main()\n"
-        "finally: print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    )
+    code = (STOOD_IN if command[0] == "score" else "") + COMMAND
     started = time.perf_counter()
     places = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
@@ -112,7 +107,7 @@ def peak(command: list[str], out: Path) -> tuple[float, float]:
         text=True,
         env={**os.environ, "PYTHONPATH": places},
     )
-    return int(done.stdout.strip().splitlines()[-1]) / 1024, time.perf_counter() - started
+    return int(done.stderr.split()[-1]) / 2**20, time.perf_counter() - started
 
 
 def measured(case: str, large: int) -> list[dict[str, Any]]:

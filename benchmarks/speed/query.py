@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from common import write
+from common import COMMAND, write
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES, SCORES = 10_000, 30
@@ -51,16 +51,18 @@ def make_runs(folder: Path, runs: int) -> None:
 
 def ask(folder: Path, sql: str | None) -> tuple[float, float, float, int]:
     """Wall seconds, CPU seconds, peak megabytes, and lines of the answer."""
-    words = [sys.executable, str(ROOT / "cli.py"), "query", "--runs", str(folder), *([sql, "--csv"] if sql else [])]
-    with tempfile.TemporaryFile() as out:
+    words = [sys.executable, "-c", COMMAND, "query", "--runs", str(folder), *([sql, "--csv"] if sql else [])]
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
         started = time.perf_counter()
-        child = subprocess.Popen(words, stdout=out)
+        child = subprocess.Popen(words, stdout=out, stderr=said, env={**os.environ, "PYTHONPATH": str(ROOT)})
         _, status, used = os.wait4(child.pid, 0)
         seconds = time.perf_counter() - started
         if status:
             raise SystemExit(f"{sql} ended with {status}")
         out.seek(0)
-        return seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, sum(1 for _ in out)
+        said.seek(0)
+        peak = int(said.read().split()[-1]) / 2**20
+        return seconds, used.ru_utime + used.ru_stime, peak, sum(1 for _ in out)
 
 
 if __name__ == "__main__":

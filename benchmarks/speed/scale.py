@@ -9,7 +9,6 @@ import argparse
 import importlib
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from common import write
+from common import peak_mb, write
 
 from evalkit.jobs import engine_inline
 from evalkit.jobs.checks import Checks
@@ -136,7 +135,7 @@ def measure(n: int, shard: int, folder: Path, *, ray: bool) -> dict[str, object]
         "seal_s": round(SPENT["seal"], 2),
         "driver_cpu_s": round(cpu, 2),
         "driver_ms_per_shard": round(cpu / shards * 1e3, 3),
-        "driver_peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "driver_peak_mb": round(peak_mb()),
     }
 
 

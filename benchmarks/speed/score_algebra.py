@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from common import write
+from common import peak_mb, write
 
 from evalkit.metrics.frechet import frechet_distance
 from evalkit.metrics.frechet_interval import frechet_estimate
@@ -87,7 +86,7 @@ def step(name: str, images: int, dim: int) -> None:
     wall, cpu = time.perf_counter(), time.process_time()
     value = STEPS[name](x, y)
     took = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mb()
     print(json.dumps({"value": value, **took, "peak_mb": peak, "load": os.getloadavg()[0]}))
 
 

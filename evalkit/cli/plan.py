@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 SIZES = (10**4, 10**6, 10**8)
 FIRST, FACTOR, MOST = 16, 3, 4096  # images of the pilots
+WATCHED = """import atexit, pathlib, sys
+from evalkit.cli import main
+from evalkit.peak import process_peak
+told = pathlib.Path(sys.argv.pop(1))
+atexit.register(lambda: told.write_text(str(process_peak(children=True) or 0)))
+main()
+"""
 VERBS = ("tokenizer", "generate", "score", "probe", "watermark")
 
 
@@ -89,7 +96,8 @@ def _pilots(command: Sequence[str], seconds: int) -> list[Pilot]:
 def _pilot(command: Sequence[str], limit: int, out: Path) -> Pilot:
     from evalkit.jobs.forecast import SQUARE, Pilot
 
-    words = [sys.executable, "-m", "evalkit", *command, "--limit", str(limit), "--out", str(out)]
+    told = out.with_name(f"{out.name}.peak")
+    words = [sys.executable, "-c", WATCHED, str(told), *command, "--limit", str(limit), "--out", str(out)]
     began = time.perf_counter()
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(words, stdout=said, stderr=said)
@@ -112,7 +120,7 @@ def _pilot(command: Sequence[str], limit: int, out: Path) -> Pilot:
         _images(main, limit),
         wall,
         stages,
-        usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        int(told.read_text()),
         sum(each.stat().st_size for each in files),
         usage.ru_utime + usage.ru_stime,
         sum(each.stat().st_size for each in rows),

@@ -21,6 +21,7 @@ from evalkit.errors import EvalkitError
 
 Array = npt.NDArray[np.float64]
 _TINY = 1e-12  # eigenvalues below this share of the largest are rounding
+_SMALL = 1e-4  # singular values below this share of the largest, which their squares do not give to the last digits
 
 
 class Gaussian(Protocol):
@@ -132,13 +133,26 @@ def _between(one: Factor, b: Gaussian) -> tuple[Array, Array, float, float]:
     two = factor(b)
     product, trace, definite = one.root.T @ two.root, two.trace, one.definite and two.definite
     del two
-    if not definite:
-        vectors, roots, _ = scipy.linalg.svd(product, full_matrices=False, overwrite_a=True, check_finite=False)
-        return vectors, roots, trace, _TINY
-    product = product @ product.T
+    return *_singular(product, refined=not definite), trace, math.sqrt(_TINY) if definite else _TINY
+
+
+def _singular(product: Array, *, refined: bool) -> tuple[Array, Array]:
+    """Left singular vectors [r, k] and values [k] of a matrix, in a third of the memory and half the time of an SVD.
+
+    The eigenvalues of its square lose values below 1e-8 of the largest. `refined`: those below `_SMALL` are taken again,
+    of what the other vectors leave, so that they are as good as those of an SVD.
+    """
+    if len(product) > 2 * product.shape[1]:
+        vectors, roots, _ = scipy.linalg.svd(product, full_matrices=False, check_finite=False)
+        return vectors, roots
     # the transpose is the same matrix in LAPACK's order, so that it is not copied
-    eigenvalues, vectors = scipy.linalg.eigh(product.T, overwrite_a=True, check_finite=False)
-    return vectors, roots_of(eigenvalues), trace, math.sqrt(_TINY)
+    squares, vectors = scipy.linalg.eigh((product @ product.T).T, overwrite_a=True, check_finite=False)
+    roots = roots_of(squares)
+    small = int((roots < _SMALL * roots[-1]).sum()) if refined and len(roots) else 0
+    if small:
+        turn, roots[:small] = _singular(vectors[:, :small].T @ product, refined=True)
+        vectors[:, :small] = vectors[:, :small] @ turn
+    return vectors, roots
 
 
 def cross_trace(one: Factor, two: Factor) -> float:
@@ -152,7 +166,7 @@ def cross_trace(one: Factor, two: Factor) -> float:
         return float(
             roots_of(scipy.linalg.eigvalsh((product @ product.T).T, overwrite_a=True, check_finite=False)).sum()
         )
-    return float(scipy.linalg.svdvals(product, overwrite_a=True, check_finite=False).sum())
+    return float(scipy.linalg.svdvals(product.T, overwrite_a=True, check_finite=False).sum())
 
 
 def factor(gaussian: Gaussian) -> Factor:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
 
 from evalkit.metrics.generation import PEAK_MEMORY
+from evalkit.peak import process_peak
 
 OF = "peak_memory_of"
 
@@ -26,12 +26,8 @@ def peak_memory(device: torch.device | str) -> dict[str, Any]:
 
 def process_memory(said: str = "the process") -> dict[str, Any]:
     """The most memory that this process ever held, where the system tells."""
-    try:
-        import resource
-    except ImportError:
-        return {PEAK_MEMORY.name: None, OF: "not told by this system"}
-    unit = 1 if sys.platform == "darwin" else 1024
-    return {PEAK_MEMORY.name: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, OF: said}
+    peak = process_peak()
+    return {PEAK_MEMORY.name: peak, OF: "not told by this system" if peak is None else said}
 
 
 def largest(told: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

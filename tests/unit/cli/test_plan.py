@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -68,6 +70,20 @@ def test_pilots_stop_where_the_data_ends(pilots):
 def test_what_cannot_be_planned_is_a_sentence(pilots, words, match):
     with pytest.raises(EvalkitError, match=match):
         run(*words)
+
+
+def test_memory_of_a_pilot_is_its_own(tmp_path):
+    script = """
+import sys
+from pathlib import Path
+from evalkit.cli.plan import _pilot
+held = b"x" * (700 * 2**20)
+words = ["tokenizer", "-m", "jpeg-q75", "--data", "sample/photos", "--keep", "none", "--device", "cpu"]
+print(_pilot([*words, "--tasks", "reconstruction"], 1, Path(sys.argv[1]) / "1").memory)
+"""
+    words = [sys.executable, "-c", script, str(tmp_path)]
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert 50 < int(said) / 2**20 < 600
 
 
 @pytest.mark.slow

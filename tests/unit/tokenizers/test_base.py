@@ -1,8 +1,6 @@
 """What every network tokenizer gets from its base: exact codes in any precision, and images that barely move."""
 
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -19,6 +17,7 @@ from evalkit.tokenizers.nets.maskgit import MaskGitConfig
 from evalkit.tokenizers.nets.taming import TamingConfig
 from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.taming import Taming, VqganConfig
+from tests.helpers.peaks import peak_of_script
 
 NET = TamingConfig(ch=32, mult=(1, 2), blocks=1, z=32, attention=frozenset({1}))
 CASES = {
@@ -96,18 +95,12 @@ def test_compiled_parts_give_the_same_pictures(photos, monkeypatch):
 
 def test_nearest_code_search_at_a_quarter_of_a_million_codes_keeps_memory_flat():
     script = """
-import resource, sys, torch
+import sys, torch
 from evalkit.tokenizers.nets.quantize import nearest_code
 torch.set_num_threads(1)
 codebook = torch.randn(2**18, 4)
-nearest_code(torch.randn(64, 4), codebook)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 nearest_code(torch.randn(int(sys.argv[1]), 4), codebook)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
-    grown = [
-        float(subprocess.run([sys.executable, "-c", script, n], capture_output=True, text=True, check=True).stdout)
-        for n in ("512", "2048")
-    ]
-    assert max(grown) < 512
-    assert grown[1] < grown[0] + 64
+    least, few, many = (peak_of_script(script, [n]) for n in ("64", "512", "2048"))
+    assert few - least < 512
+    assert many - few < 64
