@@ -53,6 +53,15 @@ def machine() -> str:
     return f"{model}, {os.cpu_count()} cores"
 
 
+def read(name: str) -> list[dict[str, Any]]:
+    """Rows of results/<name>.csv as text, none where there is no such file."""
+    path = RESULTS / f"{name}.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
 def write(name: str, rows: Sequence[Mapping[str, Any]]) -> Path:
     """Write rows to results/<name>.csv and print them."""
     RESULTS.mkdir(exist_ok=True)

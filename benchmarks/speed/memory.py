@@ -4,23 +4,23 @@ tokenizer: images of 256 px through the codec tokenizer. score: images of 64 px 
 precision to coverage and Vendi score; a projection of colours to 2,048 features and 1,008 logits stands for the network,
 which holds as much for any number of images.
 
-python benchmarks/speed/memory.py [--large 20000] [--case tokenizer,score]
+python benchmarks/speed/memory.py [--images 200,20000] [--case tokenizer,score]
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import COMMAND, RESULTS, write
+from common import COMMAND, read, write
 from PIL import Image
 
 from evalkit.encoders.set_encoder import SPECTRUM
@@ -110,31 +110,37 @@ def peak(command: list[str], out: Path) -> tuple[float, float]:
     return int(done.stderr.split()[-1]) / 2**20, time.perf_counter() - started
 
 
-def measured(case: str, large: int) -> list[dict[str, Any]]:
-    """Rows of one case: few images and many."""
-    rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        for count in (200, 1_000, large):
-            megabytes, seconds = peak(CASES[case](root, count), root / f"out-{count}")
-            row = {"case": case, "images": count, "peak_mb": round(megabytes), "seconds": round(seconds, 1)}
-            first = rows[0]["peak_mb"] if rows else row["peak_mb"]
-            rows.append({**row, "per_second": round(count / seconds, 1), "above_smallest_mb": row["peak_mb"] - first})
-    return rows
+def measured(case: str, counts: Iterable[int]) -> Iterator[dict[str, Any]]:
+    """A row for each number of images."""
+    for count in counts:
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            megabytes, seconds = peak(CASES[case](root, count), root / "out")
+        rate = round(count / seconds, 1)
+        yield {
+            "case": case,
+            "images": count,
+            "peak_mb": round(megabytes),
+            "seconds": round(seconds, 1),
+            "per_second": rate,
+        }
 
 
 def main() -> None:
-    """Measure and write results/memory.csv; the rows of cases that are left out stay as they are."""
+    """Measure and write results/memory.csv row by row; rows of other cases and numbers of images stay as they are."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--large", type=int, default=20_000)
+    parser.add_argument("--images", default="200,20000")
     parser.add_argument("--case", default=",".join(CASES))
     given = parser.parse_args()
-    chosen = given.case.split(",")
-    kept: list[dict[str, Any]] = []
-    if (RESULTS / "memory.csv").exists():
-        with (RESULTS / "memory.csv").open(newline="") as stream:
-            kept = [row for row in csv.DictReader(stream) if row.get("case") not in chosen]
-    write("memory", [*kept, *(row for case in chosen for row in measured(case, given.large))])
+    counts = [int(each) for each in given.images.split(",")]
+    for case in given.case.split(","):
+        for row in measured(case, counts):
+            rows = {(each["case"], int(each["images"])): each for each in [*read("memory"), row]}
+            ordered = [dict(rows[key]) for key in sorted(rows)]
+            for each in ordered:
+                first = next(other for other in ordered if other["case"] == each["case"])
+                each["above_smallest_mb"] = int(each["peak_mb"]) - int(first["peak_mb"])
+            write("memory", ordered)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ clean-fid has FID and KID and reads both folders for each; it is given the same 
 and its matrix square root is left out, as are torch-fidelity's eigenvalues (16 s of CPU, for any number of images; see
 score_algebra.py). evalkit does all of it, and a page; under its protocol `clean` it takes FID and KID from one pass.
 
-python benchmarks/speed/score.py [--small 24] [--large 96] [--rounds 3]     peers: pip install torch-fidelity clean-fid
+python benchmarks/speed/score.py [--small 24] [--large 96] [--rounds 3]
+peers: pip install torch-fidelity clean-fid. A measurement that was stopped goes on where it stopped; delete
+results/score-rounds.csv for a fresh one.
 """
 
 from __future__ import annotations
@@ -23,14 +25,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import write
+from common import machine, read, write
 from PIL import Image
 
+ROUNDS = "score-rounds"
 WEIGHTS = "pt_inception-2015-12-05-6726825d.pth"
 SIDE = 256
 
@@ -155,19 +158,49 @@ def took(work: str, candidate: str, root: Path, size: int) -> dict[str, float]:
     return found
 
 
-def rows_of(
-    work: str, found: dict[str, list[tuple[dict[str, float], dict[str, float]]]], sizes: tuple[int, int]
-) -> Any:
-    """A row for each candidate: cost of an image, and the ratio to evalkit in every round."""
+def rounds_of(work: str, sizes: tuple[int, int]) -> dict[str, dict[str, list[dict[str, float]]]]:
+    """Finished rounds of this machine at these sizes, by round and candidate: what the small and the large run took."""
+    found: dict[str, dict[str, list[dict[str, float]]]] = {}
+    for row in read(ROUNDS):
+        if (row["machine"], row["work"], row["sizes"]) == (machine(), work, said(sizes)):
+            pair = [{clock: float(row[f"{clock}_{at}"]) for clock in ("cpu", "wall")} for at in (0, 1)]
+            pair[1] |= {"value": float(row["value"]), "load": float(row["load"])}
+            found.setdefault(row["round"], {})[row["candidate"]] = pair
+    return found
+
+
+def said(sizes: tuple[int, int]) -> str:
+    """Both sizes in one word."""
+    return "-".join(map(str, sizes))
+
+
+def measure(work: str, candidates: list[str], root: Path, sizes: tuple[int, int], rounds: int) -> None:
+    """Every candidate in turn in every round that is not finished; each is written when it is done."""
+    for number in map(str, range(rounds)):
+        for name in candidates:
+            if name in rounds_of(work, sizes).get(number, {}):
+                continue
+            small, large = (took(work, name, root, size) for size in sizes)
+            clocks = {
+                f"{clock}_{at}": each[clock] for at, each in enumerate((small, large)) for clock in ("cpu", "wall")
+            }
+            row = {"work": work, "sizes": said(sizes), "round": number, "candidate": name, **clocks}
+            row |= {"value": large["value"], "load": round(os.getloadavg()[0], 1)}
+            write(ROUNDS, [*read(ROUNDS), row])
+
+
+def rows_of(work: str, sizes: tuple[int, int]) -> Iterator[dict[str, Any]]:
+    """A row for each candidate: cost of an image, and the ratio to evalkit in every whole round."""
     images = 2 * (sizes[1] - sizes[0])
+    rounds = [each for each in rounds_of(work, sizes).values() if each.keys() >= {n for w, n in WORK if w == work}]
 
-    def rate(pair: tuple[dict[str, float], dict[str, float]], clock: str) -> float:
-        return (pair[1][clock] - pair[0][clock]) / images * 1e3
+    def rates(name: str, clock: str) -> list[float]:
+        return [(each[name][1][clock] - each[name][0][clock]) / images * 1e3 for each in rounds]
 
-    base = [rate(each, "cpu") for each in found["evalkit"]]
-    for candidate, pairs in found.items():
-        cpu, wall = ([rate(each, clock) for each in pairs] for clock in ("cpu", "wall"))
-        ratios = [one / other for one, other in zip(cpu, base, strict=True)]
+    for candidate in (name for group, name in WORK if group == work and rounds):
+        cpu, wall = rates(candidate, "cpu"), rates(candidate, "wall")
+        ratios = [one / other for one, other in zip(cpu, rates("evalkit", "cpu"), strict=True)]
+        last = [each[candidate][1] for each in rounds]
         yield {
             "work": f"{work}, an image of {SIDE} px",
             "candidate": candidate,
@@ -175,19 +208,19 @@ def rows_of(
             "min_ms": round(min(cpu), 1),
             "max_ms": round(max(cpu), 1),
             "wall_ms": round(statistics.median(wall), 1),
-            "total_cpu_s": round(statistics.median(pair[1]["cpu"] for pair in pairs), 1),
+            "total_cpu_s": round(statistics.median(each["cpu"] for each in last), 1),
             "images": f"2 x {sizes[1]}",
-            "rounds": len(pairs),
+            "rounds": len(rounds),
             "times_ours": round(statistics.median(ratios), 2),
             "times_ours_low": round(min(ratios), 2),
             "times_ours_high": round(max(ratios), 2),
-            "value": round(pairs[-1][1]["value"], 6),
-            "load": round(os.getloadavg()[0], 1),
+            "value": round(last[-1]["value"], 6),
+            "load": round(statistics.median(each["load"] for each in last), 1),
         }
 
 
 def main() -> None:
-    """Measure in turn and write results/score.csv."""
+    """Measure in turn; finished rounds in results/score-rounds.csv are kept, and results/score.csv sums them up."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", type=int, default=24)
     parser.add_argument("--large", type=int, default=96)
@@ -200,10 +233,9 @@ def main() -> None:
         step(work, candidate, given.root, given.small)
         return
     modules = {"torch-fidelity": "torch_fidelity", "clean-fid": "cleanfid"}
-    missing = {name for name, module in modules.items() if importlib.util.find_spec(module) is None}
-    print(*(f"{name} is not installed and is left out" for name in missing), sep="\n")
+    for name in [name for name, module in modules.items() if importlib.util.find_spec(module) is None]:
+        raise SystemExit(f"{name} is not installed. Type: pip install {name}")
     sizes = given.small, given.large
-    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         make_weights(root / WEIGHTS)
@@ -211,13 +243,9 @@ def main() -> None:
             make(root / f"made-{size}", size, 1)
             make(root / f"real-{size}", size, 2)
         for work in (FOUR, TWO):
-            candidates = [name for group, name in WORK if group == work and name not in missing]
-            found: dict[str, list[Any]] = {name: [] for name in candidates}
-            for _ in range(given.rounds):
-                for name in candidates:
-                    found[name].append(tuple(took(work, name, root, size) for size in sizes))
-            rows += rows_of(work, found, sizes)
-    write("score", rows)
+            measure(work, [name for group, name in WORK if group == work], root, sizes, given.rounds)
+            others = [row for row in read("score") if not row["work"].startswith(work)]
+            write("score", [*others, *rows_of(work, sizes)])
 
 
 if __name__ == "__main__":

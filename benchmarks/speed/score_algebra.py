@@ -1,6 +1,6 @@
 """Seconds and memory of the algebra behind FID and precision to coverage, from features on disk, beside torch-fidelity's.
 
-python benchmarks/speed/score_algebra.py [--images 50000] [--peer 5000] [--dim 2048]
+python benchmarks/speed/score_algebra.py [--images 50000] [--peer 5000] [--dim 2048] [--only STEP]
 
 Features are made up: non-negative, with variances that fall like those of Inception's. Every step runs in a process of
 its own, so that its peak memory is its own; `wall` suffers from other work on the machine, `cpu` does not.
@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from common import peak_mb, write
+from common import peak_mb, read, write
 
 from evalkit.metrics.frechet import frechet_distance
 from evalkit.metrics.frechet_interval import frechet_estimate
@@ -91,33 +91,26 @@ def step(name: str, images: int, dim: int) -> None:
 
 
 def main() -> None:
-    """Measure and write results/score-algebra.csv."""
+    """Measure and write results/score-algebra.csv row by row; rows that are not measured again stay as they are."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=50_000)
     parser.add_argument("--peer", type=int, default=5_000)
     parser.add_argument("--dim", type=int, default=2048)
+    parser.add_argument("--only", choices=STEPS, action="append", help="some of the steps")
     parser.add_argument("--step")
     options = parser.parse_args()
     if options.step:
         return step(options.step, options.images, options.dim)
-    rows = []
     environment = {**os.environ, "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}
-    plan = [(n, name) for n in (options.peer, options.images) for name in STEPS]
-    for n, name in plan:
+    for n, name in [(n, name) for n in (options.peer, options.images) for name in options.only or STEPS]:
         if name.startswith("torch-fidelity") and n != options.peer:
             continue  # its distance matrices of more images take too much memory
         command = [sys.executable, __file__, "--step", name, "--images", str(n), "--dim", str(options.dim)]
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-        took = json.loads(done.stdout.splitlines()[-1])
-        rows.append(
-            {
-                "candidate": name,
-                "images": n,
-                "dim": options.dim,
-                **{k: round(v, 6 if k == "value" else 1) for k, v in took.items()},
-            }
-        )
-    write("score-algebra", rows)
+        told = {k: round(v, 6 if k == "value" else 1) for k, v in json.loads(done.stdout.splitlines()[-1]).items()}
+        row = {"candidate": name, "images": n, "dim": options.dim, **told}
+        rows = {(int(each["images"]), each["candidate"]): each for each in [*read("score-algebra"), row]}
+        write("score-algebra", [rows[key] for key in sorted(rows)])
     return None
 
 
