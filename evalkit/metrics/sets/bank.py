@@ -38,7 +38,7 @@ class FeatureBank:
     def add(self, features: npt.NDArray[Any], numbers: Index | None = None) -> None:
         """Append features [k, d] of the images with these `numbers` [k]; without, they count on from what is there.
 
-        Raises where a value is not finite, or the dimensions are not those of the bank.
+        Raises where a value is not a finite number, or the dimensions are not those of the bank.
         """
         features = np.asarray(features)
         self._check(features)
@@ -128,6 +128,8 @@ class FeatureBank:
             raise EvalkitError(
                 f"Features come as {wanted}; {features.shape} was given. Use one encoder for a whole set."
             )
+        if features.dtype.kind not in "fiub":
+            raise EvalkitError(f"Features are numbers; {features.dtype} was given. Give what an encoder returns.")
         bad = np.flatnonzero(~np.isfinite(features).all(1))
         if len(bad):
             raise EvalkitError(

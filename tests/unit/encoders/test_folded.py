@@ -7,6 +7,7 @@ from torch import nn
 from evalkit.encoders.features.efficientnet import NORMS, EfficientNetLite0
 from evalkit.encoders.features.inception import FidInception
 from evalkit.encoders.folded import folded
+from evalkit.errors import WeightsError
 
 
 def drawn(make):
@@ -37,3 +38,11 @@ def test_a_folded_network_gives_the_same_within_rounding(make, pairs, side, call
     for name, expected in call(network, x).items():
         found = call(fast, x)[name]
         assert float((found - expected).abs().max() / expected.abs().max()) < 1e-6
+
+
+@pytest.mark.parametrize("damage", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(damage):
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    network[0].weight.data[2, 1, 0, 0] = damage
+    with pytest.raises(WeightsError, match=r"not finite in 0\.weight\. Fetch the file again"):
+        folded(network)

@@ -65,6 +65,8 @@ def test_what_cannot_be_a_feature_is_one_sentence():
     broken[1, 2] = np.nan
     with pytest.raises(EvalkitError, match="image 1 of this batch are not finite"):
         bank.add(broken)
+    with pytest.raises(EvalkitError, match="Features are numbers; <U1 was given"):
+        bank.add([["a"] * 7])
     with pytest.raises(EvalkitError, match="2 images need 2 numbers"):
         bank.add(X[:2], np.array([1]))
     bank.add(X[:1], np.array([2]))
