@@ -60,7 +60,10 @@ class SetMetric(ABC):
 
     @abstractmethod
     def compute(self) -> Estimate:
-        """The value with its interval; nan, with the reason as the method, where it is not defined."""
+        """The value with its interval; nan, with the reason as the method, where it is not defined.
+
+        Raises `EvalkitError` where a set is not there, or the sets cannot be compared.
+        """
 
     def _features(self, batch: Any) -> npt.NDArray[Any]:
         if getattr(batch, "ndim", 2) == 4:

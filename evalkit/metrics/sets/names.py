@@ -78,6 +78,8 @@ def needs_reference(names: Sequence[str]) -> bool:
 
 
 def _unknown(name: str, known: Sequence[str]) -> EvalkitError:
+    if name == "vqascore":
+        return EvalkitError("VQAScore asks a vision-language model. Type evalkit probe vqascore --images DATA")
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean {near[0]}?" if near else f"Use some of {', '.join(known)}."
     return EvalkitError(f"There is no metric of `evalkit score` called {name!r}. {hint}")

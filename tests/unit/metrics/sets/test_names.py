@@ -24,3 +24,8 @@ def test_a_metric_that_is_named_itself_must_be_defined():
         chosen_metrics(["density"], load_score_protocol("adm"), reference=True)
     with pytest.raises(EvalkitError, match="does not define"):
         chosen_metrics(["prdc_efflite0"], load_score_protocol("adm"), reference=True)
+
+
+def test_vqascore_is_found_where_it_is():
+    with pytest.raises(EvalkitError, match="Type evalkit probe vqascore --images DATA"):
+        chosen_metrics(["vqascore"], load_score_protocol("evalkit-1"), reference=False)
