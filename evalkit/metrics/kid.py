@@ -42,10 +42,8 @@ class KernelSums:
 def features_to_statistics(x: Array, y: Array, kernel: Kernel = CUBIC) -> KernelSums:
     """Kernel sums of two subsets [m, d], in float64."""
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    own, reference, cross = (kernel(a, b) for a, b in ((x, x), (y, y), (x, y)))
-    return KernelSums(
-        len(x), float(own.sum() - own.trace()), float(reference.sum() - reference.trace()), float(cross.sum())
-    )
+    own, reference = (float(each.sum() - each.trace()) for each in (kernel(one, one) for one in (x, y)))
+    return KernelSums(len(x), own, reference, float(kernel(x, y).sum()))
 
 
 def statistics_to_value(sums: KernelSums) -> float:

@@ -23,7 +23,7 @@ from evalkit.metrics.neighbours import (
 )
 from evalkit.metrics.rows import Array, Index, Rows, checked_pair
 
-_CROWD = 2_000_000  # open pairs that are kept before they are decided
+_CROWD = 500_000  # open pairs that are kept before they are decided
 
 
 @dataclass(frozen=True)

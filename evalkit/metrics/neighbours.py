@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import torch
 
 Entries = npt.NDArray[np.float32]
-TILE = 2048  # rows of one side of a product
+TILE = 1024  # rows of one side of a product; 2048 take twice the memory and the same time
 _PIECES = 3  # numbers of low precision that hold one of high precision
 _SMALL = 2**31  # multiplications below which rounding to bfloat16 gains nothing
 _ROUNDED = 256  # rows that are rounded at once; they are held several times

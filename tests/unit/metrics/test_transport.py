@@ -19,7 +19,7 @@ def turned(values, rows, columns, seed=0):
 def test_singular_values_are_those_of_an_svd_however_small(rows, columns, last):
     values = np.logspace(0, last, 60)
     product = turned(values, rows, columns)
-    vectors, roots = _singular(product, refined=True)
+    vectors, roots = _singular([product], refined=True)
     order = np.argsort(roots)[::-1][:60]
     assert np.allclose(roots[order], values, rtol=1e-4, atol=1e-14)
     assert roots.sum() == pytest.approx(values.sum(), rel=1e-11)
@@ -28,4 +28,4 @@ def test_singular_values_are_those_of_an_svd_however_small(rows, columns, last):
 
 
 def test_a_matrix_of_zeros_has_none():
-    assert not _singular(np.zeros((5, 5)), refined=True)[1].any()
+    assert not _singular([np.zeros((5, 5))], refined=True)[1].any()
