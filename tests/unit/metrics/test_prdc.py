@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 import torch
@@ -133,3 +135,14 @@ def test_a_difference_counts_the_shared_reference_once():
     with pytest.raises(EvalkitError, match="Paired sets have one size"):
         difference("recall", few["recall"], two["recall"], paired=True)
     assert difference("coverage", few["coverage"], two["coverage"]).value < 0
+
+
+def test_memory_is_that_of_a_tile_whatever_the_number_of_images():
+    rng = np.random.default_rng(0)
+    x, y = (rng.normal(size=(4500, 24)).astype(np.float32) for _ in range(2))
+    prdc(x[:50], y[:50])
+    tracemalloc.start()
+    prdc(x, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30e6  # the distances of all pairs are 162 MB

@@ -1,5 +1,7 @@
 """The maps behind a Fréchet distance and its interval, where covariances are singular or nearly so."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -29,3 +31,13 @@ def test_singular_values_are_those_of_an_svd_however_small(rows, columns, last):
 
 def test_a_matrix_of_zeros_has_none():
     assert not _singular([np.zeros((5, 5))], refined=True)[1].any()
+
+
+def test_singular_sets_take_the_memory_of_few_matrices():
+    product = turned(np.logspace(0, -7, 200), 200, 200)
+    _singular([product.copy()], refined=True)
+    tracemalloc.start()
+    _singular([product.copy()], refined=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4.5 * product.nbytes  # an SVD takes seven
