@@ -2,7 +2,7 @@
 
 tokenizer: images of 256 px through the codec tokenizer. score: images of 64 px against as many others, FID, IS, KID,
 precision to coverage and Vendi score; a projection of colours to 2,048 features and 1,008 logits stands for the network,
-which holds as much for any number of images.
+which holds as much for any number of images. score-512: the same with 512 features, whose algebra takes a thirtieth.
 
 python benchmarks/speed/memory.py [--images 200,20000] [--case tokenizer,score]
 """
@@ -26,7 +26,8 @@ from PIL import Image
 from evalkit.encoders.set_encoder import SPECTRUM
 from evalkit.encoders.spectrum import radial_spectrum
 
-STOOD_IN = "import memory; from evalkit.tasks.score import task; task.SetEncoder = memory.Projection\n"
+STOOD_IN = "import memory; memory.DIM = {}; from evalkit.tasks.score import task; task.SetEncoder = memory.Projection\n"
+DIM = 2048  # pooled features of the network that the projection stands for
 METRICS = "fid,is,kid,prdc,vendi"
 
 
@@ -58,7 +59,7 @@ class Projection:
 
     def __init__(self, heads: Any, protocol: Any, *, device: str = "auto", weights: Any = None) -> None:
         rng = np.random.default_rng(0)
-        sizes = {head: 1008 if head == "logits_unbiased" else 2048 for head in heads if head != SPECTRUM}
+        sizes = {head: 1008 if head == "logits_unbiased" else DIM for head in heads if head != SPECTRUM}
         self.weights = {head: rng.normal(size=(192, size)).astype(np.float32) for head, size in sizes.items()}
 
     def identities(self) -> dict[str, Any]:
@@ -92,12 +93,12 @@ def tokenizer_command(root: Path, count: int) -> list[str]:
     return ["tokenizer", "-m", "jpeg-lm", "--data", str(root / str(count)), "--tasks", "reconstruction,codes"]
 
 
-CASES = {"tokenizer": tokenizer_command, "score": score_command}
+CASES = {"tokenizer": tokenizer_command, "score": score_command, "score-512": score_command}
 
 
-def peak(command: list[str], out: Path) -> tuple[float, float]:
+def peak(case: str, command: list[str], out: Path) -> tuple[float, float]:
     """Peak resident MB and wall seconds of one command."""
-    code = (STOOD_IN if command[0] == "score" else "") + COMMAND
+    code = (STOOD_IN.format(case.partition("-")[2] or DIM) if command[0] == "score" else "") + COMMAND
     started = time.perf_counter()
     places = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
@@ -115,7 +116,7 @@ def measured(case: str, counts: Iterable[int]) -> Iterator[dict[str, Any]]:
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
-            megabytes, seconds = peak(CASES[case](root, count), root / "out")
+            megabytes, seconds = peak(case, CASES[case](root, count), root / "out")
         rate = round(count / seconds, 1)
         yield {
             "case": case,

@@ -102,7 +102,7 @@ def main() -> None:
     if options.step:
         return step(options.step, options.images, options.dim)
     environment = {**os.environ, "OMP_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}
-    for n, name in [(n, name) for n in (options.peer, options.images) for name in options.only or STEPS]:
+    for n, name in [(n, name) for n in sorted({options.peer, options.images}) for name in options.only or STEPS]:
         if name.startswith("torch-fidelity") and n != options.peer:
             continue  # its distance matrices of more images take too much memory
         command = [sys.executable, __file__, "--step", name, "--images", str(n), "--dim", str(options.dim)]
