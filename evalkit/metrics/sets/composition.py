@@ -125,6 +125,7 @@ class _Work:
             return _without(0, f"the images have no features of {head}")
         if metric in FRECHET:
             return self._distance(metric, head, rows)
+        self._gaussians.clear()  # 34 MB each, which no other metric needs
         if metric in ALONE:
             return self._alone(PLAIN.get(metric, metric), rows)
         other = self.reference.rows.get(head)
