@@ -24,7 +24,7 @@ RESAMPLES = 1000  # of prompts, for headlines that are no mean
 
 
 def items_of(rows: Sequence[ProbeRow], rule: ScoreRule, reader: str) -> list[Item]:
-    """An item for each image, by the parser `reader`."""
+    """An item for each image of the score, by the parser `reader`."""
     items = []
     for row in rows:
         read: Mapping[str, Any] = row.details.get(reader, {})
@@ -32,6 +32,8 @@ def items_of(rows: Sequence[ProbeRow], rule: ScoreRule, reader: str) -> list[Ite
         value = None if value is None or math.isnan(value) else float(value)
         state = "answered" if value is not None else "unparsed" if state == "answered" else state
         weight = float(read.get("weights", {}).get(rule.name, 1.0))
+        if not weight:
+            continue
         items.append(Item(f"{row.prompt}-{row.sample}", row.task, value, state, weight, row.prompt))
     return items
 

@@ -55,10 +55,11 @@ def judge_image(
     if said.needs and evaluate(said.needs, names) in (None, False, 0):
         state, reason = lost[0] if lost else ("unparsed", f"{said.needs} does not hold")
         return _lost(said, names, state, reason, len(lost))
-    values = {rule.name: _score(rule.formula, names) for rule in said.scores}
+    weights = _weights(said, names)
+    values = {r.name: _score(r.formula, names) if weights.get(r.name) != 0 else math.nan for r in said.scores}
     state, reason = lost[0] if lost and math.isnan(values[said.scores[0].name]) else ("answered", "")
     split = _split(said, names, answered=state == "answered")
-    return Judged(state, reason, values, _weights(said, names), _parts(said, names), len(lost), split)
+    return Judged(state, reason, values, weights, _parts(said, names), len(lost), split)
 
 
 def snake(name: str) -> str:

@@ -84,14 +84,17 @@ def _headline_items(said: Declaration, rows: Sequence[ProbeRow], reader: str) ->
 
 def _one(said: Declaration, items: Sequence[Item], rule: ScoreRule, policy: str, name: str) -> ProbeScore:
     """One score over all items under a policy, with its bounds."""
-    scale, turned = scale_of(rule), rule.worst > rule.best
-    aggregate = _aggregate(said.aggregate, items)
+    scale, kind = scale_of(rule), AggregateRule(rule.over) if rule.over else said.aggregate
+    if not items:
+        nothing = Estimate(math.nan, None, None, 0, "none: no image is of this score")
+        return ProbeScore(name, "", nothing, scale.low, scale.high, better=_better(rule))
+    aggregate = _aggregate(kind, items)
     applied = apply_policy(items, policy, scale, aggregate)
-    ends = (applied.best, applied.worst) if turned else (applied.worst, applied.best)
+    ends = _ends(rule, applied)
     if said.aggregate.whole and policy == said.policy:
         items = whole_items(items)
         applied = apply_policy(items, policy, scale, aggregate)
-    estimate = _estimate(said.aggregate, items, applied, scale)
+    estimate = _estimate(kind, items, applied, scale)
     told = [applied.reason, applied.losses.warning, f"policy {applied.policy}" if applied.lost else ""]
     if applied.spread is not None:
         told.append(f"random guesses move it from {applied.spread[0]:.4g} to {applied.spread[1]:.4g}")
@@ -132,10 +135,9 @@ def _categories(
         if applied.value is not None:
             estimate = _estimate(AggregateRule(), items, applied, scale)
             high = None if math.isinf(scale.high) else scale.high
-            bounds = (applied.worst, applied.best)
             label, part = f"{said.name}{whose}/{name}", rule.name if whose else ""
             found.append(
-                ProbeScore(label, name, estimate, scale.low, high, bounds=bounds, part=part, better=_better(rule))
+                ProbeScore(label, name, estimate, scale.low, high, bounds=_ends(rule, applied), part=part, better=_better(rule))
             )
     return found
 
@@ -158,6 +160,11 @@ def _aggregate(rule: AggregateRule, items: Sequence[Item]) -> Aggregate:
         return weighted_categories(shares(rule, [item.category for item in kept]), rule.digits)(kept)
 
     return aggregate
+
+
+def _ends(rule: ScoreRule, applied: PolicyScore) -> tuple[float, float]:
+    """The value with all lost images worst, and with all of them best."""
+    return (applied.best, applied.worst) if _better(rule) == "lower" else (applied.worst, applied.best)
 
 
 def _better(rule: ScoreRule) -> str:
