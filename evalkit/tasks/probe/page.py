@@ -78,6 +78,7 @@ def _scores(run: Run) -> list[dict[str, Any]]:
             "label": metric_label(row["metric"]),
             **{key: percent(row[key], scales.get(row["metric"], 1)) for key in ("value", "low", "high")},
             "n": row["n"],
+            "why": row.get("reason"),
             "method": row["ci_method"],
             "first": row["metric"] == base,
         }
@@ -140,6 +141,15 @@ def _filters(tasks: Sequence[str], kinds: Sequence[str]) -> str:
     )
 
 
+def _judge(told: Mapping[str, Any]) -> str:
+    """The judge of the replies, and the snapshot that it is said to be; empty where nobody judged."""
+    part = told["evidence"].get("judge")
+    if not isinstance(part, Mapping):
+        return ""
+    name, snapshot = str(part.get("judge") or "not stated in the evidence"), part.get("snapshot")
+    return f"{name}, snapshot {snapshot}" if snapshot and snapshot != name else name
+
+
 def _facts(run: Run) -> list[tuple[str, str]]:
     record, told = run.record, run.record["probe"]
     used = [
@@ -153,7 +163,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("command", " ".join(record["command"])),
         ("suite", f"{told['suite']}: {told['title']}"),
         ("rules", f"{record['protocols'][0]['id']}, sha256 {record['protocols'][0]['sha256']}"),
-        ("looked by", "; ".join(used) or "not stated in the evidence"),
+        *([("judged by", judge)] if (judge := _judge(told)) else []),
+        *([("looked by", "; ".join(used) or "not stated in the evidence")] if used or not judge else []),
         ("images" if data["spec"] else "evidence", f"{data['name']}, {data['n']:,} images, sha256 {data['digest']}"),
         ("prompts", f"{record['prompts']['n']:,} of {record['prompts']['name']}, sha256 {record['prompts']['digest']}"),
         ("made", f"{record['created']} by evalkit {record['evalkit']}"),

@@ -34,7 +34,10 @@ def items_of(rows: Sequence[ProbeRow], rule: ScoreRule, reader: str) -> list[Ite
         weight = float(read.get("weights", {}).get(rule.name, 1.0))
         if not weight:
             continue
-        items.append(Item(f"{row.prompt}-{row.sample}", row.task, value, state, weight, row.prompt))
+        guesses = tuple(read.get("guesses", {}).get(rule.name, ()))
+        ends = read.get("ends", {}).get(rule.name)
+        ends = None if ends is None else (float(ends[0]), float(ends[1]), float(ends[2]))
+        items.append(Item(f"{row.prompt}-{row.sample}", row.task, value, state, weight, row.prompt, guesses, ends))
     return items
 
 

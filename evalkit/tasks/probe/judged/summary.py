@@ -148,7 +148,12 @@ def _of_parts(said: Declaration, rows: Sequence[ProbeRow]) -> list[ProbeScore]:
     for row in rows:
         for place, (name, value) in enumerate(row.details.get("parts", ())):
             groups.setdefault(name, []).append(Item(f"{row.image}/{place}", name, value, cluster=row.prompt))
-    return [ProbeScore(f"{said.name}/{name}", "", mean_estimate(items), part="-") for name, items in groups.items()]
+    scale = scale_of(said.scores[0])
+    low, high = scale.low, None if math.isinf(scale.high) else scale.high
+    return [
+        ProbeScore(f"{said.name}/{name}", "", mean_estimate(items, (low, high)), low, high, part="-")
+        for name, items in groups.items()
+    ]
 
 
 def _aggregate(rule: AggregateRule, items: Sequence[Item]) -> Aggregate:
