@@ -139,7 +139,7 @@ READ = """## How to read a judged score
   `wise@MODEL`. Replies of two snapshots are never averaged.
 - **Lost replies are counted**, by how they were lost: refused, unparsed, failed, and images that are missing. The score
   follows the policy of the official code; `--policy NAME` takes another one, under another protocol. Beside it stand
-  the bounds: every lost image worst, every one best. A warning says where categories lose replies unequally.
+  the bounds: every lost image or answer worst, every one best. A warning says where categories lose replies unequally.
 - **Two parsers.** The headline reads replies as the official code does, with its faults. `NAME/evalkit-1` reads the same
   replies with a careful parser; where both differ, the page says by how many images.
 - **Every reply is kept before it is read**, in one file for each judge. Nothing is asked twice: not by a killed run, not

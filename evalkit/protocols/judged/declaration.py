@@ -84,9 +84,10 @@ class CallRule:
     `read`: the official reader, `corrected`: that of evalkit-1. `count`: a list field as long as the answer must be.
     `braces`: whether doubled braces of the text stand for single ones, as in Python's format. `one`: not all texts, but
     the one that the item's words draw. `optional`: whether the image keeps a score where this answer alone is lost;
-    formulas see None then. `ends`: by the name of the call or of each part of its answer, what the worst and the best answer
-    is, for the bounds of images that are scored without it. `guess`: the first and last of the whole numbers of which the official code takes one by chance
-    where this answer is lost, as a list of that one. `after`: the call whose question and reply come first in the same chat.
+    formulas see None then. `ends`: by the name of the call, or of each part of its answer, the worst and the best answer, for
+    the bounds of images that are scored without it. `guess`: the first and last of the whole numbers of which the official
+    code takes one by chance where this answer is lost, as a list of that one. `after`: the call whose question and reply come
+    first in the same chat.
     """
 
     name: str

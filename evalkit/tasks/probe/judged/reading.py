@@ -19,6 +19,7 @@ from evalkit.tasks.probe.judged.calls import Asked, asked_of
 from evalkit.tasks.probe.judged.formula import as_number, evaluate, names_in, number_of
 from evalkit.tasks.probe.judged.items import JudgedItem
 
+MOST_GUESSES = 10_000  # ways in which the lost answers about one image may be guessed
 _FINAL = ("content filter", "refusal", "truncated")  # details that no other parser changes
 
 
@@ -142,7 +143,9 @@ def _ends(
     weights = _weights(said, best)
     found = {r.name: [_score(r.formula, names) for names in (worst, best)] for r in said.scores}
     return {
-        name: (min(pair), max(pair), weights.get(name, 1.0)) for name, pair in found.items() if not any(map(math.isnan, pair))
+        name: (min(pair), max(pair), weights.get(name, 1.0))
+        for name, pair in found.items()
+        if not any(map(math.isnan, pair))
     }
 
 
@@ -155,6 +158,8 @@ def _guesses(
     said: Declaration, names: Mapping[str, Any], lost: Mapping[str, tuple[int, int]]
 ) -> dict[str, tuple[float, ...]]:
     """The values of each score over all that may be guessed for the `lost` calls, each a list of one number."""
+    if math.prod(last - first + 1 for first, last in lost.values()) > MOST_GUESSES:
+        raise EvalkitError(f"{said.name} guesses in more than {MOST_GUESSES:,} ways. Mend the suite's file")
     made: dict[str, list[float]] = {rule.name: [] for rule in said.scores}
     for found in product(*(range(first, last + 1) for first, last in lost.values())):
         these = {**names, **{name: [float(value)] for name, value in zip(lost, found, strict=True)}}

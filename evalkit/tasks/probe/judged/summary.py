@@ -137,7 +137,9 @@ def _categories(
             high = None if math.isinf(scale.high) else scale.high
             label, part = f"{said.name}{whose}/{name}", rule.name if whose else ""
             found.append(
-                ProbeScore(label, name, estimate, scale.low, high, bounds=_ends(rule, applied), part=part, better=_better(rule))
+                ProbeScore(
+                    label, name, estimate, scale.low, high, bounds=_ends(rule, applied), part=part, better=_better(rule)
+                )
             )
     return found
 

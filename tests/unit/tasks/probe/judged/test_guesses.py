@@ -9,9 +9,9 @@ from statistics import fmean
 import pytest
 from helpers.judged import judged_rows
 
+from evalkit.judges.parse import Scale
 from evalkit.judges.policy import Item
 from evalkit.judges.scored import apply_policy, filled
-from evalkit.judges.parse import Scale
 
 GUESSES = range(11)
 
