@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,31 @@ def mean_estimate(items: Sequence[Item], limits: tuple[float, float | None] = (0
         return mean_interval(values, clusters=clusters, range=limits)
     tops = [w * v for w, v in zip(weights, values, strict=True)]
     return ratio_interval(tops, weights, clusters=clusters, range=limits)
+
+
+def over_prompts(groups: Mapping[str, Sequence[Item]], weights: Mapping[str, float]) -> Estimate:
+    """The sum of weight x mean over groups that share prompts, with an interval over whole prompts.
+
+    An item counts by its distance from its group's mean, as it moves the sum.
+    """
+    count = sum(len(groups[name]) for name in weights)
+    means = {name: fmean(item.value or 0.0 for item in groups[name]) for name in weights}
+    value = math.fsum(weight * means[name] for name, weight in weights.items())
+    moved, clusters = [], []
+    for name, weight in weights.items():
+        share = count * weight / len(groups[name])
+        moved += [value + share * ((item.value or 0.0) - means[name]) for item in groups[name]]
+        clusters += [item.cluster for item in groups[name]]
+    return mean_interval(moved, clusters=clusters, method="mean")
+
+
+def wider(one: Estimate, other: Estimate) -> Estimate:
+    """The first estimate with the wider interval of both: parts that share prompts are no independent ones."""
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return one
+    if other.high - other.low <= one.high - one.low:
+        return one
+    return replace(one, low=other.low, high=other.high, method=other.method)
 
 
 def pooled(said: Declaration, groups: Mapping[str, Sequence[Item]], policy: str, name: str) -> ProbeScore:

@@ -17,10 +17,12 @@ from evalkit.tasks.probe.judged.counted import (
     CORRECTED,
     items_of,
     mean_estimate,
+    over_prompts,
     pooled,
     scale_of,
     split_items,
     whole_items,
+    wider,
 )
 from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
 
@@ -114,6 +116,7 @@ def _estimate(rule: AggregateRule, items: Sequence[Item], applied: PolicyScore, 
     else:
         groups = by_category(kept)
         found = weighted_sum([mean_estimate(groups[name], limits) for name in weights], list(weights.values()))
+        found = wider(found, over_prompts(groups, weights)) if rule.each else found
     low, high = (None if x is None else min(max(x, scale.low), scale.high) for x in (found.low, found.high))
     return replace(found, value=applied.value, low=low, high=high)
 

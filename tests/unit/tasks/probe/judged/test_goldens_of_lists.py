@@ -256,3 +256,16 @@ def test_means_between_two_roundings_go_the_way_of_a_plain_sum():
         for each in values[:n]:
             plain += each
         assert aggregate([Item(str(i), "a", v) for i, v in enumerate(values[:n])]) == round(plain / n, 2)
+
+
+@pytest.mark.parametrize("kinds", [1, 4])
+def test_prompts_that_count_in_several_kinds_are_drawn_whole(kinds):
+    """Four equal answers about an image say no more than one."""
+    names = ["Style", "Grammar", "World Knowledge", "Text Generation"][:kinds]
+    fields = {"testpoints": names, "primaries": names, "details": [""] * kinds}
+    items = [({**fields, "id": i}, "all", 0, {"points": unigen_reply([int(i % 3 > 0)] * kinds)}) for i in range(60)]
+    suite, rows = judged_rows("unigenbench-en", items)
+    scores = {score.name: score.estimate for score in suite.summary(rows)}
+    whole, one = scores["unigenbench-en"], scores["unigenbench-en/Style"]
+    assert whole.value == pytest.approx(2 / 3)
+    assert whole.high - whole.low > 0.9 * (one.high - one.low)
