@@ -10,6 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from evalkit.jsonio import parse_json
 from evalkit.metrics.probe import IMAGES, IMAGES_PROBED, PROMPTS
 from evalkit.pages.html import run_page
 from evalkit.pages.labels import metric_label
@@ -90,12 +91,15 @@ def _scores(run: Run) -> list[dict[str, Any]]:
 def _reasons(
     run: Run, tasks: Sequence[str], words: Mapping[str, str], *, lost: bool
 ) -> list[tuple[str, int, list[int]]]:
-    """(task, wrong or `lost` images, how many of them for each kind of reason)."""
+    """(task, wrong or `lost` images, how many of them for each kind of reason; with answers that scored images lack)."""
     counts = {task: Counter[str]() for task in tasks}
     wrong = Counter[str]()
     for task, kinds, score in zip(*(run.samples[name].to_pylist() for name in ("task", "kinds", "score")), strict=True):
         counts[task].update(set((kinds or "").split()))
         wrong[task] += score is None if lost else score is not None and score < 1
+    if run.record["probe"].get("lost_answers"):
+        for task, details in zip(*(run.samples[name].to_pylist() for name in ("task", "details")), strict=True):
+            counts[task].update(parse_json(details or "{}", "details").get("official", {}).get("lost_by", {}))
     return [(task, wrong[task], [counts[task][kind] for kind in words]) for task in tasks]
 
 

@@ -104,6 +104,7 @@ def test_answers_that_scored_images_lack_are_asked_anew(tmp_path):
     assert "Answers that scored images lack: 2 refused, 2 unparsed" in page
     assert "No knowledge: every item is lost" in page
     assert "judged by" in page
+    assert re.search(r"natural</th><td class=\"right\">0</td><td[^>]*>0</td><td[^>]*>2</td>", page)
     again = reask(run.path, judge=replace(judging, judge=Answering(good)))
     assert again.record["probe"]["lost_answers"] == {}
     assert row(again, "kris@fake-vlm/knowledge")["value"] == 75
