@@ -17,6 +17,7 @@ from evalkit.judges.reply import RawReply
 from evalkit.leaderboard.boards import make_boards
 from evalkit.leaderboard.collect import collect
 from evalkit.metrics.registry import METRICS
+from evalkit.protocols.judged import load_declaration
 from evalkit.provenance.verify import verify_run
 from evalkit.tasks.generate.generate import generate_images
 from evalkit.tasks.probe import probe
@@ -115,6 +116,16 @@ class Answering(ScriptedJudge):
 
     def reply(self, request, deadline):
         return RawReply(text=self.good, finish="stop")
+
+
+def test_a_run_of_an_earlier_revision_is_left_open_and_not_called_changed(wise, tmp_path, monkeypatch):
+    run = judged(wise, tmp_path / "run", ScriptedJudge(GOOD), policy="drop")
+    assert "revision" not in run.record["plan"]["parameters"]
+    later = replace(load_declaration("wise"), revision=2)
+    monkeypatch.setattr("evalkit.tasks.probe.checks.load_declaration", lambda name: later)
+    found = verify_run(run.path)
+    assert found.failures == ()
+    assert "other formulas or scores by now" in str(found)
 
 
 def test_gedit_opens_the_edits_of_one_language(tmp_path):
