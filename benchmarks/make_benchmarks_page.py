@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from evalkit.protocols.judged import Declaration, declared, load_declaration
+from evalkit.protocols.judged.declaration import ScoreRule
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 TABLES = Path(__file__).with_name("tables")
@@ -138,7 +139,7 @@ READ = """## How to read a judged score
   `wise@MODEL`. Replies of two snapshots are never averaged.
 - **Lost replies are counted**, by how they were lost: refused, unparsed, failed, and images that are missing. The score
   follows the policy of the official code; `--policy NAME` takes another one, under another protocol. Beside it stand
-  the bounds: every lost image worst, every one best. A warning says where categories lose replies unequally.
+  the bounds: every lost image or answer worst, every one best. A warning says where categories lose replies unequally.
 - **Two parsers.** The headline reads replies as the official code does, with its faults. `NAME/evalkit-1` reads the same
   replies with a careful parser; where both differ, the page says by how many images.
 - **Every reply is kept before it is read**, in one file for each judge. Nothing is asked twice: not by a killed run, not
@@ -271,12 +272,12 @@ def _section(said: Declaration) -> str:
     own = any(text.own for call in said.calls for text in call.text)
     lines = [
         f"### {said.name}\n",
-        f"{said.title[0].upper()}{said.title[1:]}. {_link(said.paper)}; {where}. {_asked(said.tries)}",
+        f"{said.title[0].upper()}{said.title[1:]}. {_link(said.paper)}; {where}. {_asked(said)}",
         f"Headline: `{said.scores[0].formula}`, {_aggregate(said)}."
         + (" The question is worded here." if own else " The questions are the official ones." if said.calls else ""),
     ]
     if len(said.scores) > 1:
-        lines.append("Also: " + ", ".join(f"`{said.name}/{each.name}`" for each in said.scores[1:]) + ".")
+        lines.append("Also: " + ", ".join(_also(said, each) for each in said.scores[1:]) + ".")
     lines += [f"\n{note}" for note in said.notes]
     lines += [f"\n- *{quirk.name}*: {quirk.text}" for quirk in said.quirks]
     if said.anchors:
@@ -285,8 +286,17 @@ def _section(said: Declaration) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _asked(tries: int) -> str:
-    return "Every question is asked once." if tries == 1 else f"An unreadable reply is asked for up to {tries} times."
+def _also(said: Declaration, rule: ScoreRule) -> str:
+    over = {"items": " (the mean over images)", "categories": " (the mean of the categories' means)"}
+    return f"`{said.name}/{rule.name}`{over.get(rule.over, '')}"
+
+
+def _asked(said: Declaration) -> str:
+    if not said.calls:
+        return "Nobody is asked."
+    if said.tries == 1:
+        return "Every question is asked once."
+    return f"An unreadable reply is asked for up to {said.tries} times."
 
 
 def _aggregate(said: Declaration) -> str:
@@ -298,7 +308,9 @@ def _aggregate(said: Declaration) -> str:
         "pooled": f"`{said.aggregate.formula}` over the means of the further scores",
     }
     each = ", of which an image counts in several" if said.aggregate.each else ""
-    return kinds[said.aggregate.kind] + each
+    weight = f", in which an image weighs `{said.scores[0].weight}`" if said.scores[0].weight else ""
+    digits = f"; means of categories have {said.aggregate.digits} decimals" if said.aggregate.digits else ""
+    return kinds[said.aggregate.kind] + each + weight + digits
 
 
 def _link(paper: str) -> str:

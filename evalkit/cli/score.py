@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     "--captions", metavar="FILE", help="A model's captions of the images: JSON lines, id and caption; or COCO's."
 )
 @click.option(
-    "--references", metavar="FILE", help="Captions by people, one or more per image, for BLEU-4, CIDEr-D, ROUGE-L."
+    "--references",
+    metavar="FILE",
+    help="Captions by people, one or more per image, for BLEU-4, CIDEr-D, ROUGE-L, METEOR.",
 )
 @click.option("--cameras", metavar="FILE", help="Cameras of views, for TSED: JSON lines, id, intrinsics and pose.")
 @click.option(

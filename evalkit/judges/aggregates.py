@@ -25,13 +25,16 @@ def mean_of_categories(items: Sequence[Item]) -> float:
 def weighted_categories(weights: Mapping[str, float], digits: int | None = None) -> Aggregate:
     """The sum of weight x mean over the categories of `weights`; nan where one of them has no item.
 
-    `digits`: to which means are rounded first.
+    `digits`: to which means are rounded first. Equal items are summed from left to right then, as official scripts do, so
+    that a mean between two roundings goes their way.
     """
 
     def aggregate(items: Sequence[Item]) -> float:
-        means = category_means(items)
-        if digits is not None:
-            means = {name: round(mean, digits) for name, mean in means.items()}
+        means = category_means(items) if digits is None else {}
+        for name, group in by_category(items).items() if digits is not None else ():
+            alike = all(item.weight == 1 for item in group)
+            mean = sum(item.value or 0.0 for item in group) / len(group) if alike else mean_of_items(group)
+            means[name] = round(mean, digits)
         return math.fsum(weight * means.get(name, math.nan) for name, weight in weights.items())
 
     return aggregate

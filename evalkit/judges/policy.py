@@ -16,7 +16,9 @@ Action = Literal["drop", "zero", "worst", "random", "abort"]
 class Item:
     """One judged item: its category, and its value where the state is "answered"; "missing" is an image that is not there.
 
-    `weight`: how much it counts in a mean. `cluster`: what is drawn as a whole in intervals, such as its prompt.
+    `weight`: how much it counts in a mean. `cluster`: what is drawn as a whole in intervals, such as its prompt. `guesses`:
+    what a random guess may come to, each alike, where that is not the whole scale. `ends`: of a value that was made without
+    a lost answer, what it could be at least and at most, and its weight then.
     """
 
     id: str
@@ -25,6 +27,8 @@ class Item:
     state: str = "answered"
     weight: float = 1.0
     cluster: str = ""
+    guesses: tuple[float, ...] = ()
+    ends: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
         """Raise `EvalkitError` where value and state contradict each other."""

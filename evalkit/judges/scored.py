@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
+from typing import Literal
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from evalkit.judges.parse import Scale
 from evalkit.judges.policy import Item, Policy, policy_of
 
 REPEATS = 400  # of random guesses
+ENDS: tuple[Literal[0], Literal[1]] = (0, 1)  # worst, best
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class PolicyScore:
 
     `worst`, `best`: the score with every lost item at the lower and at the upper end of the scale. `coverage`: share of
     items that were answered. `lost`: counts by state. `losses`: whether categories lose alike. `spread`: the range of
-    95 % of the scores that random guesses give; `value` is their mean then.
+    95 % of the scores that random guesses give; `value` is that of guesses at their mean then.
     """
 
     policy: str
@@ -57,7 +59,7 @@ def apply_policy(
     if not items:
         raise EvalkitError("there is nothing to score. Give at least one item")
     lost = Counter(item.state for item in items if item.value is None)
-    worst, best = (aggregate([valued(item, end) for item in items]) for end in (scale.low, scale.high))
+    worst, best = (aggregate([_at_end(item, scale, place) for item in items]) for place in ENDS)
     value, spread, reason = _scored(items, rule, scale, aggregate, guesses, seed)
     return PolicyScore(
         policy=rule.name,
@@ -92,14 +94,22 @@ def valued(item: Item, other: float) -> Item:
     return item if item.value is not None else replace(item, value=other, state="answered")
 
 
+def _at_end(item: Item, scale: Scale, place: Literal[0, 1]) -> Item:
+    """The item at its least (`place` 0) or at its most (1)."""
+    if item.value is None or item.ends is None:
+        return valued(item, (scale.low, scale.high)[place])
+    return replace(item, value=item.ends[place], weight=item.ends[2])
+
+
 def _kept(items: Sequence[Item], rule: Policy, scale: Scale, guess: float) -> list[Item]:
     ends = {"zero": 0.0, "worst": scale.low, "random": guess}
     actions = ["" if item.value is not None else rule.action(item.state) for item in items]
-    return [
-        valued(item, ends.get(action, math.nan))
-        for item, action in zip(items, actions, strict=True)
-        if action != "drop"
-    ]
+    kept = []
+    for item, action in zip(items, actions, strict=True):
+        own = action == "random" and item.guesses and not math.isnan(guess)
+        if action != "drop":
+            kept.append(valued(item, fmean(item.guesses) if own else ends.get(action, math.nan)))
+    return kept
 
 
 def _scored(
@@ -121,7 +131,8 @@ def _scored(
         return aggregate(kept), None, ""
     scores = [aggregate(_guessed(kept, open_places, scale, guesses, [seed, n])) for n in range(REPEATS)]
     low, high = np.quantile(scores, [0.025, 0.975])
-    return fmean(scores), (float(low), float(high)), ""
+    expected = (scale.low + scale.high) / 2 if guesses is None else fmean(guesses)
+    return aggregate(_kept(items, rule, scale, expected)), (float(low), float(high)), ""
 
 
 def _guessed(
@@ -137,5 +148,6 @@ def _guessed(
     )
     filled = list(kept)
     for place, guess in zip(places, drawn.tolist(), strict=True):
-        filled[place] = replace(kept[place], value=float(guess))
+        own = kept[place].guesses
+        filled[place] = replace(kept[place], value=own[rng.integers(len(own))] if own else float(guess))
     return filled

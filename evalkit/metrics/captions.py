@@ -1,4 +1,4 @@
-"""How near captions of images are to what people wrote of them: BLEU-4 over all captions, CIDEr-D and ROUGE-L of each."""
+"""How near captions of images are to what people wrote of them: BLEU-4 over all captions, the others of each."""
 
 from __future__ import annotations
 
@@ -48,4 +48,17 @@ ROUGE = Metric(
     source="Lin 2004",
     shown=frozenset(),
 )
-DECLARED = (BLEU, CIDER, ROUGE)
+METEOR = Metric(
+    "meteor_nltk",
+    "METEOR (NLTK)",
+    "words that agree with a reference exactly, by stem or by WordNet, less a penalty for their order; NLTK's, not COCO's",
+    "higher",
+    level="sample",
+    task=TASK,
+    low=0.0,
+    high=1.0,
+    under=everywhere,
+    source="Lavie 2007",
+    shown=frozenset(),
+)
+DECLARED = (BLEU, CIDER, ROUGE, METEOR)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -12,6 +12,7 @@ import numpy as np
 from evalkit.metrics.metric import Metric, View, everywhere
 from evalkit.metrics.sums import OWN_MEAN, BySample, Columns, Mask, Sums
 from evalkit.protocols.judged import declared, load_declaration
+from evalkit.protocols.judged.declaration import AggregateRule
 
 TASKS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
 TITLES = {"geneval": "GenEval", "world": "Reference world"}
@@ -24,10 +25,18 @@ def _number(text: str) -> float:
     return float(int(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12], 16))
 
 
-def mean_of_tasks(metric: str, columns: Columns, rows: Mask) -> Iterator[Sums]:
-    """The unweighted mean of the means of tasks, as a mean over images with the same influence of each.
+def mean_of_tasks(
+    metric: str,
+    columns: Columns,
+    rows: Mask,
+    *,
+    weights: Mapping[str, float] | None = None,
+    digits: int | None = None,
+) -> Iterator[Sums]:
+    """The mean of the means of tasks by their `weights` (alike), as a mean over images with the same influence of each.
 
-    An image i of a task of n images counts N / (T n) times its distance from its task's mean, over N images and T tasks.
+    An image of a task of weight w and n images counts N w / n times its distance from its task's mean, over N images.
+    `digits`: to which the means are rounded first.
     """
     scores, tasks = columns.numbers(metric), columns.counted("task", _number)
     if scores is None or tasks is None:
@@ -37,10 +46,14 @@ def mean_of_tasks(metric: str, columns: Columns, rows: Mask) -> Iterator[Sums]:
         return
     names, place, sizes = np.unique(tasks[keep], return_inverse=True, return_counts=True)
     means = np.bincount(place, scores[keep]) / sizes
-    value = float(means.mean())
+    by_number = {_number(name): weight for name, weight in (weights or {}).items()}
+    shares = np.array([by_number.get(float(name), 0.0) for name in names]) if weights else np.ones(len(names))
+    if not shares.any():
+        return
+    shares = shares / shares.sum()
+    value = float(shares @ [mean if digits is None else round(float(mean), digits) for mean in means])
     moved = np.full(len(scores), np.nan)
-    share = int(keep.sum()) / (len(names) * sizes[place])
-    moved[keep] = value + share * (scores[keep] - means[place])
+    moved[keep] = value + int(keep.sum()) * (shares / sizes)[place] * (scores[keep] - means[place])
     yield Sums(moved, None, 1.0, value, scores)
 
 
@@ -58,6 +71,13 @@ _declared = partial(
 )
 
 
+def _by_category(rule: AggregateRule) -> BySample:
+    """How a judged headline comes from its images, where it is a mean of categories."""
+    if rule.kind not in ("categories", "weighted") or rule.each:
+        return OWN_MEAN
+    return BySample(partial(mean_of_tasks, weights=rule.weights, digits=rule.digits), ("task",))
+
+
 def judged(name: str, suite: str, judge: str | None = None, part: str | None = None) -> Metric:
     """The declaration of a judged suite's score: `<suite>[@<judge>][/<score or category>]`, on the suite's own scale."""
     said = load_declaration(suite)
@@ -68,7 +88,7 @@ def judged(name: str, suite: str, judge: str | None = None, part: str | None = N
         whose if part is None else f"{whose}, {part}",
         f"{whose}: {part or said.title}",
         better="lower" if rule.worst > rule.best else "higher",
-        by_sample=MEAN_OF_TASKS if part is None and said.aggregate.kind == "categories" else OWN_MEAN,
+        by_sample=_by_category(said.aggregate) if part is None else OWN_MEAN,
         shown=HEADLINE if part is None else frozenset(),
     )
     return replace(made, low=min(rule.worst, rule.best), high=max(rule.worst, rule.best))

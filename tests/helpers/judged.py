@@ -57,14 +57,18 @@ def _dpg(folder, files):
 
 
 def _gedit(folder, files):
-    rows = _rows(
-        key=lambda i: f"k{i}",
-        instruction=text_of,
-        task_type=lambda i: ("add", "style")[i % 2],
-        instruction_language="en",
-        Intersection_exist=True,
-        input_image=lambda i: {"bytes": b"x", "path": None},
-    )
+    rows = [
+        {
+            "key": f"{language}{i}",
+            "instruction": text_of(i),
+            "task_type": ("add", "style")[i % 2],
+            "instruction_language": language,
+            "Intersection_exist": i < 2,
+            "input_image": {"bytes": b"x", "path": None},
+        }
+        for language in ("en", "cn")
+        for i in range(4)
+    ]
     (folder / "data").mkdir(parents=True)
     pq.write_table(pa.Table.from_pylist(rows), folder / "data" / "train.parquet")
     names = (
@@ -230,6 +234,7 @@ FILES = {
     "wise-verified": lambda folder, files: _wise(folder, files, "vllm_eval.py"),
     "dpg": _dpg,
     "gedit": _gedit,
+    "gedit-cn": _gedit,
     "imgedit": _imgedit,
     "geneval2": _geneval2,
     "geneval-plus": _plus,

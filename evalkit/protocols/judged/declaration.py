@@ -24,7 +24,8 @@ class ItemRule:
 
     `id`, `prompt`, `category`: templates over an item's fields, such as "{prompt_id}". `ranges`: categories by a number's
     first and last value. `group`: a column whose equal values make one item, its rows in the field `rows`. `skip`: rows
-    that the official script passes over. `count`: items of the full benchmark. `keep`: fields that are kept (empty: all).
+    that the official script passes over. `where`: an expression that must hold of a row. `count`: items of the full
+    benchmark. `keep`: fields that are kept (empty: all).
     """
 
     id: str
@@ -34,6 +35,7 @@ class ItemRule:
     loader: str = ""
     group: str = ""
     skip: int = 0
+    where: str = ""
     count: int | None = None
     ranges: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     range_of: str = ""
@@ -82,7 +84,10 @@ class CallRule:
     `read`: the official reader, `corrected`: that of evalkit-1. `count`: a list field as long as the answer must be.
     `braces`: whether doubled braces of the text stand for single ones, as in Python's format. `one`: not all texts, but
     the one that the item's words draw. `optional`: whether the image keeps a score where this answer alone is lost;
-    formulas see None then. `after`: the call whose question and reply come first in the same chat.
+    formulas see None then. `ends`: by the name of the call, or of each part of its answer, the worst and the best answer, for
+    the bounds of images that are scored without it. `guess`: the first and last of the whole numbers of which the official
+    code takes one by chance where this answer is lost, as a list of that one. `after`: the call whose question and reply come
+    first in the same chat.
     """
 
     name: str
@@ -101,6 +106,8 @@ class CallRule:
     optional: bool = False
     braces: bool = False
     one: bool = False
+    ends: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    guess: tuple[int, int] | None = None
     after: str = ""
     join: str = "\n"
 
@@ -109,7 +116,8 @@ class CallRule:
 class ScoreRule:
     """One number of an image: an expression over fields and answers, between `worst` and `best`.
 
-    `weight`: an expression, where images count unequally. `policy`: for lost items, where it is not the benchmark's first.
+    `weight`: an expression, where images count unequally; an image of weight 0 is not of this score. `policy`: for lost
+    items, where it is not the benchmark's first. `over`: how images come to the score, where not as to the headline.
     """
 
     name: str
@@ -118,6 +126,7 @@ class ScoreRule:
     best: float = 1.0
     weight: str = ""
     policy: str = ""
+    over: Literal["", "items", "categories"] = ""
 
 
 @dataclass(frozen=True)
@@ -152,8 +161,8 @@ class Declaration:
 
     `measures`: the kind of what networks measure of each image (`tasks.probe.measures.KINDS`). `by_category`: whether all
     scores are given by category. `boxes`: the rule of `tasks.probe.judged.boxes.RULES` for what the `detector` finds.
-    `tries`: how often the official code asks where a reply cannot be read. `ship`: whether
-    its data may be in the package.
+    `tries`: how often the official code asks where a reply cannot be read. `revision`: raised where formulas or the
+    aggregation change, so that boards keep scores apart. `ship`: whether its data may be in the package.
     `let`: named expressions that formulas may use, in order. `needs`: an expression that must hold of an image's answers,
     else it is lost. `parts`: each with expressions `values` and `categories` (two lists, one entry a question) and
     `when`, for means over single questions; those without a category are left out.
@@ -173,6 +182,7 @@ class Declaration:
     scores: tuple[ScoreRule, ...]
     aggregate: AggregateRule
     tries: int = 1
+    revision: int = 1
     let: Mapping[str, str] = field(default_factory=dict)
     needs: str = ""
     measures: str = ""

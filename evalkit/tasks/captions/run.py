@@ -23,7 +23,7 @@ def caption_scores(
     *,
     options: RunOptions | None = None,
 ) -> Run:
-    """BLEU-4, CIDEr-D and ROUGE-L of the captions of `images` beside their references, as a sealed run with one row per image.
+    """BLEU-4, CIDEr-D, ROUGE-L and METEOR of the captions of `images` beside their references: a sealed run, a row per image.
 
     `captions` (one an image, called after the model) and `references` (one or more): JSON lines of `id` and `caption`, or
     COCO's JSON with `image_id`. Raises `EvalkitError` before any work where an entry is wrong, or no image has both.

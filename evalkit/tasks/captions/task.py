@@ -19,8 +19,9 @@ from evalkit.jobs.task import TASKS, Aggregated, Task
 from evalkit.jsonio import canonical_json
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.bleu import COLUMNS, bleu_interval
-from evalkit.metrics.captions import BLEU, CIDER, TASK
+from evalkit.metrics.captions import BLEU, CIDER, METEOR, TASK
 from evalkit.metrics.generation import IMAGES_FAILED
+from evalkit.metrics.meteor import ABSENT
 from evalkit.metrics.metric import Metric
 from evalkit.metrics.registry import METRICS
 from evalkit.pages.short import values_page
@@ -89,11 +90,19 @@ class CaptionTask(Task):
 
 def _result(name: str, metric: Metric, good: pa.Table, corpus: int) -> Result:
     told = (metric.unit, metric.better, "")
-    lost = "no image has a caption and a reference" if not good.num_rows else ALONE if corpus < 2 else ""
-    if lost and not (metric is not CIDER and good.num_rows):
+    if lost := _lost(metric, good, corpus):
         return Result(TASK, name, metric.name, None, None, None, "", 0, *told, "unavailable", lost)
     found = _estimate(metric, good)
     return Result(TASK, name, metric.name, found.value, found.low, found.high, found.method, found.n, *told)
+
+
+def _lost(metric: Metric, good: pa.Table, corpus: int) -> str:
+    """Why a metric has no value here; empty where it has one."""
+    if not good.num_rows:
+        return "no image has a caption and a reference"
+    if metric is CIDER and corpus < 2:
+        return ALONE
+    return ABSENT if metric is METEOR and good[metric.name].null_count else ""
 
 
 def _estimate(metric: Metric, good: pa.Table) -> Estimate:

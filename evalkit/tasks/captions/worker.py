@@ -10,8 +10,9 @@ from evalkit.jobs.task import Tick, Worker
 from evalkit.jobs.timers import Timers
 from evalkit.metrics.bleu import COLUMNS, bleu, bleu_counts
 from evalkit.metrics.caption_words import caption_words
-from evalkit.metrics.captions import BLEU, CIDER, ROUGE
+from evalkit.metrics.captions import BLEU, CIDER, METEOR, ROUGE
 from evalkit.metrics.cider import cider_d, rarity
+from evalkit.metrics.meteor import meteor
 from evalkit.metrics.rouge import rouge_l
 from evalkit.tasks.captions.read import Captions
 from evalkit.tasks.captions.rows import CAPTION, REFERENCES, table
@@ -51,4 +52,4 @@ class CaptionWorker(Worker):
         row |= (counts := bleu_counts(words, references))
         own = bleu([[counts[name] for name in COLUMNS]])
         said = {BLEU.name: own, CIDER.name: cider_d(words, references, self.rarity)}
-        return {**row, **said, ROUGE.name: rouge_l(words, references)}
+        return {**row, **said, ROUGE.name: rouge_l(words, references), METEOR.name: meteor(words, references)}

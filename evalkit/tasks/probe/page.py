@@ -10,6 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from evalkit.jsonio import parse_json
 from evalkit.metrics.probe import IMAGES, IMAGES_PROBED, PROMPTS
 from evalkit.pages.html import run_page
 from evalkit.pages.labels import metric_label
@@ -78,6 +79,7 @@ def _scores(run: Run) -> list[dict[str, Any]]:
             "label": metric_label(row["metric"]),
             **{key: percent(row[key], scales.get(row["metric"], 1)) for key in ("value", "low", "high")},
             "n": row["n"],
+            "why": row.get("reason"),
             "method": row["ci_method"],
             "first": row["metric"] == base,
         }
@@ -89,12 +91,15 @@ def _scores(run: Run) -> list[dict[str, Any]]:
 def _reasons(
     run: Run, tasks: Sequence[str], words: Mapping[str, str], *, lost: bool
 ) -> list[tuple[str, int, list[int]]]:
-    """(task, wrong or `lost` images, how many of them for each kind of reason)."""
+    """(task, wrong or `lost` images, how many of them for each kind of reason; with answers that scored images lack)."""
     counts = {task: Counter[str]() for task in tasks}
     wrong = Counter[str]()
     for task, kinds, score in zip(*(run.samples[name].to_pylist() for name in ("task", "kinds", "score")), strict=True):
         counts[task].update(set((kinds or "").split()))
         wrong[task] += score is None if lost else score is not None and score < 1
+    if run.record["probe"].get("lost_answers"):
+        for task, details in zip(*(run.samples[name].to_pylist() for name in ("task", "details")), strict=True):
+            counts[task].update(parse_json(details or "{}", "details").get("official", {}).get("lost_by", {}))
     return [(task, wrong[task], [counts[task][kind] for kind in words]) for task in tasks]
 
 
@@ -140,6 +145,15 @@ def _filters(tasks: Sequence[str], kinds: Sequence[str]) -> str:
     )
 
 
+def _judge(told: Mapping[str, Any]) -> str:
+    """The judge of the replies, and the snapshot that it is said to be; empty where nobody judged."""
+    part = told["evidence"].get("judge")
+    if not isinstance(part, Mapping):
+        return ""
+    name, snapshot = str(part.get("judge") or "not stated in the evidence"), part.get("snapshot")
+    return f"{name}, snapshot {snapshot}" if snapshot and snapshot != name else name
+
+
 def _facts(run: Run) -> list[tuple[str, str]]:
     record, told = run.record, run.record["probe"]
     used = [
@@ -153,7 +167,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("command", " ".join(record["command"])),
         ("suite", f"{told['suite']}: {told['title']}"),
         ("rules", f"{record['protocols'][0]['id']}, sha256 {record['protocols'][0]['sha256']}"),
-        ("looked by", "; ".join(used) or "not stated in the evidence"),
+        *([("judged by", judge)] if (judge := _judge(told)) else []),
+        *([("looked by", "; ".join(used) or "not stated in the evidence")] if used or not judge else []),
         ("images" if data["spec"] else "evidence", f"{data['name']}, {data['n']:,} images, sha256 {data['digest']}"),
         ("prompts", f"{record['prompts']['n']:,} of {record['prompts']['name']}, sha256 {record['prompts']['digest']}"),
         ("made", f"{record['created']} by evalkit {record['evalkit']}"),

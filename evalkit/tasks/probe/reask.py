@@ -31,7 +31,7 @@ def reask(
     plan = found.record["plan"]
     if plan["task"] != "probe" or "judge" not in plan["models"]:
         raise EvalkitError(f"{path} is no run of a judged suite. Give one that evalkit probe made with --judge")
-    if not found.record["probe"]["lost"]:
+    if not found.record["probe"]["lost"] and not found.record["probe"].get("lost_answers"):
         raise EvalkitError(f"{path} lost no reply. There is nothing to ask again")
     said: dict[str, Any] = plan["parameters"]
     if suite not in (None, said["suite"]):

@@ -69,7 +69,11 @@ def facts_of(
     networks = {f"probe:{name}": sha for name, sha in measured.items() if isinstance(sha, str)}
     expected, probed = int(spec.parameters["expected"]), len(verdicts)
     lost = Counter(row.state for row in verdicts if row.state != "answered")
-    bounds = {name: list(score.bounds) for name, score in scores if score.bounds and (lost or probed < expected)}
+    single = Counter[str]()
+    for row in verdicts:
+        single.update(row.details.get("official", {}).get("lost_by", {}))
+    some = bool(lost or single or probed < expected)
+    bounds = {name: list(score.bounds) for name, score in scores if score.bounds and some}
     return {
         "model": {"name": model.name, "title": model.name, "weights_sha256": model.sha256},
         "data": {
@@ -93,6 +97,7 @@ def facts_of(
             "tasks": [name for name, score in scores if score.task and not score.part],
             "scales": {name: _top(suite, score) for name, score in scores if _top(suite, score) != 1},
             "lost": dict(lost),
+            "lost_answers": dict(single),
             "bounds": bounds,
             "notes": {name: score.note for name, score in scores if score.note},
             "evidence": dict(made_with),

@@ -204,6 +204,8 @@ def _spec(
         "samples": samples or suite.samples,
         "limit": options.limit,
     }
+    if isinstance(suite, JudgedSuite) and suite.said.revision > 1:
+        parameters["revision"] = suite.said.revision
     return Spec(
         PROBE.name,
         VERSION,

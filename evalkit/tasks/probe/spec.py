@@ -74,6 +74,8 @@ def protocol_of(suite: Suite, *, own_options: bool = False) -> ProtocolRef:
     }
     if isinstance(suite, JudgedSuite) and (suite.said.measures or suite.said.boxes):
         rules["measures"] = MEASURES
+    if isinstance(suite, JudgedSuite) and suite.said.revision > 1:
+        rules["revision"] = suite.said.revision
     if isinstance(suite, JudgedSuite) and suite.own:
         rules["declaration"] = _own(suite)
     return ProtocolRef(" ".join(said), hashlib.sha256(canonical_json(rules)).hexdigest(), dict(suite.changed))

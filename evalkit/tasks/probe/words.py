@@ -53,10 +53,13 @@ def notes(told: Mapping[str, Any]) -> list[str]:
     if lost := told.get("lost"):
         listed = ", ".join(f"{n:,} {state}" for state, n in sorted(lost.items()))
         said.append(f"Replies that give no score: {listed}.")
+    if single := told.get("lost_answers"):
+        listed = ", ".join(f"{n:,} {state}" for state, n in sorted(single.items()))
+        said.append(f"Answers that scored images lack: {listed}.")
     if (bounds := told.get("bounds", {}).get(told["score"])) is not None:
         high = _top(told, told["score"])
         ends = [percent(bound, high) + unit(high) for bound in bounds]
-        said.append(f"With every lost image worst the score is {ends[0]}, with every one best {ends[1]}.")
+        said.append(f"With every lost image or answer worst the score is {ends[0]}, with every one best {ends[1]}.")
     edits = told.get("evidence", {}).get("edits")
     if edits and "side" in edits and (absent := [name for name in NETWORKS if name not in edits]):
         said.append(f"Not measured, since weights are missing: {', '.join(absent)} (evalkit weights list).")

@@ -41,3 +41,14 @@ def test_scores_of_another_detector_are_declared_by_their_name():
     assert (found.better, found.high, found.task) == ("higher", 1.0, "probe")
     assert "my-detector" in found.title
     assert METRICS.find("images_missing").better == "none"
+
+
+def test_weights_and_decimals_of_a_judged_suite_are_those_of_its_headline():
+    columns = Columns([1, 0, 1, 1, 0, 1], ["culture", "culture", "culture", "time", "time", "space"])
+    every = np.ones(6, bool)
+    (found,) = METRICS.get("wise").by_sample.ways("m", columns, every)
+    assert found.value == pytest.approx((0.4 * 2 / 3 + 0.167 / 2 + 0.133) / 0.7)
+    assert np.mean(found.values) == pytest.approx(found.value)
+    (found,) = METRICS.get("geneval-plus").by_sample.ways("m", columns, every)
+    assert found.value == pytest.approx((0.6667 + 0.5 + 1) / 3, rel=1e-12)
+    assert list(METRICS.get("wise").by_sample.ways("m", Columns([1], ["elsewhere"]), np.ones(1, bool))) == []

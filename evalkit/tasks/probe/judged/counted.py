@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ RESAMPLES = 1000  # of prompts, for headlines that are no mean
 
 
 def items_of(rows: Sequence[ProbeRow], rule: ScoreRule, reader: str) -> list[Item]:
-    """An item for each image, by the parser `reader`."""
+    """An item for each image of the score, by the parser `reader`."""
     items = []
     for row in rows:
         read: Mapping[str, Any] = row.details.get(reader, {})
@@ -32,7 +33,12 @@ def items_of(rows: Sequence[ProbeRow], rule: ScoreRule, reader: str) -> list[Ite
         value = None if value is None or math.isnan(value) else float(value)
         state = "answered" if value is not None else "unparsed" if state == "answered" else state
         weight = float(read.get("weights", {}).get(rule.name, 1.0))
-        items.append(Item(f"{row.prompt}-{row.sample}", row.task, value, state, weight, row.prompt))
+        if not weight:
+            continue
+        guesses = tuple(read.get("guesses", {}).get(rule.name, ()))
+        ends = read.get("ends", {}).get(rule.name)
+        ends = None if ends is None else (float(ends[0]), float(ends[1]), float(ends[2]))
+        items.append(Item(f"{row.prompt}-{row.sample}", row.task, value, state, weight, row.prompt, guesses, ends))
     return items
 
 
@@ -63,6 +69,31 @@ def mean_estimate(items: Sequence[Item], limits: tuple[float, float | None] = (0
         return mean_interval(values, clusters=clusters, range=limits)
     tops = [w * v for w, v in zip(weights, values, strict=True)]
     return ratio_interval(tops, weights, clusters=clusters, range=limits)
+
+
+def over_prompts(groups: Mapping[str, Sequence[Item]], weights: Mapping[str, float]) -> Estimate:
+    """The sum of weight x mean over groups that share prompts, with an interval over whole prompts.
+
+    An item counts by its distance from its group's mean, as it moves the sum.
+    """
+    count = sum(len(groups[name]) for name in weights)
+    means = {name: fmean(item.value or 0.0 for item in groups[name]) for name in weights}
+    value = math.fsum(weight * means[name] for name, weight in weights.items())
+    moved, clusters = [], []
+    for name, weight in weights.items():
+        share = count * weight / len(groups[name])
+        moved += [value + share * ((item.value or 0.0) - means[name]) for item in groups[name]]
+        clusters += [item.cluster for item in groups[name]]
+    return mean_interval(moved, clusters=clusters, method="mean")
+
+
+def wider(one: Estimate, other: Estimate) -> Estimate:
+    """The first estimate with the wider interval of both: parts that share prompts are no independent ones."""
+    if one.low is None or one.high is None or other.low is None or other.high is None:
+        return one
+    if other.high - other.low <= one.high - one.low:
+        return one
+    return replace(one, low=other.low, high=other.high, method=other.method)
 
 
 def pooled(said: Declaration, groups: Mapping[str, Sequence[Item]], policy: str, name: str) -> ProbeScore:

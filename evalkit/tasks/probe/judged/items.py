@@ -21,6 +21,7 @@ from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import parse_json
 from evalkit.protocols.judged.declaration import Declaration, ItemRule
 from evalkit.runs.plain import read_plain
+from evalkit.tasks.probe.judged.formula import evaluate
 from evalkit.tasks.probe.judged.templates import fill_in
 
 Row = dict[str, Any]
@@ -57,7 +58,8 @@ def read_items(said: Declaration, folder: Path) -> tuple[JudgedItem, ...]:
         raise EvalkitError(
             f"the data of {said.name} are not of the official form: {_why(error)}. Give the official files"
         ) from None
-    rows = grouped(rows[rule.skip :], rule.group) if rule.group else rows[rule.skip :]
+    rows = [row for row in rows[rule.skip :] if not rule.where or evaluate(rule.where, row)]
+    rows = grouped(rows, rule.group) if rule.group else rows
     return _unique([_item(rule, row, place) for place, row in enumerate(rows)], said.name)
 
 

@@ -215,6 +215,7 @@ _WRITERS: Mapping[str, _Write] = {
     "wise-verified": _verified_lines,
     "imgedit": _imgedit_json,
     "gedit": _gedit_csv,
+    "gedit-cn": _gedit_csv,
 }
 _READERS: Mapping[str, Callable[[JudgedSuite, Path], Texts | None]] = {
     "wise": _read_wise,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 from evalkit.errors import EvalkitError
@@ -17,6 +19,7 @@ from evalkit.tasks.probe.judged.calls import Asked, asked_of
 from evalkit.tasks.probe.judged.formula import as_number, evaluate, names_in, number_of
 from evalkit.tasks.probe.judged.items import JudgedItem
 
+MOST_GUESSES = 10_000  # ways in which the lost answers about one image may be guessed
 _FINAL = ("content filter", "refusal", "truncated")  # details that no other parser changes
 
 
@@ -25,7 +28,9 @@ class Judged:
     """What one image comes to: `values` and `weights` by score, `parts` (category, value) of single questions.
 
     `state`: answered, or how the headline was lost, with a `reason`; other values may be there then. `lost`: questions
-    that were lost. `split`: what the image counts in several categories, None where it is lost.
+    that were lost. `split`: what the image counts in several categories, None where it is lost. `guesses`: what each score
+    may come to where the official code guesses a lost answer. `lost_by`: the questions of a scored image that were lost, by
+    how. `ends`: each score with these worst and best, and its weight then.
     """
 
     state: str = "answered"
@@ -35,6 +40,9 @@ class Judged:
     parts: tuple[tuple[str, float], ...] = ()
     lost: int = 0
     split: tuple[tuple[str, float | None], ...] = ()
+    guesses: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    lost_by: Mapping[str, int] = field(default_factory=dict)
+    ends: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
 
 
 def judge_image(
@@ -43,22 +51,39 @@ def judge_image(
     """The scores of one image by its replies."""
     by_name = {each.question: each for each in replies}
     names: dict[str, Any] = {**item.metadata, "sample": sample}
+    worst, best = (dict(names), dict(names)) if any(call.ends for call in said.calls) else ({}, {})
     lost: list[tuple[str, str]] = []
+    guessed: dict[str, tuple[int, int]] = {}
     for asked in asked_of(said.calls, item):
         state, value = _read(asked, by_name.get(asked.name), official=official)
-        if state != "answered" and not asked.call.optional:
+        if state != "answered" and asked.call.guess:
+            guessed[asked.name] = asked.call.guess
+        elif state != "answered" and not asked.call.optional:
             return _lost(said, names, state, f"{asked.name}: {value}", 1)
         lost += [(state, f"{asked.name}: {value}")] if state != "answered" else []
-        _add(names, asked, value if state == "answered" else None)
-    for name, formula in said.let.items():
-        names[name] = evaluate(formula, names)
+        value = value if state == "answered" else None
+        _add(names, asked, value)
+        for place, end in enumerate((worst, best) if worst else ()):
+            _add(end, asked, _at_end(asked, value, place))
+    if guessed:
+        found = _lost(said, names, *lost[0], len(lost))
+        return replace(found, guesses=_guesses(said, names, guessed)) if replies else found
+    for each in (names, worst, best) if worst else (names,):
+        _let(said, each)
     if said.needs and evaluate(said.needs, names) in (None, False, 0):
         state, reason = lost[0] if lost else ("unparsed", f"{said.needs} does not hold")
         return _lost(said, names, state, reason, len(lost))
-    values = {rule.name: _score(rule.formula, names) for rule in said.scores}
+    weights = _weights(said, names)
+    values = {r.name: _score(r.formula, names) if weights.get(r.name) != 0 else math.nan for r in said.scores}
     state, reason = lost[0] if lost and math.isnan(values[said.scores[0].name]) else ("answered", "")
     split = _split(said, names, answered=state == "answered")
-    return Judged(state, reason, values, _weights(said, names), _parts(said, names), len(lost), split)
+    made = Judged(state, reason, values, weights, _parts(said, names), len(lost), split)
+    single = Counter(how for how, _ in lost)
+    if worst and worst != names and not lost:
+        single["unparsed"] += 1  # a part of an answer alone
+    if state != "answered" or not single:
+        return made
+    return replace(made, lost_by=single, ends=_ends(said, worst, best) if worst else {})
 
 
 def snake(name: str) -> str:
@@ -95,9 +120,53 @@ def _add(names: dict[str, Any], asked: Asked, value: Any) -> None:
         names |= {snake(name): part for name, part in value.items()}
 
 
+def _let(said: Declaration, names: dict[str, Any]) -> None:
+    """Add the values of the suite's named expressions."""
+    for name, formula in said.let.items():
+        names[name] = evaluate(formula, names)
+
+
+def _at_end(asked: Asked, value: Any, place: int) -> Any:
+    """The answer, or what the call says stands worst (`place` 0) or best (1) for it or for a part of it that is lost."""
+    ends = {name: float(pair[place]) for name, pair in asked.call.ends.items()}
+    if not ends or (value is not None and not isinstance(value, Mapping)):
+        return value
+    if set(ends) == {asked.call.name}:
+        return ends[asked.call.name]
+    known = {name: part for name, part in (value or {}).items() if part is not None}
+    return {**ends, **known}
+
+
+def _ends(
+    said: Declaration, worst: Mapping[str, Any], best: Mapping[str, Any]
+) -> dict[str, tuple[float, float, float]]:
+    weights = _weights(said, best)
+    found = {r.name: [_score(r.formula, names) for names in (worst, best)] for r in said.scores}
+    return {
+        name: (min(pair), max(pair), weights.get(name, 1.0))
+        for name, pair in found.items()
+        if not any(map(math.isnan, pair))
+    }
+
+
 def _lost(said: Declaration, names: Mapping[str, Any], state: str, reason: str, count: int) -> Judged:
     weights, split = _weights(said, names), _split(said, names, answered=False)
     return Judged(state, reason, weights=weights, lost=count, split=split)
+
+
+def _guesses(
+    said: Declaration, names: Mapping[str, Any], lost: Mapping[str, tuple[int, int]]
+) -> dict[str, tuple[float, ...]]:
+    """The values of each score over all that may be guessed for the `lost` calls, each a list of one number."""
+    if math.prod(last - first + 1 for first, last in lost.values()) > MOST_GUESSES:
+        raise EvalkitError(f"{said.name} guesses in more than {MOST_GUESSES:,} ways. Mend the suite's file")
+    made: dict[str, list[float]] = {rule.name: [] for rule in said.scores}
+    for found in product(*(range(first, last + 1) for first, last in lost.values())):
+        these = {**names, **{name: [float(value)] for name, value in zip(lost, found, strict=True)}}
+        _let(said, these)
+        for rule in said.scores:
+            made[rule.name].append(_score(rule.formula, these))
+    return {name: tuple(values) for name, values in made.items() if not any(map(math.isnan, values))}
 
 
 def _split(said: Declaration, names: Mapping[str, Any], *, answered: bool) -> tuple[tuple[str, float | None], ...]:

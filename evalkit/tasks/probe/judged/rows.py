@@ -58,6 +58,12 @@ def _told(found: Judged) -> dict[str, Any]:
         told["weights"] = dict(found.weights)
     if found.lost:
         told["lost"] = found.lost
+    if found.lost_by:
+        told["lost_by"] = dict(found.lost_by)
+    if found.ends:
+        told["ends"] = {name: list(values) for name, values in found.ends.items()}
+    if found.guesses:
+        told["guesses"] = {name: list(values) for name, values in found.guesses.items()}
     if found.split:
         told["split"] = [list(each) for each in found.split]
     return told

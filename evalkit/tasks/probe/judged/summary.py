@@ -17,10 +17,12 @@ from evalkit.tasks.probe.judged.counted import (
     CORRECTED,
     items_of,
     mean_estimate,
+    over_prompts,
     pooled,
     scale_of,
     split_items,
     whole_items,
+    wider,
 )
 from evalkit.tasks.probe.rows import ProbeRow, ProbeScore
 
@@ -84,14 +86,17 @@ def _headline_items(said: Declaration, rows: Sequence[ProbeRow], reader: str) ->
 
 def _one(said: Declaration, items: Sequence[Item], rule: ScoreRule, policy: str, name: str) -> ProbeScore:
     """One score over all items under a policy, with its bounds."""
-    scale, turned = scale_of(rule), rule.worst > rule.best
-    aggregate = _aggregate(said.aggregate, items)
+    scale, kind = scale_of(rule), AggregateRule(rule.over) if rule.over else said.aggregate
+    if not items:
+        nothing = Estimate(math.nan, None, None, 0, "none: no image is of this score")
+        return ProbeScore(name, "", nothing, scale.low, scale.high, better=_better(rule))
+    aggregate = _aggregate(kind, items)
     applied = apply_policy(items, policy, scale, aggregate)
-    ends = (applied.best, applied.worst) if turned else (applied.worst, applied.best)
+    ends = _ends(rule, applied)
     if said.aggregate.whole and policy == said.policy:
         items = whole_items(items)
         applied = apply_policy(items, policy, scale, aggregate)
-    estimate = _estimate(said.aggregate, items, applied, scale)
+    estimate = _estimate(kind, items, applied, scale)
     told = [applied.reason, applied.losses.warning, f"policy {applied.policy}" if applied.lost else ""]
     if applied.spread is not None:
         told.append(f"random guesses move it from {applied.spread[0]:.4g} to {applied.spread[1]:.4g}")
@@ -111,6 +116,7 @@ def _estimate(rule: AggregateRule, items: Sequence[Item], applied: PolicyScore, 
     else:
         groups = by_category(kept)
         found = weighted_sum([mean_estimate(groups[name], limits) for name in weights], list(weights.values()))
+        found = wider(found, over_prompts(groups, weights)) if rule.each else found
     low, high = (None if x is None else min(max(x, scale.low), scale.high) for x in (found.low, found.high))
     return replace(found, value=applied.value, low=low, high=high)
 
@@ -132,10 +138,11 @@ def _categories(
         if applied.value is not None:
             estimate = _estimate(AggregateRule(), items, applied, scale)
             high = None if math.isinf(scale.high) else scale.high
-            bounds = (applied.worst, applied.best)
             label, part = f"{said.name}{whose}/{name}", rule.name if whose else ""
             found.append(
-                ProbeScore(label, name, estimate, scale.low, high, bounds=bounds, part=part, better=_better(rule))
+                ProbeScore(
+                    label, name, estimate, scale.low, high, bounds=_ends(rule, applied), part=part, better=_better(rule)
+                )
             )
     return found
 
@@ -146,7 +153,12 @@ def _of_parts(said: Declaration, rows: Sequence[ProbeRow]) -> list[ProbeScore]:
     for row in rows:
         for place, (name, value) in enumerate(row.details.get("parts", ())):
             groups.setdefault(name, []).append(Item(f"{row.image}/{place}", name, value, cluster=row.prompt))
-    return [ProbeScore(f"{said.name}/{name}", "", mean_estimate(items), part="-") for name, items in groups.items()]
+    scale = scale_of(said.scores[0])
+    low, high = scale.low, None if math.isinf(scale.high) else scale.high
+    return [
+        ProbeScore(f"{said.name}/{name}", "", mean_estimate(items, (low, high)), low, high, part="-")
+        for name, items in groups.items()
+    ]
 
 
 def _aggregate(rule: AggregateRule, items: Sequence[Item]) -> Aggregate:
@@ -158,6 +170,11 @@ def _aggregate(rule: AggregateRule, items: Sequence[Item]) -> Aggregate:
         return weighted_categories(shares(rule, [item.category for item in kept]), rule.digits)(kept)
 
     return aggregate
+
+
+def _ends(rule: ScoreRule, applied: PolicyScore) -> tuple[float, float]:
+    """The value with all lost images worst, and with all of them best."""
+    return (applied.best, applied.worst) if _better(rule) == "lower" else (applied.worst, applied.best)
 
 
 def _better(rule: ScoreRule) -> str:

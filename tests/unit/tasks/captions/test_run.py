@@ -14,7 +14,7 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.options import RunOptions
 from evalkit.leaderboard.compare import compare_runs
 from evalkit.metrics.bleu import COLUMNS, bleu
-from evalkit.metrics.captions import BLEU, CIDER, ROUGE
+from evalkit.metrics.captions import BLEU, CIDER, METEOR, ROUGE
 from evalkit.provenance.verify import verify_run
 from evalkit.tasks.captions.read import read_captions
 
@@ -66,6 +66,17 @@ def test_a_run_states_both_numbers_and_verifies_from_its_rows(images, people, tm
     assert run.record["conditions"]["n"] == 4
     assert verify_run(run.path).failures == ()
     assert "BLEU-4" in (run.path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("value", [0.25, None])
+def test_meteor_is_a_mean_over_images_or_says_what_to_type(images, people, tmp_path, monkeypatch, value):
+    monkeypatch.setattr("evalkit.tasks.captions.worker.meteor", lambda caption, references: value)
+    mine = lines(tmp_path / "m.jsonl", [{"image_id": i, "caption": each[0]} for i, each in PEOPLE.items()])
+    run = scored(images, mine, people, tmp_path / "run")
+    row = next(each for each in run.results if each["metric"] == METEOR.name)
+    assert row["value"] == value
+    assert ("pip install nltk" in (row["reason"] or "")) == (value is None)
+    assert verify_run(run.path).failures == ()
 
 
 def test_a_changed_row_is_found_by_recomputation(images, people, tmp_path):
@@ -148,7 +159,7 @@ def test_files_without_captions_are_refused(tmp_path, images, people):
 def test_captions_come_with_references_and_alone(images, people):
     with pytest.raises(EvalkitError, match="Give both"):
         evalkit.score(images, captions=people)
-    with pytest.raises(EvalkitError, match="bleu_4 and cider_d and rouge_l alone"):
+    with pytest.raises(EvalkitError, match="bleu_4 and cider_d and rouge_l and meteor_nltk alone"):
         evalkit.score(images, captions=people, references=people, metrics=["fid"])
     with pytest.raises(EvalkitError, match="each come alone"):
         evalkit.score(images, images, captions=people, references=people)

@@ -16,7 +16,7 @@ from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.jsonio import parse_json
 from evalkit.runs.plain import read_plain
 
-FOLDER, MODEL, SAMPLES = "examples/dataset", "en_core_web_sm", 10
+FOLDER, MODEL, SAMPLES, MOST = "examples/dataset", "en_core_web_sm", 10, 8  # at most so many noun phrases
 UNIDET = "labels/annotation_obj_detection_2d/vqa_result.json"  # which the official script writes
 PLURALS = "new_objects.txt"
 RELATIONS = ("on side of", "next to", "near", "on the left of", "on the right of", "on the bottom of", "on the top of")
@@ -36,7 +36,7 @@ def _items(folder: Path, split: str) -> Iterator[dict[str, Any]]:
     for place, text in enumerate(_lines(folder, f"{split}_val")):
         kind = next((name for name, texts in kinds.items() if _short(text) in texts), "both")
         more: dict[str, Any] = (
-            {"questions": [f"{each}?" for each in noun_phrases(text)]} if split != "non_spatial" else {}
+            {"questions": [f"{each}?" for each in noun_phrases(text)[:MOST]]} if split != "non_spatial" else {}
         )
         if split == "complex":
             more |= {"spoken": without_adjectives(text)}

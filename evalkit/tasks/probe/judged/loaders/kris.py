@@ -24,20 +24,26 @@ DIMENSIONS = {
     "decomposition": ("multi-element_composition", "multi-instruction_execution"),
 }
 _OF = {kind: dimension for dimension, kinds in DIMENSIONS.items() for kind in kinds}
+SORTS = {
+    "factual": ("attribute", "spatial", "temporal"),
+    "conceptual": ("social", "natural"),
+    "procedural": ("logic", "decomposition"),
+}
+_SORT = {dimension: sort for sort, dimensions in SORTS.items() for dimension in dimensions}
 PLAIN = ("temporal_prediction", "multi-element_composition")  # whose replies are not searched for the score's name
 KNOWING = ("social", "natural", "logic")
 _EDITED = ["This is the edited image:", "@"]
 
 
 def items(folder: Path) -> Iterator[dict[str, Any]]:
-    """The rows with their dimension, texts and lists of parts."""
+    """The rows with their dimension, its sort of knowledge, texts and lists of parts."""
     for row in rows_of(folder / FILE):
         kind = str(row["type"])
         sources = row["ori_img"] if isinstance(row["ori_img"], list) else [row["ori_img"]]
         names = [f"@{kind}/{name}" for name in sources]
         knows = _OF[kind] in KNOWING
         reads = "kris-knowledge" if knows else "kris-plain" if kind in PLAIN else "kris"
-        known = {"dimension": _OF[kind], "knows": knows, "reads": reads, "frame": 0}
+        known = {"dimension": _OF[kind], "sort": _SORT[_OF[kind]], "knows": knows, "reads": reads, "frame": 0}
         yield {"explain_en": "", **row, **known, **_asked(kind, names, str(row.get("gt_img") or ""))}
 
 

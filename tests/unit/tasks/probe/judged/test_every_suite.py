@@ -1,7 +1,9 @@
 """Every declared suite end to end: four items of its layout, one refused, one broken; killed, resumed, verified."""
 
 import json
+import math
 from dataclasses import dataclass
+from statistics import fmean
 
 import pytest
 from helpers.judged import FILES, ScriptedJudge, small_data, small_images
@@ -36,6 +38,7 @@ REASON = Case('{"reason": [], "score": [1, 0.5]}', None, (0.375, 0.875), LOST)
 WISE = '{"reason": "", "score": 8}'
 WORLD = json.dumps(dict.fromkeys(("prompt_relevance", "aesthetic_quality", "content_coherence", "artifacts"), 4))
 BALANCE = '{"success": 8, "kept": 2, "reason": ""}'
+GUESSED = (8 + fmean(math.sqrt(8 * guess) for guess in range(11))) / 2
 TEN = Case("Yes", 0.8, (0.4, 0.9), {"refused": 10, "unparsed": 10})
 CASES = {
     # culture 1.0 twice; physics and chemistry lost: weights .4, .1, .1 are shared out
@@ -43,7 +46,8 @@ CASES = {
     "wise-verified": Case("Score: 1", None, (0.4 / 0.64, 1.0), LOST),
     # every image has two questions; officially all that is not "yes" is no
     "dpg": Case("yes", 0.5, None, {}, corrected=1.0),
-    "gedit": Case('{"score": [8, 9], "reasoning": ""}', 6.5, (4.0, 9.0), LOST),
+    # consistency alone is lost twice, and guessed
+    **dict.fromkeys(("gedit", "gedit-cn"), Case('{"score": [8, 9], "reasoning": ""}', GUESSED, (4.0, 9.0), LOST)),
     "imgedit": Case("a: 4\nb: 3\nc: 5", 4.0, (2.5, 4.5), LOST),
     "geneval2": Case("Yes", 0.8, (0.4, 0.9), LOST),
     "geneval-plus": Case('{"correct": 1, "reason": ""}', 0.5, (0.5, 1.0), LOST),
@@ -124,8 +128,7 @@ def test_a_suite_is_judged_killed_resumed_and_verified(name, tmp_path):
     told, base = run.record["probe"], f"{name}@fake-vlm"
     by_name = {row["metric"]: row for row in run.results}
     whole = by_name[base]
-    near = 0.02 if name == "gedit" else 1e-9  # officially random guesses
-    assert whole["value"] == (None if case.value is None else pytest.approx(case.value, rel=near))
+    assert whole["value"] == (None if case.value is None else pytest.approx(case.value, rel=1e-9))
     assert (whole["status"] == "unavailable") == (case.value is None)
     assert told["lost"] == case.lost
     if case.bounds is not None:

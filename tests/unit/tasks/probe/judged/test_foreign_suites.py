@@ -41,13 +41,27 @@ HOSTILE = [
     *("a\x1b[31m\u202eb", "none", "{prompt}{answer}"),
 ]
 MORE = [  # keys that the file does not have
-    *(("items", key) for key in ("loader", "group", "skip", "count", "ranges", "range_of", "keep")),
+    *(("items", key) for key in ("loader", "group", "skip", "where", "count", "ranges", "range_of", "keep")),
     *(("images", key) for key in ("samples", "grid", "extensions", "sources", "names")),
     *(("calls", 0, key) for key in ("each", "when", "image", "like", "count", "optional", "braces", "one", "system")),
-    *(("scores", 0, key) for key in ("weight", "policy", "worst", "best")),
-    *(("calls", 0, key) for key in ("after", "join", "count")),
+    *(("scores", 0, key) for key in ("weight", "policy", "over", "worst", "best")),
+    *(("calls", 0, key) for key in ("after", "join", "count", "ends", "guess")),
     *(("aggregate", key) for key in ("digits", "groups", "each", "whole", "formula")),
-    *((key,) for key in ("let", "needs", "measures", "parts", "tries", "anchors", "quirks", "notes", "by_category")),
+    *(
+        (key,)
+        for key in (
+            "let",
+            "needs",
+            "measures",
+            "parts",
+            "tries",
+            "revision",
+            "anchors",
+            "quirks",
+            "notes",
+            "by_category",
+        )
+    ),
 ]
 
 

@@ -9,6 +9,7 @@ import pytest
 from helpers.goldens import DATA, cases, read
 from helpers.judged import judged_rows
 
+from evalkit.judges.aggregates import weighted_categories
 from evalkit.judges.parse import Scale
 from evalkit.judges.policy import POLICIES, Item
 from evalkit.judges.scored import apply_policy
@@ -197,3 +198,74 @@ def test_the_released_replies_of_tiif_come_to_the_official_scores(case):
         rows = suite.rules(official_evidence(suite, results / case["input"]))
         assert len(rows) == expected["files"]
         assert round(scores_of(suite, rows)[f"tiif-{length}"], 4) == expected["overall"]
+
+
+def exam(*rows):
+    """GenExam's images of (subject, whether each of two points is right, the three global scores)."""
+    names = ("Spelling", "Clarity and Readability", "Logical Consistency")
+    items = []
+    for subject, answers, globals_ in rows:
+        said = {name: {"score": score} for name, score in zip(names, globals_, strict=True)}
+        text = json.dumps({"answers": [{"answer": each} for each in answers], "global_evaluation": said})
+        items.append(({"weights": [0.4, 0.6]}, subject, 0, {"reply": text}))
+    suite, found = judged_rows("genexam", items)
+    return scores_of(suite, found)
+
+
+def test_genexam_gives_means_over_images_and_over_subjects():
+    scores = exam(("A", (1, 1), (2, 2, 2)), *[("B", (0, 0), (0, 0, 0))] * 2, ("B", (1, 0), (2, 1, 1)))
+    assert [scores[f"genexam{name}"] for name in ("", "/relaxed")] == pytest.approx([0.25, 0.37])
+    by_subject = [scores[f"genexam/{name}-by-subject"] for name in ("strict", "relaxed")]
+    assert by_subject == pytest.approx([0.5, 0.58])
+
+
+def test_rise_gives_each_judgement_over_the_images_that_have_it():
+    plain = {"free": False, "logical": False, "free_column": True}
+    rows = [
+        ({**plain, "free": True}, "causal_reasoning", {"reasoning": 5, "quality": 3}),
+        (plain, "spatial_reasoning", {"consistency": 3, "reasoning": 1, "quality": 5}),
+        ({**plain, "logical": True}, "logical_reasoning", {"consistency": 1, "reasoning": 0}),
+    ]
+    items = [
+        ({**fields, "with_source": False}, category, 0, {name: f"**Final Score:** {v}" for name, v in values.items()})
+        for fields, category, values in rows
+    ]
+    suite, found = judged_rows("risebench", items)
+    scores = scores_of(suite, found)
+    assert scores["risebench/reasoning"] == pytest.approx((100 + 0 + 0) / 3)
+    assert scores["risebench/consistency"] == pytest.approx((50 + 100) / 2)
+    assert scores["risebench/plausibility"] == pytest.approx((50 + 100) / 2)
+
+
+def test_corebench_gives_composition_and_reasoning_apart():
+    items = [
+        ({"Checklist": [{"question": "q"}]}, kind, 0, {"answers/0": answer})
+        for kind, answer in (("C-MI", "yes"), ("C-MI", "yes"), ("C-TR", "no"), ("R-LR", "yes"))
+    ]
+    suite, found = judged_rows("t2i-corebench", items)
+    scores = scores_of(suite, found)
+    assert scores["t2i-corebench"] == pytest.approx(2 / 3)
+    assert (scores["t2i-corebench/composition"], scores["t2i-corebench/reasoning"]) == (0.5, 1.0)
+
+
+def test_means_between_two_roundings_go_the_way_of_a_plain_sum():
+    values = [2.67, 3.33, 4.0, 1.67, 5.0, 4.33, 2.33, 3.67, 1.0, 2.94]
+    aggregate = weighted_categories({"a": 1.0}, digits=2)
+    for n in range(1, len(values)):
+        plain = 0.0
+        for each in values[:n]:
+            plain += each
+        assert aggregate([Item(str(i), "a", v) for i, v in enumerate(values[:n])]) == round(plain / n, 2)
+
+
+@pytest.mark.parametrize("kinds", [1, 4])
+def test_prompts_that_count_in_several_kinds_are_drawn_whole(kinds):
+    """Four equal answers about an image say no more than one."""
+    names = ["Style", "Grammar", "World Knowledge", "Text Generation"][:kinds]
+    fields = {"testpoints": names, "primaries": names, "details": [""] * kinds}
+    items = [({**fields, "id": i}, "all", 0, {"points": unigen_reply([int(i % 3 > 0)] * kinds)}) for i in range(60)]
+    suite, rows = judged_rows("unigenbench-en", items)
+    scores = {score.name: score.estimate for score in suite.summary(rows)}
+    whole, one = scores["unigenbench-en"], scores["unigenbench-en/Style"]
+    assert whole.value == pytest.approx(2 / 3)
+    assert whole.high - whole.low > 0.9 * (one.high - one.low)

@@ -1,12 +1,15 @@
 """Runs of judged suites: budgets, lost replies asked anew, policies, names, and odd inputs in one sentence each."""
 
+import io
 import json
 import re
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from helpers.judged import WORDS, ScriptedJudge, small_data, small_images
+from PIL import Image
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.options import RunOptions
@@ -14,11 +17,13 @@ from evalkit.judges.reply import RawReply
 from evalkit.leaderboard.boards import make_boards
 from evalkit.leaderboard.collect import collect
 from evalkit.metrics.registry import METRICS
+from evalkit.protocols.judged import load_declaration
 from evalkit.provenance.verify import verify_run
 from evalkit.tasks.generate.generate import generate_images
 from evalkit.tasks.probe import probe
 from evalkit.tasks.probe.evidence.read import read_evidence
 from evalkit.tasks.probe.evidence.write import write_evidence
+from evalkit.tasks.probe.judged.calls import asked_of, request_of
 from evalkit.tasks.probe.judged.items import _check_files
 from evalkit.tasks.probe.judged.options import JudgeOptions
 from evalkit.tasks.probe.judged.suite import judged_suite
@@ -84,6 +89,61 @@ class Mended(ScriptedJudge):
     def reply(self, request, deadline):
         self.asked.append(self.key(request))
         return RawReply(text=GOOD, finish="stop")
+
+
+def test_answers_that_scored_images_lack_are_asked_anew(tmp_path):
+    """KRIS leaves a lost answer out of its image, which has a score all the same."""
+    good = json.dumps({f"{name}_score": 4 for name in ("consistency", "instruction", "knowledge", "quality")})
+    data = small_data("kris", tmp_path / "data")
+    images = small_images("kris", data, tmp_path / "images")
+    judging = JudgeOptions(judge=ScriptedJudge(good), data=data, replies=tmp_path / "replies.jsonl", tries=1)
+    run = probe("kris", images, judge=judging, options=RunOptions(out=tmp_path / "run", device="cpu"))
+    told = run.record["probe"]
+    assert (told["lost"], told["lost_answers"]) == ({}, {"refused": 2, "unparsed": 2})
+    assert told["bounds"]["kris@fake-vlm"][0] < 75 < told["bounds"]["kris@fake-vlm"][1]
+    page = (run.path / "report.html").read_text()
+    assert "Answers that scored images lack: 2 refused, 2 unparsed" in page
+    assert "No knowledge: every item is lost" in page
+    assert "judged by" in page
+    assert re.search(r"natural</th><td class=\"right\">0</td><td[^>]*>0</td><td[^>]*>2</td>", page)
+    again = reask(run.path, judge=replace(judging, judge=Answering(good)))
+    assert again.record["probe"]["lost_answers"] == {}
+    assert row(again, "kris@fake-vlm/knowledge")["value"] == 75
+
+
+class Answering(ScriptedJudge):
+    """Answers everything."""
+
+    def reply(self, request, deadline):
+        return RawReply(text=self.good, finish="stop")
+
+
+def test_a_run_of_an_earlier_revision_is_left_open_and_not_called_changed(wise, tmp_path, monkeypatch):
+    run = judged(wise, tmp_path / "run", ScriptedJudge(GOOD), policy="drop")
+    assert "revision" not in run.record["plan"]["parameters"]
+    later = replace(load_declaration("wise"), revision=2)
+    monkeypatch.setattr("evalkit.tasks.probe.checks.load_declaration", lambda name: later)
+    found = verify_run(run.path)
+    assert found.failures == ()
+    assert "other formulas or scores by now" in str(found)
+
+
+def test_gedit_opens_the_edits_of_one_language(tmp_path):
+    data = small_data("gedit", tmp_path / "data")
+    for name, language in (("gedit", "en"), ("gedit-cn", "cn")):
+        assert [item.id for item in judged_suite(name).opened(data).items] == [f"{language}{i}" for i in range(4)]
+
+
+def test_rise_sends_images_as_pillow_writes_jpeg_by_itself(tmp_path):
+    data = small_data("risebench", tmp_path / "data")
+    suite = judged_suite("risebench").opened(data)
+    image, plain = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8), io.BytesIO()
+    Image.fromarray(image).save(plain, "JPEG")
+    asked = next(each for each in asked_of(suite.said.calls, suite.items[0]) if each.name == "quality")
+    (part,) = (
+        p for p in request_of(asked, data, image, None, lambda role: b"").messages[0].parts if not isinstance(p, str)
+    )
+    assert part.data == plain.getvalue()
 
 
 def test_a_policy_changes_the_protocol_and_the_score(wise, tmp_path):
@@ -180,7 +240,8 @@ def test_two_models_are_ranked_and_compared_in_pairs(wise, tmp_path):
     boards = make_boards(collect([tmp_path / "run-a", tmp_path / "run-b"])).boards
     board = next(each for each in boards if each.terms.metric == "wise@fake-vlm/culture")
     assert (board.entrants, board.order.pairing) == ((0, 1), "paired by sample")
-    assert next(each for each in boards if each.terms.metric == "wise@fake-vlm").entrants == (0, 1)
+    whole = next(each for each in boards if each.terms.metric == "wise@fake-vlm")
+    assert (whole.entrants, whole.order.pairing) == ((0, 1), "paired by sample")
     assert METRICS.get("gedit/quality").high == 10
     assert METRICS.get("reason-edit@x/lpips").better == "lower"
     assert METRICS.get("wise").title.startswith("wise: images")
