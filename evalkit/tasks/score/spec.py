@@ -49,10 +49,21 @@ def networks_of(needs: Sequence[str], given: Sequence[str]) -> Networks:
         try:
             path = find_weights(FILES.get(name, name), paths.get(name))
         except (WeightsError, MissingDependency) as error:
-            lost[name] = str(error)
+            lost[name] = f"{error}, or type --weights {name}=PATH"
         else:
             here[name] = ModelRef(name, file_sha256(path), weights=str(path))
     return Networks(here, lost)
+
+
+def _check_some(metrics: Sequence[str], found: Networks) -> None:
+    """Raise where not one of `metrics` can be measured with the networks that are here."""
+    lost = [found.missing(_needs(name)) for name in metrics]
+    if lost and all(lost):
+        raise WeightsError(f"nothing can be measured: {lost[0]}. Metrics that end in _efflite0 need no download")
+
+
+def _needs(name: str) -> list[str]:
+    return [*METRICS.get(name).needs, *(network_of(head) for head in heads_of(set_metrics([name])))]
 
 
 def network_of(head: str) -> str:
@@ -87,6 +98,7 @@ def score_spec(
     if statistics and protocol.clips is None and found.missing([INCEPTION]):
         wanted = [*wanted, EMBEDDED]
         found = networks_of([*needs, EMBEDDED], options.weights)
+    _check_some(metrics, found)
     heads = [head for head in dict.fromkeys(wanted) if network_of(head) in found.here]
     if heads and options.keep != "none" and protocol.clips is None:
         heads.append(SPECTRUM)
