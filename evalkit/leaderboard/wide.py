@@ -49,7 +49,9 @@ def wide_latex(boards: Sequence[Board], entrants: Sequence[Entrant]) -> str:
         *([many] if many else []),
         "\\begin{table}",
         "\\centering",
-        "\\caption{Values with 95\\,\\% intervals in brackets; bold: first at 95\\,\\% confidence. " + tex_text(measured) + ".}",
+        "\\caption{Values with 95\\,\\% intervals in brackets; bold: first at 95\\,\\% confidence. "
+        + tex_text(measured)
+        + ".}",
         "\\label{tab:systems}",
         f"\\begin{{tabular}}{{l{'l' * len(boards)}}}",
         "\\toprule",

@@ -14,9 +14,9 @@ from evalkit.jobs.options import RunOptions
 from evalkit.jobs.spec import DataRef, ModelRef, ProtocolRef, Spec
 from evalkit.metrics.registry import foreign_metrics
 from evalkit.protocols import Protocol, load_protocol
+from evalkit.registry import foreign_code
 from evalkit.tasks.tokenizer.evaluators import Evaluators
 from evalkit.tasks.tokenizer.pixels import Feed, feed_of
-from evalkit.registry import foreign_code
 from evalkit.tokenizers.base import PixelTokenizer, Tokenizer
 
 NAME, VERSION, SHARD = "tokenizer", 2, 64
