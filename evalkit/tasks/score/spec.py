@@ -98,12 +98,13 @@ def score_spec(
     if statistics and protocol.clips is None and found.missing([INCEPTION]):
         wanted = [*wanted, EMBEDDED]
         found = networks_of([*needs, EMBEDDED], options.weights)
-    _check_some(metrics, found)
     heads = [head for head in dict.fromkeys(wanted) if network_of(head) in found.here]
     if heads and options.keep != "none" and protocol.clips is None:
         heads.append(SPECTRUM)
     if file is not None:
         _check_file(file, protocol, found.here)
+    if not statistics:
+        _check_some(metrics, found)
     return Spec(
         NAME,
         VERSION,
