@@ -61,7 +61,7 @@ METHODS = (
 @click.option("--retain-batch", type=COUNT, help="Retained prompts of an update [default: the method's].")
 @click.option("--batch", type=COUNT, help="Pairs of an update [default: the method's].")
 @click.option("--epochs", type=COUNT, help="Passes over the pairs [default: the method's].")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is drawn.")
 @click.option("--save-every", type=COUNT, default=25, show_default=True, help="Pairs between two checkpoints.")
 @weights_flag("the base")
 @device_flag()

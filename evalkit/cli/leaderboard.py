@@ -16,7 +16,13 @@ from evalkit.text import visible
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=RunFolder(whole=True))
-@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboard"), show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("leaderboard"),
+    show_default=True,
+    help="Folder of the page; a leaderboard there is replaced.",
+)
 @click.option(
     "--name",
     "names",

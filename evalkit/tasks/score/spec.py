@@ -55,11 +55,12 @@ def networks_of(needs: Sequence[str], given: Sequence[str]) -> Networks:
     return Networks(here, lost)
 
 
-def _check_some(metrics: Sequence[str], found: Networks) -> None:
+def _check_some(metrics: Sequence[str], found: Networks, *, videos: bool) -> None:
     """Raise where not one of `metrics` can be measured with the networks that are here."""
     lost = [found.missing(_needs(name)) for name in metrics]
     if lost and all(lost):
-        raise WeightsError(f"nothing can be measured: {lost[0]}. Metrics that end in _efflite0 need no download")
+        without = "" if videos else ". Metrics that end in _efflite0 need no download"
+        raise WeightsError(f"nothing can be measured: {lost[0]}{without}")
 
 
 def _needs(name: str) -> list[str]:
@@ -104,7 +105,7 @@ def score_spec(
     if file is not None:
         _check_file(file, protocol, found.here)
     if not statistics:
-        _check_some(metrics, found)
+        _check_some(metrics, found, videos=protocol.clips is not None)
     return Spec(
         NAME,
         VERSION,
