@@ -7,12 +7,17 @@ name; an entry point of another package has the registered name as its own name.
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from glob import has_magic
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from evalkit.errors import EvalkitError
@@ -32,6 +37,37 @@ class Table:
     modules: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     patterns: Mapping[str, str] = field(default_factory=dict)
+
+
+def named_like(pattern: str, *names: str) -> bool:
+    """Whether one of `names` is what `pattern` means: as of a shell, or a plain word that stands anywhere in a name.
+
+    >>> named_like("jpeg-*", "jpeg-lm"), named_like("tok", "titok-l32"), named_like("tok?", "titok-l32")
+    (True, True, False)
+    """
+    return any(fnmatch(name, pattern) or (not has_magic(pattern) and pattern in name) for name in names)
+
+
+def foreign_code(thing: object) -> str | None:
+    """sha256 of the file that defines the class or function `thing`; None for evalkit's own, and where there is no file.
+
+    A run's plan holds it, so that a run of an edited class is not taken for the finished one.
+    """
+    if str(getattr(thing, "__module__", "")).partition(".")[0] == "evalkit":
+        return None
+    try:
+        return hashlib.sha256(Path(inspect.getfile(thing)).read_bytes()).hexdigest()  # type: ignore[arg-type]
+    except (OSError, TypeError):  # typed into a notebook or a console
+        return _typed_code(thing)
+
+
+def _typed_code(thing: object) -> str | None:
+    parts = [thing, *getattr(thing, "__dict__", {}).values()]
+    try:
+        found = [inspect.getsource(part) for part in parts if inspect.isfunction(part)]
+    except OSError:
+        return None
+    return hashlib.sha256("".join(found).encode()).hexdigest() if found else None
 
 
 def foreign_points(group: str) -> dict[str, EntryPoint]:

@@ -70,8 +70,10 @@ def _forget(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def read_secret(path: Path | None, variable: str, fallback: Path | None = None) -> bytes:
+def read_secret(path: Path | None, variable: str, fallback: Path | None = None, *, maker: str) -> bytes:
     """The PEM text of the file `path`, else of the environment's `variable`, else of the file `fallback`.
+
+    `maker`: the command that makes one.
 
     Raises `EvalkitError` where there is none of them, or a key file may be read by others.
     """
@@ -80,7 +82,10 @@ def read_secret(path: Path | None, variable: str, fallback: Path | None = None) 
     chosen = path or (fallback if fallback is not None and fallback.exists() else None)
     if chosen is None:
         beside = f", or put it at {fallback}" if fallback is not None else ""
-        raise EvalkitError(f"no private key was given; give --key FILE, or set {variable} to its PEM text{beside}")
+        raise EvalkitError(
+            f"no private key was given; give --key FILE, or set {variable} to its PEM text{beside}. "
+            f"Make one with: {maker}"
+        )
     try:
         if os.name == "posix" and chosen.stat().st_mode & 0o077:
             raise EvalkitError(f"the key {chosen} may be read by others; type: chmod 600 {chosen}")

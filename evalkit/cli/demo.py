@@ -36,7 +36,13 @@ def steps(out: Path) -> list[tuple[str, list[str]]]:
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("runs/demo"), show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs/demo"),
+    show_default=True,
+    help="Folder of the runs and pages.",
+)
 def demo(out: Path) -> None:
     """Try evalkit on what the package ships: codecs, a small generator, a probe, two leaderboards.
 

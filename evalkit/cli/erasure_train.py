@@ -61,7 +61,7 @@ METHODS = (
 @click.option("--retain-batch", type=COUNT, help="Retained prompts of an update [default: the method's].")
 @click.option("--batch", type=COUNT, help="Pairs of an update [default: the method's].")
 @click.option("--epochs", type=COUNT, help="Passes over the pairs [default: the method's].")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of everything that is drawn.")
 @click.option("--save-every", type=COUNT, default=25, show_default=True, help="Pairs between two checkpoints.")
 @weights_flag("the base")
 @device_flag()
@@ -147,7 +147,7 @@ def train(
         dtype,
         save_every,
     )
-    _show(trained(spec, Progress() if as_json else BarProgress()), model, as_json)
+    _show(trained(spec, Progress() if as_json else BarProgress()), model, pairs, as_json)
 
 
 def _changed(settings: Settings, given: dict[str, Any]) -> Settings:
@@ -162,7 +162,7 @@ def _changed(settings: Settings, given: dict[str, Any]) -> Settings:
     return replace(settings, **typed)
 
 
-def _show(done: Trained, model: str, as_json: bool) -> None:
+def _show(done: Trained, model: str, pairs: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(dict(done.facts), indent=1, ensure_ascii=False))
         return
@@ -174,3 +174,4 @@ def _show(done: Trained, model: str, as_json: bool) -> None:
         )
     )
     click.echo(visible(f"use it with: --weights {model}={done.weights}"))
+    click.echo(visible(f"check it with: evalkit erasure check --base {model} --erased {done.folder} --pairs {pairs}"))

@@ -71,7 +71,13 @@ def controls(run: Path, limit: int | None, judging: JudgeOptions) -> None:
 @judge.command()
 @click.argument("one", type=RUN)
 @click.argument("other", type=RUN)
-@click.option("--weights", type=click.Choice(["none", "linear", "quadratic"]), default="none", show_default=True)
+@click.option(
+    "--weights",
+    type=click.Choice(["none", "linear", "quadratic"]),
+    default="none",
+    show_default=True,
+    help="How far scores that are not equal count against agreement.",
+)
 def agree(one: Path, other: Path, weights: Literal["none", "linear", "quadratic"]) -> None:
     """Compare the scores of two runs, or of a run and of people: equal shares and Cohen's kappa, drawn by prompts.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,20 @@ from evalkit.text import visible
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=RunFolder(whole=True))
-@click.option("--out", type=click.Path(path_type=Path), default=Path("leaderboard"), show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("leaderboard"),
+    show_default=True,
+    help="Folder of the page; a leaderboard there is replaced.",
+)
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    metavar="NAME=RUN",
+    help="What the system of a run is called; runs of one name are one system's, such as its FID and its GenEval.",
+)
 @click.option("--metric", "metrics", multiple=True, help="Only this metric; may be given more than once.")
 @click.option(
     "--aggregate",
@@ -52,6 +66,7 @@ from evalkit.text import visible
 def leaderboard(
     runs: tuple[Path, ...],
     out: Path,
+    names: tuple[str, ...],
     metrics: tuple[str, ...],
     aggregate: tuple[str, ...],
     reported: Literal["none", "measured", "all"],
@@ -72,6 +87,7 @@ def leaderboard(
     evalkit leaderboard runs --metric psnr --explain         one metric, and why runs are on other boards
     evalkit leaderboard runs --common                        on shared samples, where some failed or had a --limit
     evalkit leaderboard runs --aggregate psnr                also the mean over data sets, of those who have all
+    evalkit leaderboard FID GENEVAL --name mine=FID --name mine=GENEVAL --out paper      one table: paper/table.tex
     evalkit leaderboard runs --every-eval-ever "Our lab"     also for the Every Eval Ever collection
     """
     from evalkit.cli.show_leaderboard import show_leaderboard
@@ -79,6 +95,7 @@ def leaderboard(
     from evalkit.runs.find import find_runs
 
     found = find_runs(runs)
+    called = _called(names, found.sealed)
     options = LeaderboardOptions(
         metrics=metrics,
         aggregate=aggregate,
@@ -89,6 +106,7 @@ def leaderboard(
         organization=organization,
         benchmarks=benchmarks,
         public_key=public_key,
+        names=called,
         command=("evalkit", *sys.argv[1:]),
     )
     made = make_leaderboard(found.sealed, out, options)
@@ -98,3 +116,19 @@ def leaderboard(
         click.echo(json.dumps(json.loads((out / "leaderboard.json").read_bytes()), ensure_ascii=False))
     else:
         show_leaderboard(made, explain=explain, every_pair=explain_all)
+
+
+def _called(names: Sequence[str], sealed: Sequence[Path]) -> dict[Path, str]:
+    """Names of systems by run, of NAME=RUN each; a folder of runs gives all of them the name."""
+    from evalkit.runs.find import find_runs
+
+    given: dict[Path, str] = {}
+    for each in names:
+        name, _, path = each.partition("=")
+        if not name.strip() or not path:
+            raise click.UsageError(f"--name {each} does not say of which run it is; type --name NAME=RUN")
+        given |= dict.fromkeys((run.resolve() for run in find_runs(path).sealed), name.strip())
+    known = {run.resolve(): run for run in sealed}
+    if lost := [path for path in given if path not in known]:
+        raise click.UsageError(f"--name {given[lost[0]]}={lost[0]} is none of the runs here; give the run itself too")
+    return {known[path]: name for path, name in given.items()}

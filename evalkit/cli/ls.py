@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from rich import box
 from rich.table import Table
 
 from evalkit.cli.screen import Screen
+from evalkit.errors import EvalkitError
+from evalkit.registry import named_like
 
 if TYPE_CHECKING:
     from evalkit.tasks.probe.suite import Suite
 
+T = TypeVar("T")
 MEASURING = (  # probes that need no prompts
     ("decoder", "which kind of decoder made images, by a probe that you train", "yours", "—"),
     ("rounds", "drift over rounds of editing", "yours", "—"),
@@ -31,12 +34,15 @@ MEASURING = (  # probes that need no prompts
 @click.argument("pattern", default="*")
 @click.option("--json", "as_json", is_flag=True, help="Everything that is known, as JSON.")
 def ls(kind: str, pattern: str, as_json: bool) -> None:
-    """List tokenizers, generators, probes, protocols, metrics or encoders; PATTERN chooses among the models.
+    """List tokenizers, generators, probes, protocols, metrics or encoders whose name is like PATTERN.
+
+    A plain word is looked for anywhere in a name.
 
     \b
     evalkit ls tokenizers
-    evalkit ls tokenizers 'titok*'
-    evalkit ls generators 'var*'
+    evalkit ls tokenizers titok          those of one family
+    evalkit ls generators 'var-*'
+    evalkit ls metrics fid
     evalkit ls protocols
     """
     if kind == "tokenizers":
@@ -44,21 +50,21 @@ def ls(kind: str, pattern: str, as_json: bool) -> None:
     elif kind == "generators":
         _generators(pattern, as_json)
     elif kind == "probes":
-        _probes(as_json)
+        _probes(pattern, as_json)
     elif kind == "protocols":
-        _protocols(as_json)
+        _protocols(pattern, as_json)
     elif kind == "metrics":
-        _metrics(as_json)
+        _metrics(pattern, as_json)
     elif kind == "encoders":
-        _encoders(as_json)
+        _encoders(pattern, as_json)
     else:
-        _extractors(as_json)
+        _extractors(pattern, as_json)
 
 
 def _tokenizers(pattern: str, as_json: bool) -> None:
     from evalkit.tokenizers.cards import list_models
 
-    cards = list_models("tokenizer", pattern)
+    cards = _some(list_models("tokenizer", pattern), "tokenizers", pattern)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(card) for card in cards], indent=1, ensure_ascii=False))
         return
@@ -84,7 +90,7 @@ def _tokenizers(pattern: str, as_json: bool) -> None:
 def _generators(pattern: str, as_json: bool) -> None:
     from evalkit.cli.routes import routes
 
-    found = routes(pattern)
+    found = _some(routes(pattern), "generators", pattern)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(each) for each in found], indent=1, ensure_ascii=False))
         return
@@ -96,11 +102,13 @@ def _generators(pattern: str, as_json: bool) -> None:
     )
 
 
-def _probes(as_json: bool) -> None:
+def _probes(pattern: str, as_json: bool) -> None:
     from evalkit.encoders.registry import encoder_names
     from evalkit.tasks.probe.suite import SUITES
 
-    found = [SUITES.get(name)() for name in SUITES]
+    found = [SUITES.get(name)() for name in SUITES if named_like(pattern, name)]
+    measuring = [row for row in MEASURING if named_like(pattern, row[0])]
+    _some([*found, *measuring], "probes", pattern)
     if as_json:
         said: list[dict[str, Any]] = [
             {
@@ -113,11 +121,11 @@ def _probes(as_json: bool) -> None:
             }
             for s in found
         ]
-        said += [{"name": name, "title": title} for name, title, *_ in MEASURING]
+        said += [{"name": name, "title": title} for name, title, *_ in measuring]
         click.echo(json.dumps(said, indent=1, ensure_ascii=False))
         return
     rows = [(s.name, s.title, _images_of(s), s.detector or s.judge or "—") for s in found]
-    _print(("probe", "what it measures", "images", "detector or judge"), [*rows, *MEASURING])
+    _print(("probe", "what it measures", "images", "detector or judge"), [*rows, *measuring])
     click.echo(f"Detectors: {', '.join(encoder_names('boxes'))}. Score a model with: evalkit probe NAME --model MODEL")
     click.echo("GPT-ImgEval is geneval, reason-edit, wise and decoder; rounds follows edits of edits.")
 
@@ -128,30 +136,31 @@ def _images_of(suite: Suite) -> str:
     return prompts if suite.samples == 1 else f"{prompts} x {suite.samples}"
 
 
-def _protocols(as_json: bool) -> None:
+def _protocols(pattern: str, as_json: bool) -> None:
     from evalkit.protocols import load_protocol, protocol_ids
 
-    found = [load_protocol(each) for each in protocol_ids()]
+    found = [load_protocol(each) for each in _like(protocol_ids(), "protocols", pattern)]
     if as_json:
         click.echo(json.dumps([each.as_dict() for each in found], indent=1, ensure_ascii=False))
         return
     _print(("id", "what it is", "quirks", "source"), [(p.id, p.title, str(len(p.quirks)), p.source) for p in found])
 
 
-def _metrics(as_json: bool) -> None:
+def _metrics(pattern: str, as_json: bool) -> None:
     from evalkit.metrics.registry import METRICS
 
+    found = [METRICS.get(name) for name in _like(METRICS, "metrics", pattern)]
     if as_json:
-        click.echo(json.dumps({m.name: m.as_dict() for m in METRICS.all()}, indent=1, ensure_ascii=False))
+        click.echo(json.dumps({m.name: m.as_dict() for m in found}, indent=1, ensure_ascii=False))
         return
-    rows = [(m.name, m.title, m.better, m.unit or "—", m.source) for m in METRICS.all()]
+    rows = [(m.name, m.title, m.better, m.unit or "—", m.source) for m in found]
     _print(("metric", "what it is", "better", "unit", "source"), rows)
 
 
-def _encoders(as_json: bool) -> None:
+def _encoders(pattern: str, as_json: bool) -> None:
     from evalkit.encoders.registry import ENCODERS
 
-    found = [(ENCODERS.get(name).kind, name) for name in ENCODERS]
+    found = [(ENCODERS.get(name).kind, name) for name in _like(ENCODERS, "encoders", pattern)]
     if as_json:
         click.echo(json.dumps({name: kind for kind, name in sorted(found)}, indent=1))
         return
@@ -159,17 +168,27 @@ def _encoders(as_json: bool) -> None:
     click.echo("Readers of text besides: http:URL#MODEL and transformers:REPO, as in --ocr.")
 
 
-def _extractors(as_json: bool) -> None:
+def _extractors(pattern: str, as_json: bool) -> None:
     from evalkit.encoders.registry import encoder_names
     from evalkit.metrics.registry import METRICS, of_task
 
     distances = {metric.needs[0]: metric.name for metric in of_task("distribution")}
-    found = [(name, distances.get(name, "")) for name in encoder_names("features")]
+    found = [(name, distances.get(name, "")) for name in _like(encoder_names("features"), "extractors", pattern)]
     if as_json:
         click.echo(json.dumps(dict(found), indent=1))
         return
     titles = {metric.name: metric.title for metric in METRICS.all()}
     _print(("extractor", "distance", "what it is"), [(name, metric, titles.get(metric, "")) for name, metric in found])
+
+
+def _like(names: Iterable[str], kind: str, pattern: str) -> list[str]:
+    return _some([name for name in names if named_like(pattern, name)], kind, pattern)
+
+
+def _some(found: list[T], kind: str, pattern: str) -> list[T]:
+    if not found:
+        raise EvalkitError(f"none of the {kind} is named like {pattern!r}; list all with: evalkit ls {kind}")
+    return found
 
 
 def _print(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

@@ -73,8 +73,8 @@ def device_flag() -> Flag:
 
 def dtype_flag(help: str | None = None) -> Flag:
     """`--dtype`, float32 where it is not given."""
-    precisions = click.Choice(["float32", "bfloat16", "float16"])
-    return click.option("--dtype", type=precisions, default="float32", show_default=help is None, help=help)
+    precisions, said = click.Choice(["float32", "bfloat16", "float16"]), "Precision of the networks."
+    return click.option("--dtype", type=precisions, default="float32", show_default=help is None, help=help or said)
 
 
 def weights_flag(whose: str = "the model") -> Flag:

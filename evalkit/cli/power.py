@@ -12,8 +12,20 @@ from evalkit.cli.numbers import FINITE
 
 @click.command()
 @click.option("--mde", type=FINITE, required=True, help="The smallest difference that must be found.")
-@click.option("--measure", type=click.Choice(["share", "mean"]), default="share", show_default=True)
-@click.option("--design", type=click.Choice(["paired", "independent"]), default="paired", show_default=True)
+@click.option(
+    "--measure",
+    type=click.Choice(["share", "mean"]),
+    default="share",
+    show_default=True,
+    help="A share of right samples, or a mean of numbers.",
+)
+@click.option(
+    "--design",
+    type=click.Choice(["paired", "independent"]),
+    default="paired",
+    show_default=True,
+    help="Whether both systems see the same samples.",
+)
 @click.option("--p", type=FINITE, default=0.5, show_default=True, help="Share of the weaker system (shares).")
 @click.option("--sd", type=FINITE, default=1.0, show_default=True, help="Standard deviation of a sample (means).")
 @click.option(

@@ -63,7 +63,7 @@ class BarProgress(RunProgress):
         self.done += samples
         seconds = time.perf_counter() - self.began
         bound = timers.bound_by() if timers else None
-        rate = f"{self.done / seconds:.1f} images/s" if seconds > 0 else ""
+        rate = _rate(self.done, seconds)
         why = ", ".join(part for part in (f"bound by {bound}" if bound else "", device_memory()) if part)
         self.bar.update(self.task, advance=samples, rate=rate, bound=why)
         if time.perf_counter() >= self.next:
@@ -104,6 +104,17 @@ class BarProgress(RunProgress):
         self.said.keep(line)
         if not self.said.quiet and not self.console.is_terminal:
             self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _rate(done: int, seconds: float) -> str:
+    """Samples a second, or the seconds of one where it takes many.
+
+    >>> _rate(9, 2.0), _rate(1, 23.0)
+    ('4.5 images/s', '23 s each')
+    """
+    if done <= 0 or seconds <= 0:
+        return ""
+    return f"{done / seconds:.1f} images/s" if done >= seconds / 5 else f"{_duration(seconds / done)} each"
 
 
 def _duration(seconds: float) -> str:

@@ -12,7 +12,9 @@ from evalkit.text import visible
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=RunFolder(whole=True))
-@click.option("--out", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("report.html"), show_default=True, help="The page's file."
+)
 @click.option("--force", is_flag=True, help="Replace the page if it is there.")
 def report(runs: tuple[Path, ...], out: Path, force: bool) -> None:
     """Write one HTML page over finished RUNS, each a run or a folder of runs.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from typing import Literal
 
+from evalkit.registry import named_like
 from evalkit.tokenizers.cards import ModelCard, list_models
 
 
@@ -25,7 +25,7 @@ class Route:
 
 def routes(pattern: str = "*") -> list[Route]:
     """All whose name matches `pattern`; those of a kind stand together."""
-    return [each for each in (*_cards(), *_endpoints(), *_workers()) if fnmatch(each.name, pattern)]
+    return [each for each in (*_cards(), *_endpoints(), *_workers()) if named_like(pattern, each.name)]
 
 
 def _cards() -> Iterator[Route]:

@@ -93,7 +93,7 @@ def score(
 
     Every value has an interval where one is defined. A metric whose weights are not here is unavailable, and says what
     is missing. Values of another protocol, n or reference never share a leaderboard. Typed again, an interrupted run
-    goes on. Exit code 1: some images failed (they are listed).
+    goes on. Exit code 1: some images failed (they are listed), 2: wrong usage, or no metric has its weights.
     """
     from evalkit.tasks.scoring import score as scored
 

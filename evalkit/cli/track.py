@@ -18,7 +18,9 @@ from evalkit.text import visible
 @click.option(
     "--steps", metavar="N,N,…", help="Steps of the runs in their order [default: last number of each folder]."
 )
-@click.option("--out", type=click.Path(path_type=Path), default=Path("track"), show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("track"), show_default=True, help="Folder of the page."
+)
 @click.option(
     "--to",
     "tracker",

@@ -203,5 +203,7 @@ def _show(run: Run) -> None:
         console.print(Text(visible(f"{row['id']}: {row['error']}"), style="red"), soft_wrap=True)
     if counts["error"] > FAILED:
         console.print(Text(f"… and {counts['error'] - FAILED} more errors, in samples.csv (column error)", style="red"))
-    console.print(Text(visible(f"rows: {run.path}/samples.csv")), soft_wrap=True)
+    hidden = run.samples.num_rows - SHOWN
+    rows = f"{hidden} more rows" if hidden > 0 else "rows"
+    console.print(Text(visible(f"{rows}: {run.path}/samples.csv")), soft_wrap=True)
     console.print(Text(visible(f"page: {run.path}/report.html")), soft_wrap=True)

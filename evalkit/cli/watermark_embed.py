@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 GENERATING = ("prompts", "samples", "guidance", "temperature", "top_k", "top_p", "steps", "delta")
 AFTERWARDS = ("fraction", "max_cost", "by", "descent", "levels", "spread", "psnr", "template")
 MOST_FAILED = 20
-FOUND = 1e-3  # the alpha of `detect`
 
 
 @click.command()
@@ -229,12 +228,11 @@ def _size(run: Run) -> str:
 
 def _forecast(run: Run) -> str:
     """How many of the marked images are found as they are, and what to type where some are not."""
-    import pyarrow.compute as pc
+    from evalkit.watermark.embed.page import FOUND, found_as_they_are
 
-    logs = run.samples["log10_p"].drop_null()
-    found = pc.sum(pc.less_equal(logs, math.log10(FOUND))).as_py()
-    said = f"found as they are, by a p of at most {FOUND:g}: {found} of {len(logs)}"
-    if found == len(logs) or run.record["plan"]["parameters"]["embedding"].get("by") != "pixels":
+    found, looked = found_as_they_are(run)
+    said = f"found as they are, by a p of at most {FOUND:g}: {found} of {looked}"
+    if found == looked or run.record["plan"]["parameters"]["embedding"].get("by") != "pixels":
         return said
     psnr = run.record["plan"]["parameters"]["embedding"]["psnr"]
     return f"{said}; more are with --psnr {psnr - 3:g} (evalkit watermark power --green says how many codes it takes)"

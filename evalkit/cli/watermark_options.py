@@ -129,7 +129,9 @@ def of_ring(ring: Path, choice: MarkChoice) -> MarkChoice:
     from evalkit.watermark.service.ring_file import key_of, placed, read_ring
 
     if choice != MarkChoice((MarkSpec(),), ""):
-        raise EvalkitError("--key-ring says key, method and tokenizer; leave out --key, --mark and their numbers")
+        raise EvalkitError(
+            "--key-ring says key, method and tokenizer; leave out --tokenizer, --method, --key, --mark and their numbers"
+        )
     entry = read_ring(ring).marking(datetime.now(UTC))
     key_of(entry, ring)
     counts = None if entry.frequencies is None else Path(placed(entry.frequencies, ring))

@@ -38,7 +38,9 @@ def load_credential(certificate: str | Path, key: str | Path | None = None) -> C
     if b"-----BEGIN CERTIFICATE-----" not in chain:
         raise EvalkitError(f"{certificate} holds no PEM certificate; expected lines from -----BEGIN CERTIFICATE-----")
     given = None if key is None else Path(key)
-    secret = read_secret(given, KEY_VARIABLE, certificate.with_suffix(".key"))
+    secret = read_secret(
+        given, KEY_VARIABLE, certificate.with_suffix(".key"), maker="evalkit sign --new-certificate c2pa"
+    )
     return Credential(chain, secret, _algorithm(secret))
 
 

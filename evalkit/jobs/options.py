@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -38,7 +38,8 @@ class RunOptions:
     `out`: run directory (default `runs/<task>-<model>-<hash>`). `limit`: only the first samples. `batch_size`: a number,
     or "auto". `keep`: which images stay. `weights`: FILE for a single model, or NAME=FILE each.
     `compile`: let torch compile the network. `engine`: who does the shards. `retry_failed`:
-    samples that failed, in a finished run too, are done again. Text is taken for the path `out` and for one of `weights`.
+    samples that failed, in a finished run too, are done again. Text is taken for the path `out` and for one of `weights`,
+    and a mapping of names to files for several.
     """
 
     out: Path | None = None
@@ -65,6 +66,8 @@ class RunOptions:
         weights: Any = self.weights
         if isinstance(weights, str | Path):
             object.__setattr__(self, "weights", (str(weights),))
+        elif isinstance(weights, Mapping):
+            object.__setattr__(self, "weights", tuple(f"{name}={path}" for name, path in weights.items()))
         if self.limit is not None and self.limit < 1:
             raise EvalkitError(f"a limit of {self.limit} leaves no sample. Give 1 or more, or none")
 

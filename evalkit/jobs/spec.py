@@ -153,6 +153,8 @@ def _told(name: str, before: Any, now: Any) -> str:
         return f"content of {parts[0]}"
     if parts[-1] == "sha256":
         return f"weights of {parts[0]}"
+    if parts[-2:] == ["settings", "code"]:
+        return f"the Python file that defines {parts[0]}"
     shown = [json.dumps(each, ensure_ascii=False) for each in (before, now)]
     words = " ".join(each for each in parts if each not in ("name", "settings"))
     return f"{words} {shown[0]}, now {shown[1]}" if max(map(len, shown)) <= LONG else words

@@ -16,6 +16,7 @@ from evalkit.leaderboard.entrants import Entrant, Figure
 from evalkit.leaderboard.rank import LEVEL, Gap, difference, shared_errors
 from evalkit.leaderboard.words import why_apart
 from evalkit.pages.labels import metric_label
+from evalkit.runs.find import find_runs
 from evalkit.runs.store import read_run
 from evalkit.stats.multiplicity import holm
 
@@ -64,8 +65,10 @@ class Comparison:
     left_out: tuple[str, ...] = ()
 
 
-def compare_runs(runs: Sequence[str | Path], *, metrics: Sequence[str] = ()) -> Comparison:
+def compare_runs(runs: str | Path | Sequence[str | Path], *, metrics: Sequence[str] = ()) -> Comparison:
     """The first of the sealed `runs` against each other one, in all `metrics` that both have, on the samples of both.
+
+    `runs`: run folders, or folders of runs, of which the first run is the first by name.
 
     Differences are paired by sample or by prompt; of image sets by their features, against the one reference. Raises
     `EvalkitError` where there are not two runs, or nothing of them can be compared.
@@ -79,7 +82,7 @@ def compare_runs(runs: Sequence[str | Path], *, metrics: Sequence[str] = ()) -> 
     >>> compare_runs([run.path for run in runs], metrics=["psnr"]).pairs[0].outcome
     'better'
     """
-    collected = collect([Path(run) for run in runs])
+    collected = collect(find_runs(runs).sealed)
     if len(collected.entrants) < 2:
         raise EvalkitError("a comparison needs two different finished runs; give the folders of both")
     shared = common_samples(collected)

@@ -23,8 +23,9 @@ from evalkit.leaderboard.names import named
 from evalkit.leaderboard.render import write_page
 from evalkit.leaderboard.reported import Reported, Scope, imported_on, reported_on
 from evalkit.leaderboard.tables import csv_text, latex_text, markdown_text, rows
-from evalkit.leaderboard.words import why_apart
-from evalkit.runs.find import as_paths
+from evalkit.leaderboard.wide import wide_csv, wide_latex
+from evalkit.leaderboard.words import title, why_apart
+from evalkit.runs.find import find_runs
 from evalkit.runs.record import now
 from evalkit.runs.store import check_target, write_bytes
 
@@ -34,6 +35,8 @@ FORMATS = {
     "json": ("JSON", MARK),
     "markdown": ("Markdown", "leaderboard.md"),
     "latex": ("LaTeX", "leaderboard.tex"),
+    "wide": ("one table as LaTeX", "table.tex"),
+    "wide csv": ("one table as CSV", "table.csv"),
 }
 OLD = ("data", "pictures", "every_eval_ever", "eval_results")  # folders of an earlier leaderboard, made anew
 
@@ -82,6 +85,8 @@ def make_leaderboard(
 ) -> Leaderboard:
     """Write the leaderboard over the sealed `runs` into the folder `out`; an earlier one there is replaced.
 
+    `runs`: a run, a folder of runs or a pattern, or several of them.
+
     Raises `EvalkitError` where a run is not sealed or was changed, where no two of several runs can be ranked together,
     and where `out` holds anything else or lies in a run.
 
@@ -95,7 +100,7 @@ def make_leaderboard(
     >>> board.path.exists()
     True
     """
-    options, folder, paths = options or LeaderboardOptions(), Path(out), as_paths(runs)
+    options, folder, paths = options or LeaderboardOptions(), Path(out), find_runs(runs).sealed
     check_target(folder, paths, "leaderboard", lambda: _is_ours(folder / MARK))
     benchmarks = [parse_benchmark(each) for each in options.benchmarks]
     told = options.progress
@@ -136,6 +141,8 @@ def make_leaderboard(
         write_bytes(folder / "leaderboard.csv", csv_text(listed).encode())
         write_bytes(folder / "leaderboard.md", markdown_text(boards, entrants, reported, found.apart).encode())
         write_bytes(folder / "leaderboard.tex", latex_text(boards, entrants).encode())
+        write_bytes(folder / "table.csv", wide_csv(boards, entrants).encode())
+        write_bytes(folder / "table.tex", wide_latex(boards, entrants).encode())
         for name, data in extra.items():
             write_bytes(folder / name, data)
         write_drill(folder, boards, collected, copy=options.copy)
@@ -150,6 +157,16 @@ def _is_ours(mark: Path) -> bool:
         return isinstance(parse_json(mark.read_bytes(), mark.name).get("leaderboard"), int)
     except (OSError, ValueError, AttributeError, RecursionError):
         return False
+
+
+def _check_names(board: Board, entrants: Sequence[Entrant]) -> None:
+    found: dict[str, Entrant] = {}
+    for each in (entrants[number] for number in board.entrants):
+        if (other := found.setdefault(each.name, each)) is not each:
+            raise EvalkitError(
+                f"{other.path} and {each.path} are both called {each.name}, and both have {title(board)}. "
+                "Give them two names"
+            )
 
 
 def _verified(entrants: Sequence[Entrant], key: Path) -> tuple[Entrant, ...]:
@@ -170,7 +187,7 @@ def _verified(entrants: Sequence[Entrant], key: Path) -> tuple[Entrant, ...]:
 
 
 def _check_boards(found: Boards, entrants: Sequence[Entrant], metrics: Sequence[str]) -> None:
-    """One run alone makes a leaderboard; several of which no two can be ranked do not."""
+    """The runs of one system make a leaderboard; those of several of which no two can be ranked do not."""
     boards, apart = found.boards, found.apart
     if not boards and found.counts:
         raise EvalkitError(
@@ -182,7 +199,11 @@ def _check_boards(found: Boards, entrants: Sequence[Entrant], metrics: Sequence[
         raise EvalkitError(
             f"these runs hold no number {wanted}; see what there is with: evalkit query, or leave out --metric"
         )
-    if len(entrants) > 1 and not any(len(board.entrants) > 1 for board in boards):
+    for board in boards:
+        _check_names(board, entrants)
+    one = len({each.name for each in entrants}) == 1 and not apart
+    if not one and not any(len(board.entrants) > 1 for board in boards):
         reasons = "\n".join(f"  {why_apart(each, entrants)}" for each in apart[:4])
-        said = f":\n{reasons}" if reasons else "; they have no metric in common. See: evalkit query"
+        alone = "; they have no metric in common. Runs of one system get one name: --name NAME=RUN for each"
+        said = f":\n{reasons}" if reasons else alone
         raise EvalkitError(f"no two of these {len(entrants)} runs can be ranked together{said}")

@@ -82,6 +82,7 @@ def write_page(
         sections=sections,
         inline=inline,
         entrants=entrants,
+        systems=len({each.name for each in entrants}),
         overview=overview(boards, entrants),
         imported=collected.imported,
         apart=found.apart,

@@ -153,13 +153,13 @@ def latex_text(boards: Sequence[Board], entrants: Sequence[Entrant]) -> str:
     lines = ["% \\usepackage{booktabs}"]
     for board in boards:
         heading = " & ".join(
-            ("Rank", "System", _tex(metric_label(board.terms.metric) + (f" ({board.unit})" if board.unit else "")))
+            ("Rank", "System", tex_text(metric_label(board.terms.metric) + (f" ({board.unit})" if board.unit else "")))
         )
         lines += [
             "\\begin{table}",
             "\\centering",
-            f"\\caption{{{_tex(title(board))} ({_tex(rules(board))}; {_tex(board.order.pairing)}). "
-            f"Ranks hold together at 95\\,\\%. {_tex(verdict(board, entrants))}}}",
+            f"\\caption{{{tex_text(title(board))} ({tex_text(rules(board))}; {tex_text(board.order.pairing)}). "
+            f"Ranks hold together at 95\\,\\%. {tex_text(verdict(board, entrants))}}}",
             f"\\label{{tab:{board.terms.digest}}}",
             "\\begin{tabular}{lllll}",
             "\\toprule",
@@ -177,7 +177,7 @@ def latex_text(boards: Sequence[Board], entrants: Sequence[Entrant]) -> str:
                 *(rank_text(each), entrants[each.figure.entrant].name, number_text(each.figure.value)),
                 *(interval_text(each.figure.low, each.figure.high) or "—", behind),
             )
-            lines.append(" & ".join(map(_tex, cells)) + " \\\\")
+            lines.append(" & ".join(map(tex_text, cells)) + " \\\\")
         lines += ["\\bottomrule", "\\end{tabular}", "\\end{table}", ""]
     return "\n".join(lines)
 
@@ -203,5 +203,6 @@ _TEX = {
 }
 
 
-def _tex(text: str) -> str:
+def tex_text(text: str) -> str:
+    """Text that LaTeX takes for nothing else."""
     return "".join(_TEX.get(c, c) for c in " ".join(visible(text, 2000).split(" ")))

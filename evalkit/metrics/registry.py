@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 
 from evalkit.metrics.metric import Level, Metric
-from evalkit.registry import Registry
+from evalkit.registry import Registry, foreign_code
 
 # Modules with a tuple DECLARED of metrics, and a dict DECLARED_PATTERNS of names that hold a number.
 MODULES = (
@@ -62,6 +62,12 @@ class MetricRegistry(Registry[Metric]):
         own = dict.fromkeys(self._own)
         return iter([*own, *(name for name in names if name not in own)])
 
+    @property
+    def own(self) -> frozenset[str]:
+        """Names that evalkit itself declares."""
+        list(self)
+        return frozenset(self._own)
+
     def register(self, metric: Metric) -> Metric:
         """Add a metric of another package under its name; its module is named by an entry point in `evalkit.metrics`."""
         self.add(metric.name, metric)
@@ -100,6 +106,12 @@ METRICS = MetricRegistry()
 def of_level(level: Level) -> list[Metric]:
     """The metrics of single samples, of pairs, or of sets, in order."""
     return [metric for metric in METRICS.all() if metric.level == level]
+
+
+def foreign_metrics(tasks: Iterable[str]) -> dict[str, str | None]:
+    """Metrics of `tasks` that other packages or scripts declare, each with the digest of its code."""
+    codes = {metric.name: foreign_code(metric.compute) for task in sorted(tasks) for metric in of_task(task)}
+    return {name: codes[name] for name in codes if name not in METRICS.own}
 
 
 def of_task(task: str) -> list[Metric]:

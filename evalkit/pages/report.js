@@ -102,7 +102,7 @@
   if (typeof dialog.showModal === "function") {
     const title = make("bdi", { className: "id" });
     const views = make("div");
-    const image = make("img");
+    const image = make("img", { alt: "" });
     const close = make("button", { type: "button" }, "Close");
     const bar = make("div", {}, title, close);
     dialog.append(make("div", { className: "viewer" }, bar, image, views));

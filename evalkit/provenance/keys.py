@@ -51,7 +51,9 @@ def load_signing_key(spec: str | Path | None = None) -> Ed25519PrivateKey:
     variable, path = _place(spec)
     where = str(path) if path is not None else f"the variable {variable}"
     try:
-        key = serialization.load_pem_private_key(read_secret(path, variable), password.encode() if password else None)
+        key = serialization.load_pem_private_key(
+            read_secret(path, variable, maker="evalkit sign --new-key my.pem"), password.encode() if password else None
+        )
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise EvalkitError(
             f"{where} holds no PEM private key that can be opened; make one with: evalkit sign --new-key FILE "

@@ -5,12 +5,11 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from functools import cache
 from importlib.resources import files as package_files
 from typing import Any, Literal
 
-from evalkit.registry import Table, foreign_points, package_of
+from evalkit.registry import Table, foreign_points, named_like, package_of
 
 Kind = Literal["tokenizer", "generator"]
 
@@ -86,7 +85,9 @@ def generator_cards() -> dict[str, ModelCard]:
 
 
 def list_models(kind: Kind | None = None, pattern: str = "*") -> list[ModelCard]:
-    """Cards of the models whose name matches the shell `pattern`, by name; models of other packages have bare ones.
+    """Cards of the models whose name or alias matches `pattern`, by name; models of other packages have bare ones.
+
+    `pattern`: as of a shell; a plain word is looked for anywhere in a name.
 
     >>> [card.name for card in list_models("tokenizer", "jpeg-l*")]
     ['jpeg-lm']
@@ -96,7 +97,7 @@ def list_models(kind: Kind | None = None, pattern: str = "*") -> list[ModelCard]
         cards += {**_foreign_cards("tokenizer"), **tokenizer_cards()}.values()
     if kind in (None, "generator"):
         cards += {**_foreign_cards("generator"), **generator_cards()}.values()
-    return sorted((card for card in cards if fnmatch(card.name, pattern)), key=lambda card: card.name)
+    return sorted((card for card in cards if named_like(pattern, card.name, *card.aliases)), key=lambda card: card.name)
 
 
 def _foreign_cards(kind: Kind) -> dict[str, ModelCard]:

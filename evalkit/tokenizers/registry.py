@@ -50,8 +50,9 @@ def register(
 ) -> Callable[[C], C]:
     """Class decorator: `name` loads this class with `config`, from the weight file `weights` of the manifest.
 
-    Apply it once for each checkpoint of a family; the family's card names the module. A tokenizer without weights
-    (`weights=None`) is constructed as `cls(name, config)`.
+    Apply it once for each checkpoint of a family; the family's card names the module. In a package or script of yours
+    `weights` is the usual name of your own file, which `--weights` or `EVALKIT_WEIGHTS` finds. A tokenizer without
+    weights (`weights=None`) is constructed as `cls(name, config)`.
     """
 
     def add(cls: C) -> C:

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files as package_files
 from pathlib import Path
 
-from evalkit.errors import EvalkitError, WeightsError
+from evalkit.errors import WeightsError
 from evalkit.weights.download import from_url, offline
 from evalkit.weights.object_stores import local
 
@@ -59,11 +59,11 @@ def weights_manifest() -> dict[str, WeightFile]:
 def find_weights(key: str, given: str | Path | None = None, *, download: bool = True) -> Path:
     """The path of the manifest entry `key`: a file, or a folder where the entry has several files.
 
+    A key that the manifest lacks is the name of a file of the user's own, for a model of another package.
+
     Raises `WeightsError` that names the file, its source and how to pass it.
     """
-    entry = weights_manifest().get(key)
-    if entry is None:
-        raise EvalkitError(f"the weights manifest has no entry {key!r}; see: evalkit weights list")
+    entry = weights_manifest().get(key) or WeightFile(key, "manual:whoever trained it", (key,), "not stated")
     if given is not None:
         return _in_given(entry, local(given))
     for folder in os.environ.get("EVALKIT_WEIGHTS", "").split(os.pathsep):

@@ -1,3 +1,5 @@
+import importlib.util
+import linecache
 import subprocess
 import sys
 import types
@@ -5,7 +7,7 @@ import types
 import pytest
 
 from evalkit.errors import EvalkitError
-from evalkit.registry import Registry, Table
+from evalkit.registry import Registry, Table, foreign_code, named_like
 
 
 def filled() -> Registry[int]:
@@ -133,3 +135,46 @@ def test_loading_a_tokenizer_imports_no_other_family():
     said = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True).stdout.split()
     own = {"base", "cards", "codec", "registry"}
     assert {name.removeprefix("evalkit.tokenizers.") for name in said} == own
+
+
+def loaded(path, text):
+    """A class of a file of the user's."""
+    path.write_text(text)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["mine"] = module
+    spec.loader.exec_module(module)
+    return module.Mine
+
+
+def test_the_code_of_a_users_class_is_known_by_its_file_and_that_of_evalkit_is_its_version(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mine", None)  # taken away again behind the test
+    first = foreign_code(loaded(tmp_path / "mine.py", "class Mine:\n    side = 2\n"))
+    assert first == foreign_code(loaded(tmp_path / "mine.py", "class Mine:\n    side = 2\n"))
+    assert first != foreign_code(loaded(tmp_path / "mine.py", "class Mine:\n    side = 4\n"))
+    assert foreign_code(Registry) is None
+
+
+def test_the_code_of_a_class_of_a_notebook_is_that_of_its_functions():
+    made = []
+    for name, side in (("<cell 1>", 2), ("<cell 2>", 2), ("<cell 3>", 4)):
+        text = f"class Mine:\n    def side(self):\n        return {side}\n"
+        linecache.cache[name] = (len(text), None, text.splitlines(True), name)  # as notebooks do
+        space = {"__name__": "a_notebook"}
+        exec(compile(text, name, "exec"), space)
+        made.append(foreign_code(space["Mine"]))
+    assert made[0] == made[1] != made[2]
+    assert None not in made
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names", "like"),
+    [
+        ("titok", ("titok-l32",), True),
+        ("gigatok", ("gigatok-bl", "gigatok"), True),
+        ("var-*", ("var-d16",), True),
+        ("var-*", ("flexvar-1",), False),
+    ],
+)
+def test_a_plain_word_is_looked_for_anywhere_in_names_and_a_pattern_from_end_to_end(pattern, names, like):
+    assert named_like(pattern, *names) is like

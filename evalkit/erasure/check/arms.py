@@ -17,6 +17,9 @@ from evalkit.generators.base import Failed, Generator, Request, TokenGenerator
 from evalkit.generators.registry import GENERATORS
 from evalkit.images.sample import Pixels
 
+SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
+ELSEWHERE = "of a model that evalkit does not load, give images: --before DIR --after DIR"
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -43,9 +46,10 @@ def erased_path(given: str, base: str) -> str:
 
     Raises `EvalkitError` for another generator's name, for what is not there, and for an unfinished training.
 
-    >>> erased_path("world-ar=erased.safetensors", "world-ar")
-    Traceback (most recent call last):
-    evalkit.errors.EvalkitError: the erased weights erased.safetensors are not there. Give a file, or a trained eraser's folder
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
+    ...     erased_path(f"world-ar={file.name}", "world-ar") == file.name
+    True
     """
     name, equals, path = given.partition("=")
     if equals and not Path(given).expanduser().exists():
@@ -54,11 +58,15 @@ def erased_path(given: str, base: str) -> str:
         given = path
     place = Path(given).expanduser()
     if not place.exists():
-        raise EvalkitError(f"the erased weights {given} are not there. Give a file, or a trained eraser's folder")
+        raise EvalkitError(
+            f"the erased weights {given} are not there. Give a file, or a trained eraser's folder; {ELSEWHERE}"
+        )
     if (place / FACTS).is_file():
         return str(read_trained(place).weights)
-    if place.is_dir() and not any(place.rglob("*.safetensors")) and not any(place.rglob("*.bin")):
-        raise EvalkitError(f"{given} holds no weights. Give a file, or the folder of evalkit erasure train")
+    if place.is_dir() and not any(each.suffix in SUFFIXES for each in place.rglob("*")):
+        raise EvalkitError(
+            f"{given} holds no weights. Give a file, or the folder of evalkit erasure train; {ELSEWHERE}"
+        )
     inside = place / WEIGHTS
     return str(inside) if inside.is_file() else given
 

@@ -80,7 +80,7 @@ def _sets(told: Mapping[str, Any]) -> list[dict[str, Any]]:
                 "name": name,
                 "prompts": each["prompts"],
                 "dropped": each["dropped"],
-                "rates": [_rate(rates.get(arm)) for arm in WORDS],
+                "rates": [(words, _rate(rates.get(arm))) for arm, words in WORDS.items()],
                 "lost": each["pairs"]["lost"],
                 "gained": each["pairs"]["gained"],
                 "p": number_text(each["pairs"]["p"]),
@@ -101,14 +101,14 @@ def _rate(estimate: Mapping[str, Any] | None) -> str:
     if estimate is None:
         return "—"
     low, high = estimate["low"], estimate["high"]
-    return percent(estimate["value"]) + (f" ({percent(low)} to {percent(high)})" if low is not None else "")
+    return percent(estimate["value"]) + (f" ({100 * low:.0f} to {100 * high:.0f})" if low is not None else "")
 
 
 def _prefixes(told: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             "share": each["share"],
-            "rates": [_rate(each["rates"][who]) for who in (BASE, ERASED, "control")],
+            "rates": [(who, _rate(each["rates"][who])) for who in (BASE, ERASED, "control")],
             "excess": number_text(each["excess"]["change"]["value"]),
         }
         for each in told["prefixes"]
@@ -169,7 +169,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     record, rule = run.record, run.record["plan"]["protocols"][0]["settings"]["rule"]
     plan = record["plan"]
     models = [
-        f"{role.replace('_', ' ')} {m['name']}, sha256 {str(m['sha256'])[:16]}" for role, m in plan["models"].items()
+        f"{role.replace('_', ' ')} {m['name']}" + (f", sha256 {m['sha256'][:16]}" if m["sha256"] else "")
+        for role, m in plan["models"].items()
     ]
     top = f"among the first {rule['top']}" if rule["top"] else "anywhere"
     return [

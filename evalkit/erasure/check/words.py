@@ -38,7 +38,8 @@ def vector_lines(told: Mapping[str, Any]) -> Iterator[str]:
         interval = interval_text(low, high) if low is not None and high is not None else ""
         held = told["verdict"]["gates"].get(metric.name)
         gate = "" if held is None else " (gate passed)" if held else " (gate not passed)"
-        yield f"  {metric.label}: {number_text(value)} {interval}{gate}".rstrip()
+        between = f", 95 % interval {interval}" if interval else ""
+        yield f"  {metric.label}: {number_text(value)}{between}{gate}"
 
 
 def percent(value: float) -> str:

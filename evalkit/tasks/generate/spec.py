@@ -18,6 +18,7 @@ from evalkit.jobs.live import find, held, hold, is_live
 from evalkit.jobs.spec import DataRef, ModelRef, Spec
 from evalkit.prompts.load import Prompt, PromptSet, load_prompts
 from evalkit.prompts.rewrite import with_rewritten
+from evalkit.registry import foreign_code
 from evalkit.tasks.generate.rows import seed_of
 from evalkit.tasks.generate.sources import folder_of, sources_ref, with_sources
 
@@ -49,6 +50,8 @@ def model_ref(generator: Generator, dtype: str, weights: str | None, *, compiled
     settings: dict[str, Any] = {"tokenizer": generator.tokenizer_name}
     if compiled:
         settings["compile"] = True
+    if code := foreign_code(type(generator)):
+        settings["code"] = code
     return ModelRef(generator.name, generator.weights_sha256, dtype, settings, weights)
 
 

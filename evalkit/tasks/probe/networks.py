@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from evalkit.encoders.detectors.base import Detector
 from evalkit.encoders.detectors.describe import describe_detector
 from evalkit.encoders.registry import ENCODERS
 from evalkit.encoders.zero_shot import KEY, ZeroShot
+from evalkit.errors import WeightsError
 from evalkit.jobs.live import hold
 from evalkit.jobs.options import weights_by_name
 from evalkit.jobs.spec import ModelRef
@@ -35,7 +38,8 @@ def networks_of(
         name = ENCODERS.canonical(chosen)
         files = _files(given, (name, KEY), shared=shared)
         file = files.get(name)
-        known = describe_detector(name, file)
+        with _named(name, file):
+            known = describe_detector(name, file)
         models, sees = (
             {"detector": ModelRef(name, known.weights_sha256, weights=file if known.weights_sha256 else None)},
             known.sees_colors,
@@ -43,9 +47,21 @@ def networks_of(
     if colors is not None:
         models["colors"] = ModelRef(colors.id, colors.weights_sha256, weights=hold(colors))
     elif not sees and not isinstance(suite, JudgedSuite):  # whose rules ask for no colour
-        path = find_weights(KEY, files.get(KEY))
+        with _named(KEY, files.get(KEY)):
+            path = find_weights(KEY, files.get(KEY))
         models["colors"] = ModelRef(KEY, file_sha256(path), weights=str(path))
     return models, (chosen, colors)
+
+
+@contextmanager
+def _named(name: str, given: str | None) -> Iterator[None]:
+    """An error about weights that were not given says how they are given here."""
+    try:
+        yield
+    except WeightsError as error:
+        if given is not None:
+            raise
+        raise WeightsError(f"{error}, or type --weights {name}=PATH") from None
 
 
 def _files(given: tuple[str, ...], names: tuple[str, ...], *, shared: bool) -> dict[str, str]:

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,16 +94,14 @@ def probe(
             raise EvalkitError("evidence says what was seen, so no detector is needed. Leave out --detector")
         spec, keep = _of_evidence(asked, Path(evidence).expanduser(), samples, allow_missing, options)
     else:
+        look = partial(_listed, asked, samples, allow_missing, options)
+        if model is None:  # weights are sought for images that can be probed
+            source, listing = look(images)
         networks = networks_of(asked, detector, colors, options.weights, shared=model is not None)
         if isinstance(asked, JudgedSuite) and not asked.said.boxes:
             networks = judge_of(asked, judge, options.device)
         if model is not None:
-            images = _made(asked, model, samples, options)
-        source = images.path if isinstance(images, Run) else Path(str(images))
-        if options.out is not None:
-            check_apart(source, options.out)
-        listing = list_images(source, asked, samples, options.limit)
-        listing.coverage.require(allow_missing=allow_missing)
+            source, listing = look(_made(asked, model, samples, options))
         made = _as_generated(listing.run, made)
         spec, keep = _of_images(asked, listing, source, networks, samples, allow_missing, options)
     made = made or _made_before(evidence)
@@ -119,6 +118,18 @@ def probe(
     if export_evidence is not None:
         _export(run, Path(export_evidence).expanduser())
     return run
+
+
+def _listed(
+    suite: Suite, samples: int | None, allow_missing: bool, options: RunOptions, images: str | Path | Run | None
+) -> tuple[Path, Listing]:
+    """Where the images lie, and which they are; raises `EvalkitError` where some are missing and must not be."""
+    source = images.path if isinstance(images, Run) else Path(str(images))
+    if options.out is not None:
+        check_apart(source, options.out)
+    listing = list_images(source, suite, samples, options.limit)
+    listing.coverage.require(allow_missing=allow_missing)
+    return source, listing
 
 
 def _as_generated(run: Run | None, made: Sequence[str]) -> Sequence[str]:

@@ -49,10 +49,22 @@ def networks_of(needs: Sequence[str], given: Sequence[str]) -> Networks:
         try:
             path = find_weights(FILES.get(name, name), paths.get(name))
         except (WeightsError, MissingDependency) as error:
-            lost[name] = str(error)
+            lost[name] = f"{error}, or type --weights {name}=PATH"
         else:
             here[name] = ModelRef(name, file_sha256(path), weights=str(path))
     return Networks(here, lost)
+
+
+def _check_some(metrics: Sequence[str], found: Networks, *, videos: bool) -> None:
+    """Raise where not one of `metrics` can be measured with the networks that are here."""
+    lost = [found.missing(_needs(name)) for name in metrics]
+    if lost and all(lost):
+        without = "" if videos else ". Metrics that end in _efflite0 need no download"
+        raise WeightsError(f"nothing can be measured: {lost[0]}{without}")
+
+
+def _needs(name: str) -> list[str]:
+    return [*METRICS.get(name).needs, *(network_of(head) for head in heads_of(set_metrics([name])))]
 
 
 def network_of(head: str) -> str:
@@ -92,6 +104,8 @@ def score_spec(
         heads.append(SPECTRUM)
     if file is not None:
         _check_file(file, protocol, found.here)
+    if not statistics:
+        _check_some(metrics, found, videos=protocol.clips is not None)
     return Spec(
         NAME,
         VERSION,

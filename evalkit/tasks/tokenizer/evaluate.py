@@ -20,6 +20,7 @@ from evalkit.tasks.tokenizer.evaluators import Evaluators
 from evalkit.tasks.tokenizer.pixels import feed_of
 from evalkit.tasks.tokenizer.spec import tokenizer_spec
 from evalkit.tasks.tokenizer.task import TOKENIZER
+from evalkit.tokenizers.base import Tokenizer
 from evalkit.tokenizers.registry import describe_tokenizer, tokenizer_alias, tokenizer_name
 
 DEFAULT_TASKS = ("reconstruction", "detail", "text", "distribution", "codes")
@@ -64,6 +65,11 @@ def evaluate_tokenizer(
     ['psnr', 'ssim']
     """
     options = options or RunOptions()
+    if isinstance(models, Tokenizer):
+        raise EvalkitError(
+            f"models are given by their names, and this is a {type(models).__name__} itself. "
+            'Write @register("NAME") above its class, and give "NAME"'
+        )
     names = [tokenizer_name(name) for name in ([models] if isinstance(models, str) else models)]
     if not names:
         raise EvalkitError("no tokenizer was named; give --model NAME (see: evalkit ls tokenizers)")

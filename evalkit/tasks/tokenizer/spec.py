@@ -12,7 +12,9 @@ from evalkit.jobs.data import data_ref
 from evalkit.jobs.live import hold
 from evalkit.jobs.options import RunOptions
 from evalkit.jobs.spec import DataRef, ModelRef, ProtocolRef, Spec
+from evalkit.metrics.registry import foreign_metrics
 from evalkit.protocols import Protocol, load_protocol
+from evalkit.registry import foreign_code
 from evalkit.tasks.tokenizer.evaluators import Evaluators
 from evalkit.tasks.tokenizer.pixels import Feed, feed_of
 from evalkit.tokenizers.base import PixelTokenizer, Tokenizer
@@ -48,11 +50,13 @@ def tokenizer_spec(
     """The spec of one tokenizer, described without its weights, on one image set under the protocols of `feeds`."""
     n = len(images) if options.limit is None else min(options.limit, len(images))
     found = {**evaluators.weights, **dict.fromkeys(evaluators.unavailable, "unavailable")}
-    compiled = {"compile": True} if options.compile else {}
+    code = foreign_code(type(model))
+    settings = {**({"compile": True} if options.compile else {}), **({"code": code} if code else {})}
+    further_metrics = foreign_metrics(evaluators.tasks)
     return Spec(
         NAME,
         VERSION,
-        {"model": ModelRef(model.name, model.weights_sha256, options.dtype, compiled, weights)},
+        {"model": ModelRef(model.name, model.weights_sha256, options.dtype, settings, weights)},
         {"data": data_ref(images, n, hold(images))},
         tuple(ProtocolRef(f.protocol.id, f.protocol.sha256, {**f.as_dict(), "misfed": f.misfed}) for f in feeds),
         parameters={
@@ -62,6 +66,7 @@ def tokenizer_spec(
             "evaluators": found,
             "keep": options.keep,
             "batch_size": batch_size(model, options),
+            **({"metrics": further_metrics} if further_metrics else {}),
         },
         seed=options.seed,
         shard=SHARD,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from typing import Any
 
 import pyarrow.compute as pc
@@ -15,13 +16,18 @@ from evalkit.runs.store import Run
 from evalkit.watermark.embed.worker import BOOST
 
 FAILED = 50
+FOUND = 1e-3  # the alpha of `detect`
 STRIP = ".strip{width:100%;max-width:64rem;image-rendering:pixelated}"
 
 
 def page(run: Run, spec: Spec) -> str:
     """report.html of a sealed run; the same run gives the same text."""
     bad = run.samples.filter(pc.is_valid(run.samples["error"]))
+    found, looked = found_as_they_are(run)
     content = {
+        "found": found,
+        "looked": looked,
+        "at_most": f"{FOUND:g}",
         "record": run.record,
         "results": [{**row, "words": metric_label(row["metric"])} for row in run.results],
         "strips": _strips(run),
@@ -34,6 +40,12 @@ def page(run: Run, spec: Spec) -> str:
         "facts": _facts(run, spec),
     }
     return run_page("evalkit.watermark.embed", content, style=STRIP)
+
+
+def found_as_they_are(run: Run) -> tuple[int, int]:
+    """How many marked images are found before any edit, by a p of at most `FOUND`, and of how many."""
+    logs = run.samples["log10_p"].drop_null()
+    return int(pc.sum(pc.less_equal(logs, math.log10(FOUND))).as_py() or 0), len(logs)
 
 
 def _strips(run: Run) -> list[dict[str, Any]]:

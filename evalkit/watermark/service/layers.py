@@ -39,11 +39,15 @@ TOGETHER = 16
 
 @dataclass(frozen=True)
 class Audit:
-    """`counts`: images by layers; `states`: by state of their manifests; `survival`: a row for each edit."""
+    """`counts`: images by layers; `keys`: by entry of the ring; `states`: by state of their manifests.
+
+    `survival`: a row for each edit.
+    """
 
     path: Path
     scanned: Scanned
     counts: Mapping[str, int]
+    keys: Mapping[str, int]
     states: Mapping[str, int]
     survival: Sequence[Mapping[str, Any]]
 
@@ -63,7 +67,8 @@ def audit_layers(
     """Say of every image of a folder whether it carries signed metadata and a watermark; edit up to `images` that do.
 
     `edits`: spellings of attacks; the file's own copy is always there. Leaves in `out` scan.jsonl (resumable), audit.json
-    and audit.html. Raises `EvalkitError` as `scan_folder` does, and where an edit is unknown or C2PA is not installed.
+    and audit.html, which also say how many images carry the mark of which key. Raises `EvalkitError` as `scan_folder`
+    does, and where an edit is unknown or C2PA is not installed.
     """
     settings = settings or Settings()
     attacks = read_attacks(edits)
@@ -75,9 +80,16 @@ def audit_layers(
     survival = _survival(data, picked, ring, settings, attacks, seed)
     counts = {name: layers.count(name) for name in LAYERS}
     states = dict(sorted(Counter(str(line["c2pa"]["state"]) for line in lines).items()))
-    done = Audit(home, scanned, counts, states, survival)
+    done = Audit(home, scanned, counts, _by_key(lines), states, survival)
     _write(done, Path(data).name, seed)
     return done
+
+
+def _by_key(lines: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Images that carry the mark of each entry of the ring that was looked for, in the ring's order."""
+    marks = [mark for line in lines for mark in line["marks"]]
+    found = Counter(mark["entry"] for mark in marks if mark["verdict"] == MARKED)
+    return {entry: found[entry] for entry in dict.fromkeys(mark["entry"] for mark in marks)}
 
 
 def layers_of(answer: Mapping[str, Any]) -> str:
@@ -166,6 +178,7 @@ def _write(done: Audit, name: str, seed: int) -> None:
         "data": name,
         "images": done.scanned.images,
         "layers": dict(done.counts),
+        "keys": dict(done.keys),
         "c2pa": dict(done.states),
         "survival": list(done.survival),
         "seed": seed,

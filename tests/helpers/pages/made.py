@@ -82,6 +82,7 @@ def geneval(folder):
     for number, prompt in enumerate(geneval_prompts()):
         home = folder / "FOLDER" / f"{number:05d}" / "samples"
         home.mkdir(parents=True)
+        (home.parent / "metadata.jsonl").write_text(json.dumps(dict(prompt.metadata)))
         seen = {clause.name: [[0, 0, 9, 9, 0.95]] * clause.count for clause in prompt.include}
         colors = {clause.name: [clause.color or "red"] * clause.count for clause in prompt.include}
         for sample in range(4):

@@ -10,12 +10,12 @@ from evalkit.cli import main
 from evalkit.jsonio import pretty_json
 
 
-def write_run(folder, name, values, protocol="evalkit-1"):
+def write_run(folder, name, values, protocol="evalkit-1", metric="psnr"):
     folder.mkdir(parents=True)
     n = len(values)
-    columns = {"id": [f"s{i}" for i in range(n)], "protocol": [protocol] * n, "psnr": values}
+    columns = {"id": [f"s{i}" for i in range(n)], "protocol": [protocol] * n, metric: values}
     pq.write_table(pa.table(columns | {"error": pa.nulls(n, pa.string())}), folder / "samples.parquet")
-    row = {"task": "reconstruction", "dataset": "photos", "metric": "psnr", "value": sum(values) / n, "low": None}
+    row = {"task": "reconstruction", "dataset": "photos", "metric": metric, "value": sum(values) / n, "low": None}
     row |= {"high": None, "ci_method": "", "n": n, "unit": "dB", "better": "higher", "protocol": protocol}
     (folder / "results.json").write_bytes(pretty_json([row | {"status": "ok", "reason": None}]))
     files = {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in ("results.json",)}

@@ -1,4 +1,5 @@
 import json
+import re
 
 import click
 import pytest
@@ -30,6 +31,40 @@ def test_every_verb_has_help_and_most_show_an_example_on_the_first_screen(verb):
         shown = run(verb, flag)
         assert shown.exit_code == 0, shown.output
         assert f"evalkit {verb}" in "\n".join(shown.output.splitlines()[:24])
+
+
+def commands(command, path=(), context=None):
+    """Every command below a group, with the words that it is typed by."""
+    context = click.Context(command, info_name=path[-1] if path else "evalkit", parent=context)
+    if isinstance(command, click.Group):
+        suites = ["geneval"] if path == ("probe",) else []  # a suite is no sub-command that is listed
+        for name in [*command.list_commands(context), *suites]:
+            yield from commands(command.get_command(context, name), (*path, name), context)
+    yield path, command, context
+
+
+def test_every_option_says_what_it_does_and_examples_have_options_that_exist():
+    found, examples = list(commands(group)), 0
+    known = {path: command for path, command, _ in found}
+    for path, command, _ in found:
+        silent = [each.opts for each in command.params if isinstance(each, click.Option) and not each.help]
+        assert not silent, path
+        lines = [line.strip() for line in (command.help or "").splitlines() if line.strip().startswith("evalkit ")]
+        assert lines or path == ("probe",), path
+        for words in (re.split(r"  +", line.replace("evalkit plan ", "evalkit "))[0].split() for line in lines):
+            typed = max((each for each in known if tuple(words[1 : 1 + len(each)]) == each), key=len)
+            below = [command for at, command in known.items() if at[: len(typed)] == typed]  # of a group: any of them
+            flags = {
+                flag for each in below for option in each.params for flag in (*option.opts, *option.secondary_opts)
+            }
+            given = {
+                word.partition("=")[0]
+                for word in words[1 + len(typed) :]
+                if re.fullmatch(r"--?[a-z][a-z-]*(=.*)?", word)
+            }
+            assert given <= flags | {"-V", "--version", "--help"}, (typed, given - flags)
+            examples += 1
+    assert examples > 120
 
 
 def test_an_error_shows_what_acts_in_a_name_and_does_not_send_it(monkeypatch, capsys):

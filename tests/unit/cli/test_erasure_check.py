@@ -83,7 +83,7 @@ def test_the_verdict_stands_first_and_the_vector_follows(home, tmp_path):
         (("--before", "a", "--after", "b", "--detector", "world", "--weights", "clipscore=gone"), "gone is not there"),
         (("--base", "world-ar", "--erased", str(find_weights("world_ar_draft.safetensors"))), "is no erased world-ar"),
         (("--base", "world-ar", "--erased", "text.safetensors"), "is not a whole safetensors file"),
-        (("--base", "world-ar", "--erased", "empty"), "empty holds no weights"),
+        (("--base", "world-ar", "--erased", "empty"), "give images: --before DIR --after DIR"),
         (("--base", "world-ar", "--erased", "file", "--cache", "file"), "file is a file"),
         (("--base", "var-d16", "--erased", "file"), "draws classes, and the pairs hold texts"),
         (("--base", "nobody", "--erased", "file"), "no generator called 'nobody'"),

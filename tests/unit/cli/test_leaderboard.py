@@ -93,3 +93,35 @@ def test_a_long_table_is_cut_short_in_the_terminal(run, tmp_path):
     code, out, _ = run("leaderboard", tmp_path / "runs", "--out", tmp_path / "board")
     assert code == 0
     assert "3 more, on the page" in out
+
+
+def test_runs_of_one_name_are_one_system_and_one_row_of_the_papers_table(run, tmp_path):
+    write_run(tmp_path / "fid", "images", [1.0, 2.0, 3.0])
+    write_run(tmp_path / "geneval", "images", [1.0, 0.0, 1.0], metric="ssim")
+    code, _, err = run("leaderboard", tmp_path / "fid", tmp_path / "geneval", "--out", tmp_path / "board")
+    assert code == 2
+    assert "--name NAME=RUN for each" in err
+    named = [f"--name=ours={tmp_path / each}" for each in ("fid", "geneval")]
+    code, _, err = run("leaderboard", tmp_path / "fid", tmp_path / "geneval", *named, "--out", tmp_path / "board")
+    assert code == 0, err
+    table = (tmp_path / "board" / "table.tex").read_text("utf-8")
+    assert table.count("\nours & ") == 1
+    assert "<h1>1 system on 2 boards</h1>" in (tmp_path / "board" / "index.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("ours", "type --name NAME=RUN"), ("ours={other}", "is none of the runs here")]
+)
+def test_a_name_says_of_which_run_it_is(run, two, tmp_path, name, message):
+    other = write_run(tmp_path / "elsewhere", "c", [1.0, 2.0, 3.0])
+    del other
+    given = name.format(other=tmp_path / "elsewhere")
+    code, _, err = run("leaderboard", two, f"--name={given}", "--out", tmp_path / "board")
+    assert code == 2
+    assert message in err
+
+
+def test_two_runs_on_one_board_need_two_names(run, two, tmp_path):
+    code, _, err = run("leaderboard", two, f"--name=same={two}", "--out", tmp_path / "board")
+    assert code == 2
+    assert "are both called same" in err

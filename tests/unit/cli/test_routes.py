@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from click.testing import CliRunner
 
 from evalkit.cli import group
@@ -28,3 +29,19 @@ def test_a_pattern_chooses_and_json_holds_the_same():
     assert [each["name"] for each in said] == [each.name for each in routes("infinity*")]
     assert all(each["licence"] == "MIT" for each in said)
     assert "endpoint" in CliRunner().invoke(group, ["ls", "generators", "qwen*"]).output
+
+
+@pytest.mark.parametrize(
+    "kind", ["tokenizers", "generators", "probes", "protocols", "metrics", "encoders", "extractors"]
+)
+def test_a_pattern_that_nothing_is_like_says_what_lists_all(run, kind):
+    code, _, err = run("ls", kind, "zzz")
+    assert code == 2
+    assert f"none of the {kind} is named like 'zzz'; list all with: evalkit ls {kind}" in err
+
+
+def test_a_word_finds_what_an_alias_or_a_part_of_a_name_says():
+    assert "gigatok-bl = gigatok" in CliRunner().invoke(group, ["ls", "tokenizers", "gigatok"]).output
+    listed = json.loads(CliRunner().invoke(group, ["ls", "metrics", "fid", "--json"]).output)
+    assert set(listed) >= {"fid", "sfid"}
+    assert "psnr" not in listed

@@ -10,6 +10,7 @@ import yaml
 from huggingface_hub import parse_eval_result_entries
 
 from evalkit.errors import EvalkitError
+from evalkit.leaderboard import make_leaderboard
 from evalkit.leaderboard.hub import parse_benchmark
 from evalkit.leaderboard.tables import COLUMNS
 
@@ -39,6 +40,27 @@ def test_the_csv_has_a_row_a_number_and_says_what_is_missing(runs, three, tmp_pa
     assert float(rows[1]["gap_low"]) < float(rows[1]["gap_to_first"]) < float(rows[1]["gap_high"])
     assert rows[2]["value"] == ""
     assert rows[2]["reason"] == "its weights are not here"
+
+
+def test_the_table_of_all_boards_holds_each_system_once_with_its_intervals(runs, three, tmp_path):
+    runs.make(tmp_path / "board", *three)
+    table = (tmp_path / "board/table.tex").read_text(encoding="utf-8")
+    rows = [line.split(" & ") for line in table.splitlines() if line.endswith("\\\\") and "System" not in line]
+    assert [row[0] for row in rows] == ["a", "b", "c"]
+    assert rows[0][1].startswith("\\textbf{")  # first at 95 % confidence
+    assert "[24.00 to 26.50]" in rows[0][1]
+    assert "textbf" not in rows[1][1]
+    assert rows[2][1].startswith("---")
+    head, first, *_, last = csv.reader(io.StringIO((tmp_path / "board/table.csv").read_text(encoding="utf-8")))
+    assert head == ["system", "PSNR on photos", "PSNR on photos low", "PSNR on photos high", "PSNR on photos n"]
+    assert first[0] == "a"
+    assert [float(each) for each in first[2:]] == [24.0, 26.5, 60]
+    assert last == ["c", "", "", "", ""]
+
+
+def test_a_folder_of_runs_is_ranked_from_python_too(runs, three, tmp_path):
+    made = make_leaderboard(three[0].parent, tmp_path / "board")
+    assert [each.name for each in made.entrants] == ["a", "b", "c"]
 
 
 def test_the_json_names_its_parents_and_holds_the_same_ranks(runs, three, tmp_path):

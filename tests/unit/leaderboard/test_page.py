@@ -116,7 +116,7 @@ def test_an_earlier_board_is_replaced_and_nothing_else_is(runs, noise, tmp_path)
 
 
 def test_no_runs_and_no_numbers_are_one_sentence(runs, noise, tmp_path):
-    with pytest.raises(EvalkitError, match="at least one finished run"):
+    with pytest.raises(EvalkitError, match="no run was given"):
         make_leaderboard([], tmp_path / "board")
     path = runs.run("a", noise(1))
     with pytest.raises(EvalkitError, match="no number of fid"):

@@ -56,3 +56,22 @@ def test_what_scrolls_sideways_can_be_reached_by_the_keyboard_and_has_a_name():
         assert 'tabindex="0"' in tag, path
         assert 'role="region"' in tag, path
         assert "aria-label" in tag, path
+
+
+OWN_PHONES = ("ranking", "overview", "contents", "compare", "failed")  # tables with a layout of their own for a phone
+
+
+def test_wide_tables_of_pages_stack_on_a_phone_with_a_name_for_each_number():
+    found = {}
+    for file in sorted(Path(evalkit.__file__).parent.rglob("*.jinja")):
+        for classes, head, row in re.findall(
+            r"<table([^>]*)>(.*?)</thead>(.*?)</tr>", file.read_text("utf-8"), re.DOTALL
+        ):
+            columns = len(re.findall('<th scope="col"', head))
+            if columns > 4 and "data-sort-rows" not in classes and not any(each in classes for each in OWN_PHONES):
+                found[f"{file.parent.name}: {' '.join(re.findall('>([^<>{}]+)</th>', head)[:3])}"] = (classes, row)
+    assert len(found) >= 9
+    for name, (classes, row) in found.items():
+        assert "stacked" in classes, name
+        named = len(re.findall("data-l=", row))
+        assert named or "whole" in row, name

@@ -22,7 +22,7 @@ _IMAGE = re.compile(r"\d+\.png")
 _OTHER = frozenset((".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"))
 
 
-def read_layout(folder: Path, prompts: Sequence[SuitePrompt]) -> list[PlacedImage]:
+def read_layout(folder: Path, prompts: Sequence[SuitePrompt], suite: str) -> list[PlacedImage]:
     """The images of FOLDER/NNNNN/samples/KKKK.png, in order; each folder's metadata.jsonl must be its prompt's line.
 
     Raises `EvalkitError` for a folder without this layout, prompts that do not match, and images that the official
@@ -33,7 +33,11 @@ def read_layout(folder: Path, prompts: Sequence[SuitePrompt]) -> list[PlacedImag
     except OSError as error:
         raise EvalkitError(f"{folder} cannot be read: {error.strerror}. Give a folder of images") from None
     if not numbered:
-        raise EvalkitError(f"{folder} has no folders 00000, 00001, …. Give images in GenEval's layout")
+        raise EvalkitError(
+            f"{folder} has no folders 00000, 00001, …, one for each prompt. Give GenEval's layout "
+            f"({folder.name}/00000/samples/0000.png), or name files by prompt and image ({prompts[0].id}-00.png) and type: "
+            f"evalkit generate --model folder:{folder} --prompts {suite} --out RUN"
+        )
     found: list[PlacedImage] = []
     for number, place in numbered:
         if number >= len(prompts):

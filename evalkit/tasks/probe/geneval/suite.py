@@ -71,7 +71,7 @@ class ObjectSuite:
 
     def layout(self, folder: Path) -> Sequence[PlacedImage]:
         """The images of FOLDER/NNNNN/samples/KKKK.png."""
-        return read_layout(folder, self.own_prompts)
+        return read_layout(folder, self.own_prompts, self.name)
 
     def absent(self, prompt: str, sample: int) -> ProbeRow:
         """The row of an image that is not there."""

@@ -15,7 +15,7 @@ from PIL import Image
 from evalkit.encoders.detectors.mask2former import Mask2FormerDetector
 from evalkit.encoders.detectors.resize import Scale
 from evalkit.encoders.zero_shot import Chosen, ZeroShot
-from evalkit.errors import EvalkitError
+from evalkit.errors import EvalkitError, WeightsError
 from evalkit.jobs.options import RunOptions
 from evalkit.jobs.progress import Progress
 from evalkit.leaderboard.boards import make_boards
@@ -245,3 +245,22 @@ def test_evidence_of_another_suite_and_two_sources_are_refused(oracle, tmp_path)
         probe("world", evidence=oracle[1].path, rules={"sharpness": 1}, options=options)
     with pytest.raises(EvalkitError, match="380 of 500 images are missing"):
         probe("world", evidence=oracle[1].path, options=options)
+
+
+def test_images_in_no_known_layout_are_told_before_weights_are_sought_and_say_what_to_type(tmp_path, monkeypatch):
+    monkeypatch.setenv("EVALKIT_OFFLINE", "1")
+    (tmp_path / "mine").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "mine" / "00000.png")
+    with pytest.raises(EvalkitError, match=r"--model folder:.*mine --prompts geneval") as raised:
+        probe("geneval", tmp_path / "mine", options=RunOptions(out=tmp_path / "run"))
+    assert "00000-00.png" in str(raised.value)
+
+
+def test_a_missing_detector_says_how_its_weights_are_given(tmp_path, monkeypatch):
+    monkeypatch.setenv("EVALKIT_OFFLINE", "1")
+    place = tmp_path / "images" / "00000" / "samples"
+    place.mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(place / "0000.png")
+    (place.parent / "metadata.jsonl").write_text(json.dumps(dict(geneval_prompts()[0].metadata)))
+    with pytest.raises(WeightsError, match="type --weights mask2former-swin-s=PATH"):
+        probe("geneval", tmp_path / "images", allow_missing=True, options=RunOptions(out=tmp_path / "run"))

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 import evalkit
-from evalkit.errors import EvalkitError
+from evalkit.errors import EvalkitError, WeightsError
 from evalkit.jobs.options import RunOptions
 from evalkit.metrics.frechet import frechet_distance
 from evalkit.metrics.moments import features_to_statistics
@@ -99,6 +99,13 @@ def test_without_weights_a_metric_is_unavailable_and_says_which_file_is_missing(
     assert (fid["status"], fid["value"]) == ("unavailable", None)
     assert "pt_inception-2015-12-05-6726825d.pth" in fid["reason"]
     assert fd["status"] == "ok"
+
+
+def test_where_no_metric_can_be_measured_nothing_is_begun_and_the_file_is_named(sets, tmp_path, monkeypatch):
+    monkeypatch.setenv("EVALKIT_OFFLINE", "1")
+    with pytest.raises(WeightsError, match=r"nothing can be measured.*--weights inception-v3-fid=PATH.*_efflite0"):
+        run_of(tmp_path / "run", *sets, metrics=["fid", "kid"])
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("kept", [2**28, 0])

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import evalkit
-from evalkit.errors import EvalkitError
+from evalkit.errors import EvalkitError, WeightsError
 from evalkit.jobs.options import RunOptions
 from evalkit.metrics.frechet import frechet_distance
 from evalkit.metrics.fvd import FVD, I3D
@@ -82,10 +82,8 @@ def test_statistics_of_videos_are_a_reference_under_their_own_protocol_only(vide
 
 def test_without_weights_fvd_says_which_file_is_missing(videos, tmp_path, monkeypatch):
     monkeypatch.setenv("EVALKIT_OFFLINE", "1")
-    monkeypatch.setattr(score_task, "SetEncoder", lambda *a, **k: lambda clips: {})
-    row = run_of(tmp_path / "run", videos[0], videos[1]).results[0]
-    assert row["status"] == "unavailable"
-    assert "i3d_pretrained_400.pt" in row["reason"]
+    with pytest.raises(WeightsError, match=r"i3d_pretrained_400\.pt.*--weights i3d-kinetics400=PATH$"):
+        run_of(tmp_path / "run", videos[0], videos[1])
 
 
 @pytest.mark.parametrize(

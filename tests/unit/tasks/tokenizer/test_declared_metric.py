@@ -14,7 +14,7 @@ from evalkit.jsonio import pretty_json
 from evalkit.leaderboard import LeaderboardOptions, make_leaderboard
 from evalkit.metrics.aggregate import MeanOf
 from evalkit.metrics.metric import Metric, floats
-from evalkit.metrics.registry import METRICS
+from evalkit.metrics.registry import METRICS, foreign_metrics
 from evalkit.pages import write_report
 from evalkit.provenance.verify import Depth, verify_run
 from evalkit.runs.record import with_digest
@@ -123,3 +123,9 @@ def test_reasons_in_the_words_of_older_runs_follow_from_the_rows_too(tmp_path, m
     record["files"]["results.json"] = hashlib.sha256(results.read_bytes()).hexdigest()
     (run.path / "record.json").write_bytes(pretty_json(with_digest(record)))
     assert not verify_run(run.path).failures
+
+
+def test_metrics_of_others_are_part_of_a_plan_and_evalkits_own_are_not(made_up):
+    assert set(foreign_metrics(["reconstruction"])) == {"grain", "likeness"}
+    assert all(foreign_metrics(["reconstruction"]).values())
+    assert foreign_metrics(["distribution"]) == {}

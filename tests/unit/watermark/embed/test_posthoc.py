@@ -25,6 +25,7 @@ from evalkit.watermark.attacks.spelling import Options, read_attacks
 from evalkit.watermark.embed import Nudge, embed_folder
 from evalkit.watermark.embed.full_size import Frame
 from evalkit.watermark.embed.nudge import nudge
+from evalkit.watermark.embed.page import found_as_they_are
 from evalkit.watermark.identity import prepared
 from evalkit.watermark.keys import Key
 from evalkit.watermark.methods import MarkSpec, mark_for, read_mark
@@ -88,6 +89,9 @@ def test_a_marked_folder_has_pictures_rows_mark_and_page(folder, world, tmp_path
     assert read_mark(run.path).embedding["how"] == "afterwards"
     page = (run.path / "report.html").read_text()
     assert page.count('class="strip"') == 6
+    found, looked = found_as_they_are(run)
+    assert 0 <= found <= looked == 6
+    assert f"of which {found} are found as they are (p at most 0.001)" in page
     assert "broken.png" in page
     values = {row["metric"]: row["value"] for row in run.results}
     assert values["psnr_input"] == pytest.approx(np.mean([row["psnr_input"] for row in rows]))

@@ -56,7 +56,15 @@ def test_an_edit_that_writes_a_new_file_keeps_the_mark_and_no_manifest(folder, r
     said = json.loads((tmp_path / "audit" / "audit.json").read_text())
     assert said["layers"]["both"] == said["layers"]["metadata only"] == said["layers"]["watermark only"] == 1
     page = (tmp_path / "audit" / "audit.html").read_text()
-    assert "1 of 7 images carry signed metadata and a watermark" in page
+    assert "2 of 7 images carry a watermark, 2 signed metadata, 1 both." in page
+    marks = [
+        mark
+        for line in (tmp_path / "audit" / "scan.jsonl").read_text().splitlines()
+        for mark in json.loads(line)["marks"]
+    ]
+    found = [mark["entry"] for mark in marks if mark["verdict"] == "marked"]
+    assert said["keys"] == {entry: found.count(entry) for entry in {mark["entry"] for mark in marks}}
+    assert sum(said["keys"].values()) == 2
     assert "noise:0.3" in page
     assert "Watermark: of one of 2 keys of the ring, where" in page
 
