@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from evalkit.errors import BadData
-from evalkit.textfiles import decode_text, lines_of, read_text
+from evalkit.textfiles import decode_text, read_text
+
+_INK = re.compile(r"[^ \t\n\r]")
 
 
 def canonical_json(value: Any) -> bytes:
@@ -71,9 +74,16 @@ def json_lines(data: str | bytes, what: str) -> Iterator[tuple[int, Any]]:
     [(1, {'a': 1}), (3, [2])]
     """
     text = data if isinstance(data, str) else decode_text(data, what)
-    for number, line in enumerate(lines_of(text), 1):
-        if line.strip(" \t"):
-            yield number, parse_json(line, f"{what}, line {number}")
+    number, at = 1, 0
+    while found := _INK.search(text, at):  # past blank lines, of which a small archive may hold very many
+        begin = max(at, text.rfind("\n", at, found.start()) + 1)
+        end = text.find("\n", found.start())
+        line = text[begin : end if end >= 0 else len(text)].removesuffix("\r")
+        number += text.count("\n", at, begin)
+        yield number, parse_json(line, f"{what}, line {number}")
+        if end < 0:
+            return
+        number, at = number + 1, end + 1
 
 
 def read_json_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
