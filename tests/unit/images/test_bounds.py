@@ -15,7 +15,7 @@ from evalkit.errors import EvalkitError
 from evalkit.images import Sample, Unreadable, geometry
 from evalkit.images.arrays import ArrayRows
 from evalkit.images.geometry import MAX_SIDE, METHODS, fit_square
-from evalkit.images.loader import PixelBudget, read_ahead, sample_from_bytes
+from evalkit.images.loader import PixelBudget, PixelRoom, read_ahead, sample_from_bytes
 from evalkit.jsonio import json_lines
 
 RESIZING = sorted(set(METHODS) - {"crop"})
@@ -145,3 +145,41 @@ def test_blank_lines_take_no_memory_and_are_counted():
     tracemalloc.stop()
     assert found == [(2**21 + 1, [1]), (2**21 + 2**19 + 2, [2])]
     assert peak < 2**20
+
+
+def test_threads_hold_few_pixels_at_a_time_and_a_larger_image_alone():
+    room, most, held, seen, lock = PixelRoom(100), 0, 0, [], threading.Lock()
+
+    def work(pixels):
+        nonlocal held, most
+        with room.one() as admit:
+            admit(pixels)
+            with lock:
+                held += pixels
+                most = max(most, held)
+                seen.append((pixels, held))
+            time.sleep(0.002)
+            with lock:
+                held -= pixels
+
+    threads = [threading.Thread(target=work, args=(pixels,)) for pixels in [40, 60, 300, 30, 100, 7] * 4]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(60)
+    assert len(seen) == len(threads)
+    assert most == 300
+    assert all(total == pixels for pixels, total in seen if pixels > 100)
+
+
+def test_an_image_that_cannot_be_decoded_leaves_its_room():
+    room = PixelRoom(10)
+
+    def damaged():
+        with room.one() as admit:
+            admit(10)
+            raise EvalkitError("damaged. Give another")
+
+    for _ in range(3):
+        with pytest.raises(EvalkitError):
+            damaged()
