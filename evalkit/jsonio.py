@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from evalkit.errors import BadData
-from evalkit.textfiles import decode_text, lines_of, read_text
+from evalkit.textfiles import decode_text, read_text
+
+_INK = re.compile(r"[^ \t\n\r]")
 
 
 def canonical_json(value: Any) -> bytes:
@@ -18,12 +21,12 @@ def canonical_json(value: Any) -> bytes:
     >>> canonical_json({"b": 1, "a": [2]})
     b'{"a":[2],"b":1}'
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _encoded(json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False), value)
 
 
 def pretty_json(value: Any) -> bytes:
     """Indented JSON with sorted keys, for people and machines."""
-    return (json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return _encoded(json.JSONEncoder(sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False), value) + b"\n"
 
 
 def parse_json(data: str | bytes, what: str, *, surrogates: bool = False) -> Any:
@@ -71,9 +74,16 @@ def json_lines(data: str | bytes, what: str) -> Iterator[tuple[int, Any]]:
     [(1, {'a': 1}), (3, [2])]
     """
     text = data if isinstance(data, str) else decode_text(data, what)
-    for number, line in enumerate(lines_of(text), 1):
-        if line.strip(" \t"):
-            yield number, parse_json(line, f"{what}, line {number}")
+    number, at = 1, 0
+    while found := _INK.search(text, at):  # past blank lines, of which a small archive may hold very many
+        begin = max(at, text.rfind("\n", at, found.start()) + 1)
+        end = text.find("\n", found.start())
+        line = text[begin : end if end >= 0 else len(text)].removesuffix("\r")
+        number += text.count("\n", at, begin)
+        yield number, parse_json(line, f"{what}, line {number}")
+        if end < 0:
+            return
+        number, at = number + 1, end + 1
 
 
 def read_json_lines(path: str | Path) -> Iterator[tuple[int, Any]]:
@@ -96,6 +106,26 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(each) for each in value]
     return value if value is None or isinstance(value, bool | int) else finite(str(value))
+
+
+def _encoded(encoder: json.JSONEncoder, value: Any) -> bytes:
+    """UTF-8; bytes of a path that are no character become \\xNN, as in the ids of images."""
+    try:
+        return encoder.encode(value).encode()
+    except UnicodeEncodeError:
+        return encoder.encode(_characters(value)).encode()
+
+
+def _characters(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            data = value.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            data = value.encode("utf-8", "replace")
+        return data.decode("utf-8", "backslashreplace")
+    if isinstance(value, Mapping):
+        return {_characters(key): _characters(each) for key, each in value.items()}
+    return [_characters(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from evalkit.errors import EvalkitError
+from evalkit.whole_files import unfinished
 
 
 def write_secret(path: Path, data: bytes) -> None:
@@ -19,7 +20,7 @@ def write_new(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write `data` to the new file `path`; raises `EvalkitError` where the file exists already, or cannot be made."""
     if path.is_symlink() or path.exists():
         raise EvalkitError(f"{path} exists and is not overwritten; give another name")
-    temporary = path.with_name(f".writing-{path.name}-{os.getpid()}")
+    temporary = unfinished(path)
     try:
         if not path.parent.is_dir():
             path.parent.mkdir(parents=True)

@@ -35,12 +35,19 @@ def cut(text: str, most: int = MOST) -> str:
 
 
 def csv_cell(value: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula (OWASP, CSV injection): such texts begin with an apostrophe.
+    r"""A cell of any table that is exported: no spreadsheet takes it for a formula, and no terminal obeys it.
 
-    >>> csv_cell("=HYPERLINK(1)"), csv_cell("-inf"), csv_cell(-1.5)
-    ("'=HYPERLINK(1)", '-inf', -1.5)
+    Texts that begin as formulas get an apostrophe (OWASP, CSV injection); characters that act are shown as in `visible`,
+    but for newlines and tabs, which a cell may hold.
+
+    >>> csv_cell("=HYPERLINK(1)"), csv_cell("-inf"), csv_cell(-1.5), csv_cell("a\x1b[31m\nb")
+    ("'=HYPERLINK(1)", '-inf', -1.5, 'a\\x1b[31m\nb')
     """
-    guarded = isinstance(value, str) and value.startswith(FORMULA) and value != "-inf"
+    if not isinstance(value, str):
+        return value
+    guarded = value.startswith(FORMULA) and value != "-inf"
+    if not value.isprintable():
+        value = "".join(_code(c) if c not in "\n\t" and _acts(c) else c for c in value)
     return f"'{value}" if guarded else value
 
 

@@ -1,11 +1,19 @@
-"""Files of any writer that appear whole or not at all."""
+"""Files of any writer that appear whole or not at all, and the names that they have until then."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+WRITING = ".writing-"  # begins the names of what is not finished
+
+
+def unfinished(path: Path) -> Path:
+    """A name beside `path` for this process to write to; short, since that of `path` may be as long as the disk allows."""
+    return path.with_name(f"{WRITING}{os.getpid()}-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:8]}")
 
 
 @contextmanager
@@ -15,7 +23,7 @@ def whole(path: Path) -> Iterator[Path]:
     Raises OSError where the disk takes no more, or the place may not be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")
+    temporary = unfinished(path)
     try:
         yield temporary
         with temporary.open("rb") as stream:

@@ -67,11 +67,11 @@ def show_json(answer: Answer) -> None:
 
 
 def show_csv(answer: Answer) -> None:
-    """A header and the rows; null is empty, lists and structures are JSON, and no text begins as a formula does."""
+    """A header and the rows; null is empty, lists and structures are JSON, and no text acts (`csv_cell`)."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow([_shown(csv_cell(name)) for name in _once(answer.columns)])
+    writer.writerow([csv_cell(name) for name in _once(answer.columns)])
     for row in _plain_rows(answer):
-        writer.writerow([_shown(csv_cell(_flat(value))) for value in row])
+        writer.writerow([csv_cell(_flat(value)) for value in row])
 
 
 def show_tables(tables: RunTables, *, as_json: bool) -> None:
@@ -115,11 +115,6 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     return "" if value is None else visible(_flat(value), MOST_WIDE)
-
-
-def _shown(value: Any) -> Any:
-    """A text as other programs read it, or as a terminal shows it without acting."""
-    return visible(value, 100_000) if isinstance(value, str) and sys.stdout.isatty() else value
 
 
 def _flat(value: Any) -> Any:

@@ -15,6 +15,25 @@ from evalkit.cli.options import device_flag, dtype_flag, weights_flag
 if TYPE_CHECKING:
     from evalkit.watermark.service.engine import Settings
 
+USUAL = 2**25  # pixels of an image
+LOADED, EACH = 0.8e9, 16  # bytes that libraries and networks take, and that a pixel takes while its image is edited
+
+
+def memory_of(pixels: int) -> float:
+    """Bytes that a process may take where images have up to `pixels`; measured with scan and audit."""
+    return LOADED + EACH * pixels
+
+
+def _told(context: click.Context, option: click.Parameter, pixels: int) -> int:
+    if pixels > USUAL:
+        click.echo(
+            f"images of {pixels:,} pixels take up to {memory_of(pixels) / 1e9:.1f} GB of memory. "
+            f"The default of {USUAL:,} takes {memory_of(USUAL) / 1e9:.1f} GB",
+            err=True,
+        )
+    return pixels
+
+
 _FLAGS = (
     click.option(
         "--key-ring", "ring", type=click.Path(path_type=Path), required=True, metavar="RING",
@@ -31,8 +50,8 @@ _FLAGS = (
         "--c2pa-anchors", "anchors", type=click.Path(path_type=Path), metavar="PEM", help="Authorities to trust."
     ),
     click.option(
-        "--most-pixels", type=click.IntRange(1, 2**31), default=2**25, show_default=True,
-        help="Of an image; larger ones are not decoded.",
+        "--most-pixels", type=click.IntRange(1, 2**31), default=USUAL, show_default=True, callback=_told,
+        help="Of an image; larger ones are not decoded. Beyond the default the memory that they need is said.",
     ),
     click.option("--threads", type=THREADS, default=2, show_default=True, help="Decoding threads."),
     device_flag(),

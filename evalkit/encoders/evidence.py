@@ -125,8 +125,8 @@ class EvidenceCache:
         else:
             schema = pa.schema([(name, pa.string()) for name in COLUMNS])
             texts = [{**row, "evidence": json.dumps(row["evidence"])} for row in found]
-            with whole(path) as new:
-                pq.write_table(pa.Table.from_pylist(texts, schema), new)
+            with whole(path) as new, new.open("wb") as stream:  # pyarrow takes some paths for addresses
+                pq.write_table(pa.Table.from_pylist(texts, schema), stream)
         return len(found)
 
     def _rows(self, query: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:

@@ -14,14 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
+from evalkit.images.cost import MOST, most_pixels
 from evalkit.images.hashing import HashedSet, file_state
 from evalkit.images.loader import one_line
 from evalkit.images.sample import NAMED, Pixels, Sample, Unreadable, array_sha256
 from evalkit.metrics.npz import NpzFile
-from evalkit.text import visible
+from evalkit.text import cut, visible
 
 ARRAY, LABELS = "arr_0.npy", "arr_1"  # of samples by guided-diffusion's script the second holds their classes
 MAX_WHOLE = 2**32  # bytes of an array in Fortran order, which is read whole
+MOST_ROWS = 2**24  # images of a file; the id of each is held
 
 
 class NpzSet(HashedSet):
@@ -96,6 +98,7 @@ class ArrayRows:
         self.shape, fortran, dtype = _header(self._stream)
         if dtype != np.uint8 or len(self.shape) != 4 or self.shape[3] != 3:
             raise EvalkitError(f"arr_0 of {path} is {dtype} {self.shape}; expected uint8 [N, H, W, 3]")
+        self._check_size(path)
         self._begin, self._at = self._stream.tell(), 0
         self._bytes = int(np.prod(self.shape[1:], dtype=object))
         self._whole: npt.NDArray[np.uint8] | None = None
@@ -104,7 +107,7 @@ class ArrayRows:
         elif self._info.compress_type == zipfile.ZIP_STORED:
             offset = _data_offset(path, self._info) + self._begin
             if offset + self.shape[0] * self._bytes > os.path.getsize(path):
-                raise EvalkitError(f"{path} is shorter than its arr_0 {self.shape} says; copy it again")
+                raise self._short(path)
             self._whole = np.memmap(path, dtype, "r", offset, self.shape) if self.shape[0] * self._bytes else None
 
     def __len__(self) -> int:
@@ -123,6 +126,24 @@ class ArrayRows:
             while self._at < index:
                 self._next()
             return self._next()
+
+    def _check_size(self, path: Path) -> None:
+        """What a header claims is compared with the archive and the limits before anything is made of it."""
+        n, height, width, _ = self.shape
+        if min(n, height - 1, width - 1) < 0:
+            raise EvalkitError(f"arr_0 of {path} is uint8 {self.shape}, which holds no pixels. Give [N, H, W, 3]")
+        if height * width > most_pixels():
+            raise EvalkitError(
+                f"arr_0 of {path} has images of {cut(f'{height} x {width}', 60)}, more than {most_pixels()} pixels. "
+                f"Set {MOST} where they are meant"
+            )
+        if self._info.file_size < n * height * width * 3:
+            raise self._short(path)
+        if n > MOST_ROWS:
+            raise EvalkitError(f"arr_0 of {path} holds {n} images; split it into files of at most {MOST_ROWS}")
+
+    def _short(self, path: Path) -> EvalkitError:
+        return EvalkitError(f"{path} is shorter than its arr_0 {cut(str(self.shape), 60)} says; copy it again")
 
     def _next(self) -> Pixels:
         data = self._stream.read(self._bytes)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from evalkit.images.credential import Credential
 from evalkit.images.kinds import HEAD, KINDS, Kind, kind_of_bytes, kind_of_file, kind_of_name
 from evalkit.jsonio import parse_json
 from evalkit.version import __version__
+from evalkit.whole_files import unfinished
 
 State = Literal["absent", "valid", "trusted", "invalid"]
 Action = Mapping[str, Any]
@@ -104,7 +104,7 @@ def sign_image(
     }
     settings = {"builder": {"thumbnail": {"enabled": False}}, "verify": {"verify_after_sign": False}}
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".writing-{os.getpid()}-{target.name}")
+    temporary = unfinished(target)
     try:
         with c2pa.Context.from_dict(settings) as context, _signer(c2pa, credential) as signer:
             builder = c2pa.Builder(json.dumps(definition), context)

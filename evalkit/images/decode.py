@@ -17,8 +17,10 @@ from evalkit.images.cost import check_cost, most_pixels
 from evalkit.images.depth import DEEP_MODES, Scale, scale_of, to_sixteen_bits
 from evalkit.images.kinds import HEAD, HEIC, PNG, Kind, kind_of_bytes
 from evalkit.images.png_chunks import colour_chunks, without_long_texts
+from evalkit.images.png_clear import Clear, clear_colour, clear_places
 from evalkit.images.sample import Pixels
 from evalkit.images.strips import Decoded
+from evalkit.images.tiff import stored_values
 
 ORIENTATION = 0x0112  # EXIF tag
 Admit = Callable[[int], None]
@@ -70,12 +72,13 @@ def decode_with_source(
             with Image.open(stream, formats=(kind.pillow or "",)) as picture:
                 check_cost(picture, kind, data, stream.tell(), most)
                 admit(picture.width * picture.height)
+                clear = clear_places(data, chunks) if kind is PNG else None
                 decoded = Decoded(picture, kind, data)
                 source = _source(picture)
                 if not source["animated"]:  # whose decoders look at the file again
                     stream.close()
                 del data  # the file is not held beside two copies of its pixels, where the caller has let go of it
-                return _to_rgb(decoded, int(source["orientation"]), chunks), source
+                return _to_rgb(decoded, int(source["orientation"]), chunks, clear), source
     except (BadImage, MemoryError):
         raise
     except UnidentifiedImageError:
@@ -138,21 +141,24 @@ def _several(picture: ImageFile.ImageFile) -> bool:
         return True
 
 
-def _to_rgb(decoded: Decoded, orientation: int, chunks: dict[bytes, bytes]) -> Pixels:
+def _to_rgb(decoded: Decoded, orientation: int, chunks: dict[bytes, bytes], clear: Clear | None) -> Pixels:
     """Alpha apart, colours to sRGB, alpha on white, upright; in strips, because each step is a copy."""
     picture = decoded.opened
     profile = picture.info.get("icc_profile")
     tag = png_tag(chunks, profile=bool(profile))
     profile = None if tag else profile
     deep = picture.mode in DEEP_MODES
-    scale = scale_of(map(np.asarray, decoded.strips()), getattr(picture, "tag_v2", None)) if deep else None
+    tags = getattr(picture, "tag_v2", None)
+    scale = scale_of((stored_values(np.asarray(each), tags) for each in decoded.strips()), tags) if deep else None
     turned = (picture.width, picture.height) if orientation > 4 else (picture.height, picture.width)
     upright = decoded.room() if orientation == 1 else np.empty((*turned, 3), np.uint8)
     pixels = _UPRIGHT[_BACK.get(orientation, orientation)](upright)  # a view as the file has them
     top = 0
     for strip in decoded.strips():
-        shown, alpha = _plain(strip, chunks) if scale is None else _deep(strip, scale)
+        shown, alpha = _plain(strip, chunks) if scale is None else _deep(strip, scale, tags)
         shown = _coloured(shown, profile, tag)
+        if clear is not None:
+            alpha = Image.fromarray(np.where(clear[top : top + strip.height], 0, 255).astype(np.uint8))
         if alpha is not None:
             shown = Image.composite(shown, Image.new("RGB", shown.size, (255, 255, 255)), alpha)
         pixels[top : top + strip.height] = np.asarray(shown)
@@ -161,9 +167,9 @@ def _to_rgb(decoded: Decoded, orientation: int, chunks: dict[bytes, bytes]) -> P
     return upright
 
 
-def _deep(picture: Image.Image, scale: Scale) -> tuple[Image.Image, Image.Image | None]:
+def _deep(picture: Image.Image, scale: Scale, tags: Any) -> tuple[Image.Image, Image.Image | None]:
     """Grey of 16 bits as mode I;16, and where it is not transparent (PNG's tRNS)."""
-    values = np.asarray(picture)
+    values = stored_values(np.asarray(picture), tags)
     clear = picture.info.get("transparency")
     alpha = Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)) if isinstance(clear, int) else None
     return Image.fromarray(to_sixteen_bits(values, scale)), alpha
@@ -171,10 +177,10 @@ def _deep(picture: Image.Image, scale: Scale) -> tuple[Image.Image, Image.Image 
 
 def _plain(picture: Image.Image, chunks: dict[bytes, bytes]) -> tuple[Image.Image, Image.Image | None]:
     """Colour channels of 8 bits as L, RGB, CMYK or LAB, and alpha."""
-    clear = picture.info.get("transparency")
-    if isinstance(clear, tuple) and chunks.get(b"IHDR", b"\0" * 13)[8] == 16:
+    clear = clear_colour(picture.info.get("transparency"), chunks)
+    if clear != picture.info.get("transparency"):
         picture = picture.copy()
-        picture.info["transparency"] = tuple(value >> 8 for value in clear)  # Pillow keeps 8 of 16 bits of a colour
+        picture.info["transparency"] = clear
     if picture.mode == "1":
         picture = picture.convert("RGBA" if clear is not None else "L")
     if picture.mode in ("P", "PA"):

@@ -16,7 +16,8 @@ from evalkit.images.loader import Load, one_line, read_ahead, sample_from_bytes
 from evalkit.images.metadata import Meta, known_of, read_rows, texts_of
 from evalkit.images.sample import Sample, Unreadable
 
-MAX_FILE = 2**30  # bytes of metadata, and of what is hashed
+MAX_FILE = 2**30  # bytes of what is hashed
+MAX_TABLE = 2**28  # bytes of metadata
 MAX_TEXT = 2**20  # bytes of the true text in an image
 
 
@@ -99,7 +100,7 @@ class FolderSet(HashedSet):
         return _read_file(self.root / name, MAX_TEXT)
 
     def _rows(self, listing: Listing) -> Meta:
-        rows = read_rows(listing.metadata, lambda name: _read_file(self.root / name, MAX_FILE), str(self.root))
+        rows = read_rows(listing.metadata, lambda name: _read_file(self.root / name, MAX_TABLE), str(self.root))
         return {printable(name): row for name, row in rows.items()}
 
 

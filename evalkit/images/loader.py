@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -56,6 +57,31 @@ class PixelBudget:
         with self._changed:
             self._next = 2**63
             self._changed.notify_all()
+
+
+class PixelRoom:
+    """Decoded pixels that threads hold at a time, in no order; a larger image is held alone."""
+
+    def __init__(self, most: int = PIXELS) -> None:
+        self.most, self._held, self._changed = most, 0, threading.Condition()
+
+    @contextmanager
+    def one(self) -> Iterator[Admit]:
+        """What an image of this thread asks before it is decoded; its pixels are gone when the block ends."""
+        mine = 0
+
+        def admit(pixels: int) -> None:
+            nonlocal mine
+            with self._changed:
+                self._changed.wait_for(lambda: not self._held or self._held + pixels <= self.most)
+                self._held, mine = self._held + pixels, pixels
+
+        try:
+            yield admit
+        finally:
+            with self._changed:
+                self._held -= mine
+                self._changed.notify_all()
 
 
 def read_ahead(loads: Iterable[Load], threads: int) -> Iterator[Sample | Unreadable]:

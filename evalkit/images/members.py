@@ -9,7 +9,7 @@ from typing import Any
 
 from evalkit.images.cost import most_bytes
 from evalkit.images.decode import Admit
-from evalkit.images.folder import MAX_FILE, MAX_TEXT
+from evalkit.images.folder import MAX_TABLE, MAX_TEXT
 from evalkit.images.hashing import HashedSet
 from evalkit.images.listing import Listing, printable
 from evalkit.images.loader import Load, one_line, read_ahead, sample_from_bytes
@@ -28,7 +28,7 @@ class MemberSet(HashedSet):
         listing.settle()
         order = sorted((printable(name), name) for name in listing.images)
         self._ids, self._names = [id for id, _ in order], [name for _, name in order]
-        rows = read_rows(listing.metadata, partial(self._member, most=MAX_FILE), self.spec)
+        rows = read_rows(listing.metadata, partial(self._member, most=MAX_TABLE), self.spec)
         self._meta = {printable(name): row for name, row in rows.items()}
         self._texts = {printable(stem): file for stem, file in texts_of(listing.texts).items()}
         self.skipped = dict(listing.skipped)

@@ -12,12 +12,12 @@ _NEEDED = (b"Raw profile type", b"XML:com.adobe.xmp")  # keywords of texts that 
 
 
 def colour_chunks(data: bytes) -> dict[bytes, bytes]:
-    """The bodies of IHDR, cICP, sRGB, gAMA and cHRM that stand before the pixels; the first of each counts."""
+    """The bodies of IHDR, cICP, sRGB, gAMA, cHRM and tRNS that stand before the pixels; the first of each counts."""
     found: dict[bytes, bytes] = {}
     for kind, start, stop in _chunks(data):
         if kind == b"IDAT":
             break
-        if kind in (b"IHDR", b"cICP", b"sRGB", b"gAMA", b"cHRM"):
+        if kind in (b"IHDR", b"cICP", b"sRGB", b"gAMA", b"cHRM", b"tRNS"):
             found.setdefault(kind, data[start:stop])
     return found
 

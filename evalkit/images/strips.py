@@ -12,6 +12,7 @@ from PIL import Image, ImageFile
 from evalkit.freed import give_back, give_back_part
 from evalkit.images.kinds import AVIF, WEBP, Kind
 from evalkit.images.sample import Pixels
+from evalkit.images.tiff import read_in_machine_order
 from evalkit.images.webp import webp_pixels
 
 STRIP = 2**20  # pixels that are brought to RGB at a time
@@ -35,6 +36,7 @@ class Decoded:
         self._array = _whole(opened, kind, data) if pixels > STRIP else None
         if self._array is None:
             opened.seek(0)
+            read_in_machine_order(opened)
             opened.load()
 
     def room(self) -> Pixels:

@@ -11,8 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-import pyarrow.parquet as pq
-
 from evalkit.errors import EvalkitError
 from evalkit.jobs.engines import Engine, engine_of
 from evalkit.jobs.options import EngineOptions
@@ -28,6 +26,7 @@ from evalkit.runs.lock import Lock
 from evalkit.runs.record import environment, now
 from evalkit.runs.store import SAMPLES, Run, RunStore, read_run
 from evalkit.runs.store_objects import open_store
+from evalkit.runs.tables import columns_of, table_of
 from evalkit.version import __version__
 
 PAGE = "report.html"
@@ -222,14 +221,14 @@ def _seal(
 
 def _some_failed(store: RunStore) -> bool:
     path = store.path / SAMPLES
-    return "error" in pq.read_schema(path).names and failures(pq.read_table(path, columns=["error"])) > 0
+    return "error" in columns_of(path).names and failures(table_of(path, ["error"])) > 0
 
 
 def _exhibits(task: Task, spec: Spec, store: RunStore) -> Sequence[Shard]:
     """The second pass; samples are read back only where the task has one."""
     if type(task).exhibits is Task.exhibits:
         return ()
-    return task.exhibits(spec, pq.read_table(store.path / SAMPLES))
+    return task.exhibits(spec, table_of(store.path / SAMPLES))
 
 
 def _together(facts: Mapping[str, Any], more: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

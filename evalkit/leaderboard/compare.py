@@ -13,7 +13,7 @@ from evalkit.leaderboard.boards import Board, make_boards
 from evalkit.leaderboard.collect import collect
 from evalkit.leaderboard.common import common_samples
 from evalkit.leaderboard.entrants import Entrant, Figure
-from evalkit.leaderboard.rank import LEVEL, Gap, difference, shared_errors
+from evalkit.leaderboard.rank import Gap, difference, separated, shared_errors
 from evalkit.leaderboard.words import why_apart
 from evalkit.pages.labels import metric_label
 from evalkit.runs.find import find_runs
@@ -43,7 +43,7 @@ class Pair:
         """Whether b is better or worse once all comparisons are counted."""
         if math.isnan(self.adjusted):
             return "unknown"
-        if self.adjusted >= 1 - LEVEL:
+        if not separated(self.adjusted):
             return "not separated"
         return "better" if (self.gap.value > 0) == (self.board.better == "higher") else "worse"
 

@@ -20,7 +20,9 @@ from evalkit.stats.ranks import DRAWS, Array, Ranks, rank_intervals
 from evalkit.stats.robustness import Flip, fewest_to_flip
 
 LEVEL = 0.95
-FEW = 40  # systems up to which all draws are made; beyond, as many as take the same time
+FEW = (
+    40  # systems up to which all draws are made, and all pairs are tested; beyond, as many draws as take the same time
+)
 LEAST = 2000
 
 
@@ -87,7 +89,15 @@ def order(figures: Sequence[Figure], *, shared: Shared | None = None, seed: int 
     covariance, df = errors.covariance[np.ix_(places, places)], errors.df
     values = np.array([_value(each) for each in figures])
     draws = DRAWS if len(figures) <= FEW else max(LEAST, DRAWS * FEW**2 // len(figures) ** 2)
-    ranks = rank_intervals(values, covariance, better=better, df=df, level=LEVEL, draws=draws, seed=seed)
+
+    def certain(i: int, j: int) -> bool:
+        if len(figures) > FEW and 0 not in (i, j):
+            return True
+        return separated(difference(figures[i], figures[j], _error(covariance, i, j), df, pairing=errors.pairing).p)
+
+    ranks = rank_intervals(
+        values, covariance, better=better, df=df, level=LEVEL, draws=draws, seed=seed, certain=certain
+    )
     return Order(
         tuple(_standing(figures, ranks, place, covariance, errors) for place in range(len(figures))),
         _errors(covariance),
@@ -120,6 +130,11 @@ def _standing(figures: Sequence[Figure], ranks: Ranks, i: int, covariance: Array
         gap,
         None if i + 1 == len(figures) else _flip(figures[i], figures[i + 1]),
     )
+
+
+def separated(p: float) -> bool:
+    """Whether a difference with this p is called one, on boards and in comparisons alike; without a p it is not."""
+    return p < 1 - LEVEL
 
 
 def difference(

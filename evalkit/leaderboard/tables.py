@@ -87,14 +87,8 @@ def csv_text(listed: Sequence[dict[str, Any]]) -> str:
     writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in listed:
-        writer.writerow({name: _plain(value) for name, value in row.items()})
+        writer.writerow({name: csv_cell(value) for name, value in row.items()})
     return stream.getvalue()
-
-
-def _plain(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    return csv_cell(visible(value, 10_000))
 
 
 def markdown_text(

@@ -7,13 +7,13 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-WRITING = ".writing-"  # begins the names of what is not finished
+from evalkit.whole_files import unfinished
 
 
 def write_bytes(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Write a file, in pieces where `data` has them, so that it appears whole or not at all; nothing else is left behind."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{WRITING}{path.name}-{os.getpid()}")
+    temporary = unfinished(path)
     try:
         with temporary.open("wb") as stream:
             stream.writelines([data] if isinstance(data, bytes) else data)

@@ -11,12 +11,13 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from evalkit.errors import DAMAGED
 from evalkit.jobs.shard import ShardOutput
 from evalkit.jsonio import canonical_json, parse_json
-from evalkit.runs.durable import WRITING, sha256_of, sync_file, sync_folder, write_bytes
+from evalkit.runs.durable import sha256_of, sync_file, sync_folder, write_bytes
+from evalkit.runs.tables import table_of, write_tables
+from evalkit.whole_files import WRITING
 
 ROWS, ARRAYS, ABOUT, FILES = "rows.parquet", "arrays.npz", "about.json", "files"
 Arrays = Mapping[str, np.ndarray[Any, Any]]
@@ -123,7 +124,7 @@ class ShardFolder:
                 file.replace(place)
 
     def _write(self, folder: Path, output: ShardOutput) -> None:
-        pq.write_table(output.rows, folder / ROWS)
+        write_tables(folder / ROWS, [output.rows], output.rows.schema)
         arrays: dict[str, Any] = {name: np.asarray(value) for name, value in output.arrays.items()}
         np.savez(folder / ARRAYS, **arrays)
         files = {}
@@ -159,7 +160,7 @@ class LocalParts:
     def tables(self) -> Iterator[pa.Table]:
         """Rows of each shard."""
         for key in self.keys:
-            yield pq.read_table(self.path / key / ROWS)
+            yield table_of(self.path / key / ROWS)
 
     def arrays(self) -> Iterator[Arrays]:
         """Arrays of each shard."""

@@ -10,23 +10,22 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.shard import ShardOutput
 from evalkit.jobs.spec import apart, different
 from evalkit.jsonio import canonical_json, parse_json, pretty_json
-from evalkit.runs.durable import WRITING, write_bytes
+from evalkit.runs.durable import write_bytes
 from evalkit.runs.frames import Part, Results, part_of, results_html, to_pandas, to_polars
 from evalkit.runs.lock import NAME as LOCK
 from evalkit.runs.plain import read_plain
 from evalkit.runs.record import file_digests, with_digest
 from evalkit.runs.sealed import check_sealed
 from evalkit.runs.shards import ABOUT, LocalParts, ShardFolder
-from evalkit.runs.tables import table_of
+from evalkit.runs.tables import table_of, write_tables
 from evalkit.text import listed
 from evalkit.weights.object_stores import fetched, is_url, opened
-from evalkit.whole_files import whole
+from evalkit.whole_files import WRITING, whole
 
 Status = Literal["ok", "unavailable"]
 RECORD, ATTESTATION, PLAN, SAMPLES = "record.json", "attestation.json", "plan.json", "samples.parquet"
@@ -179,14 +178,7 @@ class RunStore:
     ) -> None:
         """samples.parquet, results.json and further files; memory holds few tables at a time."""
         with whole(self.path / SAMPLES) as temporary:
-            writer: pq.ParquetWriter | None = None
-            for table in _joined(rows):
-                writer = writer or pq.ParquetWriter(temporary, table.schema)
-                writer.write_table(table)
-            if writer is None:
-                pq.write_table(schema.empty_table(), temporary)
-            else:
-                writer.close()
+            write_tables(temporary, _joined(rows), schema)
         for name, data in files.items():
             write_bytes(self.path / name, data)
         write_bytes(self.path / "results.json", results_json(results))

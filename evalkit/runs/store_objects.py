@@ -12,11 +12,12 @@ from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.jobs.shard import ShardOutput
-from evalkit.runs.durable import WRITING, write_bytes
+from evalkit.runs.durable import write_bytes
 from evalkit.runs.lock import NAME as LOCK
 from evalkit.runs.shards import ABOUT, FILES
 from evalkit.runs.store import ATTESTATION, PLAN, RECORD, RunStore
 from evalkit.weights.object_stores import Place, opened, url_of
+from evalkit.whole_files import WRITING
 
 SHARDS = "shards"
 

@@ -11,6 +11,7 @@ intervals take the quantile over the pairs of one system only: each holds by its
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -59,10 +60,13 @@ def rank_intervals(
     kind: Literal["simultaneous", "marginal"] = "simultaneous",
     draws: int = DRAWS,
     seed: int = 0,
+    certain: Callable[[int, int], bool] | None = None,
 ) -> Ranks:
     """Rank intervals from estimates [m] and the covariance [m, m] of their errors; `df` units less one.
 
     A system whose variance is nan or infinite (no interval could be stated) is never separated from another.
+    `certain`: whether a test of the pair alone finds the first better than the second; without it nothing is
+    separated, and of two systems it alone decides.
     Raises `EvalkitError` for shapes that do not fit and for values that are nan.
 
     >>> ranks = rank_intervals([3.0, 1.0, 1.1], [[0.01, 0, 0], [0, 0.01, 0], [0, 0, 0.01]])
@@ -92,6 +96,11 @@ def rank_intervals(
         else:
             beats[square], critical = _separated(apart, errors, noise, level)
             loses = beats.T
+    if certain is not None:
+        asked = theta[:, None] > theta[None, :] if m == 2 else beats.copy()
+        for i, j in np.argwhere(asked):
+            beats[i, j] = certain(int(i), int(j))
+        loses = beats.T
     rank = 1 + np.sum(theta[None, :] > theta[:, None], axis=1)
     best, worst = 1 + loses.sum(1), m - beats.sum(1)
     return Ranks(rank, best, worst, _tiers(theta, beats), first, beats, critical, level)

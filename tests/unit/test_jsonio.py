@@ -1,9 +1,10 @@
 import json
+import os
 
 import pytest
 
 from evalkit.errors import EvalkitError
-from evalkit.jsonio import canonical_json, finite, json_lines, parse_json, read_json, read_json_lines
+from evalkit.jsonio import canonical_json, finite, json_lines, parse_json, pretty_json, read_json, read_json_lines
 
 
 @pytest.mark.parametrize("value", [{"a": [1, 2.5, None, True, "é\u2028"]}, [], "text", 0])
@@ -59,3 +60,9 @@ def test_notes_of_any_kind_become_json_that_can_be_sealed():
     assert made["3"] == [None, 1.5]
     assert made["t"] == ["x?", None, True]
     assert json.loads(canonical_json(made)) == made
+
+
+def test_bytes_of_a_path_that_are_no_character_are_written_as_in_ids():
+    path = os.fsdecode(b"w\xff/\xc3\xa9")
+    assert parse_json(canonical_json({path: [path]}), "x") == {"w\\xff/é": ["w\\xff/é"]}
+    assert parse_json(pretty_json("\ud800"), "x") == "?"

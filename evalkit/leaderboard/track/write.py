@@ -16,7 +16,7 @@ from evalkit.pages.labels import metric_label
 from evalkit.pages.plane import Point as Dot
 from evalkit.pages.plane import plane
 from evalkit.runs.store import check_target, write_bytes
-from evalkit.text import as_float, csv_cell, interval_text, number_text, visible
+from evalkit.text import as_float, csv_cell, interval_text, number_text
 from evalkit.version import __version__
 
 PAGE, TABLE = "index.html", "track.csv"
@@ -53,7 +53,7 @@ def csv_text(tracks: Sequence[Track]) -> str:
     for track in tracks:
         for point in track.points:
             row = _row(track, point)
-            writer.writerow({k: csv_cell(visible(v)) if isinstance(v, str) else v for k, v in row.items()})
+            writer.writerow({k: csv_cell(v) for k, v in row.items()})
     return stream.getvalue()
 
 

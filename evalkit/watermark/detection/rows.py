@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from evalkit.text import csv_cell
 from evalkit.watermark.detection.messages import Told
 from evalkit.watermark.detection.reader import Read
 from evalkit.watermark.detection.search import prices
@@ -191,8 +192,14 @@ def hex_of(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _harmless(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Names such as =HYPERLINK(…) start with an apostrophe (OWASP, CSV injection)."""
-    return pc.replace_substring_regex(column, r"\A([=+\-@\t\r])", r"'\1")
+    """The column with `csv_cell` of the few texts that may need it."""
+    odd = pc.match_substring_regex(column, r"\A[=+\-@]|[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]")
+    if not pc.any(odd).as_py():
+        return column
+    texts = column.to_pylist()
+    for at in np.flatnonzero(pc.fill_null(odd, False).to_numpy()):
+        texts[at] = csv_cell(texts[at])
+    return pa.chunked_array([pa.array(texts, column.type)])
 
 
 def spread(values: Any, good: npt.NDArray[np.bool_], kind: pa.DataType) -> pa.Array:

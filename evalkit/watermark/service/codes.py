@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.images.decode import decode_with_source
+from evalkit.images.decode import Admit, decode_with_source
 from evalkit.images.sample import Pixels
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.watermark.detection.cache import CodeCache, Kept, packed, unpacked
@@ -30,9 +30,11 @@ class Decoded:
     squares: Mapping[int, Pixels]
 
 
-def decoded(data: bytes, tokenizers: Sequence[Tokenizer], most_pixels: int) -> Decoded:
+def decoded(
+    data: bytes, tokenizers: Sequence[Tokenizer], most_pixels: int, admit: Admit = lambda pixels: None
+) -> Decoded:
     """The image as each tokenizer takes it; raises `BadImage` where it cannot be read or has more pixels."""
-    image, source = decode_with_source(data, max_pixels=most_pixels)
+    image, source = decode_with_source(data, max_pixels=most_pixels, admit=admit)
     squares = {each.native_size: prepared(image, each) for each in tokenizers}
     return Decoded((image.shape[0], image.shape[1]), source, squares)
 

@@ -16,7 +16,7 @@ import numpy as np
 from evalkit.errors import BadImage, EvalkitError
 from evalkit.images.c2pa import STORE, Manifest, manifest_of
 from evalkit.images.hashing import file_state
-from evalkit.images.loader import TOO_LARGE
+from evalkit.images.loader import TOO_LARGE, PixelRoom
 from evalkit.watermark.detection.cache import CodeCache
 from evalkit.watermark.service.answers import Answer, Rate
 from evalkit.watermark.service.bench import Bench, Held, Models, open_bench
@@ -70,6 +70,7 @@ class Engine:
         except BaseException:
             self._cache.close()
             raise
+        self._room = PixelRoom()
         self._pool = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="evalkit-decode")
 
     def changed(self) -> Bench | None:
@@ -119,7 +120,7 @@ class Engine:
         good: dict[str, Decoded] = {}
         bad: dict[str, str] = {}
         tokenizers = [each.tokenizer for each in coders]
-        read = self._pool.map(lambda sha256: _read(images[sha256], tokenizers, self.settings.most_pixels), missing)
+        read = self._pool.map(lambda sha256: self._read(images[sha256], tokenizers), missing)
         for sha256, image in zip(missing, read, strict=True):
             if isinstance(image, str):
                 bad[sha256] = image
@@ -129,6 +130,16 @@ class Engine:
             new = {sha256: image for sha256, image in good.items() if sha256 not in found[each.identity]}
             found[each.identity] |= each.encoded(new) if new else {}
         return found, bad
+
+    def _read(self, data: bytes, tokenizers: Sequence[Any]) -> Decoded | str:
+        """The decoded image, or why it cannot be had."""
+        try:
+            with self._room.one() as admit:
+                return decoded(data, tokenizers, self.settings.most_pixels, admit)
+        except BadImage as error:
+            return str(error).partition(";")[0]
+        except MemoryError:
+            return TOO_LARGE
 
     def _manifests(self, images: Mapping[str, bytes]) -> dict[str, dict[str, Any] | None]:
         """What C2PA says of each image, by digest; threads read the few that hold a manifest."""
@@ -145,16 +156,6 @@ class Engine:
         return {
             sha256: {"state": each.state, "source_types": list(each.source_types)} for sha256, each in found.items()
         }
-
-
-def _read(data: bytes, tokenizers: Sequence[Any], most: int) -> Decoded | str:
-    """The decoded image, or why it cannot be had."""
-    try:
-        return decoded(data, tokenizers, most)
-    except BadImage as error:
-        return str(error).partition(";")[0]
-    except MemoryError:
-        return TOO_LARGE
 
 
 def _marks(codes: Mapping[str, Mapping[str, Ints]], held: Sequence[Held], rate: Rate) -> dict[str, list[Any]]:

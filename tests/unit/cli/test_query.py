@@ -46,12 +46,12 @@ def test_json_of_no_rows_is_a_list(runs):
     assert json.loads(run("select id from samples where false", "--json").stdout) == []
 
 
-def test_csv_is_read_back_as_it_was_written_but_for_formulas(runs):
+def test_csv_is_read_back_as_it_was_written_but_for_formulas_and_characters_that_act(runs):
     said = run("select id, psnr from samples where run = 'x' order by psnr", "--csv").stdout
     assert list(csv.reader(io.StringIO(said, newline=""))) == [
         ["id", "psnr"],
         [''''=1+"a"''', "20.0"],
-        ["\x1b[31mred\u202e", "inf"],
+        [r"\x1b[31mred\u202e", "inf"],
     ]
 
 

@@ -1,8 +1,10 @@
 """Bounds: what is kept decides the memory, images in flight have a budget, and a MemoryError costs one image."""
 
+import struct
 import threading
 import time
 import tracemalloc
+import zipfile
 from functools import partial
 
 import cv2
@@ -11,8 +13,10 @@ import pytest
 
 from evalkit.errors import EvalkitError
 from evalkit.images import Sample, Unreadable, geometry
+from evalkit.images.arrays import ArrayRows
 from evalkit.images.geometry import MAX_SIDE, METHODS, fit_square
-from evalkit.images.loader import PixelBudget, read_ahead, sample_from_bytes
+from evalkit.images.loader import PixelBudget, PixelRoom, read_ahead, sample_from_bytes
+from evalkit.jsonio import json_lines
 
 RESIZING = sorted(set(METHODS) - {"crop"})
 
@@ -111,3 +115,71 @@ def test_compressed_arrays_are_read_row_by_row(tmp_path):
     assert count == 800
     assert peak < 2**20
     assert np.array_equal(next(images.read(5, 6)).image, pixels[5])
+
+
+def claimed(path, shape, method):
+    """An npz whose arr_0 says `shape` and holds four images of 8 x 8."""
+    head = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".ljust(117).encode() + b"\n"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("arr_0.npy", b"\x93NUMPY\x01\0" + struct.pack("<H", len(head)) + head + bytes(4 * 192))
+    return path
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize(
+    "shape",
+    ["(10**12, 8, 8, 3)", "(1, 90000, 90000, 3)", "(10**12, 0, 8, 3)", "(4, 8, 0, 3)", "(-1, 8, 8, 3)", "(5, 8, 8, 3)"],
+)
+def test_what_the_header_of_an_npz_claims_is_checked_before_anything_is_made_of_it(tmp_path, shape, method):
+    text = shape.replace("10**12", str(10**12))
+    with pytest.raises(EvalkitError):
+        ArrayRows(claimed(tmp_path / "set.npz", text, method))
+    assert len(ArrayRows(claimed(tmp_path / "good.npz", "(4, 8, 8, 3)", method))) == 4
+
+
+def test_blank_lines_take_no_memory_and_are_counted():
+    text = "\n" * 2**21 + "[1]\n" + " \r\n" * 2**19 + "[2]"
+    tracemalloc.start()
+    found = list(json_lines(text, "x"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found == [(2**21 + 1, [1]), (2**21 + 2**19 + 2, [2])]
+    assert peak < 2**20
+
+
+def test_threads_hold_few_pixels_at_a_time_and_a_larger_image_alone():
+    room, most, held, seen, lock = PixelRoom(100), 0, 0, [], threading.Lock()
+
+    def work(pixels):
+        nonlocal held, most
+        with room.one() as admit:
+            admit(pixels)
+            with lock:
+                held += pixels
+                most = max(most, held)
+                seen.append((pixels, held))
+            time.sleep(0.002)
+            with lock:
+                held -= pixels
+
+    threads = [threading.Thread(target=work, args=(pixels,)) for pixels in [40, 60, 300, 30, 100, 7] * 4]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(60)
+    assert len(seen) == len(threads)
+    assert most == 300
+    assert all(total == pixels for pixels, total in seen if pixels > 100)
+
+
+def test_an_image_that_cannot_be_decoded_leaves_its_room():
+    room = PixelRoom(10)
+
+    def damaged():
+        with room.one() as admit:
+            admit(10)
+            raise EvalkitError("damaged. Give another")
+
+    for _ in range(3):
+        with pytest.raises(EvalkitError):
+            damaged()

@@ -2,10 +2,13 @@
 
 import json
 
+import numpy as np
 import pyarrow.parquet as pq
+import pytest
 
 from evalkit.leaderboard.boards import make_boards
 from evalkit.leaderboard.collect import collect
+from evalkit.leaderboard.compare import compare_runs
 from evalkit.leaderboard.firsts import firsts
 from evalkit.pages.summary import summary
 from evalkit.runs.store import Run
@@ -38,3 +41,21 @@ def test_intervals_that_overlap_hide_no_paired_difference(runs, noise):
 def test_runs_that_may_not_be_compared_have_no_first(runs, noise):
     paths = [runs.run("a", noise(1)), runs.run("b", noise(2) + 9, protocol="clean")]
     assert firsts(paths) == {}
+
+
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 6, 8, 12, 13, 20])
+@pytest.mark.parametrize("kind", ["normal", "verdicts", "constant", "skewed"])
+def test_a_board_has_a_first_exactly_where_the_comparison_decides(runs, n, kind):
+    outcomes = set()
+    for seed, gain in enumerate((0.0, 0.3, 1.0, 5.0)):
+        rng = np.random.default_rng([n, seed])
+        old = rng.normal(30, 1, n)
+        new = old + gain + {"constant": 0.0, "skewed": rng.lognormal(0, 2, n)}.get(kind, rng.normal(0, 0.3, n))
+        if kind == "verdicts":
+            old, new = (old > 30) * 1.0, (new > 30) * 1.0
+        paths = [runs.run(f"{name}{seed}", values) for name, values in (("old", old), ("new", new))]
+        (pair,) = compare_runs(paths).pairs
+        decided = pair.outcome in ("better", "worse")
+        assert bool(firsts(paths)) is decided, (pair.outcome, pair.gap)
+        outcomes.add(decided)
+    assert n > 5 or outcomes == {False}  # with so few images no order of signs is rare enough

@@ -1,6 +1,7 @@
 """Attacks on folders: files, manifest, resuming, bad inputs, seeds by id."""
 
 import json
+import unicodedata
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from evalkit.errors import EvalkitError
 from evalkit.images.decode import decode_image
 from evalkit.jobs.progress import Progress
+from evalkit.runs.durable import write_bytes
 from evalkit.watermark.attacks.base import PixelAttack, seed_of
 from evalkit.watermark.attacks.names import file_stems
 from evalkit.watermark.attacks.run import attack_folder
@@ -201,3 +203,23 @@ def test_file_names_are_safe_and_differ():
     values = [name.lower() for name in names.values()]
     assert len(set(values)) == len(values)
     assert all(".." not in name and "\\" not in name and ":" not in name for name in values)
+
+
+def test_any_names_of_images_become_files_beside_each_other(tmp_path):
+    ids = ["x" * 251 + ".png", "x" * 250 + "y.png", "é" * 125 + ".png", "a" * 60_000 + ".png", "d/" * 1500 + "e.png"]
+    ids += [
+        "p.png",
+        "p.png/q.png",
+        "p_png/q.png",
+        "P.PNG/r/s.jpg",
+        "e\u0301.png",
+        "\u00e9.png",
+        "..",
+        "/",
+        "\x1b\n.png",
+    ]
+    names = file_stems(ids)
+    assert len({unicodedata.normalize("NFC", name).lower() for name in names.values()}) == len(ids)
+    for name in names.values():
+        write_bytes(tmp_path / f"{name}.png", b"")  # whose unfinished name is allowed to be no longer
+    assert len(list(tmp_path.rglob("*.png"))) == len(ids)

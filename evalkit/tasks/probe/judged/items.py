@@ -164,9 +164,13 @@ def _json_rows(found: Any) -> list[Row]:
 
 def _tablerows_of(path: Path) -> list[Row]:
     """Columns of a Parquet file without images and other bytes."""
-    schema = pq.read_schema(path)
-    plain = [f.name for f in schema if not (pa.types.is_struct(f.type) or pa.types.is_binary(f.type))]
-    return [dict(row) for row in pq.read_table(path, columns=plain).to_pylist()]
+    with path.open("rb") as stream, pq.ParquetFile(stream) as file:  # pyarrow takes some paths for addresses
+        plain = [
+            each.name
+            for each in file.schema_arrow
+            if not (pa.types.is_struct(each.type) or pa.types.is_binary(each.type))
+        ]
+        return [dict(row) for row in file.read(plain).to_pylist()]
 
 
 def grouped(rows: Sequence[Row], column: str) -> list[Row]:
