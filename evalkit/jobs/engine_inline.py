@@ -11,9 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-import pyarrow.parquet as pq
-
 from evalkit.errors import EvalkitError
+from evalkit.jobs.behind import Behind
 from evalkit.jobs.engines import Engine, engine_of
 from evalkit.jobs.options import EngineOptions
 from evalkit.jobs.progress import Progress
@@ -28,6 +27,7 @@ from evalkit.runs.lock import Lock
 from evalkit.runs.record import environment, now
 from evalkit.runs.store import SAMPLES, Run, RunStore, read_run
 from evalkit.runs.store_objects import open_store
+from evalkit.runs.tables import columns_of, table_of
 from evalkit.version import __version__
 
 PAGE = "report.html"
@@ -49,14 +49,17 @@ class Inline:
             self._worker = self._worker or task.open(spec, self.device)
         left = deque(shards)
         self._worker.upcoming = lambda: left[0] if left else None
-        while left:
-            shard = left.popleft()
-            began = time.perf_counter()
-            output = self._worker.process(shard, progress.advance if shard.exhibit is None else _unseen)
-            self.timers.add("between stages", time.perf_counter() - began - sum(output.seconds.values()))
+        with Behind(store) as behind:
+            while left:
+                shard = left.popleft()
+                began = time.perf_counter()
+                output = self._worker.process(shard, progress.advance if shard.exhibit is None else _unseen)
+                self.timers.add("between stages", time.perf_counter() - began - sum(output.seconds.values()))
+                with self.timers("store"):
+                    behind.put(shard.key, output)
+                progress.spent(output.seconds)
             with self.timers("store"):
-                store.put(shard.key, output)
-            progress.spent(output.seconds)
+                behind.settle()
 
     def said(self) -> Mapping[str, Any]:
         """This process."""
@@ -118,7 +121,10 @@ def run_task(
             raise
         finally:
             workers.close()
-        return _shown(task, store)
+        try:
+            return _shown(task, store)
+        finally:
+            store.settle()
 
 
 class Wishes(Protocol):
@@ -222,14 +228,14 @@ def _seal(
 
 def _some_failed(store: RunStore) -> bool:
     path = store.path / SAMPLES
-    return "error" in pq.read_schema(path).names and failures(pq.read_table(path, columns=["error"])) > 0
+    return "error" in columns_of(path).names and failures(table_of(path, ["error"])) > 0
 
 
 def _exhibits(task: Task, spec: Spec, store: RunStore) -> Sequence[Shard]:
     """The second pass; samples are read back only where the task has one."""
     if type(task).exhibits is Task.exhibits:
         return ()
-    return task.exhibits(spec, pq.read_table(store.path / SAMPLES))
+    return task.exhibits(spec, table_of(store.path / SAMPLES))
 
 
 def _together(facts: Mapping[str, Any], more: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from evalkit.errors import DAMAGED
 from evalkit.jobs.shard import ShardOutput
 from evalkit.jsonio import canonical_json, parse_json
 from evalkit.runs.durable import WRITING, sha256_of, sync_file, sync_folder, write_bytes
+from evalkit.runs.tables import table_of
 
 ROWS, ARRAYS, ABOUT, FILES = "rows.parquet", "arrays.npz", "about.json", "files"
 Arrays = Mapping[str, np.ndarray[Any, Any]]
@@ -159,7 +160,7 @@ class LocalParts:
     def tables(self) -> Iterator[pa.Table]:
         """Rows of each shard."""
         for key in self.keys:
-            yield pq.read_table(self.path / key / ROWS)
+            yield table_of(self.path / key / ROWS)
 
     def arrays(self) -> Iterator[Arrays]:
         """Arrays of each shard."""
