@@ -47,7 +47,10 @@ def numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
 
 
 def _texts(values: Sequence[Any]) -> tuple[Any, ...] | None:
-    texts = [b"" if value is None else value.encode() for value in values]
+    """None where they are too long together, or are no texts."""
+    if any(not isinstance(value, str | None) for value in values):
+        return None
+    texts = [(value or "").encode() for value in values]
     ends = np.cumsum([0, *map(len, texts)])
     return (ends.astype(np.int32), b"".join(texts)) if ends[-1] <= MOST_TEXT else None
 
