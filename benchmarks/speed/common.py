@@ -24,16 +24,23 @@ finally:  # on the last line, what this process held
 """
 
 
-def in_turn(work: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
-    """CPU-warm wall seconds of each candidate, one after the other in every round, so that noise hits all alike."""
+def in_turn(
+    work: Mapping[str, Callable[[], Any]], repeats: int, used: dict[str, list[float]] | None = None
+) -> dict[str, list[float]]:
+    """CPU-warm wall seconds of each candidate, one after the other in every round, so that noise hits all alike.
+
+    CPU seconds of each are added to `used`.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in work}
     for call in work.values():
         call()
     for _ in range(repeats):
         for name, call in work.items():
-            started = time.perf_counter()
+            started, before = time.perf_counter(), time.process_time()
             call()
             seconds[name].append(time.perf_counter() - started)
+            if used is not None:
+                used.setdefault(name, []).append(time.process_time() - before)
     return seconds
 
 

@@ -106,9 +106,10 @@ class Clocked(RunStore):
         super().put(key, output)
         SPENT["store"] += time.process_time() - began
 
-    def seal(self, record):
+    def seal(self, record, *, keep=False):
         began = time.process_time()
-        super().seal(record)
+        super().seal(record, keep=keep)
+        self.settle()
         SPENT["seal"] += time.process_time() - began
 
 

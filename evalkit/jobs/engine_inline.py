@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from evalkit.errors import EvalkitError
+from evalkit.jobs.behind import Behind
 from evalkit.jobs.engines import Engine, engine_of
 from evalkit.jobs.options import EngineOptions
 from evalkit.jobs.progress import Progress
@@ -48,14 +49,17 @@ class Inline:
             self._worker = self._worker or task.open(spec, self.device)
         left = deque(shards)
         self._worker.upcoming = lambda: left[0] if left else None
-        while left:
-            shard = left.popleft()
-            began = time.perf_counter()
-            output = self._worker.process(shard, progress.advance if shard.exhibit is None else _unseen)
-            self.timers.add("between stages", time.perf_counter() - began - sum(output.seconds.values()))
+        with Behind(store) as behind:
+            while left:
+                shard = left.popleft()
+                began = time.perf_counter()
+                output = self._worker.process(shard, progress.advance if shard.exhibit is None else _unseen)
+                self.timers.add("between stages", time.perf_counter() - began - sum(output.seconds.values()))
+                with self.timers("store"):
+                    behind.put(shard.key, output)
+                progress.spent(output.seconds)
             with self.timers("store"):
-                store.put(shard.key, output)
-            progress.spent(output.seconds)
+                behind.settle()
 
     def said(self) -> Mapping[str, Any]:
         """This process."""
@@ -117,7 +121,10 @@ def run_task(
             raise
         finally:
             workers.close()
-        return _shown(task, store)
+        try:
+            return _shown(task, store)
+        finally:
+            store.settle()
 
 
 class Wishes(Protocol):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from evalkit.arrow import numbers
 from evalkit.errors import EvalkitError
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.sums import OWN_MEAN, BySample
@@ -60,7 +61,7 @@ class Parts:
 
     def column(self, name: str) -> npt.NDArray[np.float64]:
         """A column of the rows as float64 [n]; nan where a sample has no value."""
-        return np.asarray(self.rows[name].to_numpy(zero_copy_only=False), np.float64)
+        return numbers(self.rows[name])
 
     def empty(self, name: str) -> bool:
         """Whether no sample has a value in this column."""

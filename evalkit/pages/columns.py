@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evalkit.arrow import equal, numbers
 from evalkit.metrics.text_rates import CER_ORIGINAL, CER_TRUTH
 from evalkit.runs.store import Run
 
@@ -36,7 +37,7 @@ def values_by_part(run: Run, metric: str) -> list[tuple[str, Values]]:
     names = sorted(pc.unique(table["subset"]).drop_null().to_pylist()) if "subset" in table.column_names else []
     if not 2 <= len(names) <= PARTS:
         return [("", _known(table[metric]))]
-    apart = [(str(name), _known(table.filter(pc.equal(table["subset"], name))[metric])) for name in names]
+    apart = [(str(name), _known(table.filter(equal(table["subset"], name))[metric])) for name in names]
     return [(name, part) for name, part in apart if len(part)]
 
 
@@ -71,9 +72,9 @@ def _of_first_protocol(run: Run, *columns: str) -> pa.Table:
     table = run.samples.select(have)
     if not have or "protocol" not in run.samples.column_names:
         return table
-    return table.filter(pc.fill_null(pc.equal(run.samples["protocol"], first_protocol(run)), False))
+    return table.filter(equal(run.samples["protocol"], first_protocol(run)))
 
 
 def _known(column: pa.ChunkedArray) -> Values:
-    numbers = np.asarray(column.cast(pa.float64()).drop_null().to_numpy(), np.float64)
-    return numbers[~np.isnan(numbers)]
+    found = numbers(column)
+    return found[~np.isnan(found)]

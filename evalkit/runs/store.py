@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
 
 import numpy as np
@@ -81,6 +82,7 @@ class RunStore:
         self.path = path
         self.shards = path / "shards"
         self._done = ShardFolder(self.shards)
+        self._sweeping: Thread | None = None
 
     @property
     def sealed(self) -> bool:
@@ -184,7 +186,8 @@ class RunStore:
         write_bytes(self.path / "results.json", results_json(results))
 
     def seal(self, record: Mapping[str, Any], *, keep: bool = False) -> None:
-        """Write record.json, the mark of a complete run; drop the shards, or `keep` them for another try.
+        """Write record.json, the mark of a complete run; drop the shards in a thread (`settle`), or `keep` them for
+        another try.
 
         Its `files` are the sha256 of every file that is there (what the job listed is not read again), its `digest` that
         of the rest of itself.
@@ -195,7 +198,13 @@ class RunStore:
         found = file_digests(self.path, sorted(set(names) - others), listed)
         write_bytes(self.path / RECORD, pretty_json(with_digest({**record, "files": found})))
         if not keep:
-            shutil.rmtree(self.shards, ignore_errors=True)
+            self._sweeping = Thread(target=shutil.rmtree, args=(self.shards, True))
+            self._sweeping.start()
+
+    def settle(self) -> None:
+        """Wait until dropped shards are gone."""
+        if self._sweeping is not None:
+            self._sweeping.join()
 
     def _begun_shards(self) -> bool:
         return self._done.any()

@@ -101,6 +101,7 @@ class ObjectStore(RunStore):
     def seal(self, record: Mapping[str, Any], *, keep: bool = False) -> None:
         """Seal here, then write the files, then the record, then remove from the store what is not kept of the shards."""
         super().seal(record, keep=keep)
+        self.settle()  # files are listed now
         self._finish()
 
     def cover(self, name: str, *, renew: bool = False) -> None:

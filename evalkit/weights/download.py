@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import socket
 import urllib.error
+import urllib.parse
 import urllib.request
+from functools import cache
 from pathlib import Path
 
 from evalkit.errors import WeightsError
@@ -25,6 +28,27 @@ def offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0") or "EVALKIT_OFFLINE" in os.environ
 
 
+def answers(url: str) -> bool:
+    """Whether the host of an address can be connected to, asked once in a process; a proxy is believed to know the way.
+
+    Clients would retry for long, and read certificates first.
+    """
+    scheme, _, rest = url.partition("://")
+    proxies = urllib.request.getproxies()
+    return scheme in proxies or "all" in proxies or _connects(scheme, rest.partition("/")[0])
+
+
+@cache
+def _connects(scheme: str, place: str) -> bool:
+    try:
+        address = urllib.parse.urlsplit(f"//{place}")
+        port = address.port or (80 if scheme == "http" else 443)
+        socket.create_connection((address.hostname or "", port), timeout=5).close()
+    except (OSError, ValueError, OverflowError):  # nobody is there, or it is no address
+        return False
+    return True
+
+
 def from_url(url: str, sha256: str | None = None, *, download: bool = True) -> Path | None:
     """The cached file of `url`, fetched now if it is not there; None where it cannot be had.
 
@@ -35,7 +59,7 @@ def from_url(url: str, sha256: str | None = None, *, download: bool = True) -> P
     target = cache_folder() / "weights" / name
     if target.is_file():
         return target
-    if not download or offline():
+    if not download or offline() or not answers(url):
         return None
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".fetching-{name}-{os.getpid()}")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import socket
 import tomllib
-import urllib.parse
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files as package_files
 from pathlib import Path
 
 from evalkit.errors import WeightsError
-from evalkit.weights.download import from_url, offline
+from evalkit.weights.download import answers, from_url, offline
 from evalkit.weights.object_stores import local
 
 
@@ -162,17 +160,4 @@ def hub_folder(repo: str, *, pickled: bool = False) -> Path:
 
 def hub_is_reachable() -> bool:
     """Whether the hub may be asked (nothing says offline) and its host answers."""
-    return not offline() and _reachable()
-
-
-@cache
-def _reachable() -> bool:
-    """Whether the hub's host answers at all: without this the hub's client retries for half a minute."""
-    if any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")):
-        return True
-    address = urllib.parse.urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
-    try:
-        socket.create_connection((address.hostname or "", address.port or 443), timeout=5).close()
-    except OSError:
-        return False
-    return True
+    return not offline() and answers(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")

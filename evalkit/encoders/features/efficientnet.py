@@ -41,12 +41,18 @@ NORMS = (
 
 
 def _same(x: Tensor, conv: nn.Conv2d) -> Tensor:
-    """TensorFlow's "same" padding: what is odd goes to the right and the bottom."""
+    """TensorFlow's "same" padding: what is odd goes to the right and the bottom; what is even needs no copy."""
     kernel, stride = conv.kernel_size[0], conv.stride[0]
     pads = [max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in (x.shape[3], x.shape[2])]
-    sides = [each for pad in pads for each in (pad // 2, pad - pad // 2)]
-    out: Tensor = conv(F.pad(x, sides))
+    half = [pad // 2 for pad in pads]
+    if pads == [2 * each for each in half]:
+        return F.conv2d(x, conv.weight, conv.bias, conv.stride, (half[1], half[0]), 1, conv.groups)
+    out: Tensor = conv(F.pad(x, [half[0], pads[0] - half[0], half[1], pads[1] - half[1]]))
     return out
+
+
+def _relu6(x: Tensor) -> Tensor:
+    return F.relu6(x, inplace=True)
 
 
 def _norm(width: int) -> nn.BatchNorm2d:
@@ -71,8 +77,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, cin, H, W] -> [B, cout, H/stride, W/stride]."""
-        h = F.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
-        h = F.relu6(self._bn1(_same(h, self._depthwise_conv)))
+        h = _relu6(self._bn0(self._expand_conv(x))) if self.expands else x
+        h = _relu6(self._bn1(_same(h, self._depthwise_conv)))
         h = self._bn2(self._project_conv(h))
         out: Tensor = h + x if self.adds else h
         return out
@@ -96,10 +102,10 @@ class EfficientNetLite0(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """Pooled features [B, 1280] of [B, 3, 224, 224] images as (value - 127) / 128."""
-        x = F.relu6(self._bn0(_same(x, self._conv_stem)))
+        x = _relu6(self._bn0(_same(x, self._conv_stem)))
         for block in self._blocks:
             x = block(x)
-        return F.relu6(self._bn1(self._conv_head(x))).mean((2, 3))
+        return _relu6(self._bn1(self._conv_head(x))).mean((2, 3))
 
     def forward(self, x: Tensor) -> Tensor:
         """ImageNet logits [B, 1000]."""

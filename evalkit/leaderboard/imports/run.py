@@ -89,6 +89,7 @@ def _sealed(taken: Taken, folder: Path, form: Form, file: dict[str, Any], source
                 "plan": plan,
             }
         )
+        store.settle()
     return read_run(folder)
 
 

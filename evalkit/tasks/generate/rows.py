@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evalkit.arrow import table_of_rows
 from evalkit.generators.base import Image, Request
 from evalkit.jsonio import finite, loose_json
 from evalkit.prompts.load import Prompt
@@ -36,11 +37,7 @@ SCHEMA = pa.schema(
 
 def table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Rows (missing columns are null) as a table of the fixed schema."""
-    listed = list(rows)
-    return pa.table(
-        {name: pa.array([row.get(name) for row in listed], SCHEMA.field(name).type) for name in SCHEMA.names},
-        schema=SCHEMA,
-    )
+    return table_of_rows(rows, SCHEMA)
 
 
 def seed_of(base: int, prompt: Prompt, sample: int) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evalkit.arrow import numbers
 from evalkit.errors import EvalkitError
 from evalkit.generators.likelihood import FIT, ImageLikelihood, check_likelihood
 from evalkit.images import content_digest
@@ -107,7 +107,7 @@ def _reported(spec: Spec) -> dict[str, float]:
 
 
 def _result(spec: Spec, metric: Metric, good: pa.Table) -> Result:
-    values = np.asarray(good[metric.name].to_numpy(zero_copy_only=False), np.float64)
+    values = numbers(good[metric.name])
     name = spec.inputs["data"].name
     told = (metric.unit, metric.better, "")
     if not len(values):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from evalkit.arrow import numbers
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.generation import EVALUATIONS, PEAK_MEMORY, SPEED_UP
 from evalkit.metrics.metric import Metric
@@ -119,7 +120,7 @@ def _memory(metric: Metric, costs: Mapping[str, Mapping[str, Any]], labels: tupl
 
 
 def _numbers(rows: pa.Table, name: str) -> Array:
-    return np.asarray(rows[name].to_numpy(zero_copy_only=False), np.float64)
+    return numbers(rows[name])
 
 
 def _without(reason: str) -> Estimate:

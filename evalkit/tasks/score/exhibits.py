@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evalkit.arrow import numbers
 from evalkit.metrics.rows import Array, Index
 from evalkit.tasks.score.rows import CONTRIBUTION, IMAGES, MAP, REFERENCE
 
@@ -19,7 +20,7 @@ SEARCHED = 2_000  # images of a set that those are chosen from
 def entries_of(samples: pa.Table, most: int) -> list[dict[str, Any]]:
     """What the page shows, at most `most` that carry the distance or hold it down, and where each of it lies in its set."""
     mine = _side(samples, IMAGES)
-    values = mine[CONTRIBUTION].to_numpy(zero_copy_only=False).astype(np.float64)
+    values = numbers(mine[CONTRIBUTION])
     order = np.argsort(-values, kind="stable")
     carry, hold = values[order] > 0, values[order] < 0  # of a small set one of these can be few, and nan is neither
     ends = {"farthest": order[carry][:most], "nearest": order[hold][::-1][:most]}
@@ -34,7 +35,7 @@ def coordinates(table: pa.Table) -> Array:
     """Where the images of a table lie on the map, [n, 2]; nan where they have no place."""
     if not set(MAP) <= set(table.column_names):
         return np.full((table.num_rows, 2), np.nan)
-    columns = [table[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in MAP]
+    columns = [numbers(table[name]) for name in MAP]
     return np.stack(columns, 1)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evalkit.arrow import numbers
 from evalkit.jobs.spec import Spec
 from evalkit.metrics.base import Estimate
 from evalkit.metrics.generation import IMAGES_FAILED
@@ -68,7 +68,7 @@ def _lost(metric: Metric, missing: Mapping[str, str]) -> str | None:
 
 
 def _mean(good: pa.Table, metric: Metric) -> Estimate:
-    values = np.asarray(good[metric.name].to_numpy(zero_copy_only=False), np.float64)
+    values = numbers(good[metric.name])
     found = mean_interval(values, range=(metric.low, metric.high))
     if found.n:
         return found

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from evalkit.arrow import table_of_rows
 from evalkit.metrics.sets.names import image_metrics
 
 IMAGES, REFERENCE = "images", "reference"  # the values of `side`
@@ -35,6 +36,4 @@ def schema() -> pa.Schema:
 
 def table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Rows (missing columns are null) as a table of the schema."""
-    listed, kinds = list(rows), schema()
-    columns = {name: pa.array([row.get(name) for row in listed], kinds.field(name).type) for name in kinds.names}
-    return pa.table(columns, schema=kinds)
+    return table_of_rows(rows, schema())

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
+from evalkit.arrow import numbers
 from evalkit.device import pick_device
 from evalkit.encoders.kept_features import KeptFeatures
 from evalkit.encoders.prompt_scorer import load_prompt_scorer
@@ -185,7 +186,7 @@ def _with(rows: pa.Table, side: str, columns: Sequence[str], values: np.ndarray[
         return rows
     for name, mine in zip(columns, values.T, strict=True):
         place = rows.schema.get_field_index(name)
-        whole = rows[name].to_numpy(zero_copy_only=False).astype(np.float64)
+        whole = numbers(rows[name])
         whole[good] = mine
         rows = rows.set_column(place, name, pa.array(whole, pa.float64(), mask=np.isnan(whole)))
     return rows

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evalkit.arrow import array, equal
 from evalkit.images.encode import png_bytes
 from evalkit.images.loader import shown
 from evalkit.images.sample import Sample, Unreadable
@@ -36,8 +37,8 @@ def index_of_all(samples: pa.Table) -> dict[str, bytes]:
 
 def worst(samples: pa.Table, protocol: str) -> list[dict[str, Any]]:
     """Entries of the pairs that were hit hardest under a protocol, by error and by text, with their `position`."""
-    mine = samples.filter(pc.equal(samples["protocol"], protocol))
-    mine = mine.append_column("position", pa.array(range(mine.num_rows), pa.int64()))
+    mine = samples.filter(equal(samples["protocol"], protocol))
+    mine = mine.append_column("position", array(range(mine.num_rows), pa.int64()))
     mine = mine.filter(pc.is_null(mine["error"]))
     by_error = mine.sort_by([(MSE.name, "descending"), ("id", "ascending")]).slice(0, WORST).to_pylist()
     texts = mine.filter(pc.is_valid(mine[RECONSTRUCTION]))

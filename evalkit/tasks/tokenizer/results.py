@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evalkit.arrow import equal
 from evalkit.metrics.metric import Metric, Parts
 from evalkit.metrics.registry import of_task
 from evalkit.metrics.text_rates import ERROR, RECONSTRUCTION
@@ -40,7 +41,7 @@ def results_of(samples: pa.Table, parts: ShardParts, how: Settings) -> tuple[lis
     results: list[Result] = []
     files: dict[str, bytes] = {}
     for protocol in how.protocols:
-        mine = samples.filter(pc.equal(samples["protocol"], protocol.id))
+        mine = samples.filter(equal(samples["protocol"], protocol.id))
         good = mine.filter(pc.is_null(mine["error"]))
         for given, dataset, part in _parts(good, how.dataset):
             results += _part_results(given, dataset, Parts(part, protocol, how.seed), how)
@@ -66,17 +67,15 @@ def results_of(samples: pa.Table, parts: ShardParts, how: Settings) -> tuple[lis
 
 def _parts(good: pa.Table, name: str) -> Iterator[tuple[str | None, str, pa.Table]]:
     """(task that the data states, data set name, rows) for each subset of the set."""
-    pairs = good.group_by(["task", "subset"], use_threads=False).aggregate([]).to_pylist()
-    pairs.sort(key=lambda pair: IMAGE_TASKS.index(pair["task"]) if pair["task"] in IMAGE_TASKS else 0)
-    for pair in pairs:
-        keep = pc.and_(_same(good["task"], pair["task"]), _same(good["subset"], pair["subset"]))
-        subset = pair["subset"]
+    pairs = dict.fromkeys(zip(good["task"].to_pylist(), good["subset"].to_pylist(), strict=True))
+    for task, subset in sorted(pairs, key=lambda pair: IMAGE_TASKS.index(pair[0]) if pair[0] in IMAGE_TASKS else 0):
+        keep = pc.and_(_same(good["task"], task), _same(good["subset"], subset))
         dataset = f"{name}/{subset}" if subset and not name.endswith(f"/{subset}") else name
-        yield pair["task"], dataset, good.filter(keep)
+        yield task, dataset, good.filter(keep)
 
 
 def _same(column: pa.ChunkedArray, value: str | None) -> Any:
-    return pc.is_null(column) if value is None else pc.fill_null(pc.equal(column, value), False)
+    return pc.is_null(column) if value is None else equal(column, value)
 
 
 def _part_results(given: str | None, dataset: str, parts: Parts, how: Settings) -> Iterator[Result]:

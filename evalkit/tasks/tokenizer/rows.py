@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from evalkit.arrow import table_of_rows
 from evalkit.metrics.registry import of_level
 
 FIRST = (
@@ -32,8 +33,4 @@ def schema() -> pa.Schema:
 
 def table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Rows (missing columns are null) as a table of the schema."""
-    listed, kinds = list(rows), schema()
-    return pa.table(
-        {name: pa.array([row.get(name) for row in listed], kinds.field(name).type) for name in kinds.names},
-        schema=kinds,
-    )
+    return table_of_rows(rows, schema())

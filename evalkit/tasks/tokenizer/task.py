@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from evalkit.arrow import equal
 from evalkit.encoders.evidence import EvidenceCache
 from evalkit.errors import EvalkitError
 from evalkit.images import open_images
@@ -147,7 +147,7 @@ def _images(spec: Spec) -> ImageSet:
 
 def _data(spec: Spec, samples: pa.Table) -> dict[str, Any]:
     data, first = spec.inputs["data"], spec.protocols[0].id if spec.protocols else ""
-    mine = samples.filter(pc.equal(samples["protocol"], first))
+    mine = samples.filter(equal(samples["protocol"], first))
     hashes = [value for value in mine["sha256"].to_pylist() if value]
     return {
         "spec": spec.here.get("data"),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from evalkit.arrow import table_of_rows
 from evalkit.errors import EvalkitError
 from evalkit.images.decode import decode_image
 from evalkit.images.sample import Pixels, Sample, Unreadable
@@ -35,9 +36,7 @@ SCHEMA = pa.schema(
 
 def table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Rows (missing columns are null) as a table of the fixed schema."""
-    listed = list(rows)
-    columns = {name: pa.array([row.get(name) for row in listed], SCHEMA.field(name).type) for name in SCHEMA.names}
-    return pa.table(columns, schema=SCHEMA)
+    return table_of_rows(rows, SCHEMA)
 
 
 def attacked(

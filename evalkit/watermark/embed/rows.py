@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from evalkit.arrow import table_of_rows
 from evalkit.images.sample import Pixels, Sample, Unreadable
 from evalkit.metrics.psnr import mse
 from evalkit.metrics.ssim import ssim
@@ -65,9 +66,7 @@ class Views:
 
 def table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Rows (missing columns are null) as a table of the fixed schema."""
-    listed = list(rows)
-    columns = {name: pa.array([row.get(name) for row in listed], SCHEMA.field(name).type) for name in SCHEMA.names}
-    return pa.table(columns, schema=SCHEMA)
+    return table_of_rows(rows, SCHEMA)
 
 
 def failed(sample: Sample | Unreadable, reason: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from evalkit.arrow import numbers
 from evalkit.images import content_digest, open_images
 from evalkit.jobs.checks import Checks
 from evalkit.jobs.data import sources_of
@@ -129,7 +130,7 @@ def _results(name: str, parts: Parts) -> Iterator[Result]:
     columns: dict[str, list[np.ndarray[Any, np.dtype[np.float64]]]] = {metric.name: [] for metric in EMBEDDED}
     for table in parts.tables():
         for column, found in columns.items():
-            found.append(table[column].to_numpy(zero_copy_only=False).astype(np.float64))
+            found.append(numbers(table[column]))
     for metric in EMBEDDED:
         values = np.concatenate([*columns[metric.name], np.zeros(0)])
         if np.isfinite(values).any():

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from evalkit.arrow import table_of_rows
 from evalkit.metrics.lpips import LPIPS as DISTANCES
 from evalkit.metrics.psnr import PSNR
 from evalkit.metrics.ssim import SSIM
@@ -37,9 +38,7 @@ SCHEMA = pa.schema(
 
 def table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Rows (missing columns are null) as a table of the fixed schema."""
-    listed = list(rows)
-    columns = {name: pa.array([row.get(name) for row in listed], SCHEMA.field(name).type) for name in SCHEMA.names}
-    return pa.table(columns, schema=SCHEMA)
+    return table_of_rows(rows, SCHEMA)
 
 
 def image_path(name: str, position: int) -> str:

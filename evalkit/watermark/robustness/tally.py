@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from evalkit.arrow import numbers
 from evalkit.watermark.robustness.rows import EMBEDDING, MARKED, NOTHING, QUALITY
 
 Floats = npt.NDArray[np.float64]
@@ -68,7 +69,7 @@ def _groups(table: pa.Table) -> Iterator[tuple[Group, Floats]]:
     """The groups of a table with their numbers, float64 [n, 4]; rows of a group keep their order."""
     if not table.num_rows:
         return
-    values = np.stack([table[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in COLUMNS], axis=1)
+    values = np.stack([numbers(table[name]) for name in COLUMNS], axis=1)
     names, key = [], np.zeros(table.num_rows, np.int64)
     for column in ("attack", "contender", "set"):
         coded = table[column].combine_chunks().dictionary_encode()

@@ -48,7 +48,7 @@ FIRST = """
 import json, pathlib, re, sys
 from evalkit.cli import group
 group.main(sys.argv[1:], standalone_mode=False)
-heavy = ("torch", "torchvision", "scipy.linalg", "scipy.stats", "scipy.fft", "sklearn")
+heavy = ("torch", "torchvision", "pandas", "scipy.linalg", "scipy.stats", "scipy.fft", "sklearn")
 status = pathlib.Path("/proc/self/status")  # ru_maxrss would be that of whoever started this process
 peak = int(re.search(r"VmHWM:\\s+(\\d+)", status.read_text())[1]) if status.exists() else 0
 print(json.dumps([[name for name in heavy if name in sys.modules], peak]))

@@ -121,6 +121,7 @@ def test_sealing_marks_the_run_and_drops_the_shards(tmp_path):
         read_run(store.path)
     store.seal({"task": "t"})
     assert store.sealed
+    store.settle()
     assert not store.shards.exists()
     record = read_run(store.path).record
     assert record["task"] == "t"
@@ -146,6 +147,7 @@ def test_a_sealed_run_is_swept_when_it_is_opened_again(tmp_path):
     store = RunStore(tmp_path / "run")
     store.begin({})
     store.seal({})
+    store.settle()
     store.shards.mkdir()
     store.begin({})
     assert not store.shards.exists()
@@ -159,6 +161,7 @@ def sealed(tmp_path):
     (store.path / "images" / "deep").mkdir(parents=True)
     (store.path / "images" / "deep" / "0.png").write_bytes(b"pixels")
     store.seal({"task": "t", "files": {"images/deep/0.png": "as the job says"}})
+    store.settle()
     return store
 
 

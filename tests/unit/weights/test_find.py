@@ -8,7 +8,7 @@ import pytest
 from evalkit.errors import EvalkitError, WeightsError
 from evalkit.systems.weights import fetch, weight_states
 from evalkit.weights import find
-from evalkit.weights.download import from_url
+from evalkit.weights.download import answers, from_url
 from evalkit.weights.find import WeightFile, find_weights, missing_message, weights_manifest
 
 KEY = "vq_ds16_c2i.pt"
@@ -144,3 +144,26 @@ def test_nothing_is_fetched_from_an_address_where_the_environment_says_so(tmp_pa
     monkeypatch.setenv("EVALKIT_OFFLINE", "1")
     monkeypatch.setattr("urllib.request.urlopen", lambda *given, **named: pytest.fail("it was asked"))
     assert from_url("http://127.0.0.1:9/file") is None
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1:9", "127.0.0.1:999999", "[::", "a" * 300, "127.0.0.1:x"])
+def test_a_host_that_does_not_answer_costs_no_client(place, monkeypatch):
+    monkeypatch.delenv("EVALKIT_OFFLINE")
+    monkeypatch.setattr("urllib.request.getproxies", dict)
+    monkeypatch.setattr("urllib.request.urlopen", lambda *given, **named: pytest.fail("it was asked"))
+    assert from_url(f"https://{place}/file") is None
+
+
+def test_a_host_is_connected_to_once_and_a_proxy_is_believed(monkeypatch):
+    asked = []
+
+    def refused(address, timeout):
+        asked.append(address)
+        raise OSError
+
+    monkeypatch.setattr("socket.create_connection", refused)
+    monkeypatch.setattr("urllib.request.getproxies", dict)
+    assert [answers(f"https://once.invalid/{name}") for name in "ab"] == [False, False]
+    assert asked == [("once.invalid", 443)]
+    monkeypatch.setattr("urllib.request.getproxies", lambda: {"https": "http://proxy"})
+    assert answers("https://once.invalid/a")
