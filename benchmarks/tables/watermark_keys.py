@@ -29,13 +29,13 @@ LEVELS = (0.05, 0.01, 0.001)
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=60)
+    parser.add_argument("--images", type=int, default=60)
     parser.add_argument("--keys", type=int, default=1500)
     parser.add_argument("--marked", type=int, default=5)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        world = World(asked.pictures, Path(folder))
-        world.prompts = world_prompts()[300 : 300 + asked.pictures]
+        world = World(asked.images, Path(folder))
+        world.prompts = world_prompts()[300 : 300 + asked.images]
         plain, _ = world.pictures("unmarked", 11)
         null, called, found = world.codes(plain), [], []
         for number in range(asked.keys):
@@ -51,7 +51,7 @@ def main() -> None:
         "watermark-keys",
         [
             {
-                "level": level, "pictures": asked.pictures, "keys": asked.keys, "called_mean": float(rates[:, i].mean()),
+                "level": level, "images": asked.images, "keys": asked.keys, "called_mean": float(rates[:, i].mean()),
                 "standard_error": float(rates[:, i].std(ddof=1) / np.sqrt(asked.keys)),
                 "called_worst_key": float(rates[:, i].max()),
                 "keys_above_five_times": float((rates[:, i] > 5 * level).mean()),

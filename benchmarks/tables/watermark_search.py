@@ -1,12 +1,12 @@
 """How often a search calls images that carry no mark: by a price for each view, and by decoy keys in the same views.
 
-    python benchmarks/tables/watermark_search.py template
-    python benchmarks/tables/watermark_search.py flip,shifts
+    python benchmarks/tables/watermark_search.py [SEARCH ...]
 
-Leaves watermark-search.csv beside this script. Null images are photographs and a texture of the sample set under
-world-vq:128, places. 200 keys meet every image, beside 999 decoys. Each search is looked at whole: `flip,shifts` (1,600
-views, whose codes are the same for all keys, so that keys are further decoys of the same seed), and `template` (whose pose
-follows from the key; a coarser grid of poses, so that a key takes a tenth of the time). An image is one trial for each key.
+Leaves watermark-search.csv beside this script. Null images are three photographs and a texture of the sample set (one
+photograph fewer and no texture with a template) under world-vq:128, places. 200 keys meet every image, beside 999 decoys.
+Views of most searches have codes that are the same for all keys, so that keys are further decoys of the same seed. The
+pose of a `template` follows from the key; there a coarser grid of poses takes a tenth of the time. An image is one trial
+for each key, and trials of an image share its views, so that intervals are a little too narrow.
 """
 
 from __future__ import annotations
@@ -36,7 +36,12 @@ from evalkit.watermark.methods import MarkSpec, mark_for
 from evalkit.watermark.template import pose
 
 OUT = Path(__file__).parent
-SETS = {"template": {"sample/photos": 2}, "flip,shifts": {"sample/photos": 3, "sample/textures": 1}}  # images of each
+SEARCHES = (
+    "template", "flip", "offsets", "rolls", "scales", "angles", "gains", "contrasts", "shifts", "crops", "turns", "light",
+    "flip,shifts", "template,light",
+)  # fmt: skip
+SETS = {"sample/photos": 3, "sample/textures": 1}  # images of each
+POSED = {"sample/photos": 2}  # of searches with a template
 CELL, DECOYS, GAMMA, LEVELS = 8, 999, 0.5, (0.01, 0.001)
 Ints = npt.NDArray[np.int64]
 
@@ -66,11 +71,12 @@ def trials(search: str, keys: int) -> Iterator[tuple[float, float]]:
     tokenizer = load_tokenizer("world-vq:128", device="cpu")
     views, rng = [View(), *read_search(search, CELL)], np.random.default_rng(19)
     marks = [mark_for(MarkSpec("places"), Key(rng.bytes(32)), tokenizer) for _ in range(keys)]
-    for name, count in SETS[search].items():
+    posed = any(view.template for view in views)
+    for name, count in (POSED if posed else SETS).items():
         images = open_images(name)
         reader = Reader(images, tokenizer, CodeCache(":memory:"))
         for place in range(count):
-            if search == "template":
+            if posed:
                 for number, mark in enumerate(marks):
                     codes = np.stack([row for _, row in reader.views(place, views, [mark.key])])
                     yield trial(codes, mark.score(codes).green, decoys_of(mark, DECOYS, f"{name}/{place}/{number}"))
@@ -82,33 +88,38 @@ def trials(search: str, keys: int) -> Iterator[tuple[float, float]]:
 
 
 def read(file: Path) -> list[dict[str, Any]]:
-    """Rows of the other search."""
+    """Rows of earlier pieces."""
     if not file.exists():
         return []
     with file.open(newline="") as lines:
         return list(csv.DictReader(lines))
 
 
-def main() -> None:
-    """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("search", choices=["template", "flip,shifts"])
-    parser.add_argument("--keys", type=int, default=200)
-    asked = parser.parse_args()
-    pose.SCALES, pose.ANGLES, pose.PEAKS = (0.8, 0.9), (-2.0, 0.0, 2.0), 1
-    file = OUT / "watermark-search.csv"
-    rows = [row for row in read(file) if row["search"] != asked.search]
-    found = np.array(list(trials(asked.search, asked.keys)))
+def rates(search: str, keys: int) -> Iterator[dict[str, Any]]:
+    """A row for each level, by prices and by decoys."""
+    found = np.array(list(trials(search, keys)))
     for level in LEVELS:
         for by, p in zip(("price", "decoys"), found.T, strict=True):
             called = int((p <= level + 1e-9).sum())
             low, high = clopper_pearson(called, len(p))
-            rows.append({
-                "search": asked.search, "views": len(read_search(asked.search, CELL)), "p": by, "level": level,
-                "keys": asked.keys, "trials": len(p), "called": called, "rate": round(called / len(p), 5),
-                "low": round(low, 5), "high": round(high, 5),
-            })  # fmt: skip
-    write("watermark-search", rows)
+            yield {
+                "search": search, "views": len(read_search(search, CELL)), "p": by, "level": level, "keys": keys,
+                "trials": len(p), "called": called, "rate": round(called / len(p), 5), "low": round(low, 5),
+                "high": round(high, 5),
+            }  # fmt: skip
+
+
+def main() -> None:
+    """Measure the searches that are named, or all, and write after each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("searches", nargs="*", choices=[*SEARCHES, []], default=list(SEARCHES))
+    parser.add_argument("--keys", type=int, default=200)
+    asked = parser.parse_args()
+    pose.SCALES, pose.ANGLES, pose.PEAKS = (0.8, 0.9), (-2.0, 0.0, 2.0), 1
+    for search in asked.searches:
+        kept = [row for row in read(OUT / "watermark-search.csv") if row["search"] != search]
+        rows = [*kept, *rates(search, asked.keys)]
+        write("watermark-search", sorted(rows, key=lambda row: SEARCHES.index(row["search"])))
 
 
 if __name__ == "__main__":

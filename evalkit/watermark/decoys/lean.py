@@ -25,7 +25,8 @@ BLOCK = 1024  # images that are held as floats; blocks begin at its multiples, h
 TRIM = 0.02  # of a row at each end that says nothing of its mean and spread
 WIDER = 1.06  # the spread of a normal law over that of its middle 96 %, rounded up
 CLIP = 3.0  # of standardised scores that predict: a marked image is no lean
-RIDGE = 3.0  # times the larger of images and keys
+RIDGE = 3.0  # times the larger of images and keys, at least
+SHARED = 0.03  # of the images: codes that fewer of them share foretell little
 FARTHEST = 2.0  # spreads that the folder's greenest key may lean: more of it is a mark
 
 
@@ -69,8 +70,11 @@ def blocks(parts: Iterable[npt.NDArray[Any]], size: int = BLOCK) -> Iterator[npt
         yield np.concatenate(held)
 
 
-def fitted(scores: Callable[[], Iterable[npt.NDArray[Any]]], *, copies: bool = False) -> Fit:
-    """The first pass over score blocks [b, K + 1]; `copies` of an image's codes count too."""
+def fitted(scores: Callable[[], Iterable[npt.NDArray[Any]]], *, copies: bool = False, shared: float = SHARED) -> Fit:
+    """The first pass over score blocks [b, K + 1]; `copies` of an image's codes count too.
+
+    `shared`: a direction of the scores is foretold by half where it is that share of the folder's sum of squares.
+    """
     gram: Floats | float = 0.0
     sums: Floats | float = 0.0
     seen: set[bytes] = set()
@@ -81,7 +85,7 @@ def fitted(scores: Callable[[], Iterable[npt.NDArray[Any]]], *, copies: bool = F
         gram, sums = gram + clipped.T @ clipped, sums + clipped.sum(0)
         fresh += new
     square = np.atleast_2d(np.asarray(gram, np.float64))
-    ridge = RIDGE * max(sum(fresh), len(square))
+    ridge = max(RIDGE * max(sum(fresh), len(square)), shared * sum(fresh) * len(square))
     inverse = np.asarray(np.linalg.inv(square + ridge * np.eye(len(square))), np.float64)
     means = np.asarray(sums, np.float64) / max(sum(fresh), 1)
     return Fit(inverse, means, np.array(fresh, bool), top_of(means))

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.special import log_ndtr, ndtri_exp
 
 from evalkit.watermark.decoys.even import best_of, shifted, shifts, threshold
-from evalkit.watermark.decoys.lean import Fit, fitted
+from evalkit.watermark.decoys.lean import SHARED, Fit, fitted
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -67,12 +67,14 @@ class Ranked:
         return float(self.false_calls.mean()), bottom, top
 
 
-def ranked(scores: Callable[[], Iterable[npt.NDArray[Any]]], alpha: float, *, even: bool = True) -> Ranked:
+def ranked(
+    scores: Callable[[], Iterable[npt.NDArray[Any]]], alpha: float, *, even: bool = True, shared: float = SHARED
+) -> Ranked:
     """Passes over blocks of scores [b, K + 1], of which the real key's column is the last.
 
-    Without `even` copies count, and keys are not shifted over the folder: as runs before that was done have it.
+    Without `even` copies count, and keys are not shifted over the folder; `shared` is that of `fitted`. Runs say both.
     """
-    fit = fitted(scores, copies=not even)
+    fit = fitted(scores, copies=not even, shared=shared)
     keys = len(fit.means) - 1
     calls = best_of(alpha, keys + 1)
     level = calls / (keys + 1)

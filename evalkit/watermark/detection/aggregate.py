@@ -71,7 +71,7 @@ def aggregate(spec: Spec, parts: Parts) -> Aggregated:
     decoys = None
     if asked and good:
         searched = bool(spec.parameters["search"])
-        decoys = of_folder(parts, rule.alpha, searched=searched, even=asked.get("even", False))
+        decoys = of_folder(parts, rule.alpha, asked, searched=searched)
     columns = columns_of(table, rule, decoys)
     judged = judge(columns.log_p, columns.log_floor, columns.group, columns.content, rule)
     counts = counts_of(columns, judged)

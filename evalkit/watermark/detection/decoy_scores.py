@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from evalkit.errors import EvalkitError
 from evalkit.jsonio import canonical_json
 from evalkit.runs.shards import Parts
-from evalkit.watermark.decoys.lean import BLOCK, blocks
+from evalkit.watermark.decoys.lean import BLOCK, SHARED, blocks
 from evalkit.watermark.decoys.ranks import Ranked, ranked
 from evalkit.watermark.detection.rows import LN10
 from evalkit.watermark.methods.plain import members
@@ -57,11 +57,11 @@ def planned_decoys(said: Mapping[str, Any], keys: int, seed: int) -> dict[str, A
     """
     public = [{name: value for name, value in each.items() if name != "key_id"} for each in members(said)]
     text = canonical_json({"marks": public, "seed": seed})
-    return {"keys": keys, "seed": hashlib.sha256(text).hexdigest()[:32], "even": True}
+    return {"keys": keys, "seed": hashlib.sha256(text).hexdigest()[:32], "even": True, "shared": SHARED}
 
 
-def of_folder(parts: Parts, alpha: float, *, searched: bool = False, even: bool = False) -> Ranked:
-    """The real key of the rows among the decoys of the arrays; `even` as the plan says.
+def of_folder(parts: Parts, alpha: float, asked: Mapping[str, Any], *, searched: bool = False) -> Ranked:
+    """The real key of the rows among the decoys of the arrays, by the rule of the plan's time, which `asked` says.
 
     After a search the arrays hold the real key, too, as the last.
     """
@@ -74,7 +74,7 @@ def of_folder(parts: Parts, alpha: float, *, searched: bool = False, even: bool 
         for mine, theirs in zip(greens, blocks(_decoys(parts), BLOCK), strict=True):
             yield np.concatenate([theirs.astype(np.int64), mine[:, None]], axis=1)
 
-    return ranked(together, alpha, even=even)
+    return ranked(together, alpha, even=asked.get("even", False), shared=asked.get("shared", 0.0))
 
 
 def _greens(parts: Parts) -> Iterator[Scores]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evalkit.watermark.decoys.lean import BLOCK, CLIP, RIDGE, blocks, fitted, leans, standardised, top_of
+from evalkit.watermark.decoys.lean import BLOCK, CLIP, RIDGE, SHARED, blocks, fitted, leans, standardised, top_of
 
 
 def folder(images=60, keys=80, shared=6, seed=0):
@@ -58,6 +58,25 @@ def test_the_image_itself_does_not_enter_its_lean():
     changed[7, -1] += 40  # a marked image
     before, after = (leans(each, fitted(lambda e=each: [e]))[1][7, -1] for each in (scores, changed))
     assert abs(after - before) < 0.3
+
+
+def drawn_from_forty(images=600, keys=200, marked=20, seed=0):
+    """Scores of images of 20 out of 40 codes; the first ones hold green codes of the last key, as a mark has them."""
+    rng = np.random.default_rng(seed)
+    green = rng.integers(0, 2, (40, keys + 1))
+    held = rng.random((images, 40)).argsort(1) < 20
+    for row in held[:marked]:
+        red, free = (np.flatnonzero(row & (green[:, -1] == 0)), np.flatnonzero(~row & (green[:, -1] == 1)))
+        moved = min(6, len(red), len(free))
+        row[red[:moved]], row[free[:moved]] = False, True
+    return held.astype(int) @ green
+
+
+@pytest.mark.parametrize(("shared", "foretold"), [(0.0, True), (SHARED, False)])
+def test_a_mark_in_codes_that_all_images_draw_from_is_not_foretold_by_them(shared, foretold):
+    scores = drawn_from_forty()
+    x, lean = leans(scores, fitted(lambda: [scores], shared=shared))
+    assert (lean[:20, -1].mean() > 0.5 * x[:20, -1].mean()) == foretold
 
 
 def test_a_folder_full_of_the_mark_is_not_taken_for_lean():

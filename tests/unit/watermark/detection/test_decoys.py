@@ -14,9 +14,16 @@ from evalkit.jobs.options import RunOptions
 from evalkit.jobs.task import TASKS
 from evalkit.provenance.verify import verify_run
 from evalkit.runs.store import read_run
-from evalkit.watermark.detection import Rule, calibrate_watermark, detect_mark
+from evalkit.watermark.detection import Rule, calibrate_watermark, decoy_scores, detect_mark
 from evalkit.watermark.detection import detect as detecting
-from evalkit.watermark.detection.decoy_scores import FILE, has_decoys, read_scores, usual_count
+from evalkit.watermark.detection.decoy_scores import (
+    FILE,
+    has_decoys,
+    of_folder,
+    planned_decoys,
+    read_scores,
+    usual_count,
+)
 from evalkit.watermark.detection.page import decoy_line
 from evalkit.watermark.methods import Several
 
@@ -160,3 +167,11 @@ def test_the_usual_decision_needs_no_argument():
     assert detecting.default_decision(None, 999) == "decoys"
     assert detecting.default_decision(None, 0) == "exact"
     assert detecting.default_decision("cal.npz", 999) == "larger"
+
+
+def test_a_run_is_ranked_by_the_rule_that_its_plan_says(monkeypatch):
+    rules = []
+    monkeypatch.setattr(decoy_scores, "ranked", lambda scores, alpha, *, even, shared: rules.append((even, shared)))
+    for plan in ({}, {"even": True}, planned_decoys({"method": "lbw"}, 99, 0)):
+        of_folder(None, 0.01, plan)
+    assert rules == [(False, 0.0), (True, 0.0), (True, decoy_scores.SHARED)]
