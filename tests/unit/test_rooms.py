@@ -13,7 +13,7 @@ ROOT = Path(evalkit.__file__).parent
 FLOORS = (  # a room imports its own floor and those below
     {
         *("text", "errors", "jsonio", "textfiles", "whole_files", "secret_files", "version", "moved", "lazy", "typed"),
-        *("registry", "device", "freed", "peak", "remote", "transport"),
+        *("arrow", "registry", "device", "freed", "peak", "remote", "transport"),
     },
     {"metrics", "stats", "protocols", "images", "prompts", "weights"},
     {"tokenizers", "generators", "encoders", "judges", "world"},
