@@ -1,7 +1,8 @@
 """How much the false positives of `places` differ from key to key on images that are alike, and whether marks do.
 
 Unmarked images of `world-ar`: for each of many keys the share that the exact p calls, then mean, worst key, and share of
-keys above five times nominal. For the first keys the same images are marked by pixels (four grey levels), and found.
+keys above five times nominal. For the first keys the same images are marked by pixels (36 dB, at most four grey levels).
+The share that is found is `found_mean`.
 Captions and keys are others than those of watermark_world.py.
 
 Run: python benchmarks/tables/watermark_keys.py [--images 60] [--keys 1500] [--marked 5]

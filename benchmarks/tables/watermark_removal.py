@@ -1,14 +1,13 @@
 """What removal costs: how far each attack must change marked photographs until the detector calls them no longer.
 
-The nine photographs of sample/photos and three textures, their middle square at 256 px, are marked by each contender:
-evalkit by pixels at 40 dB (world-vq:128, 256 codes, no template), and peers at the PSNR that is their own. Attacks of a
-kind come at several strengths; `psnr` is what they cost against the marked image, `found` the share of images with p at
-most 1e-3. So kinds are compared at equal PSNR: `watermark-removal.csv` has a row for each strength,
-`watermark-removal-equal.csv` the share found at 38, 34, 30 and 26 dB, on straight lines between strengths (1 where no
-change is made; empty beyond the strongest). White box: `adversarial` and `removal` know the tokenizer, and the latter the
-list (of `places` one for each place, which no list of codes removes: there it takes that of the first place).
+The nine photographs of sample/photos and three textures, their middle square at 256 px, are marked by pixels at 40 dB
+(world-vq:128, 256 codes, no template), by methods that photographs carry so. Attacks of a kind come at several strengths;
+`psnr` is what they cost against the marked image, `found` the share of images with p at most 1e-3. So kinds are compared at
+equal PSNR: `watermark-removal.csv` has a row for each strength, `watermark-removal-equal.csv` the share found at 38, 34, 30
+and 26 dB, on straight lines between strengths (empty beyond the weakest and the strongest). PGD and `removal` know the
+tokenizer, and the latter the list of the first place.
 
-Run: python benchmarks/tables/watermark_removal.py [CONTENDER ...]  (also writes docs/images/watermark-removal.svg)
+Run: python benchmarks/tables/watermark_removal.py [METHOD ...] [--draw]  (also writes docs/images/watermark-removal.svg)
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from lines_svg import Axis, figure, panel
 from watermark_world import write
 
 from evalkit.images import open_images
@@ -38,8 +38,7 @@ from evalkit.watermark.embed.nudge import Nudge
 from evalkit.watermark.keys import Key
 from evalkit.watermark.mark import Mark
 from evalkit.watermark.methods import MarkSpec, mark_for
-from evalkit.watermark.robustness import TokenMark, load_peer
-from evalkit.watermark.robustness.contenders import Contender
+from evalkit.watermark.robustness import TokenMark
 
 OUT = Path(__file__).parent
 FIGURE = OUT.parents[1] / "docs" / "images" / "watermark-removal.svg"
@@ -47,11 +46,8 @@ SIDE, ALPHA, KEY, LEVEL = 256, 1e-3, Key(bytes(range(32))), 40.0
 EQUAL = (38, 34, 30, 26)  # dB
 MARKS = {
     "places": MarkSpec("places"),
-    "clusters": MarkSpec("clusters", clusters=128),
-    "lbw": MarkSpec("lbw"),
     "payload, 16 bits": MarkSpec("payload", layout="id:16", carrier="places", message="0xBEEF"),
 }
-PEERS = ("dwtDct", "rivaGan", "blind-watermark")
 KINDS: dict[str, tuple[str, ...]] = {
     "JPEG": tuple(f"jpeg:{each}" for each in (90, 70, 50, 30, 15)),
     "noise": tuple(f"noise:{each}" for each in (0.01, 0.02, 0.04, 0.08)),
@@ -61,10 +57,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 PASSES = (1, 2)  # through a tokenizer
 EPS = (2, 4, 8)  # levels that PGD may change a value by, in 20 steps
 FRACTIONS = (0.1, 0.25, 0.5, 1.0)  # of green codes that whoever has the list exchanges
-COLOURS = {
-    "JPEG": "#c0392b", "noise": "#2c6fbb", "blur": "#1a7a4c", "resizing": "#e08e0b", "retokenizing": "#7d3c98",
-    "PGD": "#222222", "list known": "#e056a0",
-}  # fmt: skip
+AXIS = Axis("PSNR of the attack against the marked image, dB", (45, 40, 35, 30, 25, 20))
 
 
 def squares() -> list[Pixels]:
@@ -82,28 +75,25 @@ def squares() -> list[Pixels]:
     return found
 
 
-def contender(name: str, tokenizer: Tokenizer) -> tuple[Contender, Mark | None]:
-    """Something that marks, and its mark where it is of codes."""
-    if name in PEERS:
-        return load_peer(name, None, 0), None
+def contender(name: str, tokenizer: Tokenizer) -> tuple[TokenMark, Mark]:
+    """What marks, and its mark."""
     mark = mark_for(MARKS[name], KEY, tokenizer)
     return TokenMark(mark, tokenizer, nudge=Nudge(psnr=LEVEL, levels=32, template=0.0), name=name), mark
 
 
-def attacks(mark: Mark | None, tokenizer: Tokenizer) -> dict[str, Sequence[Attack]]:
-    """Kinds of attacks, weakest first; those that know the list where there is one."""
+def attacks(mark: Mark, tokenizer: Tokenizer) -> dict[str, Sequence[Attack]]:
+    """Kinds of attacks, weakest first."""
     found: dict[str, Sequence[Attack]] = {kind: read_attacks(each, Options()) for kind, each in KINDS.items()}
     its, told = {"tokenizer": tokenizer.name}, Options()
     found["retokenizing"] = [Retokenize(f"retokenize:{n}", {**its, "passes": n}, told, tokenizer) for n in PASSES]
     found["PGD"] = [Adversarial(f"adversarial:{e}:20", {**its, "eps": e, "steps": 20}, told, tokenizer) for e in EPS]
-    if mark is not None:
-        green = torch.from_numpy(np.asarray(mark.green_places(mark.list_of("0"), 256)))
-        one = green if green.ndim == 1 else green[0]
-        found["list known"] = [removal(tokenizer, one, fraction=each) for each in FRACTIONS]
+    green = torch.from_numpy(np.asarray(mark.green_places(mark.list_of("0"), 256)))
+    one = green if green.ndim == 1 else green[0]
+    found["list known"] = [removal(tokenizer, one, fraction=each) for each in FRACTIONS]
     return found
 
 
-def row(named: tuple[str, str, str], marks: Contender, marked: Sequence[Pixels], x: Sequence[Pixels]) -> dict[str, Any]:
+def row(named: tuple[str, str, str], marks: TokenMark, marked: Sequence[Pixels], x: Sequence[Pixels]) -> dict[str, Any]:
     """What is found of attacked images `x`."""
     log_p = marks.log_p(x)
     return {
@@ -130,62 +120,66 @@ def curves(name: str, plain: Sequence[Pixels], tokenizer: Tokenizer) -> list[dic
 
 
 def at_equal(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Shares found at equal PSNR, a row for each contender and kind."""
+    """Shares found at equal PSNR, a row for each contender and kind, and what its weakest strength costs and leaves."""
     found = []
     for name, kind in dict.fromkeys((each["contender"], each["attack"]) for each in rows if each["attack"] != "none"):
         (whole,) = [float(each["found"]) for each in rows if (each["contender"], each["attack"]) == (name, "none")]
         mine = [each for each in rows if (each["contender"], each["attack"]) == (name, kind)]
-        points = sorted([(float(each["psnr"]), float(each["found"])) for each in mine] + [(60.0, whole)])
-        levels, shares = zip(*points, strict=True)
+        levels, shares = zip(*sorted((float(each["psnr"]), float(each["found"])) for each in mine), strict=True)
         told = {
-            f"at_{level}_db": float(np.interp(level, levels, shares)) if level >= levels[0] else "" for level in EQUAL
+            f"at_{level}_db": float(np.interp(level, levels, shares)) if levels[0] <= level <= levels[-1] else ""
+            for level in EQUAL
         }
-        found.append({"contender": name, "attack": kind, "unattacked": whole, **told})
+        weakest = {"weakest_db": levels[-1], "weakest_found": shares[-1]}
+        found.append({"contender": name, "attack": kind, "unattacked": whole, **told, **weakest})
     return found
 
 
-def figure(rows: Sequence[Mapping[str, Any]]) -> str:
+def drawn(rows: Sequence[Mapping[str, Any]]) -> str:
     """SVG: share found by what the attack costs, a panel for each contender."""
-    wide, high, parts = 320, 220, []
-    names = list(dict.fromkeys(each["contender"] for each in rows))
-    for number, name in enumerate(names):
-        x0, y0 = number % 3 * wide + 45, number // 3 * high + 30
-        parts.append(f'<text x="{x0}" y="{y0 - 10}" font-weight="bold">{name}</text>')
-        for share in (0, 0.5, 1):
-            parts.append(f'<path d="M{x0} {y0 + 140 - 140 * share}h250" stroke="#ccc"/>')
-            parts.append(f'<text x="{x0 - 6}" y="{y0 + 144 - 140 * share}" text-anchor="end">{share:g}</text>')
-        for level in (45, 40, 35, 30, 25, 20):
-            parts.append(f'<text x="{x0 + 10 * (45 - level)}" y="{y0 + 157}" text-anchor="middle">{level}</text>')
-        for kind, colour in COLOURS.items():
-            mine = [each for each in rows if (each["contender"], each["attack"]) == (name, kind)]
-            points = sorted(((float(each["psnr"]), float(each["found"])) for each in mine), reverse=True)
-            line = " ".join(f"{x0 + 10 * (45 - min(max(a, 20), 45)):.0f},{y0 + 140 - 140 * b:.1f}" for a, b in points)
-            parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
-    x0, y0 = len(names) % 3 * wide + 45, len(names) // 3 * high + 30
-    for at, (kind, colour) in enumerate(COLOURS.items()):
-        parts.append(f'<text x="{x0}" y="{y0 + 18 * at}" fill="{colour}" font-size="13">{kind}</text>')
-    parts.append(f'<text x="{x0}" y="{y0 + 18 * len(COLOURS)}">found, by PSNR of the attack in dB</text>')
-    tall = (len(names) // 3 + 1) * high
-    size = f'viewBox="0 0 {3 * wide} {tall}" font-family="sans-serif" font-size="11"'
-    ground = f'<path d="M0 0h{3 * wide}v{tall}H0z" fill="#fff"/>'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{ground}{"".join(parts)}</svg>\n'
+    panels, most = [], 0
+    for name in dict.fromkeys(each["contender"] for each in rows):
+        curves: dict[str, list[tuple[float, float]]] = {}
+        for each in rows:
+            if each["contender"] == name and each["attack"] != "none":
+                curves.setdefault(each["attack"], []).append((float(each["psnr"]), float(each["found"])))
+        panels.append(panel(name, {kind: sorted(points, reverse=True) for kind, points in curves.items()}, AXIS))
+        most = max(most, len(curves))
+    return figure(panels, 3, most)
 
 
 def main() -> None:
     """Measure the contenders that are named, or all, and write all rows so far after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("contenders", nargs="*", default=[*MARKS, *PEERS])
-    file, tokenizer, plain = OUT / "watermark-removal.csv", load_tokenizer("world-vq:128", device="cpu"), squares()
-    for name in parser.parse_args().contenders:
-        rows: list[dict[str, Any]] = []
-        if file.exists():
-            with file.open(newline="") as lines:
-                rows = [each for each in csv.DictReader(lines) if each["contender"] != name]
-        rows += curves(name, plain, tokenizer)
-        rows.sort(key=lambda each: [*MARKS, *PEERS].index(each["contender"]))
+    parser.add_argument("contenders", nargs="*", default=list(MARKS))
+    parser.add_argument(
+        "--draw", action="store_true", help="measure nothing; write table and figure of the rows that are there"
+    )
+    asked = parser.parse_args()
+    if asked.draw:
+        told(read())
+        return
+    tokenizer, plain = load_tokenizer("world-vq:128", device="cpu"), squares()
+    for name in asked.contenders:
+        rows = [each for each in read() if each["contender"] != name] + curves(name, plain, tokenizer)
+        rows.sort(key=lambda each: list(MARKS).index(each["contender"]))
         write("watermark-removal", rows)
-        write("watermark-removal-equal", at_equal(rows))
-        FIGURE.write_text(figure(rows))
+        told(rows)
+
+
+def read() -> list[dict[str, Any]]:
+    """Rows of earlier pieces."""
+    file = OUT / "watermark-removal.csv"
+    if not file.exists():
+        return []
+    with file.open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def told(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Shares at equal PSNR, and the figure."""
+    write("watermark-removal-equal", at_equal(rows))
+    FIGURE.write_text(drawn(rows))
 
 
 if __name__ == "__main__":

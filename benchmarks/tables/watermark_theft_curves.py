@@ -8,20 +8,23 @@ one that scores highest, each coin once. `forged`: share of 60 forgeries that th
 marked images. `message`: share of forgeries in which a message is read with probability above 0.9 (payload).
 
 Rotation: with a new key every R images a thief never has more than R. Run: python benchmarks/tables/watermark_theft_curves.py
-(writes watermark-theft-curves.csv)
+(writes watermark-theft-curves.csv and docs/images/watermark-theft.svg; with --draw the latter alone, of the rows that are there)
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from watermark_world import write
+from lines_svg import Axis, figure, panel
+from watermark_world import OUT, write
 
 from evalkit.generators.base import Draws, Step
 from evalkit.generators.sampling import pick
@@ -36,6 +39,7 @@ Floats = npt.NDArray[np.float64]
 V, N, NEAR, TRIED, BATCH = 256, 64, 8, 60, 500
 IMAGES = (10, 30, 100, 300, 1000, 3000)
 KEY = Key(bytes(range(32)))
+FIGURE = Path(OUT).parents[1] / "docs" / "images" / "watermark-theft.svg"
 LOGITS = torch.from_numpy(1.2 * np.random.default_rng(0).standard_normal((V + 1, V)))
 PROMPTS = torch.from_numpy(1.2 * np.random.default_rng(1).standard_normal((500, V)))
 
@@ -172,17 +176,36 @@ def curve(case: Case, images: Sequence[int], clean: Ints) -> list[dict[str, Any]
     return rows
 
 
+def drawn_curves(rows: Sequence[dict[str, Any]]) -> str:
+    """SVG: share of forgeries that pass, by images that the thief has; one list, pools, and messages."""
+    panels: dict[str, dict[str, list[tuple[float, float]]]] = {"One list": {}, "Pools of lists": {}, "Messages": {}}
+    for row in rows:
+        name = str(row["method"])
+        kind = "Messages" if "payload" in name else "Pools of lists" if " lists" in name else "One list"
+        panels[kind].setdefault(name, []).append((float(row["images"]), float(row["forged"])))
+        if row["message"] not in ("", None):
+            panels[kind].setdefault(f"{name}: read", []).append((float(row["images"]), float(row["message"])))
+    axis = Axis("forgeries that pass, by marked images seen", IMAGES, by_factors=True)
+    return figure([panel(title, curves, axis) for title, curves in panels.items()], 3, max(map(len, panels.values())))
+
+
 def main() -> None:
     """Measure and write after every method."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--most", type=int, default=IMAGES[-1])
-    most = parser.parse_args().most
-    images = [each for each in IMAGES if each <= most]
+    parser.add_argument("--draw", action="store_true")
+    asked = parser.parse_args()
+    if asked.draw:
+        with (OUT / "watermark-theft-curves.csv").open(newline="") as lines:
+            FIGURE.write_text(drawn_curves(list(csv.DictReader(lines))))
+        return
+    images = [each for each in IMAGES if each <= asked.most]
     clean = drawn(max(images), 2)
     rows: list[dict[str, Any]] = []
     for case in CASES:
         rows += curve(case, images, clean)
         write("watermark-theft-curves", rows)
+    FIGURE.write_text(drawn_curves(rows))
 
 
 if __name__ == "__main__":

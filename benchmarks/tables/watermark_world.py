@@ -4,12 +4,11 @@ For each method and delta: how many marked images are found at FPR 1e-2 and 1e-3
 and how many with another key; the same by the larger of the exact p and the calibrated one (2,000 unmarked images of
 other seeds), which is what `detect --calibration` decides by; distinct coins an image, green share read back, share of
 codes read back as they were chosen; quality as the share of images that show what their caption demands (world-probe),
-and the Fréchet distance of efficientnet-lite0 features to other unmarked images. Then the curves under attacks for four
+and the Fréchet distance of efficientnet-lite0 features to other unmarked images. Then the curves under attacks for two
 of them.
 
-Two ways of marking: `generation` (delta is added to green logits; inf leaves green codes alone) and `pixels` (unmarked
-images of the same captions are changed by at most `levels` grey levels until the encoder reads green codes; there the
-PSNR to the unmarked image is the cost).
+Delta is added to green logits while images are made; inf leaves green codes alone. Marks by pixels: watermark_keys.py,
+watermark_removal.py.
 
 Run: python benchmarks/tables/watermark_world.py [--images 200]
 (writes benchmarks/tables/watermark-world.csv and watermark-world-attacks.csv)
@@ -60,12 +59,7 @@ GENERATED: tuple[tuple[MarkSpec, tuple[float, ...]], ...] = (
     (MarkSpec("wmar", gamma=0.25), (INF,)),
     (MarkSpec("clusters", gamma=0.5, clusters=64), (INF,)),
 )
-NUDGED = (
-    (MarkSpec("places", gamma=0.5), Nudge(levels=4, psnr=36)),
-    (MarkSpec("places", gamma=0.5), Nudge(levels=8, psnr=32)),
-    (MarkSpec("lbw", gamma=0.5), Nudge(levels=12, spread=12, psnr=28)),
-)
-CURVES = (("places", INF, 0), ("lbw", 8.0, 0), ("places", 0.0, 4), ("places", 0.0, 8))  # method, delta, levels
+CURVES = (("places", INF), ("lbw", 8.0))  # method, delta
 DECIDED = ("decided_tpr_at_1e-3", "decided_fpr_at_1e-3")
 ATTACKS = (
     "png", "jpeg:90", "jpeg:75", "jpeg:50", "resize:0.75", "resize:0.5", "noise:0.01", "noise:0.02", "noise:0.05",
@@ -199,11 +193,7 @@ def main() -> None:
             for delta in deltas:
                 mark = bench.mark(spec, KEY)
                 pictures, chosen = world.pictures(f"{len(bench.rows)}", 0, mark, delta)
-                bench.measure(spec, mark, pictures, chosen, delta, 0.0)
-        for spec, how in NUDGED:
-            mark = bench.mark(spec, KEY)
-            pictures, chosen = world.nudged(f"{len(bench.rows)}", bench.plain, mark, how)
-            bench.measure(spec, mark, pictures, chosen, 0.0, how.levels)
+                bench.measure(spec, mark, pictures, chosen, delta)
 
 
 class Bench:
@@ -221,10 +211,10 @@ class Bench:
         )
         self.rows: list[dict[str, Any]] = [
             {
-                "method": "none", "by": "", "gamma": "", "kind": "", "clusters": "", "delta": "", "levels": "",
+                "method": "none", "gamma": "", "kind": "", "clusters": "", "delta": "",
                 "marked": 0, "unmarked": len(plain), **unknown,
                 "coins": float(np.median([len(np.unique(row)) for row in self.null])), "green": "",
-                "codes_read_back": float((self.null == chosen).mean()), "psnr_db": "", "world_probe": world.right(plain),
+                "codes_read_back": float((self.null == chosen).mean()), "world_probe": world.right(plain),
                 "fd_efflite0": frechet_distance_of_features(world.features(plain), self.reference),
             }
         ]  # fmt: skip
@@ -234,17 +224,15 @@ class Bench:
         needs = spec.kind == "paired" or spec.method == "wmar"
         return mark_for(spec, key, self.world.tokenizer, frequencies=self.histogram if needs else None)
 
-    def measure(
-        self, spec: MarkSpec, mark: Mark, pictures: list[Pixels], chosen: Any, delta: float, levels: float
-    ) -> None:
+    def measure(self, spec: MarkSpec, mark: Mark, pictures: list[Pixels], chosen: Any, delta: float) -> None:
         """One row, and the curves where they are wanted."""
         codes, wrong = self.world.codes(pictures), self.mark(spec, OTHER)
         scores, clean = mark.score(codes), mark.score(self.null).log_p
         nulls = np.sort(mark.score(self.calibration).log_p)
         self.rows.append(
             {
-                "method": spec.method, "by": "pixels" if levels else "generation", "gamma": spec.gamma,
-                "kind": spec.kind or "", "clusters": spec.clusters or "", "delta": delta or "", "levels": levels or "",
+                "method": spec.method, "gamma": spec.gamma,
+                "kind": spec.kind or "", "clusters": spec.clusters or "", "delta": delta or "",
                 "marked": len(pictures), "unmarked": len(self.plain), **shares(scores.log_p, "tpr"),
                 **shares(clean, "fpr"),
                 "decided_tpr_at_1e-3": float((decided(scores.log_p, nulls) <= np.log(1e-3)).mean()),
@@ -253,13 +241,13 @@ class Bench:
                 "auc": auc(scores.log_p, clean), "coins": float(np.median(scores.distinct)),
                 "green": float((scores.green / scores.distinct).mean()),
                 "codes_read_back": float((codes == chosen).mean()),
-                "psnr_db": psnr_of(pictures, self.plain) if levels else "", "world_probe": self.world.right(pictures),
+                "world_probe": self.world.right(pictures),
                 "fd_efflite0": frechet_distance_of_features(self.world.features(pictures), self.reference),
             }
         )  # fmt: skip
         write("watermark-world", self.rows)
-        if (spec.method, delta, levels) in CURVES and spec.gamma in (0.25, 0.5):
-            label = f"{spec.method}, {f'{levels:g} levels' if levels else f'delta {delta:g}'}"
+        if (spec.method, delta) in CURVES and spec.gamma in (0.25, 0.5):
+            label = f"{spec.method}, delta {delta:g}"
             self.attacked += curves(self.world, mark, label, pictures, self.plain)
             write("watermark-world-attacks", self.attacked)
 
