@@ -6,7 +6,7 @@
 Leaves watermark-search.csv beside this script. Null images are photographs and a texture of the sample set under
 world-vq:128, places. 200 keys meet every image, beside 999 decoys. Each search is looked at whole: `flip,shifts` (1,600
 views, whose codes are the same for all keys, so that keys are further decoys of the same seed), and `template` (whose pose
-follows from the key; a coarser grid of poses, so that a key takes a tenth of the time). An image is one trial for each key.
+follows from the key, where it has one). An image is one trial for each key.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ from evalkit.watermark.detection.views import View
 from evalkit.watermark.exact import binomial_log_tail
 from evalkit.watermark.keys import Key
 from evalkit.watermark.methods import MarkSpec, mark_for
-from evalkit.watermark.template import pose
 
 OUT = Path(__file__).parent
 SETS = {"template": {"sample/photos": 2}, "flip,shifts": {"sample/photos": 3, "sample/textures": 1}}  # images of each
@@ -52,11 +51,15 @@ class Kept(Decoys):
         return self._scores[:1] if len(codes) == 1 else self._scores[1:]
 
 
-def trial(codes: Ints, greens: Ints, decoys: Decoys) -> tuple[float, float]:
-    """(p by prices, p by rank) of one image's views, itself first, of which `greens` are the real key's counts."""
-    tails = binomial_log_tail(greens, (codes >= 0).sum(1), GAMMA) + np.log(prices(len(codes) - 1))
+def trial(codes: Ints, greens: Ints, decoys: Decoys, views: int) -> tuple[float, float]:
+    """(p by prices, p by rank) of one image's views, itself first, of which `greens` are the real key's counts.
+
+    `views`: how many are tried besides; without a template its view has no codes.
+    """
+    tails = binomial_log_tail(greens, (codes >= 0).sum(1), GAMMA) + np.log(prices(views)[: len(codes)])
     contest = Contest(decoys)
-    contest.add(codes[1:], greens[1:], [0] * (len(codes) - 1))
+    if len(codes) > 1:
+        contest.add(codes[1:], greens[1:], [0] * (len(codes) - 1))
     (kept,) = contest.settled(contest.scores(codes[:1], greens[:1]))
     return float(np.exp(min(tails.min(), 0))), float(1 + (kept[:-1] >= kept[-1]).sum()) / (decoys.keys + 1)
 
@@ -72,13 +75,14 @@ def trials(search: str, keys: int) -> Iterator[tuple[float, float]]:
         for place in range(count):
             if search == "template":
                 for number, mark in enumerate(marks):
-                    codes = np.stack([row for _, row in reader.views(place, views, [mark.key])])
-                    yield trial(codes, mark.score(codes).green, decoys_of(mark, DECOYS, f"{name}/{place}/{number}"))
+                    reader.seek([mark.key])
+                    codes = np.stack([row for _, row in reader.views(place, views)])
+                    yield trial(codes, mark.score(codes).green, decoys_of(mark, DECOYS, f"{name}/{place}/{number}"), 1)
                 continue
             codes = np.stack([row for _, row in reader.views(place, views)])
             scores = decoys_of(marks[0], DECOYS + keys, f"{name}/{place}").scores(codes)
             kept = Kept(scores[:, :DECOYS])
-            yield from (trial(codes, scores[:, DECOYS + number], kept) for number in range(keys))
+            yield from (trial(codes, scores[:, DECOYS + number], kept, len(views) - 1) for number in range(keys))
 
 
 def read(file: Path) -> list[dict[str, Any]]:
@@ -95,7 +99,6 @@ def main() -> None:
     parser.add_argument("search", choices=["template", "flip,shifts"])
     parser.add_argument("--keys", type=int, default=200)
     asked = parser.parse_args()
-    pose.SCALES, pose.ANGLES, pose.PEAKS = (0.8, 0.9), (-2.0, 0.0, 2.0), 1
     file = OUT / "watermark-search.csv"
     rows = [row for row in read(file) if row["search"] != asked.search]
     found = np.array(list(trials(asked.search, asked.keys)))

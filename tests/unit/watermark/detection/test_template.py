@@ -16,7 +16,6 @@ from evalkit.watermark.detection.views import View
 from evalkit.watermark.embed import Nudge, embed_watermark
 from evalkit.watermark.keys import Key
 from evalkit.watermark.methods import MarkSpec, read_mark
-from evalkit.watermark.template import pose
 
 KEY = Key(bytes(range(32)))
 
@@ -35,10 +34,8 @@ def marked(tmp_path_factory):
 
 
 @pytest.fixture
-def edited(marked, tmp_path, monkeypatch):
+def edited(marked, tmp_path):
     """A folder with the photograph, mirrored and cut."""
-    monkeypatch.setattr(pose, "SCALES", (0.85, 0.9))
-    monkeypatch.setattr(pose, "ANGLES", (0.0,))
     image = np.asarray(Image.open(marked.path / "images" / "a.png"))
     (attack,) = read_attacks(["flip+cut:0.85:corner+jpeg:80"], Options())
     (tmp_path / "data").mkdir()
