@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,9 +21,9 @@ from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 from evalkit.jobs.timers import Timers
 from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.watermark.detection.cache import CodeCache, Kept, packed, unpacked
-from evalkit.watermark.detection.grids import counted_cells, rolled
 from evalkit.watermark.detection.layout import code_shape, grid_of, joined, stacked, values_of
 from evalkit.watermark.detection.phash import phash
+from evalkit.watermark.detection.viewed import FINER, possible, viewed
 from evalkit.watermark.detection.views import View
 from evalkit.watermark.identity import preparation_id, prepared
 from evalkit.watermark.keys import Key
@@ -32,7 +31,6 @@ from evalkit.watermark.template.pattern import SIDE
 from evalkit.watermark.template.pose import Pose, found_pose
 
 Ints = npt.NDArray[np.int64]
-FINER = 2  # times the tokenizer's side at which an image is scaled and turned by views
 EXTREME = 3.0  # sides in a ratio beyond this lose most of the image to the centre square
 
 
@@ -128,26 +126,14 @@ class Reader:
         Neighbours that differ by whole cells alone are encoded once. Views by a template that is not there are left out.
         """
         pose = self._pose(index) if any(view.template for view in views) else None
-        views = [view for view in views if not view.template or pose is not None]
+        views = possible(views, pose)
         sample = next(self._samples([index])) if views else None
         if sample is None or isinstance(sample, Unreadable):
             return
         fine = next(self._samples([index], FINER)) if any(view.resamples for view in views) else sample
         if isinstance(fine, Unreadable):
             return
-        groups = [(base, list(each)) for base, each in itertools.groupby(views, lambda view: view.encoded)]
-        for start in range(0, len(groups), self.batch_size):
-            part = groups[start : start + self.batch_size]
-            with self.timers("read"):
-                seen = [
-                    base.look(fine.image, FINER, pose) if base.resamples else base.look(sample.image)
-                    for base, _ in part
-                ]
-            codes = self._encoded(stacked([pixels for pixels, _ in seen]))
-            for (_, members), row, (_, known) in zip(part, values_of(codes), seen, strict=True):
-                kept = counted_cells(known, len(row), self.grid, self.scales or ())
-                own = row if kept is None else np.where(kept if row.ndim == 1 else kept[:, None], row, -1)
-                yield from ((view, rolled(own, view.right, view.down, self.grid)) for view in members)
+        yield from viewed(views, sample.image, fine.image, pose, self._encoded, self.batch_size)
 
     def _pose(self, index: int) -> Pose | None:
         """Where the template lies; None without one, and of an unreadable image."""

@@ -78,8 +78,8 @@ class Spectrum:
 
     @classmethod
     def of(cls, image: Pixels) -> Spectrum:
-        """Of a square image uint8 [S, S, 3]."""
-        square = image if image.shape[0] == SIDE else fit_square(image, SIDE, PREPARE)
+        """Of the centre square of an image uint8 [H, W, 3]."""
+        square = image if image.shape[:2] == (SIDE, SIDE) else fit_square(image, SIDE, PREPARE)
         values = fft.rfft2(_whitened(grey(square)), (PADDED, PADDED))
         power = values.real**2 + values.imag**2
         usual = cv2.blur(power, (AMONG, AMONG), borderType=cv2.BORDER_REFLECT)
@@ -92,12 +92,17 @@ class Spectrum:
         mirrored = right < 0
         values = self.values[np.where(mirrored, -down, down) % PADDED, np.abs(right)].astype(np.complex128)
         centred = np.exp(1j * np.pi * (SIDE - 1) * (down + right) / PADDED)
-        return np.where(mirrored, values.conj(), values) * centred
+        found: npt.NDArray[np.complex128] = np.where(mirrored, values.conj(), values) * centred
+        return found
 
 
 def found_pose(image: Pixels, keys: Sequence[Key]) -> Pose | None:
-    """Where the pattern of one of the keys lies in a square image; None where none is seen."""
-    spectrum = Spectrum.of(image)
+    """Where the pattern of one of the keys lies in an image's centre square; None where none is seen."""
+    return pose_in(Spectrum.of(image), keys)
+
+
+def pose_in(spectrum: Spectrum, keys: Sequence[Key]) -> Pose | None:
+    """The same of its spectrum."""
     best = max((_best(spectrum, key) for key in keys), key=lambda pose: pose.peak, default=Pose())
     return best if best.peak >= CLEAR else None
 
@@ -131,7 +136,8 @@ def _cells(key: Key) -> npt.NDArray[np.int32]:
     """[poses, WAVES]: where the waves lie in a spectrum's power, row by row."""
     down, right = np.moveaxis(_places(_matrices(), waves(key)), 1, 0)
     rows = np.where(right < 0, -down, down) % PADDED
-    return (rows * (PADDED // 2 + 1) + np.abs(right)).astype(np.int32)
+    found: npt.NDArray[np.int32] = (rows * (PADDED // 2 + 1) + np.abs(right)).astype(np.int32)
+    return found
 
 
 def _places(matrices: Floats, drawn: Waves) -> npt.NDArray[np.int64]:

@@ -57,6 +57,27 @@ def test_one_image_and_a_batch_get_answers_in_the_interchange_form(served, made)
         jsonschema.validate(each, schema())
 
 
+def test_a_batch_is_judged_by_decoys_where_the_operator_wants_it_and_one_image_is_not(served, made):
+    service = served(decoys=True)
+    names = [f"{number}.png" for number in range(5)]
+    data = form(*zip(names, (*made.marked[:2], *made.plain[:2], b"no image"), strict=True))
+    _, _, body = ask(service.url, "POST", "/v1/images", data, FORM)
+    lines = [json.loads(line) for line in body.splitlines()]
+    assert [each["image"]["id"] for each in lines] == names
+    assert [each["verdict"] for each in lines] == ["marked"] * 2 + ["not found"] * 2 + ["could not be read"]
+    assert [each["false_positives"]["basis"] for each in lines] == ["decoys"] * 4 + ["exact"]
+    for each in lines:
+        jsonschema.validate(each, schema())
+    _, _, body = ask(service.url, "POST", "/v1/image", made.marked[0])
+    assert json.loads(body)["false_positives"]["basis"] == "exact"
+    _, _, body = ask(service.url, "POST", "/v1/images", form(("a.png", made.marked[0])), FORM)
+    assert json.loads(body)["false_positives"]["basis"] == "exact"
+    service.stop()
+    assert [each["verdict"] for each in read_log(service.log) if each["event"] == "answer"] == [
+        *[each["verdict"] for each in lines], "marked", "marked",
+    ]  # fmt: skip
+
+
 def test_health_the_openapi_document_the_schema_and_the_page_are_there(served, ring):
     url = served().url
     assert json.loads(ask(url, "GET", "/health")[2]) | {"evalkit": ""} == {
