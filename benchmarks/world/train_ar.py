@@ -5,7 +5,7 @@ r"""Train world-ar on endless scenes; an hour and a half on two CPU cores with b
 The draft of speculative decoding, world-ar-draft, is a smaller network of the same kind:
 
     python benchmarks/world/train_ar.py --width 128 --layers 2 --heads 2 --processes 1 --minutes 12 \
-        --work runs/world-ar-draft --file world_ar_draft.safetensors
+        --work runs/world-ar-draft --file world_ar_draft.safetensors --int8
 
 world-vq sees one 8x8 block at a time, so the codes of a scene are those of its sprites on its ground: they are encoded
 once, and a batch is put together from a table. Captions that `held_out` names are never shown. The state in --work is
@@ -33,6 +33,7 @@ from evalkit.world.ar_net import WorldARConfig, WorldARNet
 from evalkit.world.captions import held_out, write_caption
 from evalkit.world.render import render_scene
 from evalkit.world.scene import STEP, TASKS, Scene, Thing, draw_scene
+from evalkit.world.second.int8 import narrowed
 from evalkit.world.text import PAD, encode_caption
 from evalkit.world.vocabulary import CLASS_NAMES, COLOR_NAMES, GROUNDS
 from evalkit.world.vq_net import WorldVQConfig, WorldVQNet
@@ -146,7 +147,7 @@ def train(rank: int, given: argparse.Namespace) -> None:
             (work / "state.tmp").replace(state)
             saved = time.perf_counter()
     if rank == 0:
-        low = {k: v.contiguous().to(torch.bfloat16) for k, v in mean.items()}
+        low = narrowed(mean) if given.int8 else {k: v.contiguous().to(torch.bfloat16) for k, v in mean.items()}
         save_file(low, work / given.file, {"format": "pt", "data": "evalkit.world, Noto Emoji sprites"})
     distributed.destroy_process_group()
 
@@ -175,6 +176,7 @@ if __name__ == "__main__":
     parser.add_argument("--layers", type=int, default=WorldARConfig.layers)
     parser.add_argument("--heads", type=int, default=WorldARConfig.heads)
     parser.add_argument("--file", default="world_ar.safetensors", help="of the weights, in --work")
+    parser.add_argument("--int8", action="store_true", help="a byte for each weight of a matrix")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--vq", type=Path, default=DATA / "world_vq.safetensors")
     options = parser.parse_args()

@@ -70,6 +70,17 @@ class WorldAR(NetworkTokenGenerator):
     config: WorldARConfig
     network: WorldARNet
 
+    @classmethod
+    def load(cls, source: Source) -> Self:
+        """The runner with the weights of its file, floats or whole numbers of one byte."""
+        path = find_weights(source.weights_key or "", source.weights)
+        with without_init():
+            network = cls.build(source.config)
+        fit(network, widened(read_checkpoint(path)), path, source.name)
+        made = cls(source, network)
+        made.weights_sha256 = file_sha256(path)
+        return made
+
     def lexicon(self) -> Lexicon:
         """The words that captions may have."""
         return first_lexicon()
@@ -166,17 +177,6 @@ class WorldAR2(WorldAR):
     def lexicon(self) -> Lexicon:
         """The second edition's words."""
         return lexicon()
-
-    @classmethod
-    def load(cls, source: Source) -> Self:
-        """The runner with the weights of its file."""
-        path = find_weights(source.weights_key or "", source.weights)
-        with without_init():
-            network = cls.build(source.config)
-        fit(network, widened(read_checkpoint(path)), path, source.name)
-        made = cls(source, network)
-        made.weights_sha256 = file_sha256(path)
-        return made
 
 
 class WorldDecoding:
