@@ -18,7 +18,7 @@ from evalkit.watermark.decoys.families import Decoys, decoys_of
 from evalkit.watermark.detection.cache import CodeCache
 from evalkit.watermark.detection.calibration import Calibration, conditions_of
 from evalkit.watermark.detection.calibration_file import read_calibration
-from evalkit.watermark.detection.decoy_scores import has_decoys, planned_decoys, usual_count
+from evalkit.watermark.detection.decoy_scores import planned_decoys, usual_decoys
 from evalkit.watermark.detection.scan_spec import views_for
 from evalkit.watermark.detection.search import prices
 from evalkit.watermark.detection.views import View
@@ -61,10 +61,8 @@ class Held:
     def decoys(self) -> Decoys | None:
         """Decoy keys for images that come together; None with a calibration, and for methods that have none."""
         said = self.mark.as_dict()
-        if self.calibration is not None or not has_decoys(said):
-            return None
-        count = usual_count(said)
-        return decoys_of(self.mark, count, planned_decoys(said, count, 0)["seed"])
+        count = 0 if self.calibration is not None else usual_decoys(said, len(self.views))
+        return decoys_of(self.mark, count, planned_decoys(said, count, 0)["seed"]) if count else None
 
 
 @dataclass(frozen=True)
