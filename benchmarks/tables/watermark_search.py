@@ -24,7 +24,8 @@ from watermark_world import write
 from evalkit.images import open_images
 from evalkit.stats.shares import clopper_pearson
 from evalkit.tokenizers.registry import load_tokenizer
-from evalkit.watermark.decoys.families import Decoys, decoys_of
+from evalkit.watermark.decoys.base import Decoys
+from evalkit.watermark.decoys.families import decoys_of
 from evalkit.watermark.detection.cache import CodeCache
 from evalkit.watermark.detection.contest import Contest
 from evalkit.watermark.detection.reader import Reader

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.images.loader import TOO_LARGE
-from evalkit.watermark.decoys.families import Decoys
+from evalkit.watermark.decoys.base import Decoys
 from evalkit.watermark.detection.contest import Contest
 from evalkit.watermark.detection.reader import Read, Reader
 from evalkit.watermark.detection.search import prices

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from evalkit.errors import EvalkitError
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.tokenizers.registry import load_tokenizer
-from evalkit.watermark.decoys.families import Decoys, decoys_of
+from evalkit.watermark.decoys.base import Decoys
+from evalkit.watermark.decoys.families import decoys_of
 from evalkit.watermark.detection.cache import CodeCache
 from evalkit.watermark.detection.calibration import Calibration, conditions_of
 from evalkit.watermark.detection.calibration_file import read_calibration

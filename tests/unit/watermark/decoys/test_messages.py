@@ -23,9 +23,7 @@ def test_decoys_find_messages_as_often_as_keys_that_marked_nothing(layout, carri
     codes = np.random.default_rng(5).choice(vocabulary, (2, count), p=share / share.sum())
     codes[1, ::5] = -1  # padding
     decoys = decoys_of(mark(layout, carrier, vocabulary), 80, "a").scores(codes)
-    keys = np.array(
-        [mark(layout, carrier, vocabulary, number).evidence(codes, codes[:, 0]) for number in range(1, 81)]
-    )
+    keys = np.array([mark(layout, carrier, vocabulary, number).evidence(codes, codes[:, 0]) for number in range(1, 81)])
     for image in range(2):
         assert ks_2samp(decoys[image], keys[:, image]).pvalue > 1e-3
     assert not np.array_equal(decoys, decoys_of(mark(layout, carrier, vocabulary), 80, "b").scores(codes))

@@ -149,8 +149,9 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_back(served, made):
     assert ask(url, "GET", "/health")[0] == 200
 
 
-def test_fuzzed_requests_leave_it_answering_and_learn_nothing(served, made, capfd):
-    service = served()
+def test_fuzzed_requests_leave_it_answering_and_learn_nothing(served, made, ring, capfd):
+    write_ring(ring, Ring((made.entry("one", search="template,flip"), made.entry("two"))))
+    service = served(decoys=True)
     host, port = urllib.parse.urlsplit(service.url).netloc.split(":")
     whole = form(("a.png", made.plain[0][:300]))
     right = b"POST /v1/images HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: %s\r\ncontent-length: %d\r\n\r\n" % (
@@ -174,6 +175,10 @@ def test_fuzzed_requests_leave_it_answering_and_learn_nothing(served, made, capf
         )
         assert status in (200, 400)
         assert status == 400 or json.loads(body)["format"]
+    data = [made.marked[0], *(mutated(made.marked[1], seed) for seed in range(9))]
+    _, _, body = ask(service.url, "POST", "/v1/images", form(*zip("abcdefghij", data, strict=True)), FORM)
+    assert [json.loads(line)["image"]["id"] for line in body.splitlines()] == list("abcdefghij")
+    assert json.loads(body.splitlines()[0])["verdict"] == "marked"
     assert json.loads(ask(service.url, "POST", "/v1/image", made.marked[0])[2])["verdict"] == "marked"
     service.stop()
     told = capfd.readouterr()
