@@ -1,12 +1,12 @@
 """How often a search calls images that carry no mark: by a price for each view, and by decoy keys in the same views.
 
-    python benchmarks/tables/watermark_search.py template
-    python benchmarks/tables/watermark_search.py flip,shifts
+    python benchmarks/tables/watermark_search.py [SEARCH ...]
 
-Leaves watermark-search.csv beside this script. Null images are photographs and a texture of the sample set under
-world-vq:128, places. 200 keys meet every image, beside 999 decoys. Each search is looked at whole: `flip,shifts` (1,600
-views, whose codes are the same for all keys, so that keys are further decoys of the same seed), and `template` (whose pose
-follows from the key, where it has one). An image is one trial for each key.
+Leaves watermark-search.csv beside this script. Null images are three photographs and a texture of the sample set (one
+photograph fewer and no texture with a template) under world-vq:128, places. 200 keys meet every image, beside 999 decoys.
+Views of most searches have codes that are the same for all keys, so that keys are further decoys of the same seed. The
+pose of a `template` follows from the key, where it has one. An image is one trial
+for each key, and trials of an image share its views, so that intervals are a little too narrow.
 """
 
 from __future__ import annotations
@@ -36,7 +36,12 @@ from evalkit.watermark.keys import Key
 from evalkit.watermark.methods import MarkSpec, mark_for
 
 OUT = Path(__file__).parent
-SETS = {"template": {"sample/photos": 2}, "flip,shifts": {"sample/photos": 3, "sample/textures": 1}}  # images of each
+SEARCHES = (
+    "template", "flip", "offsets", "rolls", "scales", "angles", "gains", "contrasts", "shifts", "crops", "turns", "light",
+    "flip,shifts", "template,light",
+)  # fmt: skip
+SETS = {"sample/photos": 3, "sample/textures": 1}  # images of each
+POSED = {"sample/photos": 2}  # of searches with a template
 CELL, DECOYS, GAMMA, LEVELS = 8, 999, 0.5, (0.01, 0.001)
 Ints = npt.NDArray[np.int64]
 
@@ -52,12 +57,9 @@ class Kept(Decoys):
         return self._scores[:1] if len(codes) == 1 else self._scores[1:]
 
 
-def trial(codes: Ints, greens: Ints, decoys: Decoys, views: int) -> tuple[float, float]:
-    """(p by prices, p by rank) of one image's views, itself first, of which `greens` are the real key's counts.
-
-    `views`: how many are tried besides; without a template its view has no codes.
-    """
-    tails = binomial_log_tail(greens, (codes >= 0).sum(1), GAMMA) + np.log(prices(views)[: len(codes)])
+def trial(codes: Ints, greens: Ints, decoys: Decoys, price: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """(p by `price`, p by rank) of one image's views, itself first, of which `greens` are the real key's counts."""
+    tails = binomial_log_tail(greens, (codes >= 0).sum(1), GAMMA) + np.log(price)
     contest = Contest(decoys)
     if len(codes) > 1:
         contest.add(codes[1:], greens[1:], [0] * (len(codes) - 1))
@@ -70,49 +72,57 @@ def trials(search: str, keys: int) -> Iterator[tuple[float, float]]:
     tokenizer = load_tokenizer("world-vq:128", device="cpu")
     views, rng = [View(), *read_search(search, CELL)], np.random.default_rng(19)
     marks = [mark_for(MarkSpec("places"), Key(rng.bytes(32)), tokenizer) for _ in range(keys)]
-    for name, count in SETS[search].items():
+    posed, cost = any(view.template for view in views), prices(len(views) - 1)
+    for name, count in (POSED if posed else SETS).items():
         images = open_images(name)
         reader = Reader(images, tokenizer, CodeCache(":memory:"))
         for place in range(count):
-            if search == "template":
+            if posed:
                 for number, mark in enumerate(marks):
                     reader.seek([mark.key])
-                    codes = np.stack([row for _, row in reader.views(place, views)])
-                    yield trial(codes, mark.score(codes).green, decoys_of(mark, DECOYS, f"{name}/{place}/{number}"), 1)
+                    seen = list(reader.views(place, views))  # none by a template that is not there
+                    codes, price = np.stack([row for _, row in seen]), cost[[views.index(view) for view, _ in seen]]
+                    decoys = decoys_of(mark, DECOYS, f"{name}/{place}/{number}")
+                    yield trial(codes, mark.score(codes).green, decoys, price)
                 continue
             codes = np.stack([row for _, row in reader.views(place, views)])
             scores = decoys_of(marks[0], DECOYS + keys, f"{name}/{place}").scores(codes)
             kept = Kept(scores[:, :DECOYS])
-            yield from (trial(codes, scores[:, DECOYS + number], kept, len(views) - 1) for number in range(keys))
+            yield from (trial(codes, scores[:, DECOYS + number], kept, cost) for number in range(keys))
 
 
 def read(file: Path) -> list[dict[str, Any]]:
-    """Rows of the other search."""
+    """Rows of earlier pieces."""
     if not file.exists():
         return []
     with file.open(newline="") as lines:
         return list(csv.DictReader(lines))
 
 
-def main() -> None:
-    """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("search", choices=["template", "flip,shifts"])
-    parser.add_argument("--keys", type=int, default=200)
-    asked = parser.parse_args()
-    file = OUT / "watermark-search.csv"
-    rows = [row for row in read(file) if row["search"] != asked.search]
-    found = np.array(list(trials(asked.search, asked.keys)))
+def rates(search: str, keys: int) -> Iterator[dict[str, Any]]:
+    """A row for each level, by prices and by decoys."""
+    found = np.array(list(trials(search, keys)))
     for level in LEVELS:
         for by, p in zip(("price", "decoys"), found.T, strict=True):
             called = int((p <= level + 1e-9).sum())
             low, high = clopper_pearson(called, len(p))
-            rows.append({
-                "search": asked.search, "views": len(read_search(asked.search, CELL)), "p": by, "level": level,
-                "keys": asked.keys, "trials": len(p), "called": called, "rate": round(called / len(p), 5),
-                "low": round(low, 5), "high": round(high, 5),
-            })  # fmt: skip
-    write("watermark-search", rows)
+            yield {
+                "search": search, "views": len(read_search(search, CELL)), "p": by, "level": level, "keys": keys,
+                "trials": len(p), "called": called, "rate": round(called / len(p), 5), "low": round(low, 5),
+                "high": round(high, 5),
+            }  # fmt: skip
+
+
+def main() -> None:
+    """Measure the searches that are named, or all, and write after each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("searches", nargs="*", choices=[*SEARCHES, []], default=list(SEARCHES))
+    parser.add_argument("--keys", type=int, default=200)
+    asked = parser.parse_args()
+    for search in asked.searches:
+        kept = [row for row in read(OUT / "watermark-search.csv") if row["search"] != search]
+        rows = [*kept, *rates(search, asked.keys)]
+        write("watermark-search", sorted(rows, key=lambda row: SEARCHES.index(row["search"])))
 
 
 if __name__ == "__main__":
