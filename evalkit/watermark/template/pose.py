@@ -71,9 +71,10 @@ class Pose:
 
 @dataclass(frozen=True)
 class Spectrum:
-    """Half of a padded spectrum [PADDED, PADDED / 2 + 1]: `values` of one usual strength, and their `power`, bounded."""
+    """Half of a padded spectrum [PADDED, PADDED / 2 + 1]: `values`, their `usual` power around each, and the bounded ratio."""
 
     values: npt.NDArray[np.complex64]
+    usual: Plane
     power: Plane
 
     @classmethod
@@ -84,13 +85,15 @@ class Spectrum:
         power = values.real**2 + values.imag**2
         usual = cv2.blur(power, (AMONG, AMONG), borderType=cv2.BORDER_REFLECT)
         usual += FLOOR**2 * usual.mean() + 1e-12
-        return cls(values / np.sqrt(usual), np.minimum(power / usual, LOUD))
+        power /= usual
+        return cls(values, usual, np.minimum(power, LOUD, out=power))
 
     def at(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.complex128]:
-        """[WAVES]: values at places, with phases from the centre of the image."""
+        """[WAVES]: values at places over their usual strength, with phases from the centre of the image."""
         down, right = places
         mirrored = right < 0
-        values = self.values[np.where(mirrored, -down, down) % PADDED, np.abs(right)].astype(np.complex128)
+        cells = np.where(mirrored, -down, down) % PADDED, np.abs(right)
+        values = self.values[cells] / np.sqrt(self.usual[cells])
         centred = np.exp(1j * np.pi * (SIDE - 1) * (down + right) / PADDED)
         found: npt.NDArray[np.complex128] = np.where(mirrored, values.conj(), values) * centred
         return found
@@ -175,10 +178,11 @@ def _placed(spectrum: Spectrum, pose: Pose, drawn: Waves) -> Pose:
         -1j * (drawn.phase + centre)
     )
     surface = fft.irfft2(sums, (SIDE, SIDE))
+    spread = np.sqrt((np.abs(sums) ** 2).sum() * 2) / SIDE**2  # of the surface, but for waves that go straight down
     y, x = divmod(int(surface.argmax()), SIDE)
     dx, dy = _between(surface[y], x), _between(surface[:, x], y)
     height = float(surface[y, x])
-    return replace(pose, dx=dx, dy=dy, height=height, peak=height / max(float(surface.std()), 1e-12))
+    return replace(pose, dx=dx, dy=dy, height=height, peak=height / max(float(spread), 1e-12))
 
 
 def _between(line: npt.NDArray[Any], at: int) -> float:
