@@ -27,12 +27,12 @@ from typing import Any
 import numpy as np
 from common import write
 
+from evalkit.images.decode import decode_with_source
 from evalkit.images.encode import png_bytes
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.detection.layout import stacked
-from evalkit.watermark.identity import tokenizer_identity
+from evalkit.watermark.identity import prepared, tokenizer_identity
 from evalkit.watermark.keys import new_key
-from evalkit.watermark.service.codes import decoded
 from evalkit.watermark.service.engine import MOST_PIXELS, Engine, Settings, Upload
 from evalkit.watermark.service.ring import Entry, Ring
 from evalkit.watermark.service.ring_file import write_ring
@@ -139,7 +139,7 @@ def compared(folder: Path, files: Sequence[bytes]) -> list[dict[str, Any]]:
     tokenizer = engine.bench.coders[0].tokenizer
 
     def alone(part: Sequence[bytes]) -> None:
-        images = [decoded(data, [tokenizer], MOST_PIXELS).squares[tokenizer.native_size] for data in part]
+        images = [prepared(decode_with_source(data, max_pixels=MOST_PIXELS)[0], tokenizer) for data in part]
         tokenizer.encode(stacked(images))
 
     work: dict[str, Callable[[Sequence[bytes]], object]] = {

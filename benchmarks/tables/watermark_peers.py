@@ -86,7 +86,8 @@ class Ours:
         with tempfile.TemporaryDirectory() as folder:
             Image.fromarray(image).save(Path(folder) / "a.bmp")
             reader = Reader(open_images(folder), self.tokenizer, CodeCache(":memory:"))
-            views = list(reader.views(0, [View(), *(self.views if lit else [View(template=True)])], [KEY]))
+            reader.seek([KEY])
+            views = list(reader.views(0, [View(), *(self.views if lit else [View(template=True)])]))
         logs = self.mark.score(np.stack([codes for _, codes in views])).log_p / np.log(10)
         found = {}
         for name, search in SEARCHES.items():

@@ -5,7 +5,7 @@
 Leaves watermark-search.csv beside this script. Null images are three photographs and a texture of the sample set (one
 photograph fewer and no texture with a template) under world-vq:128, places. 200 keys meet every image, beside 999 decoys.
 Views of most searches have codes that are the same for all keys, so that keys are further decoys of the same seed. The
-pose of a `template` follows from the key; there a coarser grid of poses takes a tenth of the time. An image is one trial
+pose of a `template` follows from the key, where it has one. An image is one trial
 for each key, and trials of an image share its views, so that intervals are a little too narrow.
 """
 
@@ -24,7 +24,8 @@ from watermark_world import write
 from evalkit.images import open_images
 from evalkit.stats.shares import clopper_pearson
 from evalkit.tokenizers.registry import load_tokenizer
-from evalkit.watermark.decoys.families import Decoys, decoys_of
+from evalkit.watermark.decoys.base import Decoys
+from evalkit.watermark.decoys.families import decoys_of
 from evalkit.watermark.detection.cache import CodeCache
 from evalkit.watermark.detection.contest import Contest
 from evalkit.watermark.detection.reader import Reader
@@ -33,7 +34,6 @@ from evalkit.watermark.detection.views import View
 from evalkit.watermark.exact import binomial_log_tail
 from evalkit.watermark.keys import Key
 from evalkit.watermark.methods import MarkSpec, mark_for
-from evalkit.watermark.template import pose
 
 OUT = Path(__file__).parent
 SEARCHES = (
@@ -57,11 +57,12 @@ class Kept(Decoys):
         return self._scores[:1] if len(codes) == 1 else self._scores[1:]
 
 
-def trial(codes: Ints, greens: Ints, decoys: Decoys) -> tuple[float, float]:
-    """(p by prices, p by rank) of one image's views, itself first, of which `greens` are the real key's counts."""
-    tails = binomial_log_tail(greens, (codes >= 0).sum(1), GAMMA) + np.log(prices(len(codes) - 1))
+def trial(codes: Ints, greens: Ints, decoys: Decoys, price: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """(p by `price`, p by rank) of one image's views, itself first, of which `greens` are the real key's counts."""
+    tails = binomial_log_tail(greens, (codes >= 0).sum(1), GAMMA) + np.log(price)
     contest = Contest(decoys)
-    contest.add(codes[1:], greens[1:], [0] * (len(codes) - 1))
+    if len(codes) > 1:
+        contest.add(codes[1:], greens[1:], [0] * (len(codes) - 1))
     (kept,) = contest.settled(contest.scores(codes[:1], greens[:1]))
     return float(np.exp(min(tails.min(), 0))), float(1 + (kept[:-1] >= kept[-1]).sum()) / (decoys.keys + 1)
 
@@ -71,20 +72,23 @@ def trials(search: str, keys: int) -> Iterator[tuple[float, float]]:
     tokenizer = load_tokenizer("world-vq:128", device="cpu")
     views, rng = [View(), *read_search(search, CELL)], np.random.default_rng(19)
     marks = [mark_for(MarkSpec("places"), Key(rng.bytes(32)), tokenizer) for _ in range(keys)]
-    posed = any(view.template for view in views)
+    posed, cost = any(view.template for view in views), prices(len(views) - 1)
     for name, count in (POSED if posed else SETS).items():
         images = open_images(name)
         reader = Reader(images, tokenizer, CodeCache(":memory:"))
         for place in range(count):
             if posed:
                 for number, mark in enumerate(marks):
-                    codes = np.stack([row for _, row in reader.views(place, views, [mark.key])])
-                    yield trial(codes, mark.score(codes).green, decoys_of(mark, DECOYS, f"{name}/{place}/{number}"))
+                    reader.seek([mark.key])
+                    seen = list(reader.views(place, views))  # none by a template that is not there
+                    codes, price = np.stack([row for _, row in seen]), cost[[views.index(view) for view, _ in seen]]
+                    decoys = decoys_of(mark, DECOYS, f"{name}/{place}/{number}")
+                    yield trial(codes, mark.score(codes).green, decoys, price)
                 continue
             codes = np.stack([row for _, row in reader.views(place, views)])
             scores = decoys_of(marks[0], DECOYS + keys, f"{name}/{place}").scores(codes)
             kept = Kept(scores[:, :DECOYS])
-            yield from (trial(codes, scores[:, DECOYS + number], kept) for number in range(keys))
+            yield from (trial(codes, scores[:, DECOYS + number], kept, cost) for number in range(keys))
 
 
 def read(file: Path) -> list[dict[str, Any]]:
@@ -115,7 +119,6 @@ def main() -> None:
     parser.add_argument("searches", nargs="*", choices=[*SEARCHES, []], default=list(SEARCHES))
     parser.add_argument("--keys", type=int, default=200)
     asked = parser.parse_args()
-    pose.SCALES, pose.ANGLES, pose.PEAKS = (0.8, 0.9), (-2.0, 0.0, 2.0), 1
     for search in asked.searches:
         kept = [row for row in read(OUT / "watermark-search.csv") if row["search"] != search]
         rows = [*kept, *rates(search, asked.keys)]

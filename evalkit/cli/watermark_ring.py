@@ -41,6 +41,12 @@ def ring() -> None:
 @click.option(
     "--calibration", type=click.Path(path_type=Path), metavar="FILE", help="Of `evalkit watermark calibrate`."
 )
+@click.option(
+    "--search",
+    metavar="SEARCH",
+    help="What is tried where an image itself does not decide, such as template or template,light "
+    "(docs/watermark-search.md) [default: template where --mark says so and there is no calibration, else none].",
+)
 @weights_flag("the tokenizer")
 @mark_options
 def add(
@@ -49,6 +55,7 @@ def add(
     since: str | None,
     until: str | None,
     calibration: Path | None,
+    search: str | None,
     weights: tuple[str, ...],
     choice: MarkChoice,
 ) -> None:
@@ -59,6 +66,8 @@ def add(
     evalkit watermark ring add RING --id 2026-q4 --key env:KEY --tokenizer llamagen-vq16 --lists 64 --until 2027-01-01
     """
     from evalkit.errors import EvalkitError
+    from evalkit.watermark.detection.detect import default_search
+    from evalkit.watermark.detection.scan_spec import views_for
     from evalkit.watermark.identity import tokenizer_identity
     from evalkit.watermark.service.ring import Entry, Ring
     from evalkit.watermark.service.ring_file import named_from, read_ring, write_ring
@@ -67,14 +76,16 @@ def add(
     if len(choice.specs) > 1:
         raise EvalkitError("an entry has one epoch; give one --epoch, and add the others as entries of their own")
     key = choice.key()
-    if choice.file is not None:
-        identity = choice.file.tokenizer
-    else:
-        identity = tokenizer_identity(named_tokenizer(choice.tokenizer_name, weights)[1])
+    wanted = search if search is not None else default_search(choice.file, calibration)
+    identity = None if choice.file is None else choice.file.tokenizer
+    if identity is None or wanted != "none":
+        known = named_tokenizer(choice.tokenizer_name, weights)[1]
+        identity = identity or tokenizer_identity(known)
+        views_for(wanted, known, choice.specs[0].as_dict())  # says what is wrong with the search
     files = [None if each is None else named_from(each, ring) for each in (choice.frequencies, calibration)]
     entry = Entry(
         *(id, key.id, named_from(choice.key_spec, ring), choice.specs[0], identity, "active"),
-        *(since, until, files[0], files[1]),
+        *(since, until, files[0], files[1], wanted),
     )
     found = read_ring(ring) if ring.exists() else Ring()
     write_ring(ring, found.added(entry))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,23 +19,37 @@ if TYPE_CHECKING:
     from evalkit.watermark.service.engine import Settings
 
 PER_MINUTE, BURST, BYTES = 60.0, 64, 2**25
+DECOYS = click.option(
+    "--decoys",
+    is_flag=True,
+    help="Decoy keys decide over images that come together, a folder or a form, where an entry has no calibration.",
+)
 
 
 @click.command()
 @click.argument("folder")
 @engine_settings
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File of JSON lines.")
+@DECOYS
 @click.option("--details", is_flag=True, help="Also p-values and counts, which no client of a service may see.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first N images.")
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON, and nothing else, on stdout.")
 def scan(
-    folder: str, ring: Path, settings: Settings, out: Path, details: bool, limit: int | None, as_json: bool
+    folder: str,
+    ring: Path,
+    settings: Settings,
+    out: Path,
+    decoys: bool,
+    details: bool,
+    limit: int | None,
+    as_json: bool,
 ) -> None:
     """Look for all marks of a key ring in the images of FOLDER, as the service does, and write a JSON line for each.
 
     \b
     evalkit watermark scan PHOTOS --key-ring RING --out scan.jsonl
     evalkit watermark scan PHOTOS --key-ring RING --out scan.jsonl --details --alpha 1e-4
+    evalkit watermark scan PHOTOS --key-ring RING --out scan.jsonl --decoys
 
     Every tokenizer encodes an image once, for all of its marks. Typed again, an interrupted scan goes on. The lines are
     in the interchange form of docs/service.md. Exit code 1: some images could not be read.
@@ -47,6 +62,7 @@ def scan(
     from evalkit.watermark.service.scan import scan_folder
 
     progress = Progress() if as_json else BarProgress()
+    settings = replace(settings, decoys=decoys)
     done = scan_folder(folder, ring, out, settings, details=details, limit=limit, progress=progress)
     if as_json:
         said = {
@@ -70,6 +86,7 @@ def scan(
 
 @click.command()
 @engine_settings
+@DECOYS
 @click.option("--audit-log", "log", type=click.Path(path_type=Path), help="[default: RING.audit.jsonl, beside it]")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any that is free.")
@@ -85,6 +102,7 @@ def scan(
 def serve(
     ring: Path,
     settings: Settings,
+    decoys: bool,
     log: Path | None,
     host: str,
     port: int,
@@ -110,7 +128,7 @@ def serve(
     run(
         ring,
         log or ring.with_name(f"{ring.name}.audit.jsonl"),
-        settings,
+        replace(settings, decoys=decoys),
         Address(host, port, proxies),
         Allowed(per_minute, burst, most_bytes, most_images),
         lambda url: click.echo(f"listening on {url}"),

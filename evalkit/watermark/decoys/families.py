@@ -8,7 +8,6 @@ secret numbers of drawing methods are tables of the units that occur, a few keys
 from __future__ import annotations
 
 import hashlib
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,14 +15,17 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from evalkit.errors import EvalkitError
+from evalkit.watermark.decoys.base import Decoys
 from evalkit.watermark.decoys.coins import Coins
 from evalkit.watermark.decoys.counts import counted
+from evalkit.watermark.decoys.messages import MessageDecoys
 from evalkit.watermark.keys import Key
 from evalkit.watermark.lists import Pool, grouped_pool
 from evalkit.watermark.mark import Codes, LexicalBias, Mark
 from evalkit.watermark.methods.bitmark import BitPatterns
 from evalkit.watermark.methods.contexts import ContextMark
 from evalkit.watermark.methods.drawn import DrawnMark
+from evalkit.watermark.methods.payload import PayloadMark
 from evalkit.watermark.methods.places import Places
 from evalkit.watermark.methods.several import Several
 from evalkit.watermark.score import copies_of, first_counts
@@ -37,23 +39,14 @@ DRAWN_CELLS = 2**21  # secret numbers that are held at once
 DRAWN = 64  # lists of a balanced pool beyond which decoys draw independent ones: their scores differ by too little
 
 
-class Decoys(ABC):
-    """`keys` decoy keys of one mark. `most`: what a single code adds to a score at the most."""
-
-    keys: int
-    most = 1
-
-    @abstractmethod
-    def scores(self, codes: Codes) -> Ints:
-        """[B, keys]: what `Mark.evidence` is, under each decoy key. Negative codes are padding."""
-
-
 def decoys_of(mark: Mark, keys: int, seed: str) -> Decoys:
     """The decoys of a mark that `seed` draws; raises `EvalkitError` for methods that have none."""
     if isinstance(mark, Several):
         return _Best([decoys_of(each, keys, f"{seed}/{number}") for number, each in enumerate(mark.marks)])
     if isinstance(mark, BitPatterns):
         return _Bits(mark, keys, seed)
+    if isinstance(mark, PayloadMark):
+        return MessageDecoys(mark, keys, seed)
     if isinstance(mark, DrawnMark):
         return _Drawn(mark, keys, seed)
     if isinstance(mark, Places) or (isinstance(mark, ContextMark) and mark.context):

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr
 
-from evalkit.watermark.decoys.families import Decoys
+from evalkit.watermark.decoys.base import Decoys
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -25,17 +25,29 @@ FILE = "decoys.bin.z"
 NAME = "decoys"  # of the arrays of a shard
 MOST, LEAST, LISTS = 999, 199, 8000  # decoy keys where nobody says how many: at most, at least, and lists in all
 DRAWN = 499  # lists in all of methods that draw codes by the key: each secret number is made for one list alone
+READ, VIEWS = (
+    99,
+    20,
+)  # decoys of messages, each of which reads the whole image, and views in which that is worth its time
 MANY = 3999  # decoy keys that may be asked for: their square is held in memory
-ALIKE = ("method", "gamma", "context", "pattern", "cap", "clusters", "kind", "seeded", "layers")
-WITHOUT = frozenset({"payload"})  # presence is the better of two tests, of which one counts every message
+ALIKE = ("method", "gamma", "context", "pattern", "cap", "clusters", "kind", "seeded", "layers", "layout", "carrier")
 Scores = npt.NDArray[Any]
 
 
 def has_decoys(said: Mapping[str, Any]) -> bool:
     """Whether a mark, as `Mark.as_dict` says it, has decoys: of several all are of one method and share."""
     every = members(said)
-    known = set(NUMBERS) - WITHOUT
-    return all(each["method"] in known and each.get(name) == every[0].get(name) for each in every for name in ALIKE)
+    return all(each["method"] in NUMBERS and each.get(name) == every[0].get(name) for each in every for name in ALIKE)
+
+
+def usual_decoys(said: Mapping[str, Any], views: int) -> int:
+    """How many decoy keys decide where nobody says; none for messages in many views.
+
+    >>> usual_decoys({"method": "payload"}, 1), usual_decoys({"method": "payload"}, 1600)
+    (99, 0)
+    """
+    slow = members(said)[0].get("method") == "payload" and views > VIEWS
+    return usual_count(said) if has_decoys(said) and not slow else 0
 
 
 def usual_count(said: Mapping[str, Any]) -> int:
@@ -45,6 +57,8 @@ def usual_count(said: Mapping[str, Any]) -> int:
     199
     """
     every = members(said)
+    if every[0].get("method") == "payload":
+        return READ
     lists = sum(each.get("lists") or 1 for each in every)
     most = DRAWN if every[0].get("method") in DRAWING else LISTS
     return int(min(MOST, max(LEAST, most // lists)))

@@ -24,7 +24,7 @@ from evalkit.tokenizers.network import NetworkTokenizer
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.detection.calibration_file import calibration_digest, read_calibration
 from evalkit.watermark.detection.columns import method_of
-from evalkit.watermark.detection.decoy_scores import MANY, has_decoys, planned_decoys, usual_count
+from evalkit.watermark.detection.decoy_scores import MANY, has_decoys, planned_decoys, usual_count, usual_decoys
 from evalkit.watermark.detection.located import LEVEL
 from evalkit.watermark.detection.messages import check_among
 from evalkit.watermark.detection.scan_spec import Cache, Planned, planned
@@ -144,8 +144,9 @@ def _detect(
 ) -> Run:
     """Plan the detection and run it."""
     digest: str | None = None
-    if regions and not has_decoys(said_by(scan)):
-        raise EvalkitError(f"regions need decoy keys, and {method_of(said_by(scan))} has none. Leave out --regions")
+    method = method_of(said_by(scan))
+    if regions and (method == "payload" or not has_decoys(said_by(scan))):
+        raise EvalkitError(f"regions need decoy keys of single codes, and {method} has none. Leave out --regions")
     if calibration is not None:
         digest = calibration_digest(calibration)
         used = read_calibration(calibration)
@@ -214,8 +215,9 @@ def decoy_count(scan: Planned, calibration: str | Path | None, asked: int | None
         raise EvalkitError(f"{asked:,} decoy keys are too few or too many; give --decoys {FEWEST} to {MANY}, or 0")
     if asked is not None:
         return asked
-    given = calibration is None and decide in (None, "decoys")
-    return usual_count(said) if able and (given or decide == "decoys") else 0
+    if decide == "decoys":
+        return usual_count(said)
+    return usual_decoys(said, len(scan.views)) if calibration is None and decide is None else 0
 
 
 def drawn(scan: Planned, keys: int, seed: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evalkit.watermark.decoys.families import Decoys
+from evalkit.watermark.decoys.base import Decoys
 from evalkit.watermark.decoys.regions import LEAST, Region, regions_of, windows
 from evalkit.watermark.detection.grids import counted_cells
 from evalkit.watermark.detection.reader import Reader

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,16 +21,16 @@ from evalkit.images.sample import ImageSet, Pixels, Sample, Unreadable
 from evalkit.jobs.timers import Timers
 from evalkit.tokenizers.base import Codes, Tokenizer
 from evalkit.watermark.detection.cache import CodeCache, Kept, packed, unpacked
-from evalkit.watermark.detection.grids import counted_cells, rolled
 from evalkit.watermark.detection.layout import code_shape, grid_of, joined, stacked, values_of
 from evalkit.watermark.detection.phash import phash
+from evalkit.watermark.detection.viewed import FINER, possible, viewed
 from evalkit.watermark.detection.views import View
 from evalkit.watermark.identity import preparation_id, prepared
 from evalkit.watermark.keys import Key
-from evalkit.watermark.template.pose import found_pose
+from evalkit.watermark.template.pattern import SIDE
+from evalkit.watermark.template.pose import Pose, found_pose
 
 Ints = npt.NDArray[np.int64]
-FINER = 2  # times the tokenizer's side at which an image is scaled and turned by views
 EXTREME = 3.0  # sides in a ratio beyond this lose most of the image to the centre square
 
 
@@ -85,10 +84,17 @@ class Reader:
         self.preparation = preparation_id(tokenizer)
         self.scales: tuple[int, ...] | None = None  # known after the first image was encoded
         self.grid: tuple[int, int] | None = None
+        self._sought: tuple[Key, ...] = ()
+        self._poses: dict[int, Pose | None] = {}  # of images that were decoded since they were read, by position
         self._ids = images.ids()
         where = images.root if isinstance(images, FolderSet) else Path(images.spec).expanduser()
         self._root = str(where.resolve()) if where.exists() else images.spec  # the same folder from anywhere
         self._bytes = len(packed(np.zeros(self.shape, np.int64), self.vocabulary))
+
+    def seek(self, keys: Sequence[Key]) -> None:
+        """Look for the templates of these keys in every image that is decoded, for views that need them."""
+        self._sought = tuple(keys)
+        self._poses.clear()
 
     def codes(self, kept: Sequence[Kept]) -> Ints:
         """int64 [B, N], or [B, N, bits] of tokenizers of bits."""
@@ -96,6 +102,7 @@ class Reader:
 
     def read(self, positions: Sequence[int], tick: Callable[[int], None] = lambda n: None) -> list[Read]:
         """The images at ascending positions, tokenised now where the cache does not know them; `tick(n)` after n more."""
+        self._poses.clear()
         with self.timers("look up"):
             states = {f"{self._root}\0{self._ids[i]}": self.images.fingerprint(i) for i in positions}
             known = self.cache.known(states, self.preparation)
@@ -113,32 +120,27 @@ class Reader:
             tick(len(batch.good) + len(batch.bad))
         return [found[i] for i in positions]
 
-    def views(self, index: int, views: Sequence[View], keys: Sequence[Key] = ()) -> Iterator[tuple[View, Ints]]:
+    def views(self, index: int, views: Sequence[View]) -> Iterator[tuple[View, Ints]]:
         """(view, codes) of one image; codes of cells that the view had to fill are -1. Nothing where it is unreadable.
 
-        Neighbours that differ by whole cells alone are encoded once. `keys`: whose templates are looked for.
+        Neighbours that differ by whole cells alone are encoded once. Views by a template that is not there are left out.
         """
-        (sample,) = self._samples([index])
-        if isinstance(sample, Unreadable):
+        pose = self._pose(index) if any(view.template for view in views) else None
+        views = possible(views, pose)
+        sample = next(self._samples([index])) if views else None
+        if sample is None or isinstance(sample, Unreadable):
             return
         fine = next(self._samples([index], FINER)) if any(view.resamples for view in views) else sample
         if isinstance(fine, Unreadable):
             return
-        with self.timers("template"):
-            pose = found_pose(fine.image, keys) if keys and any(view.template for view in views) else None
-        groups = [(base, list(each)) for base, each in itertools.groupby(views, lambda view: view.encoded)]
-        for start in range(0, len(groups), self.batch_size):
-            part = groups[start : start + self.batch_size]
-            with self.timers("read"):
-                seen = [
-                    base.look(fine.image, FINER, pose) if base.resamples else base.look(sample.image)
-                    for base, _ in part
-                ]
-            codes = self._encoded(stacked([pixels for pixels, _ in seen]))
-            for (_, members), row, (_, known) in zip(part, values_of(codes), seen, strict=True):
-                kept = counted_cells(known, len(row), self.grid, self.scales or ())
-                own = row if kept is None else np.where(kept if row.ndim == 1 else kept[:, None], row, -1)
-                yield from ((view, rolled(own, view.right, view.down, self.grid)) for view in members)
+        yield from viewed(views, sample.image, fine.image, pose, self._encoded, self.batch_size)
+
+    def _pose(self, index: int) -> Pose | None:
+        """Where the template lies; None without one, and of an unreadable image."""
+        if index not in self._poses:
+            for _ in self._samples([index]):
+                pass
+        return self._poses.get(index)
 
     def picture(self, index: int) -> Pixels | None:
         """The prepared image itself, None where it cannot be read; MemoryError where it does not fit now."""
@@ -190,6 +192,7 @@ class Reader:
     def _again(self, index: int) -> Sample | Unreadable:
         """An image whose file changed while it was read, once more."""
         state = self.images.fingerprint(index)
+        self._poses.pop(index, None)
         (sample,) = self._samples([index])
         if self.images.fingerprint(index) == state:
             return sample
@@ -216,13 +219,28 @@ class Reader:
     def _samples(self, positions: Sequence[int], finer: int = 1) -> Iterator[Sample | Unreadable]:
         """Images in order, prepared as they are decoded, so that few are in memory at their own size.
 
-        `finer`: at so many times the tokenizer's side.
+        `finer`: at so many times the tokenizer's side. Templates are looked for on the way, once.
         """
+        place = -1
+
+        def at(sample: Sample | Unreadable, index: int) -> Sample | Unreadable:
+            nonlocal place
+            place = index
+            return sample
+
+        def fit(image: Pixels) -> Pixels:
+            square = prepared(image, self.tokenizer, finer)
+            if self._sought and place not in self._poses:
+                with self.timers("template"):
+                    self._poses[place] = found_pose(square if len(square) == SIDE else image, self._sought)
+            return square
+
         start = 0
         for stop in range(1, len(positions) + 1):  # runs of neighbours are read together
             if stop == len(positions) or positions[stop] != positions[stop - 1] + 1:
-                reader = self.images.read(positions[start], positions[stop - 1] + 1, threads=self.threads)
-                yield from fitted(reader, lambda image: prepared(image, self.tokenizer, finer))
+                places = range(positions[start], positions[stop - 1] + 1)
+                reader = self.images.read(places.start, places.stop, threads=self.threads)
+                yield from fitted(map(at, reader, places), fit)  # a generator would hold the image at its own size
                 start = stop
 
     def _encoded(self, batch: Tensor) -> Codes:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.images.loader import TOO_LARGE
-from evalkit.watermark.decoys.families import Decoys
+from evalkit.watermark.decoys.base import Decoys
 from evalkit.watermark.detection.contest import Contest
 from evalkit.watermark.detection.reader import Read, Reader
 from evalkit.watermark.detection.search import prices
@@ -77,7 +77,9 @@ class Scanner:
         self.reader, self.mark, self.views, self.decoys = reader, mark, tuple(views), decoys
         self.alpha = min(alpha, Contest(decoys).certain) if decoys is not None else alpha
         self.prices = prices(len(self.views))
-        self.keys = tuple(dict.fromkeys(each.key for each in marks_of(mark)))
+        self._numbers = {view: number for number, view in enumerate(self.views, start=1)}
+        if any(view.template for view in self.views):
+            reader.seek(tuple(dict.fromkeys(each.key for each in marks_of(mark))))
 
     def scan(self, positions: Sequence[int], tick: Callable[[int], None] = lambda n: None) -> Found:
         """The images at ascending positions; `tick(n)` after n more were read."""
@@ -115,14 +117,15 @@ class Scanner:
             if read.reason == TOO_LARGE:
                 raise MemoryError
             return None if read.kept is None else self.reader.codes([read.kept])[0]
-        return next((row for _, row in self.reader.views(position, [self.views[view - 1]], self.keys)), None)
+        return next((row for _, row in self.reader.views(position, [self.views[view - 1]])), None)
 
     def _searched(self, best: Tally, rows: Ints, positions: Sequence[int], contest: Contest | None) -> Tally:
         waiting: list[Ints] = []
         views: list[int] = []
         owners: list[int] = []
         for row, position in zip(rows.tolist(), positions, strict=True):
-            for number, (_, codes) in enumerate(self.reader.views(position, self.views, self.keys), start=1):
+            for view, codes in self.reader.views(position, self.views):
+                number = self._numbers[view]
                 waiting.append(codes)
                 views.append(number)
                 owners.append(row)

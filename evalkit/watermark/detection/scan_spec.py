@@ -71,8 +71,7 @@ def planned(
     identity = tokenizer_identity(known)  # says where it has no codes
     if mark is not None and mark.file is not None:
         mark.file.check_tokenizer(identity)
-    placed = mark is not None and any(each["method"] == "places" for each in members(mark.said))
-    views = read_search(search, known.multiple if known.multiple > 1 else CELL, placed=placed)
+    views = views_for(search, known, {} if mark is None else mark.said)
     looked = looked_at(data, options.limit)
     here = {
         "batch_size": options.batch_size,
@@ -83,6 +82,14 @@ def planned(
         "tokenizer": None if isinstance(tokenizer, str) else hold(tokenizer),
     }
     return Planned(looked, ref, known, mark, views, here)
+
+
+def views_for(search: str, tokenizer: Tokenizer, said: Mapping[str, Any]) -> tuple[View, ...]:
+    """The views of a spelling for a mark, as `Mark.as_dict` says it, in the codes of a tokenizer."""
+    placed = bool(said) and any(
+        "places" in (each["method"], each.get("carrier"), each.get("seeded")) for each in members(said)
+    )
+    return read_search(search, tokenizer.multiple if tokenizer.multiple > 1 else CELL, placed=placed)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from evalkit.watermark.mark import Codes, Colours, Mark, check_codes, raise_gree
 from evalkit.watermark.methods.subject import Subject
 from evalkit.watermark.payload.capacity import PILOT
 from evalkit.watermark.payload.fields import packed, read_layout, width
-from evalkit.watermark.payload.reading import Coins
+from evalkit.watermark.payload.reading import Coins, Roles
 from evalkit.watermark.payload.scramble import Words, scramble_of
 from evalkit.watermark.payload.trellis import Trellis
 from evalkit.watermark.score import Scores, scores_of
@@ -69,7 +69,11 @@ class PayloadMark(Mark):
 
     def coins(self, codes: Codes) -> Coins:
         """The coins of one image's codes [N]."""
-        return self._coins(*self._distinct(np.asarray(codes, dtype=np.int64))[:2])
+        return self._coins(*self.distinct(np.asarray(codes, dtype=np.int64))[:2])
+
+    def evidence(self, codes: Codes, green: Ints) -> Ints:
+        """How surely any message is there, by pilots or by the best one."""
+        return np.array([self.coins(each).weight() for each in codes], np.int64)
 
     def read(self, codes: Codes, among: Words | None = None) -> tuple[int, float, float]:
         """(message, probability, log p) of codes [N]: the likeliest of all, or of the messages `among`, uint64 [C]."""
@@ -122,7 +126,7 @@ class PayloadMark(Mark):
         return np.stack([self._colours_at(place) == shows for place, shows in zip(places, odd, strict=True)])
 
     def _row(self, codes: Ints) -> tuple[float, ...]:
-        places, distinct, counts = self._distinct(codes)
+        places, distinct, counts = self.distinct(codes)
         coins = self._coins(places, distinct)
         word, green, log_p, floor = coins.presence()
         n, u = int(counts.sum()), len(counts)
@@ -131,7 +135,7 @@ class PayloadMark(Mark):
         effect = float((counts.astype(np.float64) ** 2).sum() / n) if n else 0.0
         return n, u, effect, 0, green, log_p, log_p, floor, z
 
-    def _distinct(self, codes: Ints) -> tuple[Ints, Ints, Ints]:
+    def distinct(self, codes: Ints) -> tuple[Ints, Ints, Ints]:
         """(place, code, how often) of each coin."""
         check_codes(codes, self.vocabulary)
         if self.by_place:
@@ -141,12 +145,8 @@ class PayloadMark(Mark):
         return np.zeros(len(distinct), np.int64), distinct, counts
 
     def _coins(self, places: Ints, codes: Ints) -> Coins:
-        at, (pilots, all_windows, all_masks) = (places if self.by_place else codes), self._roles_to(places)
-        pilot, windows, masks = pilots[at], all_windows[at], all_masks[at]
-        shows, data = self._shown(places, codes), ~pilot
-        signs = np.where(shows[data], -1, 1)
-        metrics = self.trellis.metrics(windows[data], masks[data], signs)
-        return Coins(self.trellis, metrics, int(pilot.sum()), int((pilot & ~shows).sum()), int(data.sum()))
+        at, (pilots, windows, masks) = (places if self.by_place else codes), self._roles_to(places)
+        return Coins.of(self.trellis, (pilots[at], windows[at], masks[at]), self._shown(places, codes))
 
     def _parity(self, at: Ints, word: int) -> Colours:
         """bool: whether the word has an odd number of the bits that belong to the codes, or places, `at`."""
@@ -171,18 +171,22 @@ class PayloadMark(Mark):
             self._colours.append(np.unpackbits(words.astype(">u8").view(np.uint8))[: self.vocabulary].astype(bool))
         return self._colours[place]
 
-    def _roles_to(self, at: Ints) -> tuple[Colours, Ints, Ints]:
+    def _roles_to(self, at: Ints) -> Roles:
         """Roles of all codes, or of enough places."""
         if self.by_place and len(at) and int(at.max()) >= len(self._roles[0]):
             self._roles = self._drawn(2 * int(at.max()) + PILOT)
         return self._roles
 
-    def _drawn(self, count: int) -> tuple[Colours, Ints, Ints]:
-        """(whether a pilot, window, mask of the window's bits) of codes, or of places, from 0."""
-        draws = self.key.numbers(count, DOMAIN, "roles", self.tokenizer, self.spec.epoch or "0")
+    def _drawn(self, count: int) -> Roles:
+        """Of codes, or of places, from 0."""
+        return self.roles(self.key.numbers(count, DOMAIN, "roles", self.tokenizer, self.spec.epoch or "0"))
+
+    def roles(self, draws: Words) -> Roles:
+        """Whether a pilot, the window, a mask of its bits, by secret numbers of codes, or of all places from 0 on."""
         if self.by_place:  # one pilot of each four, and windows that any first places fill evenly
-            four = np.arange(count) // PILOT * PILOT
-            pilot = np.arange(count) - four == (draws[four] >> np.uint64(62)).astype(np.int64)
+            places = np.arange(len(draws))
+            four = places // PILOT * PILOT
+            pilot = places - four == (draws[four] >> np.uint64(62)).astype(np.int64)
             uniform = np.cumsum(~pilot) * GOLDEN % 1
         else:
             pilot = draws >> np.uint64(62) == 0

@@ -15,14 +15,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logsumexp
+from scipy.special import logsumexp, ndtri_exp
 
 from evalkit.watermark.exact import binomial_log_tail
 from evalkit.watermark.payload.trellis import Metrics, Trellis, agreement, best_message, log_sum
 
 LN2 = math.log(2)
+UNIT, LEAST, ALMOST = 100, 6.0, -1e-9  # of a weight, in a standard deviation; what is added to it; log p of p almost 1
 SHARES = (0.55, 0.62, 0.69, 0.76, 0.83, 0.9, 0.95, 0.99)  # of green coins in a marked image, alike likely
 SLOPES = 0.5 * np.log(np.array(SHARES) / (1 - np.array(SHARES)))  # of the log likelihood, a coin that agrees
+Roles = tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64], npt.NDArray[np.int64]]  # of coins: pilot, window, its bits
 TOGETHER = 2**18  # candidates that are held at once
 
 
@@ -48,14 +50,32 @@ class Coins:
     pilot_green: int
     data: int
 
+    @classmethod
+    def of(cls, trellis: Trellis, roles: Roles, shows: npt.NDArray[np.bool_]) -> Coins:
+        """Coins [U] with their roles, and whether each shows parity 1."""
+        pilot, windows, masks = roles
+        signs = np.where(shows, -1, 1)
+        metrics = trellis.metrics(windows[~pilot], masks[~pilot], signs[~pilot])
+        return cls(trellis, metrics, int(pilot.sum()), int((pilot & ~shows).sum()), int((~pilot).sum()))
+
     def presence(self) -> tuple[int, int, float, float]:
         """(best word, its green coins, log p that any message is there, the smallest that could be)."""
-        message, lead = best_message(self.metrics)
-        green, count = self._green(lead), self.pilots + self.data
-        message_p = float(binomial_log_tail(green, count, 0.5)) + self.trellis.bits * LN2
-        pilot_p = float(binomial_log_tail(self.pilot_green, self.pilots, 0.5))
+        message, green, log_p = self.found()
+        count = self.pilots + self.data
         floor = LN2 + min(-self.pilots * LN2, (self.trellis.bits - count) * LN2)
-        return message, green, min(0.0, LN2 + min(message_p, pilot_p)), min(0.0, floor)
+        return message, green, min(0.0, log_p), min(0.0, floor)
+
+    def found(self) -> tuple[int, int, float]:
+        """(best word, its green coins, log of what bounds p of a presence, above 0 at times)."""
+        message, lead = best_message(self.metrics)
+        green = self._green(lead)
+        message_p = float(binomial_log_tail(green, self.pilots + self.data, 0.5)) + self.trellis.bits * LN2
+        pilot_p = float(binomial_log_tail(self.pilot_green, self.pilots, 0.5))
+        return message, green, LN2 + min(message_p, pilot_p)
+
+    def weight(self) -> int:
+        """How surely any message is there, from 0 on: p as a normal deviate, which has no long tail over keys."""
+        return max(0, round(UNIT * (LEAST - float(ndtri_exp(min(self.found()[2] - LN2, ALMOST))))))
 
     def read(self) -> Reading:
         """The likeliest of all words."""

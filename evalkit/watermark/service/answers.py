@@ -12,33 +12,39 @@ from evalkit.version import __version__
 
 FORMAT = "evalkit.watermark-answer/1"
 Verdict = Literal["marked", "not found", "undecided", "could not be read"]
+Basis = Literal["exact", "decoys", "larger"]
 MARKED: Verdict = "marked"
 NOT_FOUND: Verdict = "not found"
 UNDECIDED: Verdict = "undecided"
 UNREADABLE: Verdict = "could not be read"
 NOT_ASKED = "not asked"
-BASES = {
+BASES: dict[str, str] = {  # the weakest first
     "exact": "exact for an image made without the key, on average over keys",
+    "decoys": "for this key in the images asked about together, by its rank among decoy keys; below the least rank by the "
+    "exact p-value, less what the key owes to codes that the images share",
     "larger": "the larger of the exact p-value and one calibrated on images known to be unmarked",
 }
 
 
 @dataclass(frozen=True)
 class MarkAnswer:
-    """What is said of one mark of the ring. `basis`: of its false-positive rate; `details`: numbers for operators."""
+    """What is said of one mark of the ring. `basis`: of its false-positive rate; `search`: what was tried besides the image
+    itself; `details`: numbers for operators.
+    """
 
     entry: str
     key_id: str
     method: str
     tokenizer: str
     verdict: Verdict
-    basis: Literal["exact", "larger"]
+    basis: Basis
+    search: str = "none"
     details: Mapping[str, Any] | None = None
 
     def as_dict(self, *, details: bool) -> dict[str, Any]:
         """As the interchange form has it."""
         said = {"entry": self.entry, "key_id": self.key_id, "method": self.method, "tokenizer": self.tokenizer}
-        said |= {"verdict": self.verdict, "basis": self.basis}
+        said |= {"search": self.search, "verdict": self.verdict, "basis": self.basis}
         return {**said, "details": dict(self.details or {})} if details else said
 
 
@@ -82,7 +88,8 @@ class Answer:
 
     def as_dict(self, *, details: bool = False) -> dict[str, Any]:
         """The interchange form; `details`: with numbers that no client of a service may see."""
-        basis = "exact" if any(each.basis == "exact" for each in self.marks) or not self.marks else "larger"
+        used = {each.basis for each in self.marks}
+        basis = next((each for each in BASES if each in used), "exact")
         return {
             "format": FORMAT,
             "evalkit": __version__,

@@ -80,18 +80,38 @@ class Service:
                 return [Upload(await each.read(), (each.filename or "")[:200] or None) for each in files]
 
     async def _lines(self, uploads: Sequence[Upload]) -> AsyncIterator[bytes]:
+        if self.desk.engine.settings.decoys and len(uploads) > 1:
+            async for line in self._together(uploads):
+                yield line
+            return
         asked = [asyncio.create_task(self.desk.ask(each)) for each in uploads]
         try:
             for upload, task in zip(uploads, asked, strict=True):
                 try:
                     yield canonical_json((await task).as_dict()) + b"\n"
                 except (Busy, Failed) as error:
-                    said = BUSY if isinstance(error, Busy) else FAILED
-                    yield canonical_json({"error": said, "image": {"id": upload.id}}) + b"\n"
+                    yield _lost(upload, error)
         finally:
             for task in asked:
                 task.cancel()
             await asyncio.gather(*asked, return_exceptions=True)
+
+    async def _together(self, uploads: Sequence[Upload]) -> AsyncIterator[bytes]:
+        """Lines of a batch whose images are judged together."""
+        try:
+            answers = await self.desk.ask_together(uploads)
+        except (Busy, Failed) as error:
+            for upload in uploads:
+                yield _lost(upload, error)
+            return
+        for answer in answers:
+            yield canonical_json(answer.as_dict()) + b"\n"
+
+
+def _lost(upload: Upload, error: Busy | Failed) -> bytes:
+    """The line of an image that has no answer."""
+    said = BUSY if isinstance(error, Busy) else FAILED
+    return canonical_json({"error": said, "image": {"id": upload.id}}) + b"\n"
 
 
 def make_app(desk: Desk, limits: Limits, bounds: Bounds) -> FastAPI:

@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from evalkit.errors import EvalkitError
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.tokenizers.registry import load_tokenizer
+from evalkit.watermark.decoys.base import Decoys
+from evalkit.watermark.decoys.families import decoys_of
 from evalkit.watermark.detection.cache import CodeCache
 from evalkit.watermark.detection.calibration import Calibration, conditions_of
 from evalkit.watermark.detection.calibration_file import read_calibration
+from evalkit.watermark.detection.decoy_scores import planned_decoys, usual_decoys
+from evalkit.watermark.detection.scan_spec import views_for
+from evalkit.watermark.detection.search import prices
+from evalkit.watermark.detection.views import View
 from evalkit.watermark.identity import tokenizer_identity
 from evalkit.watermark.mark import Mark
 from evalkit.watermark.methods import mark_for
@@ -21,6 +31,8 @@ from evalkit.watermark.service.codes import Coder
 from evalkit.watermark.service.ring import Entry, Ring
 from evalkit.watermark.service.ring_file import key_of, placed, read_ring
 from evalkit.watermark.shipped import weights_of
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,19 @@ class Held:
     entry: Entry
     mark: Mark
     calibration: Calibration | None = None
+    views: tuple[View, ...] = ()
+
+    @property
+    def prices(self) -> Floats:
+        """By how much p is multiplied for the image itself, and for each view."""
+        return prices(len(self.views))
+
+    @cached_property
+    def decoys(self) -> Decoys | None:
+        """Decoy keys for images that come together; None with a calibration, and for methods that have none."""
+        said = self.mark.as_dict()
+        count = 0 if self.calibration is not None else usual_decoys(said, len(self.views))
+        return decoys_of(self.mark, count, planned_decoys(said, count, 0)["seed"]) if count else None
 
 
 @dataclass(frozen=True)
@@ -96,12 +121,13 @@ def _loaded(entry: Entry, models: Models) -> Tokenizer:
 def _held(entry: Entry, path: str | Path, tokenizer: Tokenizer) -> Held:
     counts = None if entry.frequencies is None else read_frequencies(placed(entry.frequencies, path))
     mark = mark_for(entry.mark, key_of(entry, path), tokenizer, frequencies=counts)
+    views = views_for(entry.search, tokenizer, mark.as_dict())
     if entry.calibration is None:
-        return Held(entry, mark)
+        return Held(entry, mark, None, views)
     file = placed(entry.calibration, path)
     calibration = read_calibration(file)
-    calibration.check(conditions_of(mark.as_dict(), tokenizer, ()), file)
-    return Held(entry, mark, calibration)
+    calibration.check(conditions_of(mark.as_dict(), tokenizer, views), file)
+    return Held(entry, mark, calibration, views)
 
 
 def _same(entry: Entry) -> Entry:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from evalkit.errors import BadImage
 from evalkit.images.decode import Admit, decode_with_source
+from evalkit.images.geometry import fit_square
+from evalkit.images.loader import TOO_LARGE, PixelRoom
 from evalkit.images.sample import Pixels
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.watermark.detection.cache import CodeCache, Kept, packed, unpacked
 from evalkit.watermark.detection.layout import batch_of, code_shape, stacked, values_of
 from evalkit.watermark.detection.phash import phash
 from evalkit.watermark.detection.reader import kept_of
-from evalkit.watermark.identity import preparation_id, prepared, tokenizer_identity
+from evalkit.watermark.detection.viewed import FINER
+from evalkit.watermark.detection.views import View
+from evalkit.watermark.identity import PREPARE, preparation_id, prepared, tokenizer_identity
+from evalkit.watermark.template.pattern import SIDE
+from evalkit.watermark.template.pose import Spectrum
 
 Ints = npt.NDArray[np.int64]
 
@@ -29,14 +37,10 @@ class Decoded:
     source: Mapping[str, Any]
     squares: Mapping[int, Pixels]
 
-
-def decoded(
-    data: bytes, tokenizers: Sequence[Tokenizer], most_pixels: int, admit: Admit = lambda pixels: None
-) -> Decoded:
-    """The image as each tokenizer takes it; raises `BadImage` where it cannot be read or has more pixels."""
-    image, source = decode_with_source(data, max_pixels=most_pixels, admit=admit)
-    squares = {each.native_size: prepared(image, each) for each in tokenizers}
-    return Decoded((image.shape[0], image.shape[1]), source, squares)
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        """In which templates are looked for, where it was decoded with a pattern's square."""
+        return Spectrum.of(self.squares[SIDE])
 
 
 class Coder:
@@ -47,7 +51,7 @@ class Coder:
         self.shape, self.vocabulary = code_shape(tokenizer)
         self.identity, self.preparation = tokenizer_identity(tokenizer), preparation_id(tokenizer)
         self._bytes = len(packed(np.zeros(self.shape, np.int64), self.vocabulary))
-        self._batch = batch_of(tokenizer, "auto")
+        self.batch = batch_of(tokenizer, "auto")
 
     def known(self, digests: Sequence[str]) -> dict[str, Ints]:
         """Codes of the images that the cache knows, by digest."""
@@ -57,8 +61,8 @@ class Coder:
     def encoded(self, images: Mapping[str, Decoded]) -> dict[str, Ints]:
         """Codes of images by digest, encoded now and kept."""
         digests, kept = list(images), dict[str, Kept]()
-        for start in range(0, len(digests), self._batch):
-            part = digests[start : start + self._batch]
+        for start in range(0, len(digests), self.batch):
+            part = digests[start : start + self.batch]
             squares = [images[each].squares[self.tokenizer.native_size] for each in part]
             rows = values_of(self.tokenizer.encode(stacked(squares)))
             for sha256, square, row in zip(part, squares, rows, strict=True):
@@ -70,3 +74,35 @@ class Coder:
     def _unpacked(self, kept: Mapping[str, Kept]) -> dict[str, Ints]:
         rows = unpacked([each.codes for each in kept.values()], self.vocabulary, self.shape)
         return dict(zip(kept, rows, strict=True))
+
+
+class Reading:
+    """How images are decoded for some tokenizers and the `views` of their marks, by identity: also as views need them."""
+
+    def __init__(
+        self, coders: Sequence[Coder], views: Mapping[str, Sequence[View]], most_pixels: int, room: PixelRoom
+    ) -> None:
+        """`most_pixels`: larger images are not decoded. `room` bounds the pixels that are decoded at once."""
+        self._most, self._room, self._tokenizers = most_pixels, room, [each.tokenizer for each in coders]
+        finer = {name for name, tried in views.items() if any(view.resamples for view in tried)}
+        self._finer = [each.tokenizer for each in coders if each.identity in finer]
+        self._pattern = any(view.template for tried in views.values() for view in tried)
+
+    def read(self, data: bytes) -> Decoded | str:
+        """The decoded image, or why it cannot be had."""
+        try:
+            with self._room.one() as admit:
+                return self._squares(data, admit)
+        except BadImage as error:
+            return str(error).partition(";")[0]
+        except MemoryError:
+            return TOO_LARGE
+
+    def _squares(self, data: bytes, admit: Admit) -> Decoded:
+        image, source = decode_with_source(data, max_pixels=self._most, admit=admit)
+        squares = {each.native_size: prepared(image, each) for each in self._tokenizers}
+        for each in self._finer:
+            squares.setdefault(each.native_size * FINER, prepared(image, each, FINER))
+        if self._pattern and SIDE not in squares:
+            squares[SIDE] = fit_square(image, SIDE, PREPARE)
+        return Decoded((image.shape[0], image.shape[1]), source, squares)

@@ -30,10 +30,11 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Waiting:
-    """An upload, and who waits for its answer."""
+    """Uploads of one asker, who waits for their answers. `together`: they may be judged by decoy keys."""
 
-    upload: Upload
-    future: asyncio.Future[Answer]
+    uploads: Sequence[Upload]
+    future: asyncio.Future[list[Answer]]
+    together: bool = False
 
 
 class Desk:
@@ -54,9 +55,17 @@ class Desk:
 
     async def ask(self, upload: Upload) -> Answer:
         """The answer for one image. Raises `Busy` or `Failed`."""
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        (answer,) = await self._asked([upload], together=False)
+        return answer
+
+    async def ask_together(self, uploads: Sequence[Upload]) -> list[Answer]:
+        """Answers for the images of a batch, which may rest on all of them. Raises `Busy` or `Failed`."""
+        return await self._asked(uploads, together=True)
+
+    async def _asked(self, uploads: Sequence[Upload], *, together: bool) -> list[Answer]:
+        future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
         try:
-            self._queue.put_nowait(Waiting(upload, future))
+            self._queue.put_nowait(Waiting(uploads, future, together))
         except asyncio.QueueFull:
             raise Busy from None
         return await future
@@ -90,7 +99,7 @@ class Desk:
 
     async def _answer(self, batch: Sequence[Waiting]) -> None:
         try:
-            answers = await self._in_thread(self._work, [each.upload for each in batch])
+            answers = await self._in_thread(self._work, batch)
         except Exception as error:  # of any kind: it costs these askers their answers, and not the service
             if len(batch) > 1:
                 for each in batch:
@@ -101,13 +110,19 @@ class Desk:
                 if not each.future.done():
                     each.future.set_exception(Failed())
             return
-        for each, answer in zip(batch, answers, strict=True):
+        for each, found in zip(batch, answers, strict=True):
             if not each.future.done():
-                each.future.set_result(answer)
+                each.future.set_result(found)
 
-    def _work(self, uploads: Sequence[Upload]) -> list[Answer]:
-        answers = self.engine.look(uploads)
-        self.log.write([answer_entry(each) for each in answers])
+    def _work(self, batch: Sequence[Waiting]) -> list[list[Answer]]:
+        """The answers of each asker; those whose images are judged one by one share encodings."""
+        single = [upload for each in batch if not each.together for upload in each.uploads]
+        found = iter(self.engine.look(single) if single else ())
+        answers = [
+            self.engine.look(each.uploads, together=True) if each.together else [next(found) for _ in each.uploads]
+            for each in batch
+        ]
+        self.log.write([answer_entry(answer) for some in answers for answer in some])
         return answers
 
     async def _watch(self) -> None:

@@ -11,17 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from evalkit.errors import BadImage, EvalkitError
+from evalkit.errors import EvalkitError
 from evalkit.images.c2pa import STORE, Manifest, manifest_of
 from evalkit.images.hashing import file_state
-from evalkit.images.loader import TOO_LARGE, PixelRoom
+from evalkit.images.loader import PixelRoom
 from evalkit.watermark.detection.cache import CodeCache
 from evalkit.watermark.service.answers import Answer, Rate
 from evalkit.watermark.service.bench import Bench, Held, Models, open_bench
-from evalkit.watermark.service.codes import Coder, Decoded, Ints, decoded
-from evalkit.watermark.service.judging import judged
+from evalkit.watermark.service.codes import Coder, Decoded, Ints, Reading
+from evalkit.watermark.service.pool import Pool
 
 MOST_PIXELS = 2**25  # of an image
 
@@ -40,7 +38,8 @@ class Settings:
     """`alpha`: the share of unmarked images that may be called, over all keys of the ring. `most_pixels`: of an image.
 
     `cache`: the file of codes, None for the user's, ":memory:" for none. `c2pa`: manifests are read; `anchors`: PEM
-    certificates to trust.
+    certificates to trust. `decoys`: images that are asked about together are judged by decoy keys, where an entry has no
+    calibration.
     """
 
     alpha: float = 1e-6
@@ -50,10 +49,30 @@ class Settings:
     most_pixels: int = MOST_PIXELS
     c2pa: bool = True
     anchors: bytes | None = None
+    decoys: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
             raise EvalkitError(f"alpha lies between 0 and 1; {self.alpha} given, type --alpha 1e-6, for example")
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """A pool with the marks that are looked for in it, and the ring that they are of."""
+
+    bench: Bench
+    held: Sequence[Held]
+    pool: Pool
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Images that were read into a pool: what their sender calls them and why they are unreadable, and their digests."""
+
+    pooled: Pooled
+    names: Sequence[tuple[str | None, str | None]]
+    digests: Sequence[str]
+    c2pa: Mapping[str, Mapping[str, Any] | None]
 
 
 class Engine:
@@ -85,25 +104,55 @@ class Engine:
         bench = open_bench(self.path, self.settings.models, self._cache, self.bench)
         return bench if bench.ring.digest != self.bench.ring.digest else None
 
-    def look(self, uploads: Sequence[Upload], now: datetime | None = None) -> list[Answer]:
-        """An answer for each image, in order; what cannot be read costs itself only."""
-        bench = self.bench  # all answers of a call are by one ring
+    def look(self, uploads: Sequence[Upload], now: datetime | None = None, *, together: bool = False) -> list[Answer]:
+        """An answer for each image, in order; what cannot be read costs itself only.
+
+        `together`: the images are those of one asker, so that decoy keys may decide, where the settings want them.
+        """
+        return self.answers([self.see(uploads, self.pool(now, together=together))])
+
+    def pool(self, now: datetime | None = None, *, together: bool = False) -> Pooled:
+        """Room for images that are judged by the ring as it is at this time."""
+        bench = self.bench
         held = bench.valid(now or datetime.now(UTC))
+        return Pooled(
+            bench, held, Pool(held, Rate(self.settings.alpha, len(held)), decoys=together and self.settings.decoys)
+        )
+
+    def see(self, uploads: Sequence[Upload], pooled: Pooled) -> Seen:
+        """Read images into a pool."""
         digests = [hashlib.sha256(each.data).hexdigest() for each in uploads]
         images = {sha256: each.data for sha256, each in zip(digests, uploads, strict=True)}
-        wanted = {each.entry.tokenizer for each in held}
-        coders = [each for each in bench.coders if each.identity in wanted]
-        codes, bad = self._codes(images, coders)
-        rate = Rate(self.settings.alpha, len(held))
-        marks = _marks(codes, held, rate)
-        c2pa = self._manifests(images)
+        wanted = {each.entry.tokenizer for each in pooled.held}
+        coders = {each.identity: each for each in pooled.bench.coders if each.identity in wanted}
+        views = {name: [v for h in pooled.held if h.entry.tokenizer == name for v in h.views] for name in coders}
+        reading = Reading(list(coders.values()), views, self.settings.most_pixels, self._room)
+        codes, good, bad = self._codes(images, list(coders.values()), reading)
+
+        def pixels(sha256: str) -> Decoded | None:
+            if sha256 not in good and sha256 not in bad:
+                again = reading.read(images[sha256])
+                if isinstance(again, str):
+                    return None
+                good[sha256] = again
+            return good.get(sha256)
+
+        pooled.pool.add(codes, coders, pixels)
+        names = [(each.id, each.reason or bad.get(sha256)) for each, sha256 in zip(uploads, digests, strict=True)]
+        return Seen(pooled, names, digests, self._manifests(images))
+
+    def answers(self, seen: Sequence[Seen]) -> list[Answer]:
+        """The answers for images that lie in one pool."""
+        pooled = seen[0].pooled if seen else self.pool()
+        marks, ring = pooled.pool.marks(), pooled.bench.ring.digest
         return [
             Answer(
-                *(each.id, sha256, rate, bench.ring.digest, tuple(marks.get(sha256, ()))),
-                c2pa=c2pa[sha256],
-                reason=each.reason or bad.get(sha256),
+                *(id, sha256, pooled.pool.rate, ring, tuple(marks.get(sha256, ()))),
+                c2pa=each.c2pa[sha256],
+                reason=reason,
             )
-            for sha256, each in zip(digests, uploads, strict=True)
+            for each in seen
+            for (id, reason), sha256 in zip(each.names, each.digests, strict=True)
         ]
 
     def close(self) -> None:
@@ -112,15 +161,14 @@ class Engine:
         self._cache.close()
 
     def _codes(
-        self, images: Mapping[str, bytes], coders: Sequence[Coder]
-    ) -> tuple[dict[str, dict[str, Ints]], dict[str, str]]:
-        """(codes by tokenizer and digest, why the others could not be read)."""
+        self, images: Mapping[str, bytes], coders: Sequence[Coder], reading: Reading
+    ) -> tuple[dict[str, dict[str, Ints]], dict[str, Decoded], dict[str, str]]:
+        """(codes by tokenizer and digest, images that were decoded for them, why the others could not be read)."""
         found = {each.identity: each.known(list(images)) for each in coders}
         missing = [sha256 for sha256 in images if not coders or any(sha256 not in known for known in found.values())]
         good: dict[str, Decoded] = {}
         bad: dict[str, str] = {}
-        tokenizers = [each.tokenizer for each in coders]
-        read = self._pool.map(lambda sha256: self._read(images[sha256], tokenizers), missing)
+        read = self._pool.map(lambda sha256: reading.read(images[sha256]), missing)
         for sha256, image in zip(missing, read, strict=True):
             if isinstance(image, str):
                 bad[sha256] = image
@@ -129,17 +177,7 @@ class Engine:
         for each in coders:
             new = {sha256: image for sha256, image in good.items() if sha256 not in found[each.identity]}
             found[each.identity] |= each.encoded(new) if new else {}
-        return found, bad
-
-    def _read(self, data: bytes, tokenizers: Sequence[Any]) -> Decoded | str:
-        """The decoded image, or why it cannot be had."""
-        try:
-            with self._room.one() as admit:
-                return decoded(data, tokenizers, self.settings.most_pixels, admit)
-        except BadImage as error:
-            return str(error).partition(";")[0]
-        except MemoryError:
-            return TOO_LARGE
+        return found, good, bad
 
     def _manifests(self, images: Mapping[str, bytes]) -> dict[str, dict[str, Any] | None]:
         """What C2PA says of each image, by digest; threads read the few that hold a manifest."""
@@ -156,14 +194,3 @@ class Engine:
         return {
             sha256: {"state": each.state, "source_types": list(each.source_types)} for sha256, each in found.items()
         }
-
-
-def _marks(codes: Mapping[str, Mapping[str, Ints]], held: Sequence[Held], rate: Rate) -> dict[str, list[Any]]:
-    """What is said of each mark, by the image's digest."""
-    found: dict[str, list[Any]] = {}
-    for each in held:
-        rows = codes[each.entry.tokenizer]
-        if rows:
-            for sha256, said in zip(rows, judged(np.stack(list(rows.values())), each, rate), strict=True):
-                found.setdefault(sha256, []).append(said)
-    return found

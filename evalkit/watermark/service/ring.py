@@ -23,7 +23,8 @@ class Entry:
     `id`: its name on the ring. `key`: a file (from the ring's folder) or env:NAME; `key_id`: which key lies there.
     `tokenizer`: identity, name@sha256. `state`: active marks are embedded and looked for, retired ones are looked for,
     revoked ones are not (their key is known to others, so finding them proves nothing). `since` and `until`: when they
-    are looked for (ISO 8601). `frequencies`, `calibration`: files of `evalkit watermark calibrate`.
+    are looked for (ISO 8601). `frequencies`, `calibration`: files of `evalkit watermark calibrate`. `search`: what is tried
+    where an image itself does not decide (`detection.search`).
     """
 
     id: str
@@ -36,6 +37,7 @@ class Entry:
     until: str | None = None
     frequencies: str | None = None
     calibration: str | None = None
+    search: str = "none"
 
     def __post_init__(self) -> None:
         for name, shape in SHAPES.items():

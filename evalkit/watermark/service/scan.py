@@ -53,7 +53,8 @@ def scan_folder(
 ) -> Scanned:
     """Look for every mark of the key ring in the images of a folder, and write a JSON line for each to `out`.
 
-    Lines stand in the order of names and are on the disk 64 at a time; the same call goes on behind the last whole one.
+    Lines stand in the order of names and are on the disk 64 at a time; the same call goes on behind the last whole one. With
+    decoys all images are judged together, so that lines are written at the end, and what a kill left is made again.
     `details`: with p-values and counts. Raises `EvalkitError` where `data` is no folder of files, or `out` holds
     something else, or lines by another ring or rate.
     """
@@ -67,15 +68,23 @@ def scan_folder(
         with _opened(target) as stream:
             done = _done(stream, target, _like(engine, details=details))
             _check_same(images, ids, done, target)
+            if engine.settings.decoys and len(done) < len(ids):
+                stream.truncate(0)
+                done = []
             todo = range(len(done), len(ids))
             progress.start(f"scan {images.name}", len(ids))
             progress.advance(len(done), resumed=True)
             counts = Counter(verdict for _, _, verdict in done)
-            for answers in answers_of(engine, images, todo):
+            found = (
+                _together(engine, images, todo, progress)
+                if engine.settings.decoys
+                else answers_of(engine, images, todo)
+            )
+            for answers in found:
                 stream.write(b"".join(canonical_json(each.as_dict(details=details)) + b"\n" for each in answers))
                 os.fsync(stream.fileno())
                 counts.update(each.verdict for each in answers)
-                progress.advance(len(answers))
+                progress.advance(0 if engine.settings.decoys else len(answers))
             progress.finish()
         rate = Rate(engine.settings.alpha, len(engine.bench.valid(datetime.now(UTC))))
         return Scanned(target, dict(counts), len(done), rate, engine.bench.ring.digest)
@@ -85,14 +94,29 @@ def scan_folder(
 
 def answers_of(engine: Engine, images: FolderSet, todo: Sequence[int]) -> Iterator[list[Answer]]:
     """Answers for the images at some positions, in order, a few at a time."""
+    return map(engine.look, _uploads(images, todo))
+
+
+def _together(engine: Engine, images: FolderSet, todo: Sequence[int], progress: Progress) -> Iterator[list[Answer]]:
+    """Answers that rest on all of the images."""
+    pooled, seen = engine.pool(together=True), []
+    for uploads in _uploads(images, todo):
+        seen.append(engine.see(uploads, pooled))
+        progress.advance(len(uploads))
+    answers = engine.answers(seen)
+    yield from (answers[start : start + TOGETHER] for start in range(0, len(answers), TOGETHER))
+
+
+def _uploads(images: FolderSet, todo: Sequence[int]) -> Iterator[list[Upload]]:
+    """Files a few at a time."""
     waiting: list[Upload] = []
     for number in todo:
         waiting.append(_upload(images, number))
         if len(waiting) >= TOGETHER or sum(len(each.data) for each in waiting) >= BYTES:
-            yield engine.look(waiting)
+            yield waiting
             waiting = []
     if waiting:
-        yield engine.look(waiting)
+        yield waiting
 
 
 def _upload(images: FolderSet, number: int) -> Upload:
@@ -118,7 +142,9 @@ def _check_same(images: FolderSet, ids: Sequence[str], done: Sequence[tuple[str,
 
 def _like(engine: Engine, *, details: bool) -> dict[str, Any]:
     """What lines of one scan have in common."""
-    return {"format": FORMAT, "ring": engine.bench.ring.digest, "rate": engine.settings.alpha, "details": details}
+    held = engine.bench.valid(datetime.now(UTC)) if engine.settings.decoys else ()
+    said = {"format": FORMAT, "ring": engine.bench.ring.digest, "rate": engine.settings.alpha, "details": details}
+    return {**said, "decoys": any(each.decoys is not None for each in held)}
 
 
 @contextmanager
@@ -144,11 +170,14 @@ def _done(stream: Any, path: Path, like: Mapping[str, Any]) -> list[tuple[str, s
             marks, rate = said["marks"], said["false_positives"]["rate"]
             then = {"format": said["format"], "ring": said["ring"], "rate": rate}
             detailed = any("details" in each for each in marks) if marks else like["details"]
+            decoys = any(each["basis"] == "decoys" for each in marks) if marks else like["decoys"]
             row = (str(said["image"]["id"]), str(said["image"]["sha256"]), str(said["verdict"]))
         except (BadData, LookupError, TypeError, AttributeError):
             raise EvalkitError(f"{path} holds something else than a scan. Give another --out") from None
-        if {**then, "details": detailed} != like:
-            raise EvalkitError(f"{path} was made with another key ring, rate or --details. Give another --out")
+        if {**then, "details": detailed, "decoys": decoys} != like:
+            raise EvalkitError(
+                f"{path} was made with another key ring, rate, --details or --decoys. Give another --out"
+            )
         found.append(row)
     stream.truncate(end)
     return found

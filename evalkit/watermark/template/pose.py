@@ -1,13 +1,15 @@
-"""Where a pattern lies in an image: mirror, scale, angle and place by correlation, every pose of a grid, then in between.
+"""Where a pattern lies in an image: mirror, scale and angle by its waves in one spectrum, then the place by their phases.
 
-The image is whitened by its own texture and spectrum, so that a fine regular pattern of the image itself makes no peak. A
-pose is tried by warping the whitened image and correlating it with the pattern, for all shifts at once.
+The image is whitened by its own texture, and its spectrum by what lies around each frequency, so that a fine regular pattern
+of the image itself counts little. A pose moves the waves' frequencies; the power there, summed, needs no transform. For the
+few poses of the most power the phases tell the shift. An image in which no pose has a clear peak holds no pattern.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -19,27 +21,27 @@ from evalkit.images.geometry import fit_square
 from evalkit.images.sample import Pixels
 from evalkit.watermark.identity import PREPARE
 from evalkit.watermark.keys import Key
-from evalkit.watermark.template.pattern import BAND, SIDE, Plane, grey, pattern, radii
+from evalkit.watermark.template.pattern import SIDE, Plane, Waves, grey, waves
 
-SCALES = tuple(float(each) for each in np.geomspace(0.7, 1.1, 39))
-ANGLES = tuple(float(each) for each in np.linspace(-4, 4, 11))
-TURNS = (180.0, 90.0, -90.0)  # tried at the image's own scale
-PEAKS = 4  # poses of the grid that are refined
-CLEAR = 9.0  # a peak that no other pose of an image has: the grid ends there
-STEPS = ((0.006, 0.4), (0.003, 0.2), (0.0015, 0.1))  # of scale and angle, in turn
-NEAR, AROUND, QUIET, CLIP = (
-    1.5,
-    2.0,
-    0.5,
-    1.0,
-)  # whitening: pixels that predict a pixel, that tell its spread; its least, most
-FLOOR = 0.05  # of the mean amplitude, below which a frequency is not raised
+Floats = npt.NDArray[np.float64]
+SCALES = tuple(float(each) for each in np.geomspace(0.7, 1.1, 77))
+ANGLES = tuple(float(each) for each in np.linspace(-4, 4, 21))
+PEAKS = 4  # poses of the grid whose shift is looked for
+CLEAR = 5.1  # a peak, in standard deviations, below which there is no pattern: 1 unmarked image in 100 has one
+STEPS = ((0.003, 0.2), (0.0015, 0.1))  # of scale and angle, in turn
+PADDED = 2 * SIDE  # side of the transform: frequencies between whole ones are needed
+NEAR, AROUND, QUIET, CLIP = 1.5, 2.0, 0.5, 1.0  # whitening: pixels that predict one, that tell its spread; least, most
+AMONG, FLOOR, LOUD = (
+    21,
+    0.05,
+    8.0,
+)  # frequencies of a side that tell the usual power; its least share of all; the most of it
 
 
 @dataclass(frozen=True)
 class Pose:
     """What is undone, in this order: a mirror, a scale and an angle (counter-clockwise) about the centre, a shift by
-    shares of the side. `peak`: of the correlation, in its standard deviations.
+    shares of the side. `height`: what the waves sum up to there; `peak`: the same in standard deviations of all shifts.
     """
 
     flip: bool = False
@@ -47,63 +49,114 @@ class Pose:
     angle: float = 0.0
     dx: float = 0.0
     dy: float = 0.0
+    height: float = 0.0
     peak: float = 0.0
 
     def warp(self, image: Pixels, *, sharp: bool = False) -> Pixels:
         """A square image uint8 [S, S] or [S, S, C] with all of it undone (bicubic, or nearest); what it lacks is 0."""
-        return np.asarray(self._moved(image, cv2.INTER_NEAREST if sharp else cv2.INTER_CUBIC), np.uint8)
-
-    def warp_plane(self, plane: Plane) -> Plane:
-        """The same of a whitened plane (bilinear)."""
-        return np.asarray(self._moved(plane, cv2.INTER_LINEAR), np.float32)
-
-    def _moved(self, image: npt.NDArray[Any], how: int) -> npt.NDArray[Any]:
         side = image.shape[0]
         moved = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), self.angle, self.scale)
         moved[:, 2] -= np.array([self.dx, self.dy]) * side
         seen = np.ascontiguousarray(image[:, ::-1]) if self.flip else image
-        return np.asarray(cv2.warpAffine(seen, moved, (side, side), flags=how))
+        how = cv2.INTER_NEAREST if sharp else cv2.INTER_CUBIC
+        return np.asarray(cv2.warpAffine(seen, moved, (side, side), flags=how), np.uint8)
+
+    @property
+    def matrix(self) -> Floats:
+        """[2, 2]: from the frequencies of a wave, down and right, to those that it has in the image as it is."""
+        turn, flip = np.deg2rad(self.angle), -1 if self.flip else 1
+        cos, sin = self.scale * np.cos(turn), self.scale * np.sin(turn)
+        return np.array([[cos, sin], [-sin * flip, cos * flip]])
 
 
-def found_pose(image: Pixels, keys: Sequence[Key]) -> Pose:
-    """Where the pattern of one of the keys most probably lies in a square image; a pose for any image, true or not."""
-    square = image if image.shape[0] == SIDE else fit_square(image, SIDE, PREPARE)
-    plane = _whitened(grey(square))
-    return max((_best(plane, np.conj(fft.rfft2(pattern(key)))) for key in keys), key=lambda pose: pose.peak)
+@dataclass(frozen=True)
+class Spectrum:
+    """Half of a padded spectrum [PADDED, PADDED / 2 + 1]: `values`, their `usual` power around each, and the bounded ratio."""
+
+    values: npt.NDArray[np.complex64]
+    usual: Plane
+    power: Plane
+
+    @classmethod
+    def of(cls, image: Pixels) -> Spectrum:
+        """Of the centre square of an image uint8 [H, W, 3]."""
+        square = image if image.shape[:2] == (SIDE, SIDE) else fit_square(image, SIDE, PREPARE)
+        values = fft.rfft2(_whitened(grey(square)), (PADDED, PADDED))
+        power = values.real**2 + values.imag**2
+        usual = cv2.blur(power, (AMONG, AMONG), borderType=cv2.BORDER_REFLECT)
+        usual += FLOOR**2 * usual.mean() + 1e-12
+        power /= usual
+        return cls(values, usual, np.minimum(power, LOUD, out=power))
+
+    def at(self, places: npt.NDArray[np.int64]) -> npt.NDArray[np.complex128]:
+        """[WAVES]: values at places over their usual strength, with phases from the centre of the image."""
+        down, right = places
+        mirrored = right < 0
+        cells = np.where(mirrored, -down, down) % PADDED, np.abs(right)
+        values = self.values[cells] / np.sqrt(self.usual[cells])
+        centred = np.exp(1j * np.pi * (SIDE - 1) * (down + right) / PADDED)
+        found: npt.NDArray[np.complex128] = np.where(mirrored, values.conj(), values) * centred
+        return found
 
 
-def _best(plane: Plane, wanted: npt.NDArray[np.complexfloating]) -> Pose:
-    band = (radii() >= BAND[0] - 2) & (radii() <= BAND[1] + 4)
-
-    def at(pose: Pose) -> Pose:
-        return _placed(pose, _correlation(plane, pose, wanted, band))
-
-    tried: list[Pose] = []
-    for pose in _grid():
-        tried.append(at(pose))
-        if tried[-1].peak >= CLEAR:
-            return _refined(tried[-1], at)
-    tried.sort(key=lambda pose: -pose.peak)
-    return max((_refined(each, at) for each in tried[:PEAKS]), key=lambda pose: pose.peak)
+def found_pose(image: Pixels, keys: Sequence[Key]) -> Pose | None:
+    """Where the pattern of one of the keys lies in an image's centre square; None where none is seen."""
+    return pose_in(Spectrum.of(image), keys)
 
 
-def _grid() -> Iterator[Pose]:
-    """All poses, the likely ones first."""
-    for angle in sorted(ANGLES, key=abs):
-        for scale in (1.0, *SCALES):
-            yield from (Pose(flip, scale, angle) for flip in (False, True))
-        if angle == 0:
-            yield from (Pose(flip, 1.0, turn) for turn in TURNS for flip in (False, True))
+def pose_in(spectrum: Spectrum, keys: Sequence[Key]) -> Pose | None:
+    """The same of its spectrum."""
+    best = max((_best(spectrum, key) for key in keys), key=lambda pose: pose.peak, default=Pose())
+    return best if best.peak >= CLEAR else None
 
 
-def _refined(pose: Pose, at: Callable[[Pose], Pose]) -> Pose:
+def _best(spectrum: Spectrum, key: Key) -> Pose:
+    """The clearest pose, refined where it is clear."""
+    drawn, power = waves(key), spectrum.power.ravel()[_cells(key)].sum(1)
+    likely = [_grid()[at] for at in np.argsort(-power, kind="stable")[:PEAKS].tolist()]
+    likely += [
+        replace(each, angle={0: 180, 90: -90}[each.angle]) for each in likely if each.angle in (0, 90)
+    ]  # same power
+    best = max((_placed(spectrum, each, drawn) for each in likely), key=lambda pose: pose.peak)
+    return _refined(spectrum, best, drawn) if best.peak >= CLEAR else best
+
+
+@lru_cache(maxsize=1)
+def _grid() -> tuple[Pose, ...]:
+    """All poses that are tried, without their shifts; a half turn has the power of none."""
+    turns = [Pose(flip, scale, angle) for angle in ANGLES for scale in (1.0, *SCALES) for flip in (False, True)]
+    return (*turns, Pose(False, 1.0, 90.0), Pose(True, 1.0, 90.0))
+
+
+@lru_cache(maxsize=1)
+def _matrices() -> Floats:
+    """[poses, 2, 2] of the grid."""
+    return np.stack([pose.matrix for pose in _grid()])
+
+
+@lru_cache(maxsize=16)
+def _cells(key: Key) -> npt.NDArray[np.int32]:
+    """[poses, WAVES]: where the waves lie in a spectrum's power, row by row."""
+    down, right = np.moveaxis(_places(_matrices(), waves(key)), 1, 0)
+    rows = np.where(right < 0, -down, down) % PADDED
+    found: npt.NDArray[np.int32] = (rows * (PADDED // 2 + 1) + np.abs(right)).astype(np.int32)
+    return found
+
+
+def _places(matrices: Floats, drawn: Waves) -> npt.NDArray[np.int64]:
+    """[..., 2, WAVES]: rows and columns of the waves in the padded spectrum, of either sign; matrices [..., 2, 2]."""
+    moved = matrices @ np.stack([drawn.down, drawn.right]).astype(np.float64)
+    return np.rint(moved * (PADDED / SIDE)).astype(np.int64)
+
+
+def _refined(spectrum: Spectrum, pose: Pose, drawn: Waves) -> Pose:
     """Better scales and angles nearby."""
     for scale, angle in STEPS:
         for _ in range(3):
-            near = [replace(pose, scale=pose.scale * (1 + sign * scale), dx=0, dy=0) for sign in (-1, 1)]
-            near += [replace(pose, angle=pose.angle + sign * angle, dx=0, dy=0) for sign in (-1, 1)]
-            best = max(map(at, near), key=lambda each: each.peak)
-            if best.peak <= pose.peak:
+            near = [replace(pose, scale=pose.scale * (1 + sign * scale)) for sign in (-1, 1)]
+            near += [replace(pose, angle=pose.angle + sign * angle) for sign in (-1, 1)]
+            best = max((_placed(spectrum, each, drawn) for each in near), key=lambda each: each.height)
+            if best.height <= pose.height:
                 break
             pose = best
     return pose
@@ -117,26 +170,24 @@ def _whitened(plane: Plane) -> Plane:
     return found
 
 
-def _correlation(
-    plane: Plane, pose: Pose, wanted: npt.NDArray[np.complexfloating], band: npt.NDArray[np.bool_]
-) -> Plane:
-    spectrum = fft.rfft2(pose.warp_plane(plane))
-    size = cv2.blur(np.abs(spectrum).astype(np.float32), (5, 5))
-    found: Plane = fft.irfft2(spectrum * wanted * band / (size + FLOOR * size.mean()), (SIDE, SIDE))
-    return found
-
-
-def _placed(pose: Pose, surface: Plane) -> Pose:
+def _placed(spectrum: Spectrum, pose: Pose, drawn: Waves) -> Pose:
     """The pose with the shift of the surface's peak, between pixels by a parabola."""
-    top = int(surface.argmax())
-    y, x = divmod(top, SIDE)
+    centre = np.pi * (SIDE - 1) * (drawn.down + drawn.right) / SIDE
+    sums = np.zeros((SIDE, SIDE // 2 + 1), np.complex64)
+    sums[drawn.down % SIDE, drawn.right] = spectrum.at(_places(pose.matrix, drawn)) * np.exp(
+        -1j * (drawn.phase + centre)
+    )
+    surface = fft.irfft2(sums, (SIDE, SIDE))
+    spread = np.sqrt((np.abs(sums) ** 2).sum() * 2) / SIDE**2  # of the surface, but for waves that go straight down
+    y, x = divmod(int(surface.argmax()), SIDE)
+    dx, dy = _between(surface[y], x), _between(surface[:, x], y)
+    height = float(surface[y, x])
+    return replace(pose, dx=dx, dy=dy, height=height, peak=height / max(float(spread), 1e-12))
 
-    def between(before: float, here: float, after: float, at: int) -> float:
-        curve = before - 2 * here + after
-        place = at + (0.5 * (before - after) / curve if curve < 0 else 0.0)
-        return (place - SIDE if place > SIDE / 2 else place) / SIDE
 
-    row, column = surface[y], surface[:, x]
-    dx = between(float(row[x - 1]), float(row[x]), float(row[(x + 1) % SIDE]), x)
-    dy = between(float(column[y - 1]), float(column[y]), float(column[(y + 1) % SIDE]), y)
-    return replace(pose, dx=dx, dy=dy, peak=float(surface[y, x] / surface.std()))
+def _between(line: npt.NDArray[Any], at: int) -> float:
+    """The place of a peak on a line that is a circle, as a share of it, of either sign."""
+    before, here, after = (float(line[(at + step) % SIDE]) for step in (-1, 0, 1))
+    curve = before - 2 * here + after
+    place = at + (0.5 * (before - after) / curve if curve < 0 else 0.0)
+    return (place - SIDE if place > SIDE / 2 else place) / SIDE

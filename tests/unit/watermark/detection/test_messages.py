@@ -1,6 +1,7 @@
 """Messages from the command line to the rows: embedded by pixels, read back by another process's plain data, attributed."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from helpers.keys import known_key
 from PIL import Image
 
 from evalkit.cli import group
+from evalkit.jobs.checks import How
+from evalkit.jobs.task import TASKS
 from evalkit.runs.store import read_run
 from evalkit.watermark.methods import read_mark
 
@@ -36,9 +39,10 @@ def called(*arguments):
     return CliRunner().invoke(group, ["watermark", *map(str, arguments)])
 
 
-def detected(folder, images, out, *more):
+def detected(folder, images, out, *more, decoys=False):
     found = called(
-        "detect", images, "--key", folder / "my.key", "--mark", folder / "marked/mark.json", "--no-cache", "--out", out, *more
+        "detect", images, "--key", folder / "my.key", "--mark", folder / "marked/mark.json", "--no-cache", "--out", out,
+        *more, *(() if decoys else ("--decoys", 0)),
     )  # fmt: skip
     assert found.exit_code == 0, found.output
     return read_run(out).samples.to_pylist(), found.output
@@ -60,6 +64,21 @@ def test_a_message_is_read_where_its_presence_is_established(marked, tmp_path):
         assert (row["message"] is None) == (row["verdict"] != "detected")
     none, _ = detected(marked, marked / "plain", tmp_path / "none")
     assert {row["message"] for row in none if row["verdict"] != "detected"} == {None}
+
+
+def test_decoy_keys_decide_whether_a_message_is_there_where_nobody_says_otherwise(marked, tmp_path):
+    for number, path in enumerate(sorted((marked / "plain").iterdir())[:2]):
+        (tmp_path / "both").mkdir(exist_ok=True)
+        shutil.copy(path, tmp_path / f"both/plain-{number}.png")
+        shutil.copy(marked / "marked/images" / path.name, tmp_path / f"both/marked-{number}.png")
+    rows, _ = detected(marked, tmp_path / "both", tmp_path / "run", decoys=True)
+    run = read_run(tmp_path / "run")
+    assert run.record["detection"]["rule"]["decide"] == "decoys"
+    assert run.record["detection"]["decoys"]["keys"] == 99
+    assert [row["verdict"] for row in rows] == ["detected"] * 2 + ["not detected"] * 2
+    assert [row["decoys_above"] for row in rows][:2] == [0, 0]
+    assert all(row["message"] == "model=3,user=77" for row in rows[:2])
+    assert TASKS.get("watermark-detect").checks().recompute(run, How()).failures == ()
 
 
 def test_candidates_are_told_from_each_other_and_corrected_for_their_number(marked, tmp_path):

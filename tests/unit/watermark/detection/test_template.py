@@ -8,15 +8,21 @@ from evalkit.errors import EvalkitError
 from evalkit.images import open_images
 from evalkit.jobs.options import RunOptions
 from evalkit.provenance.verify import verify_run
+from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.attacks.spelling import Options, read_attacks
 from evalkit.watermark.detection import detect_watermark
+from evalkit.watermark.detection.cache import CodeCache
 from evalkit.watermark.detection.detect import default_search
+from evalkit.watermark.detection.reader import Reader
+from evalkit.watermark.detection.scan import Scanner
 from evalkit.watermark.detection.search import read_search
 from evalkit.watermark.detection.views import View
 from evalkit.watermark.embed import Nudge, embed_watermark
 from evalkit.watermark.keys import Key
-from evalkit.watermark.methods import MarkSpec, read_mark
-from evalkit.watermark.template import pose
+from evalkit.watermark.methods import MarkSpec, mark_for, read_mark
+from evalkit.watermark.service.engine import Engine, Settings, Upload
+from evalkit.watermark.service.ring import Entry, Ring
+from evalkit.watermark.service.ring_file import write_ring
 
 KEY = Key(bytes(range(32)))
 
@@ -35,10 +41,8 @@ def marked(tmp_path_factory):
 
 
 @pytest.fixture
-def edited(marked, tmp_path, monkeypatch):
+def edited(marked, tmp_path):
     """A folder with the photograph, mirrored and cut."""
-    monkeypatch.setattr(pose, "SCALES", (0.85, 0.9))
-    monkeypatch.setattr(pose, "ANGLES", (0.0,))
     image = np.asarray(Image.open(marked.path / "images" / "a.png"))
     (attack,) = read_attacks(["flip+cut:0.85:corner+jpeg:80"], Options())
     (tmp_path / "data").mkdir()
@@ -65,6 +69,55 @@ def test_a_mirrored_crop_is_found_by_the_template_that_mark_json_tells_of(marked
     wrong = Key(bytes(range(1, 33)))
     found = detect_watermark(edited, wrong, "world-vq:128", mark=other, search="template", cache=False, options=options)
     assert found.samples["verdict"].to_pylist() == ["not detected"]
+
+
+def test_a_service_finds_what_detect_finds_by_the_template(marked, edited, tmp_path):
+    (tmp_path / "k.key").write_text(f"{KEY.secret.hex()}\n")
+    (tmp_path / "k.key").chmod(0o600)
+    file = read_mark(marked.path)
+    entry = Entry("one", KEY.id, str(tmp_path / "k.key"), file.spec, file.tokenizer, search="template")
+    write_ring(tmp_path / "ring", Ring((entry,)))
+    photo = next(each.image for each in open_images("sample/photos").read(0, 9) if "cat" in each.id)
+    Image.fromarray(photo).save(edited / "plain.png")
+    options = RunOptions(out=tmp_path / "run", device="cpu")
+    run = detect_watermark(edited, KEY, mark=marked.path, decide="exact", cache=False, options=options)
+    engine = Engine(tmp_path / "ring", Settings(cache=":memory:", alpha=1e-3))
+    answers = engine.look([Upload(path.read_bytes(), path.name) for path in sorted(edited.iterdir())])
+    engine.close()
+    details = [each.marks[0].details for each in answers]
+    assert [each["log10_p"] for each in details] == pytest.approx(run.samples["log10_p"].to_pylist(), abs=1e-5)
+    assert [each["view"] for each in details] == run.samples["transform"].to_pylist() == ["template", ""]
+    assert [each.verdict for each in answers] == ["marked", "not found"]
+
+
+def test_an_image_without_a_template_is_decoded_and_encoded_once(marked, tmp_path, monkeypatch):
+    photo = next(each.image for each in open_images("sample/photos").read(0, 9) if "cat" in each.id)
+    (tmp_path / "data").mkdir()
+    Image.fromarray(photo).save(tmp_path / "data" / "plain.png")
+    tokenizer, images = load_tokenizer("world-vq:128", device="cpu"), open_images(tmp_path / "data")
+    reader = Reader(images, tokenizer, CodeCache(":memory:"))
+    scanner = Scanner(reader, mark_for(MarkSpec("places"), KEY, tokenizer), read_search("template", 8))
+    counts = {"encode": 0, "read": 0}
+
+    def counted(owner, name):
+        real = getattr(owner, name)
+
+        def call(*given, **named):
+            counts[name] += 1
+            return real(*given, **named)
+
+        monkeypatch.setattr(owner, name, call)
+
+    counted(tokenizer, "encode")
+    counted(images, "read")
+    found = scanner.scan([0])
+    assert counts == {"encode": 1, "read": 1}
+    assert found.best.view.tolist() == [0]
+    assert found.best.log_pool[0] == pytest.approx(tally_of(scanner, reader)[0] + np.log(2))  # its price stays
+
+
+def tally_of(scanner, reader):
+    return scanner.mark.score(reader.codes([each.kept for each in reader.read([0])])).log_p
 
 
 def test_a_template_is_looked_for_where_it_was_embedded_and_no_calibration_says_otherwise(marked, tmp_path):

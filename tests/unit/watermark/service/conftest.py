@@ -1,6 +1,7 @@
 """Images of blocks with and without a mark of world-vq, a key ring that knows it, and a service in a thread."""
 
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -64,8 +65,9 @@ def served(ring, settings, tmp_path):
     """Call it with what clients may ask; it gives the address, the log, and the server to be stopped."""
     running = []
 
-    def start(allowed=None):
-        server, listening = make_server(ring, tmp_path / "log.jsonl", settings, Address(port=0), allowed or OPEN)
+    def start(allowed=None, **changed):
+        how = replace(settings, **changed)
+        server, listening = make_server(ring, tmp_path / "log.jsonl", how, Address(port=0), allowed or OPEN)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         running.append((server, thread))

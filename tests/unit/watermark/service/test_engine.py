@@ -1,10 +1,14 @@
+import io
 from dataclasses import replace
 
 import jsonschema
 import numpy as np
 import pytest
+from PIL import Image
 
 from evalkit.errors import EvalkitError
+from evalkit.jobs.options import RunOptions
+from evalkit.watermark.detection import detect_watermark
 from evalkit.watermark.detection.calibration import Calibration, conditions_of
 from evalkit.watermark.detection.calibration_file import write_calibration
 from evalkit.watermark.methods import mark_for
@@ -37,7 +41,9 @@ def test_the_mark_of_one_key_is_found_and_no_other(engine, made):
 def test_an_answer_holds_no_number_of_the_image_without_details(engine, made):
     (answer,) = engine.look(uploads(made.marked[0]))
     plain, detailed = answer.as_dict(), answer.as_dict(details=True)
-    assert all(set(each) == {"entry", "key_id", "method", "tokenizer", "verdict", "basis"} for each in plain["marks"])
+    assert all(
+        set(each) == {"entry", "key_id", "method", "tokenizer", "search", "verdict", "basis"} for each in plain["marks"]
+    )
     assert detailed["marks"][0]["details"]["log10_p"] < -10
 
 
@@ -121,6 +127,52 @@ def test_a_calibration_decides_with_the_larger_p(ring, made, settings, tmp_path)
         assert answer.verdict == verdict
         assert answer.as_dict()["false_positives"]["basis"] == "larger"
         engine.close()
+
+
+def test_a_search_of_an_entry_finds_what_detect_finds_at_the_same_price(made, settings, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, data in enumerate((*made.marked[:2], *made.plain[:2])):
+        mirrored = Image.open(io.BytesIO(data)).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        mirrored.save(folder / f"{number}.png")
+    (folder / "4.png").write_bytes(made.marked[2])
+    search, files = "flip,offsets:4/rolls:1", [path.read_bytes() for path in sorted(folder.iterdir())]
+    key, tried = made.keys["one"], {}
+    for number, how in enumerate(("none", search)):
+        write_ring(tmp_path / "ring", Ring((made.entry("one", search=how),)))
+        engine = Engine(tmp_path / "ring", settings)
+        for again in range(2):  # the second time all codes are known
+            tried[how] = [each.as_dict(details=True) for each in engine.look(uploads(*files))]
+            options = RunOptions(out=tmp_path / f"run-{number}-{again}", device="cpu")
+            run = detect_watermark(
+                folder, key, mark=made.run.path, search=how, decide="exact", alpha=1e-6, cache=False, options=options
+            )
+            details = [each["marks"][0]["details"] for each in tried[how]]
+            assert [each["log10_p"] for each in details] == pytest.approx(run.samples["log10_p"].to_pylist(), abs=1e-5)
+            assert [each["view"] for each in details] == run.samples["transform"].to_pylist()
+        engine.close()
+    assert [each["verdict"] for each in tried["none"]] == ["not found"] * 4 + ["marked"]
+    assert [each["verdict"] for each in tried[search]] == ["marked"] * 2 + ["not found"] * 2 + ["marked"]
+    assert {each["marks"][0]["search"] for each in tried[search]} == {search}
+    for answer in tried[search]:
+        jsonschema.validate(answer, schema())
+
+
+def test_a_search_that_there_is_not_and_a_calibration_of_another_one_are_refused(made, settings, tmp_path):
+    write_ring(tmp_path / "ring", Ring((made.entry("one", search="somewhere"),)))
+    with pytest.raises(EvalkitError, match="no search called 'somewhere'"):
+        Engine(tmp_path / "ring", settings)
+
+
+def test_decoys_decide_over_images_that_come_together_and_never_over_one(made, ring, settings):
+    engine = Engine(ring, replace(settings, decoys=True))
+    files = uploads(*made.plain, *made.marked, b"no image")
+    together = engine.look(files, together=True)
+    assert {mark.basis for each in together for mark in each.marks} == {"decoys"}
+    assert [each.verdict for each in together] == ["not found"] * 4 + ["marked"] * 4 + ["could not be read"]
+    assert [engine.look([each])[0].marks[0].basis for each in files[:2]] == ["exact"] * 2
+    assert engine.look([], together=True) == []
+    engine.close()
 
 
 def test_alpha_is_a_rate():

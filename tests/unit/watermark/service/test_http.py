@@ -57,6 +57,27 @@ def test_one_image_and_a_batch_get_answers_in_the_interchange_form(served, made)
         jsonschema.validate(each, schema())
 
 
+def test_a_batch_is_judged_by_decoys_where_the_operator_wants_it_and_one_image_is_not(served, made):
+    service = served(decoys=True)
+    names = [f"{number}.png" for number in range(5)]
+    data = form(*zip(names, (*made.marked[:2], *made.plain[:2], b"no image"), strict=True))
+    _, _, body = ask(service.url, "POST", "/v1/images", data, FORM)
+    lines = [json.loads(line) for line in body.splitlines()]
+    assert [each["image"]["id"] for each in lines] == names
+    assert [each["verdict"] for each in lines] == ["marked"] * 2 + ["not found"] * 2 + ["could not be read"]
+    assert [each["false_positives"]["basis"] for each in lines] == ["decoys"] * 4 + ["exact"]
+    for each in lines:
+        jsonschema.validate(each, schema())
+    _, _, body = ask(service.url, "POST", "/v1/image", made.marked[0])
+    assert json.loads(body)["false_positives"]["basis"] == "exact"
+    _, _, body = ask(service.url, "POST", "/v1/images", form(("a.png", made.marked[0])), FORM)
+    assert json.loads(body)["false_positives"]["basis"] == "exact"
+    service.stop()
+    assert [each["verdict"] for each in read_log(service.log) if each["event"] == "answer"] == [
+        *[each["verdict"] for each in lines], "marked", "marked",
+    ]  # fmt: skip
+
+
 def test_health_the_openapi_document_the_schema_and_the_page_are_there(served, ring):
     url = served().url
     assert json.loads(ask(url, "GET", "/health")[2]) | {"evalkit": ""} == {
@@ -128,8 +149,9 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_back(served, made):
     assert ask(url, "GET", "/health")[0] == 200
 
 
-def test_fuzzed_requests_leave_it_answering_and_learn_nothing(served, made, capfd):
-    service = served()
+def test_fuzzed_requests_leave_it_answering_and_learn_nothing(served, made, ring, capfd):
+    write_ring(ring, Ring((made.entry("one", search="template,flip"), made.entry("two"))))
+    service = served(decoys=True)
     host, port = urllib.parse.urlsplit(service.url).netloc.split(":")
     whole = form(("a.png", made.plain[0][:300]))
     right = b"POST /v1/images HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: %s\r\ncontent-length: %d\r\n\r\n" % (
@@ -153,6 +175,10 @@ def test_fuzzed_requests_leave_it_answering_and_learn_nothing(served, made, capf
         )
         assert status in (200, 400)
         assert status == 400 or json.loads(body)["format"]
+    data = [made.marked[0], *(mutated(made.marked[1], seed) for seed in range(9))]
+    _, _, body = ask(service.url, "POST", "/v1/images", form(*zip("abcdefghij", data, strict=True)), FORM)
+    assert [json.loads(line)["image"]["id"] for line in body.splitlines()] == list("abcdefghij")
+    assert json.loads(body.splitlines()[0])["verdict"] == "marked"
     assert json.loads(ask(service.url, "POST", "/v1/image", made.marked[0])[2])["verdict"] == "marked"
     service.stop()
     told = capfd.readouterr()

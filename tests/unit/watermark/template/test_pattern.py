@@ -7,17 +7,20 @@ from evalkit.images import open_images
 from evalkit.metrics.psnr import mse, psnr
 from evalkit.watermark.embed.patterned import has_room, patterned
 from evalkit.watermark.keys import Key
-from evalkit.watermark.template.pattern import BAND, pattern, radii
+from evalkit.watermark.template.pattern import BAND, SIDE, WAVES, pattern
 
 ONE, OTHER = Key(bytes(range(32))), Key(bytes(range(1, 33)))
 
 
 def test_keys_have_patterns_of_their_own_within_the_band():
-    spectrum = np.abs(np.fft.rfft2(pattern(ONE)))
-    outside = (radii() < BAND[0]) | (radii() > BAND[1])
-    assert spectrum[outside].max() < 1e-3 * spectrum[~outside].min()
+    spectrum = np.abs(np.fft.rfft2(pattern(ONE)))[:, 1:]  # a wave that only goes down stands there twice
+    down, right = np.nonzero(spectrum > 1e-3 * spectrum.max())
+    radius = np.hypot((down + SIDE // 2) % SIDE - SIDE // 2, right + 1)
+    assert WAVES - 3 <= len(radius) <= WAVES
+    assert BAND[0] <= radius.min()
+    assert radius.max() <= BAND[1]
     assert pattern(ONE).std() == pytest.approx(1, rel=1e-5)
-    assert abs((pattern(ONE) * pattern(OTHER)).mean()) < 0.02
+    assert abs((pattern(ONE) * pattern(OTHER)).mean()) < 0.1
 
 
 @pytest.mark.parametrize("level", [45.0, 52.0])

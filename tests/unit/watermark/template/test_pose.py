@@ -9,7 +9,6 @@ from evalkit.images.geometry import fit_square
 from evalkit.watermark.attacks.spelling import Options, read_attacks
 from evalkit.watermark.embed.patterned import patterned
 from evalkit.watermark.keys import Key
-from evalkit.watermark.template import pose as poses
 from evalkit.watermark.template.pose import SIDE, Pose, found_pose
 
 ONE, OTHER = Key(bytes(range(32))), Key(bytes(range(1, 33)))
@@ -25,13 +24,6 @@ def marked(photo):
     return patterned(photo, ONE, 10 ** (-48 / 20))
 
 
-@pytest.fixture
-def few(monkeypatch):
-    """A coarse grid, so that a test takes a tenth of the time."""
-    monkeypatch.setattr(poses, "SCALES", (0.82, 0.9))
-    monkeypatch.setattr(poses, "ANGLES", (-3.2, 0.0))
-
-
 def square(image, attack):
     (edit,) = read_attacks([attack], Options())
     return fit_square(edit.apply(image, 0), SIDE, "short-bicubic")
@@ -45,17 +37,19 @@ def square(image, attack):
         ("crop:0.83:corner", False, 0.83, 0.0),
         ("rotate:3", False, 1.0, -3.0),
         ("flip:vertical", True, 1.0, 180.0),
+        ("crop:0.75:random+jpeg:50", False, 0.75, 0.0),
+        ("rotate:90", False, 1.0, -90.0),
     ],
 )
-def test_an_edit_is_read_off_the_pattern(marked, few, attack, flip, scale, angle):
+def test_an_edit_is_read_off_the_pattern(marked, attack, flip, scale, angle):
     found = found_pose(square(marked, attack), (OTHER, ONE))
     assert found.flip == flip
     assert found.scale == pytest.approx(scale, rel=0.006)
     assert found.angle == pytest.approx(angle, abs=0.3)
-    assert found.peak > 7
+    assert found.peak > 6
 
 
-def test_a_shift_is_found_to_a_quarter_of_a_pixel_and_undone(marked, few):
+def test_a_shift_is_found_to_a_quarter_of_a_pixel_and_undone(marked):
     found = found_pose(square(marked, "shift:-9:6"), (ONE,))
     assert np.array([found.dx, found.dy]) * SIDE == pytest.approx([-9 * SIDE / 300, 6 * SIDE / 300], abs=0.25)
     back = found.warp(square(marked, "shift:-9:6"))
@@ -64,9 +58,25 @@ def test_a_shift_is_found_to_a_quarter_of_a_pixel_and_undone(marked, few):
     assert np.abs(away).mean() < 2
 
 
-def test_without_the_pattern_or_its_key_there_is_no_peak(marked, photo, few):
-    assert found_pose(square(marked, "png"), (OTHER,)).peak < 6.5
-    assert found_pose(square(photo, "png"), (ONE,)).peak < 6.5
+def test_without_the_pattern_or_its_key_hardly_an_image_seems_to_hold_one(marked, photo):
+    keys = [Key(bytes(range(start, start + 32))) for start in range(2, 17)]
+    found = [found_pose(square(image, "png"), [key]) for image in (marked, photo) for key in keys]
+    assert sum(pose is not None for pose in found) <= 2  # 0.1 are expected of 30
+
+
+def test_an_image_without_any_texture_holds_no_pattern():
+    assert found_pose(np.zeros((SIDE, SIDE, 3), np.uint8), (ONE,)) is None
+    assert found_pose(np.full((SIDE, SIDE, 3), 200, np.uint8), (ONE,)) is None
+    assert found_pose(np.full((SIDE, SIDE, 3), 200, np.uint8), ()) is None
+
+
+def test_no_grid_of_the_image_s_own_is_taken_for_a_pattern():
+    """Stripes and checks have few loud frequencies, as the pattern has."""
+    down, right = np.mgrid[:SIDE, :SIDE]
+    for across, period in ((False, 5), (False, 8), (True, 4), (True, 7.3)):
+        wave = np.cos(2 * np.pi * right / period) * (np.cos(2 * np.pi * down / period) if across else 1)
+        image = np.repeat((128 + 100 * np.sign(wave)).clip(0, 255).astype(np.uint8)[..., None], 3, 2)
+        assert found_pose(image, (ONE, OTHER)) is None
 
 
 def test_what_a_pose_does_not_show_is_black_and_known_to_be():
