@@ -10,7 +10,20 @@ from evalkit.text import csv_cell
 from evalkit.watermark.detection.rows import csv_pieces
 from evalkit.watermark.robustness.summary import csv_text
 
-NAMES = ["plain", "=1+1", "\x1b[31mred", "\u202egnp", "a\rb", "-inf", "é\u0301", "a\u2028b", "a\nb", "\t=1", None, "\x9b2J"]
+NAMES = [
+    "plain",
+    "=1+1",
+    "\x1b[31mred",
+    "\u202egnp",
+    "a\rb",
+    "-inf",
+    "é\u0301",
+    "a\u2028b",
+    "a\nb",
+    "\t=1",
+    None,
+    "\x9b2J",
+]
 
 
 @pytest.mark.parametrize("exported", ["detection", "robustness"])
