@@ -50,11 +50,11 @@ def named(file: Path) -> dict[str, torch.Tensor]:
 
 def largest_difference(file: Path, network: YuNet) -> float:
     """Between onnxruntime's outputs and the network's on noise, over all levels."""
-    picture = np.random.default_rng(0).integers(0, 256, (1, 3, 640, 640)).astype(np.float32)
+    image = np.random.default_rng(0).integers(0, 256, (1, 3, 640, 640)).astype(np.float32)
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    wanted = dict(zip([o.name for o in session.get_outputs()], session.run(None, {"input": picture}), strict=True))
+    wanted = dict(zip([o.name for o in session.get_outputs()], session.run(None, {"input": image}), strict=True))
     with torch.inference_mode():
-        found = network(torch.from_numpy(picture))
+        found = network(torch.from_numpy(image))
     worst = 0.0
     for stride, (scores, objects, boxes) in zip(STRIDES, found, strict=True):
         for name, map_ in (("cls", scores.sigmoid()), ("obj", objects.sigmoid()), ("bbox", boxes)):

@@ -204,11 +204,11 @@ def main() -> None:
     for subset, task, table in (("photos", "reconstruction", PHOTOS), ("textures", "detail", TEXTURES)):
         for name, (file, author, licence, where) in table.items():
             source = next(folder / file for folder in folders if (folder / file).exists())
-            picture = Image.open(source).convert("RGB")
-            if min(picture.size) > 512:
-                picture.thumbnail((picture.width * 512 // min(picture.size), picture.height * 512 // min(picture.size)))
+            image = Image.open(source).convert("RGB")
+            if min(image.size) > 512:
+                image.thumbnail((image.width * 512 // min(image.size), image.height * 512 // min(image.size)))
             target = f"{subset}-{name}.jpg"
-            picture.save(out / target, quality=94, subsampling=0, optimize=True)
+            image.save(out / target, quality=94, subsampling=0, optimize=True)
             rows.append({"file_name": target, "subset": subset, "task": task})
             sources.append(f"| {target} | {author} | {licence} | {where} |")
     for each in EASY:
@@ -236,10 +236,10 @@ def main() -> None:
 
 
 def save(
-    out: Path, picture: Image.Image, name: str, subset: str, text: str, script: str, language: str
+    out: Path, image: Image.Image, name: str, subset: str, text: str, script: str, language: str
 ) -> dict[str, str]:
     """Write a rendered text (few colours, so PNG stays small) and give its metadata row."""
-    picture.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(out / name, optimize=True)
+    image.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(out / name, optimize=True)
     return {"file_name": name, "subset": subset, "task": "text", "text": text, "script": script, "language": language}
 
 

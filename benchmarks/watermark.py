@@ -43,7 +43,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def statistics(what: str, pictures: int, threads: int) -> dict[str, float]:
+def statistics(what: str, images: int, threads: int) -> dict[str, float]:
     """Seconds and peak memory of one candidate, in this process."""
     import torch
 
@@ -58,7 +58,7 @@ def statistics(what: str, pictures: int, threads: int) -> dict[str, float]:
     )
     law = 1 / np.arange(1, VOCABULARY + 1) ** 0.5
     ends = np.cumsum(law / law.sum())
-    draws = np.random.default_rng(0).random((pictures, TOKENS), dtype=np.float32)
+    draws = np.random.default_rng(0).random((images, TOKENS), dtype=np.float32)
     codes = np.minimum(np.searchsorted(ends, draws), VOCABULARY - 1).astype(np.uint16)
     del draws
     before = peak_mb()
@@ -166,9 +166,9 @@ def main() -> None:
         return
     rows: list[dict[str, Any]] = []
 
-    def keep(work: str, candidate: str, pictures: int, found: Mapping[str, float]) -> None:
+    def keep(work: str, candidate: str, images: int, found: Mapping[str, float]) -> None:
         row: dict[str, Any] = {"machine": machine(), "threads": given.threads, "work": work, "candidate": candidate}
-        row |= {"pictures": pictures, "load_1_min": round(os.getloadavg()[0], 1)}
+        row |= {"pictures": images, "load_1_min": round(os.getloadavg()[0], 1)}
         row |= {name: found.get(name, "") for name in FIELDS}
         rows.append(row)
         print({name: value for name, value in row.items() if value != ""}, flush=True)
@@ -178,7 +178,7 @@ def main() -> None:
             writer.writerows({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in each.items()} for each in rows)
 
     work = f"statistics, {LISTS} lists x {TOKENS} codes"
-    for name, count in {"evalkit": given.pictures, **PEERS}.items():
+    for name, count in {"evalkit": given.images, **PEERS}.items():
         found = alone("statistics", name, count, threads=given.threads)
         scale = 100_000 / count
         keep(
@@ -187,12 +187,12 @@ def main() -> None:
             count,
             {**found, "wall_s_100000": found["wall_s"] * scale, "cpu_s_100000": found["cpu_s"] * scale},
         )
-    found = alone("statistics", "evalkit, one list", given.pictures, threads=given.threads)
+    found = alone("statistics", "evalkit, one list", given.images, threads=given.threads)
     keep(
         f"statistics, one list x {TOKENS} codes",
         "evalkit",
-        given.pictures,
-        {**found, "per_second": given.pictures / found["wall_s"]},
+        given.images,
+        {**found, "per_second": given.images / found["wall_s"]},
     )
     found = alone("cached", 20_000, threads=given.threads)
     keep("detection from the cache, one key", "evalkit", 20_000, found)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from evalkit.watermark.attacks.theft import list_auc, lists_auc, occurring, theft_cooccurrence, theft_histogram
 
 CODES, TOKENS, DELTA = 1024, 256, 2.0
-POOLS, PICTURES, SEEDS = (1, 4, 16, 64), (50, 200, 800), (0, 1, 2)
+POOLS, IMAGES, SEEDS = (1, 4, 16, 64), (50, 200, 800), (0, 1, 2)
 OUT = Path(__file__).parent / "tables" / "watermark-theft.csv"
 
 
@@ -36,18 +36,18 @@ def drawn(
     return np.minimum(np.array(drawn_rows), CODES - 1)
 
 
-def one(lists: int, pictures: int, seed: int) -> dict[str, float]:
+def one(lists: int, images: int, seed: int) -> dict[str, float]:
     """AUCs of both thefts, and of co-occurrence on clean images (what a match among noise finds)."""
-    rng = np.random.default_rng([lists, pictures, seed])
+    rng = np.random.default_rng([lists, images, seed])
     law = 1 / np.arange(1, CODES + 1) ** 0.5
     greens = pool(lists, rng)
-    clean = drawn(np.zeros((pictures, CODES), bool), law, rng)
-    marked = drawn(greens[np.arange(pictures) % lists], law, rng)
+    clean = drawn(np.zeros((images, CODES), bool), law, rng)
+    marked = drawn(greens[np.arange(images) % lists], law, rng)
     alive = occurring(marked, CODES)
     found = {
         "histogram_best_list": np.max([list_auc(theft_histogram(marked, clean, CODES), g, among=alive) for g in greens])
     }
-    if 1 < lists < pictures:
+    if 1 < lists < images:
         found["cooccurrence"] = lists_auc(theft_cooccurrence(marked, CODES, lists), greens, among=alive).mean()
         found["cooccurrence_on_clean"] = lists_auc(theft_cooccurrence(clean, CODES, lists), greens, among=alive).mean()
     return {name: float(value) for name, value in found.items()}
@@ -61,10 +61,10 @@ def main() -> None:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["lists", "pictures", *names])
         for lists in POOLS:
-            for pictures in PICTURES:
-                runs = [one(lists, pictures, seed) for seed in SEEDS]
+            for images in IMAGES:
+                runs = [one(lists, images, seed) for seed in SEEDS]
                 means = [f"{np.mean([r[n] for r in runs]):.3f}" if n in runs[0] else "" for n in names]
-                writer.writerow([lists, pictures, *means])
+                writer.writerow([lists, images, *means])
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 from evalkit.metrics.ssim import reconstruction_scores, ssim
 
 
-def pictures(n: int, seed: int = 0) -> np.ndarray:
+def images(n: int, seed: int = 0) -> np.ndarray:
     """n images with smooth shading and noise."""
     rng = np.random.default_rng(seed)
     yy, xx = np.mgrid[0:256, 0:256] / 256
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few repeats, no file")
     quick = parser.parse_args().quick
     torch.set_num_threads(2)
-    x = pictures(1)[0]
+    x = images(1)[0]
     y = np.clip(x + np.random.default_rng(1).normal(0, 8, x.shape), 0, 255).astype(np.uint8)
     tx, ty = (torch.from_numpy(v).permute(2, 0, 1)[None].float() / 255 for v in (x, y))
 
@@ -51,7 +51,7 @@ def main() -> None:
     rows = [{"work": "one 256 px pair", **row} for row in summary(seconds, "evalkit")]
     difference = abs(ssim(x, y) - by_skimage())
     n = 50 if quick else 1000
-    many = pictures(n)
+    many = images(n)
     others = np.clip(many + np.random.default_rng(2).normal(0, 8, many.shape), 0, 255).astype(np.uint8)
     started = time.perf_counter()
     for a, b in zip(many, others, strict=True):

@@ -42,13 +42,13 @@ print(verdict.level, (process_peak() or 0) // 2**20)
 """
 
 
-def make_run(folder: Path, pictures: int, size: int) -> Path:
+def make_run(folder: Path, images: int, size: int) -> Path:
     """A sealed and signed run with `images` files of `size` bytes."""
     store = RunStore(folder)
-    store.begin({"task": "generate", "n": pictures})
+    store.begin({"task": "generate", "n": images})
     rows = []
     block = os.urandom(size)
-    for number in range(pictures):
+    for number in range(images):
         data = number.to_bytes(8, "big") + block[8:]
         write_bytes(folder / "images" / f"{number:07d}.png", data)
         digest = hashlib.sha256(data).hexdigest()
@@ -56,7 +56,7 @@ def make_run(folder: Path, pictures: int, size: int) -> Path:
     store.put("0", ShardOutput(table(rows), {}))
     store.write(store.parts(["0"]).tables(), [], {}, SCHEMA)
     write_bytes(folder / "manifest.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
-    record = {"evalkit": "0", "task": "generate", "created": "", "plan": {"task": "generate", "n": pictures}}
+    record = {"evalkit": "0", "task": "generate", "created": "", "plan": {"task": "generate", "n": images}}
     store.seal(record)
     sign_run(folder, KEY)
     return folder

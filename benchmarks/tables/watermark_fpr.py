@@ -45,16 +45,16 @@ def _zipf(count: int, power: float) -> Floats:
     return law / law.sum()
 
 
-def _drawn(law: Floats, pictures: int, rng: np.random.Generator) -> Ints:
-    return np.minimum(np.searchsorted(np.cumsum(law), rng.random((pictures, TOKENS))), len(law) - 1)
+def _drawn(law: Floats, images: int, rng: np.random.Generator) -> Ints:
+    return np.minimum(np.searchsorted(np.cumsum(law), rng.random((images, TOKENS))), len(law) - 1)
 
 
-def _flat(pictures: int, rng: np.random.Generator) -> Ints:
+def _flat(images: int, rng: np.random.Generator) -> Ints:
     """971 codes alive, and 30 % of each image filled with three of the twenty commonest."""
-    codes = _drawn(_zipf(971, 0.5), pictures, rng)
+    codes = _drawn(_zipf(971, 0.5), images, rng)
     area = round(0.3 * TOKENS)
-    three = rng.random((pictures, 20)).argsort(1)[:, :3]
-    codes[:, :area] = np.take_along_axis(three, rng.integers(0, 3, (pictures, area)), axis=1)
+    three = rng.random((images, 20)).argsort(1)[:, :3]
+    codes[:, :area] = np.take_along_axis(three, rng.integers(0, 3, (images, area)), axis=1)
     return codes
 
 
@@ -84,26 +84,26 @@ def _z_calls(scores: Scores, level: float, lists: int) -> tuple[npt.NDArray[np.b
     return z > norm.isf(level), z > norm.isf(level / lists)
 
 
-def key_random(name: str, kind: Any, lists: int, trials: int, pictures: int = 64) -> Iterator[dict[str, Any]]:
+def key_random(name: str, kind: Any, lists: int, trials: int, images: int = 64) -> Iterator[dict[str, Any]]:
     """A row a level over at least `trials` pairs of a key and one of `images` fixed images.
 
     The images' codes are renamed so that no two share one. Coins of different codes are independent, so one pool of all
     those codes is as good as a key for each image.
     """
-    fixed = LAWS[name].draw(pictures, np.random.default_rng([1, lists]))
+    fixed = LAWS[name].draw(images, np.random.default_rng([1, lists]))
     codes, start = np.empty_like(fixed), 0
     for number, row in enumerate(fixed):
         kept, renamed = np.unique(row, return_inverse=True)
         codes[number], start = start + renamed, start + len(kept)
     scheme, log_p, calls = Scheme(GAMMA, lists, kind), [], np.zeros((len(LEVELS), 2))
-    keys = math.ceil(trials / pictures)
+    keys = math.ceil(trials / images)
     for number in range(keys):
         pool = make_pool(key_of("key-random", name, number), "simulated", start, scheme)
         scores = score_codes(codes, pool)
         log_p.append(scores.log_p)
         for at, level in enumerate(LEVELS):
             calls[at] += [each.sum() for each in _z_calls(scores, level, lists)]
-    every, trials = np.concatenate(log_p), keys * pictures
+    every, trials = np.concatenate(log_p), keys * images
     for at, level in enumerate(LEVELS):
         hits = int((every <= math.log(level)).sum())
         low, high = clopper_pearson(hits, trials)
@@ -115,7 +115,7 @@ def key_random(name: str, kind: Any, lists: int, trials: int, pictures: int = 64
 
 
 def image_random(
-    name: str, kind: Any, lists: int, keys: int, pictures: int, calibration: int
+    name: str, kind: Any, lists: int, keys: int, images: int, calibration: int
 ) -> Iterator[dict[str, Any]]:
     """A row a level: each of `keys` sees `images` new images, and a calibration of its own. Intervals are over keys."""
     law, scheme = LAWS[name], Scheme(GAMMA, lists, kind)
@@ -125,7 +125,7 @@ def image_random(
         histogram = np.bincount(law.draw(2000, rng).ravel(), minlength=law.alive) if kind == "paired" else None
         pool = make_pool(key_of("image-random", number), "simulated", law.alive, scheme, histogram)
         null = np.sort(score_codes(law.draw(calibration, rng), pool).log_p) if calibration else np.zeros(0)
-        scores = score_codes(law.draw(pictures, rng), pool)
+        scores = score_codes(law.draw(images, rng), pool)
         exact = scores.log_p
         conformal = np.log((1 + np.searchsorted(null, exact, side="right")) / (calibration + 1))
         for at, level in enumerate(LEVELS):
@@ -138,10 +138,10 @@ def image_random(
         each = rates[:, at, 0]
         row: dict[str, Any] = {
             "null": "image-random", "law": name, "kind": kind, "lists": lists, "level": level, "keys": keys,
-            "pictures_a_key": pictures, "exact": mean[0], "low": max(0.0, mean[0] - 1.96 * error[0]),
+            "pictures_a_key": images, "exact": mean[0], "low": max(0.0, mean[0] - 1.96 * error[0]),
             "high": mean[0] + 1.96 * error[0], "z": mean[3], "z_corrected": mean[4],
             "key_median": np.median(each), "key_p95": np.quantile(each, 0.95), "key_max": each.max(),
-            "keys_above": float((each > level + 1.96 * math.sqrt(level * (1 - level) / pictures)).mean()),
+            "keys_above": float((each > level + 1.96 * math.sqrt(level * (1 - level) / images)).mean()),
         }  # fmt: skip
         if calibration:
             row |= {"calibrated": mean[1], "calibrated_high": mean[1] + 1.96 * error[1], "larger": mean[2],
@@ -173,9 +173,9 @@ PAIRED = (10, 500, 1000)  # one list of paired codes, whose test is slower
 
 def cell(name: str, lists: int, part: int) -> list[dict[str, Any]]:
     """The rows of one law and size of the pool; `part`: how many times fewer trials."""
-    trials, keys, pictures, calibration = SIZES[lists]
+    trials, keys, images, calibration = SIZES[lists]
     found = [row for kind in kinds(lists) for row in key_random(name, kind, lists, trials // part)]
-    sizes = max(3, keys // part), pictures // part, calibration // part
+    sizes = max(3, keys // part), images // part, calibration // part
     found += image_random(name, kinds(lists)[-1], lists, *sizes)
     if lists == 1:
         few, fewer, null = PAIRED

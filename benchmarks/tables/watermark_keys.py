@@ -37,15 +37,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         world = World(asked.images, Path(folder))
         world.prompts = world_prompts()[300 : 300 + asked.images]
-        plain, _ = world.pictures("unmarked", 11)
+        plain, _ = world.images("unmarked", 11)
         null, called, found = world.codes(plain), [], []
         for number in range(asked.keys):
             mark = mark_for(SPEC, Key((1000 + number).to_bytes(32, "big")), world.tokenizer)
             log_p = mark.score(null).log_p
             called.append([float((log_p <= np.log(level)).mean()) for level in LEVELS])
             if number < asked.marked:
-                pictures, _ = world.nudged(f"marked-{number}", plain, mark, Nudge(levels=4, psnr=36))
-                again = mark.score(world.codes(pictures)).log_p
+                images, _ = world.nudged(f"marked-{number}", plain, mark, Nudge(levels=4, psnr=36))
+                again = mark.score(world.codes(images)).log_p
                 found.append([float((again <= np.log(level)).mean()) for level in LEVELS])
     rates, hits = np.array(called), np.array(found)
     write(

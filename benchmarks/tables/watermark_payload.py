@@ -49,7 +49,7 @@ def images(count: int) -> None:
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         world = World(count, Path(folder))
-        plain, _ = world.pictures("unmarked", 1)
+        plain, _ = world.images("unmarked", 1)
         for layout, message in LAYOUTS:
             mark = _payload(mark_for(_spec(layout, message), KEY, world.tokenizer))
             marked, _ = world.nudged(layout.replace(":", ""), plain, Places(mark), Nudge(levels=8))

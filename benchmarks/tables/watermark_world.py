@@ -79,7 +79,7 @@ class World:
         self.generator, self.prompts = generator, world_prompts()[:count]
         self.extractor = load_extractor("efflite0", device="cpu")
 
-    def pictures(self, run: str, seed: int, mark: Mark | None = None, delta: float = 0.0) -> tuple[list[Pixels], Any]:
+    def images(self, run: str, seed: int, mark: Mark | None = None, delta: float = 0.0) -> tuple[list[Pixels], Any]:
         """(images read back from PNG, codes that the generator chose)."""
         self.generator.logits_processors.clear()
         if mark is not None:
@@ -131,20 +131,20 @@ class World:
             read.append(self.codes([decode_image(png_bytes(pixels)) for pixels in made]))
         return np.concatenate(read)
 
-    def codes(self, pictures: Sequence[Pixels]) -> npt.NDArray[np.int64]:
+    def codes(self, images: Sequence[Pixels]) -> npt.NDArray[np.int64]:
         """Codes read from images."""
-        x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+        x = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
         with torch.inference_mode():
             return np.concatenate([self.tokenizer.encode(part).values.numpy() for part in x.split(64)])
 
-    def right(self, pictures: Sequence[Pixels]) -> float:
+    def right(self, images: Sequence[Pixels]) -> float:
         """Share of images that show what their caption demands."""
-        judged: list[tuple[WorldPrompt, Pixels]] = list(zip(self.prompts, pictures, strict=True))
+        judged: list[tuple[WorldPrompt, Pixels]] = list(zip(self.prompts, images, strict=True))
         return float(np.mean([verdict(p.demand, detect(image)).correct for p, image in judged]))
 
-    def features(self, pictures: Sequence[Pixels]) -> npt.NDArray[np.float64]:
+    def features(self, images: Sequence[Pixels]) -> npt.NDArray[np.float64]:
         """efficientnet-lite0's."""
-        x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+        x = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
         with torch.inference_mode():
             return np.concatenate([self.extractor.features(part).double().numpy() for part in x.split(32)])
 
@@ -188,12 +188,12 @@ def main() -> None:
     count = parser.parse_args().images
     with tempfile.TemporaryDirectory() as folder:
         world = World(count, Path(folder))
-        bench = Bench(world, *world.pictures("unmarked", 1))
+        bench = Bench(world, *world.images("unmarked", 1))
         for spec, deltas in GENERATED:
             for delta in deltas:
                 mark = bench.mark(spec, KEY)
-                pictures, chosen = world.pictures(f"{len(bench.rows)}", 0, mark, delta)
-                bench.measure(spec, mark, pictures, chosen, delta)
+                images, chosen = world.images(f"{len(bench.rows)}", 0, mark, delta)
+                bench.measure(spec, mark, images, chosen, delta)
 
 
 class Bench:
@@ -201,7 +201,7 @@ class Bench:
 
     def __init__(self, world: World, plain: list[Pixels], chosen: Any) -> None:
         self.world, self.plain, self.null = world, plain, world.codes(plain)
-        other, _ = world.pictures("reference", 2)
+        other, _ = world.images("reference", 2)
         self.reference = world.features(other)
         self.calibration = world.many(NULLS)
         self.histogram = np.bincount(world.codes(other).ravel(), minlength=1024)
@@ -224,16 +224,16 @@ class Bench:
         needs = spec.kind == "paired" or spec.method == "wmar"
         return mark_for(spec, key, self.world.tokenizer, frequencies=self.histogram if needs else None)
 
-    def measure(self, spec: MarkSpec, mark: Mark, pictures: list[Pixels], chosen: Any, delta: float) -> None:
+    def measure(self, spec: MarkSpec, mark: Mark, images: list[Pixels], chosen: Any, delta: float) -> None:
         """One row, and the curves where they are wanted."""
-        codes, wrong = self.world.codes(pictures), self.mark(spec, OTHER)
+        codes, wrong = self.world.codes(images), self.mark(spec, OTHER)
         scores, clean = mark.score(codes), mark.score(self.null).log_p
         nulls = np.sort(mark.score(self.calibration).log_p)
         self.rows.append(
             {
                 "method": spec.method, "gamma": spec.gamma,
                 "kind": spec.kind or "", "clusters": spec.clusters or "", "delta": delta or "",
-                "marked": len(pictures), "unmarked": len(self.plain), **shares(scores.log_p, "tpr"),
+                "marked": len(images), "unmarked": len(self.plain), **shares(scores.log_p, "tpr"),
                 **shares(clean, "fpr"),
                 "decided_tpr_at_1e-3": float((decided(scores.log_p, nulls) <= np.log(1e-3)).mean()),
                 "decided_fpr_at_1e-3": float((decided(clean, nulls) <= np.log(1e-3)).mean()),
@@ -241,39 +241,39 @@ class Bench:
                 "auc": auc(scores.log_p, clean), "coins": float(np.median(scores.distinct)),
                 "green": float((scores.green / scores.distinct).mean()),
                 "codes_read_back": float((codes == chosen).mean()),
-                "world_probe": self.world.right(pictures),
-                "fd_efflite0": frechet_distance_of_features(self.world.features(pictures), self.reference),
+                "world_probe": self.world.right(images),
+                "fd_efflite0": frechet_distance_of_features(self.world.features(images), self.reference),
             }
         )  # fmt: skip
         write("watermark-world", self.rows)
         if (spec.method, delta) in CURVES and spec.gamma in (0.25, 0.5):
             label = f"{spec.method}, delta {delta:g}"
-            self.attacked += curves(self.world, mark, label, pictures, self.plain)
+            self.attacked += curves(self.world, mark, label, images, self.plain)
             write("watermark-world-attacks", self.attacked)
 
 
-def psnr_of(pictures: Sequence[Pixels], others: Sequence[Pixels]) -> float:
+def psnr_of(images: Sequence[Pixels], others: Sequence[Pixels]) -> float:
     """Mean over pairs, in dB."""
-    errors = [np.square(a.astype(float) - b).mean() / 255**2 for a, b in zip(pictures, others, strict=True)]
+    errors = [np.square(a.astype(float) - b).mean() / 255**2 for a, b in zip(images, others, strict=True)]
     return float(np.mean(-10 * np.log10(np.maximum(errors, 1e-10))))
 
 
 def curves(
-    world: World, mark: Mark, label: str, pictures: Sequence[Pixels], plain: Sequence[Pixels]
+    world: World, mark: Mark, label: str, images: Sequence[Pixels], plain: Sequence[Pixels]
 ) -> list[dict[str, Any]]:
     """A row an attack, on marked and on unmarked images."""
     rows = []
-    before = world.codes(pictures)
+    before = world.codes(images)
     for spelling in ATTACKS:
         attack = read_attack(spelling)
-        seeds = list(range(len(pictures)))
-        ruined = [decode_image(file.data) for file in attack.files(pictures, seeds)]
+        seeds = list(range(len(images)))
+        ruined = [decode_image(file.data) for file in attack.files(images, seeds)]
         codes, null = world.codes(ruined), world.codes([decode_image(f.data) for f in attack.files(plain, seeds)])
-        same = all(np.array_equal(a, b) for a, b in zip(pictures, ruined, strict=True))
+        same = all(np.array_equal(a, b) for a, b in zip(images, ruined, strict=True))
         log_p, clean = mark.score(codes).log_p, mark.score(null).log_p
         rows.append(
             {
-                "mark": label, "attack": spelling, "psnr_db": "" if same else psnr_of(pictures, ruined),
+                "mark": label, "attack": spelling, "psnr_db": "" if same else psnr_of(images, ruined),
                 "codes_kept": float((codes == before).mean()), **shares(log_p, "tpr"), **shares(clean, "fpr"),
                 "auc": auc(log_p, clean), "world_probe": world.right(ruined),
             }

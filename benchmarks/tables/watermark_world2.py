@@ -95,8 +95,8 @@ def measured(world: SecondWorld, nulls: npt.NDArray[np.int64]) -> list[dict[str,
     """A row for each delta; 0 is the model as it is."""
     spec = MarkSpec("lbw", gamma=0.5)
     mark = mark_for(spec, KEY, world.tokenizer)
-    plain, _ = world.pictures("plain", 1)
-    reference = world.features(world.pictures("reference", 2)[0])
+    plain, _ = world.images("plain", 1)
+    reference = world.features(world.images("reference", 2)[0])
     null = world.codes(plain)
     own = frechet_distance_of_features(world.features(plain), reference)
     every = [mark_for(spec, Key(bytes([i // 256, i % 256] * 16)), world.tokenizer) for i in range(1, KEYS + 1)]
@@ -104,7 +104,7 @@ def measured(world: SecondWorld, nulls: npt.NDArray[np.int64]) -> list[dict[str,
     ordered = np.sort(mark.score(nulls).log_p)
     rows: list[dict[str, Any]] = []
     for delta in DELTAS:
-        images, chosen = world.pictures(f"delta-{delta:g}", 0, mark if delta else None, delta)
+        images, chosen = world.images(f"delta-{delta:g}", 0, mark if delta else None, delta)
         codes = world.codes(images)
         score, clean = mark.score(codes), mark.score(null).log_p
         larger = decided(score.log_p, ordered)

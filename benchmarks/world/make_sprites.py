@@ -41,14 +41,14 @@ def read(package: tarfile.TarFile, name: str) -> NDArray[np.float32]:
     stream = package.extractfile(name)
     if stream is None:
         raise SystemExit(f"{name} is not in the archive; emoji-datasource-google 16.0.0 is needed")
-    picture = cv2.imdecode(np.frombuffer(stream.read(), np.uint8), cv2.IMREAD_UNCHANGED)
-    return np.asarray(picture, np.float32)
+    image = cv2.imdecode(np.frombuffer(stream.read(), np.uint8), cv2.IMREAD_UNCHANGED)
+    return np.asarray(image, np.float32)
 
 
-def sprite(picture: NDArray[np.float32], width: int) -> NDArray[np.uint8]:
+def sprite(image: NDArray[np.float32], width: int) -> NDArray[np.uint8]:
     """BGRA 64 px -> BGRA `width` px: cut to what is drawn, averaged down with the colours weighted by their opacity."""
-    rows, columns = np.nonzero(picture[..., 3] > 8)
-    cut = picture[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    rows, columns = np.nonzero(image[..., 3] > 8)
+    cut = image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     side = max(cut.shape[:2])
     square = np.zeros((side, side, 4), np.float32)
     top, left = (side - cut.shape[0]) // 2, (side - cut.shape[1]) // 2

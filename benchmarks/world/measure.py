@@ -38,9 +38,9 @@ from evalkit.world.scene import TASKS
 RESULTS = Path(__file__).parent / "results"
 
 
-def scores(what: str, prompts: list[WorldPrompt], pictures: list[Pixels]) -> list[dict[str, object]]:
+def scores(what: str, prompts: list[WorldPrompt], images: list[Pixels]) -> list[dict[str, object]]:
     """A row for each task."""
-    found = [verdict(p.demand, detect(image)) for p, image in zip(prompts, pictures, strict=True)]
+    found = [verdict(p.demand, detect(image)) for p, image in zip(prompts, images, strict=True)]
     rows = []
     for task in (*TASKS, "all"):
         kept = [(float(v.correct), p.id) for v, p in zip(found, prompts, strict=True) if task in (v.task, "all")]
@@ -52,15 +52,15 @@ def scores(what: str, prompts: list[WorldPrompt], pictures: list[Pixels]) -> lis
     return rows
 
 
-def reconstructions(pictures: list[Pixels]) -> tuple[list[Pixels], float]:
+def reconstructions(images: list[Pixels]) -> tuple[list[Pixels], float]:
     """world-vq's images, and their PSNR in dB."""
     model = load_tokenizer("world-vq", device="cpu")
     done = []
-    for start in range(0, len(pictures), 50):
-        x = torch.from_numpy(np.stack(pictures[start : start + 50])).permute(0, 3, 1, 2).float() / 255
+    for start in range(0, len(images), 50):
+        x = torch.from_numpy(np.stack(images[start : start + 50])).permute(0, 3, 1, 2).float() / 255
         y = model.decode(model.encode(x)).clamp(0, 1).mul(255).round().to(torch.uint8)
         done += list(y.permute(0, 2, 3, 1).numpy())
-    errors = [np.square(a.astype(float) - b).mean() / 255**2 for a, b in zip(pictures, done, strict=True)]
+    errors = [np.square(a.astype(float) - b).mean() / 255**2 for a, b in zip(images, done, strict=True)]
     return done, float(np.mean(-10 * np.log10(errors)))
 
 

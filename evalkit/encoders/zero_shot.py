@@ -126,11 +126,11 @@ class ClipZeroShot(ZeroShot):
 
     def _prepared(self, image: Pixels) -> Tensor:
         """The network's input [3, side, side]: bicubic on the shorter side, centre square, normalised."""
-        picture = Image.fromarray(image)
+        opened = Image.fromarray(image)
         from torchvision.transforms import InterpolationMode  # slow to import
         from torchvision.transforms import functional as pillow
 
-        scaled = pillow.resize(picture, [self.side], interpolation=InterpolationMode.BICUBIC)
+        scaled = pillow.resize(opened, [self.side], interpolation=InterpolationMode.BICUBIC)
         square = np.asarray(pillow.center_crop(scaled, [self.side]), np.float32) / 255
         x = (square - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
         return torch.from_numpy(np.ascontiguousarray(x.transpose(2, 0, 1), np.float32))

@@ -314,11 +314,11 @@ class TokenGenerator(Generator):
     def _generate(self, requests: Sequence[Request], sampler: Sampler) -> list[Image]:
         started = time.perf_counter()
         tokens, evaluations = self._sample(requests, sampler)
-        pictures = self.decode_tokens(tokens, requests)
+        images = self.decode_tokens(tokens, requests)
         seconds = (time.perf_counter() - started) / len(requests)
         return [
             Image(request.id, np.ascontiguousarray(pixels), seconds, evaluations, self._notes(request.seed))
-            for request, pixels in zip(requests, pictures, strict=True)
+            for request, pixels in zip(requests, images, strict=True)
         ]
 
     def _notes(self, seed: int) -> dict[str, Any]:

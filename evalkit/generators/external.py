@@ -71,7 +71,7 @@ class ExternalGenerator(Generator):
             started = time.perf_counter()
             try:
                 data, notes = self.ask(request)
-                pixels = picture(data)
+                pixels = image(data)
             except RequestFailed as error:
                 reason = f"{error} (attempt {attempt} of {self.tries})" if self.tries > 1 else str(error)
                 if error.final:
@@ -92,7 +92,7 @@ def _together(made: Sequence[Image]) -> Image:
     return replace(last, seconds=sum(each.seconds for each in made), notes=notes)
 
 
-def picture(data: bytes) -> Pixels:
+def image(data: bytes) -> Pixels:
     """The pixels of an image file; raises `RequestFailed` where it is none."""
     try:
         return decode_image(data)

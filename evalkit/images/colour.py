@@ -118,7 +118,7 @@ def by_tag(pixels: npt.NDArray[Any], tag: Tag) -> npt.NDArray[np.uint8]:
     return found
 
 
-def by_profile(picture: Image.Image, profile: bytes) -> Image.Image:
+def by_profile(image: Image.Image, profile: bytes) -> Image.Image:
     """The RGB image of an L, I;16, RGB, CMYK or LAB one with an ICC profile; untouched where the profile says nothing.
 
     A profile that is broken, or of another colour space, says nothing; an RGB profile on a grey image counts.
@@ -126,27 +126,27 @@ def by_profile(picture: Image.Image, profile: bytes) -> Image.Image:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         space = str(source.profile.xcolor_space).strip()
-        if space == "RGB" and picture.mode == "L":
-            picture = picture.convert("RGB")
-        if space != {"L": "GRAY", "I;16": "GRAY", "LAB": "Lab"}.get(picture.mode, picture.mode):
-            return picture
-        if picture.mode == "RGB" and _is_srgb(profile):
-            return picture
-        if picture.mode in ("L", "I;16"):
-            return _grey_by_table(picture, source)
-        transform = _transform(source, picture.mode)
-        return ImageCms.applyTransform(picture, transform) or picture
+        if space == "RGB" and image.mode == "L":
+            image = image.convert("RGB")
+        if space != {"L": "GRAY", "I;16": "GRAY", "LAB": "Lab"}.get(image.mode, image.mode):
+            return image
+        if image.mode == "RGB" and _is_srgb(profile):
+            return image
+        if image.mode in ("L", "I;16"):
+            return _grey_by_table(image, source)
+        transform = _transform(source, image.mode)
+        return ImageCms.applyTransform(image, transform) or image
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
-        return picture
+        return image
 
 
-def _grey_by_table(picture: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
+def _grey_by_table(image: Image.Image, source: ImageCms.ImageCmsProfile) -> Image.Image:
     """Every level once through the exact transform, then a look-up."""
-    deep = picture.mode == "I;16"
+    deep = image.mode == "I;16"
     levels = np.arange(65536, dtype=np.uint16)[None] if deep else np.arange(256, dtype=np.uint8)[None]
-    shown = ImageCms.applyTransform(Image.fromarray(levels), _transform(source, picture.mode, EXACT))
+    shown = ImageCms.applyTransform(Image.fromarray(levels), _transform(source, image.mode, EXACT))
     table = np.asarray(shown, np.uint8)[0]
-    return Image.fromarray(table[np.asarray(picture)])
+    return Image.fromarray(table[np.asarray(image)])
 
 
 def _transform(source: Any, mode: str, flags: ImageCms.Flags = ImageCms.Flags.NONE) -> ImageCms.ImageCmsTransform:

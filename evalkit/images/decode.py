@@ -69,12 +69,12 @@ def decode_with_source(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(stream, formats=(kind.pillow or "",)) as picture:
-                check_cost(picture, kind, data, stream.tell(), most)
-                admit(picture.width * picture.height)
+            with Image.open(stream, formats=(kind.pillow or "",)) as image:
+                check_cost(image, kind, data, stream.tell(), most)
+                admit(image.width * image.height)
                 clear = clear_places(data, chunks) if kind is PNG else None
-                decoded = Decoded(picture, kind, data)
-                source = _source(picture)
+                decoded = Decoded(image, kind, data)
+                source = _source(image)
                 if not source["animated"]:  # whose decoders look at the file again
                     stream.close()
                 del data  # the file is not held beside two copies of its pixels, where the caller has let go of it
@@ -91,8 +91,8 @@ def decode_with_source(
 def size_of(data: bytes) -> tuple[int, int] | None:
     """(height, width) by a file's header, before it is turned upright; None where it cannot be read. Decodes nothing."""
     try:
-        with Image.open(io.BytesIO(data), formats=(_readable(data).pillow or "",)) as picture:
-            return picture.height, picture.width
+        with Image.open(io.BytesIO(data), formats=(_readable(data).pillow or "",)) as image:
+            return image.height, image.width
     except Exception:  # as above; decoding it says why
         return None
 
@@ -117,40 +117,40 @@ def _add_heic() -> None:
     pillow_heif.register_heif_opener()
 
 
-def _source(picture: ImageFile.ImageFile) -> dict[str, Any]:
+def _source(image: ImageFile.ImageFile) -> dict[str, Any]:
     return {
-        "format": picture.format,
-        "mode": picture.mode,
-        "animated": _several(picture),
-        "orientation": _orientation(picture),
+        "format": image.format,
+        "mode": image.mode,
+        "animated": _several(image),
+        "orientation": _orientation(image),
     }
 
 
-def _orientation(picture: ImageFile.ImageFile) -> int:
+def _orientation(image: ImageFile.ImageFile) -> int:
     try:
-        turned = picture.getexif().get(ORIENTATION, 1)
+        turned = image.getexif().get(ORIENTATION, 1)
     except Exception:  # EXIF that is damaged says nothing; the pixels were read
         return 1
     return turned if isinstance(turned, int) and 1 <= turned <= 8 else 1
 
 
-def _several(picture: ImageFile.ImageFile) -> bool:
+def _several(image: ImageFile.ImageFile) -> bool:
     try:
-        return bool(getattr(picture, "is_animated", False))
+        return bool(getattr(image, "is_animated", False))
     except Exception:  # a second frame that is damaged; the first one was read
         return True
 
 
 def _to_rgb(decoded: Decoded, orientation: int, chunks: dict[bytes, bytes], clear: Clear | None) -> Pixels:
     """Alpha apart, colours to sRGB, alpha on white, upright; in strips, because each step is a copy."""
-    picture = decoded.opened
-    profile = picture.info.get("icc_profile")
+    image = decoded.opened
+    profile = image.info.get("icc_profile")
     tag = png_tag(chunks, profile=bool(profile))
     profile = None if tag else profile
-    deep = picture.mode in DEEP_MODES
-    tags = getattr(picture, "tag_v2", None)
+    deep = image.mode in DEEP_MODES
+    tags = getattr(image, "tag_v2", None)
     scale = scale_of((stored_values(np.asarray(each), tags) for each in decoded.strips()), tags) if deep else None
-    turned = (picture.width, picture.height) if orientation > 4 else (picture.height, picture.width)
+    turned = (image.width, image.height) if orientation > 4 else (image.height, image.width)
     upright = decoded.room() if orientation == 1 else np.empty((*turned, 3), np.uint8)
     pixels = _UPRIGHT[_BACK.get(orientation, orientation)](upright)  # a view as the file has them
     top = 0
@@ -167,46 +167,46 @@ def _to_rgb(decoded: Decoded, orientation: int, chunks: dict[bytes, bytes], clea
     return upright
 
 
-def _deep(picture: Image.Image, scale: Scale, tags: Any) -> tuple[Image.Image, Image.Image | None]:
+def _deep(image: Image.Image, scale: Scale, tags: Any) -> tuple[Image.Image, Image.Image | None]:
     """Grey of 16 bits as mode I;16, and where it is not transparent (PNG's tRNS)."""
-    values = stored_values(np.asarray(picture), tags)
-    clear = picture.info.get("transparency")
+    values = stored_values(np.asarray(image), tags)
+    clear = image.info.get("transparency")
     alpha = Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)) if isinstance(clear, int) else None
     return Image.fromarray(to_sixteen_bits(values, scale)), alpha
 
 
-def _plain(picture: Image.Image, chunks: dict[bytes, bytes]) -> tuple[Image.Image, Image.Image | None]:
+def _plain(image: Image.Image, chunks: dict[bytes, bytes]) -> tuple[Image.Image, Image.Image | None]:
     """Colour channels of 8 bits as L, RGB, CMYK or LAB, and alpha."""
-    clear = clear_colour(picture.info.get("transparency"), chunks)
-    if clear != picture.info.get("transparency"):
-        picture = picture.copy()
-        picture.info["transparency"] = clear
-    if picture.mode == "1":
-        picture = picture.convert("RGBA" if clear is not None else "L")
-    if picture.mode in ("P", "PA"):
-        picture = picture.convert("RGBA" if clear is not None or picture.mode == "PA" else "RGB")
-    if picture.mode in ("La", "RGBa"):
-        picture = picture.convert({"La": "LA", "RGBa": "RGBA"}[picture.mode])
-    if picture.mode in ("L", "RGB") and clear is not None:
-        picture = picture.convert("RGBA")
-    if picture.mode == "LA":
-        return picture.getchannel("L"), picture.getchannel("A")
-    if picture.mode == "RGBA":
-        return picture.convert("RGB"), picture.getchannel("A")
-    return (picture if picture.mode in ("L", "RGB", "CMYK", "LAB") else picture.convert("RGB")), None
+    clear = clear_colour(image.info.get("transparency"), chunks)
+    if clear != image.info.get("transparency"):
+        image = image.copy()
+        image.info["transparency"] = clear
+    if image.mode == "1":
+        image = image.convert("RGBA" if clear is not None else "L")
+    if image.mode in ("P", "PA"):
+        image = image.convert("RGBA" if clear is not None or image.mode == "PA" else "RGB")
+    if image.mode in ("La", "RGBa"):
+        image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
+    if image.mode in ("L", "RGB") and clear is not None:
+        image = image.convert("RGBA")
+    if image.mode == "LA":
+        return image.getchannel("L"), image.getchannel("A")
+    if image.mode == "RGBA":
+        return image.convert("RGB"), image.getchannel("A")
+    return (image if image.mode in ("L", "RGB", "CMYK", "LAB") else image.convert("RGB")), None
 
 
-def _coloured(picture: Image.Image, profile: bytes | None, tag: Tag | None) -> Image.Image:
+def _coloured(image: Image.Image, profile: bytes | None, tag: Tag | None) -> Image.Image:
     """The RGB image in sRGB."""
     if tag is not None:
-        samples = picture if picture.mode in ("RGB", "I;16") else picture.convert("RGB")
+        samples = image if image.mode in ("RGB", "I;16") else image.convert("RGB")
         return Image.fromarray(by_tag(np.asarray(samples), tag))
-    if picture.mode == "LAB" or profile:
-        picture = by_profile(picture, profile or _lab_profile())
-    if picture.mode == "I;16":
+    if image.mode == "LAB" or profile:
+        image = by_profile(image, profile or _lab_profile())
+    if image.mode == "I;16":
         levels = np.floor(np.arange(65536) / 257 + 0.5).astype(np.uint8)
-        picture = Image.fromarray(levels[np.asarray(picture)])
-    return picture if picture.mode == "RGB" else picture.convert("RGB")
+        image = Image.fromarray(levels[np.asarray(image)])
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _lab_profile() -> bytes:

@@ -143,8 +143,16 @@ def _names(runs: Sequence[tuple[Path, dict[str, Any]]]) -> list[str]:
 
 
 def chosen(results: Sequence[dict[str, Any]], *, parts: bool) -> list[dict[str, Any]]:
-    """The results that are shown: those of one script, scale or bit only with `parts`."""
-    return [row for row in results if parts or not str(row["dataset"]).endswith("]")]
+    """The results that are shown: those of one script, scale or bit only with `parts`.
+
+    `photos[Latin]` is a part where there are results of `photos`; else it is how a data set is called.
+    """
+    whole = {str(row["dataset"]) for row in results}
+    return [
+        row
+        for row in results
+        if parts or not str(row["dataset"]).endswith("]") or str(row["dataset"]).rpartition("[")[0] not in whole
+    ]
 
 
 def sample_table(entrant: Entrant, results: Sequence[dict[str, Any]]) -> SampleTable:

@@ -12,7 +12,7 @@ from evalkit.leaderboard.entrants import Collected, Entrant, whole
 from evalkit.leaderboard.rank import LEVEL, Gap, Standing
 from evalkit.leaderboard.reported import Reported
 from evalkit.leaderboard.words import verdict
-from evalkit.pages.view.pictures import address
+from evalkit.pages.view.images import address
 from evalkit.stats.ranks import DRAWS, METHOD
 from evalkit.version import __version__
 

@@ -25,7 +25,7 @@ from evalkit.leaderboard.document import number
 from evalkit.leaderboard.entrants import ATTESTATION, Collected, Entrant, Figure, part
 from evalkit.leaderboard.rank import LEVEL
 from evalkit.leaderboard.scores import Scores
-from evalkit.pages.view.pictures import COLUMNS, Pictures, address, sample_pictures
+from evalkit.pages.view.images import COLUMNS, Images, address, sample_images
 from evalkit.runs.store import Run, write_bytes
 from evalkit.runs.tables import table_of
 from evalkit.stats.units import Array
@@ -166,9 +166,9 @@ class _Shown:
         names = samples.column_names
         samples = samples.filter(pc.is_in(samples["id"], pa.array(needed, samples["id"].type)))
         index = entrant.path / "images" / "index.json"
-        pictures = _listed(index) if index.is_file() else []
-        kinds = sample_pictures(Run(entrant.path, entrant.record, [], samples, pictures))
-        self.kinds: list[Pictures] = kinds
+        images = _listed(index) if index.is_file() else []
+        kinds = sample_images(Run(entrant.path, entrant.record, [], samples, images))
+        self.kinds: list[Images] = kinds
         ids = [str(value) for value in samples["id"].to_pylist()]
         protocols = samples["protocol"].to_pylist() if "protocol" in names else [""] * len(ids)
         self.prompts = samples["prompt"].to_pylist() if "prompt" in names else None

@@ -21,7 +21,7 @@ from evalkit.leaderboard.reasons import exact_note, never_ranked
 from evalkit.leaderboard.reported import Reported
 from evalkit.pages.html import csp_hash, environment, house_style
 from evalkit.pages.labels import metric_label, metric_title
-from evalkit.pages.view.pictures import address
+from evalkit.pages.view.images import address
 from evalkit.runs.store import write_bytes
 from evalkit.text import interval_text, number_text
 from evalkit.version import __version__

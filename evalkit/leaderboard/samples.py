@@ -96,7 +96,11 @@ class SampleTable:
         if "protocol" in self.table.column_names:
             good = good & (self._text("protocol") == result["protocol"])
         dataset = str(result["dataset"])
-        whole, _, script = dataset.removesuffix("]").rpartition("[") if dataset.endswith("]") else (dataset, "", "")
+        whole, _, script = (
+            dataset.removesuffix("]").rpartition("[")
+            if dataset.endswith("]") and dataset != self.data
+            else (dataset, "", "")
+        )
         names = self.table.column_names
         if "subset" in names:
             subset = whole.removeprefix(self.data).removeprefix("/")

@@ -45,9 +45,9 @@ def face_scores(original: Image, reconstruction: Image, boxes: Sequence[Box]) ->
     return FaceScores(psnr(mse(x, y)), correlation(high_x, high_y))
 
 
-def _inside(picture: Image, boxes: Sequence[Box]) -> Image:
+def _inside(image: Image, boxes: Sequence[Box]) -> Image:
     """The pixels of all boxes, one after the other, [n, 1] or [n, 1, 3]."""
-    parts = [picture[top:bottom, left:right] for left, top, right, bottom in boxes]
+    parts = [image[top:bottom, left:right] for left, top, right, bottom in boxes]
     return np.concatenate([part.reshape(-1, 1, *part.shape[2:]) for part in parts])
 
 

@@ -13,8 +13,8 @@ from evalkit.errors import EvalkitError
 from evalkit.pages.charts import distribution_charts, interval_charts, plane_charts, stage_chart, survival_charts
 from evalkit.pages.columns import failed
 from evalkit.pages.html import csp_hash, environment, house_script, house_style
+from evalkit.pages.images import AMPLIFY
 from evalkit.pages.labels import metric_label, ordered_scores
-from evalkit.pages.pictures import AMPLIFY
 from evalkit.pages.provenance import facts, protocol_differences, protocols, speed
 from evalkit.pages.samples import text_samples, worst_samples
 from evalkit.pages.summary import (
@@ -25,7 +25,7 @@ from evalkit.pages.summary import (
     missing,
     parts,
     run_names,
-    same_pictures,
+    same_images,
     summary,
     verdict,
 )
@@ -82,7 +82,7 @@ def _content(runs: Sequence[Run], firsts: Mapping[Key, First] | None) -> dict[st
         "verdict": verdict(runs, rows),
         "names": names,
         "records": [run.record for run in runs],
-        "comparable": same_pictures(runs),
+        "comparable": same_images(runs),
         "rows": rows,
         "tasks": TASKS,
         "headlines": headlines(rows),

@@ -15,7 +15,7 @@ from evalkit.pages.figures import Interval, bars, intervals, ridges
 from evalkit.pages.labels import metric_label
 from evalkit.pages.plane import Point, numbered, plane
 from evalkit.pages.provenance import stages
-from evalkit.pages.summary import Row, headlines, is_of_a_part, losses_first, run_names, same_pictures
+from evalkit.pages.summary import Row, headlines, is_of_a_part, losses_first, run_names, same_images
 from evalkit.runs.store import Run
 from evalkit.text import as_float
 
@@ -32,7 +32,7 @@ class Chart:
 
 def plane_charts(runs: Sequence[Run], rows: Sequence[Row]) -> list[Chart]:
     """Quality against rate, where at least two runs on the same images have both."""
-    if len(runs) < 2 or not same_pictures(runs):
+    if len(runs) < 2 or not same_images(runs):
         return []
     charts: list[Chart] = []
     for rate, quality in _two_qualities(rows):

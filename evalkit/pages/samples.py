@@ -8,7 +8,7 @@ from typing import Any
 
 from evalkit.metrics.psnr import PSNR
 from evalkit.pages.columns import first_protocol, texts
-from evalkit.pages.pictures import BUDGET, Triple, read_triple, triples
+from evalkit.pages.images import BUDGET, Triple, read_triple, triples
 from evalkit.pages.text_diff import Piece, differences
 from evalkit.runs.store import Run
 
@@ -32,7 +32,7 @@ class TextSample:
     reference: str
     original: list[Piece]
     reconstruction: list[Piece]
-    pictures: Triple | None
+    images: Triple | None
 
 
 def worst_samples(runs: Sequence[Run]) -> list[WorstSamples]:
@@ -41,7 +41,7 @@ def worst_samples(runs: Sequence[Run]) -> list[WorstSamples]:
     for run in runs:
         entries = _kept(run, "worst") or sorted(_kept(run, "kept"), key=_psnr)
         budget = int(BUDGET * WORST_SHARE / len(runs))
-        shown = triples(run.path, entries, max(3, WORST // len(runs)), picture_side(len(runs)), budget)
+        shown = triples(run.path, entries, max(3, WORST // len(runs)), image_side(len(runs)), budget)
         found.append(WorstSamples(shown, len(entries) - len(shown)))
     return found
 
@@ -51,18 +51,18 @@ def text_samples(runs: Sequence[Run]) -> list[list[TextSample]]:
     return [_texts(run, max(2, TEXTS // len(runs)), len(runs)) for run in runs]
 
 
-def picture_side(runs: int) -> int:
+def image_side(runs: int) -> int:
     """Largest side of an image on a page over that many runs."""
     return 512 if runs == 1 else 384 if runs <= 4 else 256
 
 
 def _texts(run: Run, most: int, runs: int) -> list[TextSample]:
-    pictures = {str(p["id"]): p for kind in ("kept", "text") for p in _kept(run, kind)}
+    images = {str(p["id"]): p for kind in ("kept", "text") for p in _kept(run, kind)}
     budget = int(BUDGET * (1 - WORST_SHARE) / runs)
     made = []
     for row in texts(run, most):
-        entry = pictures.get(row["id"])
-        triple = read_triple(run.path, entry, picture_side(runs)) if entry else None
+        entry = images.get(row["id"])
+        triple = read_triple(run.path, entry, image_side(runs)) if entry else None
         if triple is not None:
             budget -= triple.size
         truth, read = row["text_truth"], row["text_original"] or ""
@@ -79,7 +79,7 @@ def _texts(run: Run, most: int, runs: int) -> list[TextSample]:
 
 
 def _kept(run: Run, kind: str) -> list[dict[str, Any]]:
-    mine = [p for p in run.pictures if p["kind"] == kind and p["protocol"] == first_protocol(run)]
+    mine = [p for p in run.images if p["kind"] == kind and p["protocol"] == first_protocol(run)]
     return sorted(mine, key=lambda p: (p["rank"], str(p["id"])))
 
 

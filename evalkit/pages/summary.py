@@ -91,7 +91,7 @@ def run_names(runs: Sequence[Run]) -> list[str]:
     ]
 
 
-def same_pictures(runs: Sequence[Run]) -> bool:
+def same_images(runs: Sequence[Run]) -> bool:
     """Whether all runs saw the same images; only then are their numbers set against each other."""
     return len({(run.record["data"].get("digest"), run.record["data"]["n"]) for run in runs}) == 1
 
@@ -172,12 +172,12 @@ def verdict(runs: Sequence[Run], rows: Sequence[Row]) -> str:
     names, record = run_names(runs), runs[0].record
     protocols = " and ".join(dict.fromkeys(str(p["id"]) for run in runs for p in run.record["protocols"]))
     setting = ", ".join(part for part in (protocols, day_text(record)) if part)
-    pictures = f"{counted(int(record['data']['n']), 'image')} of {record['data']['name']}"
-    if not same_pictures(runs):
-        pictures = "different sets of images"
+    images = f"{counted(int(record['data']['n']), 'image')} of {record['data']['name']}"
+    if not same_images(runs):
+        images = "different sets of images"
     elif len(runs) > 1:
-        pictures = f"the same {pictures}"
-    start = f"{names[0] if len(runs) == 1 else counted(len(runs), 'run')} on {pictures} ({setting})"
+        images = f"the same {images}"
+    start = f"{names[0] if len(runs) == 1 else counted(len(runs), 'run')} on {images} ({setting})"
     shown = headlines(rows)
     if not shown:
         return f"{start}: nothing could be measured."

@@ -79,9 +79,9 @@ def belonging(manifest: Manifest) -> Belonging | None:
     return found
 
 
-def check_in_run(picture: Path, folder: Path) -> str | None:
+def check_in_run(image: Path, folder: Path) -> str | None:
     """Why the signed copy `image` is not one of the run in `folder`, None where it is: its row and its pixels agree."""
-    run, said = read_run(folder), belonging(read_manifest(picture))
+    run, said = read_run(folder), belonging(read_manifest(image))
     if said is None:
         return "its manifest names no run"
     if said.root != root(leaves(run.samples)).hex():
@@ -89,7 +89,7 @@ def check_in_run(picture: Path, folder: Path) -> str | None:
     row = run.samples.slice(said.index, 1).to_pylist()[0]
     if row["id"] != said.id or not row.get("file"):
         return f"row {said.index} of the run is {row['id']}, not {said.id}"
-    copy, kept = (decode_image(read_plain(each)) for each in (picture, run.path / row["file"]))
+    copy, kept = (decode_image(read_plain(each)) for each in (image, run.path / row["file"]))
     same = np.array_equal(copy, kept)
     return None if same else f"its pixels are not those of {row['file']}"
 

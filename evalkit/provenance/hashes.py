@@ -12,7 +12,7 @@ from evalkit.provenance.kinds import Listed
 from evalkit.runs.store import RECORD
 
 FOLDERS = ("images", "statistics")  # of which every record lists all files
-PICTURES = SUFFIXES  # of which every manifest lists all
+IMAGES = SUFFIXES  # of which every manifest lists all
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def against_listed(present: Mapping[str, str | None], said: Listed) -> Hashes:
 def _belongs(name: str) -> bool:
     """Whether lists that speak of some files only would speak of this one."""
     path = PurePosixPath(name)
-    return (len(path.parts) > 1 and path.parts[0] in FOLDERS) or path.suffix.lower() in PICTURES
+    return (len(path.parts) > 1 and path.parts[0] in FOLDERS) or path.suffix.lower() in IMAGES
 
 
 def _compare(name: str, digest: str, present: Mapping[str, str | None]) -> Failure | None:

@@ -61,7 +61,7 @@ class Run:
     record: dict[str, Any] = field(repr=False)
     results: list[dict[str, Any]] = field(repr=False)
     samples: pa.Table = field(repr=False)
-    pictures: list[dict[str, Any]] = field(repr=False)
+    images: list[dict[str, Any]] = field(repr=False)
 
     def to_pandas(self, part: Part = "results") -> Any:
         """The results, or one row per sample and protocol (part="samples"), as a pandas frame."""
@@ -260,7 +260,7 @@ def read_run(path: str | Path) -> Run:
             record=record,
             results=Results(_parsed(folder / "results.json", list)),
             samples=table_of(folder / SAMPLES),
-            pictures=_parsed(index, list) if index.exists() else [],
+            images=_parsed(index, list) if index.exists() else [],
         )
     except (OSError, pa.ArrowException) as error:
         reason = (str(getattr(error, "strerror", None) or error).splitlines() or [""])[0]

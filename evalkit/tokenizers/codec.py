@@ -73,40 +73,40 @@ class Codec(PixelTokenizer):
         """Images [B, 3, H, W]; bytes that are no image raise `EvalkitError` with the row's number."""
         import torch
 
-        pictures = []
+        images = []
         for number, row in enumerate(codes.values.cpu().numpy()):
             values = row[row != PADDING]
             try:
-                pictures.append(self.to_image(bytes(values.tolist())))  # a code outside 0..255 is a ValueError
+                images.append(self.to_image(bytes(values.tolist())))  # a code outside 0..255 is a ValueError
             except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
                 raise EvalkitError(
                     f"the codes of image {number} are no {self.config.format} image ({error}). Give codes that encode made"
                 ) from None
-        if len({each.shape for each in pictures}) > 1:
+        if len({each.shape for each in images}) > 1:
             raise EvalkitError("the images of this batch differ in size; decode them one by one")
-        batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+        batch = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
         return batch.float() / 255
 
     def to_bytes(self, image: Pixels) -> bytes:
         """The file of a uint8 [H, W, 3] image, or JPEG-LM's part of it."""
         buffer = io.BytesIO()
-        picture = Image.fromarray(image)
+        opened = Image.fromarray(image)
         if self.config.canonical:
-            _save_canonical(picture, buffer, self.config.quality, streamtype=2)
+            _save_canonical(opened, buffer, self.config.quality, streamtype=2)
         else:
-            picture.save(buffer, format=self.config.format, quality=self.config.quality)
+            opened.save(buffer, format=self.config.format, quality=self.config.quality)
         return buffer.getvalue()
 
     def to_image(self, stream: bytes) -> Pixels:
         """The image of such a file."""
         if self.config.canonical:
             stream = with_tables(stream, self.config.quality)
-        with Image.open(io.BytesIO(stream), formats=[self.config.format]) as picture:
-            return np.array(picture.convert("RGB"), dtype=np.uint8)
+        with Image.open(io.BytesIO(stream), formats=[self.config.format]) as opened:
+            return np.array(opened.convert("RGB"), dtype=np.uint8)
 
 
-def _save_canonical(picture: Image.Image, buffer: io.BytesIO, quality: int, *, streamtype: int) -> None:
-    picture.save(
+def _save_canonical(opened: Image.Image, buffer: io.BytesIO, quality: int, *, streamtype: int) -> None:
+    opened.save(
         buffer, format="JPEG", quality=quality, subsampling="4:2:0", restart_marker_blocks=1, streamtype=streamtype
     )
 

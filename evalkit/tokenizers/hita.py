@@ -47,7 +47,7 @@ class HitaVQ(nn.Module):
         slot_map = self.pre_slots_quant(slots).transpose(1, 2).unsqueeze(2)
         return torch.cat([self.slot_quantize.indices(slot_map), self.quantize.indices(self.quant_conv(z))], dim=1)
 
-    def picture(self, slots: Tensor, patches: Tensor, grid: tuple[int, int]) -> Tensor:
+    def image(self, slots: Tensor, patches: Tensor, grid: tuple[int, int]) -> Tensor:
         """Images of slot codes [B, S] and patch codes [B, h*w]."""
         slot_vectors = self.slot_quantize.lookup(slots, (1, slots.shape[1])).flatten(2).transpose(1, 2)
         z = self.post_quant_conv(self.quantize.lookup(patches, grid))
@@ -122,4 +122,4 @@ class Hita(NetworkTokenizer):
                 f"{self.name} takes {slots} slot codes and then the patch codes of a {grid[0]}x{grid[1]} map; "
                 f"{values.shape[1]} codes given. Give codes(indices=…, grid=(rows, columns))"
             )
-        return self.network.picture(values[:, :slots], values[:, slots:], grid)
+        return self.network.image(values[:, :slots], values[:, slots:], grid)

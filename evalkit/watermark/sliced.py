@@ -92,17 +92,17 @@ def added(rows: Words, before: Sequence[Words]) -> list[Words]:
 
 def _largest(digits: Sequence[Words], lists: int) -> tuple[Ints, Ints]:
     """(first list that has it [B], largest sum [B]) of binary digits [B, W]."""
-    pictures, words = digits[0].shape
+    images, words = digits[0].shape
     left = np.zeros(words * 64, bool)
     left[:lists] = True
-    candidates = np.tile(np.packbits(left, bitorder="little").view("<u8").astype(np.uint64), (pictures, 1))
-    largest = np.zeros(pictures, np.int64)
+    candidates = np.tile(np.packbits(left, bitorder="little").view("<u8").astype(np.uint64), (images, 1))
+    largest = np.zeros(images, np.int64)
     for digit in reversed(digits):
         having = candidates & digit
         some = np.asarray(having.any(axis=1))
         np.copyto(candidates, having, where=some[:, None])
         largest = 2 * largest + some
     word = (candidates != 0).argmax(axis=1)
-    bits = candidates[np.arange(pictures), word]
+    bits = candidates[np.arange(images), word]
     lowest = np.bitwise_count((bits & (~bits + np.uint64(1))) - np.uint64(1))
     return word * 64 + lowest.astype(np.int64), largest

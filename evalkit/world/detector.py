@@ -61,9 +61,9 @@ def detect(pixels: Pixels, *, step: int = STEP, threshold: float = THRESHOLD) ->
         )
     if pixels.shape[0] != SIDE:
         pixels = np.asarray(cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
-    picture = pixels.astype(np.float32)
-    ground = _ground(picture)
-    difference = picture - np.array(GROUNDS[ground], np.float32)
+    image = pixels.astype(np.float32)
+    ground = _ground(image)
+    difference = image - np.array(GROUNDS[ground], np.float32)
     windows = np.lib.stride_tricks.sliding_window_view(difference, (SPRITE, SPRITE), (0, 1))[::step, ::step]
     flat = windows.transpose(0, 1, 3, 4, 2).reshape(windows.shape[0] * windows.shape[1], -1)
     templates, power = _templates(ground)
@@ -71,9 +71,9 @@ def detect(pixels: Pixels, *, step: int = STEP, threshold: float = THRESHOLD) ->
     return Seen(ground, tuple(_separate(likeness, windows.shape[1], step, threshold)))
 
 
-def detect_all(pictures: Sequence[Pixels]) -> list[Seen]:
+def detect_all(images: Sequence[Pixels]) -> list[Seen]:
     """`detect` for each of the images."""
-    return [detect(pixels) for pixels in pictures]
+    return [detect(pixels) for pixels in images]
 
 
 def _separate(likeness: Floats, columns: int, step: int, threshold: float) -> list[Detection]:
@@ -95,10 +95,10 @@ def _separate(likeness: Floats, columns: int, step: int, threshold: float) -> li
     return found
 
 
-def _ground(picture: Floats) -> str:
+def _ground(image: Floats) -> str:
     """The ground that most pixels are near to; each pixel speaks for the nearest one."""
     grounds = np.array(list(GROUNDS.values()), np.float32)
-    distances = np.abs(picture[::2, ::2, None] - grounds).max(-1).reshape(-1, len(grounds))
+    distances = np.abs(image[::2, ::2, None] - grounds).max(-1).reshape(-1, len(grounds))
     nearest = distances.argmin(1)[distances.min(1) < _NEAR]
     return list(GROUNDS)[int(np.bincount(nearest, minlength=len(grounds)).argmax())]
 

@@ -18,13 +18,13 @@ Floats = NDArray[np.float32]
 
 def render_scene(scene: Scene) -> Pixels:
     """uint8 [64, 64, 3] RGB image of `scene`; later things cover earlier ones."""
-    picture = np.empty((SIDE, SIDE, 3), np.float32)
-    picture[:] = GROUNDS[scene.ground]
+    image = np.empty((SIDE, SIDE, 3), np.float32)
+    image[:] = GROUNDS[scene.ground]
     for thing in scene.things:
         color, alpha = sprite(thing.name, thing.color)
-        part = picture[thing.y : thing.y + SPRITE, thing.x : thing.x + SPRITE]
+        part = image[thing.y : thing.y + SPRITE, thing.x : thing.x + SPRITE]
         part += alpha * (color - part)
-    return np.rint(picture).astype(np.uint8)
+    return np.rint(image).astype(np.uint8)
 
 
 @cache

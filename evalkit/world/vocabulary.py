@@ -16,7 +16,7 @@ class ObjectClass:
 
     name: str
     plural: str
-    picture: str
+    image: str
     synonyms: tuple[tuple[str, str], ...] = ()
     unit: tuple[str, str] | None = None
 

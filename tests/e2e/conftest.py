@@ -65,7 +65,7 @@ class Page:
         self.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, **more)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key)
 
-    def picture(self, path):
+    def image(self, path):
         import base64
 
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))

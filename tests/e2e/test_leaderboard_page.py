@@ -136,7 +136,7 @@ def test_boards_are_chosen_and_addressed_and_systems_filtered(browser, board):
     quiet(tab)
 
 
-def test_a_system_opens_with_differences_samples_and_pictures(browser, board):
+def test_a_system_opens_with_differences_samples_and_images(browser, board):
     tab = opened(browser, board.path)
     tab.run("document.querySelector('section.board:not([hidden]) button.name').focus()")
     tab.key("Enter")

@@ -38,7 +38,7 @@ def weights(network):
     return state
 
 
-def pictures():
+def images():
     return drawn("pictures", (2, 3, 32, 32)).sigmoid()
 
 
@@ -61,11 +61,11 @@ def case(request):
 
 def test_code_and_indices_are_the_official_ones(case):
     model, golden = case
-    same(model.prequant(pictures()), golden["prequant"])
-    assert torch.equal(model.encode(pictures()).indices, golden["indices"].long())
+    same(model.prequant(images()), golden["prequant"])
+    assert torch.equal(model.encode(images()).indices, golden["indices"].long())
 
 
-def test_pictures_after_25_guided_steps_are_the_official_ones(case):
+def test_images_after_25_guided_steps_are_the_official_ones(case):
     model, golden = case
     got = model.decode(model.codes(indices=golden["indices"]), noise=noise()) * 2 - 1
     same(got[:, :, ::4, ::4], golden["picture"], 1e-4)

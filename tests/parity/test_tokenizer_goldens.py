@@ -32,7 +32,7 @@ def checker():
 @pytest.mark.slow
 @pytest.mark.skipif(not CASES, reason="EVALKIT_GOLDENS names no folder with tokenizers/*.json")
 @pytest.mark.parametrize("case", CASES or ["none"])
-def test_codes_and_pictures_are_those_of_the_official_code(checker, case):
+def test_codes_and_images_are_those_of_the_official_code(checker, case):
     manifest = json.loads((FOLDER / "tokenizers" / f"{case}.json").read_text())
     with np.load(FOLDER / "tokenizers" / f"{case}.npz") as arrays, torch.inference_mode(False):
         assert checker.compare(case, manifest, dict(arrays), 1, checker.NAMES.get(case, case)) == []

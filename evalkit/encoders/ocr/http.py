@@ -30,10 +30,10 @@ class HttpOcr(Ocr):
 
     def read(self, image: Pixels) -> OcrText:
         """The text of an image; raises `EvalkitError` where the endpoint gives none after several attempts."""
-        picture = base64.b64encode(png_bytes(image)).decode()
+        encoded = base64.b64encode(png_bytes(image)).decode()
         content = [
             {"type": "text", "text": INSTRUCTION},
-            {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{picture}"}},
+            {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{encoded}"}},
         ]
         message = {"role": "user", "content": content}
         body = {"model": self.model, "messages": [message], "temperature": 0, "max_tokens": TOKENS}

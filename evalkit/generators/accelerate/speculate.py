@@ -44,7 +44,7 @@ class Speculation:
 
     def draw(self, requests: Sequence[Request], sampler: Sampler) -> tuple[Tensor, int]:
         """(codes [B, N], the most passes of the accelerated model that one of the images took)."""
-        done = [self.picture(request, sampler) for request in requests]
+        done = [self.image(request, sampler) for request in requests]
         self.counted = {request.seed: counted for request, (_, counted) in zip(requests, done, strict=True)}
         return torch.stack([codes for codes, _ in done]), max(counted.target_evaluations for _, counted in done)
 
@@ -52,7 +52,7 @@ class Speculation:
         """What the image took."""
         return {"acceleration": asdict(self.counted[seed])}
 
-    def picture(self, request: Request, sampler: Sampler) -> tuple[Tensor, Counted]:
+    def image(self, request: Request, sampler: Sampler) -> tuple[Tensor, Counted]:
         """Codes int64 [N] of one request, and what they took."""
         count = self.runner.tokens_per_image
         target = Ahead(self.runner, request, sampler, self.runner.logits_processors)

@@ -12,7 +12,7 @@ from typing import Any
 from evalkit.errors import EvalkitError
 from evalkit.pages.view.columns import columns
 from evalkit.pages.view.facts import distinct, facts
-from evalkit.pages.view.pictures import copied, linked, sample_pictures
+from evalkit.pages.view.images import copied, linked, sample_images
 from evalkit.runs.find import Found, default_folder, find_runs
 from evalkit.runs.store import Run, check_target, read_run, write_bytes
 
@@ -50,7 +50,7 @@ def write_view(runs: Sequence[Path], folder: Path, *, copy: bool = False, images
 
 def _write_run(run: Run, number: int, folder: Path, *, copy: bool, images: Path | None) -> dict[str, Any]:
     """Write the data of one run, which the page loads when it is chosen; give its facts back."""
-    found = sample_pictures(run, images)
+    found = sample_images(run, images)
     data = {
         "columns": [each.as_dict() for each in columns(run.samples)],
         "pictures": copied(found, folder, str(number)) if copy else linked(found, folder),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from evalkit.pages.view.pictures import address
+from evalkit.pages.view.images import address
 from evalkit.runs.store import Run
 from evalkit.text import counted, day_text
 

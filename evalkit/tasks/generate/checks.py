@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-from PIL import Image as Pictures
+from PIL import Image as Images
 
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Generator, Image, Request
@@ -102,8 +102,8 @@ def _again(generator: Generator, run: Run, rows: list[dict[str, Any]]) -> tuple[
         if not isinstance(made, Image):
             bad.append(Failure(row["file"], f"it could not be made again: {made.reason}"))
             continue
-        with Pictures.open(run.path / row["file"]) as picture:
-            kept = np.asarray(picture.convert("RGB"))
+        with Images.open(run.path / row["file"]) as image:
+            kept = np.asarray(image.convert("RGB"))
         if kept.shape != made.pixels.shape:
             differing.append(Failure(row["file"], f"made again it has the shape {made.pixels.shape}, not {kept.shape}"))
         elif unlike := int((kept != made.pixels).any(-1).sum()):

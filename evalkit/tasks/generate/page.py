@@ -15,7 +15,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from evalkit.pages.html import run_page
-from evalkit.pages.pictures import read_pixels
+from evalkit.pages.images import read_pixels
 from evalkit.runs.store import Run
 from evalkit.tasks.generate.acceleration import sentence
 
@@ -34,8 +34,8 @@ def _content(run: Run) -> dict[str, Any]:
     bad = run.samples.filter(pc.is_valid(run.samples["error"]))
     step = max(1, good.num_rows // SHOWN)
     rows = good.take(pa.array(range(0, good.num_rows, step)[:SHOWN], pa.int64())).to_pylist()
-    pictures = [{**row, "data": _thumbnail(run.path, str(row["file"]))} for row in rows]
-    return {"pictures": pictures, "made": good.num_rows, "failed": bad.num_rows, "errors": bad[:FAILED].to_pylist()}
+    images = [{**row, "data": _thumbnail(run.path, str(row["file"]))} for row in rows]
+    return {"pictures": images, "made": good.num_rows, "failed": bad.num_rows, "errors": bad[:FAILED].to_pylist()}
 
 
 def _settings(sampler: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from evalkit.jsonio import parse_json
 from evalkit.metrics.registry import METRICS
 from evalkit.pages.curves import CSS, Dot, chart
 from evalkit.pages.html import run_page
-from evalkit.pages.pictures import Shown, read_pixels, shown
+from evalkit.pages.images import Shown, read_pixels, shown
 from evalkit.pages.short import answered
 from evalkit.runs.store import Run
 from evalkit.tasks.score.exhibits import coordinates

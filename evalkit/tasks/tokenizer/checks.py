@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-from PIL import Image as Pictures
+from PIL import Image as Images
 
 from evalkit.device import pick_device
 from evalkit.errors import EvalkitError
@@ -71,23 +71,23 @@ class ReconstructionChecks(TaskChecks):
 
     def rescore(self, run: Run, count: int, how: How) -> Outcome:
         """Kept pairs of images under the protocol's own judges, against the columns of their rows."""
-        if not run.pictures:
+        if not run.images:
             return Outcome(0, open="no image was kept; run it with --keep all")
         protocols = {row["id"]: load_protocol(row["id"]) for row in run.record["protocols"]}
         judges = self.evaluators(self.task.spec(run), how.device)
         rows = {(row["id"], row["protocol"]): row for row in run.samples.to_pylist()}
         failures: list[Failure] = []
-        for at in chosen(len(run.pictures), count, how.seed):
-            picture = run.pictures[at]
-            row, protocol = rows.get((picture["id"], picture["protocol"])), protocols.get(picture["protocol"])
+        for at in chosen(len(run.images), count, how.seed):
+            image = run.images[at]
+            row, protocol = rows.get((image["id"], image["protocol"])), protocols.get(image["protocol"])
             if row is None or protocol is None:
-                failures.append(Failure(picture["reconstruction"], "samples.parquet has no row of it"))
+                failures.append(Failure(image["reconstruction"], "samples.parquet has no row of it"))
                 continue
-            failures += _scored_again(run, picture, row, protocol, judges)
-        number = min(count, len(run.pictures))
+            failures += _scored_again(run, image, row, protocol, judges)
+        number = min(count, len(run.images))
         missing = sorted(set(judges.unavailable) - set(run.record["judges"]["unavailable"]) - _extractors(protocols))
         said = f"not here: {', '.join(missing)}" if missing else None
-        return Outcome(number, tuple(failures), said, len(run.pictures))
+        return Outcome(number, tuple(failures), said, len(run.images))
 
     def regenerate(self, run: Run, count: int, how: How) -> Outcome:
         """Chosen samples of the data set encoded, decoded and scored again, against their rows."""
@@ -142,9 +142,9 @@ def _of_data(run: Run) -> list[Failure]:
 
 
 def _scored_again(
-    run: Run, picture: Mapping[str, Any], row: Mapping[str, Any], protocol: Protocol, judges: Evaluators
+    run: Run, image: Mapping[str, Any], row: Mapping[str, Any], protocol: Protocol, judges: Evaluators
 ) -> list[Failure]:
-    original, reconstruction = (_pixels(run, picture[which]) for which in ("original", "reconstruction"))
+    original, reconstruction = (_pixels(run, image[which]) for which in ("original", "reconstruction"))
     pair = Pair({"text": row["text_truth"]}, original, reconstruction, {"task": row["task"]})
     judges.score(protocol, [pair], Timers())
     distances = _columns_of_networks() - _columns_of_networks(READER, DETECTOR)
@@ -154,14 +154,14 @@ def _scored_again(
             continue
         slack = NETWORKS if name in distances else ABSOLUTE
         if not same_value(value, row[name], SAME, slack):
-            reason = f"{picture['id']}: {name} is {value} scored again, its row says {row[name]}"
-            failures.append(Failure(picture["reconstruction"], reason))
+            reason = f"{image['id']}: {name} is {value} scored again, its row says {row[name]}"
+            failures.append(Failure(image["reconstruction"], reason))
     return failures
 
 
 def _pixels(run: Run, name: str) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    with Pictures.open(run.path / name) as picture:
-        return np.asarray(picture.convert("RGB"))
+    with Images.open(run.path / name) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def _check_images(run: Run, how: How) -> None:

@@ -28,9 +28,9 @@ def survival(model: Tokenizer, codes: Codes, decoded: Tensor) -> list[dict[str, 
         return [dict.fromkeys(COLUMNS) for _ in range(len(codes))]
     rounded = decoded.clamp(0, 1).mul(255).add(0.5).floor().to(torch.uint8)
     found: list[dict[str, float | Shares | None]] = [{} for _ in range(len(codes))]
-    pictures = (decoded.clamp(0, 1), rounded.float() / 255, through_jpeg(rounded).float() / 255)
-    for name, picture in zip(COLUMNS, pictures, strict=True):
-        again = model.encode(picture)
+    images = (decoded.clamp(0, 1), rounded.float() / 255, through_jpeg(rounded).float() / 255)
+    for name, image in zip(COLUMNS, images, strict=True):
+        again = model.encode(image)
         for row, share in zip(found, agreement(codes, again), strict=True):
             row[name] = share
         for part, shares in agreement_by_part(codes, again, model.bits_of_index).items():
@@ -55,10 +55,10 @@ def agreement_by_part(a: Codes, b: Codes, bits_of_index: int | None = None) -> d
     return found
 
 
-def through_jpeg(pictures: Tensor, quality: int = JPEG_QUALITY) -> Tensor:
+def through_jpeg(images: Tensor, quality: int = JPEG_QUALITY) -> Tensor:
     """uint8 [B, 3, H, W] images after a JPEG file of the given quality."""
     done = []
-    for each in pictures.permute(0, 2, 3, 1).cpu().numpy():
+    for each in images.permute(0, 2, 3, 1).cpu().numpy():
         buffer = io.BytesIO()
         Image.fromarray(np.ascontiguousarray(each)).save(buffer, format="JPEG", quality=quality)
         done.append(np.array(Image.open(buffer).convert("RGB"), dtype=np.uint8))

@@ -58,9 +58,9 @@ class CodeSearch(nn.Module):
     among: Among | None = None
     heard: list[Tensor] | None = None
 
-    def codes(self, flat: Tensor, table: Tensor, pictures: int, *, by_dot: bool = False) -> Tensor:
+    def codes(self, flat: Tensor, table: Tensor, images: int, *, by_dot: bool = False) -> Tensor:
         """Codes int64 [B, n] for features `flat` [B * n, d] of `images` images among those of `table` [v, d]."""
-        nearest = nearest_code(flat, table, by_dot=by_dot).reshape(pictures, -1)
+        nearest = nearest_code(flat, table, by_dot=by_dot).reshape(images, -1)
         return self.settle(flat.reshape(*nearest.shape, -1), nearest, table, by_dot=by_dot)
 
     def settle(self, z: Tensor, nearest: Tensor, table: Tensor, *, by_dot: bool = False) -> Tensor:

@@ -54,8 +54,8 @@ class CodecAttack(Attack):
 
 def read_file(data: bytes) -> Pixels:
     """The pixels of an image file that was just written."""
-    with Image.open(io.BytesIO(data)) as picture:
-        return np.array(picture.convert("RGB"), dtype=np.uint8)
+    with Image.open(io.BytesIO(data)) as image:
+        return np.array(image.convert("RGB"), dtype=np.uint8)
 
 
 @register("jpeg", QUALITY, SUBSAMPLING, about="JPEG by Pillow, chroma halved (4:2:0) unless told otherwise")

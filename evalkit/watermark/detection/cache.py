@@ -76,7 +76,7 @@ class CodeCache:
                     found[place] = sha256, Kept(*kept)
         return found
 
-    def pictures(self, digests: Iterable[str], preparation: str) -> dict[str, Kept]:
+    def images(self, digests: Iterable[str], preparation: str) -> dict[str, Kept]:
         """What is kept of files with these digests, wherever they lay."""
         found: dict[str, Kept] = {}
         wanted = list(dict.fromkeys(digests)) if self.keeps else []
@@ -87,13 +87,13 @@ class CodeCache:
             found.update((row[0], Kept(*row[1:])) for row in self._db.rows(query, (preparation, *part)))
         return found
 
-    def put(self, preparation: str, pictures: Mapping[str, Kept], places: Mapping[str, tuple[str, str]]) -> None:
+    def put(self, preparation: str, images: Mapping[str, Kept], places: Mapping[str, tuple[str, str]]) -> None:
         """Keep images by digest, and (state, digest) of places; all of it or nothing."""
         if not self.keeps:
             return
         rows = [
             (sha, preparation, p.codes, p.phash, p.width, p.height, p.format, p.mode, p.orientation, p.warning)
-            for sha, p in pictures.items()
+            for sha, p in images.items()
         ]
         kept = (f"insert or replace into images values ({_marks(range(10))})", rows)
         seen = ("insert or replace into places values (?, ?, ?)", [(k, *v) for k, v in places.items()])

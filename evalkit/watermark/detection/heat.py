@@ -92,7 +92,7 @@ def _one(scanner: Scanner, rank: int, row: Mapping[str, Any]) -> tuple[dict[str,
     """An image's entry and its files; None where it cannot be read any more."""
     reader, views = scanner.reader, ["", *(view.name for view in scanner.views)]
     view = views.index(row["transform"])
-    image, codes = reader.picture(row["place"]), scanner.codes_of(row["place"], view)
+    image, codes = reader.image(row["place"]), scanner.codes_of(row["place"], view)
     if image is None or codes is None:
         return None
     if view:

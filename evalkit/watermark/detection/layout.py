@@ -44,9 +44,9 @@ def code_shape(tokenizer: Tokenizer) -> tuple[tuple[int, ...], int]:
     return ((n,), int(tokenizer.vocab_size)) if tokenizer.vocab_size else ((n, round(bits or 0)), 2)
 
 
-def stacked(pictures: Sequence[Pixels]) -> Tensor:
+def stacked(images: Sequence[Pixels]) -> Tensor:
     """float32 [B, 3, S, S] in [0, 1] of uint8 images [S, S, 3]."""
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
 
 
 def values_of(codes: Codes) -> Ints:

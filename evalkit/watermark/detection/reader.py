@@ -142,7 +142,7 @@ class Reader:
                 pass
         return self._poses.get(index)
 
-    def picture(self, index: int) -> Pixels | None:
+    def image(self, index: int) -> Pixels | None:
         """The prepared image itself, None where it cannot be read; MemoryError where it does not fit now."""
         sample = shown(self._samples([index]))
         return None if sample is None else sample.image
@@ -176,7 +176,7 @@ class Reader:
             states = {i: self.images.fingerprint(i) for i in positions}
             good: dict[int, _Facts] = {}
             bad: dict[int, Unreadable] = {}
-            pictures = []
+            images = []
             for i, read in zip(positions, self._samples(positions), strict=True):
                 now = self.images.fingerprint(i)
                 sample = read if now == states[i] else self._again(i)
@@ -186,8 +186,8 @@ class Reader:
                     continue
                 size = sample.source["size"]
                 good[i] = _Facts(sample.sha256, phash(sample.image), size, sample.source)
-                pictures.append(sample.image)
-            return _Batch(good, bad, stacked(pictures) if pictures else None, states)
+                images.append(sample.image)
+            return _Batch(good, bad, stacked(images) if images else None, states)
 
     def _again(self, index: int) -> Sample | Unreadable:
         """An image whose file changed while it was read, once more."""
@@ -199,7 +199,7 @@ class Reader:
         return Unreadable(self._ids[index], "the file changes while it is read; scan it again when it is whole")
 
     def _tokenised(self, batch: _Batch) -> dict[int, Read]:
-        known = self.cache.pictures((each.sha256 for each in batch.good.values()), self.preparation)
+        known = self.cache.images((each.sha256 for each in batch.good.values()), self.preparation)
         known = {digest: kept for digest, kept in known.items() if len(kept.codes) == self._bytes}
         new = [k for k, each in enumerate(batch.good.values()) if each.sha256 not in known]
         rows: Iterator[Ints] = iter(())

@@ -148,8 +148,8 @@ class Scanner:
         with self.reader.timers("score"):
             seen = np.stack(codes)
             tried = tally(seen, self.mark, views, self.prices)
-            pictures, local = np.unique(np.asarray(owners), return_inverse=True)
-            better = best.improved(pictures, best_of_each(tried, local.astype(np.int64)))
+            images, local = np.unique(np.asarray(owners), return_inverse=True)
+            better = best.improved(images, best_of_each(tried, local.astype(np.int64)))
         if contest is not None:
             with self.reader.timers("decoys"):
                 contest.add(seen, self.mark.evidence(seen, tried.green), owners)

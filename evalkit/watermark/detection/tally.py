@@ -74,10 +74,10 @@ def tally(codes: Codes, mark: Mark, views: npt.ArrayLike = 0, prices: Floats | N
     )
 
 
-def best_of_each(rows: Tally, pictures: Ints) -> Tally:
+def best_of_each(rows: Tally, images: Ints) -> Tally:
     """Of rows that belong to `images` [B] (numbers from 0, each with a row) the best of each, first where equal."""
-    order = np.lexsort((rows.log_pool, pictures))
-    starts = np.flatnonzero(np.diff(pictures[order], prepend=-1))
+    order = np.lexsort((rows.log_pool, images))
+    starts = np.flatnonzero(np.diff(images[order], prepend=-1))
     best = rows.take(order[starts])
     columns = {each.name: getattr(best, each.name) for each in fields(best)}
     columns["log_floor"] = np.minimum.reduceat(rows.log_floor[order], starts)

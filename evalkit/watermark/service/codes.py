@@ -55,7 +55,7 @@ class Coder:
 
     def known(self, digests: Sequence[str]) -> dict[str, Ints]:
         """Codes of the images that the cache knows, by digest."""
-        found = self.cache.pictures(digests, self.preparation)
+        found = self.cache.images(digests, self.preparation)
         return self._unpacked({sha256: kept for sha256, kept in found.items() if len(kept.codes) == self._bytes})
 
     def encoded(self, images: Mapping[str, Decoded]) -> dict[str, Ints]:

@@ -9,19 +9,19 @@ import pytest
 from PIL import Image
 
 
-def write_run(folder, name, rows, columns, pictures=None):
+def write_run(folder, name, rows, columns, images=None):
     folder.mkdir(parents=True)
     pq.write_table(pa.table(columns), folder / "samples.parquet")
     (folder / "results.json").write_text("[]")
     record = {"evalkit": "0.1.0", "task": "generate", "model": {"name": name}, "data": {"name": "drawn", "n": rows}}
     (folder / "record.json").write_text(json.dumps({**record, "created": "2026-11-23T10:00:00Z", "protocols": []}))
-    if pictures is not None:
+    if images is not None:
         (folder / "images").mkdir(exist_ok=True)
-        (folder / "images" / "index.json").write_text(json.dumps(pictures))
+        (folder / "images" / "index.json").write_text(json.dumps(images))
     return folder
 
 
-def picture(path, seed):
+def image(path, seed):
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (24, 24, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path)
@@ -83,4 +83,4 @@ def make():
 
 class Make:
     run = staticmethod(write_run)
-    picture = staticmethod(picture)
+    image = staticmethod(image)

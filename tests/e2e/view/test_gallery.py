@@ -22,7 +22,7 @@ def generated(make, folder, name, seed, rows=60):
     make.run(folder, name, rows, columns)
     for i, file in enumerate(columns["file"]):
         if file:
-            make.picture(folder / file, seed * 1000 + i)
+            make.image(folder / file, seed * 1000 + i)
     return folder, columns
 
 
@@ -34,7 +34,7 @@ def drawn(tmp_path_factory, make):
     return write_view([a, b], home / "view"), left, right
 
 
-def test_the_gallery_shows_prompts_pictures_verdicts_and_failures(drawn, show):
+def test_the_gallery_shows_prompts_images_verdicts_and_failures(drawn, show):
     page, columns, _ = drawn
     tab = show(page)
     assert tab.count == "60 samples"
@@ -120,7 +120,7 @@ def test_keys_move_open_and_close_and_focus_comes_back(drawn, show):
     tab.wait("document.activeElement.dataset.position === '58'")
 
 
-def test_a_sample_opens_with_its_picture_numbers_texts_and_the_record(drawn, show):
+def test_a_sample_opens_with_its_image_numbers_texts_and_the_record(drawn, show):
     page, columns, _ = drawn
     tab = show(page, "#sample=00005-00")
     assert tab.run("document.querySelector('dialog').open")

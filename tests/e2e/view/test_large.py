@@ -17,7 +17,7 @@ def large(tmp_path_factory, make):
     columns |= {f"score_{k}": rng.normal(size=N) for k in range(10)}
     run = make.run(home / "run", "large", N, columns)
     for i in range(50):
-        make.picture(run / "images" / f"{i}.png", i)
+        make.image(run / "images" / f"{i}.png", i)
     return write_view([run], home / "view")
 
 

@@ -12,7 +12,7 @@ def test_samples_of_one_run_only_are_counted_not_shown(show, tmp_path, make):
     assert tab.ids == ["b", "c"]
 
 
-def test_a_run_that_kept_its_worst_pictures_begins_with_those(show, tmp_path, make):
+def test_a_run_that_kept_its_worst_images_begins_with_those(show, tmp_path, make):
     folder = tmp_path / "run"
     entries = []
     columns = {
@@ -27,7 +27,7 @@ def test_a_run_that_kept_its_worst_pictures_begins_with_those(show, tmp_path, ma
     make.run(folder, "codec", 40, columns, entries)
     for entry in entries:
         for side in ("original", "reconstruction"):
-            make.picture(folder / entry[side], 1)
+            make.image(folder / entry[side], 1)
     page = write_view([folder], tmp_path / "view")
     tab = show(page)
     assert tab.count == "2 of 40 samples"
@@ -42,7 +42,7 @@ def test_a_run_that_kept_its_worst_pictures_begins_with_those(show, tmp_path, ma
     assert tab.run("document.querySelector('dialog .stage').hidden")
 
 
-def test_runs_without_pictures_and_with_one_sample_are_shown(show, tmp_path, make):
+def test_runs_without_images_and_with_one_sample_are_shown(show, tmp_path, make):
     run = make.run(tmp_path / "r", "plain", 1, {"id": ["only"], "psnr": [3.0]})
     tab = show(write_view([run], tmp_path / "view"))
     assert tab.count == "1 sample"

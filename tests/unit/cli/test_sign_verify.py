@@ -29,13 +29,13 @@ def typed(monkeypatch, capsys, *arguments):
 
 @pytest.fixture
 def folder(tmp_path):
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
+    images = tmp_path / "pictures"
+    images.mkdir()
     for number in range(3):
         pixels = np.random.default_rng(number).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(pictures / f"{number}.png")
+        Image.fromarray(pixels).save(images / f"{number}.png")
     options = RunOptions(out=tmp_path / "run", keep="all")
-    (made,) = evaluate_tokenizer("jpeg-q75", pictures, tasks=["reconstruction"], options=options)
+    (made,) = evaluate_tokenizer("jpeg-q75", images, tasks=["reconstruction"], options=options)
     return made.path
 
 
@@ -166,7 +166,7 @@ def test_without_the_extra_everything_but_signatures_is_checked(folder, key, mon
         assert "pip install 'evalkit-ar[sign]'" in err
 
 
-def test_pictures_are_checked_by_their_manifests(tmp_path, monkeypatch, capsys, key):
+def test_images_are_checked_by_their_manifests(tmp_path, monkeypatch, capsys, key):
     pytest.importorskip("c2pa")
     from evalkit.tasks.generate import generate_images
 

@@ -56,7 +56,7 @@ def test_detect_prints_a_finding_and_where_everything_lies(folder, tmp_path):
     assert (tmp_path / "my.key").read_text().strip() not in (tmp_path / "run" / "record.json").read_text()
 
 
-def test_a_failed_picture_makes_the_exit_code_1(folder, tmp_path):
+def test_a_failed_image_makes_the_exit_code_1(folder, tmp_path):
     (folder / "empty.png").write_bytes(b"")
     words = ("--key", tmp_path / "my.key", "--tokenizer", "world-vq", "--out", tmp_path / "run", "--no-cache")
     result = typed("detect", folder, *words)

@@ -55,7 +55,7 @@ def test_a_peer_that_is_not_installed_is_told_and_the_others_go_on(
         CliRunner().invoke(robustness, arguments(folder, "--peer", "nobody"), catch_exceptions=False)
 
 
-def test_a_broken_picture_ends_with_code_1(folder: Path) -> None:
+def test_a_broken_image_ends_with_code_1(folder: Path) -> None:
     (folder / "photos" / "x.png").write_bytes(b"nothing")
     done = CliRunner().invoke(robustness, arguments(folder), env={"COLUMNS": "120"})
     assert done.exit_code == 1

@@ -38,7 +38,7 @@ def load(tmp_path):
     return make
 
 
-def pictures(n=3, height=40, width=31):
+def photos(n=3, height=40, width=31):
     return torch.randint(
         0, 256, (n, 3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(n + height)
     )
@@ -86,7 +86,7 @@ def peer_of(state, side):
 
 def test_clip_vitl14_is_cmmds_embedding(load):
     extractor, state = load(CMMD)
-    images = pictures()
+    images = photos()
     resized = torch.nn.functional.interpolate(images.float() / 255, size=(24, 24), mode="bicubic")
     processor = CLIPImageProcessor(image_mean=list(MEAN), image_std=list(STD))
     inputs = processor(
@@ -108,7 +108,7 @@ def test_clip_vitl14_is_cmmds_embedding(load):
 
 def test_clip_vitb32_is_clip_fids_embedding(load):
     extractor, state = load(CLIP_FID)
-    images = pictures(2, 40, 60)
+    images = photos(2, 40, 60)
     official = transforms.Compose(
         [
             transforms.Resize(24, transforms.InterpolationMode.BICUBIC),
@@ -127,7 +127,7 @@ def test_clip_vitb32_is_clip_fids_embedding(load):
 @pytest.mark.parametrize("rule", [CMMD, CLIP_FID])
 def test_features_do_not_depend_on_the_batch(load, rule):
     extractor, _ = load(rule)
-    images = pictures()
+    images = photos()
     alone = torch.cat([extractor.features(images[i : i + 1]) for i in range(3)])
     same(extractor.features(images), alone)
     other = extractor.features(images, resize="bilinear-antialias")

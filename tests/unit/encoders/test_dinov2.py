@@ -24,7 +24,7 @@ def random_state(size):
     return {key: 0.3 * torch.randn(value.shape, generator=generator) for key, value in state.items()}
 
 
-def pictures(n=3, height=70, width=50):
+def photos(n=3, height=70, width=50):
     return torch.randint(
         0, 256, (n, 3, height, width), dtype=torch.uint8, generator=torch.Generator().manual_seed(n + height)
     )
@@ -96,8 +96,8 @@ def test_positions_are_resized_at_the_official_scale():
     assert not near(network.positions(16), exact, 1e-4)
 
 
-def test_pictures_reach_the_network_as_dgm_eval_prepares_them(extractor):
-    images = pictures()
+def test_images_reach_the_network_as_dgm_eval_prepares_them(extractor):
+    images = photos()
     official = transforms.Compose(
         [
             transforms.Resize((224, 224), transforms.InterpolationMode.BICUBIC),
@@ -113,7 +113,7 @@ def test_pictures_reach_the_network_as_dgm_eval_prepares_them(extractor):
 
 
 def test_features_are_the_class_token_and_do_not_depend_on_the_batch(extractor):
-    images = pictures()
+    images = photos()
     together = extractor.features(images)
     assert together.shape == (3, extractor.dim) == (3, 32)
     assert torch.equal(together, extractor.network(extractor.prepared(images))[:, 0])

@@ -39,19 +39,19 @@ def test_boxes_and_scores_are_those_of_opencv(finder, photos, name):
 
 
 def test_there_are_no_faces_in_cats_cups_and_texts(finder, photos):
-    pictures = [image for name, image in photos.items() if not any(face in name for face in OPENCV)]
-    pictures += [s.image for s in open_images("sample/text-easy").read(0, 2)]
-    assert all(not finder.find(image) for image in pictures)
+    images = [image for name, image in photos.items() if not any(face in name for face in OPENCV)]
+    images += [s.image for s in open_images("sample/text-easy").read(0, 2)]
+    assert all(not finder.find(image) for image in images)
 
 
-def test_a_face_moves_with_the_picture(finder, photos):
+def test_a_face_moves_with_the_image(finder, photos):
     image = fit_square(photo(photos, "astronaut"), 256, "short-bicubic")
     (still,) = finder.find(image)
     (moved,) = finder.find(np.pad(image, ((32, 0), (64, 0), (0, 0)), mode="edge"))
     assert (moved.left - still.left, moved.top - still.top) == pytest.approx((64, 32), abs=1)
 
 
-def test_a_face_is_found_in_a_picture_of_any_size(finder, photos):
+def test_a_face_is_found_in_a_image_of_any_size(finder, photos):
     image = photo(photos, "astronaut")
     (face,) = finder.find(image)
     (large,) = finder.find(image.repeat(4, 0).repeat(4, 1))
@@ -61,7 +61,7 @@ def test_a_face_is_found_in_a_picture_of_any_size(finder, photos):
     assert finder.find(np.zeros((1, 1, 3), np.uint8)) == []
 
 
-def test_boxes_lie_inside_the_picture(finder, photos):
+def test_boxes_lie_inside_the_image(finder, photos):
     cut = photo(photos, "astronaut")[:170, 190:260]
     height, width = cut.shape[:2]
     for face in finder.find(np.ascontiguousarray(cut)):

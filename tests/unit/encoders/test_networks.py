@@ -31,7 +31,7 @@ def lively(module: nn.Module, seed: int = 0) -> dict[str, torch.Tensor]:
     return state
 
 
-def pictures(n=2, side=64, seed=0):
+def photos(n=2, side=64, seed=0):
     return torch.randint(0, 256, (n, 3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
 
 
@@ -46,7 +46,7 @@ def test_lpips_is_that_of_its_authors_package(tmp_path, net, name):
     for key in own:  # the package names the layer net.slice<k>.<i>.…, torchvision features.<i>.…
         own[key] = state["features." + key.split(".", 1)[1]]
     peer.net.load_state_dict(own)
-    x, y = pictures(3).float() / 255, pictures(3, seed=1).float() / 255
+    x, y = photos(3).float() / 255, photos(3, seed=1).float() / 255
     with torch.no_grad():
         wanted = peer(x, y, normalize=True).flatten()
         raw = peer(x, y).flatten()
@@ -90,7 +90,7 @@ def test_inception_is_torch_fidelitys_network(inception, inception_file):
 
     names = ["64", "192", "768", "2048", "logits_unbiased", "logits"]
     peer = FeatureExtractorInceptionV3("peer", names, feature_extractor_weights_path=str(inception_file))
-    images = pictures(2, side=80)
+    images = photos(2, side=80)
     got = inception.outputs(images, OUTPUTS)
     assert got["sfid"].shape == (2, 7 * 17 * 17)
     for name, wanted in zip(names, peer(images), strict=True):
@@ -98,7 +98,7 @@ def test_inception_is_torch_fidelitys_network(inception, inception_file):
 
 
 def test_inception_features_do_not_depend_on_the_batch(inception):
-    images = pictures(3, side=40)
+    images = photos(3, side=40)
     together = inception.features(images)
     alone = torch.cat([inception.features(images[i : i + 1]) for i in range(3)])
     same(together, alone, 1e-4)
@@ -109,7 +109,7 @@ def test_inception_refuses_floats_and_unknown_outputs(inception):
     with pytest.raises(EvalkitError, match="takes uint8"):
         inception.features(torch.zeros(1, 3, 9, 9))
     with pytest.raises(EvalkitError, match="no output 'x'"):
-        inception.outputs(pictures(1), ("x",))
+        inception.outputs(photos(1), ("x",))
 
 
 def test_tf1_resize_is_torch_fidelitys():
@@ -139,7 +139,7 @@ def test_efficientnet_knows_a_cat_and_a_coffee(efflite):
 
 
 def test_efficientnet_features_do_not_depend_on_the_batch(efflite):
-    images = pictures(3, side=90)
+    images = photos(3, side=90)
     together = efflite.features(images)
     alone = torch.cat([efflite.features(images[i : i + 1]) for i in range(3)])
     assert together.shape == (3, efflite.dim)

@@ -28,7 +28,7 @@ def test_chinese_is_read(engine):
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 300), (64, 64)])
-def test_odd_pictures_have_no_text_and_raise_nothing(engine, shape):
+def test_odd_images_have_no_text_and_raise_nothing(engine, shape):
     assert isinstance(engine.read(np.zeros((*shape, 3), np.uint8)).text, str)
 
 

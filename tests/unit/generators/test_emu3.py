@@ -106,7 +106,7 @@ def test_guidance_pushes_away_from_the_negative_prompt(model):
     assert are_best(tokens[0], first[1] + 3 * (first[0] - first[1]))
 
 
-def test_pictures_do_not_depend_on_the_batch(model):
+def test_images_do_not_depend_on_the_batch(model):
     requests = [Request(str(i), prompt=p, seed=i) for i, p in enumerate(["a red apple", "apple", "a"])]
     together = model.generate(requests)
     alone = [model.generate([request])[0] for request in reversed(requests)][::-1]

@@ -115,7 +115,7 @@ def test_a_program_ends_with_its_runner(worker):
     assert not program.alive
 
 
-def test_pictures_of_a_folder_are_found_by_prompt_and_sample(tmp_path):
+def test_images_of_a_folder_are_found_by_prompt_and_sample(tmp_path):
     names = ["a-00", "a_1", "b/0", "c/samples/0002", "d"]
     for number, name in enumerate(names):
         path = tmp_path / f"{name}.png"

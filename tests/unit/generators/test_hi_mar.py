@@ -50,7 +50,7 @@ def test_every_place_is_drawn_exactly_once_and_the_last_iteration_leaves_none(co
     assert all(hidden >= end for hidden, _, end in rows)
 
 
-def test_pictures_do_not_depend_on_the_batch(model):
+def test_images_do_not_depend_on_the_batch(model):
     together = model.generate(requests(5))
     alone = [model.generate([request])[0] for request in reversed(requests(5))][::-1]
     assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(together, alone, strict=True))

@@ -41,7 +41,7 @@ def test_greedy_pixels_are_those_that_teacher_forcing_predicts(folder):
     assert are_best(tokens, logits)
 
 
-def test_pictures_are_colours_of_the_clusters_and_depend_on_the_seed_alone(folder):
+def test_images_are_colours_of_the_clusters_and_depend_on_the_seed_alone(folder):
     model = load_generator("imagegpt-small", folder, "cpu", "float32")
     requests = [Request(str(i), seed=i) for i in range(10)]
     together = model.generate(requests)

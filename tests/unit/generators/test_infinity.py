@@ -106,7 +106,7 @@ def test_guidance_inside_needs_a_block_of_the_network():
         model.sample_tokens(requests(n=1))
 
 
-def test_pictures_and_codes_do_not_depend_on_the_batch(model):
+def test_images_and_codes_do_not_depend_on_the_batch(model):
     together = model.generate(requests(n=8))
     some = model.generate(requests(n=3))
     alone = model.generate(requests(n=8)[7:])

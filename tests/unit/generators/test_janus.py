@@ -56,7 +56,7 @@ def test_teacher_forcing_predicts_the_unguided_greedy_codes(model):
     assert are_best(tokens, logits)
 
 
-def test_pictures_do_not_depend_on_the_batch(model):
+def test_images_do_not_depend_on_the_batch(model):
     requests = [Request(str(i), prompt=p, seed=i) for i, p in enumerate(["a red apple", "blue apple", "a blue apple"])]
     together = model.generate(requests)
     alone = [model.generate([request])[0] for request in reversed(requests)][::-1]

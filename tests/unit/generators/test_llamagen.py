@@ -122,7 +122,7 @@ def test_guidance_stops_after_the_interval() -> None:
     assert are_best(stopped[4:], cond[4:])
 
 
-def test_pictures_are_cut_to_bytes_and_resized_as_the_official_script_does() -> None:
+def test_images_are_cut_to_bytes_and_resized_as_the_official_script_does() -> None:
     class Fake:
         deterministic = True
 
@@ -135,12 +135,12 @@ def test_pictures_are_cut_to_bytes_and_resized_as_the_official_script_does() -> 
     model = made(LlamaGen, TINY)
     model._tokenizer = Fake()  # type: ignore[assignment]
     ask = [Request(str(i), class_id=i, seed=i) for i in range(3)]
-    pictures = model.generate(ask)
+    images = model.generate(ask)
     codes = model.sample_tokens(ask).view(3, 3, 3).numpy()
-    for picture, code in zip(pictures, codes, strict=True):
+    for image, code in zip(images, codes, strict=True):
         level = np.clip(np.floor(127.5 * (code / 23.0 * 2 - 1) + 128 + 1e-4), 0, 255)
-        assert np.array_equal(picture.pixels[..., 0], level)
-        assert picture.evaluations == 9
+        assert np.array_equal(image.pixels[..., 0], level)
+        assert image.evaluations == 9
     model.resize = 6
     assert model.generate(ask[:1])[0].pixels.shape == (6, 6, 3)
 

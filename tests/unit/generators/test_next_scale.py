@@ -80,7 +80,7 @@ def test_without_guidance_the_condition_alone_decides(model):
     assert are_best(tokens, model.logits(torch.arange(3), tokens))
 
 
-def test_pictures_and_codes_do_not_depend_on_the_batch(model):
+def test_images_and_codes_do_not_depend_on_the_batch(model):
     together = model.generate(requests(n=5))
     alone = [model.generate([request])[0] for request in reversed(requests(n=5))][::-1]
     assert all((a.pixels == b.pixels).all() for a, b in zip(together, alone, strict=True))

@@ -23,10 +23,10 @@ RULES: tuple[Rounding, ...] = ("round", "truncate", "llamagen")
 )
 def test_each_rule_cuts_as_its_official_script(rule: Rounding, levels: list[int]) -> None:
     values = torch.tensor([-0.2, 0.0, 127.3 / 255, 127.9 / 255, 254.6 / 255, 1.2])
-    picture = to_uint8(values.view(1, 1, 1, 6).expand(1, 3, 2, 6), rule)[0]
-    assert picture.dtype == np.uint8
-    assert picture.shape == (2, 6, 3)
-    assert picture[0, :, 0].tolist() == levels
+    image = to_uint8(values.view(1, 1, 1, 6).expand(1, 3, 2, 6), rule)[0]
+    assert image.dtype == np.uint8
+    assert image.shape == (2, 6, 3)
+    assert image[0, :, 0].tolist() == levels
 
 
 @settings(deadline=None)
@@ -36,7 +36,7 @@ def test_bytes_that_are_exact_stay_as_they_are(rule: Rounding, level: int) -> No
     assert to_uint8(torch.full((1, 3, 1, 1), value), rule)[0].ravel().tolist() == [level] * 3
 
 
-def test_pictures_are_resized_where_asked_for() -> None:
+def test_images_are_resized_where_asked_for() -> None:
     flat = torch.full((2, 3, 24, 24), 0.5)
     assert [p.shape for p in to_uint8(flat, "llamagen", resize=16)] == [(16, 16, 3)] * 2
     assert (to_uint8(flat, "llamagen", resize=16)[0] == 128).all()

@@ -33,7 +33,7 @@ def requests(n, scale=2.0):
     return [Request(str(i), class_id=i % 5, seed=i, sampler=sampler) for i in range(n)]
 
 
-def test_pictures_do_not_depend_on_the_batch(model):
+def test_images_do_not_depend_on_the_batch(model):
     together = model.generate(requests(3))
     alone = [model.generate([request])[0] for request in reversed(requests(3))][::-1]
     assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(together, alone, strict=True))

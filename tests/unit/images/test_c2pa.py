@@ -19,7 +19,7 @@ def credential(tmp_path):
 
 
 @pytest.fixture
-def picture(tmp_path):
+def image(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 255, (48, 40, 3), dtype=np.uint8)
     path = tmp_path / "picture.png"
     Image.fromarray(pixels).save(path)
@@ -27,9 +27,9 @@ def picture(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tiff", ".gif"])
-def test_a_signed_picture_has_the_same_pixels_and_a_valid_manifest(suffix, credential, picture, tmp_path):
+def test_a_signed_image_has_the_same_pixels_and_a_valid_manifest(suffix, credential, image, tmp_path):
     source, target = tmp_path / f"a{suffix}", tmp_path / "out" / f"b{suffix}"
-    Image.open(picture).save(source)
+    Image.open(image).save(source)
     sign_image(source, target, credential)
     found = read_manifest(target)
     assert (found.state, found.codes, found.actions) == ("valid", (), ("c2pa.created",))
@@ -38,8 +38,8 @@ def test_a_signed_picture_has_the_same_pixels_and_a_valid_manifest(suffix, crede
     assert [each.name for each in target.parent.iterdir()] == [target.name]
 
 
-def test_the_manifest_says_that_a_model_made_the_picture(credential, picture, tmp_path):
-    sign_image(picture, tmp_path / "b.png", credential, (CREATED, WATERMARKED))
+def test_the_manifest_says_that_a_model_made_the_image(credential, image, tmp_path):
+    sign_image(image, tmp_path / "b.png", credential, (CREATED, WATERMARKED))
     found = read_manifest(tmp_path / "b.png")
     assert found.state == "valid"
     assert found.actions == ("c2pa.created", "c2pa.watermarked.unbound")
@@ -49,13 +49,13 @@ def test_the_manifest_says_that_a_model_made_the_picture(credential, picture, tm
     assert "thumbnail" not in found.content
 
 
-def test_further_assertions_come_back(credential, picture, tmp_path):
+def test_further_assertions_come_back(credential, image, tmp_path):
     binding = {
         "label": "c2pa.soft-binding",
         "data": {"alg": "org.example.mark", "blocks": [{"scope": {}, "value": "7"}]},
     }
     bound = {"action": "c2pa.watermarked.bound"}
-    sign_image(picture, tmp_path / "b.png", credential, (CREATED, bound), assertions=[binding])
+    sign_image(image, tmp_path / "b.png", credential, (CREATED, bound), assertions=[binding])
     found = read_manifest(tmp_path / "b.png")
     assert found.state == "valid"
     (back,) = (each for each in found.content["assertions"] if each["label"] == "c2pa.soft-binding")
@@ -63,8 +63,8 @@ def test_further_assertions_come_back(credential, picture, tmp_path):
     assert back["data"]["blocks"][0]["value"] == "7"
 
 
-def test_only_a_given_authority_makes_a_manifest_trusted(credential, picture, tmp_path):
-    sign_image(picture, tmp_path / "b.png", credential)
+def test_only_a_given_authority_makes_a_manifest_trusted(credential, image, tmp_path):
+    sign_image(image, tmp_path / "b.png", credential)
     new_credential(tmp_path / "other")
     own, other = ((tmp_path / name / "authority.pem").read_bytes() for name in ("credential", "other"))
     assert read_manifest(tmp_path / "b.png", anchors=own).state == "trusted"
@@ -72,8 +72,8 @@ def test_only_a_given_authority_makes_a_manifest_trusted(credential, picture, tm
     assert (found.state, found.codes) == ("valid", ("signingCredential.untrusted",))
 
 
-def test_a_changed_byte_makes_a_manifest_invalid_and_saving_again_removes_it(credential, picture, tmp_path):
-    sign_image(picture, tmp_path / "b.png", credential)
+def test_a_changed_byte_makes_a_manifest_invalid_and_saving_again_removes_it(credential, image, tmp_path):
+    sign_image(image, tmp_path / "b.png", credential)
     data = bytearray((tmp_path / "b.png").read_bytes())
     data[-60] ^= 1
     (tmp_path / "flipped.png").write_bytes(data)
@@ -83,9 +83,9 @@ def test_a_changed_byte_makes_a_manifest_invalid_and_saving_again_removes_it(cre
     assert read_manifest(tmp_path / "again.png").state == "absent"
 
 
-def test_pictures_without_a_manifest_are_absent(picture, tmp_path):
-    assert read_manifest(picture).state == "absent"
-    Image.open(picture).save(tmp_path / "a.bmp")
+def test_images_without_a_manifest_are_absent(image, tmp_path):
+    assert read_manifest(image).state == "absent"
+    Image.open(image).save(tmp_path / "a.bmp")
     assert read_manifest(tmp_path / "a.bmp").state == "absent"
     (tmp_path / "text.png").write_text("no image")
     assert read_manifest(tmp_path / "text.png").state == "invalid"
@@ -94,12 +94,12 @@ def test_pictures_without_a_manifest_are_absent(picture, tmp_path):
         read_manifest(tmp_path / "nothing.png")
 
 
-def test_wrong_targets_and_sources_are_refused_and_leave_nothing(credential, picture, tmp_path):
-    before = picture.read_bytes()
+def test_wrong_targets_and_sources_are_refused_and_leave_nothing(credential, image, tmp_path):
+    before = image.read_bytes()
     with pytest.raises(EvalkitError, match="would be overwritten"):
-        sign_image(picture, picture, credential)
+        sign_image(image, image, credential)
     with pytest.raises(EvalkitError, match="keeps the format"):
-        sign_image(picture, tmp_path / "b.jpg", credential)
+        sign_image(image, tmp_path / "b.jpg", credential)
     with pytest.raises(EvalkitError, match="convert the image"):
         sign_image(tmp_path / "a.bmp", tmp_path / "b.bmp", credential)
     with pytest.raises(EvalkitError, match="could not be signed"):
@@ -107,7 +107,7 @@ def test_wrong_targets_and_sources_are_refused_and_leave_nothing(credential, pic
     (tmp_path / "text.png").write_text("no image")
     with pytest.raises(EvalkitError, match="could not be given a C2PA manifest"):
         sign_image(tmp_path / "text.png", tmp_path / "out" / "b.png", credential)
-    assert picture.read_bytes() == before
+    assert image.read_bytes() == before
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -156,11 +156,11 @@ def test_a_new_credential_overwrites_nothing_and_its_key_is_its_owners(tmp_path,
         load_credential(tmp_path / "credential" / "signer.pem")
 
 
-def test_a_missing_package_is_named_with_its_extra(monkeypatch, picture):
+def test_a_missing_package_is_named_with_its_extra(monkeypatch, image):
     monkeypatch.setitem(sys.modules, "c2pa", None)
     with pytest.raises(MissingDependency, match=r"evalkit-ar\[sign\]"):
-        c2pa.read_manifest(picture)
+        c2pa.read_manifest(image)
     monkeypatch.setitem(sys.modules, "cryptography", None)
     monkeypatch.delitem(sys.modules, "cryptography.x509", raising=False)
     with pytest.raises(MissingDependency, match=r"evalkit-ar\[sign\]"):
-        new_credential(picture.parent / "new")
+        new_credential(image.parent / "new")

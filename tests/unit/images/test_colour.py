@@ -14,9 +14,9 @@ from evalkit.images.decode import decode_image
 RAMP = np.repeat(np.tile(np.arange(256, dtype=np.uint8), (4, 1))[..., None], 3, 2)
 
 
-def saved(picture, format="PNG", **options):
+def saved(image, format="PNG", **options):
     buffer = io.BytesIO()
-    picture.save(buffer, format=format, **options)
+    image.save(buffer, format=format, **options)
     return buffer.getvalue()
 
 
@@ -75,18 +75,18 @@ def test_a_profile_counts_by_its_curves_whatever_it_is_called():
 @pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
 def test_a_grey_profile_holds_in_every_grey_mode(mode):
     grey = Image.fromarray(RAMP[..., 0])
-    picture = {
+    image = {
         "L": grey,
         "LA": Image.merge("LA", [grey, Image.new("L", grey.size, 255)]),
         "I;16": Image.fromarray(RAMP[..., 0].astype(np.uint16) * 257),
     }[mode]
-    assert np.abs(decode_image(saved(picture, icc_profile=profile(1.0, space=b"GRAY"))) - LINEAR).max() <= 1
+    assert np.abs(decode_image(saved(image, icc_profile=profile(1.0, space=b"GRAY"))) - LINEAR).max() <= 1
 
 
 def test_a_palette_and_a_grey_image_with_an_rgb_profile_are_taken_to_srgb():
     palette = Image.fromarray(RAMP[..., 0]).convert("P")
-    for picture in (palette, Image.fromarray(RAMP[..., 0])):
-        assert np.abs(decode_image(saved(picture, icc_profile=profile(1.0))) - LINEAR).max() <= 1
+    for image in (palette, Image.fromarray(RAMP[..., 0])):
+        assert np.abs(decode_image(saved(image, icc_profile=profile(1.0))) - LINEAR).max() <= 1
 
 
 def test_transparent_pixels_keep_their_white_under_a_profile():

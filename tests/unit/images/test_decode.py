@@ -13,9 +13,9 @@ RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
 
 
-def saved(picture: Image.Image, format: str = "PNG", **options) -> bytes:
+def saved(image: Image.Image, format: str = "PNG", **options) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, format=format, **options)
+    image.save(buffer, format=format, **options)
     return buffer.getvalue()
 
 
@@ -31,11 +31,11 @@ def test_exif_orientation_is_applied():
 
 
 def test_palette_and_palette_with_transparency():
-    picture = Image.fromarray(RGB).quantize(16)
-    assert np.array_equal(decode_image(saved(picture)), np.asarray(picture.convert("RGB")))
-    picture.info["transparency"] = 0
-    shown = decode_image(saved(picture, transparency=0))
-    assert (shown[np.asarray(picture) == 0] == 255).all()
+    image = Image.fromarray(RGB).quantize(16)
+    assert np.array_equal(decode_image(saved(image)), np.asarray(image.convert("RGB")))
+    image.info["transparency"] = 0
+    shown = decode_image(saved(image, transparency=0))
+    assert (shown[np.asarray(image) == 0] == 255).all()
 
 
 def test_sixteen_bits_are_scaled_not_clipped():
@@ -51,7 +51,7 @@ def test_float_tiff_on_the_unit_scale():
     assert np.abs(shown[..., 0] - values * 255).max() <= 0.51
 
 
-def test_constant_and_nan_float_pictures_do_not_fail():
+def test_constant_and_nan_float_images_do_not_fail():
     values = np.full((4, 4), np.nan, np.float32)
     assert decode_image(saved(Image.fromarray(values), "TIFF")).shape == (4, 4, 3)
 
@@ -150,8 +150,8 @@ def test_each_orientation_is_undone_as_pillow_does(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = saved(Image.fromarray(RGB), "PNG", exif=exif)
-    with Image.open(io.BytesIO(data)) as picture:
-        upright = np.asarray(ImageOps.exif_transpose(picture))
+    with Image.open(io.BytesIO(data)) as image:
+        upright = np.asarray(ImageOps.exif_transpose(image))
     assert np.array_equal(decode_image(data), upright)
 
 

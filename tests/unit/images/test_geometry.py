@@ -24,7 +24,7 @@ def test_every_method_gives_a_square_of_the_size(height, width, size, method):
 
 
 @pytest.mark.parametrize("method", ["short-bicubic", "cover-lanczos", "adm", "short-bilinear", "crop"])
-def test_a_picture_of_the_size_is_left_alone(method):
+def test_a_image_of_the_size_is_left_alone(method):
     image = noise(32, 32)
     assert np.array_equal(fit_square(image, 32, method), image)
 
@@ -51,7 +51,7 @@ def test_adm_halves_with_a_box_first():
     assert np.abs(fit_square(image, 64, "adm") - halved).max() <= 1
 
 
-def test_cropping_a_smaller_picture_and_unknown_ways_are_errors():
+def test_cropping_a_smaller_image_and_unknown_ways_are_errors():
     with pytest.raises(EvalkitError, match="too small"):
         fit_square(noise(10, 10), 20, "crop")
     with pytest.raises(EvalkitError, match="known: short-bicubic"):

@@ -11,7 +11,7 @@ from evalkit.images import Sample, Unreadable, open_images
 from evalkit.images.listing import list_folder, printable
 
 
-def picture(path, format="PNG"):
+def image(path, format="PNG"):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (8, 6), (10, 20, 30)).save(path, format)
 
@@ -19,13 +19,13 @@ def picture(path, format="PNG"):
 @pytest.fixture
 def folder(tmp_path):
     root = tmp_path / "F"
-    picture(root / "a.png")
-    picture(root / "noext")
-    picture(root / "photo.dat", "JPEG")
-    picture(root / "g.mpo", "MPO")
-    picture(root / "sub" / "b.JPG", "JPEG")
-    picture(root / "c.jp2", "JPEG2000")
-    picture(root / "d.tga", "TGA")
+    image(root / "a.png")
+    image(root / "noext")
+    image(root / "photo.dat", "JPEG")
+    image(root / "g.mpo", "MPO")
+    image(root / "sub" / "b.JPG", "JPEG")
+    image(root / "c.jp2", "JPEG2000")
+    image(root / "d.tga", "TGA")
     (root / "i.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(99))
     (root / "j.jxl").write_bytes(b"\xff\x0a" + bytes(99))
     (root / "notes.md").write_text("not an image")
@@ -98,7 +98,7 @@ def test_an_empty_set_says_what_was_left_out(tmp_path):
 
 def test_names_that_look_alike_keep_ids_apart(tmp_path):
     data = tmp_path / "one.png"
-    picture(data)
+    image(data)
     for name in (b"a\xff.png", b"a\\xff.png"):
         with open(os.path.join(os.fsencode(tmp_path), name), "wb") as stream:
             stream.write(data.read_bytes())
@@ -109,7 +109,7 @@ def test_names_that_look_alike_keep_ids_apart(tmp_path):
 
 
 def test_a_member_that_an_archive_names_twice_is_refused(tmp_path):
-    picture(tmp_path / "a.png")
+    image(tmp_path / "a.png")
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         archive.write(tmp_path / "a.png", "a.png")
         with pytest.warns(UserWarning, match="Duplicate"):

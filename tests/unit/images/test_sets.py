@@ -14,7 +14,7 @@ from evalkit.images.hub import HubSet
 from evalkit.images.loader import AHEAD, read_ahead
 
 
-def picture(path, colour=(10, 20, 30), size=(8, 6)):
+def image(path, colour=(10, 20, 30), size=(8, 6)):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, colour).save(path)
 
@@ -26,9 +26,9 @@ def everything(images):
 @pytest.fixture
 def folder(tmp_path):
     root = tmp_path / "photos"
-    picture(root / "b.png")
-    picture(root / "a" / "deep" / "c.jpg")
-    picture(root / ".hidden" / "x.png")
+    image(root / "b.png")
+    image(root / "a" / "deep" / "c.jpg")
+    image(root / ".hidden" / "x.png")
     (root / "notes.txt").write_text("not an image")
     return root
 
@@ -100,12 +100,12 @@ def test_a_glob_and_a_single_file(folder):
 def test_fingerprints_change_with_the_file(folder):
     images = open_images(folder)
     before = images.fingerprint(1)
-    picture(folder / "b.png", size=(40, 40), colour=(1, 2, 3))
+    image(folder / "b.png", size=(40, 40), colour=(1, 2, 3))
     assert images.fingerprint(1) != before
 
 
 def test_a_zip_with_texts_and_a_broken_member(tmp_path):
-    picture(tmp_path / "a.png")
+    image(tmp_path / "a.png")
     path = tmp_path / "set.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.write(tmp_path / "a.png", "in/a.png")
@@ -216,7 +216,7 @@ def test_an_empty_folder_is_an_error(tmp_path):
         open_images(tmp_path)
 
 
-def test_reading_stays_at_most_a_few_pictures_ahead():
+def test_reading_stays_at_most_a_few_images_ahead():
     started, lock = [], threading.Lock()
 
     def load(index, admit):

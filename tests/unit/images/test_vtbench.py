@@ -16,8 +16,8 @@ from evalkit.images.vtbench import PARTS, vtbench
 
 def stream(repo, config, split):
     assert repo == "huaweilin/VTBench"
-    pictures = [Image.fromarray(np.full((8, 8, 3), len(config) + i, np.uint8)) for i in range(2)]
-    rows = datasets.Dataset.from_dict({"image": pictures}, features=datasets.Features({"image": datasets.Image()}))
+    images = [Image.fromarray(np.full((8, 8, 3), len(config) + i, np.uint8)) for i in range(2)]
+    rows = datasets.Dataset.from_dict({"image": images}, features=datasets.Features({"image": datasets.Image()}))
     return rows.to_iterable_dataset()
 
 

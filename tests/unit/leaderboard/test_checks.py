@@ -18,14 +18,14 @@ from evalkit.tasks.tokenizer import evaluate_tokenizer
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp("made")
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
+    images = tmp_path / "pictures"
+    images.mkdir()
     for number in range(4):
         pixels = np.random.default_rng(number).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(pictures / f"{number}.png")
+        Image.fromarray(pixels).save(images / f"{number}.png")
     for name in ("jpeg-q75", "webp-q75"):
         options = RunOptions(out=tmp_path / name, keep="none")
-        evaluate_tokenizer(name, pictures, tasks=["reconstruction"], options=options)
+        evaluate_tokenizer(name, images, tasks=["reconstruction"], options=options)
     make_leaderboard([tmp_path / "jpeg-q75", tmp_path / "webp-q75"], tmp_path / "board")
     return tmp_path
 

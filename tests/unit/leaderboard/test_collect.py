@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from evalkit.errors import EvalkitError
-from evalkit.leaderboard.collect import collect
+from evalkit.leaderboard.collect import chosen, collect
 
 
 def test_figures_carry_values_bounds_and_samples(runs):
@@ -78,3 +78,12 @@ def test_parts_are_left_out_unless_asked_for(runs):
     path = runs.run("a", [1.0, 2.0], results=rows)
     assert len(collect([path]).figures) == 1
     assert len(collect([path], parts=True).figures) == 2
+
+
+@pytest.mark.parametrize("dataset", ["]", "photos[1]", "[x]", "a]b]"])
+def test_a_data_set_may_be_called_as_parts_are(runs, dataset):
+    runs.run("one", [1.0, 2.0, 3.0], results=[runs.result("psnr", 2.0, 3, dataset=dataset)])
+    runs.run("two", [2.0, 3.0, 4.0], results=[runs.result("psnr", 3.0, 3, dataset=dataset)])
+    assert [board.terms.dataset for board in runs.boards().boards] == [dataset]
+    results = [runs.result("psnr", 2.0, 3, dataset=name) for name in (dataset, f"{dataset}[Latin]")]
+    assert [row["dataset"] for row in chosen(results, parts=False)] == [dataset]

@@ -53,7 +53,7 @@ def test_boards_beyond_the_room_are_loaded_later(runs, noise, tmp_path, monkeypa
         assert f'data-board="{digest}"' in html
 
 
-def test_the_worst_and_best_samples_are_there_with_their_pictures(runs, tmp_path):
+def test_the_worst_and_best_samples_are_there_with_their_images(runs, tmp_path):
     values = np.arange(40.0)
     path = runs.run("a", values)
     (path / "images").mkdir()

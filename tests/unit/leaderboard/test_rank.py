@@ -45,7 +45,7 @@ def test_part_of_the_samples_shared_gives_part_of_the_covariance(runs, noise):
     assert shared_errors(collect([a, c]).figures).pairing == "independent: no sample is shared"
 
 
-def test_pictures_of_one_prompt_count_once(runs):
+def test_images_of_one_prompt_count_once(runs):
     rng = np.random.default_rng(4)
     prompts = np.repeat([f"p{i}" for i in range(40)], 4).tolist()
     outcomes = [np.repeat(rng.integers(0, 2, 40), 4).astype(float) for _ in range(2)]

@@ -81,7 +81,7 @@ def test_psnr_of_the_pooled_error_is_a_function_of_the_mean_error():
     assert found.gradient == pytest.approx(slope, rel=1e-6)
 
 
-def test_prompts_with_several_pictures_are_clusters_and_single_ones_are_not():
+def test_prompts_with_several_images_are_clusters_and_single_ones_are_not():
     row = ROW | {"metric": "correct"}
     table = samples({"correct": [True, False, True, True]}, prompt_id=["p", "p", "q", "q"])
     found = table.scores(row, 0.75)

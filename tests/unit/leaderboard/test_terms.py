@@ -46,7 +46,7 @@ def test_only_the_networks_behind_a_metric_judge_it(metric, judges):
     assert terms_of(RECORD, ROW | {"metric": metric}, "").judges == judges
 
 
-def test_a_reference_or_prompts_stand_for_pictures_that_differ_by_nature():
+def test_a_reference_or_prompts_stand_for_images_that_differ_by_nature():
     for name in ("reference", "prompts"):
         terms = terms_of(RECORD | {name: {"digest": "r1"}}, ROW, "s1")
         assert (terms.data, terms.samples) == ("r1", "")

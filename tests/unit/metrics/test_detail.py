@@ -36,7 +36,7 @@ def texture(seed=0, side=96, width=96):
     return np.random.default_rng(seed).integers(60, 190, (side, width, 3)).astype(np.uint8)
 
 
-def test_equal_pictures_keep_all_detail(cat):
+def test_equal_images_keep_all_detail(cat):
     scores = detail_scores(cat, cat)
     assert (scores.hf_energy, scores.hf_added) == (1, 0)
     assert scores.hf_correlation == pytest.approx(1, abs=1e-12)
@@ -95,7 +95,7 @@ def test_any_shape_from_32_pixels_is_scored(shape):
     assert scores.hf_correlation > 0.99
 
 
-def test_flat_and_tiny_pictures_have_no_detail_to_lose():
+def test_flat_and_tiny_images_have_no_detail_to_lose():
     flat = np.full((64, 64, 3), 90, np.uint8)
     slopes = [np.linspace(0, top, 64).astype(np.uint8)[:, None, None].repeat(64, 1).repeat(3, 2) for top in (9, 20, 40)]
     for original in (flat, *slopes):
@@ -105,7 +105,7 @@ def test_flat_and_tiny_pictures_have_no_detail_to_lose():
     assert (lost.hf_energy, lost.hf_added, lost.hf_correlation, lost.hf_correlation_detail) == (0, 0, 0, 0)
 
 
-def test_wrong_pictures_are_refused(cat):
+def test_wrong_images_are_refused(cat):
     with pytest.raises(EvalkitError, match="differ in shape"):
         detail_scores(cat, cat[:100])
     with pytest.raises(EvalkitError, match="uint8"):
@@ -113,16 +113,16 @@ def test_wrong_pictures_are_refused(cat):
 
 
 def test_the_busiest_crops_are_where_the_texture_is_and_do_not_overlap():
-    picture = np.full((128, 128, 3), 128, np.uint8)
-    picture[64:96, 96:128] = texture(0, 32, 32)
-    picture[0:32, 0:32] = 128 + (texture(1, 32, 32).astype(int) - 125) // 4
-    crops = busiest_crops(residual(luma(picture)), 32)
+    image = np.full((128, 128, 3), 128, np.uint8)
+    image[64:96, 96:128] = texture(0, 32, 32)
+    image[0:32, 0:32] = 128 + (texture(1, 32, 32).astype(int) - 125) // 4
+    crops = busiest_crops(residual(luma(image)), 32)
     assert crops[0] == (64, 96)
     assert (0, 0) in crops
     assert len(crops) <= 4
-    spoiled = picture.copy()
+    spoiled = image.copy()
     spoiled[64:96, 96:128] = 128
-    everywhere, detail = psnr(mse(picture, spoiled)), detail_scores(picture, spoiled).psnr_detail
+    everywhere, detail = psnr(mse(image, spoiled)), detail_scores(image, spoiled).psnr_detail
     assert detail < everywhere - 3
 
 
@@ -152,7 +152,7 @@ def test_correlation_is_pearsons():
     assert correlation(x, -x) == pytest.approx(-1)
 
 
-def test_a_picture_takes_a_few_milliseconds(cat):
+def test_a_image_takes_a_few_milliseconds(cat):
     detail_scores(cat, cat)
     times = []
     for _ in range(20):

@@ -11,12 +11,12 @@ from evalkit.metrics.faces import FaceScores, face_scores
 from evalkit.metrics.psnr import mse, psnr
 
 
-def picture(seed=0):
+def image(seed=0):
     return np.random.default_rng(seed).integers(40, 200, (64, 80, 3)).astype(np.uint8)
 
 
 def test_what_is_outside_the_boxes_does_not_count_for_psnr():
-    x = picture()
+    x = image()
     y = x.copy()
     y[40:] = 0
     assert face_scores(x, y, [(0, 0, 20, 20)]).psnr_face == math.inf
@@ -24,7 +24,7 @@ def test_what_is_outside_the_boxes_does_not_count_for_psnr():
 
 
 def test_psnr_is_that_of_the_pixels_of_all_boxes():
-    x, y = picture(), picture(1)
+    x, y = image(), image(1)
     boxes = [(0, 0, 20, 20), (50, 10, 80, 64)]
     errors = [mse(x[t:b, le:r], y[t:b, le:r]) for le, t, r, b in boxes]
     sizes = [20 * 20, 30 * 54]
@@ -33,10 +33,10 @@ def test_psnr_is_that_of_the_pixels_of_all_boxes():
 
 
 def test_equal_faces_agree_and_foreign_detail_does_not():
-    x = picture()
+    x = image()
     box = [(10, 10, 50, 50)]
     assert face_scores(x, x, box).hf_correlation_face == pytest.approx(1)
-    assert abs(face_scores(x, picture(7), box).hf_correlation_face) < 0.1
+    assert abs(face_scores(x, image(7), box).hf_correlation_face) < 0.1
 
 
 def test_without_boxes_there_is_no_score_and_flat_faces_have_no_detail():
@@ -46,6 +46,6 @@ def test_without_boxes_there_is_no_score_and_flat_faces_have_no_detail():
 
 
 @pytest.mark.parametrize("box", [(0, 0, 81, 10), (5, 5, 5, 9), (-1, 0, 5, 5)])
-def test_a_box_outside_the_picture_is_refused(box):
+def test_a_box_outside_the_image_is_refused(box):
     with pytest.raises(EvalkitError, match="80x64"):
-        face_scores(picture(), picture(), [box])
+        face_scores(image(), image(), [box])

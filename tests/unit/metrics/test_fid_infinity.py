@@ -63,7 +63,7 @@ def test_sizes_are_evenly_spaced_and_large_enough_for_the_dimensions():
     assert sizes_of(149, 1) == []
 
 
-def test_too_few_pictures_are_refused_with_the_number_that_is_needed():
+def test_too_few_images_are_refused_with_the_number_that_is_needed():
     x, y = gaussians(0, n=100)
     estimate = fid_infinity(in_chunks(x, y, 100))
     assert np.isnan(estimate.value)

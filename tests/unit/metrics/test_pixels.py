@@ -63,7 +63,7 @@ def test_one_pass_gives_the_same_as_each_alone(x, y):
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000))
-def test_equal_pictures_are_perfect_and_order_does_not_matter(seed):
+def test_equal_images_are_perfect_and_order_does_not_matter(seed):
     x, y = smooth(40, 44, seed), smooth(40, 44, seed + 1)
     assert ssim(x, x) == 1.0
     assert ssim(x, y) == pytest.approx(ssim(y, x), abs=1e-9)
@@ -83,7 +83,7 @@ def test_mse_in_bytes_and_in_floats_agree():
     assert mse(x, y) == pytest.approx(mse(x / 255, y / 255), rel=1e-12)
 
 
-def test_identical_pictures_have_infinite_psnr():
+def test_identical_images_have_infinite_psnr():
     x = smooth()
     assert reconstruction_scores(x, x).psnr == math.inf
 
@@ -98,7 +98,7 @@ def test_target_range_starts_at_zero_as_torchmetrics_does():
     assert target_range(np.array([-0.5]), np.array([0.6])) == pytest.approx(1.1)
 
 
-def test_pictures_below_five_scales_have_no_ms_ssim():
+def test_images_below_five_scales_have_no_ms_ssim():
     x = smooth(160, 200)
     assert math.isnan(ms_ssim(x, x))
     assert math.isnan(reconstruction_scores(x, x).ms_ssim)

@@ -62,7 +62,7 @@ def make_run(tmp_path):
         folder=None,
         results=RESULTS,
         samples=None,
-        pictures=3,
+        images=3,
         texts=(),
         record=None,
         protocols=("evalkit-1",),
@@ -78,7 +78,7 @@ def make_run(tmp_path):
         (path / "results.json").write_bytes(results_json(list(results)))
         rng = np.random.default_rng(5)
         entries = []
-        for kind, ids in (("worst", [r["id"] for r in rows[:pictures]]), ("text", list(texts))):
+        for kind, ids in (("worst", [r["id"] for r in rows[:images]]), ("text", list(texts))):
             for rank, id in enumerate(ids, 1):
                 original = rng.integers(0, 256, (side, side, 3), np.uint8)
                 shift = rng.integers(-noise, noise + 1, original.shape)

@@ -81,7 +81,7 @@ def test_markup_in_data_stays_text(make_run, page_of):
         "timings": {"seconds": {HOSTILE: 1.0}, "bound_by": HOSTILE},
         "environment": {"python": HOSTILE, "packages": {HOSTILE: HOSTILE}},
     }
-    run = make_run(samples=rows, record=record, pictures=1, texts=["002.png"])
+    run = make_run(samples=rows, record=record, images=1, texts=["002.png"])
     results = [{**r, "dataset": HOSTILE, "metric": HOSTILE, "unit": HOSTILE} for r in run.results]
     results += [{**r, "reason": HOSTILE, "ci_method": HOSTILE, "task": HOSTILE} for r in run.results]
     page = page_of(dataclasses.replace(run, results=results))
@@ -109,7 +109,7 @@ def test_control_and_direction_characters_are_seen_and_do_nothing(make_run, page
 def test_names_and_texts_of_any_direction_are_isolated(make_run, page_of):
     arabic, hebrew = "مكتبة المدينة", "שלום עולם"
     bad = sample(1, psnr=None, ssim=None, error=f"reason {hebrew}", id=f"{hebrew}.png")
-    run = make_run(samples=[sample(0, id=f"{arabic}.png"), bad, read_text(2, arabic, arabic, "abc")], pictures=1)
+    run = make_run(samples=[sample(0, id=f"{arabic}.png"), bad, read_text(2, arabic, arabic, "abc")], images=1)
     page = page_of(run)
     for text in (f"{arabic}.png", f"{hebrew}.png", f"reason {hebrew}"):
         homes = [tags for tags, data in page.texts if text in data]
@@ -127,30 +127,26 @@ def test_same_run_gives_same_bytes_wherever_it_lies(make_run, tmp_path):
     assert str(tmp_path) not in first.decode()
 
 
-def test_page_stays_below_six_megabytes_with_pictures_that_do_not_compress(make_run, tmp_path):
+def test_page_stays_below_six_megabytes_with_images_that_do_not_compress(make_run, tmp_path):
     rows = [read_text(i, "t " * 3000, "o " * 3000, "r " * 3000) for i in range(12)]
     text_ids = [row["id"] for row in rows[:8]]
-    run = make_run(samples=rows, pictures=12, texts=text_ids, side=520, noise=120)
+    run = make_run(samples=rows, images=12, texts=text_ids, side=520, noise=120)
     for count in (1, 20):
         page = write_report([run] * count, tmp_path / "big.html")
         assert 1_000_000 < page.stat().st_size < 6_000_000
 
 
-def test_the_worst_of_all_kept_pictures_are_shown_where_all_were_kept(make_run, page_of):
-    run = make_run(samples=[sample(i) for i in range(15)], pictures=15)
-    kept = [
-        {**p, "kind": "kept", "scores": {"psnr": 40.0 - p["rank"] if p["rank"] > 1 else None}} for p in run.pictures
-    ]
-    page = page_of(dataclasses.replace(run, pictures=kept))
+def test_the_worst_of_all_kept_images_are_shown_where_all_were_kept(make_run, page_of):
+    run = make_run(samples=[sample(i) for i in range(15)], images=15)
+    kept = [{**p, "kind": "kept", "scores": {"psnr": 40.0 - p["rank"] if p["rank"] > 1 else None}} for p in run.images]
+    page = page_of(dataclasses.replace(run, images=kept))
     shown = [f["data-id"] for f in page.all("figure") if "data-id" in f]
     assert shown == [f"{i:03d}.png" for i in range(14, 2, -1)]  # lossless ones last
 
 
-def test_pictures_that_do_not_fit_are_counted(make_run, page_of):
-    run = make_run(samples=[sample(i) for i in range(12)], pictures=12)
-    more = dataclasses.replace(
-        run, pictures=[{**p, "rank": r * 100 + p["rank"]} for r in range(3) for p in run.pictures]
-    )
+def test_images_that_do_not_fit_are_counted(make_run, page_of):
+    run = make_run(samples=[sample(i) for i in range(12)], images=12)
+    more = dataclasses.replace(run, images=[{**p, "rank": r * 100 + p["rank"]} for r in range(3) for p in run.images])
     page = page_of(more)
     assert len(page.all("img")) == 36
     assert "24 more kept in images/" in page.text()
@@ -198,7 +194,7 @@ def test_sparse_records_of_other_versions_still_make_a_page(make_run, page_of):
         "protocols": [{"id": "evalkit-1"}],
         "timings": None,
     }
-    text = page_of(dataclasses.replace(run, record=record, pictures=[])).text()
+    text = page_of(dataclasses.replace(run, record=record, images=[])).text()
     assert "old on 3 images of photos (evalkit-1): PSNR" in text
     assert "No images to show" in text
 
@@ -234,7 +230,7 @@ def test_several_runs_stand_in_columns_and_only_the_first_are_marked(make_run, p
     assert sum("against rate" in data for _, data in page.texts) == 2
 
 
-def test_runs_on_different_pictures_are_shown_but_not_ranked(make_run, page_of):
+def test_runs_on_different_images_are_shown_but_not_ranked(make_run, page_of):
     a = with_values(make_run("a"), psnr=(20.0, 22.0))
     other = {"data": {"spec": "x", "name": "x", "n": 8, "digest": "ee" * 32}}
     b = with_values(make_run("b", record=other), psnr=(23.0, 25.0))
@@ -294,7 +290,7 @@ def test_a_run_without_one_readable_sample_says_so(make_run, page_of):
             "n": 0,
         }
     ]
-    run = make_run(samples=rows, pictures=0)
+    run = make_run(samples=rows, images=0)
     page = page_of(dataclasses.replace(run, results=[{**r, **none[0]} for r in run.results]))
     text = page.text()
     assert "nothing could be measured" in text
@@ -306,7 +302,7 @@ def test_a_run_without_one_readable_sample_says_so(make_run, page_of):
 
 def test_texts_show_what_was_lost_against_the_truth_in_both_readings(make_run, page_of):
     rows = [sample(0), read_text(1, "open daily", "open dailv", "opn daily", cer_truth=0.1)]
-    page = page_of(make_run(samples=rows, texts=["001.png"], pictures=0))
+    page = page_of(make_run(samples=rows, texts=["001.png"], images=0))
     assert [t for t in page.inside("del") if t != "missing"] == ["open", "daily"]
     assert [t for t in page.inside("ins") if t != "added"] == ["opn", "dailv"]
     assert "against the true text" in page.text()
@@ -326,7 +322,7 @@ def test_page_without_scripts_hides_nothing(make_run, page_of):
     assert all("open" in attrs for attrs in page.all("details"))
 
 
-def test_pictures_and_figures_speak(make_run, page_of):
+def test_images_and_figures_speak(make_run, page_of):
     page = page_of(make_run())
     assert all(attrs["alt"] and attrs["width"] and attrs["height"] for attrs in page.all("img"))
     assert page.all("svg")

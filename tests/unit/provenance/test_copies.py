@@ -50,7 +50,7 @@ def test_the_run_lists_its_copies_and_stays_whole(signed, key):
     assert [failure.file for failure in verify_run(signed).failures] == ["signed/0000000.png"]
 
 
-def test_the_root_in_a_picture_is_that_of_the_signed_statement(signed, key):
+def test_the_root_in_a_image_is_that_of_the_signed_statement(signed, key):
     envelope = sign_run(signed, key)
     said = belonging(read_manifest(signed / "signed" / "0000001.png"))
     assert envelope.statement["predicate"]["samples"] == {"count": 3, "merkleRoot": said.root}
@@ -96,7 +96,7 @@ def test_a_broken_assertion_is_an_error(signed):
     assert belonging(dataclasses.replace(found, content={"assertions": []})) is None
 
 
-def test_runs_without_generated_pictures_are_refused(runs, tmp_path):
+def test_runs_without_generated_images_are_refused(runs, tmp_path):
     credential = new_credential(tmp_path / "credential")
     with pytest.raises(EvalkitError, match="holds no generated image"):
         sign_images(read_run(runs / "scored"), credential)

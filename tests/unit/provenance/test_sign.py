@@ -132,12 +132,12 @@ def test_a_parent_that_has_changed_or_is_gone_is_named(runs, key, tmp_path):
     for name in ("generated", "scored"):
         sign_run(runs / name, key)
     depth = Depth(key=key.public_key(), recompute=False, parents=runs)
-    picture = runs / "generated" / "images" / "0000000.png"
-    before = picture.read_bytes()
-    picture.write_bytes(before + b"\0")
+    image = runs / "generated" / "images" / "0000000.png"
+    before = image.read_bytes()
+    image.write_bytes(before + b"\0")
     verdict = verify_run(runs / "scored", depth)
     assert [failure.file for failure in verdict.failures] == ["generated/images/0000000.png"]
-    picture.write_bytes(before)
+    image.write_bytes(before)
     assert not verify_run(runs / "scored", depth).failures
     (runs / "generated").rename(tmp_path / "generated")
     verdict = verify_run(runs / "scored", depth)
@@ -146,7 +146,7 @@ def test_a_parent_that_has_changed_or_is_gone_is_named(runs, key, tmp_path):
         verify_run(runs / "scored", Depth(parents=tmp_path / "none"))
 
 
-def test_a_parent_that_holds_other_pictures_is_no_parent(made, runs, key, forge, tmp_path):
+def test_a_parent_that_holds_other_images_is_no_parent(made, runs, key, forge, tmp_path):
     """The scored run claims a generation with other images: its rows know better."""
     import numpy as np
     import pyarrow as pa

@@ -125,20 +125,20 @@ def test_added_and_missing_files_of_an_unsigned_run_are_named(runs):
     assert {"more.csv", "images/index.json", "index.json"} <= names
 
 
-def test_changed_and_added_pictures_of_attacked_ones_are_named_without_a_signature(runs):
+def test_changed_and_added_images_of_attacked_ones_are_named_without_a_signature(runs):
     folder = runs / "attacked"
     assert verify_run(folder, QUICK).level == 1
-    picture = sorted(folder.glob("jpeg-75/*.jpg"))[0]
-    picture.write_bytes(picture.read_bytes() + b"\0")
+    image = sorted(folder.glob("jpeg-75/*.jpg"))[0]
+    image.write_bytes(image.read_bytes() + b"\0")
     (folder / "jpeg-75" / "more.jpg").write_bytes(b"more")
     names = {failure.file for failure in verify_run(folder, QUICK).failures}
-    assert names == {picture.relative_to(folder).as_posix(), "jpeg-75/more.jpg"}
+    assert names == {image.relative_to(folder).as_posix(), "jpeg-75/more.jpg"}
 
 
 def test_a_link_is_no_file(signed, key, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(signed / "generated", folder)
-    picture = folder / "images" / "0000000.png"
-    picture.rename(tmp_path / "elsewhere.png")
-    picture.symlink_to(tmp_path / "elsewhere.png")
+    image = folder / "images" / "0000000.png"
+    image.rename(tmp_path / "elsewhere.png")
+    image.symlink_to(tmp_path / "elsewhere.png")
     assert named(verify_run(folder, QUICK), "images/0000000.png")

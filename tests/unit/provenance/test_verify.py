@@ -32,7 +32,7 @@ def rewritten(table):
     return sink.getvalue().to_pybytes()
 
 
-def test_a_signed_generation_reaches_level_5_and_its_pictures_are_made_again_to_the_pixel(runs, key):
+def test_a_signed_generation_reaches_level_5_and_its_images_are_made_again_to_the_pixel(runs, key):
     sign_run(runs / "generated", key)
     verdict = verify_run(runs / "generated", Depth(key=key.public_key(), regenerate=2))
     assert (verdict.level, verdict.failures, verdict.hint) == (5, (), None)
@@ -47,7 +47,7 @@ def test_a_signed_tokenizer_run_reaches_level_5(runs, key):
     assert (verdict.level, verdict.failures) == (5, ())
 
 
-def test_attacked_pictures_reach_level_5_where_the_originals_are_given(runs, key):
+def test_attacked_images_reach_level_5_where_the_originals_are_given(runs, key):
     sign_run(runs / "attacked", key)
     depth = Depth(key=key.public_key(), regenerate=4)
     lower = verify_run(runs / "attacked", depth)
@@ -117,7 +117,7 @@ def test_a_changed_row_shows_in_the_results(runs, forge):
     assert "psnr" in verdict.failures[0].reason
 
 
-def test_a_better_picture_than_the_model_made_shows_when_it_is_scored_again(runs, forge):
+def test_a_better_image_than_the_model_made_shows_when_it_is_scored_again(runs, forge):
     folder = runs / "scored"
     before = (folder / "images" / "00000000-evalkit-1-original.png").read_bytes()
     target = "00000000-evalkit-1-reconstruction__png"
@@ -144,12 +144,12 @@ def test_rows_of_another_model_show_when_samples_are_made_again(runs, forge):
     assert {failure.file for failure in step(verdict, 5).failures} == {"samples.parquet"}
 
 
-def test_a_picture_that_the_model_did_not_make_shows_when_it_is_made_again(runs, forge, tmp_path):
+def test_a_image_that_the_model_did_not_make_shows_when_it_is_made_again(runs, forge, tmp_path):
     folder = runs / "generated"
 
     def retouched(data):
-        with Image.open(folder / "images" / "0000001.png") as picture:
-            pixels = np.array(picture)
+        with Image.open(folder / "images" / "0000001.png") as image:
+            pixels = np.array(image)
         pixels[0, 0] ^= 1
         Image.fromarray(pixels).save(tmp_path / "new.png")
         return (tmp_path / "new.png").read_bytes()
@@ -205,9 +205,9 @@ def test_attacks_of_an_earlier_command_in_the_same_folder_are_covered_too(runs):
     attack_folder(runs / "generated" / "images", read_attacks(["flip"]), runs / "attacked", threads=1)
     verdict = verify_run(runs / "attacked")
     assert (verdict.level, verdict.failures) == (1, ())
-    picture = sorted((runs / "attacked").glob("jpeg-75/*.jpg"))[0]
-    picture.unlink()
-    assert [each.file for each in verify_run(runs / "attacked").failures] == [f"jpeg-75/{picture.name}"]
+    image = sorted((runs / "attacked").glob("jpeg-75/*.jpg"))[0]
+    image.unlink()
+    assert [each.file for each in verify_run(runs / "attacked").failures] == [f"jpeg-75/{image.name}"]
 
 
 def test_a_task_without_checks_says_what_cannot_be_reached(runs, forge, key):
@@ -222,7 +222,7 @@ def test_a_task_without_checks_says_what_cannot_be_reached(runs, forge, key):
     assert "divination" in step(verdict, 3).detail
 
 
-def test_a_program_that_made_pictures_is_not_started_by_a_verification(runs, forge):
+def test_a_program_that_made_images_is_not_started_by_a_verification(runs, forge):
     record = json.loads((runs / "generated" / "record.json").read_bytes())
     record["model"]["name"] = record["plan"]["models"]["model"]["name"] = "command:touch owned"
     (runs / "generated" / "record.json").write_bytes(pretty_json(record))
@@ -258,7 +258,7 @@ def test_what_cannot_be_made_again_here_is_no_failure(kind, where, value, said, 
     assert said in step(verdict, 5).detail
 
 
-def test_pictures_from_another_machine_may_differ(runs, forge, tmp_path):
+def test_images_from_another_machine_may_differ(runs, forge, tmp_path):
     folder = runs / "generated"
     record = json.loads((folder / "record.json").read_bytes())
     record["environment"]["packages"]["torch"] = "0.1"
@@ -331,7 +331,7 @@ def test_every_task_that_makes_runs_here_has_checks():
     assert {"tokenizer", "generate", "watermark-attack", "watermark", "leaderboard"} <= {*CHECKS, *TASKS}
 
 
-def test_distances_of_many_pictures_are_recomputed_from_their_moments(runs, forge):
+def test_distances_of_many_images_are_recomputed_from_their_moments(runs, forge):
     """Where there are more images than dimensions a run keeps moments, which give the value and no interval."""
     from evalkit.metrics.frechet import frechet_distance
     from evalkit.metrics.moments import fold, save_moments

@@ -65,7 +65,7 @@ def test_mcnemar_is_that_of_statsmodels():
     assert mcnemar([1, 0], [1, 0]) == 1.0
 
 
-def test_prompts_of_four_pictures_count_once():
+def test_prompts_of_four_images_count_once():
     rng = np.random.default_rng(9)
     prompts = np.repeat(np.arange(50), 4)
     a = np.repeat(rng.integers(0, 2, 50), 4)

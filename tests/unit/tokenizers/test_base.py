@@ -36,8 +36,8 @@ def small(case, dtype=torch.float32):
 @pytest.fixture(scope="module")
 def photos():
     samples = open_images("sample/photos").read(0, 3)
-    pictures = [fit_square(sample.image, 64, "short-bicubic") for sample in samples]
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+    images = [fit_square(sample.image, 64, "short-bicubic") for sample in samples]
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
 
 
 @pytest.mark.parametrize("case", sorted(CASES))
@@ -82,7 +82,7 @@ def test_a_decoder_that_overflows_float16_decodes_in_float32():
     assert torch.equal(exact.decode(codes), low.decode(codes))
 
 
-def test_compiled_parts_give_the_same_pictures(photos, monkeypatch):
+def test_compiled_parts_give_the_same_images(photos, monkeypatch):
     compile = torch.compile
     monkeypatch.setattr(torch, "compile", lambda part: compile(part, backend="eager"))
     model, plain = small("taming"), small("taming")

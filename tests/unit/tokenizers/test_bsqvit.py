@@ -35,7 +35,7 @@ def test_indices_of_36_bits_are_exact(tiny):
     x = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
     codes = wide.encode(x)
     positive = wide.network.quant_embed(wide.network.encoder(x * 2 - 1)) > 0
-    spelled = [[int("".join(str(int(bit)) for bit in row), 2) for row in picture] for picture in positive]
+    spelled = [[int("".join(str(int(bit)) for bit in row), 2) for row in image] for image in positive]
     assert codes.indices.tolist() == spelled
     assert codes.indices.max() > 2**32
     bits = positive.to(torch.int8)

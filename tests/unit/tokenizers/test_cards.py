@@ -28,7 +28,7 @@ def test_a_card_says_what_its_tokenizer_says(name):
 
 
 @pytest.mark.parametrize("name", sorted(TOKENIZERS))
-def test_a_card_says_how_pictures_of_other_sizes_are_seen(name):
+def test_a_card_says_how_images_of_other_sizes_are_seen(name):
     entry, card = TOKENIZERS.get(name), CARDS[name]
     model = object.__new__(entry.cls)
     model.name, model.config, model.device, model.dtype = name, entry.config, torch.device("cpu"), torch.float32

@@ -47,7 +47,7 @@ def test_jpeg_lm_pixels_are_those_of_a_plain_file_of_its_settings():
     assert np.array_equal(shown, peer)
 
 
-def test_tables_are_the_same_for_every_picture():
+def test_tables_are_the_same_for_every_image():
     tables = jpeg_tables(25)
     for seed in range(3):
         buffer = io.BytesIO()
@@ -58,7 +58,7 @@ def test_tables_are_the_same_for_every_picture():
 
 
 @pytest.mark.parametrize("name", ["jpeg-lm", "jpeg-q75", "webp-q75"])
-def test_a_batch_is_padded_and_each_picture_is_its_own(name):
+def test_a_batch_is_padded_and_each_image_is_its_own(name):
     model = load_tokenizer(name)
     busy = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     batch = tensor(smooth(64), busy)
@@ -96,14 +96,14 @@ def test_prompts_end_at_the_nth_restart_cycle():
     assert cut_at_restart(scan, 99) == scan
 
 
-def test_codes_that_are_no_picture_say_which():
+def test_codes_that_are_no_image_say_which():
     model = load_tokenizer("jpeg-q75")
     codes = model.codes(indices=torch.randint(0, 256, (1, 40)))
     with pytest.raises(EvalkitError, match="codes of image 0 are no JPEG"):
         model.decode(codes)
 
 
-def test_codes_that_are_no_bytes_or_claim_a_giant_picture_are_refused():
+def test_codes_that_are_no_bytes_or_claim_a_giant_image_are_refused():
     model = load_tokenizer("jpeg-q75")
     codes = model.encode(tensor(smooth(32), smooth(32, 1))).indices
     wrong = codes.clone()
@@ -124,7 +124,7 @@ def test_a_scan_that_ends_early_is_refused():
         model.decode(model.codes(indices=scan[:, : scan.shape[1] // 2]))
 
 
-def test_pictures_of_two_sizes_are_not_one_batch():
+def test_images_of_two_sizes_are_not_one_batch():
     model = load_tokenizer("webp-q75")
     a, b = (model.encode(tensor(smooth(side))).indices for side in (32, 48))
     longest = max(a.shape[1], b.shape[1])

@@ -71,12 +71,12 @@ def test_the_sampler_is_a_second_order_adams_bashforth_on_the_shifted_times(mode
 
     model.network.diff_decoder.net.forward = speed
     noise = model.initial_noise(0)
-    picture = model.decode(model.encode(random_images(1)), noise=noise)
+    image = model.decode(model.encode(random_images(1)), noise=noise)
     expected, before = 0.0, None
     for t, after in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
         expected += (after - t) * (2 * t if before is None else 1.5 * 2 * t - 0.5 * before)
         before = 2 * t
-    same((picture * 2 - 1) * 0.6, noise + expected)
+    same((image * 2 - 1) * 0.6, noise + expected)
     assert asked == pytest.approx(times[:-1].tolist())
 
 
@@ -130,15 +130,15 @@ def test_unknown_keys_are_refused(tiny, extra):
         tiny(Dar, TINY, weights=FILE, wrap=lambda state: {"ema": {**state, extra: torch.zeros(2)}})
 
 
-def test_bfloat16_gives_almost_the_same_features_and_a_float32_picture(tiny, model):
+def test_bfloat16_gives_almost_the_same_features_and_a_float32_image(tiny, model):
     low = tiny(Dar, TINY, weights=FILE, wrap=official, dtype="bfloat16")
     exact, rough = model.prequant(random_images()), low.prequant(random_images())
     assert rough.dtype == torch.float32
     assert (exact - rough).abs().max() < 0.1 * exact.abs().max()
     codes = model.encode(random_images())
-    picture = low.decode(codes)
-    assert picture.dtype == torch.float32
-    assert (picture - model.decode(codes)).abs().max() < 0.1 * picture.abs().max()
+    image = low.decode(codes)
+    assert image.dtype == torch.float32
+    assert (image - model.decode(codes)).abs().max() < 0.1 * image.abs().max()
 
 
 @pytest.mark.parametrize(

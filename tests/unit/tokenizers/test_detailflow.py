@@ -109,9 +109,9 @@ def test_pixels_come_in_row_column_channel_order():
     layer = ToPixel(5, 4)
     x = torch.randn(1, 9, 5)
     with torch.no_grad():
-        picture, flat = layer(x, 3), layer.model(x)
-    assert picture.shape == (1, 3, 12, 12)
-    assert picture[0, 2, 4 * 1 + 3, 4 * 2 + 1] == flat[0, 1 * 3 + 2, (3 * 4 + 1) * 3 + 2]
+        image, flat = layer(x, 3), layer.model(x)
+    assert image.shape == (1, 3, 12, 12)
+    assert image[0, 2, 4 * 1 + 3, 4 * 2 + 1] == flat[0, 1 * 3 + 2, (3 * 4 + 1) * 3 + 2]
 
 
 @pytest.mark.parametrize(("tokens", "side", "says"), [(0, None, "1 to 8"), (9, None, "1 to 8"), (4, 6, "steps of 4")])

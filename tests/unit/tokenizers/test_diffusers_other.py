@@ -45,7 +45,7 @@ def rae(path):
 
 
 @torch.no_grad()
-def test_vq_diffusion_codes_and_pictures_are_the_librarys(tmp_path):
+def test_vq_diffusion_codes_and_images_are_the_librarys(tmp_path):
     peer = vq(tmp_path)
     model = load_tokenizer("vq-diffusion", tmp_path, device="cpu")
     x = torch.rand(2, 3, 8, 12)
@@ -87,7 +87,7 @@ def test_a_pickled_bin_is_read_safely_and_safetensors_come_first(tmp_path):
 
 @torch.no_grad()
 @pytest.mark.parametrize(("name", "make", "signed", "size"), [("dc-ae", dc, True, 16), ("rae", rae, False, 16)])
-def test_latents_and_pictures_are_the_librarys(tmp_path, name, make, signed, size):
+def test_latents_and_images_are_the_librarys(tmp_path, name, make, signed, size):
     peer = make(tmp_path)
     model = load_tokenizer(name, tmp_path, device="cpu")
     x = torch.rand(2, 3, size, size)

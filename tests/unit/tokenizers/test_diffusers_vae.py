@@ -24,7 +24,7 @@ def folder(tmp_path_factory):
     return path
 
 
-def test_codes_and_pictures_are_the_librarys(folder):
+def test_codes_and_images_are_the_librarys(folder):
     model = load_tokenizer("sd-vae-ft-mse", folder, device="cpu")
     peer = diffusers.AutoencoderKL.from_pretrained(folder)
     x = torch.rand(2, 3, 32, 48)
@@ -46,7 +46,7 @@ def test_it_is_described_without_its_weights_in_memory(folder):
     assert (known.multiple, known.native_size) == (loaded.multiple, loaded.native_size)
 
 
-def test_a_pictures_latent_does_not_depend_on_its_batch(folder):
+def test_a_images_latent_does_not_depend_on_its_batch(folder):
     model = load_tokenizer("sd-vae-ft-ema", folder, device="cpu")
     x = torch.rand(3, 3, 16, 16)
     same(model.encode(x).latent[1:2], model.encode(x[1:2]).latent)

@@ -35,7 +35,7 @@ def model(tiny):
     return tiny(FlowMo, TINY, weights="flowmo-lo", wrap=official, suffix=".pth")
 
 
-def test_each_picture_starts_from_its_own_noise(model):
+def test_each_image_starts_from_its_own_noise(model):
     codes = model.encode(random_images())
     noise = torch.cat([model.initial_noise(seed) for seed in (5, 6, 7)])
     whole = model.decode(codes, noise=noise)

@@ -56,14 +56,14 @@ def load(tiny, tmp_path, monkeypatch):
     return make
 
 
-def test_both_slots_and_patches_reach_the_picture(load):
+def test_both_slots_and_patches_reach_the_image(load):
     model = load(backbone=False)
     indices = torch.arange(42)[None] % 64
-    picture = model.decode(model.codes(indices=indices))
+    image = model.decode(model.codes(indices=indices))
     for position in (0, 20):
         other = indices.clone()
         other[0, position] = 63
-        assert not near(picture, model.decode(model.codes(indices=other)))
+        assert not near(image, model.decode(model.codes(indices=other)))
 
 
 def test_the_last_patches_are_cut_off_by_the_early_window(load):
@@ -128,7 +128,7 @@ def test_positions_keep_their_table_at_its_own_size_and_vary_smoothly_elsewhere(
     assert (resized.diff(dim=1) > 0).all()
 
 
-def test_backbone_pictures_are_normalised_after_an_antialiased_bicubic_resize():
+def test_backbone_images_are_normalised_after_an_antialiased_bicubic_resize():
     x = images(n=2, height=8, width=8) * 2 - 1
     mean, std = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
     same(normalised(x, 8), ((x + 1) / 2 - mean) / std)

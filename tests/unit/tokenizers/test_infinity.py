@@ -60,7 +60,7 @@ def test_encode_and_decode_do_not_depend_on_the_batch(model, h, w, lengths):
 
 
 @pytest.mark.parametrize(("side", "scales", "count"), [(256, 7, 521), (512, 10, 2521), (1024, 13, 10521)])
-def test_the_schedule_follows_the_side_of_the_picture(tiny, side, scales, count):
+def test_the_schedule_follows_the_side_of_the_image(tiny, side, scales, count):
     net = TamingConfig(ch=32, mult=(1, 1, 1, 1, 1), blocks=1, z=6, middle=False)
     model = tiny(Infinity, InfinityConfig(6, net), weights=FILE)
     model.network.encoder.forward = lambda x: F.avg_pool2d(x, 16)[:, [0, 1, 2, 0, 1, 2]]

@@ -32,7 +32,7 @@ def diffusers_name(key):
 
 
 @torch.no_grad()
-def test_codes_and_pictures_are_those_of_diffusers(tiny):
+def test_codes_and_images_are_those_of_diffusers(tiny):
     model = tiny(LdmVq, TINY, weights="ldm-vq-f4", wrap=lightning, suffix=".ckpt")
     kinds = {"down_block_types": ("DownEncoderBlock2D",) * 2, "up_block_types": ("UpDecoderBlock2D",) * 2}
     peer = diffusers.VQModel(block_out_channels=(32, 64), latent_channels=3, num_vq_embeddings=40, **kinds).eval()

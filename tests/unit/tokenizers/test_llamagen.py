@@ -25,7 +25,7 @@ def case(request):
     return cls("small", config, cls.build(config), torch.device("cpu"), torch.float32)
 
 
-def test_shapes_and_counts_fit_for_pictures_that_are_not_square(case):
+def test_shapes_and_counts_fit_for_images_that_are_not_square(case):
     x = torch.rand(2, 3, 8, 12)
     codes = case.encode(x)
     assert case.decode(codes).shape == x.shape

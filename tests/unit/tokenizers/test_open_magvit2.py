@@ -52,7 +52,7 @@ def test_bits_and_indices_decode_alike(tiny):
     assert torch.equal(model.decode(model.codes(indices=indices)), model.decode(model.codes(bits=bits)))
 
 
-def test_every_code_changes_the_picture_through_the_style_too(tiny):
+def test_every_code_changes_the_image_through_the_style_too(tiny):
     model = load(tiny)
     indices = torch.zeros(1, 16, dtype=torch.long)
     other = indices.clone()

@@ -91,7 +91,7 @@ def test_all_codes_allowed_is_plain_encoding(model):
     assert torch.equal(model.encode_among(random_images(), allowed).indices, model.encode(random_images()).indices)
 
 
-def test_each_picture_can_have_a_list_of_its_own(model):
+def test_each_image_can_have_a_list_of_its_own(model):
     lists = torch.stack([half(model.vocab_size, seed) for seed in range(3)])
     together = model.encode_among(random_images(), lists).indices
     alone = [model.encode_among(random_images()[i : i + 1], lists[i]).indices for i in range(3)]

@@ -77,7 +77,7 @@ def test_mar_codes_are_the_mean_and_ignore_the_variance(tiny):
     assert torch.equal(latent, loud.encode(images()).latent)
 
 
-def test_flexvar_counts_scale_with_the_picture(tiny):
+def test_flexvar_counts_scale_with_the_image(tiny):
     cls, config, weights, _ = TINY["flexvar"]
     model = tiny(cls, config, weights=weights)
     wide = torch.rand(1, 3, 16, 32)

@@ -70,9 +70,9 @@ def test_patches_unfold_in_row_column_channel_order(tiny):
     flat = {}
     decoder.ffn[0].register_forward_hook(lambda module, given, out: flat.update(y=out))
     with torch.no_grad():
-        picture = decoder(model.network.quantize.lookup(torch.tensor([[0, 1, 2, 3]]), (1, 4)))
+        image = decoder(model.network.quantize.lookup(torch.tensor([[0, 1, 2, 3]]), (1, 4)))
     row, column, channel = 2, 1, 1
-    assert picture[0, channel, 4 * 3 + row, 4 * 2 + column] == flat["y"][0, (row * 4 + column) * 3 + channel, 3, 2]
+    assert image[0, channel, 4 * 3 + row, 4 * 2 + column] == flat["y"][0, (row * 4 + column) * 3 + channel, 3, 2]
 
 
 def test_vae_gives_the_mode_and_samples_by_seed(tiny):

@@ -122,7 +122,7 @@ def test_janus_is_found_inside_a_generators_folder(tmp_path):
 
 
 @torch.no_grad()
-def test_emu3_codes_and_pictures_are_the_librarys(tmp_path):
+def test_emu3_codes_and_images_are_the_librarys(tmp_path):
     peer = emu3(tmp_path)
     model = load_tokenizer("emu3", tmp_path, device="cpu")
     codes = model.encode(images())

@@ -66,14 +66,14 @@ def test_ten_scales_share_four_convolutions_by_the_nearest_tick():
     assert picked == [0, 0, 1, 1, 1, 2, 2, 3, 3, 3]
 
 
-def test_pictures_are_clamped_as_the_official_decode_does(tiny):
+def test_images_are_clamped_as_the_official_decode_does(tiny):
     def louder(state):
         return {**state, "decoder.conv_out.bias": torch.tensor([5.0, -5.0, 0.0])}
 
-    picture = tiny(Var, TINY, weights=FILE, wrap=louder).decode(Codes(indices=torch.zeros(1, 30, dtype=torch.long)))
-    assert torch.equal(picture[:, 0], torch.ones(1, 16, 16))
-    assert torch.equal(picture[:, 1], torch.zeros(1, 16, 16))
-    assert 0 < picture[:, 2].mean() < 1
+    image = tiny(Var, TINY, weights=FILE, wrap=louder).decode(Codes(indices=torch.zeros(1, 30, dtype=torch.long)))
+    assert torch.equal(image[:, 0], torch.ones(1, 16, 16))
+    assert torch.equal(image[:, 1], torch.zeros(1, 16, 16))
+    assert 0 < image[:, 2].mean() < 1
 
 
 def test_the_training_statistic_in_the_file_is_not_needed_and_not_refused(tiny, model):

@@ -13,7 +13,7 @@ from evalkit.watermark.attacks.sheet import CAPTION, GAP, contact_sheet
 from evalkit.watermark.attacks.spelling import KINDS, grids, read_attacks
 
 
-def picture(seed=0, h=24, w=32):
+def photo(seed=0, h=24, w=32):
     return np.random.default_rng(seed).integers(0, 256, (h, w, 3), dtype=np.uint8)
 
 
@@ -22,7 +22,7 @@ def folder(tmp_path):
     data = tmp_path / "marked"
     data.mkdir()
     for number in range(3):
-        Image.fromarray(picture(number)).save(data / f"{number}.png")
+        Image.fromarray(photo(number)).save(data / f"{number}.png")
     return data
 
 
@@ -49,7 +49,7 @@ def test_json_is_the_whole_output(folder, tmp_path):
     assert said["failed"] == []
 
 
-def test_bad_pictures_are_listed_and_the_exit_code_is_1(folder, tmp_path):
+def test_bad_images_are_listed_and_the_exit_code_is_1(folder, tmp_path):
     for number in range(22):
         (folder / f"bad{number}.png").write_bytes(b"no image")
     done = run(folder, "--attack", "plus:2", "--out", tmp_path / "out")
@@ -79,13 +79,13 @@ def test_the_list_names_every_attack_and_grid():
     assert said["grids"] == {name: list(members) for name, members in grids().items()}
 
 
-def test_a_sheet_shows_the_first_readable_picture_under_every_attack(folder, tmp_path):
+def test_a_sheet_shows_the_first_readable_image_under_every_attack(folder, tmp_path):
     (folder / "-first.png").write_bytes(b"broken")
     sheet = tmp_path / "sheet.png"
     run(folder, "--attack", "quick", "--out", tmp_path / "out", "--sheet", sheet)
     attacks = read_attacks(["quick"])
     shown = np.asarray(Image.open(sheet))
-    assert np.array_equal(shown, contact_sheet(picture(0), attacks))
+    assert np.array_equal(shown, contact_sheet(photo(0), attacks))
     rows = -(-(len(attacks) + 1) // 6)
     assert shown.shape == (rows * (192 + CAPTION + GAP) + GAP, 6 * (192 + GAP) + GAP, 3)
     (tmp_path / "bad").mkdir()
@@ -98,8 +98,8 @@ def test_a_sheet_shows_the_first_readable_picture_under_every_attack(folder, tmp
         )
 
 
-def test_cells_of_a_sheet_are_the_attacked_pictures():
-    image = picture(0, 64, 64)
+def test_cells_of_a_sheet_are_the_attacked_images():
+    image = photo(0, 64, 64)
     attacks = read_attacks(["flip", "scale:0.5", "cut:0.7+rotate-random:0:180+back+jpeg:75"])
     shown = contact_sheet(image, attacks, columns=2, tile=64)
     assert np.array_equal(shown[GAP : GAP + 64, GAP : GAP + 64], image)

@@ -7,7 +7,7 @@ from evalkit.watermark.attacks.grids import WAVES, waves_absolute
 from evalkit.watermark.attacks.spelling import grids, read_attack, read_attacks
 
 
-def picture():
+def image():
     return np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)
 
 
@@ -31,8 +31,8 @@ def test_jpeg_gets_worse_with_strength_and_fractions_are_cut_off():
 def test_the_no_op_trap_of_weak_blur_is_a_blur_of_nothing():
     weak = read_attack("waves:blurring:0.04")
     assert weak.name == "blur:0"
-    assert np.array_equal(weak.apply(picture()), picture())
-    assert not np.array_equal(read_attack("waves:blurring:0.05").apply(picture()), picture())
+    assert np.array_equal(weak.apply(image()), image())
+    assert not np.array_equal(read_attack("waves:blurring:0.05").apply(image()), image())
 
 
 def test_the_waves_grid_is_named_by_absolute_strengths():
@@ -74,7 +74,7 @@ def test_bitmarks_grid_keeps_what_its_code_really_does():
     assert everything.size == "kept"
 
 
-def test_every_grid_reads_and_controls_hardly_change_pictures():
+def test_every_grid_reads_and_controls_hardly_change_images():
     for name in grids():
         assert len(read_attacks([name])) == len(grids()[name])
     smooth = np.add.outer(np.arange(48), np.arange(48))[..., None].repeat(3, 2).astype(np.uint8)

@@ -44,7 +44,7 @@ def test_retokenizing_is_encoding_decoding_and_rounding_so_many_times(world, pho
     assert not np.array_equal(expected[0], photos[0])
 
 
-def test_a_picture_does_not_depend_on_its_batch(photos):
+def test_a_image_does_not_depend_on_its_batch(photos):
     for name in ("retokenize:world-vq", "adversarial:world-vq:4:3"):
         wide = attack(name, batch=3).apply_many(photos, [5, 6, 7])
         narrow = [attack(name).apply(image, seed) for image, seed in zip(photos, (5, 6, 7), strict=True)]
@@ -64,7 +64,7 @@ def test_other_sizes_go_through_the_nearest_that_fits_and_come_back(world, photo
     assert "and back" in attack("retokenize:world-vq").size
 
 
-def test_huge_pictures_are_seen_smaller_and_batches_hold_a_bounded_number_of_pixels(world):
+def test_huge_images_are_seen_smaller_and_batches_hold_a_bounded_number_of_pixels(world):
     assert tokenizer_shape(world, (3000, 5000), 2**20) == (792, 1320)
     assert tokenizer_shape(world, (8, 80_000), 2**16) == (8, 25_600)
     seen = []
@@ -353,7 +353,7 @@ def test_folders_that_hold_no_img2img_model_are_refused(pipeline, photos, tmp_pa
         attack(f"diffusion:{tmp_path}").apply(photos[0])
 
 
-def test_a_list_stolen_from_marked_pictures_takes_the_mark_away(world):
+def test_a_list_stolen_from_marked_images_takes_the_mark_away(world):
     """The whole way of a thief: marked and clean images, their codes, the histogram, removal by the stolen list."""
     from evalkit.watermark.attacks import list_auc, theft_histogram
     from evalkit.watermark.attacks.theft import occurring

@@ -39,7 +39,7 @@ def apply(spelling, image, seed=0):
 
 
 @pytest.mark.parametrize("name", [*RANDOM, *STILL])
-def test_the_same_seed_gives_the_same_picture(name, photo):
+def test_the_same_seed_gives_the_same_image(name, photo):
     before = photo.copy()
     first = apply(name, photo, 2)
     assert np.array_equal(first, apply(name, photo, 2))
@@ -269,7 +269,7 @@ def test_overlays_touch_only_what_they_cover(photo):
     assert np.array_equal(framed[16:48, 20:60], np.asarray(Image.fromarray(photo).resize((40, 32), 3)))
 
 
-def test_tiny_pictures_survive_every_attack_or_are_refused_in_a_sentence():
+def test_tiny_images_survive_every_attack_or_are_refused_in_a_sentence():
     dot = np.full((1, 1, 3), 200, np.uint8)
     for attack in read_attacks(["controls", "quick", "waves", "wmar", "bitmark"]):
         kernels = [step.split(":")[1] for step in attack.name.split("+") if step.startswith("gaussian:")]

@@ -17,7 +17,7 @@ from evalkit.watermark.attacks.run import attack_folder
 from evalkit.watermark.attacks.spelling import read_attack, read_attacks
 
 
-def picture(seed, h=24, w=32):
+def photo(seed, h=24, w=32):
     return np.random.default_rng(seed).integers(0, 256, (h, w, 3), dtype=np.uint8)
 
 
@@ -26,7 +26,7 @@ def folder(tmp_path):
     data = tmp_path / "marked"
     (data / "deep").mkdir(parents=True)
     for number, name in enumerate(("a.png", "b.png", "deep/c.png", "deep/d.png")):
-        Image.fromarray(picture(number)).save(data / name)
+        Image.fromarray(photo(number)).save(data / name)
     return data
 
 
@@ -45,7 +45,7 @@ class Counted(Progress):
             self.done += samples
 
 
-def test_every_picture_under_every_attack_and_a_row_for_each(folder, tmp_path):
+def test_every_image_under_every_attack_and_a_row_for_each(folder, tmp_path):
     out = tmp_path / "out"
     run = attack_folder(folder, read_attacks(["png", "jpeg:60", "noise:0.1"]), out, seed=4)
     assert not run.failed
@@ -58,7 +58,7 @@ def test_every_picture_under_every_attack_and_a_row_for_each(folder, tmp_path):
     assert row["path"] == "noise-0.1/deep/c.png"
     assert row["seed"] == seed_of(4, "deep/c.png")
     image = decode_image((out / row["path"]).read_bytes())
-    assert np.array_equal(image, read_attack("noise:0.1").apply(picture(2), row["seed"]))
+    assert np.array_equal(image, read_attack("noise:0.1").apply(photo(2), row["seed"]))
     assert row["changed"] is True
     assert row["psnr"] == pytest.approx(20.5, abs=1.5)
     assert by["jpeg:60", "a.png"]["path"] == "jpeg-60/a.jpg"
@@ -123,16 +123,16 @@ def test_a_changed_source_is_attacked_again(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("evalkit.watermark.attacks.run.BLOCK", 1)
     out, attacks, told = tmp_path / "out", read_attacks(["plus:2"]), Counted()
     attack_folder(folder, attacks, out)
-    Image.fromarray(picture(9, 30, 30)).save(folder / "b.png")
+    Image.fromarray(photo(9, 30, 30)).save(folder / "b.png")
     run = attack_folder(folder, attacks, out, progress=told)
     assert told.done == 1
     assert [row["width"] for row in run.rows] == [32, 30, 32, 32]
 
 
-def test_bad_pictures_are_rows_with_a_reason_and_are_tried_again(folder, tmp_path):
+def test_bad_images_are_rows_with_a_reason_and_are_tried_again(folder, tmp_path):
     (folder / "cut.png").write_bytes((folder / "a.png").read_bytes()[:200])
     (folder / "empty.jpg").write_bytes(b"")
-    Image.fromarray(picture(0, 1, 1)).save(folder / "dot.png")
+    Image.fromarray(photo(0, 1, 1)).save(folder / "dot.png")
     out = tmp_path / "out"
     run = attack_folder(folder, read_attacks(["gaussian:5", "plus:1"]), out)
     failed = {(row["attack"], row["id"]): row["error"] for row in run.failed}
@@ -147,17 +147,17 @@ def test_bad_pictures_are_rows_with_a_reason_and_are_tried_again(folder, tmp_pat
     assert len(attack_folder(folder, read_attacks(["gaussian:5", "plus:1"]), out).failed) == 3
 
 
-def test_a_picture_does_not_depend_on_the_others_nor_on_batches_and_threads(folder, tmp_path):
+def test_a_image_does_not_depend_on_the_others_nor_on_batches_and_threads(folder, tmp_path):
     attacks = read_attacks(["noise:0.2", "crop:0.6"])
     attack_folder(folder, attacks, tmp_path / "all", threads=3)
     attack_folder(folder, attacks, tmp_path / "few", limit=2, threads=1, batch=1)
     few = snapshot(tmp_path / "few")
     everything = snapshot(tmp_path / "all")
-    pictures = [name for name in few if name.endswith(".png")]
-    assert len(pictures) == 4
-    assert all(few[name] == everything[name] for name in pictures)
+    images = [name for name in few if name.endswith(".png")]
+    assert len(images) == 4
+    assert all(few[name] == everything[name] for name in images)
     attack_folder(folder, attacks, tmp_path / "other", limit=2, seed=1)
-    assert snapshot(tmp_path / "other")[pictures[0]] != few[pictures[0]]
+    assert snapshot(tmp_path / "other")[images[0]] != few[images[0]]
 
 
 def test_another_seed_in_the_same_folder_is_refused(folder, tmp_path):
@@ -176,9 +176,9 @@ def test_out_within_the_data_is_refused(folder):
             attack_folder(folder, read_attacks(["png"]), out)
 
 
-def test_memory_holds_one_batch_of_pictures(tmp_path):
+def test_memory_holds_one_batch_of_images(tmp_path):
     data = tmp_path / "many.npz"
-    np.savez(data, np.stack([picture(i, 8, 8) for i in range(70)]))
+    np.savez(data, np.stack([photo(i, 8, 8) for i in range(70)]))
     most = []
 
     class Watched(PixelAttack):

@@ -11,7 +11,7 @@ from evalkit.watermark.attacks.base import Back, Chain, seed_of
 from evalkit.watermark.attacks.spelling import KINDS, Options, grids, read_attack, read_attacks
 
 
-def picture(h=24, w=32, seed=0):
+def image(h=24, w=32, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (h, w, 3), dtype=np.uint8)
 
 
@@ -39,21 +39,21 @@ def test_a_chain_applies_its_steps_from_left_to_right():
     chain = read_attack("brightness:0.5 + plus:40")
     assert isinstance(chain, Chain)
     assert chain.name == "brightness:0.5+plus:40"
-    x = picture()
+    x = image()
     step = read_attack("plus:40").apply(read_attack("brightness:0.5").apply(x))
     assert np.array_equal(chain.apply(x), step)
     assert not np.array_equal(read_attack("plus:40+brightness:0.5").apply(x), step)
 
 
 def test_a_step_of_a_chain_draws_its_own_random_numbers():
-    x, seed = picture(), 5
+    x, seed = image(), 5
     chain = read_attack("noise:0.1+noise:0.1")
     first = read_attack("noise:0.1").apply(x, seed)
     assert np.array_equal(chain.apply(x, seed), read_attack("noise:0.1").apply(first, seed_of(seed, "step 1")))
 
 
 def test_back_returns_to_the_size_before_the_chain():
-    chain, x = read_attack("cut:0.5+back+jpeg:90"), picture()
+    chain, x = read_attack("cut:0.5+back+jpeg:90"), image()
     assert chain.size == "kept"
     assert chain.apply(x).shape == x.shape
     assert read_attack("cut:0.5+jpeg:90").size == "both sides times the share"
@@ -83,7 +83,7 @@ def test_back_returns_to_the_size_before_the_chain():
 def test_what_cannot_be_is_refused_in_one_sentence(spelling, said):
     if said is None:  # depends on the image
         with pytest.raises(EvalkitError, match="kernel must be odd"):
-            read_attack(spelling).apply(picture())
+            read_attack(spelling).apply(image())
         return
     with pytest.raises(EvalkitError, match=said):
         read_attack(spelling)
@@ -136,8 +136,8 @@ def test_weights_go_to_the_model_that_they_name():
     assert Options().weights_of("a") is None
 
 
-@pytest.mark.parametrize("wrong", [picture().astype(np.float32), picture()[..., 0], picture()[:0]])
-def test_pictures_of_another_kind_are_refused(wrong):
+@pytest.mark.parametrize("wrong", [image().astype(np.float32), image()[..., 0], image()[:0]])
+def test_images_of_another_kind_are_refused(wrong):
     for name in ("plus:2", "jpeg:75", "cut:0.5+back"):
         with pytest.raises(EvalkitError, match=r"uint8 \[H, W, 3\]"):
             read_attack(name).apply(wrong)

@@ -48,7 +48,7 @@ def test_one_fixed_list_is_read_off_the_histogram(clean):
     assert abs(list_auc(theft_histogram(drawn(np.zeros((M, V), bool), 3), clean, V), green) - 0.5) < 0.15
 
 
-def test_more_pictures_recover_more_of_the_list(clean):
+def test_more_images_recover_more_of_the_list(clean):
     green = np.random.default_rng(5).random(V) < 0.5
     marked = drawn(np.repeat(green[None], M, 0), 2, delta=0.5)
     found = [list_auc(theft_histogram(marked[:m], clean[:m], V), green) for m in (5, 30, M)]

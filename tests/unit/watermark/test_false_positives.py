@@ -46,7 +46,7 @@ def test_pooled_p_values_are_not_idle(table: ModuleType) -> None:
 
 
 def test_a_calibrated_p_holds_for_a_fixed_key_and_the_larger_one_too(table: ModuleType) -> None:
-    rows = list(table.image_random("Zipf(1), 4,096 codes", "independent", 1, keys=12, pictures=1000, calibration=2000))
+    rows = list(table.image_random("Zipf(1), 4,096 codes", "independent", 1, keys=12, images=1000, calibration=2000))
     for row in rows:
         slack = 5 * np.sqrt(row["level"] / 12 / 1000 + row["level"] / 12 / 2000)
         assert row["calibrated"] <= row["level"] + slack
@@ -55,5 +55,5 @@ def test_a_calibrated_p_holds_for_a_fixed_key_and_the_larger_one_too(table: Modu
 
 
 def test_renamed_codes_give_independent_keys(table: ModuleType) -> None:
-    (first, *_) = table.key_random("uniform, 16,384 codes", "independent", 1, trials=64, pictures=64)
+    (first, *_) = table.key_random("uniform, 16,384 codes", "independent", 1, trials=64, images=64)
     assert first["keys"] == 64

@@ -27,7 +27,7 @@ def test_codecs_have_no_lists() -> None:
         tokenizer_identity(load_tokenizer("jpeg-lm"))
 
 
-def test_a_picture_of_the_right_size_is_untouched_and_others_become_the_centre_square() -> None:
+def test_a_image_of_the_right_size_is_untouched_and_others_become_the_centre_square() -> None:
     model = load_tokenizer("world-vq", device="cpu")
     small = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     assert prepared(small, model) is small

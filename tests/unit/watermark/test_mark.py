@@ -31,7 +31,7 @@ def test_hard_bias_leaves_green_codes_only() -> None:
     assert (torch.isfinite(out)[0].numpy() == mark.green_codes(mark.list_of(5))).all()
 
 
-def test_a_picture_of_green_codes_is_found_under_its_list_and_padding_is_ignored() -> None:
+def test_a_image_of_green_codes_is_found_under_its_list_and_padding_is_ignored() -> None:
     mark = marked()
     codes = np.flatnonzero(mark.green_codes(2))[None]
     n = codes.size

@@ -94,7 +94,7 @@ def test_another_process_makes_the_same_peer_from_a_spec_or_says_that_its_packag
 
 
 @pytest.mark.usefixtures("package")
-def test_unmarked_pictures_are_called_no_more_often_than_the_level_says() -> None:
+def test_unmarked_images_are_called_no_more_often_than_the_level_says() -> None:
     peer = load_peer("dwtDct", 64)
     rng = np.random.default_rng(0)
     log_p = peer.log_p([rng.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(2000)])

@@ -61,7 +61,7 @@ def test_power_is_the_sum_over_the_scores_that_the_detector_rejects(
     assert g == n + 1 or binom.sf(g - 1, n, gamma) * lists <= alpha * (1 + 1e-9)
 
 
-def test_an_unmarked_picture_is_found_at_most_as_often_as_the_rate_says() -> None:
+def test_an_unmarked_image_is_found_at_most_as_often_as_the_rate_says() -> None:
     plan = MarkPlan(delta=1e-12, alpha=1e-2)
     assert (power(plan, np.arange(1, 400)) <= 1e-2).all()
 

@@ -100,7 +100,7 @@ def test_typed_again_it_does_what_is_missing_and_gives_the_same(photos: Path, tm
     assert all((tmp_path / "out" / n).read_bytes() == (tmp_path / "other" / n).read_bytes() for n in names)
 
 
-def test_an_unreadable_picture_and_a_failing_attack_cost_themselves_only(photos: Path, tmp_path: Path) -> None:
+def test_an_unreadable_image_and_a_failing_attack_cost_themselves_only(photos: Path, tmp_path: Path) -> None:
     (photos / "broken.png").write_bytes(b"no image")
 
     def fails(image: Pixels, rng: np.random.Generator) -> Pixels:
@@ -123,7 +123,7 @@ def test_what_does_not_fit_is_refused(photos: Path, tmp_path: Path) -> None:
         watermark_robustness(photos, [LowBit(), LowBit()], [], tmp_path / "x", side=64)
 
 
-def test_marked_pictures_may_be_given(photos: Path, tmp_path: Path) -> None:
+def test_marked_images_may_be_given(photos: Path, tmp_path: Path) -> None:
     marked = tmp_path / "marked"
     marked.mkdir()
     for file in list(photos.iterdir())[:3]:

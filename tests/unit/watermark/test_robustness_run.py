@@ -101,8 +101,8 @@ def test_a_run_that_was_killed_goes_on_where_it_stopped_and_gives_the_same_bytes
     watermark_robustness(photos, [rest], wanted, tmp_path / "cut", side=64)
     assert rest.tested < 2 * IMAGES * 3
     assert files(tmp_path / "cut", *RESULTS) == files(tmp_path / "whole", *RESULTS)
-    pictures = sorted(path.name for path in (tmp_path / "cut/pictures/low-bit").iterdir())
-    assert pictures == [f"{number:05d}.png" for number in range(IMAGES)]
+    photos = sorted(path.name for path in (tmp_path / "cut/pictures/low-bit").iterdir())
+    assert photos == [f"{number:05d}.png" for number in range(IMAGES)]
 
 
 def test_images_are_marked_once_for_all_attacks_without_a_network(photos, tmp_path):

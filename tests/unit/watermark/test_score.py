@@ -23,12 +23,12 @@ def pool_of(kind: Kind = "independent", lists: int = 4, gamma: float = 0.5, seed
     return make_pool(key, "t@x", vocabulary, Scheme(gamma, lists, kind), frequencies)
 
 
-def repeated(pictures: int, n: int = 60, vocabulary: int = V, seed: int = 0) -> np.ndarray:
+def repeated(images: int, n: int = 60, vocabulary: int = V, seed: int = 0) -> np.ndarray:
     """Codes by Zipf's law, a third of each image one flat area, and some padding."""
     rng = np.random.default_rng(seed)
     law = 1 / np.arange(1, vocabulary + 1)
-    codes = rng.choice(vocabulary, (pictures, n), p=law / law.sum())
-    codes[:, : n // 3] = rng.integers(vocabulary, size=(pictures, 1))
+    codes = rng.choice(vocabulary, (images, n), p=law / law.sum())
+    codes[:, : n // 3] = rng.integers(vocabulary, size=(images, 1))
     codes[::2, -3:] = -1
     return codes
 

@@ -15,14 +15,14 @@ from evalkit.watermark.sliced import greenest, sliced
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 10**6), lists=st.integers(1, 200), codes=st.integers(0, 40), more=st.integers(0, 40),
-    pictures=st.integers(1, 20),
+    images=st.integers(1, 20),
 )  # fmt: skip
 def test_the_greenest_list_and_both_counts_are_those_of_a_plain_sum(
-    seed: int, lists: int, codes: int, more: int, pictures: int
+    seed: int, lists: int, codes: int, more: int, images: int
 ) -> None:
     rng, v = np.random.default_rng(seed), 30
     masks = rng.random((lists, v)) < rng.random()
-    scored, beyond = rng.integers(0, v + 1, (pictures, codes)), rng.integers(0, v + 1, (pictures, more))
+    scored, beyond = rng.integers(0, v + 1, (images, codes)), rng.integers(0, v + 1, (images, more))
     padded = np.concatenate([masks, np.zeros((lists, 1), bool)], 1)
     first, rest = padded[:, scored].sum(-1).T, padded[:, beyond].sum(-1).T
     best, score, most = greenest(scored, beyond, sliced(masks), lists)

@@ -13,7 +13,7 @@ from evalkit.world.render import render_scene
 from evalkit.world.scene import TASKS, Scene, Thing
 
 PROMPTS = world_prompts(300, seed=11)
-PICTURES = [render_scene(p.scene) for p in PROMPTS]
+IMAGES = [render_scene(p.scene) for p in PROMPTS]
 
 
 def _truth(scene):
@@ -25,14 +25,14 @@ def _found(seen):
 
 
 def test_the_detector_sees_at_least_98_percent_of_held_out_scenes_exactly():
-    seen = detect_all(PICTURES)
+    seen = detect_all(IMAGES)
     exact = [_truth(p.scene) == _found(s) and p.scene.ground == s.ground for p, s in zip(PROMPTS, seen, strict=True)]
     assert np.mean(exact) >= 0.98
 
 
 def test_boxes_lie_where_the_things_are_drawn():
-    for prompt, picture in zip(PROMPTS[:60], PICTURES, strict=False):
-        boxes = {(t.name, t.box[0] // 8, t.box[1] // 8): t.box for t in detect(picture).things}
+    for prompt, image in zip(PROMPTS[:60], IMAGES, strict=False):
+        boxes = {(t.name, t.box[0] // 8, t.box[1] // 8): t.box for t in detect(image).things}
         assert len(boxes) == len(prompt.scene.things)
         for thing in prompt.scene.things:
             inside = [
@@ -52,7 +52,7 @@ def test_boxes_lie_where_the_things_are_drawn():
     ids=["blur", "noise", "jpeg", "twice the size"],
 )
 def test_the_detector_is_not_shaken_by_small_harm(harm):
-    right = [_truth(p.scene) == _found(detect(harm(x))) for p, x in zip(PROMPTS[:90], PICTURES, strict=False)]
+    right = [_truth(p.scene) == _found(detect(harm(x))) for p, x in zip(PROMPTS[:90], IMAGES, strict=False)]
     assert np.mean(right) >= 0.95
 
 
@@ -69,14 +69,14 @@ def test_a_bare_ground_holds_nothing():
     assert detect(np.full((64, 64, 3), 255, np.uint8)) == Seen("white", ())
 
 
-def test_what_is_no_square_picture_is_refused():
+def test_what_is_no_square_image_is_refused():
     for wrong in (np.zeros((64, 32, 3), np.uint8), np.zeros((64, 64, 3), np.float32), np.zeros((64, 64), np.uint8)):
         with pytest.raises(EvalkitError, match="square uint8"):
             detect(wrong)
 
 
-def test_oracle_pictures_are_judged_right_and_shuffled_ones_near_chance():
-    seen = detect_all(PICTURES)
+def test_oracle_images_are_judged_right_and_shuffled_ones_near_chance():
+    seen = detect_all(IMAGES)
     right = summary([verdict(p.demand, s) for p, s in zip(PROMPTS, seen, strict=True)])
     assert set(right) == set(TASKS)
     assert all(hits / n >= 0.98 for hits, n in right.values())

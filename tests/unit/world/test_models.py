@@ -32,14 +32,14 @@ def asked(n, seed=5, sampler=None):
     return [Request(p.id, p.caption, seed=i, sampler=sampler) for i, p in enumerate(world_prompts(n, seed=seed))]
 
 
-def pictures(prompts):
+def photos(prompts):
     stack = np.stack([render_scene(p.scene) for p in prompts])
     return torch.from_numpy(stack).permute(0, 3, 1, 2).float() / 255
 
 
 def test_reconstructions_are_sharp_enough_for_the_detector(tokenizer):
     prompts = world_prompts(48, seed=3)
-    x = pictures(prompts)
+    x = photos(prompts)
     codes = tokenizer.encode(x)
     assert codes.indices.shape == (48, 64)
     y = tokenizer.decode(codes).clamp(0, 1)
@@ -50,13 +50,13 @@ def test_reconstructions_are_sharp_enough_for_the_detector(tokenizer):
 
 
 def test_a_thing_that_moves_by_a_block_keeps_its_codes(tokenizer):
-    x = pictures(world_prompts(6, seed=4))
+    x = photos(world_prompts(6, seed=4))
     codes = tokenizer.encode(x).indices.reshape(-1, 8, 8)
     moved = tokenizer.encode(torch.roll(x, 8, dims=3)).indices.reshape(-1, 8, 8)
     assert torch.equal(torch.roll(codes, 1, dims=2), moved)
 
 
-def test_pictures_follow_held_out_captions(generator):
+def test_images_follow_held_out_captions(generator):
     prompts = world_prompts(48, seed=6)
     made = generator.generate([Request(p.id, p.caption, seed=i) for i, p in enumerate(prompts)])
     verdicts = [verdict(p.demand, detect(image.pixels)) for p, image in zip(prompts, made, strict=True)]

@@ -20,8 +20,8 @@ def tokenizer():
     return evalkit.load_tokenizer("world-vq", device="cpu")
 
 
-def _stack(pictures):
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+def _stack(images):
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
 
 
 def test_world_vq_rebuilds_held_out_scenes_so_that_they_are_judged_right(tokenizer):

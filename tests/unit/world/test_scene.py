@@ -55,16 +55,16 @@ def test_colors_of_a_pair_differ():
 
 def test_the_same_scene_gives_the_same_bytes_and_is_ground_outside_its_things():
     scene = draw_scene("color_attr", Random(3))
-    picture = render_scene(scene)
-    assert picture.shape == (SIDE, SIDE, 3)
-    assert picture.dtype == np.uint8
-    assert picture.tobytes() == render_scene(scene).tobytes()
+    image = render_scene(scene)
+    assert image.shape == (SIDE, SIDE, 3)
+    assert image.dtype == np.uint8
+    assert image.tobytes() == render_scene(scene).tobytes()
     outside = np.ones((SIDE, SIDE), bool)
     for thing in scene.things:
-        part = picture[thing.y : thing.y + SPRITE, thing.x : thing.x + SPRITE].astype(int)
+        part = image[thing.y : thing.y + SPRITE, thing.x : thing.x + SPRITE].astype(int)
         assert (np.abs(part - GROUNDS[scene.ground]).max(2) > 20).mean() > 0.1
         outside[thing.y : thing.y + SPRITE, thing.x : thing.x + SPRITE] = False
-    assert (picture[outside] == GROUNDS[scene.ground]).all()
+    assert (image[outside] == GROUNDS[scene.ground]).all()
 
 
 def test_every_look_of_every_class_is_different():

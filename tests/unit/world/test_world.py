@@ -23,7 +23,7 @@ tasks = st.sampled_from(TASKS)
 
 
 @given(seeds, tasks)
-def test_things_stand_on_the_grid_inside_the_picture_and_never_overlap(seed, task):
+def test_things_stand_on_the_grid_inside_the_image_and_never_overlap(seed, task):
     scene = draw_scene(task, Random(seed))
     for index, a in enumerate(scene.things):
         assert a.x % STEP == a.y % STEP == 0
@@ -61,7 +61,7 @@ def test_the_detector_knows_the_truth_of_held_out_scenes():
     assert right / len(prompts) >= 0.98
 
 
-def test_oracle_pictures_are_right_and_shuffled_ones_near_chance():
+def test_oracle_images_are_right_and_shuffled_ones_near_chance():
     prompts = world_prompts(300, seed=2)
     seen = detect_all([render_scene(p.scene) for p in prompts])
     scores = summary([verdict(p.demand, s) for p, s in zip(prompts, seen, strict=True)])
@@ -73,7 +73,7 @@ def test_oracle_pictures_are_right_and_shuffled_ones_near_chance():
     assert mixed["single_object"][0] / mixed["single_object"][1] < 0.25
 
 
-def test_shifted_and_larger_pictures_are_seen_too():
+def test_shifted_and_larger_images_are_seen_too():
     scene = Scene("single_object", "mint", (Thing("giraffe", "purple", 16, 24),))
     large = render_scene(scene).repeat(2, 0).repeat(2, 1)
     assert [(t.name, t.color) for t in detect(large).things] == [("giraffe", "purple")]

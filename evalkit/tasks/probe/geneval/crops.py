@@ -20,16 +20,16 @@ def crop(image: Pixels, box: Box, mask: Binary | None = None, *, background: str
     that rounds to nothing becomes one pixel wide, where the official code stops. `cut` False keeps the whole image.
     Raises `EvalkitError` where the mask is of another size than the image.
     """
-    picture = Image.fromarray(image)
+    shown = Image.fromarray(image)
     if mask is not None:
         if mask.shape != image.shape[:2]:
             raise EvalkitError(
                 f"a mask of {mask.shape[0]} x {mask.shape[1]} pixels does not fit an image of "
                 f"{image.shape[0]} x {image.shape[1]}. Give the evidence of this image"
             )
-        ground = picture if background == "original" else Image.new("RGB", picture.size, background)
-        picture = Image.composite(picture, ground, Image.fromarray(np.ascontiguousarray(mask)))
+        ground = shown if background == "original" else Image.new("RGB", shown.size, background)
+        shown = Image.composite(shown, ground, Image.fromarray(np.ascontiguousarray(mask)))
     if cut:
         left, top, right, bottom = (round(side) for side in box)
-        picture = picture.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
-    return np.asarray(picture, np.uint8)
+        shown = shown.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
+    return np.asarray(shown, np.uint8)

@@ -76,7 +76,7 @@ def test_passes_are_counted_and_the_law_changes():
     assert torch.equal(model.latents(asked()), plain)
 
 
-def test_a_request_gives_the_same_picture_in_any_company():
+def test_a_request_gives_the_same_image_in_any_company():
     model = mar(0)
     start(model, length=3)
     together = model.generate(asked(5))

@@ -96,7 +96,7 @@ def test_the_compressed_path_with_room_for_all_draws_the_plain_codes(model):
     assert not plan.cache.held
 
 
-def test_compressed_pictures_do_not_depend_on_the_batch(model):
+def test_compressed_images_do_not_depend_on_the_batch(model):
     compress(model, Hack(0.4, samples=1))
     together = model.sample_tokens(requests(5))
     alone = [model.sample_tokens([request])[0] for request in reversed(requests(5))][::-1]

@@ -107,12 +107,12 @@ class Listed:
 SEQUENCES = list(itertools.product(range(3), repeat=3))
 
 
-def counts(model, draft, rule, pictures):
+def counts(model, draft, rule, images):
     """How often each sequence is drawn."""
     speculation, found = Speculation(model, draft, rule, 2), dict.fromkeys(SEQUENCES, 0)
     with torch.inference_mode():
-        for seed in range(pictures):
-            found[tuple(speculation.picture(Request("", seed=seed), SAMPLED)[0].tolist())] += 1
+        for seed in range(images):
+            found[tuple(speculation.image(Request("", seed=seed), SAMPLED)[0].tolist())] += 1
     return np.array(list(found.values()))
 
 
@@ -166,7 +166,7 @@ def test_gsd_keeps_more_the_larger_the_groups(tiny):
 
 
 @pytest.mark.parametrize("settings", [Speculative(), Lantern(k=3), Gsd()])
-def test_a_request_gives_the_same_picture_in_any_company(tiny, settings):
+def test_a_request_gives_the_same_image_in_any_company(tiny, settings):
     model = tiny.llama()
     accelerate(model, settings)
     together = model.generate(tiny.asked(5, SAMPLED))

@@ -13,14 +13,14 @@ from PIL import Image
 def make_run(tmp_path):
     """make_run(name, rows, images=…) → folder of a sealed run"""
 
-    def make(name, rows, *, pictures=None, record=None, place=None):
+    def make(name, rows, *, images=None, record=None, place=None):
         folder = (place or tmp_path / "runs") / name
         folder.mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(rows), folder / "samples.parquet")
         (folder / "results.json").write_text("[]")
-        if pictures is not None:
+        if images is not None:
             (folder / "images").mkdir()
-            (folder / "images" / "index.json").write_text(json.dumps(pictures))
+            (folder / "images" / "index.json").write_text(json.dumps(images))
         said = {"evalkit": "0.1.0", "created": "2026-11-23T10:00:00Z", "model": {"name": name}, "protocols": []}
         (folder / "record.json").write_text(json.dumps({**said, "data": {"name": "colours"}, **(record or {})}))
         return folder

@@ -27,7 +27,7 @@ def digests(folder):
     return {str(f): (hashlib.sha256(f.read_bytes()).hexdigest(), f.stat().st_mtime_ns) for f in files}
 
 
-def test_the_view_holds_columns_pictures_and_facts_of_each_run(make_run, draw, tmp_path):
+def test_the_view_holds_columns_images_and_facts_of_each_run(make_run, draw, tmp_path):
     a, b = (
         make_run("a", ROWS),
         make_run("b", ROWS[:1], record={"model": {"name": "a", "weights_sha256": "ff"}, "seed": 0}),
@@ -74,7 +74,7 @@ def test_a_view_inside_a_run_or_over_something_else_is_refused(make_run, tmp_pat
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
 
 
-def test_scored_pictures_that_are_nowhere_are_said(make_run, tmp_path):
+def test_scored_images_that_are_nowhere_are_said(make_run, tmp_path):
     with pytest.raises(EvalkitError, match="gone is no folder; give as --images"):
         write_view([make_run("a", ROWS)], tmp_path / "view", images=tmp_path / "gone")
 

@@ -71,7 +71,7 @@ def run_noise(prompts, out, model=None, **given):
     return generate_images(model or Noise(), prompts, samples=4, options=RunOptions(out=out, **given))
 
 
-def test_a_run_keeps_pictures_manifest_record_and_page(prompts, tmp_path):
+def test_a_run_keeps_images_manifest_record_and_page(prompts, tmp_path):
     run = run_noise(prompts, tmp_path / "run")
     lines = [json.loads(line) for line in (run.path / "manifest.jsonl").read_text().splitlines()]
     assert len(lines) == run.samples.num_rows == 40
@@ -92,7 +92,7 @@ def test_a_run_keeps_pictures_manifest_record_and_page(prompts, tmp_path):
     assert "<script" not in page
 
 
-def test_the_page_says_which_pictures_are_gone_and_shows_none_from_elsewhere(prompts, tmp_path):
+def test_the_page_says_which_images_are_gone_and_shows_none_from_elsewhere(prompts, tmp_path):
     run = run_noise(prompts, tmp_path / "run")
     (run.path / "images" / "0000000.png").unlink()
     secret = Pillow.new("RGB", (8, 8))
@@ -122,7 +122,7 @@ def test_batch_size_order_and_interruption_change_no_file(prompts, tmp_path):
     assert full.rows == 2
 
 
-def test_one_picture_that_does_not_fit_says_what_to_do(prompts, tmp_path):
+def test_one_image_that_does_not_fit_says_what_to_do(prompts, tmp_path):
     full = Noise()
     full.memory = 0
     with pytest.raises(EvalkitError, match="--dtype bfloat16"):
@@ -320,7 +320,7 @@ def test_prompts_that_are_not_there_are_refused(spec):
         load_prompts(spec)
 
 
-def test_the_command_line_makes_pictures_and_exits_by_what_failed(prompts, tmp_path, monkeypatch):
+def test_the_command_line_makes_images_and_exits_by_what_failed(prompts, tmp_path, monkeypatch):
     monkeypatch.setitem(GENERATORS._items, "noise", Entry("noise", Noise, None, None, None))
     arguments = ["generate", "-m", "noise", "-p", str(prompts), "--out", str(tmp_path / "run"), "--guidance", "3"]
     done = CliRunner().invoke(group, arguments)

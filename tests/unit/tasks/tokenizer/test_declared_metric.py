@@ -83,7 +83,7 @@ def test_one_declaration_reaches_samples_results_page_board_and_verification(run
             assert result["value"] == pytest.approx(np.mean([row[name] for row in mine]))
             assert (result["protocol"], result["task"], result["better"]) == ("evalkit-1", "reconstruction", "higher")
         assert set(run.record["judges"]["weights"]) == {"efflite0"}
-        assert "grain" in run.pictures[0]["scores"]
+        assert "grain" in run.images[0]["scores"]
         verdict = verify_run(run.path, Depth(rescore=2, regenerate=1, how=How(device="cpu")))
         assert not verdict.failures
     page = tmp_path / "report.html"

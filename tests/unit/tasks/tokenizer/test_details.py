@@ -45,7 +45,7 @@ def test_without_the_task_nothing_is_scored(tmp_path):
     assert all(run.samples[name].null_count == 3 for name in COLUMNS)
 
 
-def test_pictures_of_the_task_detail_are_scored_and_others_are_not(tmp_path):
+def test_images_of_the_task_detail_are_scored_and_others_are_not(tmp_path):
     detail = evaluate("sample/textures", tmp_path / "d", "reconstruction", "detail", "text")
     found = {row["metric"]: row["value"] for row in detail.results}
     assert set(COLUMNS) < set(found)
@@ -69,7 +69,7 @@ def test_columns_are_the_scores_of_the_pair_and_are_in_the_schema():
     assert set(COLUMNS) <= set(schema().names)
 
 
-def test_flat_pictures_say_that_there_is_nothing_to_measure(tmp_path):
+def test_flat_images_say_that_there_is_nothing_to_measure(tmp_path):
     np.savez(tmp_path / "flat.npz", arr_0=np.full((2, 64, 64, 3), 80, np.uint8))
     run = evaluate(tmp_path / "flat.npz", tmp_path / "r", "detail")
     assert {(row["status"], row["value"]) for row in run.results} == {("unavailable", None)}

@@ -42,21 +42,21 @@ def _tiny(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def pictures(tmp_path):
+def photos(tmp_path):
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (160, 8, 8, 3)).astype(np.uint8)
     np.savez(tmp_path / "set.npz", arr_0=coarse.repeat(4, 1).repeat(4, 2))
     return tmp_path / "set.npz"
 
 
-def evaluate(pictures, out, **given):
-    (run,) = evaluate_tokenizer("jpeg-q10", pictures, size=32, options=RunOptions(out=out, keep="none"), **given)
+def evaluate(photos, out, **given):
+    (run,) = evaluate_tokenizer("jpeg-q10", photos, size=32, options=RunOptions(out=out, keep="none"), **given)
     return run, {row["metric"]: row for row in run.results}
 
 
-def test_further_features_are_measured_named_and_kept(pictures, tmp_path):
+def test_further_features_are_measured_named_and_kept(photos, tmp_path):
     run, found = evaluate(
-        pictures, tmp_path / "r", tasks=["distribution"], features=["dinov2-vits14", "clip-vitl14", "efflite0"]
+        photos, tmp_path / "r", tasks=["distribution"], features=["dinov2-vits14", "clip-vitl14", "efflite0"]
     )
     assert list(found) == ["fid", "fd_efflite0", "fd_dinov2_vits14", "fd_clip"]
     assert found["fd_clip"]["status"] == "unavailable"
@@ -71,13 +71,13 @@ def test_further_features_are_measured_named_and_kept(pictures, tmp_path):
     assert plan["clip-vitl14"] == "unavailable"
 
 
-def test_without_features_nothing_but_the_protocols_own_is_loaded(pictures, tmp_path):
-    run, found = evaluate(pictures, tmp_path / "r", tasks=["distribution"])
+def test_without_features_nothing_but_the_protocols_own_is_loaded(photos, tmp_path):
+    run, found = evaluate(photos, tmp_path / "r", tasks=["distribution"])
     assert list(found) == ["fid", "fd_efflite0"]
     assert set(run.record["plan"]["parameters"]["evaluators"]) == {"inception-v3-fid", "efflite0"}
 
 
-def test_further_features_take_their_own_way_to_their_size_under_every_protocol(pictures):
+def test_further_features_take_their_own_way_to_their_size_under_every_protocol(photos):
     protocol = load_protocol("vtbench-2025")
     assert protocol.distribution.resize == "bilinear-antialias"
     judges = Evaluators([protocol], frozenset({"distribution"}), "cpu", ("dinov2-vits14",))
@@ -91,15 +91,15 @@ def test_further_features_take_their_own_way_to_their_size_under_every_protocol(
         def __call__(self, stage):
             return torch.no_grad()
 
-    images = [sample.image for sample in open_images(pictures).read(0, 3)]
+    images = [sample.image for sample in open_images(photos).read(0, 3)]
     got = {name: x for name, x, _ in judges.features(protocol, [Pair(i) for i in images], Timers())}
     stacked = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     wanted = load_extractor("dinov2-vits14", device="cpu").features(stacked)
     same(torch.from_numpy(got["dinov2-vits14"]), wanted)
 
 
-def test_fid_infinity_is_a_task_of_its_own(pictures, tmp_path):
-    run, found = evaluate(pictures, tmp_path / "r", tasks=["fid-infinity"])
+def test_fid_infinity_is_a_task_of_its_own(photos, tmp_path):
+    run, found = evaluate(photos, tmp_path / "r", tasks=["fid-infinity"])
     assert list(found) == ["fid_infinity", "fd_efflite0_infinity"]
     assert {row["task"] for row in run.results} == {"fid-infinity"}
     assert found["fid_infinity"]["status"] == "unavailable"
@@ -107,19 +107,19 @@ def test_fid_infinity_is_a_task_of_its_own(pictures, tmp_path):
     assert row["low"] < row["value"] < row["high"]
     assert "15 sub-samples of 20 to 160 pairs" in row["ci_method"]
     assert not (run.path / "statistics").exists()
-    plain = evaluate(pictures, tmp_path / "p", tasks=["distribution"])[1]["fd_efflite0"]
+    plain = evaluate(photos, tmp_path / "p", tasks=["distribution"])[1]["fd_efflite0"]
     assert row["value"] < plain["value"]
 
 
-def test_fid_infinity_says_when_there_are_too_few_pictures(pictures, tmp_path):
+def test_fid_infinity_says_when_there_are_too_few_images(photos, tmp_path):
     options = RunOptions(out=tmp_path / "r", keep="none", limit=40)
-    (run,) = evaluate_tokenizer("jpeg-q10", pictures, size=32, tasks=["fid-infinity"], options=options)
+    (run,) = evaluate_tokenizer("jpeg-q10", photos, size=32, tasks=["fid-infinity"], options=options)
     row = run.results[1]
     assert (row["status"], row["value"]) == ("unavailable", None)
     assert "40 could be scored" in row["reason"]
 
 
-def test_no_readable_picture_gives_reasons_for_every_distance(tmp_path):
+def test_no_readable_image_gives_reasons_for_every_distance(tmp_path):
     folder = tmp_path / "bad"
     folder.mkdir()
     (folder / "a.png").write_bytes(b"\x89PNG")
@@ -129,11 +129,11 @@ def test_no_readable_picture_gives_reasons_for_every_distance(tmp_path):
     assert "at least 2 images" in found["fd_dinov2_vits14"]["reason"]
 
 
-def test_wrong_features_are_refused_before_any_work(pictures, tmp_path):
+def test_wrong_features_are_refused_before_any_work(photos, tmp_path):
     with pytest.raises(EvalkitError, match="did you mean dinov2"):
-        evaluate(pictures, tmp_path / "r", features=["dinov2"])
+        evaluate(photos, tmp_path / "r", features=["dinov2"])
     with pytest.raises(EvalkitError, match="add distribution to the tasks"):
-        evaluate(pictures, tmp_path / "r", tasks=["codes"], features=["clip-vitb32"])
+        evaluate(photos, tmp_path / "r", tasks=["codes"], features=["clip-vitb32"])
     assert not (tmp_path / "r").exists()
 
 
@@ -143,8 +143,8 @@ def test_every_extractor_has_a_distance_and_every_protocols_an_extrapolation():
         assert set(load_protocol(id).distribution.extractors) <= set(distances(INFINITE))
 
 
-def test_the_extrapolation_of_a_run_is_that_of_its_features(pictures, tmp_path):
-    _, found = evaluate(pictures, tmp_path / "r", tasks=["fid-infinity"])
+def test_the_extrapolation_of_a_run_is_that_of_its_features(photos, tmp_path):
+    _, found = evaluate(photos, tmp_path / "r", tasks=["fid-infinity"])
     extractor = load_extractor("efflite0", device="cpu")
     kept = []
     from evalkit.tasks.tokenizer.pixels import feed_of, scored_reconstructions
@@ -153,7 +153,7 @@ def test_the_extrapolation_of_a_run_is_that_of_its_features(pictures, tmp_path):
 
     model = load_tokenizer("jpeg-q10", None, "cpu", "float32")
     feed = feed_of(load_protocol("evalkit-1"), model, 32)
-    for sample in open_images(pictures).read(0, 160):
+    for sample in open_images(photos).read(0, 160):
         (again,) = scored_reconstructions(model.decode(model.encode(to_batch([sample.image], feed))), feed)
         pair = torch.from_numpy(np.stack([sample.image, again])).permute(0, 3, 1, 2)
         kept.append(extractor.features(pair).numpy())

@@ -54,7 +54,7 @@ def test_a_folder_gives_results_rows_report_and_record(photos, tmp_path):
     assert run.record["data"]["n"] == 5
     assert run.record["timings"]["bound_by"]
     assert set(run.record["files"]) >= {"samples.parquet", "results.json"}
-    assert [p["kind"] for p in run.pictures] == ["worst"] * 5
+    assert [p["kind"] for p in run.images] == ["worst"] * 5
     mean = duckdb.sql(f"select avg(psnr) from '{run.path}/samples.parquet'").fetchall()[0][0]
     assert mean == pytest.approx(found["reconstruction", "psnr"]["value"])
 
@@ -132,8 +132,8 @@ def test_a_folder_without_truth_is_read_when_text_is_asked_for(photos, tmp_path)
 def test_keep_all_writes_every_pair_by_position(photos, tmp_path):
     (photos / "0bad.png").write_bytes(b"")
     (run,) = evaluate_tokenizer("jpeg-q75", photos, tasks=FAST, options=RunOptions(out=tmp_path / "r", keep="all"))
-    assert len(run.pictures) == 5
-    for entry in run.pictures:
+    assert len(run.images) == 5
+    for entry in run.images:
         original = np.asarray(Image.open(run.path / entry["original"]))
         source = next(s for s in open_images(photos).read(0, 9) if s.id == entry["id"])
         assert original.shape == (256, 256, 3)
@@ -163,7 +163,7 @@ class Fragile(Tokenizer):
         return codes.values * 0.9
 
 
-def test_one_bad_picture_costs_itself_and_memory_halves_the_batch(photos, tmp_path, monkeypatch):
+def test_one_bad_image_costs_itself_and_memory_halves_the_batch(photos, tmp_path, monkeypatch):
     monkeypatch.setitem(TOKENIZERS._items, "fragile", Entry("fragile", Fragile, None, None))
     Image.new("RGB", (280, 280)).save(photos / "2dark.png")
     (run,) = evaluate_tokenizer("fragile", photos, tasks=FAST, options=RunOptions(out=tmp_path / "r", keep="none"))
@@ -260,7 +260,7 @@ def test_survival_of_each_bit_is_drawn_and_kept_out_of_the_table(photos, tmp_pat
     assert "mine[bit" not in page.partition('id="survival"')[0]
 
 
-def test_pictures_too_small_for_ms_ssim_are_called_so(photos, tmp_path):
+def test_images_too_small_for_ms_ssim_are_called_so(photos, tmp_path):
     options = RunOptions(out=tmp_path / "run", keep="none")
     (run,) = evaluate_tokenizer("jpeg-q75", photos, tasks=["reconstruction"], size=128, options=options)
     row = by_metric(run)["reconstruction", "ms_ssim"]

@@ -11,7 +11,7 @@ def _offline(monkeypatch):
     monkeypatch.setenv("EVALKIT_OFFLINE", "1")
 
 
-def test_a_picture_that_is_kept_twice_is_made_once(tmp_path, monkeypatch):
+def test_a_image_that_is_kept_twice_is_made_once(tmp_path, monkeypatch):
     made = []
     real = worker.made_again
 
@@ -23,9 +23,9 @@ def test_a_picture_that_is_kept_twice_is_made_once(tmp_path, monkeypatch):
     options = RunOptions(out=tmp_path / "run", limit=2, keep="worst", device="cpu")
     (run,) = evaluate_tokenizer("jpeg-q10", "sample/text-easy", tasks=["reconstruction", "text"], options=options)
     assert len(made) == len(set(made)) == 2
-    kinds = [(entry["kind"], entry["id"]) for entry in run.pictures]
+    kinds = [(entry["kind"], entry["id"]) for entry in run.images]
     assert [kind for kind, _ in kinds] == ["worst", "worst", "text", "text"]
     pixels = {}
-    for entry in run.pictures:
+    for entry in run.images:
         pixels.setdefault(entry["id"], set()).add((run.path / entry["reconstruction"]).read_bytes())
     assert all(len(each) == 1 for each in pixels.values())

@@ -42,13 +42,13 @@ class Darker(Exact):
         return codes.values / 2
 
 
-def picture(height, width, seed=0):
+def photo(height, width, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 @given(st.integers(1, 90), st.integers(1, 90), st.booleans())
-def test_cutting_and_joining_gives_the_picture_back(height, width, fixed):
-    model, image = Exact(config=fixed), picture(height, width)
+def test_cutting_and_joining_gives_the_image_back(height, width, fixed):
+    model, image = Exact(config=fixed), photo(height, width)
     pieces = cut(image, model)
     for piece in pieces.pieces:
         model.check_size(*piece.shape[:2])
@@ -61,7 +61,7 @@ def test_what_is_scored_and_kept_is_the_reconstruction_joined_from_its_pieces(tm
     (tmp_path / "data").mkdir()
     monkeypatch.setenv("EVALKIT_OFFLINE", "1")
     monkeypatch.setitem(TOKENIZERS._items, "darker", Entry("darker", Darker, fixed, None))
-    even = picture(50, 90) // 2 * 2
+    even = photo(50, 90) // 2 * 2
     Image.fromarray(even).save(tmp_path / "data" / "a.png")
     options = RunOptions(out=tmp_path / "run", keep="all")
     (run,) = evaluate_tokenizer(
@@ -69,7 +69,7 @@ def test_what_is_scored_and_kept_is_the_reconstruction_joined_from_its_pieces(tm
     )
     (row,) = run.samples.to_pylist()
     assert row["mse"] == pytest.approx(float(((even / 510) ** 2).mean()), rel=1e-5)
-    (kept,) = run.pictures
+    (kept,) = run.images
     assert np.array_equal(np.asarray(Image.open(run.path / kept["reconstruction"])), even // 2)
 
 
@@ -81,13 +81,13 @@ def test_the_policy_follows_what_the_model_takes_and_is_said():
 
 
 @pytest.mark.parametrize("fixed", [False, True])
-def test_pictures_of_several_sizes_are_scored_at_their_own(tmp_path, monkeypatch, fixed):
+def test_images_of_several_sizes_are_scored_at_their_own(tmp_path, monkeypatch, fixed):
     (tmp_path / "data").mkdir()
     monkeypatch.setenv("EVALKIT_OFFLINE", "1")
     monkeypatch.setitem(TOKENIZERS._items, "exact", Entry("exact", Exact, fixed, None))
     sizes = {"a": (50, 90), "b": (70, 40), "tiny": (20, 60), "c": (50, 90)}
     for number, (name, (height, width)) in enumerate(sizes.items()):
-        Image.fromarray(picture(height, width, number)).save(tmp_path / "data" / f"{name}.png")
+        Image.fromarray(photo(height, width, number)).save(tmp_path / "data" / f"{name}.png")
     options = RunOptions(out=tmp_path / "run", keep="all")
     (run,) = evaluate_tokenizer(
         "exact", tmp_path / "data", tasks=["reconstruction", "distribution"], native_resolution=True, options=options
@@ -96,15 +96,15 @@ def test_pictures_of_several_sizes_are_scored_at_their_own(tmp_path, monkeypatch
     assert "below 32 px" in rows["tiny.png"]["error"]
     assert all(rows[f"{name}.png"]["mse"] == 0 for name in "abc")
     assert run.record["protocols"][0]["side"] == policy_text(Exact(config=fixed))
-    kept = {entry["id"]: Image.open(run.path / entry["reconstruction"]).size for entry in run.pictures}
+    kept = {entry["id"]: Image.open(run.path / entry["reconstruction"]).size for entry in run.images}
     assert kept == {"a.png": (90, 50), "b.png": (40, 70), "c.png": (90, 50)}
     assert "own size" in (run.path / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_codec_keeps_the_quality_of_whole_pictures(tmp_path, monkeypatch):
+def test_a_codec_keeps_the_quality_of_whole_images(tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     monkeypatch.setenv("EVALKIT_OFFLINE", "1")
-    image = np.kron(picture(10, 14), np.ones((9, 9, 1), np.uint8))
+    image = np.kron(photo(10, 14), np.ones((9, 9, 1), np.uint8))
     Image.fromarray(image).save(tmp_path / "data" / "a.png")
     options = RunOptions(out=tmp_path / "run", keep="none")
     (run,) = evaluate_tokenizer(
@@ -117,7 +117,7 @@ def test_a_codec_keeps_the_quality_of_whole_pictures(tmp_path, monkeypatch):
 
 
 def test_a_fixed_scoring_size_and_a_fixed_input_size_are_refused(tmp_path):
-    Image.fromarray(picture(50, 90)).save(tmp_path / "a.png")
+    Image.fromarray(photo(50, 90)).save(tmp_path / "a.png")
     with pytest.raises(EvalkitError, match="vtbench-2025"):
         evaluate_tokenizer("jpeg-q75", tmp_path, protocols=["vtbench-2025"], native_resolution=True)
     with pytest.raises(EvalkitError, match="--size"):

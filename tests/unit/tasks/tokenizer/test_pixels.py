@@ -70,7 +70,7 @@ def test_vtbench_scores_at_256_px_and_sizes_llamagen_at_512():
     assert scored_original(fed, feed).shape == (256, 256, 3)
 
 
-def test_out_of_range_pictures_are_clamped_by_every_rule():
+def test_out_of_range_images_are_clamped_by_every_rule():
     wild = torch.tensor([-3.0, 7.0]).reshape(1, 1, 1, 2).expand(1, 3, 16, 2)
     for id in ("evalkit-1", "llamagen-2024"):
         shown = scored_reconstructions(wild, feed_of(load_protocol(id), Signed()))[0]

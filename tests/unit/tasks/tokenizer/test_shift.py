@@ -37,7 +37,7 @@ def test_codes_of_cells_move_along_and_their_pixels_do_not():
         assert 5 < row["shift_psnr"] < 40
 
 
-def test_a_flat_picture_is_perfectly_consistent():
+def test_a_flat_image_is_perfectly_consistent():
     (row,) = shifted(Means(), torch.full((1, 3, 32, 32), 0.5))
     assert math.isinf(row["shift_psnr"])
 

@@ -50,9 +50,9 @@ def test_agreement_counts_missing_codes_as_different():
 
 
 def test_jpeg_keeps_shape_and_changes_pixels():
-    pictures = torch.randint(0, 256, (2, 3, 16, 24), dtype=torch.uint8)
-    assert through_jpeg(pictures).shape == pictures.shape
-    assert not torch.equal(through_jpeg(pictures), pictures)
+    images = torch.randint(0, 256, (2, 3, 16, 24), dtype=torch.uint8)
+    assert through_jpeg(images).shape == images.shape
+    assert not torch.equal(through_jpeg(images), images)
 
 
 def test_each_scale_and_each_bit_is_counted_by_itself():

@@ -67,8 +67,8 @@ def marked(mark: Mark, seed: int, size: int = 64) -> np.ndarray:
 
 def saved(pixels: np.ndarray, format: str = "PNG", **options) -> bytes:
     buffer = io.BytesIO()
-    picture = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    picture.save(buffer, format=format, **options)
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    image.save(buffer, format=format, **options)
     return buffer.getvalue()
 
 

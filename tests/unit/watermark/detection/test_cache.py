@@ -16,7 +16,7 @@ def kept(codes=b"12"):
     return Kept(codes, -5, 64, 32, "PNG", "RGB", 1, None)
 
 
-def test_pictures_are_found_by_place_while_the_state_is_the_same_and_by_digest_anywhere(tmp_path):
+def test_images_are_found_by_place_while_the_state_is_the_same_and_by_digest_anywhere(tmp_path):
     cache = CodeCache(tmp_path / "deep" / "c.sqlite")
     cache.put("prep", {"sha": kept()}, {"a": ("s1", "sha")})
     cache.close()
@@ -24,8 +24,8 @@ def test_pictures_are_found_by_place_while_the_state_is_the_same_and_by_digest_a
     assert again.known({"a": "s1", "b": "s1"}, "prep") == {"a": ("sha", kept())}
     assert again.known({"a": "s2"}, "prep") == {}
     assert again.known({"a": "s1"}, "other preparation") == {}
-    assert again.pictures(["sha", "other"], "prep") == {"sha": kept()}
-    assert again.pictures(["sha"], "other preparation") == {}
+    assert again.images(["sha", "other"], "prep") == {"sha": kept()}
+    assert again.images(["sha"], "other preparation") == {}
 
 
 def test_more_places_than_fit_one_query(tmp_path):
@@ -33,14 +33,14 @@ def test_more_places_than_fit_one_query(tmp_path):
     cache.put("p", {str(i): kept(str(i).encode()) for i in range(1201)}, {f"at{i}": ("s", str(i)) for i in range(1201)})
     found = cache.known({f"at{i}": "s" for i in range(1201)}, "p")
     assert {place: each.codes for place, (_, each) in found.items()} == {f"at{i}": str(i).encode() for i in range(1201)}
-    assert len(cache.pictures(map(str, range(1201)), "p")) == 1201
+    assert len(cache.images(map(str, range(1201)), "p")) == 1201
 
 
 def test_memory_keeps_nothing():
     cache = CodeCache(":memory:")
     cache.put("p", {"sha": kept()}, {"a": ("s", "sha")})
     assert cache.known({"a": "s"}, "p") == {}
-    assert cache.pictures(["sha"], "p") == {}
+    assert cache.images(["sha"], "p") == {}
 
 
 def test_files_that_are_no_cache_are_said_so_and_left_alone(tmp_path):
@@ -61,7 +61,7 @@ def test_a_cache_that_breaks_while_in_use_is_said_so(tmp_path):
     cache.close()
     for use in (
         lambda: cache.known({"a": "s"}, "p"),
-        lambda: cache.pictures(["a"], "p"),
+        lambda: cache.images(["a"], "p"),
         lambda: cache.put("p", {"sha": kept()}, {}),
     ):
         with pytest.raises(EvalkitError, match="cannot be used as a code cache"):
@@ -90,4 +90,4 @@ def test_a_cache_is_its_owners_alone_and_forgets_on_demand(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert b"secret codes" not in path.read_bytes()
     again = CodeCache(path)
-    assert (again.known({"at0": "s"}, "p"), again.pictures(["sha0"], "p")) == ({}, {})
+    assert (again.known({"at0": "s"}, "p"), again.images(["sha0"], "p")) == ({}, {})

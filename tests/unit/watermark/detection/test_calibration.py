@@ -37,21 +37,21 @@ def nulls(toy, folder, count, start=0):
 
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), min_size=1, max_size=30), st.floats(-1, 3))
-def test_the_conformal_p_counts_null_pictures_that_are_at_least_as_green(scores, s):
+def test_the_conformal_p_counts_null_images_that_are_at_least_as_green(scores, s):
     p, _, n = simple(scores).p_values(np.array([s]), np.ones(1))
     assert p[0] == pytest.approx((1 + sum(each >= s - 1e-9 for each in scores)) / (len(scores) + 1))
     assert n[0] == len(scores)
     assert p[0] >= 1 / (len(scores) + 1)
 
 
-def test_conformal_p_values_of_exchangeable_pictures_are_uniform_or_larger():
+def test_conformal_p_values_of_exchangeable_images_are_uniform_or_larger():
     rng = np.random.default_rng(0)
     p = np.concatenate([simple(rng.normal(size=99)).p_values(rng.normal(size=20), np.ones(20))[0] for _ in range(200)])
     for level in (0.01, 0.05, 0.2):
         assert (p <= level + 1e-12).mean() <= level + 4 * np.sqrt(level / len(p) * 8)  # 20 share a calibration
 
 
-def test_pictures_are_compared_within_their_stratum():
+def test_images_are_compared_within_their_stratum():
     calibration = simple([0, 0, 0, 5, 5, 5], [1, 1, 1, 9, 9, 9], (3.0,))
     p, stratum, n = calibration.p_values(np.array([1.0, 1.0]), np.array([1.0, 20.0]))
     assert p.tolist() == [0.25, 1.0]
@@ -61,7 +61,7 @@ def test_pictures_are_compared_within_their_stratum():
 
 @settings(deadline=None)
 @given(st.lists(st.floats(1, 30), min_size=1, max_size=60), st.integers(1, 20))
-def test_strata_hold_enough_null_pictures_or_there_is_one(effects, least):
+def test_strata_hold_enough_null_images_or_there_is_one(effects, least):
     effect = np.array(effects)
     edges = strata_edges(effect, "flatness", least)
     counts = np.bincount(simple(effect, effect, edges).strata(effect), minlength=len(edges) + 1)
@@ -189,7 +189,7 @@ def test_another_tokenizer_or_preparation_is_refused():
         Calibration(np.zeros(0), np.zeros(0), (), np.zeros(4, np.int64), {"mark": None}).check({}, "cal.npz")
 
 
-def test_marked_pictures_among_the_null_ones_are_noticed(toy, tmp_path):
+def test_marked_images_among_the_null_ones_are_noticed(toy, tmp_path):
     mark = toy.mark()
     folder = nulls(toy, tmp_path / "null", 40)
     (folder / "m.png").write_bytes(toy.saved(toy.marked(mark, 1)))
@@ -208,7 +208,7 @@ def test_marked_pictures_among_the_null_ones_are_noticed(toy, tmp_path):
     assert "look marked themselves" in (tmp_path / "r" / "report.html").read_text()
 
 
-def test_a_key_that_suits_the_null_pictures_is_noticed_and_a_fair_one_is_not():
+def test_a_key_that_suits_the_null_images_is_noticed_and_a_fair_one_is_not():
     rng = np.random.default_rng(0)
     assert contamination(np.log(rng.uniform(size=1000)), 0) == ()
     (said,) = contamination(np.log(rng.uniform(size=1000) ** 2), 0)

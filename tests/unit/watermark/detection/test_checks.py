@@ -64,7 +64,7 @@ def test_a_changed_result_is_named(run):
     assert any(failure.reason.startswith(results[0]["metric"]) for failure in checked(run).failures)
 
 
-def test_nobody_without_the_key_scores_pictures_again(run):
+def test_nobody_without_the_key_scores_images_again(run):
     outcome = TASKS.get("watermark-detect").checks().regenerate(run, 3, How())
     assert "key" in outcome.open
     assert np.isfinite(outcome.checked)

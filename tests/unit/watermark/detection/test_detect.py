@@ -25,9 +25,9 @@ def files(run):
     return {name: (run / name).read_bytes() for name in ("samples.parquet", "samples.csv", "results.json")}
 
 
-def write(folder, **pictures):
+def write(folder, **images):
     folder.mkdir(exist_ok=True)
-    for name, data in pictures.items():
+    for name, data in images.items():
         (folder / f"{name}.png").write_bytes(data)
 
 
@@ -174,7 +174,7 @@ def test_several_keys_are_looked_for_at_once_and_their_tests_counted(toy, tmp_pa
     assert rows[1]["list_id"] == other.list_of(2)
 
 
-def test_a_shifted_picture_is_found_by_search_whose_tests_are_counted_for_all(toy, tmp_path):
+def test_a_shifted_image_is_found_by_search_whose_tests_are_counted_for_all(toy, tmp_path):
     mark = toy.mark()
     shifted = np.roll(toy.marked(mark, 5, 64), 4, axis=1)  # half a block
     write(tmp_path / "data", a=toy.saved(shifted), b=toy.saved(toy.marked(mark, 6)))
@@ -257,7 +257,7 @@ def test_the_record_says_what_a_rerun_needs_and_heat_maps_follow_keep(toy, tmp_p
     assert pq.read_table(bare.path / "samples.parquet").equals(run.samples)
 
 
-def test_a_folder_without_a_readable_picture_is_a_finished_run_of_errors(toy, tmp_path):
+def test_a_folder_without_a_readable_image_is_a_finished_run_of_errors(toy, tmp_path):
     write(tmp_path / "data", a=b"", b=b"words")
     run = detect_mark(
         tmp_path / "data", toy.mark(), toy.Blocks(), cache=False, options=RunOptions(out=tmp_path / "run")

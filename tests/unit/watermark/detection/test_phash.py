@@ -21,7 +21,7 @@ def bits(a, b):
     return int(np.bitwise_count(np.uint64(a & 2**64 - 1) ^ np.uint64(b & 2**64 - 1)))
 
 
-def test_recompressed_and_scaled_pictures_are_near_and_others_are_far():
+def test_recompressed_and_scaled_images_are_near_and_others_are_far():
     hashes = [phash(smooth(i)) for i in range(20)]
     for i, one in enumerate(hashes):
         buffer = io.BytesIO()
@@ -31,7 +31,7 @@ def test_recompressed_and_scaled_pictures_are_near_and_others_are_far():
         assert all(bits(one, other) > 8 for j, other in enumerate(hashes) if j != i)
 
 
-def test_flat_pictures_hash_to_zero_and_join_no_group():
+def test_flat_images_hash_to_zero_and_join_no_group():
     assert phash(np.full((64, 64, 3), 9, np.uint8)) == 0
     assert groups(np.array([0, 0, 5, 5])).tolist() == [0, 1, 2, 2]
     assert groups(np.zeros(0, np.int64)).tolist() == []

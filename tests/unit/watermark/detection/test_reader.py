@@ -45,7 +45,7 @@ def test_codes_come_in_order_whatever_the_batch(toy, folder, batch_size):
     assert sum(ticks) == len(positions)
 
 
-def test_few_pictures_are_in_memory_at_their_own_size(toy, folder, monkeypatch):
+def test_few_images_are_in_memory_at_their_own_size(toy, folder, monkeypatch):
     images, alive = open_images(folder), []
     read = images.read
 
@@ -138,9 +138,9 @@ def test_tokenizers_without_discrete_codes_are_refused(toy):
     assert batch_of(toy.Blocks(), 5) == 5
 
 
-def test_unreadable_pictures_have_no_views_and_no_picture(toy, folder):
+def test_unreadable_images_have_no_views_and_no_image(toy, folder):
     mine = reader(folder, toy.Blocks())
     assert list(mine.views(7, [View(flip=True)])) == []
-    assert mine.picture(7) is None
+    assert mine.image(7) is None
     mine.learn_layout()
     assert mine.grid == (8, 8)

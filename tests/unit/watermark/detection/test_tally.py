@@ -31,7 +31,7 @@ def test_several_marks_count_the_lists_of_all(toy):
     assert np.allclose(both.log_pool, single + np.log(6))
 
 
-def test_the_best_view_of_each_picture_is_kept_and_the_first_where_they_are_equal(toy):
+def test_the_best_view_of_each_image_is_kept_and_the_first_where_they_are_equal(toy):
     mark = toy.mark(lists=1, kind="independent")
     rng = np.random.default_rng(2)
     codes = rng.integers(0, 512, (12, 64))
@@ -46,7 +46,7 @@ def test_the_best_view_of_each_picture_is_kept_and_the_first_where_they_are_equa
         assert best.log_floor[owner] == rows.log_floor[owners == owner].min()
 
 
-def test_improving_changes_the_named_pictures_only_and_never_for_the_worse(toy):
+def test_improving_changes_the_named_images_only_and_never_for_the_worse(toy):
     mark = toy.mark()
     codes = np.random.default_rng(3).integers(0, 512, (20, 64))
     before, other = tally(codes[:10], mark), tally(codes[10:14], mark, 5)
@@ -77,7 +77,7 @@ def test_false_positives_of_a_search_stay_at_nominal(toy, tmp_path):
     assert binom.sf(called - 1, total, 0.05) > 1e-3
 
 
-def test_the_detector_does_not_look_further_where_the_picture_itself_decides(toy, tmp_path):
+def test_the_detector_does_not_look_further_where_the_image_itself_decides(toy, tmp_path):
     mark, tokenizer = toy.mark(), toy.Blocks()
     (tmp_path / "a.png").write_bytes(toy.saved(toy.marked(mark, 1)))
     (tmp_path / "b.png").write_bytes(toy.saved(toy.plain(1)))

@@ -20,12 +20,12 @@ def told(p, floor=None, group=None, content=None, **rule):
     return judge(np.log(p), floors, groups, contents, Rule(**rule))
 
 
-def test_alpha_decides_each_picture_by_itself():
+def test_alpha_decides_each_image_by_itself():
     judged = told([1e-9, 1e-3, 0.0011, 1.0], alpha=1e-3)
     assert judged.verdict.tolist() == ["detected", "detected", "not detected", "not detected"]
 
 
-def test_a_picture_that_could_not_have_reached_alpha_is_inconclusive():
+def test_a_image_that_could_not_have_reached_alpha_is_inconclusive():
     judged = told([0.3, 0.3], floor=[2.0**-9, 2.0**-10], alpha=1e-3)
     assert judged.verdict.tolist() == ["inconclusive", "not detected"]
 
@@ -47,7 +47,7 @@ def test_a_p_on_the_line_is_below_it(p):
     assert told([0.5], floor=[p], alpha=p).verdict.tolist() == ["not detected"]
 
 
-def test_a_picture_in_many_versions_is_one_hypothesis():
+def test_a_image_in_many_versions_is_one_hypothesis():
     alone = told([1e-4, *[0.5] * 9], fdr=0.01)
     copies = told(
         [1e-4] * 50 + [0.5] * 9, group=[0] * 50 + list(range(50, 59)), content=[0] * 50 + list(range(1, 10)), fdr=0.01
@@ -57,7 +57,7 @@ def test_a_picture_in_many_versions_is_one_hypothesis():
     assert (copies.verdict[:50] == "detected").all()
 
 
-def test_different_versions_of_a_picture_pay_for_being_several():
+def test_different_versions_of_a_image_pay_for_being_several():
     judged = told([2e-4, 0.9, 0.5], group=[0, 0, 2], content=[0, 1, 2], fdr=0.01)
     assert judged.q[0] == pytest.approx(2 * 2 * 2e-4)
     assert judged.verdict.tolist() == ["detected", "not detected", "not detected"]  # the other version is not marked
@@ -86,12 +86,12 @@ def test_deep_p_values_stay_apart_from_nothing():
     assert 0 < judged.q[0] < 1e-290
 
 
-def test_no_pictures_have_no_verdicts():
+def test_no_images_have_no_verdicts():
     empty = np.zeros(0)
     assert judge(empty, empty, empty.astype(int), empty.astype(int), Rule()).hypotheses == 0
 
 
-def test_flat_pictures_are_grouped_by_their_bytes_alone():
+def test_flat_images_are_grouped_by_their_bytes_alone():
     found = hypotheses_of(np.array([0, 7, 0, 0, 7]), np.array([0, 1, 2, 3, 1]), np.array([4, 5, 6, 4, 9]))
     assert found.tolist() == [0, 1, 2, 0, 1]
 

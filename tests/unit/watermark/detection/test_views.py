@@ -13,7 +13,7 @@ from evalkit.watermark.detection.views import View
 PIXELS = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 
 
-def test_the_picture_itself_is_untouched_and_all_of_it_is_known():
+def test_the_image_itself_is_untouched_and_all_of_it_is_known():
     seen, known = View().look(PIXELS)
     assert np.array_equal(seen, PIXELS)
     assert known.all()
@@ -38,7 +38,7 @@ def test_filled_pixels_are_black_and_not_counted(view):
     assert cells.sum() < 64
 
 
-def test_enlarged_pictures_are_cut_and_wholly_known():
+def test_enlarged_images_are_cut_and_wholly_known():
     assert View(scale=1.25).look(PIXELS)[1].all()
 
 

@@ -66,7 +66,7 @@ def test_a_mean_that_does_not_follow_is_found(field, run):
     assert f"{field} is" in failure.reason
 
 
-def test_missing_and_made_up_means_and_exchanged_pictures_are_found(run):
+def test_missing_and_made_up_means_and_exchanged_images_are_found(run):
     resealed(run, "results.json", lambda data: pretty_json(json.loads(data)[1:]))
     assert "is missing" in str(verify_run(run).failures)
 

@@ -96,7 +96,7 @@ def test_greedy_sampling_takes_the_likeliest_green_code(name):
     assert green_share(mark, codes, range(4)) == 1
 
 
-def test_a_marked_picture_does_not_depend_on_its_batch():
+def test_a_marked_image_does_not_depend_on_its_batch():
     mark = build_mark(MarkSpec(lists=4), KEY, "t@x", 24)
     model = tiny("var")
     mark_generator(model, mark, 2.0)
@@ -119,7 +119,7 @@ def marked_run(out, delta=6.0, limit=16, lists=16):
     return generate_marked("world-ar", "world", build, delta, options=RunOptions(out=out, device="cpu", limit=limit))
 
 
-def test_pictures_on_disk_are_greener_than_the_same_ones_unmarked(marked, tmp_path):
+def test_images_on_disk_are_greener_than_the_same_ones_unmarked(marked, tmp_path):
     world = load_tokenizer("world-vq", device="cpu")
     mark = mark_for(MarkSpec(lists=16), KEY, world)
     plain = generate_images("world-ar", "world", options=RunOptions(out=tmp_path / "plain", device="cpu", limit=16))
@@ -127,8 +127,8 @@ def test_pictures_on_disk_are_greener_than_the_same_ones_unmarked(marked, tmp_pa
     assert marked.samples["seed"].to_pylist() == seeds
     shares = []
     for run in (plain, marked):
-        pictures = [each.image for each in open_images(str(run.path / "images")).read(0, 16)]
-        shares.append(green_share(mark, world.encode(to_tensor(pictures)).indices.numpy(), seeds))
+        images = [each.image for each in open_images(str(run.path / "images")).read(0, 16)]
+        shares.append(green_share(mark, world.encode(to_tensor(images)).indices.numpy(), seeds))
     assert shares[1] > shares[0] + 0.1
     generator = load_generator("world-ar", device="cpu")
     mark_generator(generator, mark, 6.0)

@@ -46,8 +46,8 @@ def folder(tmp_path_factory):
     data = tmp_path_factory.mktemp("photos")
     (data / "sub").mkdir()
     for i, sample in enumerate(open_images("sample/photos").read(0, 6)):
-        picture = Image.fromarray(sample.image).resize((64 + 30 * i, 64), Image.Resampling.BICUBIC)
-        picture.save(data / ("sub/a.png" if i == 0 else f"{i}.png"))
+        image = Image.fromarray(sample.image).resize((64 + 30 * i, 64), Image.Resampling.BICUBIC)
+        image.save(data / ("sub/a.png" if i == 0 else f"{i}.png"))
     (data / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(9))
     (data / "empty.jpg").write_bytes(b"")
     return data
@@ -62,7 +62,7 @@ def rows_of(run):
     return [row for row in run.samples.to_pylist() if row["error"] is None]
 
 
-def test_a_marked_folder_has_pictures_rows_mark_and_page(folder, world, tmp_path):
+def test_a_marked_folder_has_images_rows_mark_and_page(folder, world, tmp_path):
     run, mark = embedded(folder, world, tmp_path / "out")
     rows = rows_of(run)
     assert len(rows) == 6
@@ -195,7 +195,7 @@ def test_the_command_marks_lists_what_failed_and_ends_with_1(folder, tmp_path):
     assert "was made with the key" in str(wrong.exception)
 
 
-def test_the_command_generates_marked_pictures(tmp_path):
+def test_the_command_generates_marked_images(tmp_path):
     known_key(tmp_path / "k")
     common = (
         "--model",
@@ -231,7 +231,7 @@ def test_flags_of_the_other_way_are_refused(arguments, said, tmp_path):
     assert said in done.output
 
 
-def test_signed_copies_lie_beside_the_pictures_and_say_that_they_are_marked(folder, world, tmp_path):
+def test_signed_copies_lie_beside_the_images_and_say_that_they_are_marked(folder, world, tmp_path):
     pytest.importorskip("c2pa")
     from evalkit.images.c2pa import read_manifest
     from evalkit.images.credential import new_credential
@@ -253,7 +253,7 @@ def test_signed_copies_lie_beside_the_pictures_and_say_that_they_are_marked(fold
     assert np.array_equal(np.asarray(Image.open(first)), np.asarray(Image.open(plain)))
 
 
-def test_by_pixels_the_encoder_reads_green_codes_and_the_picture_keeps_its_own_pixels(folder, world, tmp_path):
+def test_by_pixels_the_encoder_reads_green_codes_and_the_image_keeps_its_own_pixels(folder, world, tmp_path):
     spec, nudge = MarkSpec(lists=2), Nudge(steps=25, levels=8, spread=4, psnr=33)
     run, mark = embedded(folder, world, tmp_path / "out", spec, nudge=nudge)
     painted, _ = embedded(folder, world, tmp_path / "painted", spec)
@@ -301,7 +301,7 @@ def test_what_lies_outside_the_tokenizers_square_is_left_as_it_is(world):
     assert np.median(changed[:, 110:190]) == 5
 
 
-def test_a_flat_picture_gets_several_green_codes_by_spreading(world, tmp_path):
+def test_a_flat_image_gets_several_green_codes_by_spreading(world, tmp_path):
     data = tmp_path / "data"
     data.mkdir()
     Image.new("RGB", (64, 64), (200, 180, 150)).save(data / "flat.png")
@@ -314,7 +314,7 @@ def test_a_flat_picture_gets_several_green_codes_by_spreading(world, tmp_path):
     assert p[16] < -2
 
 
-def test_places_mark_flat_pictures_by_few_levels(world, tmp_path):
+def test_places_mark_flat_images_by_few_levels(world, tmp_path):
     data = tmp_path / "data"
     data.mkdir()
     Image.new("RGB", (64, 64), (200, 180, 150)).save(data / "flat.png")

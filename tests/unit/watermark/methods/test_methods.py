@@ -56,11 +56,11 @@ def mark_of(name: str, key: Key = KEY, spec: MarkSpec | None = None) -> Mark:
     return build_mark(spec, key, "t@x", V, frequencies=frequencies, codebook=lambda: CODEBOOK, bits=5)
 
 
-def repeated(pictures: int, n: int = 48, seed: int = 0) -> np.ndarray:
+def repeated(images: int, n: int = 48, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     law = 1 / np.arange(1, V + 1)
-    codes = rng.choice(V, (pictures, n), p=law / law.sum())
-    codes[:, : n // 3] = rng.integers(V, size=(pictures, 1))
+    codes = rng.choice(V, (images, n), p=law / law.sum())
+    codes[:, : n // 3] = rng.integers(V, size=(images, 1))
     codes[::2, -3:] = -1
     return codes
 

@@ -3,16 +3,16 @@ import io
 import numpy as np
 from PIL import Image
 
-from evalkit.pages.pictures import AMPLIFY, amplified_difference, read_triple, shown, triples
+from evalkit.pages.images import AMPLIFY, amplified_difference, read_triple, shown, triples
 
 
-def picture(path, side=16, value=100):
+def image(path, side=16, value=100):
     Image.fromarray(np.full((side, side, 3), value, np.uint8)).save(path)
     return path.name
 
 
 def entry(folder, **more):
-    files = {"original": picture(folder / "a.png"), "reconstruction": picture(folder / "b.png", value=105)}
+    files = {"original": image(folder / "a.png"), "reconstruction": image(folder / "b.png", value=105)}
     return {"id": "x", "rank": 1, **files, **more}
 
 
@@ -23,12 +23,12 @@ def test_difference_is_absolute_amplified_and_clipped():
     assert (amplified_difference(a + 5, a) == 5 * AMPLIFY).all()
 
 
-def test_pictures_are_scaled_down_but_never_up():
+def test_images_are_scaled_down_but_never_up():
     assert shown(np.zeros((900, 600, 3), np.uint8), 300).height == 300
     assert shown(np.zeros((20, 30, 3), np.uint8), 300).width == 30
 
 
-def test_a_kept_pair_gives_three_pictures(tmp_path):
+def test_a_kept_pair_gives_three_images(tmp_path):
     triple = read_triple(tmp_path, entry(tmp_path), 64)
     for each in (triple.original, triple.reconstruction, triple.difference):
         assert each.address.startswith("data:image/webp;base64,")
@@ -36,14 +36,14 @@ def test_a_kept_pair_gives_three_pictures(tmp_path):
 
 
 def test_pairs_of_different_sizes_have_no_difference(tmp_path):
-    pair = {**entry(tmp_path), "reconstruction": picture(tmp_path / "c.png", side=8)}
+    pair = {**entry(tmp_path), "reconstruction": image(tmp_path / "c.png", side=8)}
     assert read_triple(tmp_path, pair, 64).difference is None
 
 
 def test_files_that_are_gone_broken_or_outside_the_run_are_left_out(tmp_path):
     run = tmp_path / "run"
     run.mkdir()
-    picture(tmp_path / "secret.png")
+    image(tmp_path / "secret.png")
     (run / "broken.png").write_bytes(io.BytesIO(b"not an image").getvalue())
     good = entry(run)
     assert triples(run, [good], 5, 64, 10**6)
@@ -52,7 +52,7 @@ def test_files_that_are_gone_broken_or_outside_the_run_are_left_out(tmp_path):
     assert len(triples(run, [{**good, "original": "gone.png"}, good], 5, 64, 10**6)) == 1
 
 
-def test_pictures_stop_at_the_budget(tmp_path):
+def test_images_stop_at_the_budget(tmp_path):
     pair = entry(tmp_path)
     size = read_triple(tmp_path, pair, 64).size
     assert len(triples(tmp_path, [pair] * 5, 5, 64, 3 * size)) == 3

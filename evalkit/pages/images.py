@@ -87,12 +87,12 @@ def amplified_difference(a: Pixels, b: Pixels) -> Pixels:
 
 def shown(pixels: Pixels, side: int) -> Shown:
     """The image as WebP in a `data:` address, at most `side` pixels wide and high."""
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    image = Image.fromarray(pixels)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
-    picture.save(buffer, format="WEBP", quality=QUALITY, method=2)
+    image.save(buffer, format="WEBP", quality=QUALITY, method=2)
     data = base64.b64encode(buffer.getvalue()).decode()
-    return Shown("data:image/webp;base64," + data, picture.width, picture.height)
+    return Shown("data:image/webp;base64," + data, image.width, image.height)
 
 
 def read_pixels(folder: Path, name: str) -> Pixels | None:

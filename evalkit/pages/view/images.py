@@ -17,45 +17,43 @@ from evalkit.runs.store import Run
 
 SUFFIXES = BROWSER_SUFFIXES
 COLUMNS = ("file", "image", "picture")  # of samples.parquet, where there is no images/index.json
-NOT_PICTURES = frozenset({"id", "protocol", "kind", "rank", "scores"})  # of images/index.json
+NOT_IMAGES = frozenset({"id", "protocol", "kind", "rank", "scores"})  # of images/index.json
 
 
 @dataclass(frozen=True)
-class Pictures:
+class Images:
     """The images of one kind (original, reconstruction, image), one file a sample or None, in the samples' order."""
 
     kind: str
     files: list[Path | None]
 
 
-def sample_pictures(run: Run, images: Path | None = None) -> list[Pictures]:
+def sample_images(run: Run, images: Path | None = None) -> list[Images]:
     """The run's images by kind; files outside the run's folder, of other types or gone are None.
 
     `images` is the folder of the images that the run scored, for those that it does not hold itself: by the name that
     a sample gives, else by its id, with or without the ending.
     """
     reader = _Reader(run.path)
-    found = _of_index(run, reader) if run.pictures else _of_columns(run, reader)
+    found = _of_index(run, reader) if run.images else _of_columns(run, reader)
     if images is None:
         return found
-    kind = "original" if run.pictures or run.record.get("task") == "tokenizer" else "image"
-    scored = _of_columns(run, _Reader(images)) or [Pictures("", _Reader(images).named(run.samples["id"].to_pylist()))]
+    kind = "original" if run.images or run.record.get("task") == "tokenizer" else "image"
+    scored = _of_columns(run, _Reader(images)) or [Images("", _Reader(images).named(run.samples["id"].to_pylist()))]
     own = next((each.files for each in found if each.kind == kind), [None] * run.samples.num_rows)
-    whole = Pictures(kind, [mine or other for mine, other in zip(own, scored[0].files, strict=True)])
+    whole = Images(kind, [mine or other for mine, other in zip(own, scored[0].files, strict=True)])
     return [each for each in (whole, *(other for other in found if other.kind != kind)) if any(each.files)]
 
 
-def linked(pictures: Sequence[Pictures], folder: Path) -> list[dict[str, Any]]:
+def linked(images: Sequence[Images], folder: Path) -> list[dict[str, Any]]:
     """For the page in `folder`: kind, the folder of all addresses where they have the same, and the rest of each."""
-    return [
-        _addresses(each.kind, [_address(file, folder) if file else None for file in each.files]) for each in pictures
-    ]
+    return [_addresses(each.kind, [_address(file, folder) if file else None for file in each.files]) for each in images]
 
 
-def copied(pictures: Sequence[Pictures], folder: Path, name: str) -> list[dict[str, Any]]:
+def copied(images: Sequence[Images], folder: Path, name: str) -> list[dict[str, Any]]:
     """As `linked`, of copies in `folder`/images/`name`."""
     made: list[dict[str, Any]] = []
-    for each in pictures:
+    for each in images:
         addresses: list[str | None] = []
         for number, file in enumerate(each.files):
             if file is None:
@@ -78,25 +76,25 @@ def address(path: Path, folder: Path) -> str:
     return quote(os.fsencode(Path(relative).as_posix()))
 
 
-def _of_columns(run: Run, reader: _Reader) -> list[Pictures]:
+def _of_columns(run: Run, reader: _Reader) -> list[Images]:
     names = [name for name in COLUMNS if name in run.samples.column_names]
-    found = [Pictures("image", reader.files(run.samples[name].to_pylist())) for name in names]
+    found = [Images("image", reader.files(run.samples[name].to_pylist())) for name in names]
     return [each for each in found if any(each.files)][:1]
 
 
-def _of_index(run: Run, reader: _Reader) -> list[Pictures]:
+def _of_index(run: Run, reader: _Reader) -> list[Images]:
     keys = _keys(run.samples)
     places = {key: number for number, key in reversed(list(enumerate(keys)))}
     by_kind: dict[str, list[str | None]] = {}
-    for entry in run.pictures:
+    for entry in run.images:
         place = places.get((str(entry.get("id")), str(entry.get("protocol"))), places.get((str(entry.get("id")), "")))
         if place is None:
             continue
         for kind, file in entry.items():
-            if kind not in NOT_PICTURES and isinstance(file, str):
+            if kind not in NOT_IMAGES and isinstance(file, str):
                 files = by_kind.setdefault(kind, [None] * len(keys))
                 files[place] = files[place] or file
-    found = [Pictures(kind, reader.files(files)) for kind, files in by_kind.items()]
+    found = [Images(kind, reader.files(files)) for kind, files in by_kind.items()]
     found.sort(key=lambda each: (each.kind != "original", each.kind != "source", each.kind))
     return [each for each in found if any(each.files)]
 
