@@ -178,6 +178,11 @@ class WorldAR2(WorldAR):
         """The second edition's words."""
         return lexicon()
 
+    def setup(self) -> None:
+        """Guidance of 3 meets more captions than what it learned, and leaves places and images as various."""
+        super().setup()
+        self.default_sampler = Sampler(Guidance("llamagen", 3.0))
+
 
 class WorldDecoding:
     """Images of captions [B, words] that grow by any number of codes at a time."""
