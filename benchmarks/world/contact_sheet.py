@@ -1,8 +1,8 @@
-"""Draw images for held-out captions, the tasks from top to bottom: docs/images/world.png and world2.jpg.
+"""Draw images for held-out captions, the tasks from top to bottom: docs/images/world.png, world2.jpg and world-ar2.jpg.
 
     python benchmarks/world/contact_sheet.py                                       # world-ar
     python benchmarks/world/contact_sheet.py --edition 2                           # the second edition's renderer
-    python benchmarks/world/contact_sheet.py --edition 2 --weights runs/world2     # world-ar2
+    python benchmarks/world/contact_sheet.py --edition 2 --generator               # world-ar2; or of --weights runs/world2
 
 Nothing is chosen: the first captions of each task with seed 1. The corner of a generator's image is green or red as the
 judge says.
@@ -27,7 +27,7 @@ from evalkit.world.detector import detect_all
 from evalkit.world.judge import verdict
 from evalkit.world.prompts import world_prompts
 from evalkit.world.scene import TASKS
-from evalkit.world.second import detector as second
+from evalkit.world.second.detector import detect_all as second_detect
 from evalkit.world.second.prompts import second_prompts
 from evalkit.world.second.render import render_scenes
 from evalkit.world.second.scene import TASKS as SECOND_TASKS
@@ -62,7 +62,8 @@ def main() -> None:
     """Draw the sheet of an edition."""
     line = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     line.add_argument("--edition", type=int, choices=(1, 2), default=1)
-    line.add_argument("--weights", type=Path, help="folder with the files of the second edition")
+    line.add_argument("--generator", action="store_true", help="of the second edition, in place of its renderer")
+    line.add_argument("--weights", type=Path, help="folder with the files of the second edition, for --generator")
     given = line.parse_args()
     prompts: Sequence[Any]
     right: list[bool | None]
@@ -73,13 +74,11 @@ def main() -> None:
     else:
         prompts = [p for task in SECOND_TASKS for p in second_prompts(COLUMNS, seed=1, task=task)]
         images, right = render_scenes([p.scene for p in prompts]), [None] * len(prompts)
-        if given.weights:
-            network = second.load_network(given.weights / second.WEIGHTS)
+        if given.generator:
             images = made("world-ar2", given.weights, prompts)
-            right = [
-                verdict(p.demand, s).correct for p, s in zip(prompts, second.detect_all(images, network), strict=True)
-            ]
-    target, drawn = IMAGES / ("world.png" if given.edition == 1 else "world2.jpg"), sheet(prompts, images, right)
+            right = [verdict(p.demand, s).correct for p, s in zip(prompts, second_detect(images), strict=True)]
+    second = "world-ar2.jpg" if given.generator else "world2.jpg"
+    target, drawn = IMAGES / ("world.png" if given.edition == 1 else second), sheet(prompts, images, right)
     if given.edition == 1:
         drawn.quantize(200).save(target, optimize=True)
     else:

@@ -12,6 +12,8 @@ from evalkit.generators.registry import Source, load_generator
 from evalkit.generators.world_ar import SECOND, WorldAR2
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.world.ar_net import WorldARNet
+from evalkit.world.judge import verdict
+from evalkit.world.second.detector import detect_all
 from evalkit.world.second.int8 import narrowed, widened
 from evalkit.world.second.prompts import second_prompts
 from evalkit.world.second.render import render_scenes
@@ -60,10 +62,19 @@ def test_the_tokenizer_takes_weights_of_a_file(folder):
     assert model.decode(codes).shape == (1, 3, 96, 96)
 
 
-def test_without_weights_the_error_says_how_to_make_them(monkeypatch):
-    monkeypatch.delenv("EVALKIT_WEIGHTS", raising=False)
-    with pytest.raises(WeightsError, match=r"benchmarks/world/second\.py and pass --weights PATH"):
-        load_generator("world-ar2", device="cpu")
+def test_a_file_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(WeightsError, match=r"world_ar2\.safetensors"):
+        load_generator("world-ar2", tmp_path, "cpu")
+
+
+def test_the_shipped_generator_shows_what_captions_demand_and_not_what_others_do():
+    model, suite = load_generator("world-ar2", device="cpu"), second_prompts(24, task="negation")
+    asked = [Request(p.id, p.caption, seed=i) for i, p in enumerate(suite)]
+    seen = detect_all([image.pixels for image in model.generate(asked)])
+    right = [verdict(p.demand, s).correct for p, s in zip(suite, seen, strict=True)]
+    shuffled = [verdict(p.demand, s).correct for p, s in zip(suite, [*seen[5:], *seen[:5]], strict=True)]
+    assert sum(right) >= 15
+    assert sum(shuffled) <= 4
 
 
 def test_the_shipped_tokenizer_keeps_scenes_and_reads_its_own_codes_again():
