@@ -1,11 +1,12 @@
 """What a soft bias of world-ar2 (the second world) costs and finds: a curve over delta, images as PNG files.
 
-For each delta: how many marked images are found at FPR 1e-2 and 1e-3 by the exact p, and by the larger of the exact p and
-the calibrated one (unmarked images of other seeds); how many unmarked images are called, with this key and on average over
-200 keys; the share of images that show what their caption demands; and the Frechet distance of efficientnet-lite0
+For each gamma and delta: how many marked images are found at FPR 1e-2 and 1e-3 by the exact p, and by the larger of the
+exact p and the calibrated one (unmarked images of other seeds); how many unmarked images are called, with this key and on
+average over 200 keys; the share of images that show what their caption demands; and the Frechet distance of efficientnet-lite0
 features to other unmarked images, as a multiple of that between two sets of unmarked images.
 
-Run: python benchmarks/tables/watermark_world2.py [--weights runs/world2] [--images 300] (writes watermark-world2.csv)
+Run: python benchmarks/tables/watermark_world2.py [--weights runs/world2] [--images 300] (adds the rows that
+watermark-world2.csv lacks)
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from watermark_world import World, decided, shares, write
+from watermark_search import read
+from watermark_world import OUT, World, decided, shares, write
 
 from evalkit.encoders.registry import load_extractor
 from evalkit.generators.base import Request, TokenGenerator
@@ -39,7 +41,7 @@ from evalkit.world.second.prompts import second_prompts
 
 KEY = Key(bytes(range(32)))
 KEYS = 200
-DELTAS = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
+CURVES = {0.5: (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0), 0.25: (2.0, 3.0, 4.0, 5.0, 6.0)}  # deltas by gamma
 
 
 class SecondWorld(World):
@@ -87,40 +89,39 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         world = SecondWorld(given.images, Path(folder), given.weights, given.guidance)
-        rows = measured(world, world.many(given.nulls))
-        write("watermark-world2", rows)
+        measured(world, world.many(given.nulls))
 
 
-def measured(world: SecondWorld, nulls: npt.NDArray[np.int64]) -> list[dict[str, Any]]:
-    """A row for each delta; 0 is the model as it is."""
-    spec = MarkSpec("lbw", gamma=0.5)
-    mark = mark_for(spec, KEY, world.tokenizer)
+def measured(world: SecondWorld, nulls: npt.NDArray[np.int64]) -> None:
+    """A row for each gamma and delta that the table lacks; delta 0 is the model as it is."""
+    rows = read(OUT / "watermark-world2.csv")
+    there = {(float(row["gamma"]), float(row["delta"])) for row in rows}
     plain, _ = world.images("plain", 1)
     reference = world.features(world.images("reference", 2)[0])
-    null = world.codes(plain)
-    own = frechet_distance_of_features(world.features(plain), reference)
-    every = [mark_for(spec, Key(bytes([i // 256, i % 256] * 16)), world.tokenizer) for i in range(1, KEYS + 1)]
-    average = float(np.mean([(m.score(nulls).log_p <= np.log(1e-3)).mean() for m in every]))
-    ordered = np.sort(mark.score(nulls).log_p)
-    rows: list[dict[str, Any]] = []
-    for delta in DELTAS:
-        images, chosen = world.images(f"delta-{delta:g}", 0, mark if delta else None, delta)
-        codes = world.codes(images)
-        score, clean = mark.score(codes), mark.score(null).log_p
-        larger = decided(score.log_p, ordered)
-        rows.append(
-            {
-                "delta": delta, "marked": len(images) if delta else 0, "unmarked": len(plain),
+    null, unmarked = world.codes(plain), world.features(plain)
+    own = frechet_distance_of_features(unmarked, reference)
+    for gamma, deltas in CURVES.items():
+        spec = MarkSpec("lbw", gamma=gamma)
+        mark = mark_for(spec, KEY, world.tokenizer)
+        every = [mark_for(spec, Key(bytes([i // 256, i % 256] * 16)), world.tokenizer) for i in range(1, KEYS + 1)]
+        average = float(np.mean([(m.score(nulls).log_p <= np.log(1e-3)).mean() for m in every]))
+        ordered = np.sort(mark.score(nulls).log_p)
+        for delta in (each for each in deltas if (gamma, each) not in there):
+            images, chosen = world.images(f"delta-{gamma:g}-{delta:g}", 0, mark if delta else None, delta)
+            codes = world.codes(images)
+            score, clean = mark.score(codes), mark.score(null).log_p
+            larger = decided(score.log_p, ordered)
+            row = {
+                "gamma": gamma, "delta": delta, "marked": len(images) if delta else 0, "unmarked": len(plain),
                 **shares(score.log_p, "found"), **shares(clean, "called"), "called_mean_of_keys_at_1e-3": average,
                 "found_larger_p_at_1e-3": float((larger <= np.log(1e-3)).mean()),
                 "called_larger_p_at_1e-3": float((decided(clean, ordered) <= np.log(1e-3)).mean()),
                 "coins": float(np.median(score.distinct)), "green": float((score.green / score.distinct).mean()),
                 "codes_read_back": float((codes == chosen).mean()), "world_probe": world.right(images),
                 "fd_multiple": frechet_distance_of_features(world.features(images), reference) / own,
-            }
-        )  # fmt: skip
-        write("watermark-world2", rows)
-    return rows
+            }  # fmt: skip
+            rows.append(row)
+            write("watermark-world2", rows)
 
 
 if __name__ == "__main__":
