@@ -56,7 +56,7 @@ def rows_of(path: Path, together: int) -> Iterator[dict[str, Any]]:
 def write_tables(path: Path, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
     """Tables of one schema below each other; `schema` is that of a file without any. Raises `OSError`."""
     rest = iter(tables)
-    first = next(rest, schema.empty_table())
+    first = next(rest, pa.Table.from_batches([], schema))  # `empty_table` would import pandas
     with path.open("wb") as stream, pq.ParquetWriter(stream, first.schema) as writer:
         writer.write_table(first)
         for table in rest:

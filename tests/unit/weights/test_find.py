@@ -58,8 +58,8 @@ def test_missing_weights_are_one_sentence_with_file_source_and_flag():
     assert "\n" not in said
 
 
-def test_an_unknown_key_is_an_error():
-    with pytest.raises(EvalkitError, match="no entry"):
+def test_a_file_that_the_manifest_lacks_is_somebodys_own():
+    with pytest.raises(WeightsError, match="get them from whoever trained it and pass --weights PATH"):
         find_weights("nothing.pt")
 
 

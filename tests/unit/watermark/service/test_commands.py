@@ -85,7 +85,7 @@ def test_images_are_marked_as_the_last_active_entry_says(own, made, tmp_path):
     assert run(*given, "--out", tmp_path / "new").exit_code == 0
     assert read_mark(tmp_path / "new").key_id == made.keys["two"].id
     assert read_mark(tmp_path / "new").spec == made.mark.spec
-    with pytest.raises(EvalkitError, match="leave out .*--key,"):
+    with pytest.raises(EvalkitError, match=r"leave out .*--key,"):
         run(*given, "--key", made.home / "one.key", "--out", tmp_path / "other")
     assert run("ring", "state", own, "--id", "q1", "retired").exit_code == 0
     with pytest.raises(EvalkitError, match="no active entry"):

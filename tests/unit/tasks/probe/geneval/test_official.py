@@ -25,7 +25,7 @@ def folder(tmp_path):
 
 
 def test_images_come_in_the_order_of_prompts_and_numbers(folder):
-    found = read_layout(folder, PROMPTS)
+    found = read_layout(folder, PROMPTS, "geneval")
     assert [(image.prompt, image.sample, image.path.name) for image in found[:4]] == [
         ("00000", 0, "0000.png"),
         ("00000", 1, "0002.png"),
@@ -39,26 +39,26 @@ def test_images_come_in_the_order_of_prompts_and_numbers(folder):
 def test_images_that_the_official_script_passes_over_are_named(folder, name):
     (folder / "00001" / "samples" / name).touch()
     with pytest.raises(EvalkitError, match=rf"holds {name}"):
-        read_layout(folder, PROMPTS)
+        read_layout(folder, PROMPTS, "geneval")
 
 
 @pytest.mark.parametrize("text", ["", "[]", json.dumps(dict(PROMPTS[0].metadata))])
 def test_prompts_that_do_not_match_are_named(folder, text):
     (folder / "00001" / "metadata.jsonl").write_text(text)
     with pytest.raises(EvalkitError, match=r"metadata\.jsonl is"):
-        read_layout(folder, PROMPTS)
+        read_layout(folder, PROMPTS, "geneval")
 
 
 def test_a_folder_without_the_layout_is_said(folder, tmp_path):
     with pytest.raises(EvalkitError, match="no folders 00000"):
-        read_layout(folder / "notes", PROMPTS)
+        read_layout(folder / "notes", PROMPTS, "geneval")
     with pytest.raises(EvalkitError, match="cannot be read"):
-        read_layout(folder / "nothing", PROMPTS)
+        read_layout(folder / "nothing", PROMPTS, "geneval")
     with pytest.raises(EvalkitError, match="00002 is no prompt of a suite of 2"):
-        read_layout(folder, PROMPTS[:2])
+        read_layout(folder, PROMPTS[:2], "geneval")
     (folder / "00000" / "samples").rename(folder / "00000" / "images")
     with pytest.raises(EvalkitError, match="samples is not there"):
-        read_layout(folder, PROMPTS)
+        read_layout(folder, PROMPTS, "geneval")
 
 
 ROWS = [
