@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from evalkit.watermark.embed import Nudge
     from evalkit.watermark.mark import Mark
 
-GENERATING = ("prompts", "samples", "guidance", "temperature", "top_k", "top_p", "steps", "delta")
+GENERATING = ("prompts", "samples", "guidance", "temperature", "top_k", "top_p", "steps", "delta", "until")
 AFTERWARDS = ("fraction", "max_cost", "by", "descent", "levels", "spread", "psnr", "template")
 MOST_FAILED = 20
 
@@ -44,6 +44,11 @@ MOST_FAILED = 20
 @click.option("--model", "-m", help="Generate, and mark while sampling: `evalkit ls generators`.")
 @click.option("--prompts", "-p", help="With --model: as for `evalkit generate`.")
 @click.option("--delta", type=NUMBER, help="With --model: what green logits gain; inf leaves only green codes.")
+@click.option(
+    "--until",
+    type=Finite(0, 1, min_open=True),
+    help="With --model: raise only green codes that an image lacks, and only while its exact p is above this.",
+)
 @click.option("--samples", "-n", type=SAMPLES, default=1, help="With --model: images per prompt.")
 @click.option("--guidance", type=FINITE, help="With --model: guidance scale [default: the model's].")
 @click.option("--temperature", type=FINITE, help="With --model: [default: the model's].")
@@ -104,6 +109,7 @@ def embed(
     model: str | None,
     prompts: str | None,
     delta: float | None,
+    until: float | None,
     samples: int,
     guidance: float | None,
     temperature: float | None,
@@ -155,7 +161,10 @@ def embed(
             raise click.UsageError(f"--model needs --prompts {needs} (2 is a common bias; inf is the hard variant)")
         if ctx.get_parameter_source("dtype") == ParameterSource.DEFAULT:
             options = replace(options, dtype="auto")
-        numbers = {"guidance": guidance, "temperature": temperature, "top_k": top_k, "top_p": top_p, "steps": steps}
+        numbers = {
+            "until": until, "guidance": guidance, "temperature": temperature, "top_k": top_k, "top_p": top_p,
+            "steps": steps,
+        }  # fmt: skip
         run = _generated(model, prompts, choice, delta, samples, numbers, options)
     else:
         from evalkit.watermark.embed import Nudge

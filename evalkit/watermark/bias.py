@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from torch import Tensor
 
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Draws, Step, TokenGenerator
-from evalkit.watermark.mark import Mark
+from evalkit.watermark.mark import Codes, Colours, LexicalBias, Mark, raise_green
 from evalkit.watermark.spec import DRAWING
 
 
@@ -41,6 +42,51 @@ class GreenBias:
     def __call__(self, logits: Tensor, step: Step) -> Tensor:
         """Guided logits [B, n, V] with green ones raised."""
         return self.mark.bias(logits, step, self.delta)
+
+
+@dataclass(frozen=True)
+class BiasUntil(GreenBias):
+    """A bias that stops when it is enough: it raises green codes only while the image would not be found as it is.
+
+    The exact test counts distinct codes. So it raises, by a finite `delta`, those green codes alone that an image lacks,
+    and while the exact p of the codes chosen so far is above `until`. The detector needs to know nothing of it. This is
+    evalkit's own, not the LBW paper's.
+    """
+
+    until: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.mark, LexicalBias):
+            raise EvalkitError(
+                f"{self.mark.method} does not count distinct codes of fixed lists, so until means nothing there. "
+                "Leave it out, or give --method lbw, indexmark or clusters"
+            )
+        if not 0 < self.until < 1 or math.isinf(self.delta):
+            raise EvalkitError(
+                f"until is a p between 0 and 1, beside a finite delta; {self.until} and {self.delta} given. "
+                "Give --until 1e-5 --delta 4, for example"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """As for a bias, with `until`."""
+        return {**super().as_dict(), "until": self.until}
+
+    def __call__(self, logits: Tensor, step: Step) -> Tensor:
+        """Guided logits [B, n, V] with missing green codes raised, in the rows that are not found yet."""
+        green = np.stack([self.mark.green_codes(self.mark.list_of(seed)) for seed in step.seeds])
+        codes = step.tokens.cpu().numpy()
+        if codes.shape[1]:
+            not_found = self.mark.score(codes).log_p > math.log(self.until)
+            green &= not_found[:, None] & ~self._held(codes, green.shape[1])
+        return raise_green(logits, green, self.delta)
+
+    def _held(self, codes: Codes, vocabulary: int) -> Colours:
+        """bool [B, V]: codes whose coin (the code, its group or its cluster) the images' codes [B, n] hold."""
+        coins = self.mark.units(np.arange(vocabulary))
+        held = np.zeros((len(codes), int(coins.max()) + 1), dtype=bool)
+        np.put_along_axis(held, coins[codes], True, axis=1)
+        return held[:, coins]
 
 
 @runtime_checkable
@@ -77,22 +123,19 @@ class KeyedDraw(GreenBias):
         return mark.draw(law, draws, step)
 
 
-def marking(mark: Mark, delta: float | None) -> GreenBias:
+def marking(mark: Mark, delta: float | None, until: float | None = None) -> GreenBias:
     """The processor that marks; raises `EvalkitError` where delta is missing, not above 0, or given to a method of draws."""
     if mark.method in DRAWING:
-        if delta is not None:
-            raise EvalkitError(f"{mark.method} changes no logits, so there is no delta. Leave it out")
+        if delta is not None or until is not None:
+            raise EvalkitError(f"{mark.method} changes no logits, so there is no delta and no until. Leave them out")
         return KeyedDraw(mark, math.inf)
     if delta is None:
         raise EvalkitError(
             f"{mark.method} raises green logits by a delta. Give one (2 is common, inf the hard variant)"
         )
+    if until is not None:
+        return BiasUntil(mark, delta, until)
     return (BitBias if mark.reads == "bits" else GreenBias)(mark, delta)
-
-
-def said_of(mark: Mark, delta: float | None) -> dict[str, Any]:
-    """What plans and manifests say of a mark that is added with `delta`; raises `EvalkitError` as `marking` does."""
-    return marking(mark, delta).as_dict()
 
 
 def check_generator(generator: object) -> TokenGenerator:
@@ -106,11 +149,11 @@ def check_generator(generator: object) -> TokenGenerator:
     return generator
 
 
-def mark_generator(generator: object, mark: Mark, delta: float | None) -> GreenBias:
+def mark_generator(generator: object, mark: Mark, delta: float | None, until: float | None = None) -> GreenBias:
     """Let `generator` mark every image that it makes from now on; raises `EvalkitError` where it cannot.
 
-    `delta`: None for methods that draw codes.
+    `delta`: None for methods that draw codes. `until`: the p at which `BiasUntil` stops; None never stops.
     """
-    bias = marking(mark, delta)
+    bias = marking(mark, delta, until)
     check_generator(generator).logits_processors.append(bias)
     return bias

@@ -16,13 +16,14 @@ from evalkit.runs.store_objects import open_store
 from evalkit.tasks.generate.generate import generate_images, load_for
 from evalkit.tasks.generate.prepare import PREPARATIONS, Preparation
 from evalkit.tokenizers.base import Tokenizer
-from evalkit.watermark.bias import check_generator, mark_generator, said_of
+from evalkit.watermark.bias import check_generator, mark_generator, marking
 from evalkit.watermark.mark import Mark
 from evalkit.watermark.methods import write_mark
 from evalkit.watermark.methods.files import NAME
 from evalkit.watermark.shipped import opened_mark
 
 NAME_OF = "watermark"  # of the preparation
+STRENGTH = ("delta", "until")  # what is said beside the mark's own numbers
 
 
 def generate_marked(
@@ -31,6 +32,7 @@ def generate_marked(
     build: Callable[[Tokenizer], Mark],
     delta: float | None,
     *,
+    until: float | None = None,
     samples: int = 1,
     guidance: float | None = None,
     temperature: float | None = None,
@@ -42,7 +44,8 @@ def generate_marked(
     """Make images as `generate_images` does, each with the mark that `build` makes for the generator's tokenizer.
 
     `delta` is added to guided logits of green codes before temperature, top-k and top-p; infinity leaves only green ones,
-    and None is for methods that draw codes by the key.
+    and None is for methods that draw codes by the key. With `until` only green codes that an image lacks are raised, and
+    only while the exact p of its codes so far is above it (`BiasUntil`).
     The run holds mark.json, its plan the mark and its key's id, the manifest the list of each image (`notes`). Raises
     `EvalkitError` before any work where the model's codes cannot be marked, or cannot be read back.
     """
@@ -51,7 +54,7 @@ def generate_marked(
     mark = build(tokenizer_of(generator))
     mark.list_of(0)  # several marks at once say now that they only detect
     check_generator(generator)
-    said = said_of(mark, delta)
+    said = marking(mark, delta, until).as_dict()
     here = {"mark": hold(mark), "key": mark.key.source}
     run = generate_images(
         model,
@@ -66,15 +69,16 @@ def generate_marked(
         options=options,
     )
     if not (run.path / NAME).exists():
-        write_mark(run.path / NAME, mark, {"how": "in generation", "delta": said["delta"]})
+        strength = {name: said[name] for name in STRENGTH if name in said}
+        write_mark(run.path / NAME, mark, {"how": "in generation", **strength})
         open_store(run.path).cover(NAME)
     return read_run(run.path)
 
 
 def _prepare(generator: Generator, said: Mapping[str, Any], here: Mapping[str, Any]) -> None:
-    numbers = {name: value for name, value in said.items() if name not in ("prepare", "tokenizer", "delta")}
+    numbers = {name: value for name, value in said.items() if name not in ("prepare", "tokenizer", *STRENGTH)}
     mark = opened_mark(numbers, here, tokenizer_of(generator))
-    mark_generator(generator, mark, None if said["delta"] is None else float(said["delta"]))
+    mark_generator(generator, mark, None if said["delta"] is None else float(said["delta"]), said.get("until"))
 
 
 PREPARATIONS.add(NAME_OF, _prepare)

@@ -8,10 +8,11 @@ from evalkit.errors import EvalkitError
 from evalkit.generators.base import Step
 from evalkit.generators.registry import load_generator
 from evalkit.generators.sampling import Sampler, filtered
-from evalkit.watermark.bias import GreenBias, mark_generator
+from evalkit.watermark.bias import BiasUntil, GreenBias, mark_generator, marking
 from evalkit.watermark.keys import Key
 from evalkit.watermark.lists import Scheme, make_pool
 from evalkit.watermark.mark import LexicalBias
+from evalkit.watermark.methods import MarkSpec, build_mark
 
 KEY, V = Key(bytes(range(32))), 64
 
@@ -79,3 +80,65 @@ def test_what_cannot_be_biased_is_refused() -> None:
         GreenBias(mark(), 0.0)
     with pytest.raises(EvalkitError, match="does not choose discrete codes"):
         mark_generator(object(), mark(), 2.0)
+
+
+def one_list(method: str = "lbw", gamma: float = 0.5) -> LexicalBias:
+    vectors = np.random.default_rng(0).normal(size=(V, 3))
+    spec = MarkSpec(method, gamma=gamma, **({"clusters": 16} if method == "clusters" else {}))
+    made = build_mark(spec, KEY, "t@x", V, codebook=lambda: vectors)
+    assert isinstance(made, LexicalBias)
+    return made
+
+
+@pytest.mark.parametrize("method", ["lbw", "indexmark", "clusters"])
+def test_until_raises_only_green_codes_whose_coin_the_image_lacks(method: str) -> None:
+    made = one_list(method)
+    green, coins = made.green_codes(0), made.units(np.arange(V))
+    held = torch.tensor([[3, 9, 9, 20]])
+    raised = marking(made, 2.0, 1e-3)(torch.zeros(1, 1, V), Step(4, range(4, 5), held, (0,)))[0, 0].numpy()
+    assert np.array_equal(raised > 0, green & ~np.isin(coins, coins[[3, 9, 20]]))
+    assert set(raised[raised > 0]) == {2.0}
+    first = marking(made, 2.0, 1e-3)(torch.zeros(1, 1, V), step(0))[0, 0].numpy()
+    assert np.array_equal(first > 0, green)  # an image without codes lacks them all
+
+
+def test_until_leaves_an_image_alone_once_it_is_found_and_helps_again_when_red_codes_hide_it() -> None:
+    made = one_list()
+    green = np.flatnonzero(made.green_codes(0))
+    red = np.flatnonzero(~made.green_codes(0))
+    rows = [green[:9], green[:10], np.concatenate([green[:10], red[:1]])]  # p: 2^-9, 2^-10, 12 / 2^11
+    wide = torch.full((3, 11), int(green[0]))
+    for row, codes in zip(wide, rows, strict=True):
+        row[: len(codes)] = torch.from_numpy(codes)
+    raised = BiasUntil(made, 2.0, 1e-3)(torch.zeros(3, 1, V), Step(11, range(11, 12), wide, (0, 0, 0)))
+    assert (raised[:, 0] > 0).any(1).tolist() == [True, False, True]
+
+
+def test_until_gives_every_image_the_evidence_that_was_asked_for_and_leaves_the_rest_of_its_codes_alone() -> None:
+    size, count, until = 512, 200, 1e-5
+    made = build_mark(MarkSpec(), KEY, "t@x", size)
+    draws = np.random.default_rng(1)
+    bias = marking(made, 4.0, until)
+    tokens = torch.zeros(20, 0, dtype=torch.int64)
+    logits = torch.from_numpy(draws.normal(size=(20, 1, size)))
+    for place in range(count):
+        law = torch.softmax(bias(logits, Step(place, range(place, place + 1), tokens, tuple(range(20)))), -1)[:, 0]
+        chosen = (law.cumsum(1) > torch.from_numpy(draws.random((20, 1)))).int().argmax(1)
+        tokens = torch.cat([tokens, chosen[:, None]], 1)
+    scores = made.score(tokens.numpy())
+    assert (scores.log_p <= np.log(10 * until)).all()  # one red code at the end may be one too many
+    assert (scores.green / scores.distinct).mean() < 0.72  # delta alone: 0.98 of the codes
+
+
+def test_what_until_cannot_mean_is_refused() -> None:
+    places = build_mark(MarkSpec("places"), KEY, "t@x", V)
+    with pytest.raises(EvalkitError, match="places does not count distinct codes"):
+        marking(places, 2.0, 1e-3)
+    for delta, until in ((float("inf"), 1e-3), (2.0, 1.0), (2.0, 0.0)):
+        with pytest.raises(EvalkitError, match="Give --until"):
+            marking(one_list(), delta, until)
+    drawn = build_mark(MarkSpec("gumbel"), KEY, "t@x", V)
+    with pytest.raises(EvalkitError, match="Leave them out"):
+        marking(drawn, None, 1e-3)
+    assert "until" not in marking(one_list(), 2.0).as_dict()  # plans of earlier runs stay what they were
+    assert marking(one_list(), 2.0, 1e-3).as_dict()["until"] == 1e-3
