@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from evalkit.errors import EvalkitError
 from evalkit.generators.base import Draws, Step, TokenGenerator
 from evalkit.watermark.mark import Codes, Colours, LexicalBias, Mark, raise_green
 from evalkit.watermark.spec import DRAWING
+
+LOWEST = -1e9  # a logit of no weight; minus infinity alone has no logarithm of a sum
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,12 @@ class GreenBias:
 
 @dataclass(frozen=True)
 class BiasUntil(GreenBias):
-    """A bias that stops when it is enough: it raises green codes only while the image would not be found as it is.
+    """A bias where the test counts, and until it is enough: nothing is raised once the image would be found as it is.
 
-    The exact test counts distinct codes. So it raises, by a finite `delta`, those green codes alone that an image lacks,
-    and while the exact p of the codes chosen so far is above `until`. The detector needs to know nothing of it. This is
-    evalkit's own, not the LBW paper's.
+    The exact test counts distinct codes: one that the image holds already adds no evidence and takes none away. So `delta`
+    (finite) is added to green codes that the image lacks, and all that it lacks are lowered together: that a code is a new
+    one stays as likely as the model has it. It ends while the exact p of the codes chosen so far is at most `until`. The
+    detector needs to know nothing of this. It is evalkit's own, not the LBW paper's.
     """
 
     until: float
@@ -65,7 +69,7 @@ class BiasUntil(GreenBias):
         if not 0 < self.until < 1 or math.isinf(self.delta):
             raise EvalkitError(
                 f"until is a p between 0 and 1, beside a finite delta; {self.until} and {self.delta} given. "
-                "Give --until 1e-5 --delta 4, for example"
+                "Give --until 1e-6 --delta 3, for example"
             )
 
     def as_dict(self) -> dict[str, Any]:
@@ -73,20 +77,22 @@ class BiasUntil(GreenBias):
         return {**super().as_dict(), "until": self.until}
 
     def __call__(self, logits: Tensor, step: Step) -> Tensor:
-        """Guided logits [B, n, V] with missing green codes raised, in the rows that are not found yet."""
+        """Guided logits [B, n, V], tilted among the codes that the rows lack where they are not found yet."""
+        lacks = self._lacks(step.tokens.cpu().numpy(), logits.shape[-1])
         green = np.stack([self.mark.green_codes(self.mark.list_of(seed)) for seed in step.seeds])
-        codes = step.tokens.cpu().numpy()
-        if codes.shape[1]:
-            not_found = self.mark.score(codes).log_p > math.log(self.until)
-            green &= not_found[:, None] & ~self._held(codes, green.shape[1])
-        return raise_green(logits, green, self.delta)
+        raised = raise_green(logits, green & lacks, self.delta)
+        new = torch.from_numpy(lacks).to(logits.device)[:, None]
+        before, after = (x.double().masked_fill(~new, LOWEST).logsumexp(-1, keepdim=True) for x in (logits, raised))
+        return raised - ((after - before) * new).to(logits.dtype)
 
-    def _held(self, codes: Codes, vocabulary: int) -> Colours:
-        """bool [B, V]: codes whose coin (the code, its group or its cluster) the images' codes [B, n] hold."""
+    def _lacks(self, codes: Codes, vocabulary: int) -> Colours:
+        """bool [B, V]: codes whose coin (the code, its group or cluster) is not among `codes` [B, n]; none where found."""
         coins = self.mark.units(np.arange(vocabulary))
         held = np.zeros((len(codes), int(coins.max()) + 1), dtype=bool)
+        if not codes.shape[1]:
+            return ~held[:, coins]
         np.put_along_axis(held, coins[codes], True, axis=1)
-        return held[:, coins]
+        return (self.mark.score(codes).log_p > math.log(self.until))[:, None] & ~held[:, coins]
 
 
 @runtime_checkable

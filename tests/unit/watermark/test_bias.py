@@ -91,15 +91,20 @@ def one_list(method: str = "lbw", gamma: float = 0.5) -> LexicalBias:
 
 
 @pytest.mark.parametrize("method", ["lbw", "indexmark", "clusters"])
-def test_until_raises_only_green_codes_whose_coin_the_image_lacks(method: str) -> None:
+def test_until_tilts_only_codes_whose_coin_the_image_lacks_and_new_codes_stay_as_likely(method: str) -> None:
     made = one_list(method)
     green, coins = made.green_codes(0), made.units(np.arange(V))
     held = torch.tensor([[3, 9, 9, 20]])
-    raised = marking(made, 2.0, 1e-3)(torch.zeros(1, 1, V), Step(4, range(4, 5), held, (0,)))[0, 0].numpy()
-    assert np.array_equal(raised > 0, green & ~np.isin(coins, coins[[3, 9, 20]]))
-    assert set(raised[raised > 0]) == {2.0}
-    first = marking(made, 2.0, 1e-3)(torch.zeros(1, 1, V), step(0))[0, 0].numpy()
-    assert np.array_equal(first > 0, green)  # an image without codes lacks them all
+    logits = torch.randn(1, 2, V, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    laws = torch.softmax(logits, -1)[0].numpy()
+    after = torch.softmax(marking(made, 2.0, 1e-3)(logits, Step(4, range(4, 6), held, (0,))), -1)[0].numpy()
+    new = ~np.isin(coins, coins[[3, 9, 20]])
+    tilted = laws * np.exp(2.0 * green) * new
+    tilted *= (laws * new).sum(1, keepdims=True) / tilted.sum(1, keepdims=True)
+    assert np.allclose(after, np.where(new, tilted, laws), atol=1e-12)
+    first = torch.softmax(marking(made, 2.0, 1e-3)(logits, step(0)), -1)
+    plain = torch.softmax(marking(made, 2.0)(logits, step(0)), -1)
+    assert torch.allclose(first, plain, atol=1e-12)  # an image without codes lacks them all
 
 
 def test_until_leaves_an_image_alone_once_it_is_found_and_helps_again_when_red_codes_hide_it() -> None:
@@ -111,7 +116,7 @@ def test_until_leaves_an_image_alone_once_it_is_found_and_helps_again_when_red_c
     for row, codes in zip(wide, rows, strict=True):
         row[: len(codes)] = torch.from_numpy(codes)
     raised = BiasUntil(made, 2.0, 1e-3)(torch.zeros(3, 1, V), Step(11, range(11, 12), wide, (0, 0, 0)))
-    assert (raised[:, 0] > 0).any(1).tolist() == [True, False, True]
+    assert (raised[:, 0] != 0).any(1).tolist() == [True, False, True]
 
 
 def test_until_gives_every_image_the_evidence_that_was_asked_for_and_leaves_the_rest_of_its_codes_alone() -> None:
