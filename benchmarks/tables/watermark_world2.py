@@ -7,7 +7,7 @@ keys and on average over 200 others; the share of images that show what their ca
 (paired, interval over captions); and the Frechet distance of efficientnet-lite0 features to other unmarked images, as a
 multiple of that between two sets of unmarked images. Delta 0 is the unmarked model with the seeds of another round.
 
-Run: python benchmarks/tables/watermark_world2.py [--only 4:1e-7:3] [--weights FOLDER]
+Run: python benchmarks/tables/watermark_world2.py [--only 3:1e-6] [--weights FOLDER]
 adds the rows that watermark-world2.csv lacks, and prints the table of docs/watermark.md (--write puts it there). Unmarked
 images are kept in runs/watermark-world2 by weights, so a run that is stopped goes on where it was.
 """
@@ -63,8 +63,8 @@ class Cell:
 
 CELLS = (
     Cell(0, ""), Cell(1, ""), Cell(2, ""), Cell(4, ""), Cell(6, ""),
-    Cell(1, "1e-7"), Cell(2, "1e-7"), Cell(3, "1e-7"), Cell(4, "1e-7", 3, 600), Cell(6, "1e-7"),
-    Cell(4, "1e-5"), Cell(4, "1e-10"),
+    Cell(3, "1e-4"), Cell(1, "1e-6"), Cell(2, "1e-6"), Cell(3, "1e-6", 3, 600), Cell(4, "1e-6"), Cell(6, "1e-6"),
+    Cell(4, "1e-8"),
 )  # fmt: skip
 
 

@@ -1,9 +1,10 @@
 """How world-ar2 gets better while it is trained: share of images that show what their caption demands, by step.
 
-    python benchmarks/world/second_curve.py runs/world2/ar.state.pt OLDER.pt …      # writes results/world-2-curve.csv
+    python benchmarks/world/second_curve.py runs/world2/ar.state.pt OLDER.pt …      # adds to results/world-2-curve.csv
 
-States are those that second_ar.py keeps (copy them aside while it trains); the running mean of each is measured as it
-would be shipped, on the first held-out captions with the default sampler.
+A row of the same step is replaced; the others stay. States are those that second_ar.py keeps (copy them aside while it
+trains); the running mean of each is measured as it would be shipped, on the first held-out captions with the default
+sampler.
 """
 
 from __future__ import annotations
@@ -54,8 +55,14 @@ def main() -> None:
     line.add_argument("states", type=Path, nargs="+")
     line.add_argument("--prompts", type=int, default=240, help="held-out captions, the tasks in turn")
     given = line.parse_args()
-    rows = sorted((measured(path, given.prompts) for path in given.states), key=lambda row: str(row["step"]).zfill(9))
-    with (RESULTS / "world-2-curve.csv").open("w", newline="") as stream:
+    file = RESULTS / "world-2-curve.csv"
+    with file.open(newline="") as stream:
+        known: dict[int, dict[str, object]] = {int(row["step"]): {**row} for row in csv.DictReader(stream)}
+    for path in given.states:
+        row = measured(path, given.prompts)
+        known[int(str(row["step"]))] = row
+    rows = [known[step] for step in sorted(known)]
+    with file.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -16,6 +16,7 @@ from evalkit.generators.registry import Source, load_generator
 from evalkit.generators.sampling import Sampler
 from evalkit.generators.var import Var, VarConfig
 from evalkit.images import open_images
+from evalkit.jobs.live import hold
 from evalkit.jobs.options import RunOptions
 from evalkit.prompts.load import load_prompts
 from evalkit.tasks.generate import generate_images
@@ -28,7 +29,7 @@ from evalkit.tokenizers.var import VarConfig as VarTokenizerConfig
 from evalkit.watermark.attacks.sizes import to_tensor
 from evalkit.watermark.bias import mark_generator
 from evalkit.watermark.embed import generate_marked
-from evalkit.watermark.embed.generation import tokenizer_of
+from evalkit.watermark.embed.generation import _prepare, tokenizer_of
 from evalkit.watermark.keys import Key
 from evalkit.watermark.methods import MarkSpec, Several, build_mark, mark_for, read_mark
 
@@ -96,10 +97,11 @@ def test_greedy_sampling_takes_the_likeliest_green_code(name):
     assert green_share(mark, codes, range(4)) == 1
 
 
-def test_a_marked_image_does_not_depend_on_its_batch():
+@pytest.mark.parametrize("until", [None, 1e-2])
+def test_a_marked_image_does_not_depend_on_its_batch(until):
     mark = build_mark(MarkSpec(lists=4), KEY, "t@x", 24)
     model = tiny("var")
-    mark_generator(model, mark, 2.0)
+    mark_generator(model, mark, 2.0, until)
     together = model.sample_tokens(asked(6))
     alone = torch.cat([model.sample_tokens([each]) for each in asked(6)])
     assert torch.equal(together, alone)
@@ -159,6 +161,26 @@ def test_the_same_call_reads_the_run_back_and_another_mark_does_not_mix_with_it(
         marked_run(marked.path, delta=7.0)
     with pytest.raises(EvalkitError, match="holds another run"):
         generate_images("world-ar", "world", options=RunOptions(out=marked.path, device="cpu", limit=16))
+
+
+def test_a_bias_until_a_p_is_recorded_and_regenerates_the_same_images(tmp_path):
+    def build(tokenizer):
+        return mark_for(MarkSpec(), KEY, tokenizer)
+
+    options = RunOptions(out=tmp_path / "run", device="cpu", limit=2)
+    run = generate_marked("world-ar", "world", build, 4.0, until=1e-2, options=options)
+    assert read_mark(run.path).embedding == {"how": "in generation", "delta": 4.0, "until": 1e-2}
+    assert run.record["plan"]["parameters"]["processors"][0]["until"] == 1e-2
+    said = dict(run.record["plan"]["parameters"]["processors"][0])
+    generator = load_generator("world-ar", device="cpu")
+    mark = build(tokenizer_of(generator))
+    _prepare(generator, said, {"mark": hold(mark)})
+    rows = run.samples.to_pylist()
+    images = generator.generate([Request(row["id"], row["prompt"], seed=row["seed"]) for row in rows])
+    stored = [each.image for each in open_images(str(run.path / "images")).read(0, 2)]
+    assert all(np.array_equal(made.pixels, kept) for made, kept in zip(images, stored, strict=True))
+    with pytest.raises(EvalkitError, match="holds another run"):
+        generate_marked("world-ar", "world", build, 4.0, until=1e-3, options=options)
 
 
 def test_what_cannot_be_marked_is_said_before_any_work(tmp_path):
