@@ -63,7 +63,8 @@ class Cell:
 
 CELLS = (
     Cell(0, ""), Cell(1, ""), Cell(2, ""), Cell(4, ""), Cell(6, ""),
-    Cell(3, "1e-4"), Cell(1, "1e-6"), Cell(2, "1e-6"), Cell(3, "1e-6", 3, 600), Cell(4, "1e-6"), Cell(6, "1e-6"),
+    Cell(3, "1e-4"), Cell(1, "1e-6"), Cell(2, "1e-6"), Cell(3, "1e-6", 3, 600), Cell(4, "1e-6", 3, 600),
+    Cell(6, "1e-6"),
     Cell(4, "1e-8"),
 )  # fmt: skip
 
@@ -142,7 +143,8 @@ def main() -> None:
     if missing:
         world = SecondWorld(given.kept, given.weights)
         for cell in missing:
-            rows = sorted([*rows, row_of(world, cell, given.nulls)], key=place_of)
+            row = row_of(world, cell, given.nulls)
+            rows = sorted([*read(OUT / "watermark-world2.csv"), row], key=place_of)  # others may have added some
             write("watermark-world2", rows)
     lines = "\n".join(table_of(rows))
     print(lines)
@@ -217,10 +219,8 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|---|---|---|"
     for row in rows:
         n = {name: float(value) for name, value in row.items() if value != "" and name != "until"}
-        found = [
-            f"{n['found_at_1e-3']:.3f} ({n['found_low']:.2f}–{n['found_high']:.2f})",
-            f"{n['found_larger_p_at_1e-3']:.3f}",
-        ]
+        larger = f"{n['found_larger_p_at_1e-3']:.3f}" if "found_larger_p_at_1e-3" in n else "—"
+        found = [f"{n['found_at_1e-3']:.3f} ({n['found_low']:.2f}–{n['found_high']:.2f})", larger]
         cells = [
             f"{n['delta']:g}", row["until"] or "—", f"{n['images']:,.0f}", *(found if n["delta"] else ["—", "—"]),
             f"{n['called_at_1e-3']:.4f}", f"{n['green']:.2f}", f"{n['right']:.2f}",
