@@ -7,9 +7,10 @@ keys and on average over 200 others; the share of images that show what their ca
 (paired, interval over captions); and the Frechet distance of efficientnet-lite0 features to other unmarked images, as a
 multiple of that between two sets of unmarked images. Delta 0 is the unmarked model with the seeds of another round.
 
-Run: python benchmarks/tables/watermark_world2.py [--only 3:1e-6] [--weights FOLDER]
+Run: python benchmarks/tables/watermark_world2.py [--only 4:1e-6] [--weights FOLDER]
 adds the rows that watermark-world2.csv lacks, and prints the table of docs/watermark.md (--write puts it there). Unmarked
-images are kept in runs/watermark-world2 by weights, so a run that is stopped goes on where it was.
+images are kept in runs/watermark-world2 by weights, so a run that is stopped goes on where it was. For other weights, remove
+the CSV first.
 """
 
 from __future__ import annotations
@@ -215,18 +216,18 @@ def place_of(row: Mapping[str, Any]) -> tuple[float, float]:
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Lines of Markdown."""
-    yield "| delta | until | images | found at 1e-3 | larger p | unmarked called | green | right | lost | FD |"
-    yield "|---|---|---|---|---|---|---|---|---|---|"
+    yield "| delta | until | images | keys | found at 1e-3 | larger p | unmarked called | green | right | lost | FD |"
+    yield "|---|---|---|---|---|---|---|---|---|---|---|"
     for row in rows:
         n = {name: float(value) for name, value in row.items() if value != "" and name != "until"}
         larger = f"{n['found_larger_p_at_1e-3']:.3f}" if "found_larger_p_at_1e-3" in n else "—"
         found = [f"{n['found_at_1e-3']:.3f} ({n['found_low']:.2f}–{n['found_high']:.2f})", larger]
         cells = [
-            f"{n['delta']:g}", row["until"] or "—", f"{n['images']:,.0f}", *(found if n["delta"] else ["—", "—"]),
-            f"{n['called_at_1e-3']:.4f}", f"{n['green']:.2f}", f"{n['right']:.2f}",
+            f"{n['delta']:g}", row["until"] or "—", f"{n['images']:,.0f}", row["keys"], *(found if n["delta"] else ["—", "—"]),
+            f"{n['called_at_1e-3']:.3f}", f"{n['green']:.2f}", f"{n['right']:.2f}",
             f"{n['lost']:.3f} ({n['lost_low']:.2f}–{n['lost_high']:.2f})".replace("-", "−"), f"{n['fd_multiple']:.2f}",
         ]  # fmt: skip
-        yield f"| {' | '.join(cells)} |"
+        yield f"| {' | '.join(map(str, cells))} |"
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ MOST_FAILED = 20
 @click.option(
     "--until",
     type=Finite(0, 1, min_open=True),
-    help="With --model: mark an image only while its exact p is above this, among codes that it lacks (1e-6 with --delta 3).",
+    help="With --model: mark an image only while its exact p is above this, among codes that it lacks (1e-6 with --delta 4).",
 )
 @click.option("--samples", "-n", type=SAMPLES, default=1, help="With --model: images per prompt.")
 @click.option("--guidance", type=FINITE, help="With --model: guidance scale [default: the model's].")
@@ -134,7 +134,7 @@ def embed(
 
     \b
     evalkit watermark embed --model world-ar --prompts world --key my.key --delta 2 --out MARKED
-    evalkit watermark embed --model world-ar2 --prompts world2 --key my.key --delta 3 --until 1e-6 --out MARKED
+    evalkit watermark embed --model world-ar2 --prompts world2 --key my.key --delta 4 --until 1e-6 --out MARKED
     evalkit watermark embed MADE --key-ring RING --by pixels --profile eu-article-50 --c2pa signer.pem signer.key
     evalkit watermark embed PHOTOS --tokenizer world-vq:128 --method places --key my.key --out MARKED
     evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --by codes --out MARKED
