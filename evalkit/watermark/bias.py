@@ -133,7 +133,7 @@ def marking(mark: Mark, delta: float | None, until: float | None = None) -> Gree
     """The processor that marks; raises `EvalkitError` where delta is missing, not above 0, or given to a method of draws."""
     if mark.method in DRAWING:
         if delta is not None or until is not None:
-            raise EvalkitError(f"{mark.method} changes no logits, so there is no delta and no until. Leave them out")
+            raise EvalkitError(f"{mark.method} changes no logits and takes neither delta nor until. Leave it out")
         return KeyedDraw(mark, math.inf)
     if delta is None:
         raise EvalkitError(

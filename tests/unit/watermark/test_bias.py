@@ -143,7 +143,7 @@ def test_what_until_cannot_mean_is_refused() -> None:
         with pytest.raises(EvalkitError, match="Give --until"):
             marking(one_list(), delta, until)
     drawn = build_mark(MarkSpec("gumbel"), KEY, "t@x", V)
-    with pytest.raises(EvalkitError, match="Leave them out"):
+    with pytest.raises(EvalkitError, match="neither delta nor until"):
         marking(drawn, None, 1e-3)
     assert "until" not in marking(one_list(), 2.0).as_dict()  # plans of earlier runs stay what they were
     assert marking(one_list(), 2.0, 1e-3).as_dict()["until"] == 1e-3
