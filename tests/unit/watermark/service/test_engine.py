@@ -1,5 +1,6 @@
 import io
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import jsonschema
 import numpy as np
@@ -104,6 +105,21 @@ def test_a_ring_that_is_not_right_leaves_the_old_one_at_work(engine, ring, made)
         engine.changed()
     assert engine.changed() is None
     assert engine.look(uploads(made.marked[0]))[0].ring == digest
+
+
+def test_a_key_that_ends_between_two_batches_is_named_by_the_answers_of_the_first(ring, settings, made):
+    end = datetime(2026, 12, 1, tzinfo=UTC)
+    write_ring(ring, Ring((made.entry("one", until="2026-12-01"), made.entry("two", since="2026-12-01"))))
+    engine = Engine(ring, settings)
+    for moment, entries, verdict in ((end - timedelta(seconds=1), ["one"], "marked"), (end, ["two"], "not found")):
+        (answer,) = engine.look(uploads(made.marked[0]), moment)
+        assert [each.entry for each in answer.marks] == entries
+        assert answer.rate.keys == 1
+        assert answer.verdict == verdict
+    pooled = engine.pool(end - timedelta(seconds=1))  # a batch keeps the keys of its begin
+    seen = [engine.see(uploads(data), pooled) for data in made.marked[:2]]
+    assert [each.verdict for each in engine.answers(seen)] == ["marked"] * 2
+    engine.close()
 
 
 def test_weights_of_another_tokenizer_are_refused(ring, made, settings):
