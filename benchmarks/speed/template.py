@@ -3,9 +3,9 @@
     python benchmarks/speed/template.py
 
 Photographs of the sample set in four turns as JPEG files of their own size (300 to 512 pixels) and as PNG files of 1,024,
-unmarked. CPU time an image on one thread, in turns: decoding, preparing and encoding alone; a detection without a search; one by the
-template; a service with the template on its ring. The tokenizers are world-vq:128, one of the smallest networks there are,
-and llamagen-vq16 with random weights (one photograph; speed is the same). `times`: of decoding and encoding alone.
+unmarked. CPU time an image on one thread, in turns: decoding, preparing and encoding alone; a detection without a search;
+one by the template; a service with the template on its ring. The tokenizers are world-vq:128, one of the smallest networks
+there are, and llamagen-vq16 with random weights (one photograph; speed is the same). `times`: of decoding and encoding alone.
 """
 
 from __future__ import annotations

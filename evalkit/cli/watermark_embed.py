@@ -277,7 +277,9 @@ def _show(run: Run, failed: int, as_json: bool, *, signed: bool) -> None:
             console.print(Text(f"  {metric.label}: {row['value']:.3f}{unit}"))
     if lost := run.record["data"].get("lost"):
         told = ", ".join(f"{what} of {counted(number, 'image')}" for what, number in lost.items())
-        console.print(Text(f"  not in the marked images, which are opaque PNG files of one frame: {told}"), soft_wrap=True)
+        console.print(
+            Text(f"  not in the marked images, which are opaque PNG files of one frame: {told}"), soft_wrap=True
+        )
     if "log10_p" in run.samples.column_names and made:
         console.print(Text(f"  {_forecast(run)}"), soft_wrap=True)
     if failed:

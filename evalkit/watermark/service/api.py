@@ -18,7 +18,10 @@ ERROR: dict[str, Any] = {
 LOST = {  # a line of a batch
     **ERROR,
     "required": ["error", "image"],
-    "properties": {**ERROR["properties"], "image": {"type": "object", "properties": {"id": {"type": ["string", "null"]}}}},
+    "properties": {
+        **ERROR["properties"],
+        "image": {"type": "object", "properties": {"id": {"type": ["string", "null"]}}},
+    },
 }
 BINARY = {"type": "string", "format": "binary"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Literal
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -40,21 +41,23 @@ class Bounded(H11Protocol):
     def resume_writing(self) -> None:
         """It takes more."""
         super().resume_writing()
-        self._stuck = _over(self._stuck)
+        self._over("_stuck")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
         super().connection_lost(exc)
-        self._waiting, self._stuck = _over(self._waiting), _over(self._stuck)
+        self._over("_waiting")
+        self._over("_stuck")
 
     def _settle(self) -> None:
         asked = self.cycle is not None and not self.cycle.response_complete
         if asked or self.transport.is_closing():
-            self._waiting = _over(self._waiting)
+            self._over("_waiting")
         elif self._waiting is None:
             self._waiting = self.loop.call_later(self.wait, self.transport.abort)
 
-
-def _over(timer: asyncio.TimerHandle | None) -> None:
-    if timer is not None:
-        timer.cancel()
+    def _over(self, name: Literal["_waiting", "_stuck"]) -> None:
+        timer: asyncio.TimerHandle | None = getattr(self, name)
+        if timer is not None:
+            timer.cancel()
+        setattr(self, name, None)

@@ -64,8 +64,8 @@ def make_server(
         raise MissingDependency("the service", "serve")
     import uvicorn
 
-    from evalkit.watermark.service.app import make_app
     from evalkit.watermark.service import connection
+    from evalkit.watermark.service.app import make_app
     from evalkit.watermark.service.bounds import Bounds
     from evalkit.watermark.service.desk import Desk
 

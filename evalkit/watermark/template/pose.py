@@ -35,7 +35,12 @@ CLEAR = 5.0  # a peak, in standard deviations, below which there is no pattern: 
 STEPS = ((0.003, 0.2), (0.0015, 0.1))  # of scale and angle, in turn
 PADDED = 2 * SIDE  # side of the transform: frequencies between whole ones are needed
 COLUMNS = 200  # of half a spectrum that are computed: no pose takes a wave to 190, and `AMONG` looks at ten more
-NEAR, AROUND, QUIET, CLIP = 5, 7, 0.5, 1.0  # whitening: pixels of a side that predict one, that tell its spread; least, most
+NEAR, AROUND, QUIET, CLIP = (
+    5,
+    7,
+    0.5,
+    1.0,
+)  # whitening: pixels of a side that predict one, that tell its spread; least, most
 AMONG, FLOOR, LOUD = (
     21,
     0.05,

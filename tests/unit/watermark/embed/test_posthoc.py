@@ -375,7 +375,17 @@ def test_what_marked_images_do_not_hold_of_their_files_is_said(tmp_path):
     plain.convert("RGBA").save(data / "b.png")
     plain.save(data / "c.gif", save_all=True, append_images=[Image.new("RGB", (64, 64))])
     key = known_key(tmp_path / "my.key")
-    given = ["watermark", "embed", str(data), "--tokenizer", "world-vq", "--key", key.source, "--out", str(tmp_path / "run")]
+    given = [
+        "watermark",
+        "embed",
+        str(data),
+        "--tokenizer",
+        "world-vq",
+        "--key",
+        key.source,
+        "--out",
+        str(tmp_path / "run"),
+    ]
     done = CliRunner().invoke(group, [str(each) for each in given])
     assert done.exit_code == 0, done.output
     assert "one frame: later frames of 1 image, transparency of 1 image" in done.output

@@ -67,7 +67,9 @@ def served(ring, settings, tmp_path):
 
     def start(allowed=None, proxies="", **changed):
         how = replace(settings, **changed)
-        server, listening = make_server(ring, tmp_path / "log.jsonl", how, Address(port=0, proxies=proxies), allowed or OPEN)
+        server, listening = make_server(
+            ring, tmp_path / "log.jsonl", how, Address(port=0, proxies=proxies), allowed or OPEN
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         running.append((server, thread))

@@ -63,7 +63,7 @@ def test_a_log_whose_name_another_process_took_refuses_the_entries(tmp_path):
     log = AuditLog(path)
     path.unlink()
     other = AuditLog(path)
-    with pytest.raises(OSError):  # noqa: PT011
+    with pytest.raises(OSError):
         log.write([{"event": "answer"}])
     other.close()
     log.write([{"event": "answer"}])
