@@ -17,6 +17,7 @@ from evalkit.watermark.service.answers import schema
 from evalkit.watermark.service.engine import Engine, Settings, Upload
 from evalkit.watermark.service.ring import Ring
 from evalkit.watermark.service.ring_file import read_ring, write_ring
+from evalkit.watermark.spec import MarkSpec
 
 
 @pytest.fixture
@@ -188,6 +189,19 @@ def test_decoys_decide_over_images_that_come_together_and_never_over_one(made, r
     assert [each.verdict for each in together] == ["not found"] * 4 + ["marked"] * 4 + ["could not be read"]
     assert [engine.look([each])[0].marks[0].basis for each in files[:2]] == ["exact"] * 2
     assert engine.look([], together=True) == []
+    engine.close()
+
+
+def test_an_answer_names_no_message_that_a_mark_carries(ring, settings, made):
+    spec = MarkSpec("payload", layout="user:8", carrier="places", message="user=77")
+    write_ring(ring, Ring((made.entry("one", mark=spec), made.entry("two"))))
+    engine = Engine(ring, settings)
+    for answer in engine.look(uploads(*made.plain, made.marked[0])):
+        said = answer.as_dict(details=True)
+        jsonschema.validate(said, schema())
+        assert [each["method"] for each in said["marks"]] == ["payload", "places"]
+        assert not {"message", "layout", "user"} & set(str(said).replace("'", " ").split())
+        assert answer.verdict != "marked"
     engine.close()
 
 
