@@ -30,22 +30,14 @@ Floats = npt.NDArray[np.float64]
 SCALES = tuple(float(each) for each in np.geomspace(0.7, 1.1, 77))
 ANGLES = tuple(float(each) for each in np.linspace(-4, 4, 21))
 PEAKS = 4  # poses of the grid whose shift is looked for, of those with
-LEAST = 73.0  # the power that 2 in 3 unmarked images have somewhere; with a pattern that is seen 99 in 100
-CLEAR = 5.0  # a peak, in standard deviations, below which there is no pattern: 1 unmarked image in 200 has one
+LEAST = 73.0  # the power that 3 in 5 unmarked images have in a pose, and nearly every pattern that is seen
+CLEAR = 5.0  # a peak, in standard deviations, below which there is no pattern: 1 unmarked image in 500 has one
 STEPS = ((0.003, 0.2), (0.0015, 0.1))  # of scale and angle, in turn
 PADDED = 2 * SIDE  # side of the transform: frequencies between whole ones are needed
 COLUMNS = 200  # of half a spectrum that are computed: no pose takes a wave to 190, and `AMONG` looks at ten more
-NEAR, AROUND, QUIET, CLIP = (
-    5,
-    7,
-    0.5,
-    1.0,
-)  # whitening: pixels of a side that predict one, that tell its spread; least, most
-AMONG, FLOOR, LOUD = (
-    21,
-    0.05,
-    8.0,
-)  # frequencies of a side that tell the usual power; its least share of all; the most of it
+NEAR, AROUND = 5, 7  # whitening: pixels of a side that predict one, that tell its spread
+QUIET, CLIP = 0.5, 1.0  # its least spread, and the most it leaves
+AMONG, FLOOR, LOUD = 21, 0.05, 8.0  # cells of a side that tell the usual power; its least share of all; the most of it
 
 
 @dataclass(frozen=True)
