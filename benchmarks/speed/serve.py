@@ -38,7 +38,7 @@ from evalkit.watermark.service.ring import Entry, Ring
 from evalkit.watermark.service.ring_file import write_ring
 from evalkit.watermark.spec import MarkSpec
 
-IMAGES, BATCH, ROUNDS = 600, 60, 5
+IMAGES, BATCH, ROUNDS = 600, 60, 2
 PROGRAM = """
 import sys
 from evalkit.watermark.service.engine import Settings

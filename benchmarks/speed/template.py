@@ -2,10 +2,10 @@
 
     python benchmarks/speed/template.py
 
-Photographs of the sample set as JPEG files of their own size (300 to 512 pixels) and as PNG files of 1,024, unmarked. CPU
-time an image on one thread, in turns: decoding, preparing and encoding alone; a detection without a search; one by the
-template; a service with the template on its ring. The tokenizers are world-vq:128, one of the smallest networks there are,
-and llamagen-vq16 with random weights (one photograph; speed is the same). `times`: of decoding and encoding alone.
+Photographs of the sample set in two turns as JPEG files of their own size (300 to 512 pixels) and as PNG files of 1,024,
+unmarked. CPU time an image on one thread, in turns: decoding, preparing and encoding alone; a detection without a search;
+one by the template; a service with the template on its ring. The tokenizers are world-vq:128, one of the smallest networks
+there are, and llamagen-vq16 with random weights (one photograph; speed is the same). `times`: of decoding and encoding alone.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from common import write
 from PIL import Image
@@ -39,12 +40,12 @@ from evalkit.watermark.service.engine import Engine, Settings, Upload
 from evalkit.watermark.service.ring import Entry, Ring
 from evalkit.watermark.service.ring_file import write_ring
 
-ALONE, LARGE, ROUNDS = "decode and encode alone", 1024, 5
+ALONE, LARGE, ROUNDS = "decode and encode alone", 1024, 3
 
 
 def tokenizers(folder: Path) -> Iterator[tuple[Tokenizer, tuple[str, ...], int]]:
-    """(tokenizer, its --weights, how many photographs)."""
-    yield load_tokenizer("world-vq:128", device="cpu"), (), 9
+    """(tokenizer, its --weights, how many images)."""
+    yield load_tokenizer("world-vq:128", device="cpu"), (), 18
     entry: Any = TOKENIZERS.get("llamagen-vq16")
     torch.manual_seed(0)
     torch.save({entry.cls.wrapping[0]: entry.cls.build(entry.config).state_dict()}, folder / "random.pt")
@@ -57,8 +58,9 @@ def photographs(folder: Path, count: int) -> dict[str, Path]:
     for name, kind in (("JPEG of 300 to 512 px", "jpeg"), (f"PNG of {LARGE} px", "png")):
         home = found[name] = folder / f"{kind}-{count}"
         home.mkdir()
-        for number, sample in enumerate(open_images("sample/photos").read(0, count)):
-            image = Image.fromarray(sample.image)  # type: ignore[union-attr]
+        for number in range(count):
+            (sample,) = open_images("sample/photos").read(number // 2, number // 2 + 1)
+            image = Image.fromarray(np.ascontiguousarray(np.rot90(sample.image, number % 2)))  # type: ignore[union-attr]
             if kind == "png":
                 image = image.resize((LARGE, LARGE), Image.Resampling.BICUBIC)
             buffer = io.BytesIO()

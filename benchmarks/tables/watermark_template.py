@@ -5,7 +5,7 @@
 Leaves watermark-template.csv beside this script. Photographs that chose no setting (those of watermark_peers.py from the
 seventh on) get the pattern of four keys at 51 dB, its share of a mark of 40 dB, and are edited. `right`: mirror, scale and
 angle are those of the edit; `let_go`: no peak was clear; the others are wrong. `none`: all photographs and textures of the
-sample set without a pattern, under 40 keys; there `let_go` is right.
+sample set without a pattern, under 200 keys; there `let_go` is right.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from evalkit.watermark.keys import Key
 from evalkit.watermark.template.pose import Pose, found_pose
 
 OUT = Path(__file__).parent
-SIZE, KEYS, OTHERS = 10 ** (-51 / 20), 4, 40
+SIZE, KEYS, OTHERS = 10 ** (-51 / 20), 4, 200
 EDITS = {  # what is to be undone
     "png": Pose(), "jpeg:30": Pose(), "noise:0.05": Pose(), "blur:2": Pose(), "scale:0.5": Pose(), "shift:7:5": Pose(),
     "brightness:1.3": Pose(), "flip": Pose(flip=True), "rotate:2": Pose(angle=-2), "crop:0.85": Pose(scale=0.85),

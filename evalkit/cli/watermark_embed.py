@@ -17,7 +17,7 @@ from evalkit.cli.numbers import FINITE, NUMBER, SAMPLES, STEPS, Finite
 from evalkit.cli.options import run_options
 from evalkit.cli.watermark_options import MarkChoice, mark_options, message_flag, of_ring
 from evalkit.jobs.options import RunOptions
-from evalkit.text import visible
+from evalkit.text import counted, visible
 from evalkit.watermark.spec import DRAWING
 
 if TYPE_CHECKING:
@@ -285,6 +285,11 @@ def _show(run: Run, failed: int, as_json: bool, *, signed: bool) -> None:
         if metric is not None and "headline" in metric.shown and row["value"] is not None:
             unit = f" {metric.unit}" if metric.unit else ""
             console.print(Text(f"  {metric.label}: {row['value']:.3f}{unit}"))
+    if lost := run.record["data"].get("lost"):
+        told = ", ".join(f"{what} of {counted(number, 'image')}" for what, number in lost.items())
+        console.print(
+            Text(f"  not in the marked images, which are opaque PNG files of one frame: {told}"), soft_wrap=True
+        )
     if "log10_p" in run.samples.column_names and made:
         console.print(Text(f"  {_forecast(run)}"), soft_wrap=True)
     if failed:

@@ -18,6 +18,7 @@ HIDDEN = "hidden"
 ODD = "not a regular file"
 CLOSED = "folder that cannot be listed"
 NO_SUFFIX = "without suffix"
+GRID = "grid.png"  # GenEval's sheet of a prompt's images, beside their folder `samples`
 
 
 @dataclass
@@ -48,7 +49,13 @@ class Listing:
                 self.skipped[kind.name if kind else os.path.splitext(last)[1].lower() or NO_SUFFIX] += 1
 
     def settle(self) -> None:
-        """Count texts that lie beside no image."""
+        """Count texts that lie beside no image, and GenEval's sheets of all images of a prompt."""
+        prompts = {posixpath.dirname(each) for each in self.metadata}
+        sampled = {posixpath.dirname(each) for each in self.images}
+        sheets = [posixpath.join(each, GRID) for each in prompts if posixpath.join(each, "samples") in sampled]
+        if left_out := set(sheets) & set(self.images):
+            self.skipped[GRID] += len(left_out)
+            self.images = [each for each in self.images if each not in left_out]
         stems = {posixpath.splitext(each)[0] for each in self.images}
         alone = [each for each in self.texts if each[:-4] not in stems]
         if alone:

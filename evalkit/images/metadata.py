@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any
 
 from evalkit.errors import EvalkitError
@@ -24,7 +25,8 @@ def read_rows(files: Iterable[str], read: Callable[[str], bytes], shown: str) ->
     """Rows by image id, of metadata files `files` (relative paths); `shown` names the set in errors.
 
     `file_name` is relative to the metadata's own folder, as hub image folders have it. A file deeper in the tree goes
-    before one above. Raises `EvalkitError` with the line of a row that cannot be used.
+    before one above. GenEval's file of a prompt names no image and is passed over. Raises `EvalkitError` with the line of a
+    row that cannot be used.
     """
     found: Meta = {}
     for file in sorted(files, key=lambda each: (each.count("/"), NAMES.index(posixpath.basename(each).lower()))):
@@ -35,7 +37,9 @@ def read_rows(files: Iterable[str], read: Callable[[str], bytes], shown: str) ->
         except Exception as error:  # archives raise many kinds
             reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
             raise EvalkitError(f"{what} cannot be read ({reason}); mend it, or take it out") from None
-        for line, row in _rows(file, decode_text(data, what), what):
+        rows = _rows(file, decode_text(data, what), what)
+        first = list(islice(rows, 2))
+        for line, row in () if _of_a_prompt(first) else chain(first, rows):
             name = _name(posixpath.dirname(file), row.pop("file_name", None), f"{what}, line {line}")
             if name in mine:
                 raise EvalkitError(f"{what} describes {name!r} twice (lines {mine[name]} and {line}); keep one row")
@@ -69,6 +73,11 @@ def _rows(file: str, text: str, what: str) -> Iterator[tuple[int, dict[str, Any]
         return
     for line, cells in table_rows(text, what, "\t" if file.lower().endswith(".tsv") else ","):
         yield line, {key: value for key, value in cells.items() if value != ""}
+
+
+def _of_a_prompt(rows: Sequence[tuple[int, Mapping[str, Any]]]) -> bool:
+    """Whether a file holds what GenEval keeps beside a prompt's images: one row that says the prompt."""
+    return len(rows) == 1 and "file_name" not in rows[0][1] and isinstance(rows[0][1].get("prompt"), str)
 
 
 def _name(folder: str, given: Any, where: str) -> str:

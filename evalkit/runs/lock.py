@@ -23,7 +23,7 @@ class Lock:
     def __enter__(self) -> Lock:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-        if not (taken(handle) and _same(handle, self.path)):
+        if not (taken(handle) and still(handle, self.path)):
             said = os.read(handle, 200).decode("utf-8", "replace").strip() or "unknown"
             os.close(handle)
             raise EvalkitError(
@@ -58,7 +58,7 @@ def taken(handle: int) -> bool:
     return True
 
 
-def _same(handle: int, path: Path) -> bool:
+def still(handle: int, path: Path) -> bool:
     """Whether the name still means this file, which the process before removes when it ends."""
     try:
         return os.path.samestat(os.fstat(handle), path.stat())

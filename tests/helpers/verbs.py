@@ -63,7 +63,7 @@ def photos(folder: Path, n: int = 3) -> Path:
 def prepared(place: Path) -> Path:
     """A folder with images, keys, a sealed run and a signed one."""
     photos(place / "data")
-    _worlds(place / "made")
+    worlds(place / "made")
     for arguments in (
         ["watermark", "keygen", str(place / "my.key")],
         ["sign", "--new-key", str(place / "my.pem")],
@@ -77,7 +77,7 @@ def prepared(place: Path) -> Path:
     return place
 
 
-def _worlds(folder: Path) -> None:
+def worlds(folder: Path) -> None:
     """The first scenes of the world's prompts, as a generator left them."""
     from evalkit.world.prompts import world_prompts
     from evalkit.world.render import render_scene

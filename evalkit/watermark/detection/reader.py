@@ -27,7 +27,6 @@ from evalkit.watermark.detection.viewed import FINER, possible, viewed
 from evalkit.watermark.detection.views import View
 from evalkit.watermark.identity import preparation_id, prepared
 from evalkit.watermark.keys import Key
-from evalkit.watermark.template.pattern import SIDE
 from evalkit.watermark.template.pose import Pose, found_pose
 
 Ints = npt.NDArray[np.int64]
@@ -232,7 +231,7 @@ class Reader:
             square = prepared(image, self.tokenizer, finer)
             if self._sought and place not in self._poses:
                 with self.timers("template"):
-                    self._poses[place] = found_pose(square if len(square) == SIDE else image, self._sought)
+                    self._poses[place] = found_pose(image, self._sought)
             return square
 
         start = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
@@ -75,7 +76,9 @@ class EmbedTask(Task):
     def aggregate(self, spec: Spec, parts: Parts) -> Aggregated:
         """Means of what marking cost, and mark.json."""
         facts: Mapping[str, Any] = next(iter(parts.facts()), {})
-        model, data = spec.models["tokenizer"], spec.inputs["data"]
+        model, data, lost = spec.models["tokenizer"], spec.inputs["data"], Counter[str]()
+        for each in parts.facts():
+            lost.update(each.get("lost", {}))
         said = {
             "model": {"name": model.name, "title": model.name, **facts.get("model", {})},
             "data": {
@@ -83,6 +86,7 @@ class EmbedTask(Task):
                 "n": data.n,
                 "digest": _content(parts),
                 "spec": data.source,
+                "lost": dict(sorted(lost.items())),
                 **spec.here.get("data", {}),
             },
         }

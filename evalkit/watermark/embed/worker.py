@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ from evalkit.watermark.mark import Mark
 
 STRIPS = 8  # first images of the set that are shown before and after
 TOGETHER = 2**24  # pixels of images that are marked together, one more image aside
+ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")  # modes of files with transparency
 BOOST = 8  # times that a strip shows the difference larger than it is
 
 
@@ -54,13 +56,15 @@ class EmbedWorker(Worker):
     def process(self, shard: Shard, tick: Tick) -> ShardOutput:
         """Rows in listing order; an image that cannot be read costs itself only."""
         rows: list[dict[str, Any]] = []
-        files = Aside()
+        files, lost = Aside(), Counter[str]()
         reader = fitted(self.images.read(shard.start, shard.stop, threads=self.threads), self._kept)
         batches = batched(reader, self.batch_size, pixels=TOGETHER)
         for samples in self.timers.over("read", batches):
+            lost.update(what for each in samples for what in _lost(each))
             rows += self._rows(shard.start + len(rows), samples, files)
             tick(len(samples))
-        return ShardOutput(table(rows), {}, files, self.timers.taken(), {"model": self._state(), "seal": self.seal})
+        facts = {"model": self._state(), "seal": self.seal, "lost": dict(lost)}
+        return ShardOutput(table(rows), {}, files, self.timers.taken(), facts)
 
     def _rows(
         self, start: int, samples: Sequence[Sample | Unreadable], files: MutableMapping[str, bytes]
@@ -145,6 +149,15 @@ def strip(views: Views, *, by_pixels: bool) -> Pixels:
         [views.given, views.plain, views.seen, np.minimum(change, 255).astype(np.uint8)], axis=1
     )
     return shown
+
+
+def _lost(sample: Sample | Unreadable) -> Iterator[str]:
+    """What of an image's file a marked image does not hold."""
+    source = sample.source if isinstance(sample, Sample) else {}
+    if source.get("mode") in ALPHA:
+        yield "transparency"
+    if source.get("animated"):
+        yield "later frames"
 
 
 def _values(codes: Tensor) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -10,10 +10,18 @@ import jinja2
 from evalkit.watermark.service.answers import schema
 
 ANSWER = {name: value for name, value in schema().items() if not name.startswith("$")}
-ERROR = {
+ERROR: dict[str, Any] = {
     "type": "object",
     "required": ["error"],
     "properties": {"error": {"type": "string", "description": "One sentence"}},
+}
+LOST = {  # a line of a batch
+    **ERROR,
+    "required": ["error", "image"],
+    "properties": {
+        **ERROR["properties"],
+        "image": {"type": "object", "properties": {"id": {"type": ["string", "null"]}}},
+    },
 }
 BINARY = {"type": "string", "format": "binary"}
 
@@ -39,7 +47,7 @@ BATCH: dict[str, Any] = {
     "summary": "Look for watermarks in several images",
     "description": "The files of a form, under any names. Answers come in their order, a JSON line each, when they are known.",
     "responses": {
-        200: _said("A line for each image: an answer, or an error", ANSWER, "application/x-ndjson"),
+        200: _said("A line for each image: an answer, or an error", {"oneOf": [ANSWER, LOST]}, "application/x-ndjson"),
         415: _said("The body is no form", ERROR),
         **REFUSALS,
     },

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from evalkit.errors import BadImage
 from evalkit.images.decode import Admit, decode_with_source
-from evalkit.images.geometry import fit_square
 from evalkit.images.loader import TOO_LARGE, PixelRoom
 from evalkit.images.sample import Pixels
 from evalkit.tokenizers.base import Tokenizer
@@ -22,25 +21,30 @@ from evalkit.watermark.detection.phash import phash
 from evalkit.watermark.detection.reader import kept_of
 from evalkit.watermark.detection.viewed import FINER
 from evalkit.watermark.detection.views import View
-from evalkit.watermark.identity import PREPARE, preparation_id, prepared, tokenizer_identity
-from evalkit.watermark.template.pattern import SIDE
-from evalkit.watermark.template.pose import Spectrum
+from evalkit.watermark.identity import preparation_id, prepared, tokenizer_identity
+from evalkit.watermark.template.pose import Spectrum, pattern_square
 
 Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """An image that was read: its `size` (height, width), what the file was, and its squares by side."""
+    """An image that was read: its `size` (height, width), what the file was, and its squares by side.
+
+    `pattern`: the square in which templates are looked for, where they are. `finer`: squares for views that resample
+    are there.
+    """
 
     size: tuple[int, int]
     source: Mapping[str, Any]
     squares: Mapping[int, Pixels]
+    pattern: Pixels | None
+    finer: bool
 
     @cached_property
-    def spectrum(self) -> Spectrum:
-        """In which templates are looked for, where it was decoded with a pattern's square."""
-        return Spectrum.of(self.squares[SIDE])
+    def spectrum(self) -> Spectrum | None:
+        """Of the pattern's square."""
+        return None if self.pattern is None else Spectrum.of(self.pattern)
 
 
 class Coder:
@@ -87,22 +91,22 @@ class Reading:
         finer = {name for name, tried in views.items() if any(view.resamples for view in tried)}
         self._finer = [each.tokenizer for each in coders if each.identity in finer]
         self._pattern = any(view.template for tried in views.values() for view in tried)
+        self._always = any(view.resamples and not view.template for tried in views.values() for view in tried)
 
-    def read(self, data: bytes) -> Decoded | str:
-        """The decoded image, or why it cannot be had."""
+    def read(self, data: bytes, *, finer: bool = False) -> Decoded | str:
+        """The decoded image, or why it cannot be had; `finer`: also for a template's view, which few images have."""
         try:
             with self._room.one() as admit:
-                return self._squares(data, admit)
+                return self._squares(data, admit, finer=finer or self._always)
         except BadImage as error:
             return str(error).partition(";")[0]
         except MemoryError:
             return TOO_LARGE
 
-    def _squares(self, data: bytes, admit: Admit) -> Decoded:
+    def _squares(self, data: bytes, admit: Admit, *, finer: bool) -> Decoded:
         image, source = decode_with_source(data, max_pixels=self._most, admit=admit)
         squares = {each.native_size: prepared(image, each) for each in self._tokenizers}
-        for each in self._finer:
+        for each in self._finer if finer else ():
             squares.setdefault(each.native_size * FINER, prepared(image, each, FINER))
-        if self._pattern and SIDE not in squares:
-            squares[SIDE] = fit_square(image, SIDE, PREPARE)
-        return Decoded((image.shape[0], image.shape[1]), source, squares)
+        pattern = pattern_square(image) if self._pattern else None
+        return Decoded((image.shape[0], image.shape[1]), source, squares, pattern, finer)

@@ -129,9 +129,10 @@ class Engine:
         reading = Reading(list(coders.values()), views, self.settings.most_pixels, self._room)
         codes, good, bad = self._codes(images, list(coders.values()), reading)
 
-        def pixels(sha256: str) -> Decoded | None:
-            if sha256 not in good and sha256 not in bad:
-                again = reading.read(images[sha256])
+        def pixels(sha256: str, finer: bool) -> Decoded | None:
+            known = good.get(sha256)
+            if sha256 not in bad and (known is None or (finer and not known.finer)):
+                again = reading.read(images[sha256], finer=finer)
                 if isinstance(again, str):
                     return None
                 good[sha256] = again

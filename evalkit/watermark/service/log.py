@@ -10,33 +10,37 @@ from typing import Any
 
 from evalkit.errors import BadData, EvalkitError
 from evalkit.jsonio import canonical_json, parse_json
-from evalkit.runs.lock import taken
+from evalkit.runs.durable import sync_folder
+from evalkit.runs.lock import still, taken
 from evalkit.version import __version__
 from evalkit.watermark.service.answers import Answer
 from evalkit.watermark.service.ring import Ring, time_text
 
 
 class AuditLog:
-    """Lines are only ever added, by one process at a time; what a kill tore off stays as it is, on a line of its own."""
+    """Lines are only ever added, by one process at a time; what a kill tore off stays as it is, on a line of its own.
+
+    Where the file was moved or removed, as by a rotation, the next line goes to a new one of its name.
+    """
 
     def __init__(self, path: str | Path) -> None:
         """Raises `EvalkitError` where another process writes the file, or it cannot be written."""
         self.path = Path(path)
+        self._ring: Mapping[str, Any] | None = None  # the last entry of a ring, with which a new file begins
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+            self._handle, self._torn = _opened(self.path)
+        except BlockingIOError:
+            raise EvalkitError(f"another process writes the audit log {path}. Give a --log for each service") from None
         except OSError as error:
             raise EvalkitError(
                 f"the audit log {path} cannot be written ({error.strerror}). Give another --log"
             ) from None
-        if not taken(self._handle):
-            os.close(self._handle)
-            raise EvalkitError(f"another process writes the audit log {path}. Give a --log for each service")
-        size = os.fstat(self._handle).st_size
-        self._torn = size > 0 and os.pread(self._handle, 1, size - 1) != b"\n"
 
     def write(self, entries: Sequence[Mapping[str, Any]]) -> None:
         """Add entries, each with its time, and wait until they are on the disk. Raises `OSError`."""
+        if not still(self._handle, self.path):
+            entries = self._anew(entries)
         now = time_text(datetime.now(UTC))
         lines = b"".join(canonical_json({"time": now, **each}) + b"\n" for each in entries)
         data = memoryview(b"\n" + lines if self._torn else lines)
@@ -45,10 +49,32 @@ class AuditLog:
             data = data[os.write(self._handle, data) :]
         os.fsync(self._handle)
         self._torn = False
+        self._ring = next((each for each in reversed(entries) if "entries" in each), self._ring)
 
     def close(self) -> None:
         """Let the file go."""
         os.close(self._handle)
+
+    def _anew(self, entries: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        """Open a new file, and put the ring in force before the entries."""
+        old = self._handle
+        self._handle, self._torn = _opened(self.path)
+        os.close(old)
+        return entries if self._ring is None else [{**self._ring, "event": "ring"}, *entries]
+
+
+def _opened(path: Path) -> tuple[int, bool]:
+    """(the file, for this process alone and there after a power cut; whether its last line is torn).
+
+    Raises `OSError`, of the kind that blocks where the file is another process's.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+    if not taken(handle):
+        os.close(handle)
+        raise BlockingIOError
+    sync_folder(path.parent)
+    size = os.fstat(handle).st_size
+    return handle, size > 0 and os.pread(handle, 1, size - 1) != b"\n"
 
 
 def answer_entry(answer: Answer) -> dict[str, Any]:

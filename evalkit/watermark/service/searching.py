@@ -16,7 +16,7 @@ from evalkit.watermark.service.codes import Coder, Decoded
 from evalkit.watermark.template.pose import pose_in
 
 Ints = npt.NDArray[np.int64]
-Pixels = Callable[[str], Decoded | None]  # of an image by its digest; None where it cannot be read (any more)
+Pixels = Callable[[str, bool], Decoded | None]  # of an image by its digest, finer or not; None where it cannot be read
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,17 @@ class Views:
 
 def views_of(digest: str, held: Held, coder: Coder, pixels: Pixels) -> Views | None:
     """What a mark's views of an image show; None where there is none, as without a template."""
-    image = pixels(digest)
+    image = pixels(digest, False)
+    pose = None
+    if image is not None and image.spectrum is not None and any(view.template for view in held.views):
+        pose = pose_in(image.spectrum, [each.key for each in marks_of(held.mark)])
+    tried = possible(held.views, pose)
+    if any(view.resamples for view in tried):
+        image = pixels(digest, True)
     if image is None:
         return None
-    keys = [each.key for each in marks_of(held.mark)] if any(view.template for view in held.views) else []
-    pose = pose_in(image.spectrum, keys) if keys else None
     side, numbers = coder.tokenizer.native_size, {view: at for at, view in enumerate(held.views, start=1)}
-    squares, tried = image.squares, possible(held.views, pose)
+    squares = image.squares
     seen = viewed(tried, squares[side], squares.get(side * FINER), pose, coder.tokenizer.encode, coder.batch)
     found = [(numbers[view], codes) for view, codes in seen]
     return Views([at for at, _ in found], np.stack([codes for _, codes in found])) if found else None

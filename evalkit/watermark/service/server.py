@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import ipaddress
 import logging
 import socket
 from collections.abc import Callable
@@ -25,11 +26,20 @@ KEPT_ALIVE, STOPPING = 5, 30  # seconds
 
 @dataclass(frozen=True)
 class Address:
-    """Where to listen. `port` 0: any that is free. `proxies`: addresses whose X-Forwarded-For is believed."""
+    """Where to listen. `port` 0: any that is free. `proxies`: addresses whose X-Forwarded-For is believed, joined by ","."""
 
     host: str = "127.0.0.1"
     port: int = 8000
     proxies: str = ""
+
+    def __post_init__(self) -> None:
+        for each in filter(None, map(str.strip, self.proxies.split(","))):
+            try:
+                ipaddress.ip_network(each)
+            except ValueError:
+                raise EvalkitError(
+                    f"{each[:64]!r} is no address of a proxy. Give --behind 10.0.0.1, or a network such as 10.0.0.0/24"
+                ) from None
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,7 @@ def make_server(
         raise MissingDependency("the service", "serve")
     import uvicorn
 
+    from evalkit.watermark.service import connection
     from evalkit.watermark.service.app import make_app
     from evalkit.watermark.service.bounds import Bounds
     from evalkit.watermark.service.desk import Desk
@@ -61,7 +72,7 @@ def make_server(
     address, allowed = address or Address(), allowed or Allowed()
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # or damaged forms of strangers fill the disk
     limits = Limits(allowed.per_minute, allowed.burst)
-    bounds = Bounds(allowed.most_bytes, allowed.images)
+    bounds = Bounds(allowed.most_bytes, min(allowed.images, allowed.burst))  # a larger form could never pass
     listening = _listening(address)
     try:
         kept = AuditLog(log)
@@ -80,7 +91,7 @@ def make_server(
         timeout_keep_alive=KEPT_ALIVE,
         timeout_graceful_shutdown=STOPPING,
         ws="none",
-        http="h11",
+        http=connection.Bounded,
     )
     return uvicorn.Server(config), listening
 

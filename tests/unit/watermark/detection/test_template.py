@@ -20,6 +20,7 @@ from evalkit.watermark.detection.views import View
 from evalkit.watermark.embed import Nudge, embed_watermark
 from evalkit.watermark.keys import Key
 from evalkit.watermark.methods import MarkSpec, mark_for, read_mark
+from evalkit.watermark.service.codes import Reading
 from evalkit.watermark.service.engine import Engine, Settings, Upload
 from evalkit.watermark.service.ring import Entry, Ring
 from evalkit.watermark.service.ring_file import write_ring
@@ -71,7 +72,7 @@ def test_a_mirrored_crop_is_found_by_the_template_that_mark_json_tells_of(marked
     assert found.samples["verdict"].to_pylist() == ["not detected"]
 
 
-def test_a_service_finds_what_detect_finds_by_the_template(marked, edited, tmp_path):
+def test_a_service_finds_what_detect_finds_by_the_template(marked, edited, tmp_path, monkeypatch):
     (tmp_path / "k.key").write_text(f"{KEY.secret.hex()}\n")
     (tmp_path / "k.key").chmod(0o600)
     file = read_mark(marked.path)
@@ -81,8 +82,11 @@ def test_a_service_finds_what_detect_finds_by_the_template(marked, edited, tmp_p
     Image.fromarray(photo).save(edited / "plain.png")
     options = RunOptions(out=tmp_path / "run", device="cpu")
     run = detect_watermark(edited, KEY, mark=marked.path, decide="exact", cache=False, options=options)
-    engine = Engine(tmp_path / "ring", Settings(cache=":memory:", alpha=1e-3))
+    engine, read = Engine(tmp_path / "ring", Settings(cache=":memory:", alpha=1e-3)), Reading.read
+    again = []
+    monkeypatch.setattr(Reading, "read", lambda *given, **how: again.append(how) or read(*given, **how))
     answers = engine.look([Upload(path.read_bytes(), path.name) for path in sorted(edited.iterdir())])
+    assert again == [{}, {}, {"finer": True}]  # each once, and for the view of the one that has a template
     engine.close()
     details = [each.marks[0].details for each in answers]
     assert [each["log10_p"] for each in details] == pytest.approx(run.samples["log10_p"].to_pylist(), abs=1e-5)

@@ -365,3 +365,28 @@ def test_nudging_needs_gradients_and_sensible_numbers(tmp_path):
             Nudge(**numbers)
     with pytest.raises(EvalkitError, match="searches no codebook"):
         compared(load_tokenizer("jpeg-lm"))
+
+
+def test_what_marked_images_do_not_hold_of_their_files_is_said(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    plain = Image.new("RGB", (64, 64), (90, 120, 60))
+    plain.save(data / "a.png")
+    plain.convert("RGBA").save(data / "b.png")
+    plain.save(data / "c.gif", save_all=True, append_images=[Image.new("RGB", (64, 64))])
+    key = known_key(tmp_path / "my.key")
+    given = [
+        "watermark",
+        "embed",
+        str(data),
+        "--tokenizer",
+        "world-vq",
+        "--key",
+        key.source,
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    done = CliRunner().invoke(group, [str(each) for each in given])
+    assert done.exit_code == 0, done.output
+    assert "one frame: later frames of 1 image, transparency of 1 image" in done.output
+    assert "later frames of 1, the transparency of 1." in (tmp_path / "run" / "report.html").read_text()

@@ -65,9 +65,11 @@ def served(ring, settings, tmp_path):
     """Call it with what clients may ask; it gives the address, the log, and the server to be stopped."""
     running = []
 
-    def start(allowed=None, **changed):
+    def start(allowed=None, proxies="", **changed):
         how = replace(settings, **changed)
-        server, listening = make_server(ring, tmp_path / "log.jsonl", how, Address(port=0), allowed or OPEN)
+        server, listening = make_server(
+            ring, tmp_path / "log.jsonl", how, Address(port=0, proxies=proxies), allowed or OPEN
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         running.append((server, thread))
@@ -76,7 +78,8 @@ def served(ring, settings, tmp_path):
             server.should_exit = True
             thread.join(60)
 
-        return SimpleNamespace(url=url_of(listening), log=tmp_path / "log.jsonl", ring=ring, stop=stop)
+        held = server.server_state.connections
+        return SimpleNamespace(url=url_of(listening), log=tmp_path / "log.jsonl", ring=ring, stop=stop, held=held)
 
     yield start
     for server, thread in running:

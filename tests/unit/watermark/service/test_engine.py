@@ -1,5 +1,6 @@
 import io
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import jsonschema
 import numpy as np
@@ -16,6 +17,7 @@ from evalkit.watermark.service.answers import schema
 from evalkit.watermark.service.engine import Engine, Settings, Upload
 from evalkit.watermark.service.ring import Ring
 from evalkit.watermark.service.ring_file import read_ring, write_ring
+from evalkit.watermark.spec import MarkSpec
 
 
 @pytest.fixture
@@ -106,6 +108,21 @@ def test_a_ring_that_is_not_right_leaves_the_old_one_at_work(engine, ring, made)
     assert engine.look(uploads(made.marked[0]))[0].ring == digest
 
 
+def test_a_key_that_ends_between_two_batches_is_named_by_the_answers_of_the_first(ring, settings, made):
+    end = datetime(2026, 12, 1, tzinfo=UTC)
+    write_ring(ring, Ring((made.entry("one", until="2026-12-01"), made.entry("two", since="2026-12-01"))))
+    engine = Engine(ring, settings)
+    for moment, entries, verdict in ((end - timedelta(seconds=1), ["one"], "marked"), (end, ["two"], "not found")):
+        (answer,) = engine.look(uploads(made.marked[0]), moment)
+        assert [each.entry for each in answer.marks] == entries
+        assert answer.rate.keys == 1
+        assert answer.verdict == verdict
+    pooled = engine.pool(end - timedelta(seconds=1))  # a batch keeps the keys of its begin
+    seen = [engine.see(uploads(data), pooled) for data in made.marked[:2]]
+    assert [each.verdict for each in engine.answers(seen)] == ["marked"] * 2
+    engine.close()
+
+
 def test_weights_of_another_tokenizer_are_refused(ring, made, settings):
     write_ring(ring, Ring((made.entry("one", tokenizer="world-vq@" + "0" * 64),)))
     with pytest.raises(EvalkitError, match="not those of the entry one"):
@@ -172,6 +189,19 @@ def test_decoys_decide_over_images_that_come_together_and_never_over_one(made, r
     assert [each.verdict for each in together] == ["not found"] * 4 + ["marked"] * 4 + ["could not be read"]
     assert [engine.look([each])[0].marks[0].basis for each in files[:2]] == ["exact"] * 2
     assert engine.look([], together=True) == []
+    engine.close()
+
+
+def test_an_answer_names_no_message_that_a_mark_carries(ring, settings, made):
+    spec = MarkSpec("payload", layout="user:8", carrier="places", message="user=77")
+    write_ring(ring, Ring((made.entry("one", mark=spec), made.entry("two"))))
+    engine = Engine(ring, settings)
+    for answer in engine.look(uploads(*made.plain, made.marked[0])):
+        said = answer.as_dict(details=True)
+        jsonschema.validate(said, schema())
+        assert [each["method"] for each in said["marks"]] == ["payload", "places"]
+        assert not {"message", "layout", "user"} & set(str(said).replace("'", " ").split())
+        assert answer.verdict != "marked"
     engine.close()
 
 

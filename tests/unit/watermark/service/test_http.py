@@ -1,13 +1,17 @@
 """The service as clients meet it: a real server on a socket of this machine, and a real HTTP client."""
 
+import gzip
+import hashlib
 import json
 import random
+import re
 import socket
 import struct
 import threading
 import time
 import urllib.parse
 import zlib
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -16,11 +20,12 @@ import pytest
 from helpers.asked import ask
 from helpers.mutated import mutated
 
+from evalkit.errors import EvalkitError
 from evalkit.watermark.service.answers import schema
-from evalkit.watermark.service.log import read_log
+from evalkit.watermark.service.log import AuditLog, read_log
 from evalkit.watermark.service.ring import Ring
 from evalkit.watermark.service.ring_file import read_ring, write_ring
-from evalkit.watermark.service.server import Allowed
+from evalkit.watermark.service.server import Address, Allowed
 
 FORM = {"content-type": "multipart/form-data; boundary=XX"}
 
@@ -234,11 +239,19 @@ def test_a_hundred_clients_get_right_answers_while_keys_rotate_and_all_are_logge
     assert entries[-1]["event"] == "stop"
 
 
-def test_a_ring_that_breaks_or_revokes_while_it_serves(served, made, capfd):
+def test_a_ring_that_breaks_or_revokes_while_it_serves(served, made, caplog):
     service = served()
     whole = service.ring.read_bytes()
-    service.ring.write_text("[" * 100_000)
-    time.sleep(2)
+    for break_it in (lambda: service.ring.write_text("[" * 100_000), service.ring.unlink):
+        caplog.clear()
+        break_it()
+        for _ in range(600):
+            if caplog.records:
+                break
+            time.sleep(0.1)
+        time.sleep(2)
+        assert len(caplog.records) == 1  # and not each second
+        assert "was changed and is not used" in caplog.text
     assert json.loads(ask(service.url, "POST", "/v1/image", made.marked[0])[2])["verdict"] == "marked"
     service.ring.write_bytes(whole)
     write_ring(service.ring, Ring((made.entry("one", state="revoked"),)))
@@ -248,3 +261,90 @@ def test_a_ring_that_breaks_or_revokes_while_it_serves(served, made, capfd):
             break
         time.sleep(0.1)
     assert json.loads(ask(service.url, "POST", "/v1/image", made.marked[0])[2])["verdict"] == "not found"
+
+
+def follows(api, method, path, answer):
+    """Whether an answer is one that the OpenAPI document tells of."""
+    status, headers, body = answer
+    told = api["paths"][path][method.lower()]["responses"][str(status)]["content"]
+    form = told[headers["content-type"].partition(";")[0]]["schema"]
+    for each in body.splitlines() if status == 200 and path == "/v1/images" else [body]:
+        jsonschema.validate(json.loads(each), form)
+    return status
+
+
+def test_every_answer_is_one_that_the_openapi_document_tells_of(served, made, monkeypatch):
+    url = served(Allowed(1e-3, 12, 20_000, 8)).url
+    api = json.loads(ask(url, "GET", "/openapi.json")[2])
+    jsonschema.Draft202012Validator.check_schema(schema())
+
+    def said(method, path, body=None, headers=None):
+        return follows(api, method, path, ask(url, method, path, body, headers))
+
+    assert said("GET", "/health") == 200
+    one, several = "/v1/image", "/v1/images"
+    files = [("a.png", made.marked[0]), ("b.png", made.plain[0]), ("c.png", b"no image")]
+    assert [said("POST", one, data) for _, data in files] == [200] * 3
+    assert said("POST", several, form(*files), FORM) == 200
+    assert [said("POST", one, data) for data in (b"", b"x" * 20_001)] == [400, 413]
+    assert [said("POST", several, b"x", headers) for headers in (FORM, {})] == [400, 415]
+    with monkeypatch.context() as full:
+        full.setattr(AuditLog, "write", lambda log, entries: (_ for _ in ()).throw(OSError(28, "No space left")))
+        assert said("POST", one, made.plain[0]) == 503
+        answer = ask(url, "POST", several, form(*files[:1]), FORM)
+        assert follows(api, "POST", several, answer) == 200
+        assert set(json.loads(answer[2])) == {"error", "image"}
+    assert said("POST", one, made.plain[0]) == 429
+
+
+def test_no_compressed_body_is_unpacked(served):
+    packed = gzip.compress(bytes(2**24))
+    headers = {"content-encoding": "gzip"}
+    status, _, body = ask(served().url, "POST", "/v1/image", packed, headers)
+    assert status == 200
+    assert json.loads(body)["image"]["sha256"] == hashlib.sha256(packed).hexdigest()
+    assert json.loads(body)["verdict"] == "could not be read"
+
+
+def test_clients_behind_a_proxy_are_told_apart_and_cannot_pass_for_another(served, made):
+    def asks(url, *hosts):
+        return [ask(url, "POST", "/v1/image", made.plain[0], {"x-forwarded-for": each})[0] for each in hosts]
+
+    behind = served(Allowed(per_minute=1, burst=1), proxies="127.0.0.1, 10.0.0.0/8")
+    assert asks(behind.url, "9.9.9.1", "9.9.9.1", "9.9.9.2:4711", "9.9.9.3, 9.9.9.1, 10.1.1.1") == [200, 429, 200, 429]
+    behind.stop()
+    assert asks(served(Allowed(per_minute=1, burst=1)).url, "9.9.9.1", "9.9.9.2") == [200, 429]
+
+
+@pytest.mark.parametrize("proxies", ["proxy.example", "*", "10.0.0.1,x"])
+def test_a_proxy_is_named_by_its_address(proxies):
+    with pytest.raises(EvalkitError, match="is no address of a proxy"):
+        Address(proxies=proxies)
+
+
+def test_a_form_of_more_images_than_a_client_may_ask_about_is_told_so(served, made):
+    files = [("a.png", made.plain[0])] * 3
+    status, headers, _ = ask(served(Allowed(60, 2, images=64)).url, "POST", "/v1/images", form(*files), FORM)
+    assert (status, "retry-after" in headers) == (400, False)
+
+
+def test_a_client_that_leaves_within_a_form_costs_nobody_an_answer(served, made):
+    service = served()
+    host, port = urllib.parse.urlsplit(service.url).netloc.split(":")
+    body = form(*[("a.png", data) for data in (*made.marked, *made.plain) * 4])
+    head = b"POST /v1/images HTTP/1.1\r\nhost: a\r\ncontent-type: %s\r\ncontent-length: %d\r\n\r\n" % (
+        FORM["content-type"].encode(), len(body)
+    )  # fmt: skip
+    for whole in (True, False):
+        with socket.create_connection((host, int(port)), 120) as raw:
+            raw.sendall(head + (body if whole else body[: len(body) // 2]))
+            told = raw.recv(16_384) if whole else b""
+        status, _, line = ask(service.url, "POST", "/v1/images", form(("b.png", made.marked[1])), FORM)
+        assert (status, json.loads(line)["verdict"]) == (200, "marked")
+    service.stop()
+    logged = Counter(each["sha256"] for each in read_log(service.log) if each["event"] == "answer")
+    assert all(logged[each.decode()] >= count for each, count in Counter(re.findall(SHA256, told)).items())
+    assert logged.total() <= 32 + 2  # nothing of the form that did not arrive
+
+
+SHA256 = rb'"sha256":"([0-9a-f]{64})"'

@@ -35,3 +35,37 @@ def test_one_process_writes_a_log(tmp_path):
     AuditLog(tmp_path / "log").close()
     with pytest.raises(EvalkitError, match="cannot be written"):
         AuditLog(tmp_path)
+
+
+@pytest.mark.parametrize("way", ["moved", "removed"])
+def test_a_log_that_was_moved_or_removed_goes_on_in_a_new_file_that_names_the_ring(tmp_path, way):
+    path = tmp_path / "log"
+    log = AuditLog(path)
+    log.write([{"event": "start", "ring": "a", "entries": []}, {"event": "answer", "number": 1}])
+    if way == "moved":
+        path.rename(tmp_path / "log.1")
+    else:
+        path.unlink()
+    log.write([{"event": "answer", "number": 2}])
+    log.write([{"event": "stop"}])
+    with pytest.raises(EvalkitError, match="another process"):
+        AuditLog(path)
+    log.close()
+    found = list(read_log(path))
+    assert [each["event"] for each in found] == ["ring", "answer", "stop"]
+    assert (found[0]["ring"], found[1]["number"]) == ("a", 2)
+    if way == "moved":
+        assert [each["event"] for each in read_log(tmp_path / "log.1")] == ["start", "answer"]
+
+
+def test_a_log_whose_name_another_process_took_refuses_the_entries(tmp_path):
+    path = tmp_path / "log"
+    log = AuditLog(path)
+    path.unlink()
+    other = AuditLog(path)
+    with pytest.raises(OSError):
+        log.write([{"event": "answer"}])
+    other.close()
+    log.write([{"event": "answer"}])
+    log.close()
+    assert [each["event"] for each in read_log(path)] == ["answer"]
