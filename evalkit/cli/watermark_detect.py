@@ -49,7 +49,7 @@ SHOWN, FAILED = 12, 20  # rows on the terminal
     type=click.IntRange(0, 3999),
     help="Keys that nobody marked with, scored beside the real one; 0: none [default: 199 to 999 without --calibration].",
 )
-@click.option("--regions", is_flag=True, help="Which parts of each image carry the mark? About 0.1 s an image more.")
+@click.option("--regions", is_flag=True, help="Which parts of each image carry the mark, and which lack it? About 0.2 s an image more.")
 @click.option(
     "--cache", type=click.Path(path_type=Path), metavar="FILE", help="Codes of known files [default: the user's]."
 )
