@@ -1,6 +1,6 @@
 """Radioactivity, tried: world-ar2 is tuned on images, and its outputs for other captions are tested for the mark.
 
-A student is a copy of world-ar2 that sees 200 images of a teacher (world-ar2 itself) three times. The teacher is marked,
+A student is a copy of world-ar2 that sees 200 images of a teacher (world-ar2 itself) twice. The teacher is marked,
 or not; captions and seeds are the same. `share`: of the training images that are marked; 0 is the same student for every
 mark. All images, of teacher and of student, are PNG files that are read back. `p`: of `evalkit watermark radioactive` with
 999 decoys. `wrong_p`: the smallest p of 20 keys that nobody marked with, on the same outputs; `wrong_05`: how many of
@@ -8,7 +8,7 @@ them are at most 0.05. `called`: share of single outputs that the exact p calls 
 green. `learned`: bits an image by which the training images became likelier.
 
 Run: OMP_NUM_THREADS=1 python benchmarks/tables/watermark_radioactive.py [--mark lbw] [--work DIR]
-(adds the rows that watermark-radioactive.csv lacks; seven CPU minutes in all; images are kept in --work)
+(adds the rows that watermark-radioactive.csv lacks; four CPU minutes in all; images are kept in --work)
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ from evalkit.world.second.prompts import second_prompts
 
 KEY = Key(bytes(range(32)))
 WRONG = [Key(bytes([i, 255 - i] * 16)) for i in range(1, 21)]
-TRAINED, OUTPUTS, PASSES, BATCH, RATE, DELTA = 200, 100, 3, 32, 5e-4, 4.0
-COUNTS = (10, 30, 100)
+TRAINED, OUTPUTS, PASSES, BATCH, RATE, DELTA = 200, 60, 2, 32, 5e-4, 4.0
+COUNTS = (10, 30, 60)
 MARKS = {"lbw": MarkSpec("lbw"), "kgw": MarkSpec("kgw", gamma=0.5), "places": MarkSpec("places")}
 Ints = npt.NDArray[np.int64]
 
@@ -113,7 +113,9 @@ class Bench:
         for number, at in enumerate(steps):
             for group in optimiser.param_groups:
                 group["lr"] = RATE * min(1.0, (number + 1) / 5, (len(steps) - number) / (len(steps) / 2))
-            loss = F.cross_entropy(network(text[at], codes[at]).flatten(0, 1), codes[at].flatten())
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = network(text[at], codes[at])
+            loss = F.cross_entropy(logits.float().flatten(0, 1), codes[at].flatten())
             losses.append(float(loss.detach()) * codes.shape[1] / np.log(2))
             optimiser.zero_grad()
             loss.backward()
@@ -198,7 +200,7 @@ def measured(names: Sequence[str], work: Path) -> None:
         write("watermark-radioactive", rows)
 
 
-SHARES = {"lbw": (1.0, 0.25, 0.0), "kgw": (1.0, 0.0), "places": (1.0, 0.0)}
+SHARES = {"lbw": (1.0, 0.0), "kgw": (1.0, 0.0), "places": (1.0, 0.0)}
 
 
 def kept(file: Path, captions: tuple[str, ...], make: Callable[[], tuple[Images, float]]) -> tuple[Images, float]:
