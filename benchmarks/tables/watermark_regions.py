@@ -45,16 +45,20 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 # (what, mark, law, codes a side, shape, share, images)
 CASES = (
-    *(("region", "lbw", "zipf", side, "square", 0.0, 300) for side in (16, 24)),
-    *(("region", "lbw", "zipf", 16, "square", share, 100) for share in (0.1, 0.15, 0.25)),
-    *(("region", "lbw", "zipf", side, "strip", 0.1, 100) for side in (16, 24)),
-    *(("region", "lbw", "zipf", side, "square", 0.1, 60) for side in (24, 32)),
-    *(("region", "lbw", "grounds", 24, "square", share, count) for share, count in ((0.0, 300), (0.1, 60), (0.25, 60))),
-    *(("region", "places", "grounds", side, "square", 0.0, 200) for side in (16,)),
-    *(("region", "places", law, 24, "square", 0.1, 60) for law in ("zipf", "grounds")),
-    *(("gap", "lbw", "zipf", 16, "square", share, count) for share, count in ((0.0, 300), (0.1, 60), (0.05, 60))),
-    *(("gap", "lbw", "grounds", 24, "square", share, count) for share, count in ((0.0, 200), (0.1, 60))),
-    *(("gap", "places", "zipf", 16, "square", 0.1, 60) for _ in range(1)),
+    ("region", "lbw", "zipf", 16, "square", 0.0, 300),
+    ("region", "lbw", "zipf", 16, "square", 0.1, 100),
+    ("region", "lbw", "zipf", 24, "square", 0.1, 60),
+    ("gap", "lbw", "zipf", 16, "square", 0.0, 150),
+    ("gap", "lbw", "zipf", 16, "square", 0.1, 60),
+    ("region", "lbw", "zipf", 24, "strip", 0.1, 60),
+    ("region", "lbw", "zipf", 16, "strip", 0.1, 60),
+    ("region", "lbw", "grounds", 24, "square", 0.0, 150),
+    ("region", "lbw", "grounds", 24, "square", 0.1, 60),
+    ("gap", "lbw", "grounds", 24, "square", 0.0, 100),
+    ("gap", "lbw", "grounds", 24, "square", 0.1, 60),
+    ("region", "places", "zipf", 24, "square", 0.1, 60),
+    ("region", "lbw", "zipf", 16, "square", 0.15, 60),
+    ("region", "lbw", "zipf", 16, "square", 0.25, 60),
 )
 WORLD = tuple(("world", what, share) for what in ("region", "gap") for share in (0.0, 0.1, 0.25))
 

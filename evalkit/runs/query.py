@@ -85,7 +85,9 @@ class RunTables:
         try:
             self.connection.execute(f"set memory_limit = {_quoted(self.limits.memory)}")
             with TemporaryDirectory(prefix="evalkit-") as links:
-                files = {name: _named(file, Path(links) / f"{n}.parquet") for n, (name, file) in enumerate(files.items())}
+                files = {
+                    name: _named(file, Path(links) / f"{n}.parquet") for n, (name, file) in enumerate(files.items())
+                }
                 _create(self.connection, as_table(runs, RUNS), as_table(results, RESULTS), files)
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             self.connection.close()

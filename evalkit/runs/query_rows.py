@@ -124,7 +124,9 @@ def _inner(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _text(value: Any) -> str | None:
-    return value if value is None else _shown(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return (
+        value if value is None else _shown(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    )
 
 
 def _shown(text: str) -> str:

@@ -53,7 +53,9 @@ class Window:
     def as_box(self) -> list[float]:
         """[left, top, right, bottom] as shares of the sides."""
         across, down = self.columns, self.rows
-        return [round(each, 4) for each in (self.left / across, self.top / down, self.right / across, self.bottom / down)]
+        return [
+            round(each, 4) for each in (self.left / across, self.top / down, self.right / across, self.bottom / down)
+        ]
 
 
 @dataclass(frozen=True)

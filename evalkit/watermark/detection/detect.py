@@ -164,7 +164,9 @@ def _detect(
         "heat_maps": HEAT_MAPS[options.keep],
         **({} if among is None else {"among": among}),
         "decoys": drawn(scan, decoys, options.seed) if decoys else None,
-        "regions": {**drawn(scan, usual_count(said_by(scan)), options.seed), "level": LEVEL, "rule": RULE} if regions else None,
+        "regions": {**drawn(scan, usual_count(said_by(scan)), options.seed), "level": LEVEL, "rule": RULE}
+        if regions
+        else None,
     }
     here = {
         **scan.here,

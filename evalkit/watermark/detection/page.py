@@ -79,7 +79,7 @@ def region_line(run: Run) -> str:
         f"Regions that carry the mark: in {told['images']:,} of {counted(n, 'image')}. An image without the mark gets one with "
         f"a chance of at most {told['level']:g}, all windows together. Boxes are in the column regions."
         + (
-            f" Of these {told['gaps']:,} lack the mark in a part (column gaps): exchanged, or hardly marked to begin with."
+            f" In {told['gaps']:,} of these a part lacks the mark (column gaps): exchanged, or hardly marked to begin with."
             if told.get("gaps")
             else ""
         )
