@@ -1,19 +1,20 @@
 """Radioactivity, tried: world-ar2 is tuned on images, and its outputs for other captions are tested for the mark.
 
-A student is a copy of world-ar2 that sees 200 images of a teacher (world-ar2 itself) twice. The teacher is marked,
-or not; captions and seeds are the same. `share`: of the training images that are marked; 0 is the same student for every
-mark. All images, of teacher and of student, are PNG files that are read back. `p`: of `evalkit watermark radioactive` with
-999 decoys. `wrong_p`: the smallest p of 20 keys that nobody marked with, on the same outputs; `wrong_05`: how many of
-them are at most 0.05. `called`: share of single outputs that the exact p calls at 1e-3. `green`: share of coins that are
-green. `learned`: bits an image by which the training images became likelier.
+A student is a copy of world-ar2 that sees 200 images of a teacher (world-ar2 itself) twice. The teacher is marked, or not;
+captions and seeds are the same. `share`: of the training images that are marked; 0 is the same student for every mark, and
+`trained` 0 is world-ar2 before it is tuned. All images, of teacher and of student, are PNG files that are read back. `p`: of
+`evalkit watermark radioactive` with 999 decoys. `wrong_p`: the smallest p of 20 keys that nobody marked with, on the same
+outputs; `wrong_05`: how many of them are at most 0.05. `called`: share of single outputs that the exact p calls at 1e-3.
+`green`: share of coins that are green. `learned`: bits an image by which the training images became likelier.
 
 Run: OMP_NUM_THREADS=1 python benchmarks/tables/watermark_radioactive.py [--mark lbw] [--work DIR]
-(adds the rows that watermark-radioactive.csv lacks; four CPU minutes in all; images are kept in --work)
+(adds the rows that watermark-radioactive.csv lacks; two CPU minutes a mark; images are kept in --work)
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ KEY = Key(bytes(range(32)))
 WRONG = [Key(bytes([i, 255 - i] * 16)) for i in range(1, 21)]
 TRAINED, OUTPUTS, PASSES, BATCH, RATE, DELTA = 200, 60, 2, 32, 5e-4, 4.0
 COUNTS = (10, 30, 60)
+STUDENTS = ((1.0, TRAINED), (0.0, 0), (0.0, TRAINED))  # (share of marked images, images)
 MARKS = {"lbw": MarkSpec("lbw"), "kgw": MarkSpec("kgw", gamma=0.5), "places": MarkSpec("places")}
 Ints = npt.NDArray[np.int64]
 
@@ -178,29 +180,25 @@ def main() -> None:
 def measured(names: Sequence[str], work: Path) -> None:
     """Rows of the marks that are not there yet."""
     rows = [dict(row) for row in read(OUT / "watermark-radioactive.csv")]
-    there = {(row["mark"], float(row["share"])) for row in rows}
+    there = {(row["mark"], float(row["share"]), int(row["trained"])) for row in rows}
     bench = Bench()
     shown, asked = (tuple(p.caption for p in second_prompts(n, seed=s)) for n, s in ((TRAINED, 21), (OUTPUTS, 22)))
-    wanted = [(name, share) for name in names for share in SHARES[name] if (name, share) not in there]
-    for name, share in wanted:
+    for name, (share, trained) in itertools.product(names, STUDENTS):
+        if (name, share, trained) in there:
+            continue
 
         def teacher(mark: str) -> Images:
             key = None if mark == "none" else bench.mark(mark, KEY)
             return kept(work / f"teacher-{mark}.npz", shown, lambda: (bench.made(bench.model(), shown, 1, key), 0.0))[0]
 
-        def student(name: str = name, share: float = share) -> tuple[Images, float]:
-            seen = mixed(teacher(name if share else "none"), teacher("none"), share) if share < 1 else teacher(name)
-            model, learned = bench.tuned(seen)
+        def student(name: str = name, share: float = share, trained: int = trained) -> tuple[Images, float]:
+            model, learned = bench.tuned(teacher(name if share else "none")) if trained else (bench.model(), 0.0)
             return bench.made(model, asked, 2), learned
 
-        file = work / (f"student-{name}-{share:g}.npz" if share else "student-none.npz")
-        outputs, learned = kept(file, asked, student)
-        told = {"mark": name, "share": share, "trained": TRAINED, "learned": learned}
+        outputs, learned = kept(work / f"student-{name if share else 'none'}-{trained}.npz", asked, student)
+        told = {"mark": name, "share": share, "trained": trained, "learned": learned}
         rows += [{**told, **row} for row in bench.tested(name, outputs)]
         write("watermark-radioactive", rows)
-
-
-SHARES = {"lbw": (1.0, 0.0), "kgw": (1.0, 0.0), "places": (1.0, 0.0)}
 
 
 def kept(file: Path, captions: tuple[str, ...], make: Callable[[], tuple[Images, float]]) -> tuple[Images, float]:
@@ -215,13 +213,6 @@ def kept(file: Path, captions: tuple[str, ...], make: Callable[[], tuple[Images,
         ends = np.cumsum(held["lengths"])[:-1]
         files = tuple(part.tobytes() for part in np.split(held["files"], ends))
         return Images(captions, files, held["codes"]), float(held["learned"])
-
-
-def mixed(marked: Images, plain: Images, share: float) -> Images:
-    """The first of `marked`, the rest of `plain`."""
-    count = round(share * len(plain.codes))
-    codes = np.concatenate([marked.codes[:count], plain.codes[count:]])
-    return Images(plain.captions, (*marked.files[:count], *plain.files[count:]), codes)
 
 
 if __name__ == "__main__":

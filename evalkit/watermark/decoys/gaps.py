@@ -46,4 +46,4 @@ def _lacks(held: npt.NDArray[np.float32], dealt: npt.NDArray[np.float32]) -> Flo
     spread = np.sqrt(size * share * (1 - share) * (units - size) / (units - 1))
     with np.errstate(divide="ignore", invalid="ignore"):
         found = ((size * share)[:, None] - held @ dealt) / spread[:, None]
-    return np.round(np.where(spread[:, None] > 0, found, 0.0), 3)
+    return np.where(spread[:, None] > 0, found, 0.0).astype(np.float64).round(3)

@@ -135,7 +135,9 @@ def _coloured(mark: Mark, codes: Ints, row: Mapping[str, Any]) -> Ints:
     mine = next(
         m for m in marks_of(mark) if (m.key.id, str(m.as_dict().get("epoch", ""))) == (row["key_id"], row["epoch"])
     )
-    return kinds(*coloured(mine, codes, row["list_id"]), (codes >= 0).reshape(len(codes), -1).all(1))
+    green, units = coloured(mine, codes, row["list_id"])
+    known: npt.NDArray[np.bool_] = np.asarray((codes >= 0).reshape(len(codes), -1).all(1), dtype=np.bool_)
+    return kinds(green, units, known)
 
 
 def _rows(count: int) -> tuple[int, int]:
