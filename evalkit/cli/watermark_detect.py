@@ -49,7 +49,11 @@ SHOWN, FAILED = 12, 20  # rows on the terminal
     type=click.IntRange(0, 3999),
     help="Keys that nobody marked with, scored beside the real one; 0: none [default: 199 to 999 without --calibration].",
 )
-@click.option("--regions", is_flag=True, help="Which parts of each image carry the mark? About 0.1 s an image more.")
+@click.option(
+    "--regions",
+    is_flag=True,
+    help="Which parts of each image carry the mark, and which lack it? About 0.2 s an image more.",
+)
 @click.option(
     "--cache", type=click.Path(path_type=Path), metavar="FILE", help="Codes of known files [default: the user's]."
 )
@@ -131,6 +135,8 @@ def detect(
         options=options,
     )
     (_print_json if as_json else _show)(run)
+    if choice.assumed and not as_json and not run.record["detection"]["counts"]["detected"]:
+        click.echo(choice.assumed)
     if run.record["detection"]["counts"]["error"]:
         sys.exit(1)
 

@@ -82,6 +82,13 @@ class MarkChoice:
         """The mark.json that was given, or the method and its numbers."""
         return self.file.path if self.file is not None else self.specs[0]
 
+    @property
+    def assumed(self) -> str:
+        """What was looked for where nobody said it, for a search that found nothing; else ""."""
+        if self.file is not None or self.specs != (MarkSpec(),):
+            return ""
+        return "Looked for lbw with one list, as nothing else was said. Give --mark mark.json, which embed left, or --method."
+
     def saying(self, message: str | None) -> MarkChoice:
         """With the message that images are to carry, where there is one."""
         if message is None:

@@ -70,4 +70,6 @@ def radioactive(
         click.echo(json.dumps({"run": found.run.path.as_posix(), **numbers}, indent=1))
         return
     click.echo(visible(found.line()))
+    if choice.assumed and not found.found:
+        click.echo(choice.assumed)
     click.echo(visible(f"run: {found.run.path}"))

@@ -66,6 +66,9 @@ FOLDER_P = _declared(
 WITH_REGIONS = _declared(
     "with_regions", "With marked regions", "images of which a part carries the mark", "none", unit="images"
 )
+WITH_GAPS = _declared(
+    "with_gaps", "With gaps in the mark", "images that carry the mark and lack it in a part", "none", unit="images"
+)
 P_EXCESS = _declared(
     "p_excess_ks", "Excess of small p", "one-sided Kolmogorov-Smirnov distance of p from uniform", "none", high=1.0
 )
@@ -142,6 +145,7 @@ DECLARED = (
     FALSE_CALLS,
     FOLDER_P,
     WITH_REGIONS,
+    WITH_GAPS,
     P_EXCESS,
     P_EXCESS_P,
     P_MEDIAN,

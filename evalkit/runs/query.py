@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Self
 
@@ -83,7 +84,11 @@ class RunTables:
         self.connection = duckdb.connect(":memory:", config={"python_enable_replacements": False})
         try:
             self.connection.execute(f"set memory_limit = {_quoted(self.limits.memory)}")
-            _create(self.connection, as_table(runs, RUNS), as_table(results, RESULTS), files)
+            with TemporaryDirectory(prefix="evalkit-") as links:
+                files = {
+                    name: _named(file, Path(links) / f"{n}.parquet") for n, (name, file) in enumerate(files.items())
+                }
+                _create(self.connection, as_table(runs, RUNS), as_table(results, RESULTS), files)
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             self.connection.close()
             raise EvalkitError(
@@ -196,15 +201,21 @@ def _read(path: Path) -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
     check_sealed(path, record, ("results.json", "samples.parquet"))
     file = path.resolve() / "samples.parquet"
     try:
-        str(file).encode()
-    except UnicodeError:
-        raise EvalkitError("its path is not valid UTF-8") from None
-    try:
         samples = count_of(file)
     except EvalkitError:
         raise EvalkitError("samples.parquet cannot be read") from None
     row = run_row(path, record, samples)
     return str(file), row, result_rows(row, read_json(path / "results.json", list))
+
+
+def _named(file: str, link: Path) -> str:
+    """The file's path; where that is not UTF-8, which DuckDB does not open, a link to it."""
+    try:
+        file.encode()
+    except UnicodeError:
+        link.symlink_to(file)
+        return str(link)
+    return file
 
 
 def _create(connection: duckdb.DuckDBPyConnection, runs: pa.Table, results: pa.Table, files: dict[str, str]) -> None:

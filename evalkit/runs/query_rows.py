@@ -73,8 +73,8 @@ def run_row(path: Path, record: Mapping[str, Any], samples: int) -> dict[str, An
     protocols = record.get("protocols") or []
     rest = {key: value for key, value in record.items() if key != "files"}  # 100 bytes per image
     return {
-        "run": path.resolve().name,
-        "path": path.as_posix(),
+        "run": _shown(path.resolve().name),
+        "path": _shown(path.as_posix()),
         "task": _text(record.get("task")),
         "model": _text(model.get("name")),
         "dataset": _text(data.get("name")),
@@ -88,7 +88,7 @@ def run_row(path: Path, record: Mapping[str, Any], samples: int) -> dict[str, An
         "data_digest": _text(data.get("digest")),
         "wall_seconds": _number(timings.get("wall_seconds")),
         "samples": samples,
-        "record": json.dumps(rest, ensure_ascii=False),
+        "record": _shown(json.dumps(rest, ensure_ascii=False)),
     }
 
 
@@ -124,7 +124,18 @@ def _inner(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return (
+        value if value is None else _shown(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    )
+
+
+def _shown(text: str) -> str:
+    r"""Text that is UTF-8: bytes of names that were none are written \udcNN.
+
+    >>> _shown("a\udcff")
+    'a\\udcff'
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _whole(value: Any) -> int | None:

@@ -118,6 +118,14 @@ class LexicalBias(Mark):
         return raise_green(logits, np.stack([self.green_codes(self.list_of(seed)) for seed in step.seeds]), delta)
 
 
+def coloured(mark: Mark, codes: Codes, list_id: int) -> tuple[Colours, npt.NDArray[np.int64]]:
+    """(green, unit) of each code [N] under a list; a code of bits is green where most of them are, and one unit."""
+    green, units = mark.colours(codes, list_id), mark.units(codes)
+    if units.ndim > 1:
+        units = np.unique(units, axis=0, return_inverse=True)[1].reshape(-1)
+    return green if green.ndim == 1 else np.asarray(green.mean(1) >= 0.5), units
+
+
 def check_codes(codes: Codes, vocabulary: int) -> None:
     """Raise `EvalkitError` where a code lies beyond the mark's vocabulary, as those of another tokenizer do."""
     if codes.size and int(codes.max()) >= vocabulary:

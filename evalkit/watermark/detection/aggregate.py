@@ -75,7 +75,7 @@ def aggregate(spec: Spec, parts: Parts) -> Aggregated:
     columns = columns_of(table, rule, decoys)
     judged = judge(columns.log_p, columns.log_floor, columns.group, columns.content, rule)
     counts = counts_of(columns, judged)
-    located = count_located(parts) if spec.parameters.get("regions") else None
+    located = count_located(parts, spec.parameters.get("regions"))
     rows = JudgedTables(parts, columns, judged, made_with(spec), decoys)
     results = results_of(columns, judged, counts, rule, method_of(spec.parameters["mark"]), name, decoys, located)
     files: dict[str, bytes | Iterable[bytes]] = {
@@ -84,17 +84,24 @@ def aggregate(spec: Spec, parts: Parts) -> Aggregated:
     }  # heat maps, if any are wanted, come later
     data = data_said(spec, table, unreadable=counts[ERROR], duplicates=counts["duplicates"])
     told = {"data": data, **facts(spec, next(iter(parts.facts()), {}), counts)}
-    if located is not None:
-        told["detection"]["regions"] = {**spec.parameters["regions"], "images": located}
+    if located:
+        told["detection"]["regions"] = {**spec.parameters["regions"], **located}
     if decoys is not None and asked:
         files[FILE] = file_pieces(parts)
         told["detection"]["decoys"] = said_of(decoys, asked)
     return Aggregated(rows, results, files, told)
 
 
-def count_located(parts: Parts) -> int:
-    """How many images have a region that carries the mark."""
-    return sum(pc.sum(pc.greater(table["region_share"], 0.0)).as_py() or 0 for table in parts.tables())
+def count_located(parts: Parts, asked: Mapping[str, Any] | None) -> dict[str, int]:
+    """`images`: how many have a region that carries the mark, `gaps`: or a gap in it; nothing where nobody asked.
+
+    Plans of the first rule looked for no gaps.
+    """
+    columns = {"images": "region_share"} | ({"gaps": "gap_share"} if asked and asked.get("rule", 1) > 1 else {})
+    return {
+        name: sum(pc.sum(pc.greater(table[column], 0.0)).as_py() or 0 for table in parts.tables())
+        for name, column in (columns if asked else {}).items()
+    }
 
 
 def made_with(spec: Spec) -> dict[str, str]:

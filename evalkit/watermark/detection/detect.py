@@ -25,7 +25,7 @@ from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.detection.calibration_file import calibration_digest, read_calibration
 from evalkit.watermark.detection.columns import method_of
 from evalkit.watermark.detection.decoy_scores import MANY, has_decoys, planned_decoys, usual_count, usual_decoys
-from evalkit.watermark.detection.located import LEVEL
+from evalkit.watermark.detection.located import LEVEL, RULE
 from evalkit.watermark.detection.messages import check_among
 from evalkit.watermark.detection.scan_spec import Cache, Planned, planned
 from evalkit.watermark.detection.task import DETECT, SHARDS, VERSION
@@ -71,7 +71,7 @@ def detect_watermark(
     that have one and there is no calibration]. `calibration`: a file of `calibrate_watermark`.
     `decoys`: how many decoy keys are scored, 0 for none [several hundred without a calibration].
     What decides where nobody says: the larger p with a calibration, else decoy keys, else the exact p. `regions`: which
-    parts of each image carry the mark is asked too. `cache`: the file of codes [the user's], or False. `c2pa`: read
+    parts of each image carry the mark, or lack it, is asked too. `cache`: the file of codes [the user's], or False. `c2pa`: read
     manifests too; `anchors`: PEM certificates to trust, or their file. `among`: which messages are looked for, such as
     `model=3,user=0-999999` [any, where presence is established].
 
@@ -164,7 +164,9 @@ def _detect(
         "heat_maps": HEAT_MAPS[options.keep],
         **({} if among is None else {"among": among}),
         "decoys": drawn(scan, decoys, options.seed) if decoys else None,
-        "regions": {**drawn(scan, usual_count(said_by(scan)), options.seed), "level": LEVEL} if regions else None,
+        "regions": {**drawn(scan, usual_count(said_by(scan)), options.seed), "level": LEVEL, "rule": RULE}
+        if regions
+        else None,
     }
     here = {
         **scan.here,

@@ -15,7 +15,7 @@ from evalkit.images.sample import Pixels
 from evalkit.jsonio import parse_json, pretty_json
 from evalkit.watermark.detection.grids import maps_of
 from evalkit.watermark.detection.scan import Scanner
-from evalkit.watermark.mark import Mark, marks_of
+from evalkit.watermark.mark import Mark, coloured, marks_of
 
 Ints = npt.NDArray[np.int64]
 FOLDER = "heat"
@@ -30,7 +30,7 @@ COUNTED_GREEN, GREEN, COUNTED_RED, RED, UNSEEN = range(5)
 def shown(samples: pa.Table, most: int) -> list[dict[str, Any]]:
     """The images with the smallest p, one a group: their place among all images, and list, key, epoch and view found."""
     names = ["id", "log10_p", "list_id", "key_id", "transform", "epoch", "group"]
-    names += [name for name in ("regions", "region_share") if name in samples.column_names]
+    names += [name for name in ("regions", "region_share", "gaps") if name in samples.column_names]
     table = samples.select(names)
     log10 = np.nan_to_num(table["log10_p"].to_numpy(), nan=np.inf)
     if "region_share" in names:  # what has marked parts comes before what has none
@@ -44,7 +44,7 @@ def shown(samples: pa.Table, most: int) -> list[dict[str, Any]]:
             seen.add(group[place])
             row = table.slice(place, 1).to_pylist()[0]
             found.append(
-                {"place": place, "regions": row.get("regions")}
+                {"place": place, "regions": row.get("regions"), "gaps": row.get("gaps")}
                 | {name: row[name] for name in ("id", "list_id", "key_id", "transform", "epoch")}
             )
     return found
@@ -103,7 +103,7 @@ def _one(scanner: Scanner, rank: int, row: Mapping[str, Any]) -> tuple[dict[str,
     files = {
         f"{FOLDER}/{rank:03d}-{number:02d}.png": png_bytes(panel, compress=9) for number, panel in enumerate(drawn)
     }
-    small = outlined(image, row.get("regions"))
+    small = outlined(image, row.get("regions"), row.get("gaps"))
     small.thumbnail((512, 512))
     name = f"{FOLDER}/{rank:03d}-image.png"
     counts = {
@@ -113,16 +113,20 @@ def _one(scanner: Scanner, rank: int, row: Mapping[str, Any]) -> tuple[dict[str,
     return entry, {**files, name: png_bytes(np.asarray(small), compress=9)}
 
 
-def outlined(image: Pixels, regions: str | None) -> Image.Image:
-    """The image with a frame around each region that carries the mark."""
+def outlined(image: Pixels, regions: str | None, gaps: str | None = None) -> Image.Image:
+    """The image with a frame around each region that carries the mark, and a dark one with a cross around each gap."""
     found = Image.fromarray(image)
     drawer, (width, height) = ImageDraw.Draw(found), found.size
     line = max(2, width // 96)
-    for each in parse_json(regions.encode(), "regions") if regions else []:
-        left, top, right, bottom = each["box"]
-        box = (left * width, top * height, right * width - 1, bottom * height - 1)
-        drawer.rectangle(box, outline="white", width=2 * line)
-        drawer.rectangle(box, outline=(196, 62, 48), width=line)
+    for said, colour in ((regions, (196, 62, 48)), (gaps, (20, 20, 20))):
+        for each in parse_json(said.encode(), "regions") if said else []:
+            left, top, right, bottom = each["box"]
+            box = (left * width, top * height, right * width - 1, bottom * height - 1)
+            drawer.rectangle(box, outline="white", width=2 * line)
+            drawer.rectangle(box, outline=colour, width=line)
+            if said is gaps:
+                drawer.line(box, fill=colour, width=line)
+                drawer.line((box[2], box[1], box[0], box[3]), fill=colour, width=line)
     return found
 
 
@@ -131,20 +135,9 @@ def _coloured(mark: Mark, codes: Ints, row: Mapping[str, Any]) -> Ints:
     mine = next(
         m for m in marks_of(mark) if (m.key.id, str(m.as_dict().get("epoch", ""))) == (row["key_id"], row["epoch"])
     )
-    green: npt.NDArray[np.bool_] = mine.colours(codes, row["list_id"])
-    known = codes >= 0
-    if codes.ndim > 1:  # of a code of bits, whether most of them are green
-        green = np.array(green.mean(1) >= 0.5, dtype=np.bool_)
-        known = np.array(known.all(1), dtype=np.bool_)
-    return kinds(green, _one_number_each(mine.units(codes)), known)
-
-
-def _one_number_each(units: Ints) -> Ints:
-    """Units as one number a code, also where a code has several."""
-    if units.ndim == 1:
-        return units
-    _, numbers = np.unique(units, axis=0, return_inverse=True)
-    return np.asarray(numbers).reshape(-1)
+    green, units = coloured(mine, codes, row["list_id"])
+    known: npt.NDArray[np.bool_] = np.asarray((codes >= 0).reshape(len(codes), -1).all(1), dtype=np.bool_)
+    return kinds(green, units, known)
 
 
 def _rows(count: int) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,11 @@ def region_line(run: Run) -> str:
     return (
         f"Regions that carry the mark: in {told['images']:,} of {counted(n, 'image')}. An image without the mark gets one with "
         f"a chance of at most {told['level']:g}, all windows together. Boxes are in the column regions."
+        + (
+            f" In {told['gaps']:,} of these a part lacks the mark (column gaps): exchanged, or hardly marked to begin with."
+            if told.get("gaps")
+            else ""
+        )
     )
 
 
@@ -187,9 +193,17 @@ def shown_row(row: dict[str, Any]) -> dict[str, Any]:
         "p_calibrated": "—" if calibrated is None else f"{calibrated:.2g}",
         "q": "—" if row["q"] is None else f"{row['q']:.2g}",
         "z": f"{row['z_uncalibrated']:.1f}",
-        "part": f"{100 * row['region_share']:.0f} % of the area" if row.get("region_share") else "",
+        "part": _part(row),
         "transform": row["transform"] if row["verdict"] == DETECTED else "",  # of others the best view is chance
     }
+
+
+def _part(row: Mapping[str, Any]) -> str:
+    """How much of the area carries the mark, and lacks it; "" where nobody asked, or none does."""
+    if not row.get("region_share"):
+        return ""
+    lacking = f", lacking in {100 * row['gap_share']:.0f} %" if row.get("gap_share") else ""
+    return f"{100 * row['region_share']:.0f} % of the area{lacking}"
 
 
 def _heat(run: Run, good: pa.Table) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from evalkit.metrics.watermark import (
     P_EXCESS,
     P_EXCESS_P,
     P_MEDIAN,
+    WITH_GAPS,
     WITH_REGIONS,
     discoveries_at,
 )
@@ -46,7 +47,7 @@ def results_of(
     method: str,
     dataset: str,
     decoys: Ranked | None = None,
-    located: int | None = None,
+    located: Mapping[str, int] | None = None,
 ) -> list[Result]:
     """The rows: images by verdict, share detected with a Clopper-Pearson interval, discoveries, expected false ones, and
     what decoy keys say of the key and of the folder.
@@ -98,8 +99,9 @@ def results_of(
                 how=f"rank among {decoys.keys} decoy keys; none is smaller than 1 in {decoys.keys + 1}",
             )
         )
-    if located is not None:
-        found.append(row(WITH_REGIONS, located, how=f"family-wise {LEVEL:g} for each image: so many of unmarked ones"))
+    for metric, name, of in ((WITH_REGIONS, "images", "unmarked ones"), (WITH_GAPS, "gaps", "evenly marked ones")):
+        if located and name in located:
+            found.append(row(metric, located[name], how=f"family-wise {LEVEL:g} for each image: so many of {of}"))
     test = kstest(np.exp(columns.log_p), "uniform", alternative="greater")
     how = "one-sided: 0 where p-values are nowhere too small; marked images raise it"
     found.append(row(P_EXCESS, float(test.statistic), how=how))

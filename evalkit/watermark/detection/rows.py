@@ -61,6 +61,8 @@ SHARD = pa.schema(
         ("transform", pa.string()),
         ("regions", pa.string()),
         ("region_share", pa.float64()),
+        ("gaps", pa.string()),
+        ("gap_share", pa.float64()),
         ("c2pa", pa.string()),
         ("message", pa.string()),
         ("message_probability", pa.float64()),

@@ -10,8 +10,10 @@ independent: a larger pool makes that rarer.
 
 from __future__ import annotations
 
+import itertools
 from abc import abstractmethod
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,7 @@ Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.uint64]
 DOMAIN = "evalkit-drawn/1"
 KEPT_BYTES = 2**27  # of numbers that are held at once
+UNITS = 2**17  # of images that are scored together
 
 
 class DrawnMark(Mark):
@@ -99,11 +102,12 @@ class DrawnMark(Mark):
     def score(self, codes: Codes) -> Scores:
         """The exact test over the first code of each context."""
         check_codes(codes, self.vocabulary)
-        return scores_of([self._row(np.asarray(each, dtype=np.int64)) for each in codes])
+        given = [np.asarray(each, dtype=np.int64) for each in codes]
+        return scores_of([self._row(row, best) for row, best in zip(given, self._best(given), strict=True)])
 
     def evidence(self, codes: Codes, green: Ints) -> Ints:
         """The sum of what the codes say, under the list that says most; green codes alone say less."""
-        totals = [self._best(np.asarray(each, dtype=np.int64))[0] for each in codes]
+        totals = [total for total, _, _ in self._best([np.asarray(each, dtype=np.int64) for each in codes])]
         return np.rint(np.maximum(totals, 0.0)).astype(np.int64)
 
     def colours(self, codes: Codes, list_id: int) -> Colours:
@@ -128,24 +132,40 @@ class DrawnMark(Mark):
         """Nothing is marked afterwards: raises `EvalkitError`."""
         raise EvalkitError(f"{self.method} marks images while they are generated; to mark a folder give --method lbw")
 
-    def _row(self, codes: Ints) -> tuple[float, ...]:
+    def _row(self, codes: Ints, best: tuple[float, int, int]) -> tuple[float, ...]:
         n, count = int((codes >= 0).sum()), int(self._first(codes).sum())
-        total, list_id, green_count = self._best(codes)
+        total, list_id, green_count = best
         log_p = self.log_tail(total, count) if count else 0.0
         corrected = [float(pooled(each, self.lists)) for each in (log_p, self.log_floor(count) if count else 0.0)]
         z = (2 * green_count - count) / np.sqrt(count) if count else 0.0
         return n, count, n / max(count, 1), list_id, green_count, log_p, *corrected, float(z)
 
-    def _best(self, codes: Ints) -> tuple[float, int, int]:
-        """(what the codes say, list, green codes) of the list that says most."""
-        counted = self._first(codes)
-        contexts, drawn = self._before(codes)[counted], codes[counted]
-        best = (-np.inf, 0, 0)
-        for list_id in range(self.lists if len(drawn) else 0):
-            rows = np.stack([self.numbers(list_id, int(context)) for context in contexts])
-            values, green = self.values(rows, drawn)
-            best = max(best, (float(values.sum()), -list_id, int(green.sum())))
-        return best[0], -best[1], best[2]
+    def _best(self, rows: Sequence[Ints]) -> list[tuple[float, int, int]]:
+        """Of the codes of each image (what they say, list, green codes) under the list that says most."""
+        units = [self.units(row) for row in rows]
+        units = [each[each >= 0] for each in units]
+        blocks = np.cumsum([len(each) for each in units]) // UNITS
+        found: list[tuple[float, int, int]] = []
+        for block in np.unique(blocks):
+            part = [units[at] for at in np.flatnonzero(blocks == block)]
+            kinds, where = np.unique(np.concatenate(part), return_inverse=True)
+            values, green = self._values(kinds)
+            for at in np.split(where, np.cumsum([len(each) for each in part])[:-1]):
+                totals = np.take(values, at, axis=1).sum(1)
+                best = int(totals.argmax())
+                found.append((float(totals[best]), best, int(green[best, at].sum())) if len(at) else (-np.inf, 0, 0))
+        return found
+
+    def _values(self, kinds: Ints) -> tuple[Floats, Colours]:
+        """(what they say, whether they are green), each [lists, U], of ordered units under every list."""
+        contexts, codes = kinds // self.vocabulary, kinds % self.vocabulary
+        ends = [0, *(np.flatnonzero(np.diff(contexts)) + 1).tolist(), len(kinds)]
+        values, green = np.zeros((self.lists, len(kinds))), np.zeros((self.lists, len(kinds)), bool)
+        for start, stop in itertools.pairwise(ends if len(kinds) else []):
+            for list_id in range(self.lists):
+                numbers = np.broadcast_to(self.numbers(list_id, int(contexts[start])), (stop - start, self.vocabulary))
+                values[list_id, start:stop], green[list_id, start:stop] = self.values(numbers, codes[start:stop])
+        return values, green
 
     def _contexts(self, step: Step) -> list[tuple[int, int, int]]:
         """(row, column, context) of the codes that are drawn by the key now."""

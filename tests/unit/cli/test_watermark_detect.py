@@ -162,3 +162,11 @@ def test_radioactive_answers_once_for_all_outputs(folder, tmp_path):
     assert set(found) == {"run", "found", "p", "mean", "images", "keys", "alpha"}
     assert 0.01 <= found["p"] <= 1
     assert "--decoys 1000" in told("radioactive", *words, "--decoys", "99", "--alpha", "0.001")
+
+
+def test_a_forgotten_mark_json_is_told_where_nothing_is_found(folder, tmp_path):
+    words = ("--key", tmp_path / "my.key", "--tokenizer", "world-vq", "--no-cache", "--alpha", "1e-9")
+    result = typed("detect", folder, *words, "--out", tmp_path / "a")
+    assert "Looked for lbw with one list, as nothing else was said. Give --mark mark.json" in result.output
+    result = typed("detect", folder, *words, "--method", "places", "--out", tmp_path / "b")
+    assert "Looked for" not in result.output
