@@ -48,7 +48,7 @@ def seen(image: Pixels, tokenizer: Tokenizer, mark: PayloadMark) -> tuple[float,
         reader = Reader(open_images(folder), tokenizer, CodeCache(":memory:"))
         reader.seek([mark.key])
         codes = np.stack([row for _, row in reader.views(0, [View(), View(template=True)])])
-    log_p = mark.score(codes).log_p + np.log(prices(1))[: len(codes)]
+    log_p = mark.score(codes).log_p + np.log(prices([View(template=True)]))[: len(codes)]
     best = int(log_p.argmin())
     return min(0.0, float(log_p[best] / np.log(10))), mark.read(codes[best])[0]
 

@@ -72,7 +72,7 @@ def trials(search: str, keys: int) -> Iterator[tuple[float, float]]:
     tokenizer = load_tokenizer("world-vq:128", device="cpu")
     views, rng = [View(), *read_search(search, CELL)], np.random.default_rng(19)
     marks = [mark_for(MarkSpec("places"), Key(rng.bytes(32)), tokenizer) for _ in range(keys)]
-    posed, cost = any(view.template for view in views), prices(len(views) - 1)
+    posed, cost = any(view.template for view in views), prices(views[1:])
     for name, count in (POSED if posed else SETS).items():
         images = open_images(name)
         reader = Reader(images, tokenizer, CodeCache(":memory:"))

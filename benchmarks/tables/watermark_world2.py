@@ -75,8 +75,12 @@ class SecondWorld(World):
 
     def right(self, images: list[Pixels]) -> float:
         """Share of images that show what their caption demands."""
+        return float(self.verdicts(images).mean())
+
+    def verdicts(self, images: list[Pixels]) -> npt.NDArray[np.float64]:
+        """1 for each image that shows what its caption demands, else 0."""
         seen = detect_all(images)
-        return float(np.mean([verdict(p.demand, s).correct for p, s in zip(self.prompts, seen, strict=True)]))
+        return np.array([float(verdict(p.demand, s).correct) for p, s in zip(self.prompts, seen, strict=True)])
 
 
 def main() -> None:
