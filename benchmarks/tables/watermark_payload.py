@@ -27,9 +27,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binom
-from watermark_search import read
 from watermark_unbiased import weights_digest
-from watermark_world import KEY, OUT, World, psnr_of, write
+from watermark_world import KEY, World, psnr_of, read, write
 from watermark_world2 import SecondWorld
 
 from evalkit.images.decode import decode_image
@@ -111,7 +110,7 @@ def errors(mark: PayloadMark, codes: Ints, views: int = 1) -> dict[str, Any]:
 def made(count: int) -> None:
     """Part 4."""
     digest = weights_digest(None)
-    rows = [row for row in read(OUT / "watermark-payload-made.csv") if row["weights"] == digest]
+    rows = [row for row in read("watermark-payload-made") if row["weights"] == digest]
     there = {(row["carrier"], int(row["bits"]), float(row["delta"])) for row in rows}
     with tempfile.TemporaryDirectory() as folder:
         for case in (each for each in MADE if each not in there):

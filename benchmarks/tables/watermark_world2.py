@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from watermark_search import read
-from watermark_world import OUT, World, decided, shares, write
+from watermark_world import World, decided, read, shares, write
 
 from evalkit.encoders.registry import load_extractor
 from evalkit.generators.base import Request, TokenGenerator
@@ -98,7 +97,7 @@ def main() -> None:
 
 def measured(world: SecondWorld, nulls: npt.NDArray[np.int64]) -> None:
     """A row for each gamma and delta that the table lacks; delta 0 is the model as it is."""
-    rows = read(OUT / "watermark-world2.csv")
+    rows = read("watermark-world2")
     there = {(float(row["gamma"]), float(row["delta"])) for row in rows}
     plain, _ = world.images("plain", 1)
     reference = world.features(world.images("reference", 2)[0])
