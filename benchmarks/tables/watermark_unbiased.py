@@ -104,6 +104,21 @@ class Drawn:
         self.right = world.verdicts(self.images)
         self.features = world.features(self.images)
 
+    @classmethod
+    def kept(cls, world: SecondWorld, seed: int, file: Path | None) -> Drawn:
+        """Unmarked images, from a file of an earlier piece where there is one."""
+        if file is not None and file.exists():
+            found = cls.__new__(cls)
+            with np.load(file) as arrays:
+                found.__dict__.update({name: arrays[name] for name in arrays.files})
+            found.images = list(found.images)
+            return found
+        drawn = cls(world, seed)
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(file, **drawn.__dict__)
+        return drawn
+
 
 def rendered(world: SecondWorld, codes: Ints) -> list[Pixels]:
     """Images of codes, through PNG files."""
@@ -141,9 +156,12 @@ def forgeries(mark: Mark, marked: Ints, clean: Ints, covers: Ints, near: Ints) -
 class Bench:
     """What every method is compared with."""
 
-    def __init__(self, world: SecondWorld) -> None:
+    def __init__(self, world: SecondWorld, work: Path | None) -> None:
         self.world = world
-        self.plain, self.reference = Drawn(world, 1), Drawn(world, 2)
+        count = len(world.prompts)
+        self.plain, self.reference = (
+            Drawn.kept(world, seed, work and work / f"unmarked-{count}-{seed}.npz") for seed in (1, 2)
+        )
         self.clean = world.codes(self.plain.images)
         self.own = frechet_distance_of_features(self.plain.features, self.reference.features)
         table = torch.from_numpy(codebook_of(world.tokenizer))
@@ -198,6 +216,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("methods", nargs="*", help=f"{NONE}, {', '.join(CASES)} [all]")
     parser.add_argument("--images", type=int, default=96)
+    parser.add_argument("--work", type=Path, help="an empty folder that keeps unmarked images between pieces")
     parser.add_argument("--weights", type=Path, help="folder with the files of the second edition")
     asked = parser.parse_args()
     digest, names = weights_digest(asked.weights), [NONE, *CASES]
@@ -205,7 +224,7 @@ def main() -> None:
     if not missing:
         return
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(SecondWorld(asked.images, Path(folder), asked.weights, None))
+        bench = Bench(SecondWorld(asked.images, Path(folder), asked.weights, None), asked.work)
         for name in missing:
             row = {"method": name, "images": asked.images, "weights": digest, **bench.row(name)}
             rows = sorted([*rows_of(digest), row], key=lambda each: names.index(each["method"]))
