@@ -1,8 +1,8 @@
 """A Markdown table of some columns of a CSV file, as the pages of docs show them.
 
-    python benchmarks/tables/as_markdown.py watermark-unbiased.csv method "found=found_at_1e-3:found_low:found_high"
+    python benchmarks/tables/as_markdown.py watermark-unbiased.csv method "found=found_at_1e-3,found_low,found_high"
 
-A column is NAME, TITLE=NAME, or TITLE=NAME:LOW:HIGH with its interval; numbers are told to --digits behind the point.
+A column is NAME, TITLE=NAME, or TITLE=NAME,LOW,HIGH with its interval; numbers are told to --digits behind the point.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> None:
     titles = [column.split("=")[0] for column in asked.columns]
     print("| " + " | ".join(titles) + " |\n" + "|---" * len(titles) + "|")
     for row in rows:
-        names = [column.split("=")[-1].split(":") for column in asked.columns]
+        names = [column.rpartition("=")[2].split(",") for column in asked.columns]
         print("| " + " | ".join(cell(row, each, asked.digits) for each in names) + " |")
 
 

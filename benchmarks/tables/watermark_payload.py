@@ -49,7 +49,7 @@ ATTACKS = ("png", "jpeg:90", "jpeg:75", "resize:0.5", CROP, "noise:0.02")
 LAYOUTS = (("id:8", 0x5A), ("id:16", 0xBEEF), ("id:24", 0x5EAF00))
 BCH = ((63, 16, 11), (127, 36, 15), (255, 64, 30))  # n, k, t; the last has 63 message bits
 USERS, WORD, COINS = 1_000_000, 40, 256
-MADE = (("places", 16, 2.0), ("places", 16, 4.0), ("places", 32, 4.0), ("codes", 16, 4.0), ("places", WORD, 4.0))
+MADE = (("places", WORD, 4.0), ("places", 16, 2.0), ("places", 16, 4.0), ("places", 32, 4.0), ("codes", 16, 4.0))
 RUNS = 4  # keys, each with a message of its own, that the images of a row are made with
 
 
