@@ -35,7 +35,7 @@ from evalkit.watermark.methods import MarkSpec, mark_for
 
 SEARCHES = (
     "template", "flip", "offsets", "rolls", "scales", "angles", "gains", "contrasts", "shifts", "crops", "turns", "light",
-    "flip,shifts", "template,light",
+    "flip,shifts", "template,template/light",
 )  # fmt: skip
 SETS = {"sample/photos": 3, "sample/textures": 1}  # images of each
 POSED = {"sample/photos": 2}  # of searches with a template
