@@ -2,10 +2,13 @@
 
     python benchmarks/tables/watermark_geometry.py --photos 6:10 --held FOLDER --rows ROWS.csv
     python benchmarks/tables/watermark_geometry.py --photos 10:16 --held FOLDER --rows ROWS.csv
+    python benchmarks/tables/watermark_geometry.py --photos 6:16 --held FOLDER --unmarked 100
 
 Leaves watermark-geometry.csv beside this script, of all rows so far. Photographs (those of watermark_peers.py; from the
 seventh on they chose no setting) are marked at their own size through world-vq:128 at 40 dB, with a list for each place.
-Log10 p is of the image as it is, by the template, and with --exhaustive by the search named in the row, each at its price.
+Log10 p is of the image as it is, by the default search, and with --exhaustive by the search named in the row, each at its
+price. --unmarked leaves watermark-geometry-unmarked.csv: how often the unmarked photographs are called after each edit,
+under so many keys, as they are and by the default search.
 """
 
 from __future__ import annotations
@@ -22,17 +25,23 @@ from PIL import Image
 from watermark_peers import photographs, write
 
 from evalkit.images import open_images
+from evalkit.images.geometry import fit_square
 from evalkit.images.sample import Pixels
+from evalkit.stats.shares import clopper_pearson
 from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.attacks.spelling import Options, read_attacks
 from evalkit.watermark.detection.cache import CodeCache
 from evalkit.watermark.detection.reader import Reader
 from evalkit.watermark.detection.scan import Scanner
-from evalkit.watermark.detection.search import read_search
+from evalkit.watermark.detection.search import TEMPLATED, prices, read_search
+from evalkit.watermark.detection.viewed import FINER, possible, viewed
+from evalkit.watermark.detection.views import View
 from evalkit.watermark.embed.nudge import Nudge
+from evalkit.watermark.identity import PREPARE
 from evalkit.watermark.keys import Key
 from evalkit.watermark.methods import MarkSpec, mark_for
 from evalkit.watermark.robustness import TokenMark
+from evalkit.watermark.template.pose import Spectrum, pose_in
 
 OUT = Path(__file__).parent
 KEY, CELL, ALPHA = Key(bytes(range(32))), 8, 1e-3
@@ -51,14 +60,14 @@ EDITS = {  # what is done, and the exhaustive search that undoes it
 
 @dataclass(frozen=True)
 class Edited:
-    """One photograph after one edit: log10 of p, unsearched, by the template, and by an exhaustive search."""
+    """One photograph after one edit: log10 of p, unsearched, by the default search, and by an exhaustive one."""
 
     photo: str
     held_out: bool
     order: str
     edit: str
     plain: float
-    template: float
+    searched: float
     exhaustive: str  # empty where it was not tried
 
 
@@ -90,7 +99,7 @@ def measured(detector: Detector, name: str, held_out: bool, photo: Pixels, *, ex
         (attack,) = read_attacks([edit], Options())
         images = (attack.apply(marked, 0), detector.marked(attack.apply(photo, 0)))
         for order, image in zip(ORDERS, images, strict=True):
-            plain, found = (detector.log10_p(image, how) for how in ("none", "template"))
+            plain, found = (detector.log10_p(image, how) for how in ("none", TEMPLATED))
             tried = exhaustive and order == ORDERS[0]
             by_search = f"{detector.log10_p(image, search):.3f}" if tried else ""
             yield Edited(name, held_out, order, edit, round(plain, 3), round(found, 3), by_search)
@@ -103,18 +112,58 @@ def table(rows: Sequence[Edited]) -> Iterator[dict[str, object]]:
         tried = [row for row in mine if row.exhaustive]
         logs = {
             "unsearched": [row.plain for row in mine],
-            "template": [row.template for row in mine],
+            "searched": [row.searched for row in mine],
             "exhaustive": [float(row.exhaustive) for row in tried],
-            "template_of_the_same": [row.template for row in tried],
+            "searched_of_the_same": [row.searched for row in tried],
         }
         told: dict[str, object] = {
             "photographs": "held out" if key[0] else "chosen on", "order": key[1], "edit": key[2], "images": len(mine),
-            "search": EDITS[key[2]], "searched_images": len(tried),
+            "exhaustive_search": EDITS[key[2]], "exhaustive_images": len(tried),
         }  # fmt: skip
         for name, values in logs.items():
             told[f"found_{name}"] = sum(value <= np.log10(ALPHA) + 1e-9 for value in values) if values else ""
             told[f"median_log10_p_{name}"] = round(float(np.median(values)), 1) if values else ""
         yield told
+
+
+def called(detector: Detector, photos: Sequence[Pixels], keys: int) -> Iterator[dict[str, object]]:
+    """Of unmarked photographs, a row for each edit: p under keys that marked nothing, unsearched and by the default search."""
+    tokenizer, rng = detector.tokenizer, np.random.default_rng(23)
+    marks = [mark_for(MarkSpec("places"), Key(rng.bytes(32)), tokenizer) for _ in range(keys)]
+    views = (View(), *read_search(TEMPLATED, CELL))
+    price = dict(zip(views, np.log(prices(views[1:])), strict=True))
+    for edit in EDITS:
+        (attack,) = read_attacks([edit], Options())
+        logs, posed = [], 0
+        for photo in photos:
+            image = attack.apply(photo, 0)
+            spectrum, side = Spectrum.of(image), tokenizer.native_size
+            square, fine = (fit_square(image, n * side, PREPARE) for n in (1, FINER))
+            own = None
+            for mark in marks:
+                pose = pose_in(spectrum, [mark.key])
+                tried = possible(views if own is None else views[1:], pose)
+                seen = dict(viewed(tried, square, fine, pose, tokenizer.encode, 32)) if tried else {}
+                own = seen.get(View(), own)
+                seen[View()] = own
+                log_p = mark.score(np.stack(list(seen.values()))).log_p
+                tails = dict(zip(seen, log_p, strict=True))
+                logs.append((tails[View()], min(0.0, *(tails[view] + price[view] for view in seen))))
+                posed += pose is not None
+        found: dict[str, object] = {
+            "edit": edit,
+            "photographs": len(photos),
+            "keys": keys,
+            "trials": len(logs),
+            "peaks": posed,
+        }
+        for level in (0.01, ALPHA):
+            for name, values in zip(("unsearched", "searched"), np.array(logs).T, strict=True):
+                hits = int((values <= np.log(level) + 1e-9).sum())
+                low, high = clopper_pearson(hits, len(values))
+                found[f"{name}_at_{level:g}"] = round(hits / len(values), 5)
+                found |= {f"{name}_low_at_{level:g}": round(low, 5), f"{name}_high_at_{level:g}": round(high, 5)}
+        yield found
 
 
 def read_rows(path: Path) -> list[Edited]:
@@ -125,7 +174,7 @@ def read_rows(path: Path) -> list[Edited]:
         return [
             Edited(
                 row["photo"], row["held_out"] == "True", row["order"], row["edit"], float(row["plain"]),
-                float(row["template"]), row["exhaustive"],
+                float(row["searched"]), row["exhaustive"],
             )
             for row in csv.DictReader(file)
         ]  # fmt: skip
@@ -138,9 +187,16 @@ def main() -> None:
     parser.add_argument("--held", help="a folder of more photographs")
     parser.add_argument("--exhaustive", action="store_true", help="also by the search that each edit names")
     parser.add_argument("--rows", type=Path, default=Path("watermark-geometry-rows.csv"))
+    parser.add_argument(
+        "--unmarked", type=int, default=0, metavar="KEYS", help="count calls of unmarked photographs instead"
+    )
     asked = parser.parse_args()
     first, last = map(int, asked.photos.split(":"))
     detector, done = Detector(), read_rows(asked.rows)
+    if asked.unmarked:
+        photos = [photo for _, _, photo in photographs(asked.held)[first:last]]
+        write(OUT / "watermark-geometry-unmarked.csv", list(called(detector, photos, asked.unmarked)))
+        return
     known = {row.photo for row in done}
     for name, held_out, photo in photographs(asked.held)[first:last]:
         if name not in known:

@@ -7,8 +7,12 @@
    of about the same length and message with a decoder of bounded distance, whose error is P[Binomial(n, eps) > t].
 3. `watermark-payload-users.csv`: one user among 1,000,000 in words of 40 bits, 256 coins: named rightly, named wrongly
    at a family-wise 0.01, and what reading without candidates gives.
+4. `watermark-payload-made.csv`: messages that world-ar2 carries from its generation on, four keys and messages a row:
+   presence, errors, the chance to read it that `evalkit watermark power --bits` plans for the coins and the share of green
+   ones that were read back, and of 40 bits who among 1,000,000 users is named. `another user`: all of the candidates
+   are wrong. Rows of other weights of world-ar2 are measured again.
 
-Run: python benchmarks/tables/watermark_payload.py [--images 60] [--trials 300] [--part images|code|users]
+Run: python benchmarks/tables/watermark_payload.py [--images 60] [--trials 300] [--part images|code|users|made]
 """
 
 from __future__ import annotations
@@ -16,13 +20,16 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import binom
-from watermark_world import KEY, World, psnr_of, write
+from second_world import SecondWorld
+from watermark_unbiased import weights_digest
+from watermark_world import KEY, World, psnr_of, read, write
 
 from evalkit.images.decode import decode_image
 from evalkit.images.sample import Pixels
@@ -42,6 +49,8 @@ ATTACKS = ("png", "jpeg:90", "jpeg:75", "resize:0.5", CROP, "noise:0.02")
 LAYOUTS = (("id:8", 0x5A), ("id:16", 0xBEEF), ("id:24", 0x5EAF00))
 BCH = ((63, 16, 11), (127, 36, 15), (255, 64, 30))  # n, k, t; the last has 63 message bits
 USERS, WORD, COINS = 1_000_000, 40, 256
+MADE = (("places", WORD, 4.0), ("places", 16, 2.0), ("places", 16, 4.0), ("places", 32, 4.0), ("codes", 16, 4.0))
+RUNS = 4  # keys, each with a message of its own, that the images of a row are made with
 
 
 def images(count: int) -> None:
@@ -77,13 +86,14 @@ def undone(world: World, images: Sequence[Pixels]) -> Ints:
     """Codes after the view that `detect --search scales:0.9` tries; -1 where it had to fill."""
     seen = [View(scale=0.9).look(image) for image in images]
     codes = world.codes([image for image, _ in seen])
-    kept = [counted_cells(known, codes.shape[1], (8, 8), ()) for _, known in seen]
+    side = round(codes.shape[1] ** 0.5)
+    kept = [counted_cells(known, codes.shape[1], (side, side), ()) for _, known in seen]
     return np.array([row if some is None else np.where(some, row, -1) for row, some in zip(codes, kept, strict=True)])
 
 
 def errors(mark: PayloadMark, codes: Ints, views: int = 1) -> dict[str, Any]:
     """Of one message in many images, looked for in so many views."""
-    blind = PayloadMark(_spec(mark.spec.layout or "", None), KEY, mark.tokenizer, mark.vocabulary)
+    blind = PayloadMark(replace(mark.spec, message=None), mark.key, mark.tokenizer, mark.vocabulary)
     present = blind.score(codes).log_p <= np.log(1e-3 / views)
     found = [blind.read(row) for row in codes]
     wrong = np.array([message != mark.message for message, _, _ in found])
@@ -95,6 +105,70 @@ def errors(mark: PayloadMark, codes: Ints, views: int = 1) -> dict[str, Any]:
         "wrong_of_present": float(wrong[present].mean()) if present.any() else "",
         "probability": float(np.mean([probability for _, probability, _ in found])),
     }  # fmt: skip
+
+
+def made(count: int) -> None:
+    """Part 4."""
+    digest = weights_digest(None)
+    rows = [row for row in read("watermark-payload-made") if row["weights"] == digest]
+    there = {(row["carrier"], int(row["bits"]), float(row["delta"])) for row in rows}
+    with tempfile.TemporaryDirectory() as folder:
+        for case in (each for each in MADE if each not in there):
+            world = SecondWorld(count, Path(folder), None)
+            told = dict(zip(("carrier", "bits", "delta"), case, strict=True))
+            for attack, found in made_rows(world, *case).items():
+                rows.append({**told, "weights": digest, "attack": attack, **found})
+            write("watermark-payload-made", rows)
+
+
+def made_rows(world: SecondWorld, carrier: str, bits: int, delta: float) -> dict[str, dict[str, Any]]:
+    """By attack: means over keys, each with its part of the captions."""
+    prompts, found = world.prompts, dict[str, list[dict[str, Any]]]()
+    for run in range(RUNS):
+        rng = np.random.default_rng([bits, round(delta), run])
+        message = int(rng.integers(USERS if bits == WORD else 2**bits))
+        spec = MarkSpec("payload", layout=f"id:{bits}", carrier=carrier, message=str(message))
+        mark = _payload(mark_for(spec, Key(rng.bytes(32)), world.tokenizer))
+        world.prompts = prompts[run::RUNS]
+        marked, _ = world.images(f"{carrier}-{bits}-{delta}-{run}", run, mark, delta)
+        for spelling in ATTACKS:
+            ruined = read_attack(spelling).files(marked, list(range(len(marked))))
+            images = [decode_image(file.data) for file in ruined]
+            found.setdefault(spelling, []).append(read_from(mark, world.codes(images)))
+            if spelling == CROP:
+                found.setdefault(f"{CROP}, scale undone", []).append(read_from(mark, undone(world, images), 2))
+    world.prompts = prompts
+    return {attack: averaged(each) for attack, each in found.items()}
+
+
+def read_from(mark: PayloadMark, codes: Ints, views: int = 1) -> dict[str, Any]:
+    """Errors, the plan for such coins, and who is named."""
+    coins = np.array([len(mark.distinct(row)[0]) for row in codes])
+    green = float(np.mean([mark.colours(row, 0)[row >= 0].mean() for row in codes]))
+    told = {
+        **errors(mark, codes, views), "coins": float(np.median(coins)),
+        "planned_read": read_chance(mark.trellis.bits, round(float(np.median(coins))), green),
+    }  # fmt: skip
+    if mark.trellis.bits != WORD or mark.message is None:
+        return told
+    others = (np.arange(USERS, dtype=np.uint64) + np.uint64(mark.message + 1)) % np.uint64(2**WORD)
+    for name, asked in (("user", np.arange(USERS, dtype=np.uint64)), ("another_user", others)):
+        seen = [mark.read(row, asked) for row in codes]
+        sure = np.array([log_p <= np.log(0.01 / views) for _, _, log_p in seen])
+        right = np.array([message == mark.message for message, _, _ in seen])
+        told |= {f"{name}_named": float((sure & right).mean()), f"{name}_named_wrongly": float((sure & ~right).mean())}
+    return told
+
+
+def averaged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Means; the number of images adds up, and what a row lacks counts in none."""
+    told: dict[str, Any] = {"images": sum(row["images"] for row in rows)}
+    for name in rows[0]:
+        if name != "images":
+            values = [row[name] for row in rows if row[name] != ""]
+            told[name] = float(np.mean(values)) if values else ""
+    named = ("user_named", "user_named_wrongly", "another_user_named", "another_user_named_wrongly")
+    return {**told, **{name: told.get(name, "") for name in named}}
 
 
 def code(trials: int) -> None:
@@ -159,7 +233,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=60)
     parser.add_argument("--trials", type=int, default=300)
-    parser.add_argument("--part", choices=("images", "code", "users"))
+    parser.add_argument("--part", choices=("images", "code", "users", "made"))
     given = parser.parse_args()
     if given.part in (None, "images"):
         images(given.images)
@@ -167,6 +241,8 @@ def main() -> None:
         code(given.trials)
     if given.part in (None, "users"):
         users(min(given.trials, 50))
+    if given.part in (None, "made"):
+        made(given.images)
 
 
 if __name__ == "__main__":

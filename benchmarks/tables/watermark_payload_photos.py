@@ -4,7 +4,7 @@
 
 Leaves watermark-payload-photos.csv beside this script, of all rows so far. Photographs (those of watermark_peers.py; from the
 seventh on they chose no setting) are marked at their own size through world-vq:128 at 40 dB, with a message by places, 256 of
-them, and another message for each photograph and layout. Presence: exact p at most 1e-3, at the price of two views. The
+them, and another message for each photograph and layout. Presence: exact p at most 1e-3 by the default search. The
 message is read in the view of the smaller p, in every image, also where no presence was found.
 """
 
@@ -28,7 +28,7 @@ from evalkit.tokenizers.registry import load_tokenizer
 from evalkit.watermark.attacks.spelling import Options, read_attacks
 from evalkit.watermark.detection.cache import CodeCache
 from evalkit.watermark.detection.reader import Reader
-from evalkit.watermark.detection.search import prices
+from evalkit.watermark.detection.search import TEMPLATED, prices, read_search
 from evalkit.watermark.detection.views import View
 from evalkit.watermark.embed.nudge import Nudge
 from evalkit.watermark.keys import Key
@@ -38,6 +38,7 @@ from evalkit.watermark.robustness import TokenMark
 
 OUT = Path(__file__).parent
 LAYOUTS, KEY, ALPHA = (8, 16, 32), Key(bytes(range(40, 72))), 1e-3
+VIEWS = (View(), *read_search(TEMPLATED, 8))
 EDITS = ("png", "jpeg:75", "jpeg:50", "resize:0.5", "crop:0.9:centre", "crop:0.9:corner", "shift:7:5", "flip")
 
 
@@ -47,8 +48,10 @@ def seen(image: Pixels, tokenizer: Tokenizer, mark: PayloadMark) -> tuple[float,
         Image.fromarray(image).save(Path(folder) / "a.bmp")
         reader = Reader(open_images(folder), tokenizer, CodeCache(":memory:"))
         reader.seek([mark.key])
-        codes = np.stack([row for _, row in reader.views(0, [View(), View(template=True)])])
-    log_p = mark.score(codes).log_p + np.log(prices(1))[: len(codes)]
+        seen = dict(reader.views(0, VIEWS))
+    codes = np.stack(list(seen.values()))
+    price = dict(zip(VIEWS, np.log(prices(VIEWS[1:])), strict=True))
+    log_p = mark.score(codes).log_p + np.array([price[view] for view in seen])
     best = int(log_p.argmin())
     return min(0.0, float(log_p[best] / np.log(10))), mark.read(codes[best])[0]
 

@@ -13,7 +13,6 @@ Run: python benchmarks/tables/watermark_removal.py [METHOD ...] [--draw]  (also 
 from __future__ import annotations
 
 import argparse
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from lines_svg import Axis, figure, panel
-from watermark_world import write
+from watermark_world import read, write
 
 from evalkit.images import open_images
 from evalkit.images.geometry import resize_exact
@@ -157,23 +156,16 @@ def main() -> None:
     )
     asked = parser.parse_args()
     if asked.draw:
-        told(read())
+        told(read("watermark-removal"))
         return
     tokenizer, plain = load_tokenizer("world-vq:128", device="cpu"), squares()
     for name in asked.contenders:
-        rows = [each for each in read() if each["contender"] != name] + curves(name, plain, tokenizer)
+        rows = [each for each in read("watermark-removal") if each["contender"] != name] + curves(
+            name, plain, tokenizer
+        )
         rows.sort(key=lambda each: list(MARKS).index(each["contender"]))
         write("watermark-removal", rows)
         told(rows)
-
-
-def read() -> list[dict[str, Any]]:
-    """Rows of earlier pieces."""
-    file = OUT / "watermark-removal.csv"
-    if not file.exists():
-        return []
-    with file.open(newline="") as lines:
-        return list(csv.DictReader(lines))
 
 
 def told(rows: Sequence[Mapping[str, Any]]) -> None:

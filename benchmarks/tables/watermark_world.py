@@ -7,10 +7,10 @@ codes read back as they were chosen; quality as the share of images that show wh
 and the Fréchet distance of efficientnet-lite0 features to other unmarked images. Then the curves under attacks for two
 of them.
 
-Delta is added to green logits while images are made; inf leaves green codes alone. Marks by pixels: watermark_keys.py,
-watermark_removal.py.
+Delta is added to green logits while images are made; inf leaves green codes alone. `psnr`: unmarked images whose pixels
+were changed afterwards, to so many dB; --pixels measures these rows alone, without calibrated p-values, and adds them.
 
-Run: python benchmarks/tables/watermark_world.py [--images 200]
+Run: python benchmarks/tables/watermark_world.py [--images 200] [--pixels]
 (writes benchmarks/tables/watermark-world.csv and watermark-world-attacks.csv)
 """
 
@@ -60,6 +60,7 @@ GENERATED: tuple[tuple[MarkSpec, tuple[float, ...]], ...] = (
     (MarkSpec("clusters", gamma=0.5, clusters=64), (INF,)),
 )
 CURVES = (("places", INF), ("lbw", 8.0))  # method, delta
+PIXELS = ((MarkSpec("places"), 40.0), (MarkSpec("places"), 37.0), (MarkSpec("lbw"), 37.0))  # mark, dB
 DECIDED = ("decided_tpr_at_1e-3", "decided_fpr_at_1e-3")
 ATTACKS = (
     "png", "jpeg:90", "jpeg:75", "jpeg:50", "resize:0.75", "resize:0.5", "noise:0.01", "noise:0.02", "noise:0.05",
@@ -171,6 +172,15 @@ def auc(marked: npt.NDArray[np.float64], plain: npt.NDArray[np.float64]) -> floa
     return float(wins)
 
 
+def read(name: str) -> list[dict[str, Any]]:
+    """The rows of a CSV beside this file; none where there is no such file."""
+    file = OUT / f"{name}.csv"
+    if not file.exists():
+        return []
+    with file.open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
 def write(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """A CSV beside this file."""
     with (OUT / f"{name}.csv").open("w", newline="", encoding="utf-8") as stream:
@@ -185,11 +195,16 @@ def main() -> None:
     """Measure and write after every row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=200)
-    count = parser.parse_args().images
+    parser.add_argument("--pixels", action="store_true", help="marks by pixels alone")
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        world = World(count, Path(folder))
-        bench = Bench(world, *world.images("unmarked", 1))
-        for spec, deltas in GENERATED:
+        world = World(asked.images, Path(folder))
+        bench = Bench(world, *world.images("unmarked", 1), pixels=asked.pixels)
+        for spec, level in PIXELS if asked.pixels else ():
+            mark = mark_for(spec, KEY, world.tokenizer)
+            images, chosen = world.nudged(f"{spec.method}-{level:g}", bench.plain, mark, Nudge(psnr=level))
+            bench.measure(spec, mark, images, chosen, psnr=level)
+        for spec, deltas in () if asked.pixels else GENERATED:
             for delta in deltas:
                 mark = bench.mark(spec, KEY)
                 images, chosen = world.images(f"{len(bench.rows)}", 0, mark, delta)
@@ -199,19 +214,24 @@ def main() -> None:
 class Bench:
     """The rows of both tables; unmarked images are those that false positives are counted on."""
 
-    def __init__(self, world: World, plain: list[Pixels], chosen: Any) -> None:
+    def __init__(self, world: World, plain: list[Pixels], chosen: Any, *, pixels: bool) -> None:
         self.world, self.plain, self.null = world, plain, world.codes(plain)
         other, _ = world.images("reference", 2)
         self.reference = world.features(other)
+        if pixels:
+            self.calibration = None
+            self.rows: list[dict[str, Any]] = [r for r in read("watermark-world") if not r["psnr"]]
+            self.attacked = [r for r in read("watermark-world-attacks") if "pixels" not in r["mark"]]
+            return
         self.calibration = world.many(NULLS)
         self.histogram = np.bincount(world.codes(other).ravel(), minlength=1024)
         self.attacked: list[dict[str, Any]] = []
         unknown = dict.fromkeys(
             (*shares(np.zeros(1), "tpr"), *shares(np.zeros(1), "fpr"), *DECIDED, "wrong_key_at_1e-3", "auc"), ""
         )
-        self.rows: list[dict[str, Any]] = [
+        self.rows = [
             {
-                "method": "none", "gamma": "", "kind": "", "clusters": "", "delta": "",
+                "method": "none", "gamma": "", "kind": "", "clusters": "", "delta": "", "psnr": "",
                 "marked": 0, "unmarked": len(plain), **unknown,
                 "coins": float(np.median([len(np.unique(row)) for row in self.null])), "green": "",
                 "codes_read_back": float((self.null == chosen).mean()), "world_probe": world.right(plain),
@@ -224,19 +244,30 @@ class Bench:
         needs = spec.kind == "paired" or spec.method == "wmar"
         return mark_for(spec, key, self.world.tokenizer, frequencies=self.histogram if needs else None)
 
-    def measure(self, spec: MarkSpec, mark: Mark, images: list[Pixels], chosen: Any, delta: float) -> None:
+    def measure(
+        self,
+        spec: MarkSpec,
+        mark: Mark,
+        images: list[Pixels],
+        chosen: Any,
+        delta: float | None = None,
+        psnr: float | None = None,
+    ) -> None:
         """One row, and the curves where they are wanted."""
         codes, wrong = self.world.codes(images), self.mark(spec, OTHER)
         scores, clean = mark.score(codes), mark.score(self.null).log_p
-        nulls = np.sort(mark.score(self.calibration).log_p)
+        told = dict.fromkeys(DECIDED, "")
+        if self.calibration is not None:
+            nulls = np.sort(mark.score(self.calibration).log_p)
+            larger = (decided(each, nulls) <= np.log(1e-3) for each in (scores.log_p, clean))
+            told = {name: float(each.mean()) for name, each in zip(DECIDED, larger, strict=True)}
         self.rows.append(
             {
                 "method": spec.method, "gamma": spec.gamma,
-                "kind": spec.kind or "", "clusters": spec.clusters or "", "delta": delta or "",
+                "kind": spec.kind or "", "clusters": spec.clusters or "", "delta": delta or "", "psnr": psnr or "",
                 "marked": len(images), "unmarked": len(self.plain), **shares(scores.log_p, "tpr"),
                 **shares(clean, "fpr"),
-                "decided_tpr_at_1e-3": float((decided(scores.log_p, nulls) <= np.log(1e-3)).mean()),
-                "decided_fpr_at_1e-3": float((decided(clean, nulls) <= np.log(1e-3)).mean()),
+                **told,
                 "wrong_key_at_1e-3": float((wrong.score(codes).log_p <= np.log(1e-3)).mean()),
                 "auc": auc(scores.log_p, clean), "coins": float(np.median(scores.distinct)),
                 "green": float((scores.green / scores.distinct).mean()),
@@ -246,8 +277,8 @@ class Bench:
             }
         )  # fmt: skip
         write("watermark-world", self.rows)
-        if (spec.method, delta) in CURVES and spec.gamma in (0.25, 0.5):
-            label = f"{spec.method}, delta {delta:g}"
+        if psnr is not None or ((spec.method, delta) in CURVES and spec.gamma in (0.25, 0.5)):
+            label = f"{spec.method}, pixels {psnr:g} dB" if psnr is not None else f"{spec.method}, delta {delta:g}"
             self.attacked += curves(self.world, mark, label, images, self.plain)
             write("watermark-world-attacks", self.attacked)
 

@@ -26,19 +26,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from watermark_search import read
-from watermark_world import OUT, World, decided, shares, write
+from second_world import SecondWorld
+from watermark_world import OUT, decided, read, shares, write
 
-from evalkit.encoders.registry import load_extractor
-from evalkit.generators.base import Request, TokenGenerator
-from evalkit.generators.registry import load_generator
 from evalkit.images.decode import decode_image
 from evalkit.images.encode import png_bytes
 from evalkit.images.sample import Pixels
 from evalkit.metrics.frechet import frechet_distance_of_features
 from evalkit.stats.paired import paired_difference
-from evalkit.tokenizers.registry import load_tokenizer
-from evalkit.watermark.attacks.base import seed_of
 from evalkit.watermark.bias import mark_generator
 from evalkit.watermark.keys import Key
 from evalkit.watermark.mark import Mark
@@ -70,18 +65,13 @@ CELLS = (
 )  # fmt: skip
 
 
-class SecondWorld(World):
-    """Images of world-ar2 for held-out captions, and sets of them that are kept in a folder."""
+class KeptWorld(SecondWorld):
+    """Sets of images of world-ar2 that are kept in a folder by the weights of the model."""
 
     def __init__(self, folder: Path, weights: Path | None) -> None:
-        self.tokenizer = load_tokenizer("world-vq2", weights, "cpu")
-        generator = load_generator("world-ar2", weights, "cpu")
-        if not isinstance(generator, TokenGenerator):
-            raise TypeError(type(generator))
-        self.generator, self.sampler = generator, generator.default_sampler
-        self.folder = folder / f"{generator.weights_sha256}"[:12]
+        super().__init__(MOST, folder, weights)
+        self.folder = folder / f"{self.generator.weights_sha256}"[:12]
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.extractor = load_extractor("efflite0", device="cpu")
 
     def unmarked(self, number: int) -> Set:
         """One unmarked image for each caption, with the seeds of round `number`."""
@@ -94,7 +84,7 @@ class SecondWorld(World):
 
     def set(self, number: int, count: int, bias: Callable[[], object] = bool) -> Set:
         """One image for each of the first captions, with the seeds of round `number`; `bias` tells the generator to mark."""
-        prompts = second_prompts(MOST)[:count]
+        prompts = self.prompts[:count]
         images, chosen = self._files(prompts, number, bias)
         right = [verdict(p.demand, s).correct for p, s in zip(prompts, detect_all(images), strict=True)]
         return {
@@ -108,9 +98,8 @@ class SecondWorld(World):
         self, prompts: Sequence[Any], number: int, bias: Callable[[], object] = bool
     ) -> tuple[list[Pixels], Any]:
         """(images read back from PNG files, codes that the generator chose)."""
-        asked = [Request(p.id, p.caption, seed=seed_of(number, p.id), sampler=self.sampler) for p in prompts]
         bias()
-        chosen = self.generator.sample_tokens(asked)
+        chosen = self.generator.sample_tokens(self.asked(prompts, number))
         self.generator.logits_processors.clear()
         with torch.inference_mode(), tempfile.TemporaryDirectory() as folder:
             files = [Path(folder) / f"{i}.png" for i in range(len(prompts))]
@@ -136,16 +125,16 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="measure nothing")
     parser.add_argument("--write", action="store_true", help="put the table into docs/watermark.md")
     given = parser.parse_args()
-    rows = read(OUT / "watermark-world2.csv")
+    rows = read("watermark-world2")
     there = {(float(row["delta"]), row["until"]) for row in rows}
     missing = [cell for cell in CELLS if (cell.delta, cell.until) not in there and not given.table]
     if given.only is not None:
         missing = [cell for cell in missing if f"{cell.delta:g}:{cell.until}" in given.only]
     if missing:
-        world = SecondWorld(given.kept, given.weights)
+        world = KeptWorld(given.kept, given.weights)
         for cell in missing:
             row = row_of(world, cell, given.nulls)
-            rows = sorted([*read(OUT / "watermark-world2.csv"), row], key=place_of)  # others may have added some
+            rows = sorted([*read("watermark-world2"), row], key=place_of)  # others may have added some
             write("watermark-world2", rows)
     lines = "\n".join(table_of(rows))
     print(lines)
@@ -154,7 +143,7 @@ def main() -> None:
         PAGE.write_text(re.sub(r"\| delta \| until \|(.|\n)*?\n\n", lambda _: f"{lines}\n\n", page), encoding="utf-8")
 
 
-def row_of(world: SecondWorld, cell: Cell, nulls: int) -> dict[str, Any]:
+def row_of(world: KeptWorld, cell: Cell, nulls: int) -> dict[str, Any]:
     """What a cell finds and costs, over its rounds."""
     plain = [first(world.unmarked(number), cell.images) for number in range(cell.rounds)]
     reference, null = first(world.unmarked(REFERENCE), cell.images)["features"], world.null(nulls)
@@ -183,12 +172,12 @@ def row_of(world: SecondWorld, cell: Cell, nulls: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def mark_of(world: SecondWorld, number: int) -> Mark:
+def mark_of(world: KeptWorld, number: int) -> Mark:
     """LBW's, one fixed list at gamma 1/2, with the key of a round."""
     return mark_for(MarkSpec("lbw"), Key(number.to_bytes(4, "big") + bytes(range(28))), world.tokenizer)
 
 
-def marked(world: SecondWorld, cell: Cell, number: int, mark: Mark) -> Set:
+def marked(world: KeptWorld, cell: Cell, number: int, mark: Mark) -> Set:
     """The images of a round; with delta 0 those of another round, unmarked."""
     if not cell.delta:
         return first(world.unmarked(cell.rounds + number), cell.images)

@@ -33,7 +33,7 @@ SHOWN, FAILED = 12, 20  # rows on the terminal
     "--search",
     metavar="WHAT,…",
     help="What is tried where an image itself does not decide: template, flip, shifts, crops, turns, light, or parts such "
-    "as flip/offsets:4/rolls:1 (docs/watermark-search.md) [default: template where --mark says so, else none].",
+    "as flip/offsets:4/rolls:1 (docs/watermark-search.md) [default: template,template/light where --mark says so, else none].",
 )
 @click.option(
     "--calibration", type=click.Path(path_type=Path), metavar="FILE", help="Of `evalkit watermark calibrate`."

@@ -44,8 +44,8 @@ def ring() -> None:
 @click.option(
     "--search",
     metavar="SEARCH",
-    help="What is tried where an image itself does not decide, such as template or template,light "
-    "(docs/watermark-search.md) [default: template where --mark says so and there is no calibration, else none].",
+    help="What is tried where an image itself does not decide, such as template or template,template/light "
+    "(docs/watermark-search.md) [default: the latter where --mark says so and there is no calibration, else none].",
 )
 @weights_flag("the tokenizer")
 @mark_options

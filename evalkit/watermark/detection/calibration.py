@@ -135,5 +135,5 @@ def conditions_of(mark: Mapping[str, Any] | None, tokenizer: Tokenizer, views: S
         "tokenizer": tokenizer_identity(tokenizer),
         "preparation": preparation_id(tokenizer),
         "search": [view.name for view in views],
-        **({"prices": np.unique(prices(len(views))).tolist()} if views else {}),
+        **({"prices": np.unique(prices(views)).tolist()} if views else {}),
     }

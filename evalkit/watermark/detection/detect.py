@@ -28,6 +28,7 @@ from evalkit.watermark.detection.decoy_scores import MANY, has_decoys, planned_d
 from evalkit.watermark.detection.located import LEVEL, RULE
 from evalkit.watermark.detection.messages import check_among
 from evalkit.watermark.detection.scan_spec import Cache, Planned, planned
+from evalkit.watermark.detection.search import TEMPLATED
 from evalkit.watermark.detection.task import DETECT, SHARDS, VERSION
 from evalkit.watermark.detection.verdict import Decide, Rule
 from evalkit.watermark.detection.worker import Manifests, read_manifests
@@ -191,9 +192,9 @@ def _detect(
 
 
 def default_search(file: MarkFile | None, calibration: str | Path | None) -> str:
-    """The template, where a mark.json says that images have one; a calibration must have been made with the same search."""
+    """The template and light behind it, where a mark.json says that images have one; a calibration has its own search."""
     templated = file is not None and calibration is None and bool(file.embedding.get("template"))
-    return "template" if templated else "none"
+    return TEMPLATED if templated else "none"
 
 
 def default_decision(calibration: str | Path | None, decoys: int) -> Decide:

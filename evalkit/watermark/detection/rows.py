@@ -19,6 +19,7 @@ from evalkit.watermark.detection.messages import Told
 from evalkit.watermark.detection.reader import Read
 from evalkit.watermark.detection.search import prices
 from evalkit.watermark.detection.tally import Tally
+from evalkit.watermark.detection.views import View
 from evalkit.watermark.mark import Mark, marks_of
 
 LN10 = float(np.log(10.0))
@@ -77,7 +78,7 @@ def shard_rows(
     read: Sequence[Read],
     best: Tally,
     mark: Mark,
-    views: Sequence[str],
+    views: Sequence[View],
     calibrated: tuple[npt.NDArray[Any], ...] | None,
     warnings: Sequence[str | None],
     c2pa: Sequence[str | None],
@@ -86,12 +87,12 @@ def shard_rows(
 ) -> pa.Table:
     """The rows of images; `best` has a row for each image that has codes, in their order.
 
-    `views`: names of the views by number, "" for the image itself. `calibrated`: p, stratum and null images. `more`:
-    columns of regions and decoys. `told`: messages.
+    `views`: those that are tried, in the order of their numbers, which begin at 1. `calibrated`: p, stratum and null
+    images. `more`: columns of regions and decoys. `told`: messages.
     """
     good = np.array([each.kept is not None for each in read], dtype=bool)
     kept = [each.kept for each in read]
-    tests = np.rint(mark.lists * prices(len(views) - 1)[best.view]).astype(np.int64)
+    tests = np.rint(mark.lists * prices(views)[best.view]).astype(np.int64)
     log10_p, floor = (np.minimum(each / LN10, 0.0) for each in (best.log_pool, best.log_floor))
     members = marks_of(mark)
     starts = np.cumsum([0, *(each.lists for each in members)])
@@ -123,7 +124,7 @@ def shard_rows(
         "log10_p": log10_p,
         "log10_p_smallest": floor,
         "p": np.maximum(10.0**log10_p, SMALLEST),
-        "transform": np.array(list(views), dtype=object)[best.view],
+        "transform": np.array(["", *(view.name for view in views)], dtype=object)[best.view],
     }
     scored |= more or {}
     if calibrated is not None:

@@ -76,7 +76,7 @@ class Scanner:
         """
         self.reader, self.mark, self.views, self.decoys = reader, mark, tuple(views), decoys
         self.alpha = min(alpha, Contest(decoys).certain) if decoys is not None else alpha
-        self.prices = prices(len(self.views))
+        self.prices = prices(self.views)
         self._numbers = {view: number for number, view in enumerate(self.views, start=1)}
         if any(view.template for view in self.views):
             reader.seek(tuple(dict.fromkeys(each.key for each in marks_of(mark))))

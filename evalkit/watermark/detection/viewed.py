@@ -17,11 +17,13 @@ from evalkit.watermark.detection.views import View
 from evalkit.watermark.template.pose import Pose
 
 FINER = 2  # times the tokenizer's side at which an image is scaled and turned by views
+SURE = 6.0  # a peak of a template, in standard deviations, from which on more is tried behind it
 
 
 def possible(views: Sequence[View], pose: Pose | None) -> list[View]:
-    """The views but those by a template that is not there."""
-    return [view for view in views if not view.template or pose is not None]
+    """The views but those by a template that is not there; those that change what it found need a sure one."""
+    seen, sure = pose is not None, pose is not None and pose.peak >= SURE
+    return [view for view in views if (sure if view.behind else seen or not view.template)]
 
 
 def viewed(

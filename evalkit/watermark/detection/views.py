@@ -48,6 +48,11 @@ class View:
         return " ".join(parts)
 
     @property
+    def behind(self) -> bool:
+        """Whether it changes what was found by a template."""
+        return self.template and self != View(template=True)
+
+    @property
     def encoded(self) -> View:
         """The view whose codes it moves by whole cells."""
         return replace(self, right=0, down=0)

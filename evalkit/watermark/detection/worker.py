@@ -63,7 +63,6 @@ class DetectWorker(Worker):
         self.opened, self.scanner, self.calibration, self.manifests = opened, scanner, calibration, manifests
         self.locator = locator
         self.facts = facts
-        self.views = ("", *(view.name for view in opened.views))
 
     def process(self, shard: Shard, tick: Tick) -> ShardOutput:
         """Rows in listing order; for an exhibit no row, but heat/index.json with its images."""
@@ -83,7 +82,7 @@ class DetectWorker(Worker):
         more = {**self._regions_of(codes), **self._evidence(codes, found.best.green)}
         told = messages(self.scanner, found, shard.start, self.among)
         best, mark = found.best, self.scanner.mark
-        rows = shard_rows(found.read, best, mark, self.views, calibrated, warnings, c2pa, more, told)
+        rows = shard_rows(found.read, best, mark, self.opened.views, calibrated, warnings, c2pa, more, told)
         return ShardOutput(rows, decoys, {}, timers.taken(), self.facts)
 
     def _regions_of(self, codes: npt.NDArray[np.int64]) -> Mapping[str, Any]:

@@ -56,7 +56,7 @@ class Held:
     @property
     def prices(self) -> Floats:
         """By how much p is multiplied for the image itself, and for each view."""
-        return prices(len(self.views))
+        return prices(self.views)
 
     @cached_property
     def decoys(self) -> Decoys | None:

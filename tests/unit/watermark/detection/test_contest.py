@@ -14,6 +14,7 @@ from evalkit.watermark.detection.contest import Contest, spreads
 from evalkit.watermark.detection.grids import rolled
 from evalkit.watermark.detection.search import prices
 from evalkit.watermark.detection.tally import best_of_each, tally
+from evalkit.watermark.detection.views import View
 from evalkit.watermark.identity import tokenizer_identity
 from evalkit.watermark.keys import Key
 from evalkit.watermark.methods import MarkSpec, build_mark
@@ -31,7 +32,7 @@ def views_of(maps):
 def rank_of(codes, mark, seed):
     """(decoys at least as large, exact log p times its price) of one image."""
     contest = Contest(decoys_of(mark, KEYS, seed))
-    rows = tally(codes, mark, np.arange(len(codes)), prices(len(codes) - 1))
+    rows = tally(codes, mark, np.arange(len(codes)), prices([View(dx=at) for at in range(1, len(codes))]))
     contest.add(codes[1:], rows.green[1:], [0] * (len(codes) - 1))
     (kept,) = contest.settled(contest.scores(codes[:1], rows.green[:1]))
     best = best_of_each(rows, np.zeros(len(codes), np.int64))

@@ -47,7 +47,7 @@ def test_a_search_that_is_too_large_says_so():
         read_search("scales/angles/offsets:1/rolls:4", 16)
 
 
-@pytest.mark.parametrize("wrong", ["crops:2", "flip/light", "rolls:x", "gains:a", "offsets/whirl"])
+@pytest.mark.parametrize("wrong", ["crops:2", "flip/lights", "rolls:x", "gains:a", "offsets/whirl"])
 def test_unknown_parts_are_named(wrong):
     with pytest.raises(EvalkitError, match="there is no search called"):
         read_search(wrong, 16)
@@ -87,9 +87,25 @@ def test_a_search_ends_where_its_views_decide(toy, tmp_path, monkeypatch):
 
 
 def test_half_of_the_error_is_left_to_the_image_itself():
-    for views in (0, 1, 7, 3000):
-        assert (1 / prices(views)).sum() == pytest.approx(1)
-    assert prices(3000)[0] == 2
+    for spelling in (
+        "none",
+        "flip",
+        "shifts,light",
+        "template",
+        "template,template/light",
+        "flip,template/light,light",
+    ):
+        price = prices(read_search(spelling, 8))
+        assert (1 / price).sum() == pytest.approx(1)
+        assert price[0] == (1 if spelling == "none" else 2)
+
+
+def test_what_is_tried_behind_a_template_leaves_the_template_a_quarter_of_the_error():
+    views = read_search("template,template/light", 8)
+    price = dict(zip(views, prices(views)[1:], strict=True))
+    assert price.pop(View(template=True)) == 4
+    assert set(price.values()) == {4 * 18}
+    assert len(read_search("flip/light", 8)) == 18
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.01])
@@ -98,7 +114,7 @@ def test_false_positives_of_rolls_and_offsets_keep_their_rate_and_lose_little_of
     rng, grid = np.random.default_rng(7), (8, 8)
     views = [(x, y) for y in (-2, -1, 0, 1, 2) for x in (-2, -1, 0, 1, 2)]
     spec, kinds, called, trials = MarkSpec("places"), np.arange(64), 0, 600
-    price = prices(len(views) * 4 - 1)
+    price = prices([View(dx=at + 1) for at in range(len(views) * 4 - 1)])
     for _trial in range(trials):
         mark = Places(spec, Key(rng.bytes(32)), "none", kinds)
         weights = 1 / np.arange(1, 65) ** rng.uniform(0, 2)
