@@ -134,10 +134,14 @@ def _stage(
 
 
 def _cpu(n: int, least: Pilot, large: Pilot, stages: Mapping[str, float]) -> float:
-    """Seconds of CPUs: as measured, or where too little was done to tell it from the start, as the stages took."""
+    """Seconds of CPUs: as measured, or where too little was done to tell it from the start, as the stages took.
+
+    Of the stages that share counts which the process had of a CPU, for others may have used the machine.
+    """
     if large.cpu - least.cpu > BRIEF:
         return _line(n, (least.n, least.cpu), (large.n, large.cpu))
-    each = sum(seconds for name, seconds in stages.items() if name not in ONCE) / large.n
+    share = min(1.0, large.cpu / large.wall) if large.wall else 1.0
+    each = share * sum(seconds for name, seconds in stages.items() if name not in ONCE) / large.n
     return large.cpu + each * (n - large.n)
 
 
