@@ -30,7 +30,7 @@ told = pathlib.Path(sys.argv.pop(1))
 atexit.register(lambda: told.write_text(str(process_peak(children=True) or 0)))
 main()
 """
-VERBS = ("tokenizer", "generate", "score", "probe", "watermark", "erasure")
+VERBS = ("tokenizer", "generate", "score", "probe", "watermark")
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
