@@ -86,6 +86,27 @@ print(measured([*words, "--tasks", "reconstruction"], 1, Path(sys.argv[1]) / "1"
     assert 50 < int(said) / 2**20 < 600
 
 
+def test_images_are_counted_by_what_was_made_where_prompts_are_few():
+    record = {"plan": {"inputs": {"prompts": {"n": 3}}, "parameters": {"n": 12}}}
+    assert module._images(record, 48) == 12
+    assert module._images({"plan": {"inputs": {"data": {"n": 30}}, "parameters": {}}}, 48) == 30
+
+
+def test_no_pilot_knows_what_another_one_or_the_user_saw(tmp_path, monkeypatch):
+    given = []
+
+    def begun(words, **more):
+        given.append(more["env"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module.subprocess, "Popen", begun)
+    for n in (16, 48):
+        with pytest.raises(KeyboardInterrupt):
+            module.measured(("score",), n, tmp_path / str(n))
+    assert len({each["EVALKIT_KEPT"] for each in given}) == 2
+    assert not any(each["EVALKIT_EVIDENCE"] for each in given)
+
+
 @pytest.mark.slow
 def test_forecasts_of_three_sizes_agree_with_real_runs(tmp_path, monkeypatch):
     from PIL import Image
