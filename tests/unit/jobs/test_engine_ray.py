@@ -27,6 +27,7 @@ SPEC.loader.exec_module(CASES)
 
 TWO = EngineOptions("ray", workers=2)
 MEGABYTE = 1_000_000
+PRIORITY = "RAY_worker_niceness"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def cluster():
 
     before = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = os.pathsep.join(each for each in sys.path if each)  # nodes take it from here
-    os.environ["RAY_worker_niceness"] = "0"  # workers would starve where others use the machine
+    os.environ[PRIORITY] = "0"  # workers would starve where others use the machine
     size = {"num_cpus": 1, "object_store_memory": 100 * MEGABYTE}
     made = Cluster(initialize_head=True, head_node_args={**size, "include_dashboard": False})
     made.sizes = size
@@ -46,7 +47,7 @@ def cluster():
     ray.shutdown()
     made.shutdown()
     os.environ.update({"PYTHONPATH": before} if before is not None else {})
-    del os.environ["RAY_worker_niceness"]
+    del os.environ[PRIORITY]
 
 
 class Heard(Progress):
