@@ -107,9 +107,17 @@ def test_every_task_gives_the_bytes_of_one_process(cluster, tmp_path, monkeypatc
 def test_a_lost_node_costs_only_its_shards(cluster, tmp_path):
     node = cluster.add_node(**cluster.sizes)
     cluster.wait_for_nodes()
-    told = Heard(after=12, do=lambda: cluster.remove_node(node, allow_graceful=False))
-    engine = EngineOptions("ray", workers=3)
-    run = run_task(COUNTED, spec(n=120, seconds=0.2), tmp_path / "run", engine=engine, progress=told)
+    told = Heard(after=12)
+
+    def lose_it_in_work():
+        end = time.monotonic() + 120
+        while len(list(tmp_path.glob("opened-*"))) < 3 and time.monotonic() < end:  # its worker may open late
+            time.sleep(0.05)
+        told.after, told.do = told.done + 24, lambda: cluster.remove_node(node, allow_graceful=False)
+
+    told.do = lose_it_in_work
+    engine, wanted = EngineOptions("ray", workers=3), spec(n=120, seconds=0.2, folder=str(tmp_path))
+    run = run_task(COUNTED, wanted, tmp_path / "run", engine=engine, progress=told)
     assert run.samples["n"].to_pylist() == list(range(120))
     assert 1 <= run.record["engine"]["lost"] <= 2
     assert told.done == 120
