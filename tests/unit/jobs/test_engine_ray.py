@@ -30,6 +30,17 @@ MEGABYTE = 1_000_000
 PRIORITY = "RAY_worker_niceness"
 
 
+def begun(start):
+    """What `start` gives; Ray waits half a minute for a node to start, which is not enough on a busy machine."""
+    for _ in range(4):
+        try:
+            return start()
+        except Exception as error:
+            if "timed out" not in str(error):
+                raise
+    return start()
+
+
 @pytest.fixture(scope="module")
 def cluster():
     """A head and a second node with one CPU and 100 MB of object store each."""
@@ -39,9 +50,9 @@ def cluster():
     os.environ["PYTHONPATH"] = os.pathsep.join(each for each in sys.path if each)  # nodes take it from here
     os.environ[PRIORITY] = "0"  # workers would starve where others use the machine
     size = {"num_cpus": 1, "object_store_memory": 100 * MEGABYTE}
-    made = Cluster(initialize_head=True, head_node_args={**size, "include_dashboard": False})
+    made = begun(lambda: Cluster(initialize_head=True, head_node_args={**size, "include_dashboard": False}))
     made.sizes = size
-    made.add_node(**size)
+    begun(lambda: made.add_node(**size))
     ray.init(address=made.address, log_to_driver=False)
     yield made
     ray.shutdown()
