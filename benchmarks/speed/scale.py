@@ -1,5 +1,7 @@
 """What a run costs its driver where the workers cost nothing: 64 simulated workers, and Ray's own with --ray.
 
+Storing waits until a disk has a shard; on a busy one give --folder /dev/shm, for the CPU time is what is measured.
+
 python benchmarks/speed/scale.py [--ray] [--folder DIR] [--samples 1000000,100000000]
 """
 
