@@ -152,9 +152,12 @@ def _line(n: int, small: tuple[int, float], large: tuple[int, float]) -> float:
 
 
 def _disk(n: int, small: Pilot, large: Pilot) -> float:
-    """Bytes left: rows grow with the images; other files do where both pilots kept as many for each image."""
+    """Bytes left: rows grow with the images; other files do where each further image left about as many as the first ones.
+
+    The first ones had the run's own few files besides.
+    """
     rows = _line(n, (small.n, small.rows), (large.n, large.rows))
-    alike = large.n * small.files <= 1.1 * small.n * large.files
+    alike = (large.files - small.files) / (large.n - small.n) >= 0.5 * small.files / small.n
     points = (small.n, small.disk - small.rows), (large.n, large.disk - large.rows)
     return rows + (_line(n, *points) if alike else points[1][1])
 
