@@ -1,8 +1,8 @@
-"""Measure evalkit beside its peers on this machine, and write the table of docs/speed.md from the CSV files.
+"""Measure evalkit beside its peers on this machine, and write the tables of docs/speed.md and docs/cluster.md from CSV.
 
 python benchmarks/run.py                   all scripts with peers, in turn
 python benchmarks/run.py --only ssim,encoders
-python benchmarks/run.py --table           no measurement, the table alone
+python benchmarks/run.py --table           no measurement, the tables alone
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+from goals import goals, precision, scale
+
 HERE = Path(__file__).parent
-RESULTS, PAGE = HERE / "speed" / "results", HERE.parent / "docs" / "speed.md"
-START, END = "<!-- peers: written by benchmarks/run.py -->", "<!-- end of peers -->"
+RESULTS, DOCS = HERE / "speed" / "results", HERE.parent / "docs"
 SCRIPTS = {  # name: script with its arguments; each writes results/<name>.csv
     "ssim": ("speed/ssim.py",),
     "frechet": ("speed/frechet.py",),
@@ -74,12 +75,24 @@ def line(work: str, ours: dict[str, str], peer: str, row: dict[str, str]) -> str
     return f"| {work} | {mine:,.1f} | {peer} | {other:,.1f} | {other / mine:.3g} | {cpu} | {row['machine']} |"
 
 
+TABLES = {"speed.md": {"peers": table, "goals": goals, "precision": precision}, "cluster.md": {"scale": scale}}
+
+
+def published(page: str, text: str) -> str:
+    """The text of a page with its tables between their marks."""
+    for name, made in TABLES[page].items():
+        start, end = f"<!-- {name}: written by benchmarks/run.py -->", f"<!-- end of {name} -->"
+        before, _, rest = text.partition(start)
+        _, _, after = rest.partition(end)
+        text = f"{before}{start}\n\n{made()}\n\n{end}{after}"
+    return text
+
+
 def publish() -> None:
-    """Put the table between its marks in docs/speed.md."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{START}\n\n{table()}\n\n{END}{after}", encoding="utf-8")
+    """Write the tables of both pages."""
+    for page in TABLES:
+        path = DOCS / page
+        path.write_text(published(page, path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 import click
 
+from evalkit.cli.addresses import with_checked_addresses
 from evalkit.cli.names import complete_names
 from evalkit.errors import EvalkitError
 
@@ -66,6 +67,8 @@ def for_every_verb(command: click.Command) -> click.Command:
     if not any(each.name == "config" for each in command.params):
         command.params.extend(_options())
         complete_names(command)
+        if command.callback is not None:
+            command.callback = with_checked_addresses(command.callback)
     return command
 
 

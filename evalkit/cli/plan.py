@@ -82,25 +82,27 @@ def _pilots(command: Sequence[str], seconds: int) -> list[Pilot]:
     found: list[Pilot] = []
     with tempfile.TemporaryDirectory(prefix="evalkit-plan-") as folder:
         n = FIRST
-        _pilot(command, 1, Path(folder) / "warm")  # so that no pilot pays for caches that are empty
+        measured(command, 1, Path(folder) / "warm")  # so that no pilot pays for caches that are empty
         while n <= MOST:
-            found.append(_pilot(command, n, Path(folder) / str(n)))
+            found.append(measured(command, n, Path(folder) / str(n)))
             if found[-1].n < n or (len(found) > 1 and found[-1].wall > seconds):
                 break
             n *= FACTOR
         if len(found) == 1 and found[0].n > 1:
-            found.append(_pilot(command, found[0].n // 2, Path(folder) / "half"))
+            found.append(measured(command, found[0].n // 2, Path(folder) / "half"))
     return found
 
 
-def _pilot(command: Sequence[str], limit: int, out: Path) -> Pilot:
+def measured(command: Sequence[str], limit: int, out: Path) -> Pilot:
+    """One run of the command on `limit` images, by a process of its own that knows nothing of images it saw before."""
     from evalkit.jobs.forecast import SQUARE, Pilot
 
     told = out.with_name(f"{out.name}.peak")
     words = [sys.executable, "-c", WATCHED, str(told), *command, "--limit", str(limit), "--out", str(out)]
+    fresh = {**os.environ, "EVALKIT_KEPT": str(out.with_name(f"kept-{out.name}")), "EVALKIT_EVIDENCE": ""}
     began = time.perf_counter()
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(words, stdout=said, stderr=said)
+        process = subprocess.Popen(words, stdout=said, stderr=said, env=fresh)  # no pilot knows what another one saw
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         wall = time.perf_counter() - began
@@ -131,9 +133,11 @@ def _pilot(command: Sequence[str], limit: int, out: Path) -> Pilot:
 
 
 def _images(record: dict[str, Any], limit: int) -> int:
-    """Images that the run had; fewer than asked for where the data has no more."""
-    found = [part["n"] for name, part in record["plan"]["inputs"].items() if name in ("data", "images")]
-    return min([limit, *map(int, found)])
+    """Images that the run had; fewer than asked for where the data, or the prompts, have no more."""
+    plan = record["plan"]
+    found = [part["n"] for name, part in plan["inputs"].items() if name in ("data", "images")]
+    made = plan["parameters"].get("n", limit)
+    return min([limit, int(made), *map(int, found)])
 
 
 def _rates(given: Sequence[str]) -> dict[str, float]:

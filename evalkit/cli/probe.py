@@ -94,7 +94,7 @@ class Suites(click.Group):
 
 @click.command()
 @click.argument("suite")
-@click.option("--images", type=FILE, metavar="DIR|RUN", help="A run of evalkit generate, or NNNNN/samples/KKKK.png.")
+@click.option("--images", metavar="DIR|RUN", help="A run of evalkit generate, or NNNNN/samples/KKKK.png; or s3://….")
 @click.option("--model", "-m", help="Make the images first, in a run beside.")
 @click.option("--evidence", type=FILE, metavar="FILE|RUN", help="What was seen before: rules only, no image needed.")
 @click.option("--export-evidence", type=FILE, metavar="FILE", help="Copy the evidence to FILE (.jsonl or .jsonl.gz).")
@@ -116,7 +116,7 @@ class Suites(click.Group):
 @run_options
 def score(
     suite: str,
-    images: Path | None,
+    images: str | None,
     model: str | None,
     evidence: Path | None,
     export_evidence: Path | None,

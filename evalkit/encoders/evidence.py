@@ -23,7 +23,7 @@ from evalkit.encoders.evidence_objects import SHARED, Key, SharedEvidence
 from evalkit.errors import BadData, EvalkitError
 from evalkit.images.sample import Pixels
 from evalkit.jsonio import loose_json
-from evalkit.weights.download import cache_folder
+from evalkit.weights.download import kept_folder
 from evalkit.whole_files import whole
 
 E = TypeVar("E")
@@ -61,7 +61,7 @@ class EvidenceCache:
         url = os.environ.get(SHARED)
         among = SharedEvidence(url) if url else None
         try:
-            return cls(cache_folder() / "evidence.sqlite", among)
+            return cls(kept_folder() / "evidence.sqlite", among)
         except EvalkitError:
             return cls(None, among)
 

@@ -22,7 +22,7 @@ from evalkit.encoders.evidence_objects import Key
 from evalkit.errors import DAMAGED, EvalkitError
 from evalkit.images.sample import MISSING
 from evalkit.jsonio import loose_json
-from evalkit.weights.download import cache_folder
+from evalkit.weights.download import kept_folder
 
 FILE = "features.sqlite"
 DIGITS = 16  # hexadecimal digits of a piece's own digest
@@ -64,7 +64,7 @@ class KeptFeatures:
         if not identities or not all(each.weights for each in identities.values()):
             return None
         try:
-            return cls(EvidenceCache(cache_folder() / FILE), identities, device)
+            return cls(EvidenceCache(kept_folder() / FILE), identities, device)
         except EvalkitError:
             return None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from evalkit.images.sample import MISSING, ImageSet
-from evalkit.weights.download import cache_folder
+from evalkit.weights.download import kept_folder
 
 REHASH = "EVALKIT_REHASH"  # set to 1, no kept digest is believed
 SETTLED = 2_000_000_000  # ns since the last change, before which the clock of a file system may show two changes as one
@@ -28,7 +28,7 @@ class HashCache:
 
     def __init__(self, path: Path | None = None) -> None:
         self._db: sqlite3.Connection | None = None
-        path = path or cache_folder() / "hashes.sqlite"
+        path = path or kept_folder() / "hashes.sqlite"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))

@@ -134,10 +134,14 @@ def _stage(
 
 
 def _cpu(n: int, least: Pilot, large: Pilot, stages: Mapping[str, float]) -> float:
-    """Seconds of CPUs: as measured, or where too little was done to tell it from the start, as the stages took."""
+    """Seconds of CPUs: as measured, or where too little was done to tell it from the start, as the stages took.
+
+    Of the stages that share counts which the process had of a CPU, for others may have used the machine.
+    """
     if large.cpu - least.cpu > BRIEF:
         return _line(n, (least.n, least.cpu), (large.n, large.cpu))
-    each = sum(seconds for name, seconds in stages.items() if name not in ONCE) / large.n
+    share = min(1.0, large.cpu / large.wall) if large.wall else 1.0
+    each = share * sum(seconds for name, seconds in stages.items() if name not in ONCE) / large.n
     return large.cpu + each * (n - large.n)
 
 
@@ -148,9 +152,12 @@ def _line(n: int, small: tuple[int, float], large: tuple[int, float]) -> float:
 
 
 def _disk(n: int, small: Pilot, large: Pilot) -> float:
-    """Bytes left: rows grow with the images; other files do where both pilots kept as many for each image."""
+    """Bytes left: rows grow with the images; other files do where each further image left about as many as the first ones.
+
+    The first ones had the run's own few files besides.
+    """
     rows = _line(n, (small.n, small.rows), (large.n, large.rows))
-    alike = large.n * small.files <= 1.1 * small.n * large.files
+    alike = (large.files - small.files) / (large.n - small.n) >= 0.5 * small.files / small.n
     points = (small.n, small.disk - small.rows), (large.n, large.disk - large.rows)
     return rows + (_line(n, *points) if alike else points[1][1])
 

@@ -56,6 +56,9 @@ def load_prompts(spec: str | Path) -> PromptSet:
         return _classes(text)
     path = Path(text).expanduser()
     if path.suffix.lower() in SUFFIXES:
+        from evalkit.weights.object_stores import local  # looks for proxies, which suites and classes do without
+
+        path = local(text)
         return _checked(path.stem, read_prompt_file(path), text)
     if text in SUITES:
         return SUITES.get(text)()

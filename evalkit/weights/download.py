@@ -23,6 +23,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("EVALKIT_CACHE") or Path.home() / ".cache" / "evalkit").expanduser()
 
 
+def kept_folder() -> Path:
+    """Where is kept what was seen of images, so that it need not be seen again: EVALKIT_KEPT, or the cache's folder."""
+    return Path(os.environ.get("EVALKIT_KEPT") or cache_folder()).expanduser()
+
+
 def offline() -> bool:
     """Whether the environment says that nothing may be fetched."""
     return os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0") or "EVALKIT_OFFLINE" in os.environ

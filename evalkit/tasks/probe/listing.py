@@ -22,6 +22,7 @@ from evalkit.runs.store import PLAN, RECORD, Run, read_run
 from evalkit.tasks.probe.coverage import Coverage, coverage
 from evalkit.tasks.probe.layout import PlacedImage
 from evalkit.tasks.probe.suite import Suite, SuitePrompt
+from evalkit.weights.object_stores import local
 
 NEEDED = ("id", "prompt_id", "sample", "prompt", "meta", "file", "sha256", "height", "width", "error")
 Place = tuple[str, int]  # prompt id, sample
@@ -104,9 +105,11 @@ def covered(places: Sequence[tuple[str, str, int]], suite: Suite, samples: int, 
 def list_images(source: str | Path, suite: Suite, samples: int | None = None, limit: int | None = None) -> Listing:
     """The images in `source`, a generation or a folder in the suite's own layout; `samples` of each prompt.
 
+    Of an address in an object store a copy is made first.
+
     Raises `EvalkitError` in one sentence for other layouts, prompts that are not the suite's, and images of mixed sizes.
     """
-    path = Path(source).expanduser()
+    path = local(source)
     run = read_run(path) if (path / RECORD).is_file() or (path / PLAN).is_file() else None
     found = _of_folder(path, suite) if run is None else _of_run(run, suite)
     kept = [each for each in found if samples is None or each[2] < samples]

@@ -43,6 +43,7 @@ from evalkit.tasks.probe.spec import (
 )
 from evalkit.tasks.probe.suite import Suite, prompt_set
 from evalkit.tasks.probe.task import PROBE
+from evalkit.weights.object_stores import is_url
 
 
 def probe(
@@ -122,9 +123,9 @@ def probe(
 
 def _listed(
     suite: Suite, samples: int | None, allow_missing: bool, options: RunOptions, images: str | Path | Run | None
-) -> tuple[Path, Listing]:
+) -> tuple[str | Path, Listing]:
     """Where the images lie, and which they are; raises `EvalkitError` where some are missing and must not be."""
-    source = images.path if isinstance(images, Run) else Path(str(images))
+    source = images.path if isinstance(images, Run) else str(images) if is_url(images) else Path(str(images))
     if options.out is not None:
         check_apart(source, options.out)
     listing = list_images(source, suite, samples, options.limit)
@@ -163,7 +164,7 @@ def _judged(spec: Spec, suite: JudgedSuite, judge: JudgeOptions) -> Spec:
 def _of_images(
     suite: Suite,
     listing: Listing,
-    source: Path,
+    source: str | Path,
     networks: tuple[dict[str, ModelRef], Any],
     samples: int | None,
     allow_missing: bool,

@@ -1,7 +1,7 @@
 """Batches of 8-bit images on their way to a model: pinned, copied beside the computation, and made floats on the device.
 
 A level v becomes the float32 that v / 255 is on the CPU, by a table that is made there. So the device's own division,
-which may be a product with 1 / 255, changes no input. Resizing stays on the CPU: no device filter equals Pillow's.
+which may be a product with 1 / 255, changes no input.
 """
 
 from __future__ import annotations

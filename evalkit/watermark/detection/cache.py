@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.encoders.database import Database
-from evalkit.weights.download import cache_folder
+from evalkit.weights.download import kept_folder
 
 Ints = npt.NDArray[np.int64]
 VERSION = 1
@@ -51,7 +51,7 @@ class CodeCache:
 
         Raises `EvalkitError` where the file is no cache, or cannot be written.
         """
-        self.path = str(path or cache_folder() / "codes.sqlite")
+        self.path = str(path or kept_folder() / "codes.sqlite")
         self.keeps = self.path != ":memory:"
         self._db = Database(
             self.path,

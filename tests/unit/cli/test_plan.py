@@ -22,7 +22,7 @@ def pilots(monkeypatch):
         asked.append(limit)
         return Pilot(n, 1.0 + n, {"read": 0.5 * n, "model": 0.5 * n}, 10**8, 100 * n)
 
-    monkeypatch.setattr(module, "_pilot", made)
+    monkeypatch.setattr(module, "measured", made)
     return asked
 
 
@@ -76,14 +76,35 @@ def test_memory_of_a_pilot_is_its_own(tmp_path):
     script = """
 import sys
 from pathlib import Path
-from evalkit.cli.plan import _pilot
+from evalkit.cli.plan import measured
 held = b"x" * (700 * 2**20)
 words = ["tokenizer", "-m", "jpeg-q75", "--data", "sample/photos", "--keep", "none", "--device", "cpu"]
-print(_pilot([*words, "--tasks", "reconstruction"], 1, Path(sys.argv[1]) / "1").memory)
+print(measured([*words, "--tasks", "reconstruction"], 1, Path(sys.argv[1]) / "1").memory)
 """
     words = [sys.executable, "-c", script, str(tmp_path)]
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     assert 50 < int(said) / 2**20 < 600
+
+
+def test_images_are_counted_by_what_was_made_where_prompts_are_few():
+    record = {"plan": {"inputs": {"prompts": {"n": 3}}, "parameters": {"n": 12}}}
+    assert module._images(record, 48) == 12
+    assert module._images({"plan": {"inputs": {"data": {"n": 30}}, "parameters": {}}}, 48) == 30
+
+
+def test_no_pilot_knows_what_another_one_or_the_user_saw(tmp_path, monkeypatch):
+    given = []
+
+    def begun(words, **more):
+        given.append(more["env"])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module.subprocess, "Popen", begun)
+    for n in (16, 48):
+        with pytest.raises(KeyboardInterrupt):
+            module.measured(("score",), n, tmp_path / str(n))
+    assert len({each["EVALKIT_KEPT"] for each in given}) == 2
+    assert not any(each["EVALKIT_EVIDENCE"] for each in given)
 
 
 @pytest.mark.slow
@@ -101,7 +122,7 @@ def test_forecasts_of_three_sizes_agree_with_real_runs(tmp_path, monkeypatch):
     sizes = ("--size", "80", "--size", "160", "--size", "240")
     said = json.loads(run("--json", "--seconds", "5", *sizes, *command).output)
     for each in said["forecast"]:
-        real = module._pilot(command, each["n"], tmp_path / f"real-{each['n']}")
+        real = module.measured(command, each["n"], tmp_path / f"real-{each['n']}")
         assert each["cpu_hours"] * 3600 == pytest.approx(real.cpu, rel=0.25)
         assert each["memory"] == pytest.approx(real.memory, rel=0.25)
         assert each["disk"] == pytest.approx(real.disk, rel=0.25)

@@ -25,6 +25,15 @@ def test_evidence_of_one_machine_is_known_to_another(tmp_path, monkeypatch):
     assert EvidenceCache.shared().get([KEY]) == {KEY: "[1]"}  # it was kept here
 
 
+def test_what_was_seen_lies_where_the_environment_says(tmp_path, monkeypatch):
+    monkeypatch.delenv(SHARED)
+    monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path / "cache"))
+    EvidenceCache.shared().put({KEY: "[1]"})
+    monkeypatch.setenv("EVALKIT_KEPT", str(tmp_path / "kept"))
+    assert EvidenceCache.shared().get([KEY]) == {}
+    assert (tmp_path / "kept" / "evidence.sqlite").is_file()
+
+
 def test_a_store_that_fails_costs_the_cache_and_not_the_run(monkeypatch):
     shared = SharedEvidence("memory://evidence/all")
     shared.put({KEY: "[1]"})

@@ -54,9 +54,19 @@ def test_files_that_are_kept_up_to_a_number_take_no_more_room_in_larger_runs():
     assert forecast([small, large], [1000])[0].disk == pytest.approx(10_000 + 2000)
 
 
+def test_files_of_every_image_take_room_in_larger_runs_though_a_run_has_some_of_its_own():
+    small, large = Pilot(16, 3.0, {}, MB, 16 * MB, files=2 * 16 + 6), Pilot(48, 4.0, {}, MB, 48 * MB, files=2 * 48 + 6)
+    assert forecast([small, large], [1000])[0].disk == pytest.approx(1000 * MB)
+
+
 def test_hours_of_cpus_come_from_the_stages_where_the_start_hides_the_work():
     pilots = [Pilot(10, 3.0, {"model": 1.0}, MB, 0, cpu=2.1), Pilot(20, 4.0, {"model": 2.0}, MB, 0, cpu=2.0)]
-    assert forecast(pilots, [1020])[0].cpu_hours == pytest.approx(102.0 / 3600)
+    assert forecast(pilots, [1020])[0].cpu_hours == pytest.approx((2.0 + 0.5 * 0.1 * 1000) / 3600)
+
+
+def test_a_machine_that_others_use_makes_no_work_of_waiting():
+    pilots = [Pilot(10, 6.0, {"model": 4.0}, MB, 0, cpu=1.1), Pilot(20, 10.0, {"model": 8.0}, MB, 0, cpu=1.2)]
+    assert forecast(pilots, [1020])[0].cpu_hours == pytest.approx((1.2 + 0.12 * 0.4 * 1000) / 3600)
 
 
 def test_one_size_is_no_line():

@@ -16,7 +16,9 @@ from helpers.resealed import resealed
 
 from evalkit.jobs import engine_inline
 from evalkit.jobs.checks import How
+from evalkit.jobs.progress import Progress
 from evalkit.jobs.task import MODULES, TASKS
+from evalkit.jobs.timers import advice
 from evalkit.provenance.verify import verify_run
 from evalkit.runs import read_run
 
@@ -37,10 +39,14 @@ pickle.dump((made.rows, dict(made.arrays), dict(made.files)), open(sys.argv[2], 
 """
 
 
+TOLD = {}  # notes by run
+
+
 class Listening(engine_inline.Inline):
     """Keeps the spec and the outputs that a run makes."""
 
     made: ClassVar[list] = []
+    notes: ClassVar[list] = []
 
     def map(self, task, spec, shards, store, progress):
         class Heard:
@@ -56,15 +62,18 @@ class Listening(engine_inline.Inline):
 
 @pytest.fixture(scope="module", params=sorted(CASES.CASES))
 def done(request, tmp_path_factory):
-    """(run, [(task, spec, key, output)]) of one case."""
+    """(run, [(task, spec, key, output)]) of one case, which tells at any length what bounds it."""
     patch = pytest.MonkeyPatch()
     patch.setattr(engine_inline, "Inline", Listening)
-    Listening.made = []
+    patch.setattr(engine_inline, "LONG", -1.0)
+    patch.setattr(Progress, "note", lambda self, message: Listening.notes.append(message))
+    Listening.made, Listening.notes = [], []
     try:
         folder = tmp_path_factory.mktemp(request.param)
         run = CASES.CASES[request.param](folder / "run")
     finally:
         patch.undo()
+    TOLD[run.path] = list(Listening.notes)
     return run, list(Listening.made)
 
 
@@ -110,6 +119,11 @@ def test_the_aggregation_is_pure_and_verify_calls_it(done):
         for each in kept
         if each.value is not None and each.status == "ok"
     )
+
+
+def test_a_run_tells_the_one_change_that_would_shorten_it(done):
+    bound = done[0].record["timings"]["bound_by"]
+    assert any(each == f"bound by {bound}; to be faster, {advice(bound)}" for each in TOLD[done[0].path])
 
 
 def test_the_run_verifies_up_to_its_results(done):

@@ -55,3 +55,18 @@ def test_a_calibration_is_a_file_of_this_machine():
 
     with pytest.raises(EvalkitError, match="Give a path here"):
         check_name(here("memory://store/cal.npz"))
+
+
+def test_prompts_and_images_of_a_probe_are_read_from_the_store(tmp_path):
+    from evalkit.tasks.generate import generate_images
+    from evalkit.tasks.probe import probe
+
+    fsspec.filesystem("memory").pipe_file("/store/mine.txt", b"a photo of a red apple\n")
+    options = RunOptions(out=tmp_path / "one", device="cpu")
+    assert generate_images("world-ar", "memory://store/mine.txt", options=options).samples.num_rows == 1
+    generate_images("world-ar", "world", options=RunOptions(out=here("memory://store/made"), limit=3, device="cpu"))
+    options = RunOptions(out=tmp_path / "probe", limit=3, device="cpu")
+    run = probe("world", "memory://store/made", options=options)
+    assert run.samples.num_rows == 3
+    assert run.record["data"]["spec"] == "memory://store/made"
+    assert verify_run(run.path).failures == ()

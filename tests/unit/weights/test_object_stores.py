@@ -56,6 +56,7 @@ def test_addresses_are_told_from_paths_and_hold_no_secret(tmp_path):
         is_url(each) for each in ("runs/a", "http:https://h/v1#m", "https://h/a", "hf:a/b/c/d", "live:1", None)
     )
     assert local(tmp_path) == tmp_path
+    assert opened("hf://datasets/owner/set").root == "datasets/owner/set"
     for secret in ("s3://key:word@bucket/a", "s3://bucket/a?token=1", "memory://a/../b"):
         with pytest.raises(EvalkitError) as caught:
             opened(secret)
