@@ -6,7 +6,9 @@ the share of images with p at most 0.01 by rank among the decoys (`rate`), the s
 whether the interval that the screen tells holds it (`interval_holds`), and the folder's p (`folder_*`; `ks_p`: one-sided,
 of p below uniform; `ks_both`: two-sided). Images of the same codes are one; `images` is how many differ, `can` how many of
 these have codes enough for a p of 0.01: rates are theirs, since no rule can call the others; with none they are 0.
-`copies_worst`: the worst share of a key over all files. `least`: the median smallest p that an image's codes allow.
+`copies_worst`: the worst share of a key over all files. `least`: the median smallest p that an image's codes allow. `coins`: in
+how many directions the images of a folder differ once leans are taken out, as if so many coins of equal weight did (not in
+rows with `digits` 3).
 
 Folders and keys chose no setting of the decoys; of the laws those of `HELD_OUT` neither (`chosen_on`). What happens beside
 marked images: watermark_fdr.py.
@@ -124,6 +126,7 @@ class Seen:
     images: int
     can: int
     least: float
+    coins: float
     decoys: int
 
 
@@ -172,13 +175,21 @@ def together(theirs: Ints, mine: Ints, floor: Floats) -> Iterator[Seen]:
     seen = beside(np.delete(keys, first, axis=1), keys[:, first], floor)
     if (np.abs(seen.above + 1 - above[:, first]) > 3).mean() > 0.01:
         raise SystemExit("one pass for all keys is not what the detector does")
+    coins = directions(np.concatenate([each.rows for each in parts])[can])
     for at in range(first, every):
         beyond = np.sort(np.delete(rates, at))
         low, high = beyond[int(0.025 * every) - 1], beyond[int(np.ceil(0.975 * every)) - 1]
         yield Seen(
             rates[at], called[:, at].mean(), raw[at], bool(low <= rates[at] <= high), folder[at], images, fit.images,
-            float(np.exp(np.median(floor))), every - 1,
+            float(np.exp(np.median(floor))), coins, every - 1,
         )  # fmt: skip
+
+
+def directions(left: Floats) -> float:
+    """In how many directions left-over scores [n, K + 1] differ from image to image: the sum of squares' effective number."""
+    rows = left - left.mean(0)
+    square = (rows - rows.mean(1, keepdims=True)).T @ rows if len(rows) else np.zeros((1, 1))
+    return float(np.trace(square) ** 2 / max((square**2).sum(), 1e-300))
 
 
 def row_of(law: str, method: str) -> dict[str, Any]:
@@ -190,7 +201,8 @@ def row_of(law: str, method: str) -> dict[str, Any]:
     return {
         "codes": law, "chosen_on": law not in HELD_OUT, "mark": method, "keys": len(seen),
         "images": np.mean([each.images for each in seen]), "can": np.mean([each.can for each in seen]),
-        "least": np.median([each.least for each in seen]), "decoys": seen[0].decoys, "level": ALPHA,
+        "least": np.median([each.least for each in seen]), "coins": np.median([each.coins for each in seen]),
+        "decoys": seen[0].decoys, "level": ALPHA,
         "shared": SHARED, "digits": TIE,
         "rate_mean": rate.mean(), "rate_low": np.quantile(rate, 0.025), "rate_high": np.quantile(rate, 0.975),
         "rate_worst": rate.max(), "within": ((rate >= 0.004) & (rate <= 0.02)).mean(), "above": (rate > 0.02).mean(),

@@ -1,12 +1,12 @@
 """What decoy keys call in folders of which a part is marked: false discoveries of single keys, and power.
 
-Each key marks 30 % (`share`) of a folder of 1,000 images: of the codes of a marked image 40 %, and then 90 % (`forced`), are
+Each key marks 30 % (`share`) of a folder of 500 images: of the codes of a marked image 40 %, and then 90 % (`forced`), are
 drawn from green ones that occur in such images; for marks that draw codes by the key it is the best of twelve. In a third
-folder 3 % are marked with 90 %. Benjamini-Hochberg at 0.05 over p by 499 decoys: `called` images on average; `fdr` is the mean
+folder 10 % are marked with 90 %. Benjamini-Hochberg at 0.05 over p by 499 decoys: `called` images on average; `fdr` is the mean
 over keys of the share of false ones among them, `fdr_high` the upper end of its 95 % interval, `fdr_worst` that of the worst
 key, `beyond` the share of keys that lie above 0.05 by more than 2.33 binomial errors. `found`: marked images that are called
 so; `found_exact`: by the exact p instead. `null_mean` and `null_worst`: unmarked images of such folders with p at most 0.01.
-`coins_p`: the median exact p of a marked image, what its own coins say. `found_calibrated`: by the rank among 1,000 unmarked
+`coins_p`: the median exact p of a marked image, what its own coins say. `found_calibrated`: by the rank among 700 unmarked
 images of the same law alone (`--calibration FILE --decide calibrated`).
 
 Run: OMP_NUM_THREADS=1 python benchmarks/tables/watermark_fdr.py [--laws LAW ...] [--marks MARK ...] [--missing]
@@ -34,8 +34,8 @@ from evalkit.watermark.mark import Mark
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-IMAGES, ALPHA, RATE, KEYS, FOLDER, NULLS, DECOYS, TRIED = 1000, 0.01, 0.05, 8, 4, 1000, 499, 12
-SETTINGS = ((0.3, 0.4), (0.3, 0.9), (0.03, 0.9))  # share of marked images, share of their codes that is forced
+IMAGES, ALPHA, RATE, KEYS, FOLDER, NULLS, DECOYS, TRIED = 500, 0.01, 0.05, 4, 4, 700, 499, 12
+SETTINGS = ((0.3, 0.4), (0.3, 0.9), (0.1, 0.9))  # share of marked images, share of their codes that is forced
 OUT, SEED = Path(__file__).parent, 6
 FIXED = ("lbw, 1 list", "lbw, 16 lists", "lbw, paired", "indexmark", "clusters", "wmar, context 0", "kgw, context 1")
 
