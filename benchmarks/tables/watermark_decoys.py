@@ -1,11 +1,14 @@
 """What decoy keys promise, and what happens: 200 real keys a cell, each over unmarked images, by the detector's own functions.
 
-Two folders of 1,000 images are drawn from each law of codes, with decoys of their own; a hundred real keys look at each. Of
-each key: the share of images with p at most 0.01 by rank among 499 decoys (400 drawn, and the other 99 real keys)
-(`rate`), the same where nothing is taken out (`raw`), whether the interval that the screen tells holds it
-(`interval_holds`), and the folder's p (`folder_*`; `ks_p`: one-sided, of p below uniform). Images of the same codes are one;
-`images` is how many differ, `copies_worst` the worst share of a key where each copy counts. `least` is the smallest p
-that half of the images can have: where it is above 0.01 no rule can call them (`rate` is 0).
+Two folders of 1,000 images (3,000 where few differ) are drawn from each law of codes, with decoys of their own, as many as a
+detection takes where nobody says (with the other 99 real keys, `decoys`); a hundred real keys look at each. Of each key:
+the share of images with p at most 0.01 by rank among the decoys (`rate`), the same where nothing is taken out (`raw`),
+whether the interval that the screen tells holds it (`interval_holds`), and the folder's p (`folder_*`; `ks_p`: one-sided,
+of p below uniform; `ks_both`: two-sided). Images of the same codes are one; `images` is how many differ, `can` how many of
+these have codes enough for a p of 0.01: rates are theirs, since no rule can call the others; with none they are 0.
+`copies_worst`: the worst share of a key over all files. `least`: the median smallest p that an image's codes allow. `coins`: in
+how many directions the images of a folder differ once leans are taken out, as if so many coins of equal weight did (not in
+rows with `digits` 3).
 
 Folders and keys chose no setting of the decoys; of the laws those of `HELD_OUT` neither (`chosen_on`). What happens beside
 marked images: watermark_fdr.py.
@@ -20,7 +23,7 @@ import argparse
 import csv
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +34,22 @@ from scipy.stats import kstest
 from watermark_world import write
 
 from evalkit.watermark.decoys.counts import counted
-from evalkit.watermark.decoys.even import best_of, shifted, shifts
+from evalkit.watermark.decoys.even import best_of, left_of, shifted, shifts
 from evalkit.watermark.decoys.families import decoys_of
 from evalkit.watermark.decoys.lean import SHARED, fitted
-from evalkit.watermark.decoys.ranks import LARGE, TIE, Ranked, folder_ps, ranked
+from evalkit.watermark.decoys.ranks import LARGE, SAME, TIE, Ranked, folder_ps, ranked
+from evalkit.watermark.detection.decoy_scores import usual_count
 from evalkit.watermark.mark import Mark
 from evalkit.watermark.sliced import sliced
 
 Ints = npt.NDArray[np.int64]
-IMAGES, DECOYS, FOLDERS, ALPHA = 1000, 400, 2, 0.01
+Floats = npt.NDArray[np.float64]
+IMAGES, FOLDERS, ALPHA = 1000, 2, 0.01
+MORE = {"Zipf(3)": 3000, "constant": 3000}  # of laws whose images are often the same
+SAME_ROWS = 0.99  # of the images that can be called
+ENOUGH = 300  # images that can be called: with fewer a rate of .01 is no number to tell
 KEYS, SEED = 200, 6  # keys in all
+HELD: dict[tuple[str, str], npt.NDArray[np.float32]] = {}
 
 
 def greens(marks: list[Mark], codes: Ints) -> Ints:
@@ -76,17 +85,23 @@ def _listed(marks: list[Any], codes: Ints) -> Ints:
 
 def _drawn(marks: list[Any], codes: Ints) -> Ints:
     """What the codes say, summed, by the secret number of each code at its place."""
-    kinds, at = np.unique(np.stack([marks[0].units(row) for row in codes]), return_inverse=True)
-    context, code = kinds // V, kinds % V
-    found = []
-    for each in marks:
-        worth = np.zeros(len(kinds))
-        for place in range(TOKENS):
-            here = context == place
-            rows = np.broadcast_to(each.numbers(0, place), (int(here.sum()), V))
-            worth[here] = each.values(rows, code[here])[0]
-        found.append(worth[at.reshape(codes.shape)].sum(1))
+    places = np.arange(TOKENS)
+    found = [worths(each)[places, codes].sum(1, dtype=np.float64) for each in marks]
     return np.rint(np.stack(found, axis=1)).astype(np.int64)
+
+
+def worths(mark: Any) -> npt.NDArray[np.float32]:
+    """[TOKENS, V]: what each code says at each place, by a mark that draws codes by the key; kept for other laws."""
+    at = mark.method, mark.key.id
+    if at not in HELD:
+        rows = np.stack([mark.numbers(0, place) for place in range(TOKENS)])
+        if mark.method == "dipmark":  # green are the last ones of their order
+            HELD[at] = (rows >= np.partition(rows, mark.reds, axis=1)[:, mark.reds, None]).astype(np.float32)
+        else:
+            HELD[at] = mark.worth(rows).astype(np.float32)
+        while len(HELD) > KEYS:
+            HELD.pop(next(iter(HELD)))
+    return HELD[at]
 
 
 def _coloured(mark: Any, kinds: Ints) -> npt.NDArray[np.bool_]:
@@ -109,7 +124,10 @@ class Seen:
     holds: bool
     folder: float
     images: int
+    can: int
     least: float
+    coins: float
+    decoys: int
 
 
 def as_large(values: npt.NDArray[Any]) -> Ints:
@@ -118,9 +136,9 @@ def as_large(values: npt.NDArray[Any]) -> Ints:
     return found
 
 
-def beside(theirs: Ints, mine: Ints) -> Ranked:
+def beside(theirs: Ints, mine: Ints, floor: Floats) -> Ranked:
     """A real key's scores [B] among the decoys' [B, K]."""
-    return ranked(lambda: [np.concatenate([theirs, mine[:, None]], 1)], ALPHA)
+    return ranked(lambda: [np.concatenate([theirs, mine[:, None]], 1)], ALPHA, floor)
 
 
 def cell(law: str, method: str) -> Iterator[Seen]:
@@ -128,9 +146,10 @@ def cell(law: str, method: str) -> Iterator[Seen]:
     spec, each_folder = METHODS[method], KEYS // FOLDERS
     for folder in range(FOLDERS):
         rng = np.random.default_rng([SEED, folder])
-        codes = EVERY[law](IMAGES, rng)
+        codes = EVERY[law](MORE.get(law, IMAGES), rng)
         marks = [mark_of(spec, 1000 * SEED + folder * each_folder + number) for number in range(each_folder)]
-        looker = decoys_of(marks[0], DECOYS, f"{law}/{method}/{folder}")
+        drawn = usual_count(marks[0].as_dict()) - (each_folder - 1)
+        looker = decoys_of(marks[0], drawn, f"{law}/{method}/{folder}")
         theirs, mine = looker.scores(codes), greens(marks, codes)
         some = codes[:4] if method in DRAWING else codes  # whose floor is that of every image
         first = marks[0].score(some)
@@ -140,29 +159,37 @@ def cell(law: str, method: str) -> Iterator[Seen]:
         yield from together(theirs, mine, floor)
 
 
-def together(theirs: Ints, mine: Ints, floor: npt.NDArray[np.float64]) -> Iterator[Seen]:
+def together(theirs: Ints, mine: Ints, floor: Floats) -> Iterator[Seen]:
     """What each real key meets. All keys are treated alike, so one pass serves all: the other real keys are decoys too."""
-    keys = np.concatenate([theirs, mine], axis=1)
+    keys, first = np.concatenate([theirs, mine], axis=1), theirs.shape[1]
     fit, every = fitted(lambda: [keys]), keys.shape[1]
-    calls, fresh = best_of(ALPHA, every), fit.fresh
-    shift = shifts(lambda: [keys], fit, calls / every)
-    left = np.round(np.concatenate([each for _, each, _ in shifted(lambda: [keys], fit, shift)]), TIE)
-    above, plain = as_large(left), as_large(keys[fresh])
-    p = np.maximum(above / every, np.exp(floor)[:, None])
-    rates, far = (above[fresh] <= calls).mean(0), (np.maximum(left[fresh] - LARGE, 0) ** 2).sum(0)
-    folder = folder_ps(fit.means, far)
-    seen = beside(np.delete(keys, theirs.shape[1], axis=1), keys[:, theirs.shape[1]])
-    if (np.abs(seen.above + 1 - above[:, theirs.shape[1]]) > 3).mean() > 0.01:
+    images, can = fit.images, fit.fresh & (floor <= np.log(ALPHA) + SAME)
+    fit, calls = replace(fit, fresh=can), best_of(ALPHA, every)
+    parts = list(left_of([keys], fit))
+    shift = shifts(lambda: parts, fit, calls / every)
+    left = np.round(np.concatenate([each for _, each, _ in shifted(parts, shift)]), TIE)
+    above, plain, some = as_large(left), as_large(keys[can]), max(fit.images, 1)
+    rates, far = (above[can] <= calls).sum(0) / some, (np.maximum(left[can] - LARGE, 0) ** 2).sum(0)
+    called = np.maximum(above / every, np.exp(floor)[:, None]) <= ALPHA + 1e-12
+    raw, folder = (plain <= calls).sum(0) / some, folder_ps(fit.means, far)
+    seen = beside(np.delete(keys, first, axis=1), keys[:, first], floor)
+    if (np.abs(seen.above + 1 - above[:, first]) > 3).mean() > 0.01:
         raise SystemExit("one pass for all keys is not what the detector does")
-    for at in range(theirs.shape[1], every):
+    coins = directions(np.concatenate([each.rows for each in parts])[can])
+    for at in range(first, every):
         beyond = np.sort(np.delete(rates, at))
         low, high = beyond[int(0.025 * every) - 1], beyond[int(np.ceil(0.975 * every)) - 1]
-        called = p[:, at] <= ALPHA + 1e-12
-        raw = float((plain[:, at] <= calls).mean())
         yield Seen(
-            float(called[fresh].mean()), float(called.mean()), raw, bool(low <= rates[at] <= high), float(folder[at]),
-            int(fresh.sum()), float(np.exp(np.median(floor[fresh]))),
+            rates[at], called[:, at].mean(), raw[at], bool(low <= rates[at] <= high), folder[at], images, fit.images,
+            float(np.exp(np.median(floor))), coins, every - 1,
         )  # fmt: skip
+
+
+def directions(left: Floats) -> float:
+    """In how many directions left-over scores [n, K + 1] differ from image to image: the sum of squares' effective number."""
+    rows = left - left.mean(0)
+    square = (rows - rows.mean(1, keepdims=True)).T @ rows if len(rows) else np.zeros((1, 1))
+    return float(np.trace(square) ** 2 / max((square**2).sum(), 1e-300))
 
 
 def row_of(law: str, method: str) -> dict[str, Any]:
@@ -173,16 +200,17 @@ def row_of(law: str, method: str) -> dict[str, Any]:
     )
     return {
         "codes": law, "chosen_on": law not in HELD_OUT, "mark": method, "keys": len(seen),
-        "images": np.mean([each.images for each in seen]),
-        "least": np.median([each.least for each in seen]), "decoys": DECOYS + KEYS // FOLDERS - 1, "level": ALPHA,
-        "shared": SHARED,
+        "images": np.mean([each.images for each in seen]), "can": np.mean([each.can for each in seen]),
+        "least": np.median([each.least for each in seen]), "coins": np.median([each.coins for each in seen]),
+        "decoys": seen[0].decoys, "level": ALPHA,
+        "shared": SHARED, "digits": TIE,
         "rate_mean": rate.mean(), "rate_low": np.quantile(rate, 0.025), "rate_high": np.quantile(rate, 0.975),
         "rate_worst": rate.max(), "within": ((rate >= 0.004) & (rate <= 0.02)).mean(), "above": (rate > 0.02).mean(),
         "copies_worst": copies.max(), "raw_mean": raw.mean(), "raw_worst": raw.max(),
         "raw_within": ((raw >= 0.004) & (raw <= 0.02)).mean(),
         "interval_holds": np.mean([each.holds for each in seen]),
         "folder_at_05": (folder <= 0.05).mean(), "folder_at_01": (folder <= 0.01).mean(),
-        "ks_p": kstest(folder, "uniform", alternative="greater").pvalue,
+        "ks_p": kstest(folder, "uniform", alternative="greater").pvalue, "ks_both": kstest(folder, "uniform").pvalue,
     }  # fmt: skip
 
 
@@ -212,26 +240,31 @@ def _rows(file: Path) -> list[dict[str, Any]]:
 
 
 def _is_of_now(row: Mapping[str, Any]) -> bool:
-    """Whether a row was measured with the share that codes now need to foretell; 0 is the rule before that was asked."""
-    return float(row["shared"]) == SHARED
+    """Whether a row was measured by the present rule. With three decimals there were more ties among bits, and images that
+    cannot be called counted: where there are hardly any, or no others, other marks' rows are the same.
+    """
+    part = float(row["can"]) / float(row["images"])
+    same = row["mark"] != "bitmark" and (part > SAME_ROWS or part == 0)
+    return float(row["shared"]) == SHARED and (int(row["digits"]) == TIE or same)
 
 
 def on_page(rows: list[dict[str, Any]], page: Path) -> None:
-    """The table in place of the one that is there: a row for each law, over the marks whose images can be called."""
+    """The table in place of the one that is there: a row for each law, over the marks of which enough images can be called."""
     heads = (
-        "codes", "marks", "keys within .004–.02, least of a mark", "calls at 0.01, mean over keys", "worst key",
+        "codes", "marks", "images", "keys within .004–.02, least of a mark", "calls at 0.01, mean over keys", "worst key",
         "worst key by the rank alone", "interval holds", "folder p at most .05",
     )  # fmt: skip
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for law in EVERY:
-        mine = [each for each in rows if each["codes"] == law and float(each["least"]) <= ALPHA and _is_of_now(each)]
+        mine = [each for each in rows if each["codes"] == law and float(each["can"]) >= ENOUGH and _is_of_now(each)]
         if not mine:
             continue
         least = min(mine, key=lambda each: float(each["within"]))
         low, high = (each(float(row["rate_mean"]) for row in mine) for each in (min, max))
-        holds, folder = ([float(row[name]) for row in mine] for name in ("interval_holds", "folder_at_05"))
+        holds, folder, can = ([float(row[name]) for row in mine] for name in ("interval_holds", "folder_at_05", "can"))
         cells = [
-            law if law in LAWS else f"{law}, held out", str(len(mine)), f"{100 * float(least['within']):.1f} % ({least['mark']})",
+            law if law in LAWS else f"{law}, held out", str(len(mine)), f"{min(can):.0f}–{max(can):.0f}",
+            f"{100 * float(least['within']):.1f} % ({least['mark']})",
             f"{low:.4f}–{high:.4f}", *(f"{max(float(row[name]) for row in mine):.3f}" for name in ("rate_worst", "raw_worst")),
             f"{100 * min(holds):.0f}–{100 * max(holds):.0f} %", f"{min(folder):.3f}–{max(folder):.3f}",
         ]  # fmt: skip

@@ -9,6 +9,7 @@ than their lower tail needs, which marked images do not reach.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,29 @@ CALLED = 3  # images that a key must be expected to call for its shift to count 
 BINS, REACH = 1200, 6.0  # of distances from the threshold, in spreads of what is left
 
 
-def shifts(scores: Callable[[], Iterable[npt.NDArray[Any]]], fit: Fit, level: float) -> Floats:
+@dataclass(frozen=True)
+class Left:
+    """Of a block: which images count [b], left-over scores and leans [b, K + 1], the spread of each image's left-over ones."""
+
+    fresh: npt.NDArray[np.bool_]
+    rows: Floats
+    lean: Floats
+    spread: Floats
+
+
+Parts = Callable[[], Iterable[Left]]
+
+
+def left_of(scores: Iterable[npt.NDArray[Any]], fit: Fit) -> Iterator[Left]:
+    """What is left of blocks of scores once their leans are taken out."""
+    start = 0
+    for block in blocks(scores):
+        x, lean = leans(block, fit)
+        yield Left(fit.fresh[start : start + len(block)], x - lean, lean, spread_of(x - lean))
+        start += len(block)
+
+
+def shifts(parts: Parts, fit: Fit, level: float) -> Floats:
     """The shift of each key [K + 1], in spreads of an image's left-over scores; 0 on average but for rounding.
 
     Thresholds are those of `level`, or of the share that `CALLED` images are; then only a part of the shift is made.
@@ -37,7 +60,7 @@ def shifts(scores: Callable[[], Iterable[npt.NDArray[Any]]], fit: Fit, level: fl
     calls = best_of(tail, keys)
 
     def exceeded(value: Value, share: float) -> Floats:
-        return _exceeded((_values(*each, value) for each in shifted(scores, fit, found)), keys, share * fit.images)
+        return _exceeded((_values(*each, value) for each in shifted(parts(), found)), keys, share * fit.images)
 
     up, down = (lambda rows: rows - threshold(rows, calls)), (lambda rows: -rows - threshold(-rows, calls))
     middle = np.minimum(exceeded(lambda rows: rows, 0.5), 0.0)  # below 0 where leans were taken too large
@@ -83,13 +106,8 @@ def threshold(left: Floats, calls: int) -> Floats:
     return found
 
 
-def shifted(
-    scores: Callable[[], Iterable[npt.NDArray[Any]]], fit: Fit, shift: Floats
-) -> Iterator[tuple[npt.NDArray[np.bool_], Floats, Floats]]:
-    """Of each block (which images are no copies [b], left-over scores [b, K + 1], leans with the shifts [b, K + 1])."""
-    start = 0
-    for block in blocks(scores()):
-        x, lean = leans(block, fit)
-        lean = lean + spread_of(x - lean)[:, None] * shift
-        yield fit.fresh[start : start + len(block)], x - lean, lean
-        start += len(block)
+def shifted(parts: Iterable[Left], shift: Floats) -> Iterator[tuple[npt.NDArray[np.bool_], Floats, Floats]]:
+    """Of each block (which images count [b], left-over scores [b, K + 1], leans with the shifts [b, K + 1])."""
+    for part in parts:
+        moved = part.spread[:, None] * shift
+        yield part.fresh, part.rows - moved, part.lean + moved

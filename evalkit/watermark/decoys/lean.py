@@ -34,7 +34,7 @@ FARTHEST = 2.0  # spreads that the folder's greenest key may lean: more of it is
 class Fit:
     """What all images together say: `inverse` P [K + 1, K + 1], `means` of clipped scores of each key, `top` the key with
     the largest mean. The last column is the real key. `fresh` [n]: images whose codes no image before them has; the others
-    are copies, and say nothing more.
+    are copies, and say nothing more (nor do images that cannot be called, once `ranks.ranked` knows them).
     """
 
     inverse: Floats
@@ -44,7 +44,7 @@ class Fit:
 
     @property
     def images(self) -> int:
-        """How many images differ."""
+        """How many images count."""
         return int(self.fresh.sum())
 
 

@@ -7,20 +7,21 @@ image after its lean is taken out, and of the folder as a whole, also where its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr, ndtri_exp
 
-from evalkit.watermark.decoys.even import best_of, shifted, shifts, threshold
+from evalkit.watermark.decoys.even import Left, best_of, left_of, shifted, shifts, threshold
 from evalkit.watermark.decoys.lean import SHARED, Fit, fitted
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-TIE = 3  # decimals of what is compared: below that, rounding would decide
+TIE = 6  # decimals of what is compared: below that, rounding would decide
+SAME = 1e-9  # of logs of p: what lies on the line can be called
 LARGE = 2.5  # left-over scores that speak for a single marked image
 
 
@@ -30,8 +31,8 @@ class Ranked:
     key's, in spreads of an image's score.
 
     `level` is the largest rate up to alpha that ranks can tell; `false_calls` [K]: each decoy's share of images called at
-    it, copies of an image's codes counted once. `folder_p` weighs the mean score and the largest left-over ones; `mean_p`
-    the mean alone; `mean`: its value.
+    it, of those whose codes allow it, copies counted once. `folder_p` weighs the mean score and the largest left-over
+    ones; `mean_p` the mean alone; `mean`: its value.
     """
 
     above: Ints
@@ -68,26 +69,40 @@ class Ranked:
 
 
 def ranked(
-    scores: Callable[[], Iterable[npt.NDArray[Any]]], alpha: float, *, even: bool = True, shared: float = SHARED
+    scores: Callable[[], Iterable[npt.NDArray[Any]]],
+    alpha: float,
+    log_floor: Floats | None = None,
+    *,
+    even: bool = True,
+    shared: float = SHARED,
+    digits: int = TIE,
 ) -> Ranked:
     """Passes over blocks of scores [b, K + 1], of which the real key's column is the last.
 
-    Without `even` copies count, and keys are not shifted over the folder; `shared` is that of `fitted`. Runs say both.
+    `log_floor` [n]: logs of the smallest p that the codes of each image allow; images that cannot be called are left out
+    of what keys are shifted by, and of their rates. Without `even` copies count, and keys are not shifted; `shared` is that
+    of `fitted`, `digits` the decimals that are compared. Runs say these three.
     """
     fit = fitted(scores, copies=not even, shared=shared)
     keys = len(fit.means) - 1
     calls = best_of(alpha, keys + 1)
     level = calls / (keys + 1)
-    shift_of_keys = shifts(scores, fit, level) if even else np.zeros(keys + 1)
+    if log_floor is not None:
+        fit = replace(fit, fresh=fit.fresh & (log_floor <= np.log(max(alpha, level)) + SAME))
+
+    def parts() -> Iterator[Left]:
+        return left_of(scores(), fit)
+
+    shift_of_keys = shifts(parts, fit, level) if even else np.zeros(keys + 1)
     above, lean = [], []
     called, large = np.zeros(keys), np.zeros(keys + 1)
-    for fresh, exact_left, shift in shifted(scores, fit, shift_of_keys):
-        left = np.round(exact_left, TIE)
+    for fresh, exact_left, shift in shifted(parts(), shift_of_keys):
+        left = np.round(exact_left, digits)
         above.append((left[:, :-1] >= left[:, -1:]).sum(1))
         lean.append(shift[:, -1].copy())  # a view would hold the whole block
         called += (left[fresh, :-1] > threshold(left[fresh], calls)).sum(0)
         large += (np.maximum(left[fresh] - LARGE, 0.0) ** 2).sum(0)
-    return _folder(fit, np.concatenate(above), np.concatenate(lean), called / fit.images, large, level)
+    return _folder(fit, np.concatenate(above), np.concatenate(lean), called / max(fit.images, 1), large, level)
 
 
 def _folder(fit: Fit, above: Ints, lean: Floats, false_calls: Floats, large: Floats, level: float) -> Ranked:

@@ -67,11 +67,11 @@ def aggregate(spec: Spec, parts: Parts) -> Aggregated:
     rule, name = Rule(**spec.parameters["rule"]), spec.inputs["data"].name
     table = joined(parts.tables(), NEEDED)
     asked = spec.parameters.get("decoys")  # plans before version 4 know none
-    good = len(table) - table["log10_p"].null_count
+    floor = table.filter(pc.is_valid(table["log10_p"]))["log10_p_smallest"].to_numpy() * LN10
     decoys = None
-    if asked and good:
+    if asked and len(floor):
         searched = bool(spec.parameters["search"])
-        decoys = of_folder(parts, rule.alpha, asked, searched=searched)
+        decoys = of_folder(parts, rule.alpha, asked, floor, searched=searched)
     columns = columns_of(table, rule, decoys)
     judged = judge(columns.log_p, columns.log_floor, columns.group, columns.content, rule)
     counts = counts_of(columns, judged)

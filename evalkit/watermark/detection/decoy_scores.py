@@ -16,7 +16,7 @@ from evalkit.errors import EvalkitError
 from evalkit.jsonio import canonical_json
 from evalkit.runs.shards import Parts
 from evalkit.watermark.decoys.lean import BLOCK, SHARED, blocks
-from evalkit.watermark.decoys.ranks import Ranked, ranked
+from evalkit.watermark.decoys.ranks import TIE, Ranked, ranked
 from evalkit.watermark.detection.rows import LN10
 from evalkit.watermark.methods.plain import members
 from evalkit.watermark.spec import DRAWING, NUMBERS
@@ -29,6 +29,7 @@ READ, VIEWS = (
     99,
     20,
 )  # decoys of messages, each of which reads the whole image, and views in which that is worth its time
+FORMER = 3  # decimals that plans compare which say none; of these, images that cannot be called count too
 MANY = 3999  # decoy keys that may be asked for: their square is held in memory
 ALIKE = ("method", "gamma", "context", "pattern", "cap", "clusters", "kind", "seeded", "layers", "layout", "carrier")
 Scores = npt.NDArray[Any]
@@ -71,13 +72,15 @@ def planned_decoys(said: Mapping[str, Any], keys: int, seed: int) -> dict[str, A
     """
     public = [{name: value for name, value in each.items() if name != "key_id"} for each in members(said)]
     text = canonical_json({"marks": public, "seed": seed})
-    return {"keys": keys, "seed": hashlib.sha256(text).hexdigest()[:32], "even": True, "shared": SHARED}
+    return {"keys": keys, "seed": hashlib.sha256(text).hexdigest()[:32], "even": True, "shared": SHARED, "digits": TIE}
 
 
-def of_folder(parts: Parts, alpha: float, asked: Mapping[str, Any], *, searched: bool = False) -> Ranked:
+def of_folder(
+    parts: Parts, alpha: float, asked: Mapping[str, Any], log_floor: npt.NDArray[np.float64], *, searched: bool = False
+) -> Ranked:
     """The real key of the rows among the decoys of the arrays, by the rule of the plan's time, which `asked` says.
 
-    After a search the arrays hold the real key, too, as the last.
+    `log_floor` [n]: of the images that have scores. After a search the arrays hold the real key, too, as the last.
     """
 
     def together() -> Iterator[Scores]:
@@ -88,7 +91,9 @@ def of_folder(parts: Parts, alpha: float, asked: Mapping[str, Any], *, searched:
         for mine, theirs in zip(greens, blocks(_decoys(parts), BLOCK), strict=True):
             yield np.concatenate([theirs.astype(np.int64), mine[:, None]], axis=1)
 
-    return ranked(together, alpha, even=asked.get("even", False), shared=asked.get("shared", 0.0))
+    floor, digits = (log_floor, asked["digits"]) if "digits" in asked else (None, FORMER)
+    even, shared = asked.get("even", False), asked.get("shared", 0.0)
+    return ranked(together, alpha, floor, even=even, shared=shared, digits=digits)
 
 
 def _greens(parts: Parts) -> Iterator[Scores]:

@@ -39,7 +39,7 @@ def judged(
         more["log10_p_calibrated"], basis = np.log(p) / LN10, "larger"
         log_p, floor = np.maximum(log_p, np.log(p)), np.maximum(floor, -np.log(n + 1.0))
     elif decoys is not None:
-        log_p, basis = ranked(decoys, rate.alpha / rate.keys).log_p(log_p, floor), "decoys"
+        log_p, basis = ranked(decoys, rate.alpha / rate.keys, floor).log_p(log_p, floor), "decoys"
         more["log10_p_decoys"] = log_p / LN10
     verdicts, entry = _verdicts(log_p, floor, cut_of(rate)), held.entry
     return [

@@ -171,7 +171,19 @@ def test_the_usual_decision_needs_no_argument():
 
 def test_a_run_is_ranked_by_the_rule_that_its_plan_says(monkeypatch):
     rules = []
-    monkeypatch.setattr(decoy_scores, "ranked", lambda scores, alpha, *, even, shared: rules.append((even, shared)))
-    for plan in ({}, {"even": True}, planned_decoys({"method": "lbw"}, 99, 0)):
-        of_folder(None, 0.01, plan)
-    assert rules == [(False, 0.0), (True, 0.0), (True, decoy_scores.SHARED)]
+
+    def ranked(scores, alpha, floor, *, even, shared, digits):
+        rules.append((even, shared, digits, floor is not None))
+
+    monkeypatch.setattr(decoy_scores, "ranked", ranked)
+    now = planned_decoys({"method": "lbw"}, 99, 0)
+    before = {name: value for name, value in now.items() if name != "digits"}
+    for plan in ({}, {"even": True}, before, now):
+        of_folder(None, 0.01, plan, np.zeros(3))
+    shared, digits = decoy_scores.SHARED, decoy_scores.TIE
+    assert rules == [
+        (False, 0.0, 3, False),
+        (True, 0.0, 3, False),
+        (True, shared, 3, False),
+        (True, shared, digits, True),
+    ]
