@@ -170,9 +170,13 @@ def once(candidate: str, options: argparse.Namespace, root: Path) -> dict[str, f
 
 
 def measure(candidate: str, root: Path) -> dict[str, float]:
-    """`once` in a process of its own, so that no candidate finds the memory that another has warmed."""
+    """`once` in a process of its own, so that no candidate finds the memory that another has warmed.
+
+    Compiled modules are kept, as they are where a package is installed, whatever PYTHONDONTWRITEBYTECODE says here.
+    """
     command = [sys.executable, __file__, *sys.argv[1:], "--only", candidate, "--root", str(root)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
