@@ -1,6 +1,7 @@
 """Shards are read one after the other, the next one while this one is in work, and no image twice."""
 
 import threading
+import weakref
 from collections import deque
 from functools import partial
 
@@ -107,3 +108,29 @@ def test_exhibits_are_not_read_ahead():
     with reading(Shard("b", 3, 6), lambda: Shard("worst", 0, 9, {"entries": []})) as reader:
         assert len([next(reader) for _ in range(3)]) == 3
     assert images.read_ones == [0, 1, 2, 3, 4, 5]
+
+
+class Held(np.ndarray):
+    """Pixels that can be watched."""
+
+
+class Large(Loaded):
+    """Of so many pixels that each is decoded alone; notes how many others are held when one is."""
+
+    def __init__(self, n):
+        super().__init__(n)
+        self.seen, self.others = [], []
+
+    def _load(self, index, admit):
+        admit(2**26)
+        self.others.append(sum(each() is not None for each in self.seen))
+        pixels = PIXELS.copy().view(Held)
+        self.seen.append(weakref.ref(pixels))
+        return Sample(str(index), pixels, "")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_no_large_image_is_held_while_the_next_one_is_decoded(threads):
+    images = Large(6)
+    assert len(taken(Reading(images, lambda each, timers: None, threads, Timers()), split(6, 4))[0]) == 4
+    assert images.others == [0] * 6
