@@ -9,6 +9,7 @@ With --before, a checkout of an earlier evalkit, the same command line of both s
 
     python benchmarks/tokenizers.py [--model jpeg-q75] [--weights FILE] [--images 1000] [--side 320] [--repeats 3]
     python benchmarks/tokenizers.py --side 1024 --images 200 --before CHECKOUT
+    python benchmarks/tokenizers.py --side 256 --repeats 5 --without-script
 """
 
 from __future__ import annotations
@@ -170,9 +171,13 @@ def once(candidate: str, options: argparse.Namespace, root: Path) -> dict[str, f
 
 
 def measure(candidate: str, root: Path) -> dict[str, float]:
-    """`once` in a process of its own, so that no candidate finds the memory that another has warmed."""
+    """`once` in a process of its own, so that no candidate finds the memory that another has warmed.
+
+    Compiled modules are kept, as they are where a package is installed, whatever PYTHONDONTWRITEBYTECODE says here.
+    """
     command = [sys.executable, __file__, *sys.argv[1:], "--only", candidate, "--root", str(root)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -193,6 +198,7 @@ def main() -> None:
     parser.add_argument(
         "--script-images", type=int, default=1000, help="that the script sees; its time is scaled to all of them"
     )
+    parser.add_argument("--without-script", action="store_true", help="leave the VTBench-shaped script out")
     parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="an earlier evalkit")
     parser.add_argument("--only", choices=CANDIDATES, help=argparse.SUPPRESS)
     parser.add_argument("--root", type=Path, help=argparse.SUPPRESS)
@@ -206,6 +212,7 @@ def main() -> None:
     codec = TOKENIZERS.get(options.model).weights is None
     left_out = {BARE if codec else LOOP}
     left_out |= {COMMAND, BEFORE} if options.before is None else set()
+    left_out |= {SCRIPT} if options.without_script else set()
     taking_turns = [each for each in CANDIDATES if each not in left_out]
     found: dict[str, list[dict[str, float]]] = {candidate: [] for candidate in taking_turns}
     with tempfile.TemporaryDirectory() as temporary:

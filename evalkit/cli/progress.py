@@ -91,9 +91,13 @@ class BarProgress(RunProgress):
             self.bar = None
             seconds = time.perf_counter() - self.began
             self.said.keep(f"{self.title}: {self.before + self.done:,} of {self.total:,} in {seconds:.1f} s")
-            if self.said.verbose and self.stages:
-                longest = sorted(self.stages.items(), key=lambda each: -each[1])
-                self.note(f"{self.title}, seconds by stage: " + ", ".join(f"{stage} {t:.1f}" for stage, t in longest))
+            self.timed(self.title, self.stages)
+
+    def timed(self, title: str, seconds: Mapping[str, float]) -> None:
+        """One line for --verbose."""
+        if self.said.verbose and seconds:
+            longest = sorted(seconds.items(), key=lambda each: -each[1])
+            self.note(f"{title}, seconds by stage: " + ", ".join(f"{stage} {t:.1f}" for stage, t in longest))
 
     def _line(self, rate: str, why: str) -> None:
         """How far the run is, in one plain line, where no bar says it."""

@@ -18,12 +18,11 @@ from evalkit.images.depth import DEEP_MODES, Scale, scale_of, to_sixteen_bits
 from evalkit.images.kinds import HEAD, HEIC, PNG, Kind, kind_of_bytes
 from evalkit.images.png_chunks import colour_chunks, without_long_texts
 from evalkit.images.png_clear import Clear, clear_colour, clear_places
-from evalkit.images.sample import Pixels
+from evalkit.images.sample import Admit, Pixels
 from evalkit.images.strips import Decoded
 from evalkit.images.tiff import stored_values
 
 ORIENTATION = 0x0112  # EXIF tag
-Admit = Callable[[int], None]
 
 Image.MAX_IMAGE_PIXELS = None  # the limit above is ours, and it is an error rather than a warning
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = 2**26  # bytes of a profile or of EXIF, unpacked

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from evalkit.images.cost import most_bytes
-from evalkit.images.decode import Admit
 from evalkit.images.hashing import HashedSet, file_state, stream_sha256
 from evalkit.images.listing import Listing, list_files, list_folder, list_glob, printable
-from evalkit.images.loader import Load, one_line, read_ahead, sample_from_bytes
+from evalkit.images.loader import one_line, read_ahead, sample_from_bytes
 from evalkit.images.metadata import Meta, known_of, read_rows, texts_of
-from evalkit.images.sample import Sample, Unreadable
+from evalkit.images.sample import Admit, Load, Sample, Unreadable
 
 MAX_FILE = 2**30  # bytes of what is hashed
 MAX_TABLE = 2**28  # bytes of metadata
@@ -79,8 +78,11 @@ class FolderSet(HashedSet):
 
     def read(self, start: int, stop: int, *, threads: int = 2) -> Iterator[Sample | Unreadable]:
         """Samples in order, decoded ahead."""
-        loads: Iterator[Load] = (partial(self._load, index) for index in range(start, min(stop, len(self._files))))
-        return read_ahead(loads, threads)
+        return read_ahead(self.loads(start, stop), threads)
+
+    def loads(self, start: int, stop: int) -> Iterator[Load]:
+        """One for each image."""
+        return (partial(self._load, index) for index in range(start, min(stop, len(self._files))))
 
     def _load(self, index: int, admit: Admit) -> Sample | Unreadable:
         file, id = self.file(index), self._ids[index]

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.errors import EvalkitError
-from evalkit.images.decode import Admit
-from evalkit.images.loader import Load, one_line, read_ahead, sample_from_bytes
+from evalkit.images.loader import one_line, read_ahead, sample_from_bytes
 from evalkit.images.rows import RowStream, bytes_of
-from evalkit.images.sample import MISSING, ImageSet, Sample, Unreadable
+from evalkit.images.sample import MISSING, Admit, ImageSet, Load, Sample, Unreadable
 
 TEXT_COLUMNS = ("text", "ground_truth_text", "label_text")
 Open = Callable[[str, str | None, str], Any]
@@ -85,10 +84,11 @@ class HubSet(ImageSet):
 
     def read(self, start: int, stop: int, *, threads: int = 2) -> Iterator[Sample | Unreadable]:
         """Rows `start` to `stop`, decoded ahead; ranges that follow each other are one pass over the stream."""
-        return read_ahead(self._loads(start, min(stop, self._count)), threads)
+        return read_ahead(self.loads(start, stop), threads)
 
-    def _loads(self, start: int, stop: int) -> Iterator[Load]:
-        for index in range(start, stop):
+    def loads(self, start: int, stop: int) -> Iterator[Load]:
+        """One for each row, which is pulled from the stream when its turn comes."""
+        for index in range(start, min(stop, self._count)):
             yield partial(self._load, index, self._rows.row(index))
 
     def _load(self, index: int, row: tuple[Any, Any] | None, admit: Admit) -> Sample | Unreadable:

@@ -6,10 +6,11 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
-from evalkit.images.sample import ImageSet, Sample, Unreadable
+from evalkit.images.sample import Admit, ImageSet, Load, Sample, Unreadable
 
 
 class JoinedSet(ImageSet):
@@ -52,13 +53,34 @@ class JoinedSet(ImageSet):
 
     def read(self, start: int, stop: int, *, threads: int = 2) -> Iterator[Sample | Unreadable]:
         """Samples in order, across members."""
-        for number, (prefix, member, meta) in enumerate(self._members):
+        for number, low, high in self._ranges(start, stop):
+            for each in self._members[number][1].read(low, high, threads=threads):
+                yield self._named(number, each)
+
+    def loads(self, start: int, stop: int) -> Iterator[Load] | None:
+        """Those of the members, where all that are asked have them."""
+        theirs = [
+            (number, self._members[number][1].loads(low, high)) for number, low, high in self._ranges(start, stop)
+        ]
+        if any(loads is None for _, loads in theirs):
+            return None
+        return (partial(self._load, number, load) for number, loads in theirs for load in loads or ())
+
+    def _load(self, number: int, load: Load, admit: Admit) -> Sample | Unreadable:
+        return self._named(number, load(admit))
+
+    def _named(self, number: int, each: Sample | Unreadable) -> Sample | Unreadable:
+        prefix, _, meta = self._members[number]
+        named = replace(each, id=f"{prefix}/{each.id}")
+        return replace(named, meta={**meta, **named.meta}) if isinstance(named, Sample) else named
+
+    def _ranges(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+        """(member, first, last exclusive) of the members that hold some of the samples."""
+        for number in range(len(self._members)):
             begin = self._begin(number)
             low, high = max(start - begin, 0), min(stop, self._ends[number]) - begin
             if low < high:
-                for each in member.read(low, high, threads=threads):
-                    named = replace(each, id=f"{prefix}/{each.id}")
-                    yield replace(named, meta={**meta, **named.meta}) if isinstance(named, Sample) else named
+                yield number, low, high
 
     def _begin(self, number: int) -> int:
         return self._ends[number - 1] if number else 0

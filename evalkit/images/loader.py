@@ -12,13 +12,12 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from evalkit.errors import BadImage, EvalkitError
-from evalkit.images.decode import Admit, decode_with_source
-from evalkit.images.sample import Pixels, Sample, Unreadable
+from evalkit.images.decode import decode_with_source
+from evalkit.images.sample import Admit, Pixels, Sample, Unreadable
 
 AHEAD = 4  # images in flight for each thread
 PIXELS = 2**25  # decoded pixels in flight, of all threads; one larger image is decoded alone
 
-Load = Callable[[Admit], Sample | Unreadable]
 T = TypeVar("T")
 
 
@@ -84,7 +83,7 @@ class PixelRoom:
                 self._changed.notify_all()
 
 
-def read_ahead(loads: Iterable[Load], threads: int) -> Iterator[Sample | Unreadable]:
+def read_ahead(loads: Iterable[Callable[[Admit], T]], threads: int) -> Generator[T, None, None]:
     """What each of `loads` gives, in order, at most `AHEAD * threads` images and `PIXELS` pixels ahead.
 
     `loads` is drawn from in the caller's thread, as late as possible. Closing the iterator early stops the threads.
@@ -94,7 +93,7 @@ def read_ahead(loads: Iterable[Load], threads: int) -> Iterator[Sample | Unreada
         return
     budget = PixelBudget()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="evalkit-read")
-    waiting: deque[Future[Sample | Unreadable]] = deque()
+    waiting: deque[Future[T]] = deque()
     done = 0
     try:
         for number, load in enumerate(loads):
@@ -230,6 +229,6 @@ def one_line(error: BaseException) -> str:
     return (str(error).splitlines() or [""])[0][:160] or type(error).__name__
 
 
-def _begun(load: Load, budget: PixelBudget, number: int) -> Sample | Unreadable:
+def _begun(load: Callable[[Admit], T], budget: PixelBudget, number: int) -> T:
     budget.admit(number, 0)  # behind a large image not even the file is read
     return load(lambda pixels: budget.admit(number, pixels))

@@ -8,13 +8,12 @@ from functools import partial
 from typing import Any
 
 from evalkit.images.cost import most_bytes
-from evalkit.images.decode import Admit
 from evalkit.images.folder import MAX_TABLE, MAX_TEXT
 from evalkit.images.hashing import HashedSet
 from evalkit.images.listing import Listing, printable
-from evalkit.images.loader import Load, one_line, read_ahead, sample_from_bytes
+from evalkit.images.loader import one_line, read_ahead, sample_from_bytes
 from evalkit.images.metadata import known_of, read_rows, texts_of
-from evalkit.images.sample import Sample, Unreadable
+from evalkit.images.sample import Admit, Load, Sample, Unreadable
 
 
 class MemberSet(HashedSet):
@@ -48,8 +47,11 @@ class MemberSet(HashedSet):
 
     def read(self, start: int, stop: int, *, threads: int = 2) -> Iterator[Sample | Unreadable]:
         """Samples in order, decoded by the threads."""
-        loads: Iterator[Load] = (partial(self._load, index) for index in range(start, min(stop, len(self._names))))
-        return read_ahead(loads, threads)
+        return read_ahead(self.loads(start, stop), threads)
+
+    def loads(self, start: int, stop: int) -> Iterator[Load]:
+        """One for each image."""
+        return (partial(self._load, index) for index in range(start, min(stop, len(self._names))))
 
     def known(self, index: int) -> Mapping[str, Any]:
         """Its metadata and the text beside it, or why that cannot be read."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +16,7 @@ from evalkit.jsonio import canonical_json
 from evalkit.text import counted, visible
 
 Pixels = npt.NDArray[np.uint8]
+Admit = Callable[[int], None]  # is told a number of pixels before they are decoded, and may wait
 MISSING = "missing"  # the fingerprint of a source that cannot be read
 NAMED = 3  # of many names, so many are listed
 
@@ -45,6 +46,9 @@ class Unreadable:
     sha256: str | None = None
 
 
+Load = Callable[[Admit], Sample | Unreadable]  # reads one image, in any thread
+
+
 class ImageSet(ABC):
     """An ordered set of images; listing it decodes nothing and reading it keeps memory flat.
 
@@ -69,6 +73,13 @@ class ImageSet(ABC):
     @abstractmethod
     def read(self, start: int, stop: int, *, threads: int = 2) -> Iterator[Sample | Unreadable]:
         """The samples `start` to `stop` (exclusive) in order, decoded ahead by `threads` threads with a bounded queue."""
+
+    def loads(self, start: int, stop: int) -> Iterator[Load] | None:
+        """How each of the samples `start` to `stop` is read, by whoever works on it; None where `read` alone can say.
+
+        They are drawn in order, by one thread.
+        """
+        return None
 
     def __len__(self) -> int:
         return len(self.ids())

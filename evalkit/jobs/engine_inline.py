@@ -110,7 +110,8 @@ def run_task(
     with Lock(out):
         if retry_failed:
             retry(task, spec, store, told)
-        store.begin(spec.plan(), partial(changed_sources, task, spec, store))
+        with workers.timers("store"):
+            store.begin(spec.plan(), partial(changed_sources, task, spec, store))
         if store.sealed:
             told.note(f"nothing failed in {store.path}")
             return _shown(task, store)
@@ -171,7 +172,8 @@ def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progres
         clock.since(told.since)
         told.since = None
     shards = task.shards(spec)
-    left = [shard for shard in shards if not store.has(shard.key)]
+    with clock("store"):
+        left = [shard for shard in shards if not store.has(shard.key)]
     told.start(task.title(spec), sum(shard.size for shard in shards))
     told.advance(sum(s.size for s in shards) - sum(s.size for s in left), resumed=True)
     try:
@@ -180,7 +182,7 @@ def _work(task: Task, spec: Spec, store: RunStore, engine: Engine, told: Progres
         with clock("aggregate"):
             done = task.aggregate(spec, store.parts(keys))
             store.write(done.rows, done.results, done.files, task.schema(spec))
-        second = _exhibits(task, spec, store)
+            second = _exhibits(task, spec, store)
         engine.map(task, spec, [shard for shard in second if not store.has(shard.key)], store, told)
     finally:
         told.finish()

@@ -24,6 +24,9 @@ class Progress:
     def spent(self, seconds: Mapping[str, float]) -> None:
         """Seconds by stage that a finished shard took."""
 
+    def timed(self, title: str, seconds: Mapping[str, float]) -> None:
+        """What took how long of something that has come to its end."""
+
     def note(self, message: str) -> None:
         """Something that a person wants to know now."""
 

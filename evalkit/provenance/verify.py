@@ -13,6 +13,7 @@ from evalkit.errors import BadData, BadImage, EvalkitError
 from evalkit.jobs.checks import CHECKS, Checks, Failure, How, Outcome
 from evalkit.jobs.progress import Progress
 from evalkit.jobs.task import TASKS
+from evalkit.jobs.timers import Timers
 from evalkit.provenance.audit import level_seed
 from evalkit.provenance.audit import said as worth
 from evalkit.provenance.dsse import BadEnvelope, Envelope, parse
@@ -67,26 +68,37 @@ def verify_run(folder: str | Path, depth: Depth | None = None) -> Verdict:
     folder, depth = local_run(folder), depth or Depth()
     if not folder.is_dir():
         raise EvalkitError(f"{folder} is no folder; give a run, or a folder that was signed")
-    kind = kind_of(folder)
-    present = present_digests(folder, depth.progress)
-    envelope, broken = _envelope(folder)
-    hashes = _hashes(listed(folder, kind), present, envelope)
-    changed = {failure.file for failure in hashes.failures}
-    schema = _schema(folder, kind, changed)
-    schema += [broken] if broken else []
-    steps = [_schema_step(schema, kind), _hash_step(hashes, envelope, present)]
-    if not (schema or changed) and envelope is not None:
-        broken = _predicate(folder, present, envelope)
-    steps.append(signature_step(envelope, broken, depth.key))
+    timers = Timers()
+    with timers("hashes"):
+        kind = kind_of(folder)
+        present = present_digests(folder, depth.progress)
+    with timers("schema"):
+        envelope, broken = _envelope(folder)
+        hashes = _hashes(listed(folder, kind), present, envelope)
+        changed = {failure.file for failure in hashes.failures}
+        schema = _schema(folder, kind, changed)
+        schema += [broken] if broken else []
+        steps = [_schema_step(schema, kind), _hash_step(hashes, envelope, present)]
+    with timers("signature"):
+        if not (schema or changed) and envelope is not None:
+            broken = _predicate(folder, present, envelope)
+        steps.append(signature_step(envelope, broken, depth.key))
     unsaid = "files have changed" if schema or changed else "the attestation does not hold" if broken else None
-    steps += _deeper(folder, depth, kind, unsaid)
-    own = present.get(RECORD)
+    steps += _deeper(folder, depth, kind, unsaid, timers)
+    with timers("parents"):
+        above, lost = _above(folder, depth, present.get(RECORD))
+    seed = depth.how.seed if depth.rescore or depth.regenerate else None
+    if depth.progress is not None:
+        depth.progress.timed(folder.resolve().name, timers.seconds)
+    return Verdict(folder.resolve().name, tuple(steps), above, lost, seed)
+
+
+def _above(folder: Path, depth: Depth, own: str | None) -> tuple[tuple[Verdict, ...], tuple[Failure, ...]]:
+    """Verdicts on the runs that this one was made from, and those that are not there; `own`: sha256 of its record."""
     way = (*depth.above, own) if own else depth.above
     known = {} if depth.known is None else depth.known
     next_depth = replace(depth, rescore=0, regenerate=0, above=way, known=known)
-    above, lost = follow(folder, depth.parents, next_depth.above, lambda path: _parent(path, next_depth, known))
-    seed = depth.how.seed if depth.rescore or depth.regenerate else None
-    return Verdict(folder.resolve().name, tuple(steps), above, lost, seed)
+    return follow(folder, depth.parents, way, lambda path: _parent(path, next_depth, known))
 
 
 def _parent(path: Path, depth: Depth, known: dict[Path, Verdict]) -> Verdict:
@@ -170,21 +182,27 @@ def _hash_step(hashes: Hashes, envelope: Envelope | None, present: Mapping[str, 
     return Step(1, "passed", said)
 
 
-def _deeper(folder: Path, depth: Depth, kind: Kind, unsaid: str | None) -> list[Step]:
+def _deeper(folder: Path, depth: Depth, kind: Kind, unsaid: str | None, timers: Timers) -> list[Step]:
     """Levels 3 to 5, unless `unsaid` is a reason to leave them out; another signer is none."""
     if unsaid is not None:
         return [Step(level, "not reached", f"left out: {unsaid}") for level in (3, 4, 5)]
-    run = opened(folder, kind)
+    with timers("schema"):
+        run = opened(folder, kind)
     if run is None:
         return [Step(level, "not needed", "no run, so there is nothing to recompute") for level in (3, 4, 5)]
     if not (depth.recompute or depth.rescore or depth.regenerate):  # so that nothing heavy is imported
         return [Step(level, "not reached", "not asked for") for level in (3, 4, 5)]
     try:
-        checks = checks_of(run.record["task"])
+        with timers("recompute"):
+            checks = checks_of(run.record["task"])
     except EvalkitError:
         said = f"evalkit has no checks for the task {run.record['task']!r}"
         return [Step(level, "not reached", said) for level in (3, 4, 5)]
-    return [_recomputed(run, depth, checks), _rescored(run, depth, checks), _regenerated(run, depth, checks)]
+    steps = []
+    for stage, check in (("recompute", _recomputed), ("re-score", _rescored), ("regenerate", _regenerated)):
+        with timers(stage):
+            steps.append(check(run, depth, checks))
+    return steps
 
 
 def checks_of(task: str) -> Checks:

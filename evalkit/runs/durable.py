@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from evalkit.whole_files import unfinished
+from evalkit.whole_files import WRITING, unfinished
 
 
 def write_bytes(path: Path, data: bytes | Iterable[bytes]) -> None:
@@ -24,6 +26,17 @@ def write_bytes(path: Path, data: bytes | Iterable[bytes]) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder and below it, so that nothing counts it as a file."""
+    for place, inner, names in os.walk(folder):
+        for name in [each for each in inner if each.startswith(WRITING)]:
+            shutil.rmtree(os.path.join(place, name), ignore_errors=True)
+            inner.remove(name)
+        for name in (each for each in names if each.startswith(WRITING)):
+            with suppress(FileNotFoundError):
+                os.unlink(os.path.join(place, name))
 
 
 def sync_file(path: Path) -> None:

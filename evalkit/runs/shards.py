@@ -62,11 +62,6 @@ class ShardFolder:
         self.path = path
         self._whole: dict[str, bool] = {}
 
-    def sweep(self) -> None:
-        """Remove what a killed process left half-written."""
-        for left in self.path.glob(f"{WRITING}*"):
-            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
-
     def any(self) -> bool:
         """Whether some shard is finished."""
         return self.path.is_dir() and any(not each.name.startswith(WRITING) for each in self.path.iterdir())

@@ -16,7 +16,7 @@ from evalkit.errors import EvalkitError
 from evalkit.jobs.shard import ShardOutput
 from evalkit.jobs.spec import apart, different
 from evalkit.jsonio import canonical_json, parse_json, pretty_json
-from evalkit.runs.durable import write_bytes
+from evalkit.runs.durable import sweep, write_bytes
 from evalkit.runs.frames import Part, Results, part_of, results_html, to_pandas, to_polars
 from evalkit.runs.lock import NAME as LOCK
 from evalkit.runs.plain import read_plain
@@ -109,7 +109,7 @@ class RunStore:
             return
         write_bytes(plan_file, wanted)  # first, so that the folder is known as a run from then on
         self.shards.mkdir(parents=True, exist_ok=True)
-        self._done.sweep()
+        sweep(self.path)
 
     def unseal(self, stale: Sequence[str] = ()) -> None:
         """Make a sealed run unfinished again; a signature no longer holds.

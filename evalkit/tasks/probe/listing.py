@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from evalkit.errors import EvalkitError
-from evalkit.images.decode import Admit, size_of
-from evalkit.images.loader import Load, read_ahead, sample_from_bytes
-from evalkit.images.sample import Pixels, Sample, Unreadable
+from evalkit.images.decode import size_of
+from evalkit.images.loader import read_ahead, sample_from_bytes
+from evalkit.images.sample import Admit, Load, Pixels, Sample, Unreadable
 from evalkit.jsonio import parse_json
 from evalkit.prompts.rewrite import ORIGINAL
 from evalkit.runs.plain import plain_sha256, read_plain

@@ -25,7 +25,10 @@ Fed = Mapping[Key, Pixels]
 
 @dataclass(frozen=True)
 class Done:
-    """An image under each protocol: its pair, or the reason why there is none; `seconds` by stage."""
+    """An image under each protocol: its pair, or the reason why there is none.
+
+    `seconds`: by stage, but for those that the caller's timers counted.
+    """
 
     pairs: Mapping[str, Pair | str]
     outputs: Mapping[Key, Output]
@@ -46,9 +49,8 @@ class Finish:
         """What the model is fed of an image, for each way to prepare it; empty where there is no memory for it."""
         return {key: _fed(sample.image, feed, self.resize) for key, feed in self.ways.items()}
 
-    def directly(self, sample: Sample, way: Direct) -> Done:
+    def directly(self, sample: Sample, way: Direct, timers: Timers) -> Done:
         """The whole way of an image through a codec."""
-        timers = Timers()
         with timers("prepare"):
             fed = self.fed(sample)
         outputs = {key: way.one(fed[key], feed, timers) for key, feed in self.ways.items()}
@@ -56,11 +58,11 @@ class Finish:
 
     def __call__(self, sample: Sample, fed: Fed, outputs: Mapping[Key, Output], timers: Timers | None = None) -> Done:
         """The pairs of an image whose outputs are there."""
-        timers = timers or Timers()
+        mine = timers or Timers()
         pairs = {
-            feed.protocol.id: self._pair(sample, fed[feed.key], outputs[feed.key], feed, timers) for feed in self.feeds
+            feed.protocol.id: self._pair(sample, fed[feed.key], outputs[feed.key], feed, mine) for feed in self.feeds
         }
-        return Done(pairs, outputs, timers.seconds)
+        return Done(pairs, outputs, {} if timers else mine.seconds)
 
     def _pair(self, sample: Sample, fed: Pixels, output: Output, feed: Feed, timers: Timers) -> Pair | str:
         with timers("prepare"):

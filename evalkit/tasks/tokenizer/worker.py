@@ -136,16 +136,20 @@ class ReconstructionWorker(Worker):
                 batch: Batch = []
                 with shares.waiting():
                     while len(batch) < min(self.batch_size, left) and _pixels(batch) < BATCH_PIXELS:
-                        batch.append(next(reader))
+                        batch.append(_read(next(reader), shares))
                 left -= len(batch)
                 yield batch
                 del batch  # no image is held while the next one is decoded
 
-    def _ready(self, each: Sample | Unreadable) -> Ready:
-        """What is done of an image where images are read."""
-        if not isinstance(each, Sample):
-            return None
-        return self.finish.fed(each) if self.direct is None else self.finish.directly(each, self.direct)
+    def _ready(self, each: Sample | Unreadable, timers: Timers) -> tuple[Ready, Mapping[str, float]]:
+        """What is done of an image where images are read, and the seconds of its stages."""
+        ready: Ready = None
+        if isinstance(each, Sample) and self.direct is not None:
+            ready = self.finish.directly(each, self.direct, timers)
+        elif isinstance(each, Sample):
+            with timers("prepare"):
+                ready = self.finish.fed(each)
+        return ready, timers.seconds
 
     def _through(self, batch: Batch, shares: Shares) -> list[tuple[Sample | Unreadable, Future[Done] | Done | None]]:
         """The batch through the network, and its outputs on their way to be scored."""
@@ -186,6 +190,15 @@ def way_of(model: Tokenizer, tasks: frozenset[str], *, batch_size: int, seed: in
     from evalkit.tasks.tokenizer.forward import Forward  # imports torch, which codecs do without
 
     return Forward(model, tasks, batch_size=batch_size, seed=seed, timers=timers)
+
+
+def _read(
+    found: tuple[Sample | Unreadable, tuple[Ready, Mapping[str, float]]], shares: Shares
+) -> tuple[Sample | Unreadable, Ready]:
+    """An image with what is done of it; the seconds that others spent on it are counted."""
+    each, (ready, seconds) = found
+    shares.add(seconds)
+    return each, ready
 
 
 def _settled(done: Future[Done] | Done | None, shares: Shares) -> Done | None:

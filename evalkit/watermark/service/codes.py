@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from evalkit.errors import BadImage
-from evalkit.images.decode import Admit, decode_with_source
+from evalkit.images.decode import decode_with_source
 from evalkit.images.loader import TOO_LARGE, PixelRoom
-from evalkit.images.sample import Pixels
+from evalkit.images.sample import Admit, Pixels
 from evalkit.tokenizers.base import Tokenizer
 from evalkit.watermark.detection.cache import CodeCache, Kept, packed, unpacked
 from evalkit.watermark.detection.layout import batch_of, code_shape, stacked, values_of

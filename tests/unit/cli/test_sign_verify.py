@@ -45,6 +45,13 @@ def key(tmp_path):
     return tmp_path / "my.pem"
 
 
+def test_verbose_says_where_the_time_of_a_verification_went(folder, monkeypatch, capsys):
+    code, _, said = typed(monkeypatch, capsys, "verify", folder, "--verbose")
+    assert code == 0
+    (line,) = [line for line in said.splitlines() if "seconds by stage" in line]
+    assert all(stage in line for stage in ("hashes", "schema", "signature", "recompute", "re-score", "parents"))
+
+
 def test_from_a_new_key_to_level_5(folder, key):
     signed = run("sign", folder, "--key", key)
     assert signed.exit_code == 0

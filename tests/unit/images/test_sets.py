@@ -11,6 +11,7 @@ from PIL import Image
 from evalkit.errors import EvalkitError
 from evalkit.images import Sample, Unreadable, open_images
 from evalkit.images.hub import HubSet
+from evalkit.images.joined import JoinedSet
 from evalkit.images.loader import AHEAD, read_ahead
 
 
@@ -237,3 +238,30 @@ def test_one_thread_reads_lazily():
     reader = read_ahead(loads, threads=1)
     next(reader)
     assert loaded == [0]
+
+
+def told(samples):
+    return [(each.id, each.sha256, each.meta, each.image.tobytes()) for each in samples]
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "hub", "joined"])
+def test_whoever_works_on_an_image_reads_what_the_set_reads(folder, tmp_path, kind):
+    image(folder / "z.png", (7, 8, 9))
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for file in sorted(folder.glob("*.png")):
+            archive.write(file, file.name)
+    both = {"folder": open_images(folder), "zip": open_images(tmp_path / "set.zip")}
+    both["hub"] = HubSet("hf:owner/repo/config/split", lambda repo, config, split: hub_stream())
+    both["joined"] = JoinedSet("x", "x", [(name, each, {"subset": name}) for name, each in both.items()])
+    images = both[kind]
+    loads = list(images.loads(1, len(images)))
+    assert told(load(lambda pixels: None) for load in loads) == told(images.read(1, len(images)))
+    assert len(loads) == len(images) - 1
+
+
+def test_a_set_with_a_member_that_only_reads_has_no_other_way(folder, tmp_path):
+    np.savez(tmp_path / "set.npz", np.zeros((2, 4, 4, 3), np.uint8))
+    members = [("a", open_images(folder), {}), ("b", open_images(tmp_path / "set.npz"), {})]
+    images = JoinedSet("x", "x", members)
+    assert images.loads(0, len(images)) is None
+    assert [each.id for each in images.read(1, 3)] == ["a/b.png", "b/00000000"]

@@ -6,7 +6,9 @@ import pickle
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pyarrow as pa
@@ -14,12 +16,12 @@ import pyarrow.parquet as pq
 import pytest
 from helpers.resealed import resealed
 
-from evalkit.jobs import engine_inline
+from evalkit.jobs import engine_inline, timers
 from evalkit.jobs.checks import How
 from evalkit.jobs.progress import Progress
 from evalkit.jobs.task import MODULES, TASKS
 from evalkit.jobs.timers import advice
-from evalkit.provenance.verify import verify_run
+from evalkit.provenance.verify import Depth, verify_run
 from evalkit.runs import read_run
 
 SPEC = importlib.util.spec_from_file_location("task_cases", Path(__file__).with_name("task_cases.py"))
@@ -40,6 +42,7 @@ pickle.dump((made.rows, dict(made.arrays), dict(made.files)), open(sys.argv[2], 
 
 
 TOLD = {}  # notes by run
+CPU = SimpleNamespace(perf_counter=time.process_time)  # a clock that stands still while other programs run
 
 
 class Listening(engine_inline.Inline):
@@ -66,6 +69,8 @@ def done(request, tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setattr(engine_inline, "Inline", Listening)
     patch.setattr(engine_inline, "LONG", -1.0)
+    patch.setattr(engine_inline, "time", CPU)
+    patch.setattr(timers, "time", CPU)
     patch.setattr(Progress, "note", lambda self, message: Listening.notes.append(message))
     Listening.made, Listening.notes = [], []
     try:
@@ -126,10 +131,24 @@ def test_a_run_tells_the_one_change_that_would_shorten_it(done):
     assert any(each == f"bound by {bound}; to be faster, {advice(bound)}" for each in TOLD[done[0].path])
 
 
-def test_the_run_verifies_up_to_its_results(done):
-    verdict = verify_run(done[0].path)
+def test_the_run_verifies_up_to_its_results_and_its_stages_account_for_the_time(done, monkeypatch):
+    heard = []
+
+    class Hearing(Progress):
+        def timed(self, title, seconds):
+            heard.append(sum(seconds.values()))
+
+    monkeypatch.setattr(timers, "time", CPU)
+    began = time.process_time()
+    verdict = verify_run(done[0].path, Depth(progress=Hearing()))
+    assert heard[0] >= 0.8 * (time.process_time() - began)  # of milliseconds, in which each call outside shows
     assert verdict.failures == ()
     assert [step.status for step in verdict.steps if step.level in (0, 1, 3)] == ["passed"] * 3
+
+
+def test_the_stages_of_a_run_account_for_its_time(done):
+    timings = done[0].record["timings"]
+    assert sum(timings["seconds"].values()) >= 0.95 * timings["wall_seconds"] - 0.01  # each stage is rounded
 
 
 def forged(row, field):

@@ -58,6 +58,27 @@ def test_half_written_shards_are_swept_at_the_next_start(tmp_path):
     assert list(store.shards.iterdir()) == []
 
 
+def test_a_file_that_a_kill_left_half_written_is_no_file_of_the_sealed_run(tmp_path):
+    store = RunStore(tmp_path / "run")
+    store.begin({"a": 1})
+    left = [store.path / ".writing-77-dead", store.path / "statistics" / ".writing-77-dead"]
+    for file in left:
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"half")
+    again = RunStore(store.path)
+    again.begin({"a": 1})
+    again.write([], [], {"statistics/codes.npz": b"whole"}, pa.schema([("id", pa.string())]))
+    again.seal({"task": "t"})
+    again.settle()
+    assert not any(file.exists() for file in left)
+    assert set(read_run(store.path).record["files"]) == {
+        "plan.json",
+        "results.json",
+        "samples.parquet",
+        "statistics/codes.npz",
+    }
+
+
 def written(store, *keys):
     store.write(store.parts(keys).tables(), [], {}, pa.schema([("id", pa.string())]))
     return pq.read_table(store.path / "samples.parquet")
