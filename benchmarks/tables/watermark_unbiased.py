@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +46,17 @@ from evalkit.weights.find import find_weights
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 NEAR, FORGED = 8, 60
-CASES: dict[str, tuple[MarkSpec, float | None]] = {
-    "lbw, delta 1": (MarkSpec("lbw"), 1.0),
-    "lbw, delta 2": (MarkSpec("lbw"), 2.0),
-    "lbw, delta 4": (MarkSpec("lbw"), 4.0),
-    "places, delta 2": (MarkSpec("places"), 2.0),
-    "gumbel": (MarkSpec("gumbel"), None),
-    "dipmark": (MarkSpec("dipmark"), None),
-    "tournament": (MarkSpec("tournament"), None),
-    "tournament, 16 lists": (MarkSpec("tournament", lists=16), None),
-    "tournament, code before": (MarkSpec("tournament", seeded="before"), None),
+CASES: dict[str, tuple[MarkSpec, float | None, float | None]] = {  # with delta and until
+    "lbw, delta 1": (MarkSpec("lbw"), 1.0, None),
+    "lbw, delta 2": (MarkSpec("lbw"), 2.0, None),
+    "lbw, delta 4": (MarkSpec("lbw"), 4.0, None),
+    "lbw, delta 4 until 1e-6": (MarkSpec("lbw"), 4.0, 1e-6),
+    "places, delta 2": (MarkSpec("places"), 2.0, None),
+    "gumbel": (MarkSpec("gumbel"), None, None),
+    "dipmark": (MarkSpec("dipmark"), None, None),
+    "tournament": (MarkSpec("tournament"), None, None),
+    "tournament, 16 lists": (MarkSpec("tournament", lists=16), None, None),
+    "tournament, code before": (MarkSpec("tournament", seeded="before"), None, None),
 }
 NONE = "none"
 ATTACKS = ("jpeg:75", "jpeg:50", "resize:0.5", "noise:0.02", "blur:1", "crop:0.9:centre")
@@ -92,12 +94,11 @@ class Surprise:
 class Drawn:
     """One set of images: through PNG files, with the codes that were drawn and what the model says of them."""
 
-    def __init__(self, world: SecondWorld, seed: int, mark: Mark | None = None, delta: float | None = None) -> None:
+    def __init__(self, world: SecondWorld, seed: int, marking: Callable[[], object] = bool) -> None:
         told, processors = Surprise(), world.generator.logits_processors
         processors.clear()
         processors.append(told)
-        if mark is not None:
-            mark_generator(world.generator, mark, delta)
+        marking()
         self.chosen: Ints = world.generator.sample_tokens(world.asked(world.prompts, seed)).numpy()
         processors.clear()
         self.bits, self.images = told.bits(), rendered(world, self.chosen)
@@ -171,9 +172,9 @@ class Bench:
         """Of one method, or of unmarked images."""
         if name == NONE:
             return self.quality(self.reference, self.plain)
-        spec, delta = CASES[name]
+        spec, delta, until = CASES[name]
         mark = mark_for(spec, KEY, self.world.tokenizer)
-        drawn = Drawn(self.world, 3, mark, delta)
+        drawn = Drawn(self.world, 3, lambda: mark_generator(self.world.generator, mark, delta, until))
         return {**self.quality(drawn, self.reference), **self.found(mark, drawn)}
 
     def quality(self, drawn: Drawn, other: Drawn) -> dict[str, Any]:
