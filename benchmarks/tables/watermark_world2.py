@@ -59,9 +59,9 @@ class Cell:
 
 CELLS = (
     Cell(0, ""), Cell(1, ""), Cell(2, ""), Cell(4, ""), Cell(6, ""),
-    Cell(3, "1e-4"), Cell(1, "1e-6"), Cell(2, "1e-6"), Cell(3, "1e-6", 3, 600), Cell(4, "1e-6", 3, 600),
+    Cell(3, "1e-4"), Cell(1, "1e-6"), Cell(2, "1e-6"), Cell(3, "1e-6"), Cell(4, "1e-6", 3, 600),
     Cell(6, "1e-6"),
-    Cell(4, "1e-8"),
+    Cell(4, "1e-8", 3, 600),
 )  # fmt: skip
 
 

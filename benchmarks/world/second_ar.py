@@ -36,8 +36,8 @@ PRESETS = {
     "cuda": Preset(256, 3e-3, 300, workers=14, decay=0.05, flat=0.7, turned="blocks."),
 }
 # how often each task is shown; relations, colours of two things and numbers are learned last
-WEIGHTS = {"single_object": 2, "colors": 2, "style": 2, "two_object": 2, "negation": 1, "size": 2, "counting": 4,
-           "position": 4, "color_natural": 4, "color_attr": 6, "three_objects": 3, "mixed_counts": 5}  # fmt: skip
+WEIGHTS = {"single_object": 3, "colors": 5, "style": 2, "two_object": 3, "negation": 1, "size": 2, "counting": 8,
+           "position": 5, "color_natural": 3, "color_attr": 6, "three_objects": 2, "mixed_counts": 5}  # fmt: skip
 DROPPED = 0.1
 # The weight of what stands at a code's place, which the scene knows, beside the codes: words find things much sooner.
 # It falls to nothing, so that in the end the law of the codes alone is learned.

@@ -134,7 +134,7 @@ def embed(
 
     \b
     evalkit watermark embed --model world-ar --prompts world --key my.key --delta 2 --out MARKED
-    evalkit watermark embed --model world-ar2 --prompts world2 --key my.key --delta 4 --until 1e-6 --out MARKED
+    evalkit watermark embed --model world-ar2 --prompts world2 --key my.key --delta 4 --until 1e-8 --out MARKED
     evalkit watermark embed MADE --key-ring RING --by pixels --profile eu-article-50 --c2pa signer.pem signer.key
     evalkit watermark embed PHOTOS --tokenizer world-vq:128 --method places --key my.key --out MARKED
     evalkit watermark embed PHOTOS --tokenizer world-vq --key my.key --by codes --out MARKED
