@@ -14,6 +14,7 @@ from evalkit.watermark.spec import MarkSpec
 
 Ints = npt.NDArray[np.int64]
 V, TOKENS = 1024, 256
+CAP = "others"  # the rule of rows: the greenest key leans no more than others; "2 spreads": by an earlier rule
 Law = Callable[[int, np.random.Generator], Ints]
 
 

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from code_laws import DRAWING, EVERY, HELD_OUT, LAWS, METHODS, TOKENS, V, mark_of
+from code_laws import CAP, DRAWING, EVERY, HELD_OUT, LAWS, METHODS, TOKENS, V, mark_of
 from scipy.stats import kstest
 from watermark_world import write
 
@@ -203,7 +203,7 @@ def row_of(law: str, method: str) -> dict[str, Any]:
         "images": np.mean([each.images for each in seen]), "can": np.mean([each.can for each in seen]),
         "least": np.median([each.least for each in seen]), "coins": np.median([each.coins for each in seen]),
         "decoys": seen[0].decoys, "level": ALPHA,
-        "shared": SHARED, "digits": TIE,
+        "shared": SHARED, "digits": TIE, "lean_cap": CAP,
         "rate_mean": rate.mean(), "rate_low": np.quantile(rate, 0.025), "rate_high": np.quantile(rate, 0.975),
         "rate_worst": rate.max(), "within": ((rate >= 0.004) & (rate <= 0.02)).mean(), "above": (rate > 0.02).mean(),
         "copies_worst": copies.max(), "raw_mean": raw.mean(), "raw_worst": raw.max(),

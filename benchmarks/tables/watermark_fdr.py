@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from code_laws import DRAWING, EVERY, LAWS, METHODS, TOKENS, V, mark_of
+from code_laws import CAP, DRAWING, EVERY, LAWS, METHODS, TOKENS, V, mark_of
 from watermark_decoys import greens, worths
 from watermark_world import write
 
@@ -144,7 +144,7 @@ def rows_of(law: str, method: str) -> Iterator[dict[str, Any]]:
         false, n = mine["false"], len(mine["false"])
         yield {
             "codes": law, "mark": method, "share": share, "forced": forced, "keys": n, "decoys": DECOYS, "nominal": RATE,
-            "digits": TIE, "called": mine["called"].mean(),
+            "digits": TIE, "lean_cap": CAP, "called": mine["called"].mean(),
             "fdr": false.mean(), "fdr_high": false.mean() + 1.96 * false.std(ddof=1) / n**0.5, "fdr_worst": false.max(),
             "beyond": mine["beyond"].mean(), "null_mean": mine["null"].mean(), "null_worst": mine["null"].max(),
             **{name: mine[name].mean() for name in ("found", "found_exact", "found_calibrated")},
@@ -163,7 +163,7 @@ def main() -> None:
         if law == "constant" and method in FIXED:
             continue  # an image is one coin
         rows = _rows(file)
-        if given.missing and any((each["codes"], each["mark"]) == (law, method) for each in rows):
+        if given.missing and any((each["codes"], each["mark"], each["lean_cap"]) == (law, method, CAP) for each in rows):
             continue
         new = list(rows_of(law, method))
         rows = [each for each in _rows(file) if (each["codes"], each["mark"]) != (law, method)] + new

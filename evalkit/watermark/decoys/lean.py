@@ -8,6 +8,10 @@ Every key is treated in the same way and predicted from the others alone, so ran
 With X [images, keys] of standardised scores, P = (X'X + r I)^-1 and A = X P, the residual of image i under key k that
 neither the image's own score nor the key's own column was used for is e / (1 - h), e = A_ik / P_kk, h = h_i - P_kk e^2
 (block inverse of ridge regression; h_i = sum_k A_ik X_ik). For few images the same numbers follow from X X'.
+
+A folder that is marked as a whole looks like a key that leans. So the greenest key leans on an image no more than the
+others do: what it has beyond all of them is a mark. Less would leave a key that is nearly the greenest without its lean,
+once a few marked images lift it above the others.
 """
 
 from __future__ import annotations
@@ -27,20 +31,21 @@ WIDER = 1.06  # the spread of a normal law over that of its middle 96 %, rounded
 CLIP = 3.0  # of standardised scores that predict: a marked image is no lean
 RIDGE = 3.0  # times the larger of images and keys, at least
 SHARED = 0.03  # of the images: codes that fewer of them share foretell little
-FARTHEST = 2.0  # spreads that the folder's greenest key may lean: more of it is a mark
 
 
 @dataclass(frozen=True)
 class Fit:
     """What all images together say: `inverse` P [K + 1, K + 1], `means` of clipped scores of each key, `top` the key with
     the largest mean. The last column is the real key. `fresh` [n]: images whose codes no image before them has; the others
-    are copies, and say nothing more (nor do images that cannot be called, once `ranks.ranked` knows them).
+    are copies, and say nothing more (nor do images that cannot be called, once `ranks.ranked` knows them). `farthest`: spreads
+    that the top key may lean; None: as far as any other.
     """
 
     inverse: Floats
     means: Floats
     fresh: npt.NDArray[np.bool_]
     top: int
+    farthest: float | None = None
 
     @property
     def images(self) -> int:
@@ -70,7 +75,13 @@ def blocks(parts: Iterable[npt.NDArray[Any]], size: int = BLOCK) -> Iterator[npt
         yield np.concatenate(held)
 
 
-def fitted(scores: Callable[[], Iterable[npt.NDArray[Any]]], *, copies: bool = False, shared: float = SHARED) -> Fit:
+def fitted(
+    scores: Callable[[], Iterable[npt.NDArray[Any]]],
+    *,
+    copies: bool = False,
+    shared: float = SHARED,
+    farthest: float | None = None,
+) -> Fit:
     """The first pass over score blocks [b, K + 1]; `copies` of an image's codes count too.
 
     `shared`: a direction of the scores is foretold by half where it is that share of the folder's sum of squares.
@@ -88,7 +99,7 @@ def fitted(scores: Callable[[], Iterable[npt.NDArray[Any]]], *, copies: bool = F
     ridge = max(RIDGE * max(sum(fresh), len(square)), shared * sum(fresh) * len(square))
     inverse = np.asarray(np.linalg.inv(square + ridge * np.eye(len(square))), np.float64)
     means = np.asarray(sums, np.float64) / max(sum(fresh), 1)
-    return Fit(inverse, means, np.array(fresh, bool), top_of(means))
+    return Fit(inverse, means, np.array(fresh, bool), top_of(means), farthest)
 
 
 def _is_new(row: npt.NDArray[Any], seen: set[bytes]) -> bool:
@@ -114,7 +125,7 @@ def leans(block: npt.NDArray[Any], fit: Fit) -> tuple[Floats, Floats]:
     own = ahead / diagonal
     leverage = (ahead * clipped).sum(1, keepdims=True) - diagonal * own**2
     lean = clipped - own / np.maximum(1 - leverage, 1e-9)
-    most = FARTHEST * spread_of(lean)
+    most = np.delete(lean, fit.top, axis=1).max(1) if fit.farthest is None else fit.farthest * spread_of(lean)
     lean[:, fit.top] = np.minimum(lean[:, fit.top], most)
     return x, lean
 

@@ -30,6 +30,7 @@ READ, VIEWS = (
     20,
 )  # decoys of messages, each of which reads the whole image, and views in which that is worth its time
 FORMER = 3  # decimals that plans compare which say none; of these, images that cannot be called count too
+CAPPED = 2.0  # spreads that the greenest key leans at most in plans which say none
 MANY = 3999  # decoy keys that may be asked for: their square is held in memory
 ALIKE = ("method", "gamma", "context", "pattern", "cap", "clusters", "kind", "seeded", "layers", "layout", "carrier")
 Scores = npt.NDArray[Any]
@@ -72,7 +73,8 @@ def planned_decoys(said: Mapping[str, Any], keys: int, seed: int) -> dict[str, A
     """
     public = [{name: value for name, value in each.items() if name != "key_id"} for each in members(said)]
     text = canonical_json({"marks": public, "seed": seed})
-    return {"keys": keys, "seed": hashlib.sha256(text).hexdigest()[:32], "even": True, "shared": SHARED, "digits": TIE}
+    rule = {"even": True, "shared": SHARED, "digits": TIE, "farthest": None}
+    return {"keys": keys, "seed": hashlib.sha256(text).hexdigest()[:32], **rule}
 
 
 def of_folder(
@@ -93,7 +95,8 @@ def of_folder(
 
     floor, digits = (log_floor, asked["digits"]) if "digits" in asked else (None, FORMER)
     even, shared = asked.get("even", False), asked.get("shared", 0.0)
-    return ranked(together, alpha, floor, even=even, shared=shared, digits=digits)
+    farthest = asked.get("farthest", CAPPED)
+    return ranked(together, alpha, floor, even=even, shared=shared, digits=digits, farthest=farthest)
 
 
 def _greens(parts: Parts) -> Iterator[Scores]:

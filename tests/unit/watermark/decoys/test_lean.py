@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from evalkit.watermark.decoys.lean import BLOCK, CLIP, RIDGE, SHARED, blocks, fitted, leans, standardised, top_of
+from evalkit.watermark.decoys.ranks import ranked
 
 
 def folder(images=60, keys=80, shared=6, seed=0):
@@ -83,7 +84,30 @@ def test_a_folder_full_of_the_mark_is_not_taken_for_lean():
     scores = folder(images=200, keys=200)
     scores[:, -1] += 40
     x, lean = leans(scores, fitted(lambda: [scores]))
-    assert (x - lean)[:, -1].min() > 3  # the greenest key of all may lean two spreads, not more
+    assert (x - lean)[:, -1].min() > 3  # the greenest key of all may lean as far as any other, not more
+
+
+def nearly_the_greenest(images=500, keys=499, marked=50, seed=3):
+    """Scores of images that share codes. The real key's, last, is the second of all by its mean, until the first images
+    are marked with it.
+    """
+    scores = folder(images, keys, shared=30, seed=seed)
+    order = scores.mean(0).argsort(kind="stable")
+    scores = scores[:, [*np.delete(order, -2), order[-2]]]
+    scores[:marked, -1] += 20
+    return scores
+
+
+@pytest.mark.parametrize(("farthest", "at_most"), [(None, 0.03), (2.0, 1.0)])
+def test_marked_images_do_not_leave_the_others_without_the_lean_of_a_key_that_becomes_the_greenest(farthest, at_most):
+    scores, marked = nearly_the_greenest(), 50
+    fit = fitted(lambda: [scores], farthest=farthest)
+    assert fit.top == scores.shape[1] - 1
+    seen = ranked(lambda: [scores], 0.01, farthest=farthest)
+    called = (seen.above[marked:] < 5).mean()
+    assert called <= at_most
+    assert farthest is None or called > 0.03  # as earlier runs are verified
+    assert (seen.above[:marked] == 0).mean() > 0.9
 
 
 def test_the_real_key_is_the_greenest_only_above_all_others():
