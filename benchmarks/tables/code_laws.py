@@ -14,7 +14,7 @@ from evalkit.watermark.spec import MarkSpec
 
 Ints = npt.NDArray[np.int64]
 V, TOKENS = 1024, 256
-CAP = "others"  # the rule of rows: the greenest key leans no more than others; "2 spreads": by an earlier rule
+CAP = "lower tail"  # what bounds the lean of the greenest key; in rows of an earlier rule "2 spreads" do
 Law = Callable[[int, np.random.Generator], Ints]
 
 

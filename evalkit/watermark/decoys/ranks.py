@@ -76,15 +76,15 @@ def ranked(
     even: bool = True,
     shared: float = SHARED,
     digits: int = TIE,
-    farthest: float | None = None,
+    tail: bool = True,
 ) -> Ranked:
     """Passes over blocks of scores [b, K + 1], of which the real key's column is the last.
 
     `log_floor` [n]: logs of the smallest p that the codes of each image allow; images that cannot be called are left out
     of what keys are shifted by, and of their rates. Without `even` copies count, and keys are not shifted; `shared` and
-    `farthest` are those of `fitted`, `digits` the decimals that are compared. Runs say these four.
+    `tail` are those of `fitted`, `digits` the decimals that are compared. Runs say these four.
     """
-    fit = fitted(scores, copies=not even, shared=shared, farthest=farthest)
+    fit = fitted(scores, copies=not even, shared=shared, tail=tail)
     keys = len(fit.means) - 1
     calls = best_of(alpha, keys + 1)
     level = calls / (keys + 1)

@@ -30,7 +30,6 @@ READ, VIEWS = (
     20,
 )  # decoys of messages, each of which reads the whole image, and views in which that is worth its time
 FORMER = 3  # decimals that plans compare which say none; of these, images that cannot be called count too
-CAPPED = 2.0  # spreads that the greenest key leans at most in plans which say none
 MANY = 3999  # decoy keys that may be asked for: their square is held in memory
 ALIKE = ("method", "gamma", "context", "pattern", "cap", "clusters", "kind", "seeded", "layers", "layout", "carrier")
 Scores = npt.NDArray[Any]
@@ -73,7 +72,7 @@ def planned_decoys(said: Mapping[str, Any], keys: int, seed: int) -> dict[str, A
     """
     public = [{name: value for name, value in each.items() if name != "key_id"} for each in members(said)]
     text = canonical_json({"marks": public, "seed": seed})
-    rule = {"even": True, "shared": SHARED, "digits": TIE, "farthest": None}
+    rule = {"even": True, "shared": SHARED, "digits": TIE, "tail": True}
     return {"keys": keys, "seed": hashlib.sha256(text).hexdigest()[:32], **rule}
 
 
@@ -95,8 +94,8 @@ def of_folder(
 
     floor, digits = (log_floor, asked["digits"]) if "digits" in asked else (None, FORMER)
     even, shared = asked.get("even", False), asked.get("shared", 0.0)
-    farthest = asked.get("farthest", CAPPED)
-    return ranked(together, alpha, floor, even=even, shared=shared, digits=digits, farthest=farthest)
+    tail = asked.get("tail", False)
+    return ranked(together, alpha, floor, even=even, shared=shared, digits=digits, tail=tail)
 
 
 def _greens(parts: Parts) -> Iterator[Scores]:
