@@ -7,7 +7,8 @@ over keys of the share of false ones among them, `fdr_high` the upper end of its
 key, `beyond` the share of keys that lie above 0.05 by more than 2.33 binomial errors. `found`: marked images that are called
 so; `found_exact`: by the exact p instead. `null_mean` and `null_worst`: unmarked images of such folders with p at most 0.01.
 `coins_p`: the median exact p of a marked image, what its own coins say. `found_calibrated`: by the rank among 700 unmarked
-images of the same law alone (`--calibration FILE --decide calibrated`).
+images of the same law alone (`--calibration FILE --decide calibrated`). `lean_cap`: what bounds the greenest key's lean; it is
+"lower tail" today, and "others" is stricter.
 
 Run: OMP_NUM_THREADS=1 python benchmarks/tables/watermark_fdr.py [--laws LAW ...] [--marks MARK ...] [--missing]
 """
@@ -163,7 +164,9 @@ def main() -> None:
         if law == "constant" and method in FIXED:
             continue  # an image is one coin
         rows = _rows(file)
-        if given.missing and any((each["codes"], each["mark"], each["lean_cap"]) == (law, method, CAP) for each in rows):
+        if given.missing and any(
+            (each["codes"], each["mark"], each["lean_cap"]) == (law, method, CAP) for each in rows
+        ):
             continue
         new = list(rows_of(law, method))
         rows = [each for each in _rows(file) if (each["codes"], each["mark"]) != (law, method)] + new

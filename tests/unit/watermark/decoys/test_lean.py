@@ -87,6 +87,16 @@ def test_a_folder_full_of_the_mark_is_not_taken_for_lean():
     assert (x - lean)[:, -1].min() > 3  # the greenest key of all may lean as far as others do
 
 
+@pytest.mark.parametrize(("marked", "least", "most"), [(120, 0.0, 0.8), (600, 1.0, 1.0)])
+def test_the_lower_tail_shows_what_a_mark_in_few_images_does_not_reach(marked, least, most):
+    scores = folder(images=600, keys=200, shared=0)
+    scores[:marked, -1] += 40
+    fit = fitted(lambda: [scores])
+    assert fit.top == scores.shape[1] - 1
+    assert least <= fit.steady <= most
+    assert fitted(lambda: [scores], tail=False).steady == 0
+
+
 def nearly_the_greenest(images=500, keys=499, marked=50, seed=3):
     """Scores of images that share codes. The real key's, last, is the second of all by its mean, until the first images
     are marked with it.
