@@ -8,6 +8,10 @@ Every key is treated in the same way and predicted from the others alone, so ran
 With X [images, keys] of standardised scores, P = (X'X + r I)^-1 and A = X P, the residual of image i under key k that
 neither the image's own score nor the key's own column was used for is e / (1 - h), e = A_ik / P_kk, h = h_i - P_kk e^2
 (block inverse of ridge regression; h_i = sum_k A_ik X_ik). For few images the same numbers follow from X X'.
+
+A folder that is marked as a whole looks like a key that leans, and a few marked images make a key that leans the greenest.
+So the greenest key leans two spreads at most; or as far as its lower tail foretells, which few marked images do not
+reach; but no further than any other key does, which is what no lean explains.
 """
 
 from __future__ import annotations
@@ -26,21 +30,25 @@ TRIM = 0.02  # of a row at each end that says nothing of its mean and spread
 WIDER = 1.06  # the spread of a normal law over that of its middle 96 %, rounded up
 CLIP = 3.0  # of standardised scores that predict: a marked image is no lean
 RIDGE = 3.0  # times the larger of images and keys, at least
+FARTHEST = 2.0  # spreads that the folder's greenest key may lean in any case
+LOW, DOUBT = 0.1, 2.0  # the share of images in the lower tail; standard deviations among keys that are granted
+BINS = 600  # of clipped scores, for their lower tails
 SHARED = 0.03  # of the images: codes that fewer of them share foretell little
-FARTHEST = 2.0  # spreads that the folder's greenest key may lean: more of it is a mark
 
 
 @dataclass(frozen=True)
 class Fit:
     """What all images together say: `inverse` P [K + 1, K + 1], `means` of clipped scores of each key, `top` the key with
     the largest mean. The last column is the real key. `fresh` [n]: images whose codes no image before them has; the others
-    are copies, and say nothing more (nor do images that cannot be called, once `ranks.ranked` knows them).
+    are copies, and say nothing more (nor do images that cannot be called, once `ranks.ranked` knows them). `steady`: the
+    part of the top key's mean that its lower tail shows, 0 to 1.
     """
 
     inverse: Floats
     means: Floats
     fresh: npt.NDArray[np.bool_]
     top: int
+    steady: float = 0.0
 
     @property
     def images(self) -> int:
@@ -70,25 +78,51 @@ def blocks(parts: Iterable[npt.NDArray[Any]], size: int = BLOCK) -> Iterator[npt
         yield np.concatenate(held)
 
 
-def fitted(scores: Callable[[], Iterable[npt.NDArray[Any]]], *, copies: bool = False, shared: float = SHARED) -> Fit:
+def fitted(
+    scores: Callable[[], Iterable[npt.NDArray[Any]]],
+    *,
+    copies: bool = False,
+    shared: float = SHARED,
+    tail: bool = True,
+) -> Fit:
     """The first pass over score blocks [b, K + 1]; `copies` of an image's codes count too.
 
     `shared`: a direction of the scores is foretold by half where it is that share of the folder's sum of squares.
+    Without `tail` the lower tail of the greenest key says nothing.
     """
     gram: Floats | float = 0.0
     sums: Floats | float = 0.0
+    cells: npt.NDArray[np.int64] | int = 0
     seen: set[bytes] = set()
     fresh: list[bool] = []
     for block in blocks(scores()):
         new = [copies or _is_new(row, seen) for row in block]
         clipped = np.clip(standardised(block[new]), -CLIP, CLIP)
         gram, sums = gram + clipped.T @ clipped, sums + clipped.sum(0)
+        cells = cells + _cells(clipped) if tail else 0
         fresh += new
     square = np.atleast_2d(np.asarray(gram, np.float64))
     ridge = max(RIDGE * max(sum(fresh), len(square)), shared * sum(fresh) * len(square))
     inverse = np.asarray(np.linalg.inv(square + ridge * np.eye(len(square))), np.float64)
     means = np.asarray(sums, np.float64) / max(sum(fresh), 1)
-    return Fit(inverse, means, np.array(fresh, bool), top_of(means))
+    top = top_of(means)
+    return Fit(inverse, means, np.array(fresh, bool), top, _steady(np.asarray(cells), means, top) if tail else 0.0)
+
+
+def _cells(clipped: Floats) -> npt.NDArray[np.int64]:
+    """[K + 1, BINS]: how many of the rows lie in each bin."""
+    keys = clipped.shape[1]
+    cell = np.minimum((clipped + CLIP) * (BINS / (2 * CLIP)), BINS - 1).astype(np.int64)
+    return np.bincount((cell + np.arange(keys) * BINS).ravel(), minlength=keys * BINS).reshape(keys, BINS)
+
+
+def _steady(cells: npt.NDArray[np.int64], means: Floats, top: int) -> float:
+    """The lower tail of the top key, and what other keys' means lie above theirs, as a part of its mean."""
+    if means[top] <= 0:
+        return 1.0
+    low = (cells.cumsum(1) >= LOW * cells.sum(1, keepdims=True)).argmax(1) * (2 * CLIP / BINS) - CLIP
+    others = np.delete(means - low, top)
+    return float(np.clip((low[top] + others.mean() + DOUBT * others.std()) / means[top], 0.0, 1.0))
 
 
 def _is_new(row: npt.NDArray[Any], seen: set[bytes]) -> bool:
@@ -114,8 +148,9 @@ def leans(block: npt.NDArray[Any], fit: Fit) -> tuple[Floats, Floats]:
     own = ahead / diagonal
     leverage = (ahead * clipped).sum(1, keepdims=True) - diagonal * own**2
     lean = clipped - own / np.maximum(1 - leverage, 1e-9)
-    most = FARTHEST * spread_of(lean)
-    lean[:, fit.top] = np.minimum(lean[:, fit.top], most)
+    mine = lean[:, fit.top]
+    foretold = np.minimum(fit.steady * mine, np.delete(lean, fit.top, axis=1).max(1))
+    lean[:, fit.top] = np.minimum(mine, np.maximum(FARTHEST * spread_of(lean), foretold))
     return x, lean
 
 

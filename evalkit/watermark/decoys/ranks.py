@@ -76,14 +76,15 @@ def ranked(
     even: bool = True,
     shared: float = SHARED,
     digits: int = TIE,
+    tail: bool = True,
 ) -> Ranked:
     """Passes over blocks of scores [b, K + 1], of which the real key's column is the last.
 
     `log_floor` [n]: logs of the smallest p that the codes of each image allow; images that cannot be called are left out
-    of what keys are shifted by, and of their rates. Without `even` copies count, and keys are not shifted; `shared` is that
-    of `fitted`, `digits` the decimals that are compared. Runs say these three.
+    of what keys are shifted by, and of their rates. Without `even` copies count, and keys are not shifted; `shared` and
+    `tail` are those of `fitted`, `digits` the decimals that are compared. Runs say these four.
     """
-    fit = fitted(scores, copies=not even, shared=shared)
+    fit = fitted(scores, copies=not even, shared=shared, tail=tail)
     keys = len(fit.means) - 1
     calls = best_of(alpha, keys + 1)
     level = calls / (keys + 1)

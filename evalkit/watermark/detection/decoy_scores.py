@@ -72,7 +72,8 @@ def planned_decoys(said: Mapping[str, Any], keys: int, seed: int) -> dict[str, A
     """
     public = [{name: value for name, value in each.items() if name != "key_id"} for each in members(said)]
     text = canonical_json({"marks": public, "seed": seed})
-    return {"keys": keys, "seed": hashlib.sha256(text).hexdigest()[:32], "even": True, "shared": SHARED, "digits": TIE}
+    rule = {"even": True, "shared": SHARED, "digits": TIE, "tail": True}
+    return {"keys": keys, "seed": hashlib.sha256(text).hexdigest()[:32], **rule}
 
 
 def of_folder(
@@ -93,7 +94,8 @@ def of_folder(
 
     floor, digits = (log_floor, asked["digits"]) if "digits" in asked else (None, FORMER)
     even, shared = asked.get("even", False), asked.get("shared", 0.0)
-    return ranked(together, alpha, floor, even=even, shared=shared, digits=digits)
+    tail = asked.get("tail", False)
+    return ranked(together, alpha, floor, even=even, shared=shared, digits=digits, tail=tail)
 
 
 def _greens(parts: Parts) -> Iterator[Scores]:

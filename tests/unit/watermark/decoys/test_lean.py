@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from evalkit.watermark.decoys.lean import BLOCK, CLIP, RIDGE, SHARED, blocks, fitted, leans, standardised, top_of
+from evalkit.watermark.decoys.ranks import ranked
 
 
 def folder(images=60, keys=80, shared=6, seed=0):
@@ -83,7 +84,40 @@ def test_a_folder_full_of_the_mark_is_not_taken_for_lean():
     scores = folder(images=200, keys=200)
     scores[:, -1] += 40
     x, lean = leans(scores, fitted(lambda: [scores]))
-    assert (x - lean)[:, -1].min() > 3  # the greenest key of all may lean two spreads, not more
+    assert (x - lean)[:, -1].min() > 3  # the greenest key of all may lean as far as others do
+
+
+@pytest.mark.parametrize(("marked", "least", "most"), [(120, 0.0, 0.8), (600, 1.0, 1.0)])
+def test_the_lower_tail_shows_what_a_mark_in_few_images_does_not_reach(marked, least, most):
+    scores = folder(images=600, keys=200, shared=0)
+    scores[:marked, -1] += 40
+    fit = fitted(lambda: [scores])
+    assert fit.top == scores.shape[1] - 1
+    assert least <= fit.steady <= most
+    assert fitted(lambda: [scores], tail=False).steady == 0
+
+
+def nearly_the_greenest(images=500, keys=499, marked=50, seed=3):
+    """Scores of images that share codes. The real key's, last, is the second of all by its mean, until the first images
+    are marked with it.
+    """
+    scores = folder(images, keys, shared=30, seed=seed)
+    order = scores.mean(0).argsort(kind="stable")
+    scores = scores[:, [*np.delete(order, -2), order[-2]]]
+    scores[:marked, -1] += 20
+    return scores
+
+
+@pytest.mark.parametrize(("tail", "at_most"), [(True, 0.03), (False, 1.0)])
+def test_marked_images_do_not_leave_the_others_without_the_lean_of_a_key_that_becomes_the_greenest(tail, at_most):
+    scores, marked = nearly_the_greenest(), 50
+    fit = fitted(lambda: [scores], tail=tail)
+    assert fit.top == scores.shape[1] - 1
+    seen = ranked(lambda: [scores], 0.01, tail=tail)
+    called = (seen.above[marked:] < 5).mean()
+    assert called <= at_most
+    assert tail or called > 0.03  # as earlier runs are verified
+    assert (seen.above[:marked] == 0).mean() > 0.9
 
 
 def test_the_real_key_is_the_greenest_only_above_all_others():

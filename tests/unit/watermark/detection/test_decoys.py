@@ -172,18 +172,20 @@ def test_the_usual_decision_needs_no_argument():
 def test_a_run_is_ranked_by_the_rule_that_its_plan_says(monkeypatch):
     rules = []
 
-    def ranked(scores, alpha, floor, *, even, shared, digits):
-        rules.append((even, shared, digits, floor is not None))
+    def ranked(scores, alpha, floor, *, even, shared, digits, tail):
+        rules.append((even, shared, digits, tail, floor is not None))
 
     monkeypatch.setattr(decoy_scores, "ranked", ranked)
     now = planned_decoys({"method": "lbw"}, 99, 0)
-    before = {name: value for name, value in now.items() if name != "digits"}
-    for plan in ({}, {"even": True}, before, now):
+    capped = {name: value for name, value in now.items() if name != "tail"}
+    before = {name: value for name, value in capped.items() if name != "digits"}
+    for plan in ({}, {"even": True}, before, capped, now):
         of_folder(None, 0.01, plan, np.zeros(3))
     shared, digits = decoy_scores.SHARED, decoy_scores.TIE
     assert rules == [
-        (False, 0.0, 3, False),
-        (True, 0.0, 3, False),
-        (True, shared, 3, False),
-        (True, shared, digits, True),
+        (False, 0.0, 3, False, False),
+        (True, 0.0, 3, False, False),
+        (True, shared, 3, False, False),
+        (True, shared, digits, False, True),
+        (True, shared, digits, True, True),
     ]
