@@ -173,7 +173,7 @@ def once(candidate: str, options: argparse.Namespace, root: Path) -> dict[str, f
 def measure(candidate: str, root: Path) -> dict[str, float]:
     """`once` in a process of its own, so that no candidate finds the memory that another has warmed.
 
-    Compiled modules are kept, as they are where a package is installed, whatever PYTHONDONTWRITEBYTECODE says here.
+    Compiled modules are kept, as where a package is installed, also where PYTHONDONTWRITEBYTECODE is set.
     """
     command = [sys.executable, __file__, *sys.argv[1:], "--only", candidate, "--root", str(root)]
     env = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}

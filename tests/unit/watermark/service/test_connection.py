@@ -26,7 +26,7 @@ def connected(url):
 
 
 def let_go(raw):
-    """Whether the server ends the connection, whatever it sends before."""
+    """Whether the server ends the connection, no matter what it sends before."""
     try:
         while raw.recv(65536):
             pass
