@@ -154,12 +154,13 @@ def _line(n: int, small: tuple[int, float], large: tuple[int, float]) -> float:
 def _disk(n: int, small: Pilot, large: Pilot) -> float:
     """Bytes left: rows grow with the images; other files do where each further image left about as many as the first ones.
 
-    The first ones had the run's own few files besides.
+    The first ones had the run's own few files besides. A size below the large pilot's lies on the line in any case: a page
+    grows with its first images.
     """
     rows = _line(n, (small.n, small.rows), (large.n, large.rows))
     alike = (large.files - small.files) / (large.n - small.n) >= 0.5 * small.files / small.n
     points = (small.n, small.disk - small.rows), (large.n, large.disk - large.rows)
-    return rows + (_line(n, *points) if alike else points[1][1])
+    return rows + (max(0.0, _line(n, *points)) if alike or n < large.n else points[1][1])
 
 
 def _memory(n: int, small: Pilot, large: Pilot) -> float:

@@ -54,6 +54,11 @@ def test_files_that_are_kept_up_to_a_number_take_no_more_room_in_larger_runs():
     assert forecast([small, large], [1000])[0].disk == pytest.approx(10_000 + 2000)
 
 
+def test_a_run_below_the_pilot_leaves_less_than_the_pilot():
+    small, large = Pilot(10, 3.0, {}, MB, 1100, rows=100, files=10), Pilot(50, 4.0, {}, MB, 2500, rows=500, files=20)
+    assert forecast([small, large], [30, 1])[0].disk == pytest.approx(300 + 1500)
+
+
 def test_files_of_every_image_take_room_in_larger_runs_though_a_run_has_some_of_its_own():
     small, large = Pilot(16, 3.0, {}, MB, 16 * MB, files=2 * 16 + 6), Pilot(48, 4.0, {}, MB, 48 * MB, files=2 * 48 + 6)
     assert forecast([small, large], [1000])[0].disk == pytest.approx(1000 * MB)
