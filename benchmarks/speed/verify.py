@@ -58,6 +58,7 @@ def make_run(folder: Path, images: int, size: int) -> Path:
     write_bytes(folder / "manifest.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
     record = {"evalkit": "0", "task": "generate", "created": "", "plan": {"task": "generate", "n": images}}
     store.seal(record)
+    store.settle()
     sign_run(folder, KEY)
     return folder
 

@@ -45,6 +45,7 @@ def scored(folder, name, features, *, ids=None, kept="features", reference="r" *
     record = {"task": "score", "model": {"name": name}, "statistics": kept, "data": {"name": name, "digest": name}}
     record |= {"reference": {"name": "ref", "digest": reference}, "protocols": [{"id": "evalkit-1", "sha256": "e"}]}
     store.seal(record)
+    store.settle()
     return read_run(folder)
 
 
