@@ -47,7 +47,7 @@ MOST_FAILED = 20
 @click.option(
     "--until",
     type=Finite(0, 1, min_open=True),
-    help="With --model: mark an image only while its exact p is above this, among codes that it lacks (1e-6 with --delta 4).",
+    help="With --model: mark an image only while its exact p is above this, among codes that it lacks (1e-8 with --delta 4).",
 )
 @click.option("--samples", "-n", type=SAMPLES, default=1, help="With --model: images per prompt.")
 @click.option("--guidance", type=FINITE, help="With --model: guidance scale [default: the model's].")

@@ -69,7 +69,7 @@ class BiasUntil(GreenBias):
         if not 0 < self.until < 1 or math.isinf(self.delta):
             raise EvalkitError(
                 f"until is a p between 0 and 1, beside a finite delta; {self.until} and {self.delta} given. "
-                "Give --until 1e-6 --delta 4, for example"
+                "Give --until 1e-8 --delta 4, for example"
             )
 
     def as_dict(self) -> dict[str, Any]:
