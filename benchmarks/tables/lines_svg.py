@@ -39,7 +39,9 @@ def panel(title: str, curves: Mapping[str, Iterable[tuple[float, float]]], axis:
         line = " ".join(f"{x0 + axis.at(value):.1f},{base - HIGH * share:.1f}" for value, share in points)
         colour, dashes = COLOURS[number % len(COLOURS)], ' stroke-dasharray="5 3"' if number >= len(COLOURS) else ""
         parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"{dashes}/>')
-        parts.append(f'<text x="{x0}" y="{base + 50 + 15 * number}" fill="{colour}">{name}</text>')
+        y = base + 50 + 15 * number
+        parts.append(f'<path d="M{x0} {y - 4}h22" stroke="{colour}" stroke-width="2"{dashes}/>')
+        parts.append(f'<text x="{x0 + 28}" y="{y}" fill="{colour}">{name}</text>')
     return "".join(parts)
 
 

@@ -25,8 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from watermark_search import read
-from watermark_world import OUT, write
+from watermark_world import read, write
 
 from evalkit.generators.base import Request
 from evalkit.generators.registry import load_generator
@@ -179,7 +178,7 @@ def main() -> None:
 
 def measured(names: Sequence[str], work: Path) -> None:
     """Rows of the marks that are not there yet."""
-    rows = [dict(row) for row in read(OUT / "watermark-radioactive.csv")]
+    rows = [dict(row) for row in read("watermark-radioactive")]
     there = {(row["mark"], float(row["share"]), int(row["trained"])) for row in rows}
     bench = Bench()
     shown, asked = (tuple(p.caption for p in second_prompts(n, seed=s)) for n, s in ((TRAINED, 21), (OUTPUTS, 22)))

@@ -25,8 +25,7 @@ import numpy as np
 import numpy.typing as npt
 from watermark_fpr import key_of
 from watermark_radioactive import KEY, TRAINED, Bench, kept
-from watermark_search import read
-from watermark_world import OUT, write
+from watermark_world import read, write
 
 from evalkit.images.decode import decode_image
 from evalkit.images.encode import png_bytes
@@ -171,7 +170,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, action="append")
     parser.add_argument("--work", type=Path, help="folder for images of the world [default: one that is deleted]")
     given = parser.parse_args()
-    rows = [dict(each) for each in read(OUT / "watermark-regions.csv")]
+    rows = [dict(each) for each in read("watermark-regions")]
     there = {(r["what"], r["mark"], r["codes"], int(r["codes_a_side"]), r["shape"], float(r["share"])) for r in rows}
     for case in CASES:
         _, _, law, side, _, _, _ = case

@@ -29,8 +29,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from lines_svg import Axis, figure, panel
-from watermark_search import read
-from watermark_world import OUT, write
+from watermark_world import OUT, read, write
 
 from evalkit.generators.base import Draws, Step
 from evalkit.generators.sampling import pick
@@ -307,7 +306,7 @@ def main() -> None:
     parser.add_argument("--case", action="append", help="part of its name [default: those that lack]")
     parser.add_argument("--draw", action="store_true")
     asked = parser.parse_args()
-    rows = read(OUT / "watermark-theft-curves.csv")
+    rows = read("watermark-theft-curves")
     if not asked.draw:
         rows = measured(rows, asked.case or [""])
     FIGURE.write_text(drawn_curves(rows))
